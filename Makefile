@@ -1,0 +1,35 @@
+# Every target sets up first; a set-up that is up to date takes a moment.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup bench test perf lint format lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup:  ## the environment in .venv: exact pins, Horovod built once and cached
+	@test -n "$(PYTHON)" || { echo "set-up: no Python: apt-get install python3.11 python3.11-venv python3.11-dev"; exit 2; }
+	@$(PYTHON) -m harness.bootstrap
+
+bench: setup  ## the quick suite and its report, in about ten minutes
+	@$(BIN)/hvdbench run suites/quick.yaml; code=$$?; test $$code -le 1 || exit $$code; \
+	$(BIN)/hvdbench report results/quick -o reports/quick || exit $$?; exit $$code
+
+test: setup lint  ## lint and all tests
+	@$(BIN)/python -m pytest
+
+perf: setup  ## the harness' own speed, as ratios of interleaved runs
+	@$(BIN)/python -m tests.perf
+
+lint: setup
+	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q . && $(BIN)/mypy
+
+format: setup  ## format the code
+	@$(BIN)/ruff format -q . && $(BIN)/ruff check --fix -q .
+
+lock: setup  ## rewrite the transitive pins from what is installed
+	@$(PYTHON) -m harness.bootstrap --lock
+
+clean:  ## remove the environment; results stay
+	rm -rf .venv build *.egg-info

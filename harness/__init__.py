@@ -1,0 +1,1 @@
+"""hvdbench: which way of updating shared weights trains your model soonest?"""

@@ -1,0 +1,79 @@
+"""Layers as PyTorch modules, with parameters in the workload's order and shapes."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from harness.workloads import layers as spec
+
+
+def build(layers: tuple[spec.Layer, ...], shape: spec.Shape) -> nn.Sequential:
+    """Modules for images or sequences of `shape` (without the batch). Their parameters are yet to be set."""
+    modules = []
+    for layer in layers:
+        modules.append(_module(layer, shape))
+        shape = layer.output(shape)
+    return nn.Sequential(*modules)
+
+
+def _module(layer: spec.Layer, shape: spec.Shape) -> nn.Module:
+    match layer:
+        case spec.Dense(units=units):
+            return nn.Linear(shape[0], units)
+        case spec.Conv(filters=filters, kernel=kernel, stride=stride, bias=bias):
+            return nn.Conv2d(shape[0], filters, kernel, stride=stride, padding=kernel // 2, bias=bias)
+        case spec.LSTM(units=units):
+            return _LastHidden(shape[1], units)
+        case spec.GroupNorm(groups=groups):
+            return nn.GroupNorm(groups, shape[0])
+        case spec.ReLU():
+            return nn.ReLU()
+        case spec.MaxPool(size=size, stride=stride, padding=padding):
+            return nn.MaxPool2d(size, stride=stride, padding=padding)
+        case spec.GlobalAveragePool():
+            return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        case spec.Flatten():
+            return nn.Flatten()
+        case spec.Rows():
+            return _Rows()
+        case spec.Residual(body=body, shortcut=shortcut):
+            return _Residual(build(body, shape), build(shortcut, shape))
+    raise AssertionError(layer)
+
+
+class _Rows(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:  # (B, C, H, W)
+        return images.permute(0, 2, 3, 1).flatten(2)  # (B, H, W·C)
+
+
+class _LastHidden(nn.Module):
+    """An LSTM with one bias a gate: PyTorch's second bias stays zero and is no parameter.
+
+    Were both trained, the bias would learn at twice the rate of the same layer in TensorFlow.
+    """
+
+    def __init__(self, features: int, units: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(features, units, batch_first=True)
+        second = self.lstm.bias_hh_l0
+        assert isinstance(second, nn.Parameter)
+        nn.init.zeros_(second)
+        second.requires_grad_(False)
+
+    def forward(self, sequence: torch.Tensor) -> torch.Tensor:  # (B, T, F)
+        _, (hidden, _) = self.lstm(sequence)
+        return hidden[-1]  # (B, units)
+
+
+class _Residual(nn.Module):
+    def __init__(self, body: nn.Sequential, shortcut: nn.Sequential) -> None:
+        super().__init__()
+        self.body, self.shortcut = body, shortcut
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.body(inputs) + self.shortcut(inputs)
+
+
+def trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]

@@ -1,0 +1,1 @@
+"""Set-up: a virtual environment with exact pins, Horovod built for today's frameworks. Standard library only."""

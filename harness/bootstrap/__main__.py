@@ -1,0 +1,101 @@
+"""`python3.11 -m harness.bootstrap`: makes `.venv` with all that is pinned and Horovod built, or says what is missing.
+
+With `--here` it installs into the environment of the Python that runs it (conda), with `--lock` it rewrites the
+transitive pins from what is installed. TORCH_INDEX names another package index for torch (a CUDA build).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.bootstrap.checks import SetupError, missing_prerequisites
+from harness.bootstrap.horovod_wheel import build_wheel, cached_wheel, run
+from harness.bootstrap.pins import CONSTRAINTS, ROOT, Pins, load_pins
+
+STAMP = "hvdbench-setup"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python3.11 -m harness.bootstrap", description=__doc__)
+    parser.add_argument("--here", action="store_true", help="install into this Python's own environment")
+    parser.add_argument("--lock", action="store_true", help="rewrite constraints.txt from .venv")
+    options = parser.parse_args()
+    prefix = Path(sys.prefix) if options.here else ROOT / ".venv"
+    try:
+        if options.lock:
+            lock(prefix)
+        else:
+            set_up(prefix, load_pins())
+    except SetupError as error:
+        print(f"set-up: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def set_up(prefix: Path, pins: Pins) -> None:
+    """Makes the environment at `prefix`; does nothing where a stamp says that these pins are installed there."""
+    stamp = prefix / STAMP
+    digest = pins.digest(os.environ.get("TORCH_INDEX", ""), str(ROOT))
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    wheel = cached_wheel(pins, os.environ)
+    missing = missing_prerequisites(ROOT, compiling=wheel is None)
+    if missing:
+        raise SetupError("this machine lacks:\n  - " + "\n  - ".join(missing))
+    python = prefix / "bin" / "python"
+    log = prefix / "hvdbench-setup.log"
+    started = time.monotonic()
+    print(f"set-up: into {prefix}, log in {log}", flush=True)
+    if not python.exists():
+        with step("making the virtual environment"):
+            venv.create(prefix, with_pip=True)
+    log.unlink(missing_ok=True)
+    stamp.unlink(missing_ok=True)
+    pip: list[str | Path] = [python, "-m", "pip", "install", "--disable-pip-version-check", "-c", CONSTRAINTS]
+    index = os.environ.get("TORCH_INDEX")
+    # torch alone and first: asked for with anything else, pip may take the newest CUDA build, several GB of it.
+    with step("installing torch (about a minute)"):
+        run([*pip, *(["--index-url", index] if index else []), *pins.torch], "installing torch", log)
+    with step("installing TensorFlow, Open MPI and the rest (about two minutes)"):
+        everything = pins.analysis + pins.tensorflow + pins.horovod_needs + pins.dev + pins.horovod_build_requires
+        run([*pip, *everything], "installing the pinned packages", log)
+    if wheel is None:
+        with step(f"building horovod {pins.horovod_version} (5 to 15 minutes, once)"):
+            wheel = build_wheel(pins, python, os.environ, log)
+    with step("installing horovod and hvdbench"):
+        run([*pip, "--no-deps", "--force-reinstall", wheel], "installing horovod", log)
+        run([*pip, "--no-deps", "--no-build-isolation", "-e", ROOT], "installing hvdbench", log)
+    stamp.write_text(digest)
+    print(f"set-up: done in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def lock(prefix: Path) -> None:
+    frozen = subprocess.run(
+        [prefix / "bin" / "python", "-m", "pip", "freeze", "--exclude-editable", "--exclude", "horovod"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    CONSTRAINTS.write_text(frozen)
+
+
+@contextmanager
+def step(doing: str) -> Iterator[None]:
+    print(f"set-up: {doing} ...", end="", flush=True)
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        print(f" {time.monotonic() - started:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

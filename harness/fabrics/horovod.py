@@ -1,0 +1,32 @@
+"""Horovod's settings, the same for both frameworks: environment variables that hold from the first `init` on."""
+
+from __future__ import annotations
+
+import os
+
+from harness.protocols import HorovodOptions
+
+
+def apply_settings(options: HorovodOptions, *, initialized: bool) -> None:
+    """Puts the options into the environment. Raises ValueError when Horovod already runs with others."""
+    wanted = {"OMPI_MCA_mpi_yield_when_idle": "1" if options.mpi_yield_when_idle else "0"}
+    if options.cycle_time_ms is not None:
+        wanted["HOROVOD_CYCLE_TIME"] = str(options.cycle_time_ms)
+    if options.fusion_threshold_bytes is not None:
+        wanted["HOROVOD_FUSION_THRESHOLD"] = str(options.fusion_threshold_bytes)
+    if not initialized:
+        os.environ.update(wanted)
+        return
+    for name, value in wanted.items():
+        if name.startswith("HOROVOD_") and os.environ.get(name) != value:
+            raise ValueError(f"{name}={value} is asked for, but Horovod already runs with {os.environ.get(name)}")
+
+
+def settings_in_force() -> dict[str, str]:
+    """The variables that shape Horovod's and MPI's behaviour; no address, no path, no secret."""
+    names = [
+        *("HOROVOD_CONTROLLER", "HOROVOD_CPU_OPERATIONS", "HOROVOD_CYCLE_TIME", "HOROVOD_FUSION_THRESHOLD"),
+        *("HOROVOD_CACHE_CAPACITY", "HOROVOD_HIERARCHICAL_ALLREDUCE", "HOROVOD_AUTOTUNE"),
+        *("OMPI_MCA_mpi_yield_when_idle", "OMP_NUM_THREADS"),
+    ]
+    return {name: os.environ[name] for name in names if name in os.environ}

@@ -1,0 +1,99 @@
+"""Horovod for PyTorch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import horovod.torch as hvd
+import torch
+
+from harness.cell import Cell
+from harness.clock import Clock
+from harness.fabrics.connection import Connection
+from harness.fabrics.horovod import apply_settings
+from harness.fabrics.traffic import allreduce_bytes
+from harness.protocols import GradientAveraging, HorovodOptions
+
+
+class HorovodTorch:
+    """Implements harness.protocols.CollectiveFabric.
+
+    With one worker nothing is sent, as Horovod's own optimizer does with one process.
+    """
+
+    waiting_is_known = True
+
+    def __init__(self, cell: Cell, connection: Connection, clock: Clock) -> None:
+        assert isinstance(cell.options, HorovodOptions)
+        apply_settings(cell.options, initialized=hvd.is_initialized())
+        hvd.init()
+        self.rank, self.size = hvd.rank(), hvd.size()
+        self.bytes_sent = 0
+        self._waiting = clock.waiting
+
+    def barrier(self) -> None:
+        hvd.barrier()
+
+    def broadcast(self, vector: torch.Tensor) -> torch.Tensor:
+        return hvd.broadcast(vector, root_rank=0, name="broadcast")
+
+    def total_steps(self, own_steps: int) -> int:
+        return own_steps * self.size
+
+    def mean(self, vector: torch.Tensor) -> torch.Tensor:
+        if self.size == 1:
+            return vector
+        self.bytes_sent += allreduce_bytes(vector.nbytes, self.size)
+        with self._waiting:
+            return hvd.allreduce_(vector, op=hvd.Average, name="mean")
+
+    def mean_async(self, vector: torch.Tensor) -> _Pending:
+        if self.size == 1:
+            return _Pending(self, None, vector)
+        self.bytes_sent += allreduce_bytes(vector.nbytes, self.size)
+        return _Pending(self, hvd.allreduce_async(vector, op=hvd.Average, name="mean_async"), vector)
+
+    def distribute(
+        self, model: torch.nn.Module, optimizer: torch.optim.SGD, averaging: GradientAveraging
+    ) -> tuple[torch.nn.Module, torch.optim.SGD]:
+        """Model and optimizer as a Horovod user wraps them."""
+        fp16 = averaging.compression == "fp16"
+        gradient_bytes = sum(
+            parameter.nbytes // (2 if fp16 else 1) for parameter in model.parameters() if parameter.requires_grad
+        )
+        self._bytes_per_step = allreduce_bytes(gradient_bytes, self.size)
+        wrapped = hvd.DistributedOptimizer(
+            optimizer,
+            named_parameters=[pair for pair in model.named_parameters() if pair[1].requires_grad],
+            compression=hvd.Compression.fp16 if fp16 else hvd.Compression.none,
+            op=hvd.Adasum if averaging.op == "adasum" else hvd.Average,
+            backward_passes_per_step=averaging.backward_passes_per_step,
+        )
+        self._waits_apart = averaging.op != "adasum" and self.size > 1
+        self.waiting_is_known = averaging.op != "adasum"
+        return model, wrapped
+
+    def step(self, optimizer: Any) -> None:
+        """`optimizer.step()`, the wait for the allreduces timed apart where Horovod offers it apart."""
+        self.bytes_sent += self._bytes_per_step
+        if not self._waits_apart:
+            optimizer.step()
+            return
+        with self._waiting:
+            optimizer.synchronize()
+        with optimizer.skip_synchronize():
+            optimizer.step()
+
+    def close(self) -> None: ...  # Horovod shuts down at exit; inside an existing launch it must outlive the cell
+
+
+class _Pending:
+    def __init__(self, fabric: HorovodTorch, handle: int | None, vector: torch.Tensor) -> None:
+        self._fabric, self._handle = fabric, handle
+        self._vector = vector  # kept alive until Horovod has read it
+
+    def wait(self) -> torch.Tensor:
+        if self._handle is None:
+            return self._vector
+        with self._fabric._waiting:
+            return hvd.synchronize(self._handle)

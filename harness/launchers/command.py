@@ -1,0 +1,29 @@
+"""What a launcher gives: commands to start, and the settings they share."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from harness.cell import Cell
+from harness.launchers.hosts import Host
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchCommand:
+    argv: list[str]
+    environ: dict[str, str] = field(default_factory=dict)  # beside the parent's own
+
+
+class Launcher(Protocol):
+    name: str
+
+    def commands(self, cell: Cell, hosts: tuple[Host, ...], run_dir: Path, more: list[str]) -> list[LaunchCommand]:
+        """The processes to start for the cell. hosts: from `placement`; more: extra arguments of horovodrun."""
+        ...
+
+
+def worker_argv(run_dir: Path) -> list[str]:
+    return [sys.executable, "-m", "harness.worker", str(run_dir)]

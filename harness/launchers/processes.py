@@ -1,0 +1,22 @@
+"""Workers started as plain processes of this machine: one alone, over shared memory, or PyTorch's process group."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.cell import Cell
+from harness.launchers.command import LaunchCommand, worker_argv
+from harness.launchers.hosts import Host
+
+
+class Processes:
+    name = "processes"
+
+    def commands(self, cell: Cell, hosts: tuple[Host, ...], run_dir: Path, more: list[str]) -> list[LaunchCommand]:
+        return [
+            LaunchCommand(
+                argv=worker_argv(run_dir),
+                environ={"HVDBENCH_RANK": str(rank), "HVDBENCH_SIZE": str(cell.workers)},
+            )
+            for rank in range(cell.workers)
+        ]

@@ -1,0 +1,118 @@
+"""Runs a launcher's commands to their end, whichever that is, and leaves no process behind.
+
+Every process of a run inherits HVDBENCH_RUN, by which it is found however it was detached. Workers on other hosts watch
+the lock of the run folder (harness/run_folder.py), which this process holds. So a run ends on a time limit, on Ctrl-C,
+and when this process is killed outright.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from harness.launchers.command import LaunchCommand
+
+RUN_VARIABLE = "HVDBENCH_RUN"
+LOG_FILE = "log.txt"
+POLL_S = 0.02
+GRACE_S = 3.0
+TAIL_BYTES = 8192
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How the processes ended: exit code of the first that failed, else 0; None when the time limit ended them."""
+
+    exit_code: int | None
+    wall_s: float
+
+
+def supervise(
+    commands: list[LaunchCommand], run_dir: Path, *, time_limit_s: float, watch: Callable[[], None]
+) -> Outcome:
+    """Starts the commands, their output in the run's log, and waits. `watch` is called while they run."""
+    started = time.monotonic()
+    tag = run_dir.name
+    with (run_dir / LOG_FILE).open("ab") as log:
+        running: list[subprocess.Popen[bytes]] = []
+        try:
+            for command in commands:
+                running.append(
+                    subprocess.Popen(
+                        command.argv,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=subprocess.STDOUT,
+                        env={**os.environ, **command.environ, RUN_VARIABLE: tag},
+                        start_new_session=True,  # Ctrl-C is this process' to handle
+                    )
+                )
+            exit_code = _wait(running, started + time_limit_s, watch)
+        except BaseException:
+            end_run(tag)
+            raise
+        if exit_code != 0:
+            end_run(tag)
+        for process in running:
+            process.wait()
+    return Outcome(exit_code=exit_code, wall_s=time.monotonic() - started)
+
+
+def _wait(running: list[subprocess.Popen[bytes]], deadline: float, watch: Callable[[], None]) -> int | None:
+    while True:
+        codes = [process.poll() for process in running]
+        failed = next((code for code in codes if code), None)
+        if failed is not None:
+            return failed
+        if all(code == 0 for code in codes):
+            return 0
+        if time.monotonic() > deadline:
+            return None
+        watch()
+        time.sleep(POLL_S)
+
+
+def end_run(tag: str) -> None:
+    """Ends every process of this machine that belongs to the run: asked first, killed after a grace period."""
+    found = _processes_of(tag)
+    for process in found:
+        _quietly(process.terminate)
+    _, alive = psutil.wait_procs(found, timeout=GRACE_S)
+    for process in {*alive, *_processes_of(tag)}:
+        _quietly(process.kill)
+    for leftover in Path("/dev/shm").glob(f"hvdbench-{tag}*"):
+        leftover.unlink(missing_ok=True)
+
+
+def _processes_of(tag: str) -> list[psutil.Process]:
+    mine = os.getpid()
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != mine and process.environ().get(RUN_VARIABLE) == tag:
+                found.append(process)
+        except psutil.Error:
+            continue  # gone, or another user's
+    return found
+
+
+def _quietly(action: Callable[[], None]) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        action()
+
+
+def log_tail(run_dir: Path) -> str:
+    """The end of what the workers printed."""
+    path = run_dir / LOG_FILE
+    if not path.exists():
+        return ""
+    with path.open("rb") as log:
+        log.seek(max(0, path.stat().st_size - TAIL_BYTES))
+        return log.read().decode(errors="replace")

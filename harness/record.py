@@ -1,0 +1,181 @@
+"""What one run leaves behind, and the folder that keeps it. results/README.md documents every field.
+
+Records are written once, whole, and never changed: one file a run, put in place by a rename. Files of another run are
+never opened for writing, so two `hvdbench run` on one folder cannot harm each other's.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.cell import Cell
+
+SCHEMA_VERSION = 1
+STAGED_RECORD = "record"  # in the run folder, until it is whole
+RESERVED_BYTES = 16 * 1024**2  # more than a record takes; held before a run starts so that its record will fit
+
+Status = Literal["ok", "failed", "timeout"]
+
+
+class ResultsError(Exception):
+    """A results folder that cannot be used; the message names the file and what to do."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Window(_Part):
+    """Consecutive steps of one worker between two fences. Times count from the start of training."""
+
+    start_s: float
+    end_s: float
+    num_steps: int
+    num_samples: int  # of this worker
+    loss: float  # mean over the steps
+    loader_s: float  # waiting for batches
+    exposed_s: float | None  # waiting for communication; None where the wrapper does not tell
+    bytes_sent: int
+    step_p50_s: float
+    step_p95_s: float
+    step_max_s: float
+
+
+class WorkerPart(_Part):
+    """What one worker measured."""
+
+    rank: int
+    cores: list[int] | None  # pinned to these, None when not pinned
+    startup_s: dict[str, float]  # by phase: import, data, model, connect, warm-up
+    windows: list[Window]
+    snapshots_s: list[float]  # when the weights that `curve` evaluates were copied
+    train_s: float
+    cpu_s: float  # user and system time of training
+    peak_rss_bytes: int
+    settings: dict[str, str]  # Horovod, MPI and thread settings in force
+
+
+class Point(_Part):
+    """The evaluated model at one moment."""
+
+    step: int  # of each worker
+    num_samples: int  # of all workers
+    time_s: float  # training time when the last worker got there
+    evaluation_s: float
+    loss: float
+    accuracy: float
+
+
+class Machine(_Part):
+    """Where a run took place. `fingerprint` is equal for machines whose timings may be compared."""
+
+    fingerprint: str
+    cpu: str
+    num_cores: int
+    memory_bytes: int
+    gpus: list[str]
+    system: str
+    load_1min: float
+
+
+class Record(_Part):
+    """One run of one cell."""
+
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    suite: str
+    cell: Cell
+    key: str
+    group: str
+    status: Status
+    reason: str | None  # why it is not ok, in one sentence
+    log_tail: str | None  # end of the workers' output when it is not ok
+    started_at: str  # UTC, ISO 8601
+    wall_s: float  # from launch to record
+    launcher: str  # horovodrun, processes, or existing (started inside a launch)
+    command: list[str]
+    evaluated_model: str
+    num_parameters: int | None
+    weights_sha256: str | None  # of the evaluated model at the end, float32
+    curve: list[Point]
+    workers: list[WorkerPart]
+    machine: Machine
+    versions: dict[str, str]
+    revision: str | None  # git commit of the harness, `+` when changed since
+
+
+class ResultsFolder:
+    """Records as files `<folder>/<key>-<id>.json`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def load(self) -> list[Record]:
+        """All records, oldest first. Raises ResultsError for a file that is not one."""
+        if not self.path.is_dir():
+            raise ResultsError(f"{self.path}: no such results folder; `hvdbench run SUITE --results DIR` makes one")
+        records = [read_record(path) for path in sorted(self.path.glob("*.json"))]
+        return sorted(records, key=lambda record: (record.started_at, record.id))
+
+    def has_finished(self, key: str) -> bool:
+        return any(read_record(path).status == "ok" for path in self.path.glob(f"{key}-*.json"))
+
+    def write(self, record: Record, run_dir: Path) -> Path:
+        """Adds the record, whole or not at all, from the room reserved for it. Raises OSError when the disk is full."""
+        staged = run_dir / STAGED_RECORD
+        with staged.open("r+b" if staged.exists() else "wb") as sink:
+            sink.write(record.model_dump_json().encode())
+            sink.truncate()
+            sink.flush()
+            os.fsync(sink.fileno())
+        path = self.path / f"{record.key}-{record.id}.json"
+        staged.rename(path)
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return path
+
+    @contextmanager
+    def claim(self, key: str) -> Iterator[bool]:
+        """Whether this process alone may run the cell now. The kernel drops the claim when the process dies."""
+        folder = self.path / ".locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / key).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
+
+def read_record(path: Path) -> Record:
+    """Raises ResultsError that names the file when it is unreadable, no record, or of a newer schema."""
+    try:
+        content: Any = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path}: unreadable ({error}); move it away to go on") from None
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if not isinstance(version, int):
+        raise ResultsError(f"{path}: schema_version: missing; not a record of hvdbench, move it away to go on")
+    if version > SCHEMA_VERSION:
+        raise ResultsError(
+            f"{path}: schema_version: {version}; allowed: up to {SCHEMA_VERSION}: a newer hvdbench wrote it, "
+            "update this one"
+        )
+    try:
+        return Record.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ResultsError(f"{path}: {where}: {first['msg']}; move it away to go on") from None

@@ -1,0 +1,55 @@
+"""The tables that join names to code: strategies, fabrics, launchers. The only place that knows them all.
+
+Adding a strategy is one file in harness/strategies/ and one line in STRATEGIES. Code that imports a framework is named
+here by its path and imported by the worker that needs it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from harness.protocols import Capability, Strategy
+from harness.strategies.allreduce import Allreduce, TorchDDP
+from harness.strategies.delayed_averaging import DelayedAveraging
+from harness.strategies.hogwild import Hogwild
+from harness.strategies.local_sgd import AllreduceFlat, LocalSGD, PostLocalSGD
+from harness.strategies.serial import Serial
+
+STRATEGIES: dict[str, type[Strategy]] = {
+    "serial": Serial,
+    "allreduce": Allreduce,
+    "allreduce-flat": AllreduceFlat,
+    "local-sgd": LocalSGD,
+    "post-local-sgd": PostLocalSGD,
+    "delayed-averaging": DelayedAveraging,
+    "hogwild": Hogwild,
+    "torch-ddp": TorchDDP,
+}
+
+REPLICAS = {"torch": "harness.backends.torch_replica:TorchReplica"}
+
+FABRICS = {
+    (Capability.ALONE, "torch"): "harness.fabrics.alone:Alone",
+    (Capability.COLLECTIVE, "torch"): "harness.fabrics.horovod_torch:HorovodTorch",
+    (Capability.SHARED, "torch"): "harness.fabrics.shared_memory:SharedMemory",
+    (Capability.TORCH_DISTRIBUTED, "torch"): "harness.fabrics.torch_distributed:TorchDistributed",
+}
+
+LAUNCHERS = {
+    Capability.ALONE: "harness.launchers.processes:Processes",
+    Capability.COLLECTIVE: "harness.launchers.horovodrun:HorovodRun",
+    Capability.SHARED: "harness.launchers.processes:Processes",
+    Capability.TORCH_DISTRIBUTED: "harness.launchers.processes:Processes",
+}
+
+
+def load(path: str) -> Any:
+    """The object at `package.module:name`."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def frameworks_of(strategy: str) -> tuple[str, ...]:
+    """The frameworks a strategy runs in."""
+    return tuple(framework for needs, framework in FABRICS if needs == STRATEGIES[strategy].needs)

@@ -1,0 +1,79 @@
+"""The folder in which one run's parent and workers exchange files: RESULTS/.runs/<id>/, gone when the run is over.
+
+It holds the lock by which workers see that their parent lives, and the room that the record will need.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.launchers.supervisor import end_run
+from harness.record import RESERVED_BYTES, STAGED_RECORD, ResultsFolder
+from harness.worker import PARENT_LOCK
+
+RUNS_FOLDER = ".runs"
+_UNFINISHED = ".new-"
+
+
+@contextmanager
+def run_folder(folder: ResultsFolder) -> Iterator[Path]:
+    """A new run folder, locked as long as this process is in the block."""
+    name = secrets.token_hex(6)
+    runs = folder.path.resolve() / RUNS_FOLDER
+    staged, run_dir = runs / f"{_UNFINISHED}{name}", runs / name
+    staged.mkdir(parents=True)
+    with (staged / PARENT_LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        staged.rename(run_dir)  # only now: nobody sees it without its lock held
+        try:
+            yield run_dir
+        finally:
+            shutil.rmtree(run_dir, ignore_errors=True)
+
+
+def reserve(run_dir: Path) -> None:
+    """Takes the room that the record will need, so that a disk filled by the run cannot lose it. Raises OSError."""
+    descriptor = os.open(run_dir / STAGED_RECORD, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)
+    try:
+        os.posix_fallocate(descriptor, 0, RESERVED_BYTES)
+    finally:
+        os.close(descriptor)
+
+
+def clear_leftovers(folder: ResultsFolder) -> None:
+    """Ends and removes runs whose parent was killed."""
+    for run_dir in (folder.path / RUNS_FOLDER).glob("*"):
+        if run_dir.name.startswith(_UNFINISHED):
+            continue
+        try:
+            with (run_dir / PARENT_LOCK).open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, FileNotFoundError):
+            continue  # alive, or just ending
+        end_run(run_dir.name)
+        shutil.rmtree(run_dir, ignore_errors=True)
+
+
+class ProgressFile:
+    """What rank 0 last said of the run in progress."""
+
+    def __init__(self, path: Path, tell: Callable[[float, float, float], None]) -> None:
+        self._path, self._tell = path, tell
+        self._read_at = 0
+
+    def read(self) -> None:
+        try:
+            changed = self._path.stat().st_mtime_ns
+            if changed != self._read_at:
+                self._read_at = changed
+                said = json.loads(self._path.read_bytes())
+                self._tell(said["share"], said["samples_per_s"], said["loss"])
+        except FileNotFoundError:
+            return

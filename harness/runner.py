@@ -1,0 +1,192 @@
+"""Runs what is missing of a suite, one launch after another, and leaves one record for each.
+
+The parent alone writes records. A run that is interrupted leaves none, so the same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness import registry
+from harness.cell import Cell
+from harness.launchers.command import LaunchCommand, Launcher
+from harness.launchers.hosts import Host, placement
+from harness.launchers.supervisor import Outcome, log_tail, supervise
+from harness.machine import describe_machine, installed_versions, revision
+from harness.record import Point, Record, ResultsFolder, Status, WorkerPart
+from harness.run_folder import RUNS_FOLDER, ProgressFile, clear_leftovers, reserve, run_folder
+from harness.suite import Suite
+from harness.worker import CELL_FILE, CURVE_FILE, EXIT_ORPHANED, PROGRESS_FILE, part_path
+
+
+class Watcher(Protocol):
+    """Whoever shows how a suite goes on."""
+
+    def cell_started(self, cell: Cell) -> None: ...
+    def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None: ...
+    def cell_ended(self, record: Record) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Where and how launches happen; the same for all of a suite."""
+
+    suite: str
+    folder: ResultsFolder
+    hosts: tuple[Host, ...]
+    launch_args: list[str] = field(default_factory=list)  # handed on to horovodrun
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    num_ok: int
+    num_failed: int
+    num_elsewhere: int  # another hvdbench was at them
+    num_left: int  # the suite's time budget was over
+
+
+def missing(suite: Suite, records: list[Record]) -> list[Cell]:
+    """The suite's cells without a finished record of this machine, in running order."""
+    fingerprint = describe_machine().fingerprint
+    done = {record.key for record in records if record.status == "ok" and record.machine.fingerprint == fingerprint}
+    return [cell for cell in suite.cells if cell.key not in done]
+
+
+def run_suite(suite: Suite, setting: Setting, watcher: Watcher) -> Summary:
+    """Runs the missing cells. Raises OSError when the results cannot be written; what is finished is safe then."""
+    setting.folder.path.mkdir(parents=True, exist_ok=True)
+    clear_leftovers(setting.folder)
+    todo = missing(suite, setting.folder.load())
+    started = time.monotonic()
+    ended = {"ok": 0, "failed": 0, "timeout": 0}
+    num_elsewhere = 0
+    for position, cell in enumerate(todo):
+        if suite.time_budget_s is not None and time.monotonic() - started > suite.time_budget_s:
+            num_left = len(todo) - position
+            break
+        with setting.folder.claim(cell.key) as mine:
+            if not mine:
+                num_elsewhere += 1
+                continue
+            if setting.folder.has_finished(cell.key):
+                continue  # another hvdbench was faster
+            ended[run_cell(cell, setting, watcher).status] += 1
+    else:
+        num_left = 0
+    return Summary(
+        num_ok=ended["ok"],
+        num_failed=ended["failed"] + ended["timeout"],
+        num_elsewhere=num_elsewhere,
+        num_left=num_left,
+    )
+
+
+def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:
+    """One launch of one cell and its record."""
+    launcher: Launcher = registry.load(registry.LAUNCHERS[cell.needs])()
+    watcher.cell_started(cell)
+    with run_folder(setting.folder) as run_dir:
+        reserve(run_dir)
+        (run_dir / CELL_FILE).write_text(cell.model_dump_json())
+        commands = launcher.commands(cell, placement(cell, setting.hosts), run_dir, setting.launch_args)
+        started_at = datetime.now(UTC)
+        progress = ProgressFile(run_dir / PROGRESS_FILE, watcher.cell_progress)
+        outcome = supervise(commands, run_dir, time_limit_s=cell.time_limit_s, watch=progress.read)
+        record = make_record(
+            cell,
+            run_dir,
+            suite=setting.suite,
+            launcher=launcher.name,
+            commands=commands,
+            outcome=outcome,
+            started_at=started_at,
+        )
+        setting.folder.write(record, run_dir)
+    watcher.cell_ended(record)
+    return record
+
+
+def make_record(
+    cell: Cell,
+    run_dir: Path,
+    *,
+    suite: str,
+    launcher: str,
+    commands: list[LaunchCommand],
+    outcome: Outcome,
+    started_at: datetime,
+) -> Record:
+    """Puts together what the workers left and how they ended."""
+    status, reason = _verdict(cell, outcome)
+    parts, curve = _read_parts(run_dir, cell.workers)
+    if status == "ok" and (len(parts) < cell.workers or not curve):
+        absent = sorted(set(range(cell.workers)) - {part.rank for part in parts})
+        status, reason = (
+            "failed",
+            (
+                f"the workers ended well, but ranks {absent} left no part in the results folder: "
+                "is it on a file system that all hosts share?"
+            ),
+        )
+    return Record(
+        id=run_dir.name,
+        suite=suite,
+        cell=cell,
+        key=cell.key,
+        group=cell.group,
+        status=status,
+        reason=reason,
+        log_tail=None if status == "ok" else log_tail(run_dir),
+        started_at=started_at.isoformat(timespec="milliseconds"),
+        wall_s=outcome.wall_s,
+        launcher=launcher,
+        command=_portable(commands[0].argv),
+        evaluated_model=cell.evaluated_model,
+        num_parameters=curve.get("num_parameters"),
+        weights_sha256=curve.get("weights_sha256"),
+        curve=_timed_by_the_last(curve.get("curve", []), parts),
+        workers=parts,
+        machine=describe_machine(),
+        versions=installed_versions(),
+        revision=revision(),
+    )
+
+
+def _verdict(cell: Cell, outcome: Outcome) -> tuple[Status, str | None]:
+    if outcome.exit_code is None:
+        return "timeout", f"stopped at the cell's time_limit_s of {cell.time_limit_s:g} s"
+    if outcome.exit_code == EXIT_ORPHANED:
+        return "failed", "a worker lost sight of the process that started it"
+    if outcome.exit_code < 0:
+        return "failed", f"a worker was killed by signal {-outcome.exit_code}"
+    if outcome.exit_code:
+        return "failed", f"a worker or its launcher ended with exit code {outcome.exit_code}"
+    return "ok", None
+
+
+def _read_parts(run_dir: Path, num_workers: int) -> tuple[list[WorkerPart], dict[str, Any]]:
+    paths = [part_path(run_dir, rank) for rank in range(num_workers)]
+    parts = [WorkerPart.model_validate_json(path.read_bytes()) for path in paths if path.exists()]
+    curve_path = run_dir / CURVE_FILE
+    return parts, json.loads(curve_path.read_bytes()) if curve_path.exists() else {}
+
+
+def _timed_by_the_last(points: list[dict[str, Any]], parts: list[WorkerPart]) -> list[Point]:
+    """A model of all workers exists from when the last of them got there."""
+    timed = []
+    for index, point in enumerate(points):
+        times = [part.snapshots_s[index] for part in parts]
+        timed.append(Point.model_validate({**point, "time_s": max(times, default=point["time_s"])}))
+    return timed
+
+
+def _portable(argv: list[str]) -> list[str]:
+    """The command without paths of this machine."""
+    prefix = str(Path(sys.executable).parent)
+    return [Path(part).name if part.startswith(prefix) or f"/{RUNS_FOLDER}/" in part else part for part in argv]

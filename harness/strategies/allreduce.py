@@ -1,0 +1,72 @@
+"""Synchronous data parallelism by the framework's own wrapper, as its users write it.
+
+Every step, every worker: w ← w − η · (1/m) Σ_i g_i(w)
+
+Source: Sergeev and Del Balso, "Horovod" (arXiv 1802.05799); Adasum: Maleki et al. (arXiv 2006.02924);
+PyTorch DistributedDataParallel: Li et al. (arXiv 2006.15704).
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from harness.protocols import (
+    Capability,
+    EvaluatedModel,
+    Fabric,
+    GradientAveraging,
+    HorovodOptions,
+    Loss,
+    Plan,
+    Replica,
+    StrategyOptions,
+    Vector,
+)
+
+
+class AllreduceOptions(HorovodOptions):
+    """Horovod's own names."""
+
+    op: Literal["average", "adasum"] = "average"
+    compression: Literal["none", "fp16"] = "none"
+    backward_passes_per_step: int = Field(1, ge=1)
+    mpi_yield_when_idle: bool = False  # Open MPI's default: this strategy is the one nobody tuned
+
+
+class Allreduce:
+    """Horovod's DistributedOptimizer."""
+
+    Options: ClassVar[type[StrategyOptions]] = AllreduceOptions
+    needs: ClassVar = Capability.COLLECTIVE
+    evaluated: ClassVar = EvaluatedModel.REPLICATED
+
+    def __init__(self, options: AllreduceOptions, plan: Plan) -> None:
+        self._averaging = GradientAveraging(
+            op=options.op,
+            compression=options.compression,
+            backward_passes_per_step=options.backward_passes_per_step,
+        )
+
+    def setup(self, replica: Replica, fabric: Fabric) -> None:
+        replica.set_weights(fabric.broadcast(replica.weights()))
+        replica.average_gradients_over(fabric, self._averaging)
+
+    def step(self, replica: Replica, fabric: Fabric, batch: Any) -> Loss:
+        return replica.native_step(batch)
+
+    def finish(self, replica: Replica, fabric: Fabric) -> None: ...
+
+    def snapshot(self, replica: Replica, fabric: Fabric) -> Vector:
+        return replica.weights()
+
+
+class TorchDDP(Allreduce):
+    """PyTorch's DistributedDataParallel: what users would pick instead of Horovod."""
+
+    Options: ClassVar[type[StrategyOptions]] = StrategyOptions
+    needs: ClassVar = Capability.TORCH_DISTRIBUTED
+
+    def __init__(self, options: StrategyOptions, plan: Plan) -> None:
+        self._averaging = GradientAveraging()

@@ -1,0 +1,179 @@
+"""Averaging that training does not wait for: the mean of a snapshot is merged d steps after it was asked for.
+
+Worker i takes local steps x_i ← x_i − η g_i(x_i). At t = kτ it issues the average of its weights and goes on;
+at t = kτ + d it merges what arrived. S_k = x̄(kτ).      τ → period, d → delay
+
+    delta      x_i ← S_k + [x_i(kτ+d) − x_i(kτ)]
+               CoCoD-SGD, Shen et al. (arXiv 1906.12043). The mean of the workers moves by the mean of their
+               gradients exactly: nothing is thrown away.
+    mix        x_i ← ξ x_i + (1−ξ) S_k                                          ξ → keep
+               DaSGD, Zhou et al. (arXiv 2006.00441); theirs: τ=4, d=1, ξ=0.25. A share 1−ξ of the d overlapped
+               steps is discarded.
+    pullback   x_i ← (1−α) x_i + α z;  u_i ← β u_i + (z − x_i);  z_i ← z − u_i;  issue z ← mean(z_i)
+               Overlap-Local-SGD, Wang et al. (arXiv 2002.09539), with u = η v so that a changing η needs no
+               correction; z was issued one period earlier (d = τ).             α → pull, β → anchor_momentum
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, Protocol
+
+from pydantic import Field, model_validator
+
+from harness.protocols import (
+    Capability,
+    CollectiveFabric,
+    EvaluatedModel,
+    HorovodOptions,
+    Loss,
+    Pending,
+    Plan,
+    Replica,
+    StrategyOptions,
+    Vector,
+)
+
+Merge = Literal["delta", "mix", "pullback"]
+
+
+class DelayedAveragingOptions(HorovodOptions):
+    """delay: None stands for the merge's own default, which is `period`, for `mix` 1."""
+
+    merge: Merge = "delta"
+    period: int = Field(4, ge=1, description="steps between two averages (τ)")
+    delay: int = Field(4, ge=0, description="steps an average has to arrive (d)")
+    keep: float = Field(0.25, ge=0, le=1, description="mix: share of the own weights that stays (ξ)")
+    pull: float = Field(0.6, ge=0, le=1, description="pullback: pull towards the anchor (α)")
+    anchor_momentum: float = Field(0.7, ge=0, lt=1, description="pullback: momentum of the anchor (β)")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_delay(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or given.get("delay") is not None:
+            return given
+        default = 1 if given.get("merge") == "mix" else given.get("period", 4)
+        return {**given, "delay": default}
+
+    @model_validator(mode="after")
+    def _check_delay(self) -> DelayedAveragingOptions:
+        if self.delay > self.period:
+            raise ValueError(f"delay: {self.delay} is more than period {self.period}; allowed: 0 to period")
+        if self.merge == "pullback" and self.delay != self.period:
+            raise ValueError(f"delay: {self.delay} with merge pullback, whose delay is its period ({self.period})")
+        return self
+
+
+class DelayedAveraging:
+    Options: ClassVar[type[StrategyOptions]] = DelayedAveragingOptions
+    needs: ClassVar = Capability.COLLECTIVE
+    evaluated: ClassVar = EvaluatedModel.MEAN_OF_WORKERS
+
+    def __init__(self, options: DelayedAveragingOptions, plan: Plan) -> None:
+        self._options = options
+        self._merge = _merge_of(options)
+        self._num_steps = 0
+        self._pending: Pending | None = None
+
+    def setup(self, replica: Replica, fabric: CollectiveFabric) -> None:
+        start = fabric.broadcast(replica.weights())
+        replica.set_weights(start)
+        self._num_steps = 0
+        self._pending = None
+        self._merge = _merge_of(self._options)
+        first = self._merge.first(start)
+        if first is not None:
+            self._pending = fabric.mean_async(first)
+
+    def step(self, replica: Replica, fabric: CollectiveFabric, batch: Any) -> Loss:
+        gradient, loss = replica.gradient(batch)
+        replica.descend(gradient)
+        self._num_steps += 1
+        since_issue = self._num_steps % self._options.period or self._options.period
+        if self._pending is not None and since_issue == self._options.delay:
+            self._receive(replica)
+        if self._num_steps % self._options.period == 0:
+            self._pending = fabric.mean_async(self._merge.issue(replica.weights()))
+            if self._options.delay == 0:
+                self._receive(replica)
+        return loss
+
+    def finish(self, replica: Replica, fabric: CollectiveFabric) -> None:
+        if self._pending is not None:
+            self._receive(replica)
+
+    def snapshot(self, replica: Replica, fabric: CollectiveFabric) -> Vector:
+        return replica.weights()
+
+    def _receive(self, replica: Replica) -> None:
+        assert self._pending is not None
+        arrived = self._pending.wait()
+        self._pending = None
+        replica.set_weights(self._merge.receive(replica.weights(), arrived))
+
+
+class _Merge(Protocol):
+    """What is sent at t = kτ and what becomes of the answer."""
+
+    def first(self, start: Vector) -> Vector | None:
+        """What to send before the first step, if anything."""
+        ...
+
+    def issue(self, weights: Vector) -> Vector: ...
+
+    def receive(self, weights: Vector, arrived: Vector) -> Vector:
+        """The worker's new weights."""
+        ...
+
+
+class _Delta:
+    def first(self, start: Vector) -> None:
+        return None
+
+    def issue(self, weights: Vector) -> Vector:
+        self._issued = weights
+        return weights
+
+    def receive(self, weights: Vector, arrived: Vector) -> Vector:
+        return arrived + (weights - self._issued)
+
+
+class _Mix:
+    def __init__(self, keep: float) -> None:
+        self._keep = keep
+
+    def first(self, start: Vector) -> None:
+        return None
+
+    def issue(self, weights: Vector) -> Vector:
+        return weights
+
+    def receive(self, weights: Vector, arrived: Vector) -> Vector:
+        return self._keep * weights + (1 - self._keep) * arrived
+
+
+class _Pullback:
+    def __init__(self, pull: float, anchor_momentum: float) -> None:
+        self._pull, self._momentum = pull, anchor_momentum
+
+    def first(self, start: Vector) -> Vector:
+        self._displacement = start * 0.0  # u_i
+        return start
+
+    def issue(self, weights: Vector) -> Vector:
+        """weights: already pulled towards the anchor, which arrives in the same step."""
+        self._displacement = self._momentum * self._displacement + (self._anchor - weights)
+        return self._anchor - self._displacement
+
+    def receive(self, weights: Vector, arrived: Vector) -> Vector:
+        self._anchor = arrived
+        return (1 - self._pull) * weights + self._pull * arrived
+
+
+def _merge_of(options: DelayedAveragingOptions) -> _Merge:
+    match options.merge:
+        case "delta":
+            return _Delta()
+        case "mix":
+            return _Mix(options.keep)
+        case "pullback":
+            return _Pullback(options.pull, options.anchor_momentum)

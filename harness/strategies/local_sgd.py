@@ -1,0 +1,92 @@
+"""Parameter averaging from every step to every τ steps: flat allreduce, post-local SGD, local SGD.
+
+    allreduce-flat    w ← w − η · (1/m) Σ_i g_i(w), the gradient sent as one vector
+    local-sgd         x_i ← x_i − η g_i(x_i);  x_i ← x̄ when t mod τ = 0
+    post-local-sgd    allreduce-flat until epoch t', local-sgd from there on
+
+Only parameters are averaged; momentum stays local.      τ → period, t' → switch_epoch
+
+Source: Stich, "Local SGD Converges Fast and Communicates Little" (arXiv 1805.09767), Algorithm 1;
+Lin et al., "Don't Use Large Mini-Batches, Use Local SGD" (arXiv 1808.07217), Algorithm 2.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from harness.protocols import (
+    Capability,
+    CollectiveFabric,
+    EvaluatedModel,
+    HorovodOptions,
+    Loss,
+    Plan,
+    Replica,
+    StrategyOptions,
+    Vector,
+)
+
+
+class LocalSGDOptions(HorovodOptions):
+    period: int = Field(8, ge=1, description="local steps between two averages (τ)")
+
+
+class PostLocalSGDOptions(LocalSGDOptions):
+    switch_epoch: float = Field(1.0, ge=0, description="epoch from which averaging is every `period` steps (t')")
+
+
+class _Averaging:
+    """Shared by the three: synchronous steps up to `switch_step`, local ones after it."""
+
+    needs: ClassVar = Capability.COLLECTIVE
+
+    def __init__(self, *, switch_step: float, period: int) -> None:
+        self._switch_step, self._period = switch_step, period
+        self._num_steps = 0
+
+    def setup(self, replica: Replica, fabric: CollectiveFabric) -> None:
+        self._num_steps = 0
+        replica.set_weights(fabric.broadcast(replica.weights()))
+
+    def step(self, replica: Replica, fabric: CollectiveFabric, batch: Any) -> Loss:
+        gradient, loss = replica.gradient(batch)
+        synchronous = self._num_steps < self._switch_step
+        replica.descend(fabric.mean(gradient) if synchronous else gradient)
+        self._num_steps += 1
+        if not synchronous and self._num_steps % self._period == 0:
+            replica.set_weights(fabric.mean(replica.weights()))
+        return loss
+
+    def finish(self, replica: Replica, fabric: CollectiveFabric) -> None: ...
+
+    def snapshot(self, replica: Replica, fabric: CollectiveFabric) -> Vector:
+        return replica.weights()
+
+
+class AllreduceFlat(_Averaging):
+    """One allreduce of one vector a step: the tuned form of `allreduce`."""
+
+    Options: ClassVar[type[StrategyOptions]] = HorovodOptions
+    evaluated: ClassVar = EvaluatedModel.REPLICATED
+
+    def __init__(self, options: HorovodOptions, plan: Plan) -> None:
+        super().__init__(switch_step=math.inf, period=1)
+
+
+class LocalSGD(_Averaging):
+    Options: ClassVar[type[StrategyOptions]] = LocalSGDOptions
+    evaluated: ClassVar = EvaluatedModel.MEAN_OF_WORKERS
+
+    def __init__(self, options: LocalSGDOptions, plan: Plan) -> None:
+        super().__init__(switch_step=0, period=options.period)
+
+
+class PostLocalSGD(_Averaging):
+    Options: ClassVar[type[StrategyOptions]] = PostLocalSGDOptions
+    evaluated: ClassVar = EvaluatedModel.MEAN_OF_WORKERS
+
+    def __init__(self, options: PostLocalSGDOptions, plan: Plan) -> None:
+        super().__init__(switch_step=options.switch_epoch * plan.steps_per_epoch, period=options.period)

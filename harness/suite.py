@@ -1,0 +1,157 @@
+"""A suite: a YAML file that spans a matrix of cells. All validation happens when it is read.
+
+question: what this suite answers
+repeats: 3                     # launches of each cell, with seeds 0, 1, 2
+time_budget_s: 540             # no further launch is started after it (optional)
+defaults: {threads: 1}         # fields of every cell
+matrix:                        # blocks; a list is an axis, a block is the product of its axes
+  - workload: [fnn, cnn]
+    strategy: [allreduce, {name: local-sgd, period: 8}]
+    workers: [1, 2]
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.cell import Cell
+
+
+class SuiteError(Exception):
+    """A suite that cannot be used; the message names file, key, value and what is allowed."""
+
+
+class _File(BaseModel):
+    """The keys of a suite file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: str = Field(min_length=1)
+    repeats: int = Field(1, ge=1)
+    time_budget_s: float | None = Field(None, gt=0)
+    defaults: dict[str, Any] = {}
+    matrix: list[dict[str, Any]] = Field(min_length=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    name: str
+    question: str
+    repeats: int
+    time_budget_s: float | None
+    cells: tuple[Cell, ...]  # one for each point and seed, in the order of running
+
+    @classmethod
+    def load(cls, path: Path, *, repeats: int | None = None) -> Suite:
+        """Reads and checks a suite. Raises SuiteError. repeats: instead of the file's."""
+        content = _read_yaml(path)
+        try:
+            file = _File.model_validate(content)
+        except ValidationError as error:
+            raise SuiteError(f"{path}: {describe(error)}") from None
+        num_repeats = repeats if repeats is not None else file.repeats
+        points = list(_points(path, file))
+        return cls(
+            name=path.stem,
+            question=file.question,
+            repeats=num_repeats,
+            time_budget_s=file.time_budget_s,
+            cells=tuple(_in_running_order(points, num_repeats)),
+        )
+
+    def only(self, conditions: dict[str, str]) -> Suite:
+        """The suite's cells whose fields have these values, given as text. Raises SuiteError for an unknown field."""
+        for name, wanted in conditions.items():
+            if name not in Cell.model_fields:
+                raise SuiteError(f"--only {name}={wanted}: no such field; allowed: {', '.join(Cell.model_fields)}")
+        kept = tuple(
+            cell
+            for cell in self.cells
+            if all(str(getattr(cell, name)) == wanted for name, wanted in conditions.items())
+        )
+        if not kept:
+            wanted = ",".join(f"{name}={value}" for name, value in conditions.items())
+            raise SuiteError(f"--only {wanted}: no cell of {self.name} is like that; hvdbench show lists them")
+        return Suite(**{**vars(self), "cells": kept})
+
+
+def describe(error: ValidationError) -> str:
+    """The first fault in words: key, value and what is allowed."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        message = "no such key"
+    elif first["type"] not in ("value_error", "missing"):
+        message = f"{first['input']!r}: {message}"
+    return f"{where}: {message}" if where else message
+
+
+def _points(path: Path, file: _File) -> Iterator[Cell]:
+    seen: set[str] = set()
+    for position, block in enumerate(file.matrix):
+        fields = {**file.defaults, **block}
+        for name, value in fields.items():
+            if name == "seed":
+                raise SuiteError(f"{path}: matrix[{position}].seed: seeds come from repeats; leave it out")
+            if name not in Cell.model_fields:
+                allowed = ", ".join(field for field in Cell.model_fields if field != "seed")
+                raise SuiteError(f"{path}: matrix[{position}].{name}: no such key; allowed: {allowed}")
+            if value == []:
+                raise SuiteError(f"{path}: matrix[{position}].{name}: []; an axis needs at least one value")
+        axes = [value if isinstance(value, list) else [value] for value in fields.values()]
+        for values in itertools.product(*axes):
+            cell = _cell(path, position, dict(zip(fields, values, strict=True)))
+            if cell.key not in seen:
+                seen.add(cell.key)
+                yield cell
+
+
+def _cell(path: Path, position: int, fields: dict[str, Any]) -> Cell:
+    try:
+        return Cell.model_validate(fields)
+    except ValidationError as error:
+        raise SuiteError(f"{path}: matrix[{position}]: {describe(error)}") from None
+
+
+def _in_running_order(points: list[Cell], repeats: int) -> Iterator[Cell]:
+    """Repeat by repeat, each in an order of its own, so that drift of the machine favours no cell."""
+    for seed in range(repeats):
+        shuffled = sorted(points, key=lambda cell: cell.key)
+        random.Random(seed).shuffle(shuffled)
+        for cell in shuffled:
+            yield cell.model_copy(update={"seed": seed})
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """PyYAML keeps the last of two equal keys without a word; a suite with two is a mistake."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        with path.open(encoding="utf-8") as source:
+            content = yaml.load(source, Loader=_StrictLoader)  # a SafeLoader: builds no objects
+    except FileNotFoundError:
+        raise SuiteError(f"{path}: no such suite; `hvdbench list suites` lists those of this checkout") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SuiteError(f"{path}: unreadable ({error})") from None
+    except yaml.YAMLError as error:
+        raise SuiteError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise SuiteError(f"{path}: a suite is a mapping with the keys {', '.join(_File.model_fields)}")
+    return content

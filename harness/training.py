@@ -1,0 +1,158 @@
+"""One worker's measured run: warm up, train against the clock, then evaluate what was kept on the way.
+
+Evaluation waits until training is over: at each evaluation point a worker only copies its weights. So no evaluation
+runs inside the timed part, no barrier is put into an asynchronous strategy, and nothing arrives for free in a pause.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from harness.cell import Cell
+from harness.clock import Clock
+from harness.protocols import EvaluatedModel, Fabric, Plan, Replica, Strategy, Vector
+from harness.record import Point
+from harness.sampling import LearningRate, Sampler, evaluation_steps
+
+WARMUP_STEPS = 5
+MAX_WINDOWS = 50
+PROGRESS_EVERY_S = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """Weights copied at an evaluation point."""
+
+    step: int
+    num_samples: int  # of all workers, as this one could see
+    at_s: float
+    weights: Vector
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """For whoever watches the run."""
+
+    share: float
+    samples_per_s: float  # of all workers
+    loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """What one worker trains with."""
+
+    cell: Cell
+    plan: Plan
+    replica: Replica
+    fabric: Fabric
+    strategy: Strategy
+    sampler: Sampler
+
+
+def window_steps(plan: Plan) -> int:
+    return max(1, -(-plan.num_steps // MAX_WINDOWS))
+
+
+def warm_up(session: Session) -> None:
+    """A few steps of the real thing, then all as before: what libraries do at their first use stays off the clock."""
+    replica, fabric, strategy = session.replica, session.fabric, session.strategy
+    initial = replica.weights()
+    strategy.setup(replica, fabric)
+    for step in range(WARMUP_STEPS):
+        strategy.step(replica, fabric, replica.load(session.sampler.indices(step)))
+    strategy.finish(replica, fabric)
+    replica.synchronize()
+    fabric.barrier()
+    replica.reset(initial)
+
+
+def train(session: Session, clock: Clock, report: Callable[[Progress], None]) -> list[Snapshot]:
+    """Trains by the plan and returns what was copied at the evaluation points."""
+    cell, plan, replica, fabric, strategy = (
+        session.cell,
+        session.plan,
+        session.replica,
+        session.fabric,
+        session.strategy,
+    )
+    learning_rate = LearningRate(cell, plan)
+    snapshot_steps = set(evaluation_steps(cell, plan))
+    batch_size, global_batch = cell.batch_per_worker, cell.batch_per_worker * cell.workers
+    snapshots: list[Snapshot] = []
+    reported_at, reported_step = 0.0, 0
+    strategy.setup(replica, fabric)
+    replica.synchronize()
+    fabric.barrier()
+    clock.start()
+    for step in range(plan.num_steps):
+        replica.set_learning_rate(learning_rate.at(step))
+        with clock.loader:
+            batch = replica.load(session.sampler.indices(step))
+        loss = strategy.step(replica, fabric, batch)
+        num_done = step + 1
+        if num_done == plan.num_steps:
+            strategy.finish(replica, fabric)
+        if clock.step_done(loss, batch_size) or num_done == plan.num_steps:
+            replica.synchronize()
+            clock.close_window(fabric.bytes_sent)
+            elapsed = clock.now()
+            if elapsed - reported_at >= PROGRESS_EVERY_S:
+                rate = (num_done - reported_step) * global_batch / (elapsed - reported_at)
+                report(Progress(share=num_done / plan.num_steps, samples_per_s=rate, loss=clock.last_loss()))
+                reported_at, reported_step = elapsed, num_done
+        if num_done in snapshot_steps:
+            weights = strategy.snapshot(replica, fabric)
+            replica.synchronize()
+            snapshots.append(
+                Snapshot(
+                    step=num_done,
+                    num_samples=fabric.total_steps(num_done) * batch_size,
+                    at_s=clock.now(),
+                    weights=weights,
+                )
+            )
+    return snapshots
+
+
+def evaluate(session: Session, snapshots: list[Snapshot]) -> tuple[list[Point], str | None]:
+    """On rank 0 the evaluated model's curve and the hash of its last weights; elsewhere nothing.
+
+    Every rank has to call it: the model of the averaging strategies is the mean of all workers'. A shared model is
+    complete only when every worker is done, so its last point is read again.
+    """
+    fabric: Any = session.fabric
+    replica = session.replica
+    kind = session.strategy.evaluated
+    points: list[Point] = []
+    digest = None
+    fabric.barrier()
+    for index, snapshot in enumerate(snapshots):
+        vector, num_samples = snapshot.weights, snapshot.num_samples
+        last = index == len(snapshots) - 1
+        if kind == EvaluatedModel.MEAN_OF_WORKERS:
+            vector = fabric.mean(vector)
+        elif kind == EvaluatedModel.SHARED and last:
+            vector = session.strategy.snapshot(session.replica, fabric)
+            num_samples = fabric.total_steps(snapshot.step) * session.cell.batch_per_worker
+        if fabric.rank:
+            continue
+        started = time.perf_counter()
+        loss, accuracy = replica.evaluate(vector)
+        points.append(
+            Point(
+                step=snapshot.step,
+                num_samples=num_samples,
+                time_s=snapshot.at_s,
+                evaluation_s=time.perf_counter() - started,
+                loss=loss,
+                accuracy=accuracy,
+            )
+        )
+        if last:
+            digest = hashlib.sha256(replica.to_numpy(vector).tobytes()).hexdigest()
+    return points, digest

@@ -1,0 +1,159 @@
+"""One worker: `python -m harness.worker RUN_DIR`, started by a launcher on every rank.
+
+Reads `cell.json`, trains, and leaves `part-<rank>.json` (rank 0 also `curve.json`) in RUN_DIR, which all hosts share.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import json
+import os
+import resource
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from harness.fabrics.connection import Connection, place_among_workers
+
+PARENT_LOCK = "parent.lock"
+CELL_FILE, CURVE_FILE, PROGRESS_FILE = "cell.json", "curve.json", "progress.json"
+WATCH_EVERY_S = 1.0
+EXIT_ORPHANED = 70
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def main() -> None:
+    run_dir = Path(sys.argv[1])
+    place = place_among_workers(os.environ)
+    if place is None:
+        sys.exit("harness.worker: started outside a launch; use `hvdbench run`")
+    threading.Thread(target=_die_with_parent, args=(run_dir / PARENT_LOCK,), daemon=True).start()
+    rank, size, local_rank, local_size = place
+    connection = Connection(rank=rank, size=size, local_rank=local_rank, local_size=local_size, run_dir=run_dir)
+    cell_json = (run_dir / CELL_FILE).read_text()
+    num_threads = json.loads(cell_json)["threads"]
+    cores = pin(local_rank, local_size, num_threads)
+    for name in THREAD_VARIABLES:
+        os.environ[name] = str(num_threads)
+    run_worker(cell_json, connection, cores)
+
+
+def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) -> None:
+    """Runs the cell on this rank and writes its part. The framework is imported here, after threads are set."""
+    marks = [("", time.perf_counter())]
+
+    def mark(phase: str) -> None:
+        marks.append((phase, time.perf_counter()))
+
+    from harness import registry
+    from harness.cell import Cell
+    from harness.clock import Clock
+    from harness.record import WorkerPart
+    from harness.sampling import Sampler, plan_of
+    from harness.training import Progress, Session, evaluate, train, warm_up, window_steps
+    from harness.workloads.registry import load_dataset
+
+    cell = Cell.model_validate_json(cell_json)
+    replica_class = registry.load(registry.REPLICAS[cell.framework])
+    fabric_class = registry.load(registry.FABRICS[cell.needs, cell.framework])
+    mark("import")
+    dataset = load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
+    mark("data")
+    plan = plan_of(cell, len(dataset.train))
+    clock = Clock(window_steps=window_steps(plan))
+    fabric = fabric_class(cell, connection, clock)
+    mark("connect")
+    replica = replica_class(cell, dataset, local_rank=connection.local_rank)
+    mark("model")
+    session = Session(
+        cell=cell,
+        plan=plan,
+        replica=replica,
+        fabric=fabric,
+        strategy=registry.STRATEGIES[cell.strategy](cell.options, plan),
+        sampler=Sampler(
+            num_samples=len(dataset.train),
+            batch_size=cell.batch_per_worker,
+            num_workers=cell.workers,
+            rank=fabric.rank,
+            seed=cell.seed,
+        ),
+    )
+    warm_up(session)
+    mark("warm-up")
+
+    def report(progress: Progress) -> None:
+        if fabric.rank == 0:
+            write_atomically(connection.run_dir / PROGRESS_FILE, json.dumps(vars(progress)))
+
+    bytes_before, cpu_before = fabric.bytes_sent, _cpu_s()
+    snapshots = train(session, clock, report)
+    train_s, cpu_s = clock.now(), _cpu_s() - cpu_before
+    peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    points, digest = evaluate(session, snapshots)
+    part = WorkerPart(
+        rank=fabric.rank,
+        cores=cores,
+        startup_s={phase: now - before for (_, before), (phase, now) in itertools.pairwise(marks)},
+        windows=clock.windows(bytes_before=bytes_before, waiting_is_known=fabric.waiting_is_known),
+        snapshots_s=[snapshot.at_s for snapshot in snapshots],
+        train_s=train_s,
+        cpu_s=cpu_s,
+        peak_rss_bytes=peak_rss_bytes,
+        settings=replica.settings(),
+    )
+    if fabric.rank == 0:
+        curve = {
+            "curve": [point.model_dump() for point in points],
+            "weights_sha256": digest,
+            "num_parameters": replica.num_parameters,
+        }
+        write_atomically(connection.run_dir / CURVE_FILE, json.dumps(curve))
+    write_atomically(part_path(connection.run_dir, fabric.rank), part.model_dump_json())
+    fabric.close()
+
+
+def part_path(run_dir: Path, rank: int) -> Path:
+    return run_dir / f"part-{rank}.json"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    staged.write_text(text)
+    staged.rename(path)
+
+
+def pin(local_rank: int, local_size: int, num_threads: int) -> list[int] | None:
+    """Pins this process to cores of its own, `num_threads` of them; None where the host has too few for all workers."""
+    available = sorted(os.sched_getaffinity(0))
+    if local_size * num_threads > len(available):
+        return None
+    cores = available[local_rank * num_threads : (local_rank + 1) * num_threads]
+    os.sched_setaffinity(0, cores)
+    return cores
+
+
+def _die_with_parent(lock: Path) -> None:
+    """Ends this worker once the launching process, which holds the lock as long as it lives, is gone."""
+    while True:
+        time.sleep(WATCH_EVERY_S)
+        try:
+            with lock.open() as held:
+                fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue  # the parent lives
+        except FileNotFoundError:
+            pass  # it has ended the run and cleaned up
+        os._exit(EXIT_ORPHANED)
+
+
+def _cpu_s() -> float:
+    used: Any = resource.getrusage(resource.RUSAGE_SELF)
+    return float(used.ru_utime + used.ru_stime)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What is trained: data sets, layers as data, initial weights. NumPy only; no framework is known here."""

@@ -1,0 +1,153 @@
+"""The data sets: images (N, C, H, W) float32, standardised by the training set, and labels (N,) int64.
+
+digits         1,797 images of 8×8 shipped with scikit-learn; 360 of them, drawn once, are held out
+fashion-mnist  60,000 + 10,000 images of 28×28 (Xiao et al., arXiv 1708.07747)
+synthetic      seeded Gaussian images of any size, for throughput and scale; its labels carry no meaning
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+NUM_HELD_OUT_DIGITS = 360
+FASHION_DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+FASHION_MD5 = {  # as the data set's authors publish them
+    "train-images-idx3-ubyte.gz": "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "train-labels-idx1-ubyte.gz": "md5:25c81989df183df01b3e8a0aad5dffbe",
+    "t10k-images-idx3-ubyte.gz": "md5:bef4ecab320f06d8554ea6380940ec79",
+    "t10k-labels-idx1-ubyte.gz": "md5:bb300cfdad3c16e7a12a480ee83cd310",
+}
+FASHION_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+DATA_VARIABLE = "HVDBENCH_DATA"
+
+
+class DatasetError(Exception):
+    """A data set that is not at hand; the message says where it was looked for and how to get it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    images: NDArray[np.float32]  # (N, C, H, W)
+    labels: NDArray[np.int64]  # (N,)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    train: Split
+    test: Split
+    num_classes: int
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        _, channels, height, width = self.train.images.shape
+        return channels, height, width
+
+
+def load_digits() -> Dataset:
+    """Read from scikit-learn's own file: importing scikit-learn would cost every worker's start a second or more."""
+    package = importlib.util.find_spec("sklearn")
+    if package is None or package.origin is None:
+        raise DatasetError("digits is shipped with scikit-learn, which is not installed: make setup installs it")
+    with gzip.open(Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz", "rt") as rows:
+        table = np.loadtxt(rows, delimiter=",", dtype=np.float32)  # 64 pixels from 0 to 16, then the digit
+    images, labels = table[:, :-1].reshape(-1, 1, 8, 8), table[:, -1].astype(np.int64)
+    order = np.random.default_rng(0).permutation(len(labels))
+    held_out, kept = order[:NUM_HELD_OUT_DIGITS], order[NUM_HELD_OUT_DIGITS:]
+    return _standardised(images[kept], labels[kept], images[held_out], labels[held_out], 10)
+
+
+def load_fashion_mnist(folder: Path) -> Dataset:
+    """From the four gzipped IDX files in `folder`. Raises DatasetError where they are damaged."""
+    arrays = [_read_idx(folder / name) for name in FASHION_MD5]
+    train_images, train_labels, test_images, test_labels = arrays
+    as_images = [images[:, None].astype(np.float32) for images in (train_images, test_images)]
+    return _standardised(as_images[0], train_labels, as_images[1], test_labels, 10)
+
+
+def find_fashion_mnist(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The first folder that holds all four files: the user's, Debian's, then what was downloaded before."""
+    given = environ.get(DATA_VARIABLE)
+    places = [Path(given)] if given else [FASHION_DEBIAN, fashion_download_folder(environ)]
+    return next((place for place in places if all((place / name).is_file() for name in FASHION_MD5)), None)
+
+
+def fashion_download_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    cache = environ.get("HVDBENCH_CACHE")
+    base = Path(cache) if cache else Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hvdbench"
+    return base / "fashion-mnist"
+
+
+def download_fashion_mnist(environ: Mapping[str, str] = os.environ) -> Path:
+    """Fetches the four files, each checked by its hash. Raises DatasetError when they cannot be had."""
+    import pooch
+
+    folder = fashion_download_folder(environ)
+    source = pooch.create(path=folder, base_url=FASHION_URL, registry=FASHION_MD5)
+    try:
+        for name in FASHION_MD5:
+            source.fetch(name)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"fashion-mnist could not be downloaded: {error}. {HOW_TO_GET_FASHION}") from None
+    return folder
+
+
+HOW_TO_GET_FASHION = (
+    "apt-get install dataset-fashion-mnist, or put the four *-ubyte.gz files in a folder and set "
+    f"{DATA_VARIABLE} to it, or run hvdbench doctor --download"
+)
+
+
+def make_synthetic(*, num_samples: int, size: int, channels: int, num_classes: int) -> Dataset:
+    """The same images for every cell of that size, whatever its seed."""
+    rng = np.random.default_rng([num_samples, size, channels, num_classes])
+    num_test = max(1, num_samples // 8)
+    images = rng.standard_normal((num_samples + num_test, channels, size, size), dtype=np.float32)
+    labels = rng.integers(0, num_classes, num_samples + num_test)
+    train, test = slice(num_samples), slice(num_samples, None)
+    return Dataset(
+        train=Split(images=images[train], labels=labels[train]),
+        test=Split(images=images[test], labels=labels[test]),
+        num_classes=num_classes,
+    )
+
+
+def _standardised(
+    train_images: NDArray[np.float32],
+    train_labels: NDArray[np.integer],
+    test_images: NDArray[np.float32],
+    test_labels: NDArray[np.integer],
+    num_classes: int,
+) -> Dataset:
+    mean, deviation = train_images.mean(dtype=np.float64), train_images.std(dtype=np.float64)
+    splits = [
+        Split(images=((images - mean) / deviation).astype(np.float32), labels=labels.astype(np.int64))
+        for images, labels in ((train_images, train_labels), (test_images, test_labels))
+    ]
+    return Dataset(train=splits[0], test=splits[1], num_classes=num_classes)
+
+
+def _read_idx(path: Path) -> NDArray[np.uint8]:
+    """LeCun's IDX format: two zero bytes, type 8 (uint8), the number of axes, each axis' length, then the data."""
+    try:
+        content = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError) as error:
+        raise DatasetError(f"{path}: unreadable ({error}). {HOW_TO_GET_FASHION}") from None
+    if len(content) < 4 or content[:3] != b"\0\0\x08":
+        raise DatasetError(f"{path}: not an IDX file of bytes. {HOW_TO_GET_FASHION}")
+    num_axes = content[3]
+    shape = np.frombuffer(content, ">i4", num_axes, 4)
+    values = np.frombuffer(content, np.uint8, offset=4 + 4 * num_axes)
+    if values.size != np.prod(shape):
+        raise DatasetError(f"{path}: holds {values.size} bytes, its header says {np.prod(shape)}. {HOW_TO_GET_FASHION}")
+    return values.reshape(shape)

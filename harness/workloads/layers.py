@@ -1,0 +1,196 @@
+"""Layers as data. A backend builds them; this module says which parameters they have and what shapes come out.
+
+Shapes are without the batch: images (C, H, W), sequences (T, F), vectors (F,).
+Parameters are laid out as in PyTorch: kernels (out, in), convolutions (out, in, k, k), LSTM gates i, f, g, o.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Shape = tuple[int, ...]
+Initializer = Literal["he", "glorot", "zeros", "ones", "lstm-bias"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One trainable array: its name, shape and how it is drawn."""
+
+    name: str
+    shape: Shape
+    initializer: Initializer
+    fan_in: int = 0
+    fan_out: int = 0
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dense:
+    units: int
+
+    def output(self, shape: Shape) -> Shape:
+        return (self.units,)
+
+    def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
+        (fan_in,) = shape
+        kernel = Parameter(
+            name="kernel", shape=(self.units, fan_in), initializer="he", fan_in=fan_in, fan_out=self.units
+        )
+        return kernel, Parameter(name="bias", shape=(self.units,), initializer="zeros")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conv:
+    """Square kernels of odd size, zero padding of kernel // 2 on every side."""
+
+    filters: int
+    kernel: int = 3
+    stride: int = 1
+    bias: bool = True
+
+    def output(self, shape: Shape) -> Shape:
+        _, height, width = shape
+        return self.filters, (height - 1) // self.stride + 1, (width - 1) // self.stride + 1
+
+    def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
+        area = self.kernel * self.kernel
+        kernel = Parameter(
+            name="kernel",
+            shape=(self.filters, shape[0], self.kernel, self.kernel),
+            initializer="he",
+            fan_in=shape[0] * area,
+            fan_out=self.filters * area,
+        )
+        bias = Parameter(name="bias", shape=(self.filters,), initializer="zeros")
+        return (kernel, bias) if self.bias else (kernel,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LSTM:
+    """One layer, one bias a gate; gives the last hidden state."""
+
+    units: int
+
+    def output(self, shape: Shape) -> Shape:
+        return (self.units,)
+
+    def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
+        features, units = shape[1], self.units
+        return (
+            Parameter(
+                name="kernel", shape=(4 * units, features), initializer="glorot", fan_in=features, fan_out=4 * units
+            ),
+            Parameter(
+                name="recurrent", shape=(4 * units, units), initializer="glorot", fan_in=units, fan_out=4 * units
+            ),
+            Parameter(name="bias", shape=(4 * units,), initializer="lstm-bias"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupNorm:
+    """Normalises over groups of channels (Wu and He, arXiv 1803.08494).
+
+    In the place of batch norm, whose statistics are each worker's own: with it, m workers of batch B would not train
+    what one worker of batch mB trains, and the comparison would be of two models.
+    """
+
+    groups: int = 32
+
+    def output(self, shape: Shape) -> Shape:
+        return shape
+
+    def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
+        return (
+            Parameter(name="scale", shape=shape[:1], initializer="ones"),
+            Parameter(name="shift", shape=shape[:1], initializer="zeros"),
+        )
+
+
+class _Parameterless:
+    def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
+        return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReLU(_Parameterless):
+    def output(self, shape: Shape) -> Shape:
+        return shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxPool(_Parameterless):
+    size: int = 2
+    stride: int = 2
+    padding: int = 0
+
+    def output(self, shape: Shape) -> Shape:
+        channels, *sides = shape
+        height, width = ((side + 2 * self.padding - self.size) // self.stride + 1 for side in sides)
+        return channels, height, width
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlobalAveragePool(_Parameterless):
+    def output(self, shape: Shape) -> Shape:
+        return shape[:1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flatten(_Parameterless):
+    """In the order channel, row, column."""
+
+    def output(self, shape: Shape) -> Shape:
+        return (math.prod(shape),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows(_Parameterless):
+    """An image read row by row: a sequence of H steps with W·C features."""
+
+    def output(self, shape: Shape) -> Shape:
+        channels, height, width = shape
+        return height, width * channels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Residual:
+    """body(x) + shortcut(x); an empty shortcut is the identity."""
+
+    body: tuple[Layer, ...]
+    shortcut: tuple[Layer, ...] = ()
+
+    def output(self, shape: Shape) -> Shape:
+        return output_shape(self.body, shape)
+
+    def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
+        return _named("body", self.body, shape) + _named("shortcut", self.shortcut, shape)
+
+
+Layer = Dense | Conv | LSTM | GroupNorm | ReLU | MaxPool | GlobalAveragePool | Flatten | Rows | Residual
+
+
+def output_shape(layers: tuple[Layer, ...], shape: Shape) -> Shape:
+    for layer in layers:
+        shape = layer.output(shape)
+    return shape
+
+
+def parameters_of(layers: tuple[Layer, ...], shape: Shape) -> tuple[Parameter, ...]:
+    """All parameters in order, names made unique by their position (`0.kernel`, `2.body.1.bias`)."""
+    return _named("", layers, shape)
+
+
+def _named(prefix: str, layers: tuple[Layer, ...], shape: Shape) -> tuple[Parameter, ...]:
+    found: list[Parameter] = []
+    for position, layer in enumerate(layers):
+        for parameter in layer.parameters(shape):
+            name = ".".join(part for part in (prefix, str(position), parameter.name) if part)
+            found.append(Parameter(**{**vars(parameter), "name": name}))
+        shape = layer.output(shape)
+    return tuple(found)

@@ -1,0 +1,70 @@
+"""The models as layers. Source: ResNet-18, He et al. (arXiv 1512.03385); VGG-16, Simonyan, Zisserman (1409.1556)."""
+
+from __future__ import annotations
+
+from harness.workloads.layers import (
+    LSTM,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAveragePool,
+    GroupNorm,
+    Layer,
+    MaxPool,
+    ReLU,
+    Residual,
+    Rows,
+)
+
+Layers = tuple[Layer, ...]
+
+
+def fnn(num_classes: int) -> Layers:
+    return Flatten(), Dense(units=256), ReLU(), Dense(units=128), ReLU(), Dense(units=num_classes)
+
+
+def cnn(num_classes: int) -> Layers:
+    return (
+        *(Conv(filters=32), ReLU(), MaxPool()),
+        *(Conv(filters=64), ReLU(), MaxPool()),
+        *(Flatten(), Dense(units=128), ReLU(), Dense(units=num_classes)),
+    )
+
+
+def rnn(num_classes: int) -> Layers:
+    return Rows(), LSTM(units=128), Dense(units=num_classes)
+
+
+def resnet18(num_classes: int) -> Layers:
+    """With group norm for batch norm: the same number of parameters, no statistics that workers do not share."""
+    blocks = [_basic_block(64, 64, 1), _basic_block(64, 64, 1)]
+    for filters in (128, 256, 512):
+        blocks += [_basic_block(filters // 2, filters, 2), _basic_block(filters, filters, 1)]
+    stem = (
+        Conv(filters=64, kernel=7, stride=2, bias=False),
+        GroupNorm(),
+        ReLU(),
+        MaxPool(size=3, stride=2, padding=1),
+    )
+    return (*stem, *(layer for block in blocks for layer in block), GlobalAveragePool(), Dense(units=num_classes))
+
+
+def vgg16(num_classes: int) -> Layers:
+    """Configuration D, without dropout: its random masks would differ between frameworks."""
+    features: list[Layer] = []
+    for filters, depth in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
+        for _ in range(depth):
+            features += [Conv(filters=filters), ReLU()]
+        features.append(MaxPool())
+    head = (Flatten(), Dense(units=4096), ReLU(), Dense(units=4096), ReLU(), Dense(units=num_classes))
+    return *features, *head
+
+
+def _basic_block(channels: int, filters: int, stride: int) -> Layers:
+    body = (
+        *(Conv(filters=filters, stride=stride, bias=False), GroupNorm(), ReLU()),
+        *(Conv(filters=filters, bias=False), GroupNorm()),
+    )
+    projected = stride != 1 or channels != filters
+    shortcut = (Conv(filters=filters, kernel=1, stride=stride, bias=False), GroupNorm()) if projected else ()
+    return Residual(body=body, shortcut=shortcut), ReLU()
