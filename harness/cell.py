@@ -149,6 +149,10 @@ class Cell(BaseModel):
         """The key without the seed: runs of one group repeat each other."""
         return _digest(self.model_dump(mode="json", exclude={"seed"}))
 
+    def with_seed(self, seed: int) -> Cell:
+        """The same cell with another seed; `model_copy` would take the key along."""
+        return Cell.model_validate({**self.model_dump(), "seed": seed})
+
     @property
     def strategy_label(self) -> str:
         """The strategy with those options that differ from its defaults: `delayed-averaging period=8`."""

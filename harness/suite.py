@@ -128,7 +128,7 @@ def _in_running_order(points: list[Cell], repeats: int) -> Iterator[Cell]:
         shuffled = sorted(points, key=lambda cell: cell.key)
         random.Random(seed).shuffle(shuffled)
         for cell in shuffled:
-            yield cell.model_copy(update={"seed": seed})
+            yield cell.with_seed(seed)
 
 
 class _StrictLoader(yaml.SafeLoader):
