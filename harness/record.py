@@ -30,7 +30,8 @@ class ResultsError(Exception):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A diverged run's losses are "Infinity" and "NaN": JSON has no such numbers, and null would not be read back.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Window(_Part):
