@@ -6,6 +6,7 @@ import os
 import shutil
 
 import pytest
+from hypothesis import settings
 
 from harness.machine import describe_machine
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
@@ -16,6 +17,8 @@ NEEDS = {  # marker: (what, whether it is here, how to get it)
     "needs_fashion_mnist": ("Fashion-MNIST", lambda: find_fashion_mnist() is not None, HOW_TO_GET_FASHION),
     "needs_root": ("root", lambda: os.geteuid() == 0, "sudo"),
 }
+settings.register_profile("here", deadline=None)  # other work on the machine is no fault of the code
+settings.load_profile("here")
 _LACKING = pytest.StashKey[dict[str, list[str]]]()
 
 
