@@ -59,7 +59,7 @@ def test_missing_are_cells_without_a_finished_record_of_this_machine() -> None:
         finished(cells[1], status="failed", reason="x", log_tail=""),
         finished(cells[2], **elsewhere()),
     ]
-    assert [cell.seed for cell in missing(suite_of(*cells), records)] == [1, 2, 3]
+    assert [cell.seed for cell in missing(cells, records)] == [1, 2, 3]
 
 
 def test_run_suite_runs_what_is_missing_and_then_nothing(tmp_path: Path) -> None:
