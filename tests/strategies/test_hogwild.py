@@ -25,5 +25,5 @@ def test_velocity_is_the_workers_own() -> None:
 
 def test_workers_left_to_themselves_reach_a_common_optimum_whatever_the_interleaving() -> None:
     problem = random_problem(num_samples=1, learning_rate=0.05)
-    done = train(problem, "hogwild", workers=4, steps=200, batch_of=lambda rank, step: [0], in_lockstep=False)
+    done = train(problem, "hogwild", workers=4, steps=800, batch_of=lambda rank, step: [0], in_lockstep=False)
     assert done.final[-1] == pytest.approx(problem.optima[0], abs=1e-6)
