@@ -85,7 +85,7 @@ def run_suite(suite: Suite, setting: Setting, watcher: Watcher) -> Summary:
             if not mine:
                 num_elsewhere += 1
                 continue
-            if setting.folder.has_finished(cell.key):
+            if setting.folder.has_finished(cell.key, describe_machine().fingerprint):
                 continue  # another hvdbench was faster
             ended[run_cell(cell, setting, watcher).status] += 1
     else:
