@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -140,12 +139,12 @@ class Cell(BaseModel):
     def batch_per_worker(self) -> int:
         return self.batch_size if self.batch_per == "worker" else self.batch_size // self.workers
 
-    @cached_property
+    @property
     def key(self) -> str:
         """Sixteen hex digits, the same for the same cell on every machine and in every session."""
         return _digest(self.model_dump(mode="json"))
 
-    @cached_property
+    @property
     def group(self) -> str:
         """The key without the seed: runs of one group repeat each other."""
         return _digest(self.model_dump(mode="json", exclude={"seed"}))

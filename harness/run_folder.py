@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.launchers.supervisor import end_run
-from harness.record import RESERVED_BYTES, STAGED_RECORD, ResultsFolder
+from harness.record import RESERVED_BYTES, STAGED_RECORD, ResultsError, ResultsFolder
 from harness.worker import PARENT_LOCK
 
 RUNS_FOLDER = ".runs"
@@ -39,12 +39,15 @@ def run_folder(folder: ResultsFolder) -> Iterator[Path]:
 
 
 def reserve(run_dir: Path) -> None:
-    """Takes the room that the record will need, so that a disk filled by the run cannot lose it. Raises OSError."""
-    descriptor = os.open(run_dir / STAGED_RECORD, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)
+    """Takes the room that the record will need: a disk filled by the run cannot lose it then. Raises ResultsError."""
     try:
-        os.posix_fallocate(descriptor, 0, RESERVED_BYTES)
-    finally:
-        os.close(descriptor)
+        with (run_dir / STAGED_RECORD).open("xb") as room:
+            os.posix_fallocate(room.fileno(), 0, RESERVED_BYTES)
+    except OSError as error:
+        raise ResultsError(
+            f"{run_dir.parents[1]}: {error.strerror}: a run needs {RESERVED_BYTES // 1024**2} MiB there. "
+            "Finished records are safe; free some space and give the same command again"
+        ) from None
 
 
 def clear_leftovers(folder: ResultsFolder) -> None:

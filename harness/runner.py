@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,19 +51,27 @@ class Summary:
     num_elsewhere: int  # another hvdbench was at them
     num_left: int  # the suite's time budget was over
 
+    def in_words(self, folder: Path) -> str:
+        parts = [f"{self.num_ok} ran", f"{self.num_failed} failed"]
+        if self.num_elsewhere:
+            parts.append(f"{self.num_elsewhere} are being run by another hvdbench")
+        if self.num_left:
+            parts.append(f"{self.num_left} left when the suite's time budget was over: the same command goes on")
+        return f"{', '.join(parts)}. Records are in {folder}"
 
-def missing(suite: Suite, records: list[Record]) -> list[Cell]:
-    """The suite's cells without a finished record of this machine, in running order."""
+
+def missing(cells: Sequence[Cell], records: list[Record]) -> list[Cell]:
+    """The cells without a finished record of this machine, in the same order."""
     fingerprint = describe_machine().fingerprint
     done = {record.key for record in records if record.status == "ok" and record.machine.fingerprint == fingerprint}
-    return [cell for cell in suite.cells if cell.key not in done]
+    return [cell for cell in cells if cell.key not in done]
 
 
 def run_suite(suite: Suite, setting: Setting, watcher: Watcher) -> Summary:
-    """Runs the missing cells. Raises OSError when the results cannot be written; what is finished is safe then."""
+    """Runs the missing cells. Raises ResultsError when records cannot be read or written; what is finished is safe."""
     setting.folder.path.mkdir(parents=True, exist_ok=True)
     clear_leftovers(setting.folder)
-    todo = missing(suite, setting.folder.load())
+    todo = missing(suite.cells, setting.folder.load())
     started = time.monotonic()
     ended = {"ok": 0, "failed": 0, "timeout": 0}
     num_elsewhere = 0

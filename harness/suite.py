@@ -50,15 +50,15 @@ class Suite:
     cells: tuple[Cell, ...]  # one for each point and seed, in the order of running
 
     @classmethod
-    def load(cls, path: Path, *, repeats: int | None = None) -> Suite:
-        """Reads and checks a suite. Raises SuiteError. repeats: instead of the file's."""
+    def load(cls, path: Path, *, repeats: int | None = None, overrides: dict[str, Any] | None = None) -> Suite:
+        """Reads and checks a suite. Raises SuiteError. repeats, overrides: instead of what the file says."""
         content = _read_yaml(path)
         try:
             file = _File.model_validate(content)
         except ValidationError as error:
             raise SuiteError(f"{path}: {describe(error)}") from None
         num_repeats = repeats if repeats is not None else file.repeats
-        points = list(_points(path, file))
+        points = list(_points(path, file, overrides or {}))
         return cls(
             name=path.stem,
             question=file.question,
@@ -95,10 +95,10 @@ def describe(error: ValidationError) -> str:
     return f"{where}: {message}" if where else message
 
 
-def _points(path: Path, file: _File) -> Iterator[Cell]:
+def _points(path: Path, file: _File, overrides: dict[str, Any]) -> Iterator[Cell]:
     seen: set[str] = set()
     for position, block in enumerate(file.matrix):
-        fields = {**file.defaults, **block}
+        fields = {**file.defaults, **block, **overrides}
         for name, value in fields.items():
             if name == "seed":
                 raise SuiteError(f"{path}: matrix[{position}].seed: seeds come from repeats; leave it out")

@@ -7,7 +7,6 @@ runs inside the timed part, no barrier is put into an asynchronous strategy, and
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from harness.clock import Clock
 from harness.protocols import EvaluatedModel, Fabric, Plan, Replica, Strategy, Vector
 from harness.record import Point
 from harness.sampling import LearningRate, Sampler, evaluation_steps
+from harness.stopwatch import Stopwatch
 
 WARMUP_STEPS = 5
 MAX_WINDOWS = 50
@@ -141,14 +141,14 @@ def evaluate(session: Session, snapshots: list[Snapshot]) -> tuple[list[Point], 
             num_samples = fabric.total_steps(snapshot.step) * session.cell.batch_per_worker
         if fabric.rank:
             continue
-        started = time.perf_counter()
+        watch = Stopwatch()
         loss, accuracy = replica.evaluate(vector)
         points.append(
             Point(
                 step=snapshot.step,
                 num_samples=num_samples,
                 time_s=snapshot.at_s,
-                evaluation_s=time.perf_counter() - started,
+                evaluation_s=watch.elapsed_s(),
                 loss=loss,
                 accuracy=accuracy,
             )

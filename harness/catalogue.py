@@ -1,0 +1,37 @@
+"""What `hvdbench list` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from harness.registry import STRATEGIES, frameworks_of
+from harness.suite import Suite, SuiteError
+from harness.workloads.registry import DATASETS, MODELS
+
+Lines = Iterator[tuple[str, str]]
+
+
+def workloads() -> Lines:
+    """Models, then data sets."""
+    yield from ((name, model.about) for name, model in MODELS.items())
+    yield from ((f"dataset {name}", about) for name, about in DATASETS.items())
+
+
+def strategies() -> Lines:
+    """Each with its frameworks and the options it takes."""
+    for name, kind in STRATEGIES.items():
+        options = ", ".join(f"{key}={field.default}" for key, field in kind.Options.model_fields.items())
+        yield name, f"{'+'.join(frameworks_of(name))}, {kind.needs}" + (f"; {options}" if options else "")
+
+
+def suites(folder: Path = Path("suites")) -> Lines:
+    """The suite files of this checkout and the question each answers."""
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            yield str(path), " ".join(Suite.load(path).question.split())
+        except SuiteError as error:
+            yield str(path), f"broken: {error}"
+
+
+CATALOGUES: dict[str, Callable[[], Lines]] = {"workloads": workloads, "strategies": strategies, "suites": suites}

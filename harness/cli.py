@@ -1,0 +1,212 @@
+"""The command line. Imports late: `hvdbench --help` answers at once, and the analysis half needs no framework.
+
+Exit codes: 0 all well; 1 failed cells (run) or a regression (check); 2 wrong usage or a broken suite or results folder,
+said in one message; 3 inconclusive or incomparable (check).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.launchers.hosts import Host
+    from harness.suite import Suite
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    name="hvdbench",
+    help="Which way of updating shared weights trains your model soonest?",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+SuiteArgument = Annotated[Path, typer.Argument(metavar="SUITE", help="a suite file, e.g. suites/quick.yaml")]
+ResultsArgument = Annotated[list[Path], typer.Argument(metavar="RESULTS...", help="folders that `run` wrote")]
+ResultsOption = Annotated[
+    Path | None, typer.Option("--results", metavar="DIR", help="where records go; results/<suite> unless given")
+]
+OnlyOption = Annotated[
+    str, typer.Option("--only", metavar="FIELD=VALUE,...", help="only the cells like that: workload=cnn,workers=2")
+]
+RepeatsOption = Annotated[int | None, typer.Option(min=1, help="launches of each cell, instead of the suite's")]
+ControllerOption = Annotated[str | None, typer.Option(metavar="gloo|mpi", help="instead of the suite's")]
+HostsOption = Annotated[str | None, typer.Option("-H", "--hosts", metavar="NAME:SLOTS,...", help="as horovodrun's")]
+HostfileOption = Annotated[Path | None, typer.Option(help="lines `name slots=2`, as horovodrun's")]
+
+
+@app.command()
+def run(
+    suite: SuiteArgument,
+    results: ResultsOption = None,
+    only: OnlyOption = "",
+    repeats: RepeatsOption = None,
+    controller: ControllerOption = None,
+    hosts: HostsOption = None,
+    hostfile: HostfileOption = None,
+    launch_args: Annotated[
+        str, typer.Option(metavar="ARGS", help="handed on to horovodrun, e.g. '--network-interfaces eth0'")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="check everything, start nothing")] = False,
+) -> None:
+    """Run what is missing of a suite; the same command goes on after any interruption.
+
+    Started inside a launch (horovodrun -np 4 hvdbench run ..., mpirun, srun), it runs the suite's collective cells of
+    that size in the launched processes, and rank 0 records.
+    """
+    from harness.feasible import first_obstacle
+    from harness.launchers.existing import inside_a_launch, run_inside
+    from harness.progress import console, show_matrix, watching
+    from harness.record import ResultsFolder
+    from harness.runner import Setting, run_suite
+
+    loaded = _load(suite, only=only, repeats=repeats, controller=controller)
+    folder = ResultsFolder(results or Path("results") / loaded.name)
+    if inside_a_launch():
+        with _interruptible():
+            raise typer.Exit(run_inside(loaded, folder))
+    available = _hosts(hosts, hostfile)
+    obstacle = first_obstacle(loaded.cells, available)
+    if obstacle:
+        _refuse(f"{suite}: {obstacle}")
+    if dry_run:
+        show_matrix(loaded, folder.load() if folder.path.exists() else [])
+        return
+    setting = Setting(suite=loaded.name, folder=folder, hosts=available, launch_args=launch_args.split())
+    with _interruptible(), watching(loaded, folder) as watcher:
+        summary = run_suite(loaded, setting, watcher)
+    console().print(summary.in_words(folder.path), highlight=False, soft_wrap=True)
+    if summary.num_failed:
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command()
+def show(suite: SuiteArgument, results: ResultsOption = None, only: OnlyOption = "") -> None:
+    """The expanded matrix of a suite, what is done of it, and how long the rest may take."""
+    from harness.progress import show_matrix
+    from harness.record import ResultsFolder
+
+    loaded = _load(suite, only=only)
+    folder = ResultsFolder(results or Path("results") / loaded.name)
+    show_matrix(loaded, folder.load() if folder.path.exists() else [])
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[str, typer.Argument(metavar="workloads|strategies|suites")],
+) -> None:
+    """What there is, one line each."""
+    from harness.catalogue import CATALOGUES
+    from harness.progress import console
+
+    if what not in CATALOGUES:
+        _refuse(f"list {what}: no such list; allowed: {', '.join(CATALOGUES)}")
+    for name, about in CATALOGUES[what]():
+        console().print(f"{name:20} {about}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def doctor(
+    download: Annotated[bool, typer.Option("--download", help="fetch Fashion-MNIST, checked by its hashes")] = False,
+) -> None:
+    """What this machine can run, what is missing, and the command that mends it."""
+    from harness.doctor import examine
+    from harness.progress import show_findings
+    from harness.workloads.data import download_fashion_mnist
+
+    if download:
+        download_fashion_mnist()
+    show_findings(examine())
+
+
+def main() -> NoReturn:
+    """The `hvdbench` command."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        print("interrupted: finished records are safe, the same command goes on", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:
+        if not _is_the_users(error):
+            raise
+        _say(str(error))
+        sys.exit(EXIT_USAGE)
+    sys.exit(0)
+
+
+def _is_the_users(error: Exception) -> bool:
+    """Errors with a message for the user; imported only when there is one."""
+    from harness.launchers.hosts import HostsError
+    from harness.record import ResultsError
+    from harness.suite import SuiteError
+    from harness.workloads.data import DatasetError
+
+    return isinstance(error, (SuiteError, ResultsError, HostsError, DatasetError))
+
+
+def _load(path: Path, *, only: str, repeats: int | None = None, controller: str | None = None) -> Suite:
+    from harness.suite import Suite, SuiteError
+
+    overrides: dict[str, Any] = {}
+    if controller is not None:
+        if controller not in ("gloo", "mpi"):
+            _refuse(f"--controller {controller}: no such controller; allowed: gloo, mpi")
+        overrides["controller"] = controller
+    suite = Suite.load(path, repeats=repeats, overrides=overrides)
+    conditions = {}
+    for part in filter(None, only.split(",")):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise SuiteError(f"--only {only}: {part!r} is no condition; allowed: FIELD=VALUE,FIELD=VALUE")
+        conditions[name.strip()] = value.strip()
+    return suite.only(conditions) if conditions else suite
+
+
+def _hosts(hosts: str | None, hostfile: Path | None) -> tuple[Host, ...]:
+    from harness.launchers.hosts import parse_hosts, read_hostfile, this_machine
+
+    if hosts and hostfile:
+        _refuse("-H and --hostfile: give one of them")
+    if hosts:
+        return parse_hosts(hosts)
+    return read_hostfile(hostfile) if hostfile else this_machine()
+
+
+def _refuse(message: str) -> NoReturn:
+    _say(message)
+    raise typer.Exit(EXIT_USAGE)
+
+
+def _say(message: str) -> None:
+    """To standard error; inside a launch once, not by every rank."""
+    from harness.fabrics.connection import place_among_workers
+
+    place = place_among_workers(os.environ)
+    if place is None or place[0] == 0:
+        print(f"hvdbench: {message}", file=sys.stderr)
+
+
+class _interruptible:  # noqa: N801  (reads as a statement)
+    """A SIGTERM ends the block as Ctrl-C does: workers are stopped, nothing half done is recorded."""
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGTERM, _interrupt)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._before)
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

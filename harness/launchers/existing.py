@@ -1,0 +1,120 @@
+"""Inside a launch that somebody else made (horovodrun, mpirun, srun): cells run in the processes that are there.
+
+Every rank runs the same command. Rank 0 says what is missing, keeps the time and records; the others follow it. One
+process runs all cells, one after another, so Horovod's settings are those of the launch, and the record's launcher
+says `existing`: such runs share a process, which runs started by this harness never do.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import os
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.cell import Cell
+from harness.fabrics.connection import Connection, place_among_workers
+from harness.launchers.command import LaunchCommand
+from harness.launchers.supervisor import Outcome
+from harness.protocols import Capability
+from harness.record import Record, ResultsFolder
+from harness.run_folder import reserve, run_folder
+from harness.runner import make_record, missing
+from harness.stopwatch import Stopwatch
+from harness.suite import Suite, SuiteError
+from harness.worker import THREAD_VARIABLES, pin, run_worker
+
+EXIT_FAILED = 1
+
+
+def inside_a_launch() -> bool:
+    return place_among_workers(os.environ) is not None
+
+
+def run_inside(suite: Suite, folder: ResultsFolder) -> int:
+    """Runs the suite's missing collective cells of this launch's size. Returns the exit code. Raises SuiteError."""
+    place = place_among_workers(os.environ)
+    assert place is not None
+    rank, size, local_rank, local_size = place
+    fitting = [cell for cell in suite.cells if cell.needs == Capability.COLLECTIVE and cell.workers == size]
+    framework, num_threads = _the_only(fitting, size)
+    cores = pin(local_rank, local_size, num_threads)
+    for name in THREAD_VARIABLES:
+        os.environ[name] = str(num_threads)
+    hvd: Any = importlib.import_module(f"horovod.{framework}")
+    hvd.init()
+    # The launch decides how and over what its workers talk; the record has to say what was, not what was asked for.
+    actual = {"controller": "mpi" if hvd.mpi_enabled() else "gloo", "hosts": hvd.cross_size()}
+    as_launched = {cell.key: cell for cell in (cell.model_copy(update=actual) for cell in fitting)}
+    todo: list[Cell] = []
+    if rank == 0:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        todo = missing(list(as_launched.values()), folder.load())
+        print(f"{suite.name}: {len(todo)} launches in this launch of {size} workers", flush=True)
+    for cell in hvd.broadcast_object(todo, root_rank=0, name="todo"):
+        connection = {"rank": rank, "size": size, "local_rank": local_rank, "local_size": local_size}
+        if rank == 0:
+            with run_folder(folder) as run_dir:
+                hvd.broadcast_object(str(run_dir), root_rank=0, name="run_dir")
+                record = _lead(cell, Connection(**connection, run_dir=run_dir), cores, hvd, suite.name, folder)
+            print(f"{cell.title}: {record.status}", flush=True)
+        else:
+            run_dir = Path(hvd.broadcast_object(None, root_rank=0, name="run_dir"))
+            run_worker(cell.model_dump_json(), Connection(**connection, run_dir=run_dir), cores)
+            hvd.barrier()  # the part is written
+    return 0
+
+
+def _lead(
+    cell: Cell, connection: Connection, cores: list[int] | None, hvd: Any, suite: str, folder: ResultsFolder
+) -> Record:
+    """Rank 0's share: train like the others, then record; on failure or at the time limit record that and end."""
+    run_dir = connection.run_dir
+    reserve(run_dir)
+    started_at, watch = datetime.now(UTC), Stopwatch()
+
+    def record(exit_code: int | None) -> Record:
+        made = make_record(
+            cell,
+            run_dir,
+            suite=suite,
+            launcher="existing",
+            commands=[LaunchCommand(argv=["hvdbench", *sys.argv[1:]])],
+            outcome=Outcome(exit_code=exit_code, wall_s=watch.elapsed_s()),
+            started_at=started_at,
+        )
+        folder.write(made, run_dir)
+        return made
+
+    def give_up() -> None:
+        record(None)
+        faulthandler.dump_traceback(file=sys.stderr)
+        os._exit(EXIT_FAILED)  # a hung collective cannot be ended otherwise; the launch ends the other ranks
+
+    timer = threading.Timer(cell.time_limit_s, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        run_worker(cell.model_dump_json(), connection, cores)
+        hvd.barrier()
+    except BaseException:
+        timer.cancel()
+        record(EXIT_FAILED)
+        raise
+    timer.cancel()
+    return record(0)
+
+
+def _the_only(cells: list[Cell], size: int) -> tuple[str, int]:
+    """Framework and threads of all these cells. Raises SuiteError when a launch cannot hold them."""
+    if not cells:
+        raise SuiteError(f"no collective cell of {size} workers in this suite; hvdbench show lists what there is")
+    kinds = {(cell.framework, cell.threads) for cell in cells}
+    if len(kinds) > 1:
+        listed = ", ".join(f"framework={framework},threads={threads}" for framework, threads in sorted(kinds))
+        raise SuiteError(f"one launch runs one framework with one number of threads; choose with --only: {listed}")
+    return kinds.pop()

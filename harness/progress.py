@@ -1,0 +1,146 @@
+"""What a run shows: a live line on a terminal, plain lines in a log; and the tables of `show` and `doctor`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from statistics import median
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from harness.cell import Cell
+    from harness.doctor import Finding
+    from harness.record import Record, ResultsFolder
+    from harness.suite import Suite
+
+LOG_WIDTH = 160
+FIRST_GUESS_S = 10.0  # a launch's time before one was seen
+
+
+@cache
+def console() -> Console:
+    """Standard output; outside a terminal as wide as a line needs."""
+    width = None if os.isatty(1) or "COLUMNS" in os.environ else LOG_WIDTH
+    return Console(width=width)
+
+
+class SuiteWatcher:
+    """Implements harness.runner.Watcher: one bar on a terminal, and a line for each cell that ended."""
+
+    def __init__(self, bar: Progress, num_cells: int, seen_s: list[float]) -> None:
+        self._bar, self._num_cells, self._seen_s = bar, num_cells, seen_s
+        self._num_ended = 0
+        self._task = bar.add_task("", total=num_cells, now="", left="")
+
+    def cell_started(self, cell: Cell) -> None:
+        self._title = cell.title
+        self._started = time.monotonic()
+        self._bar.update(self._task, description=cell.title, now="starting", left=self._left())
+
+    def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None:
+        self._bar.update(self._task, now=f"{share:.0%} · {samples_per_s:,.0f} samples/s · loss {loss:.3f}")
+
+    def cell_ended(self, record: Record) -> None:
+        self._num_ended += 1
+        self._seen_s.append(time.monotonic() - self._started)
+        place = f"[{self._num_ended}/{self._num_cells}]"
+        line = f"{place} {self._title}: {outcome_of(record)}"
+        self._bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if record.status != "ok" and record.log_tail:
+            tail = "\n".join(record.log_tail.splitlines()[-8:])
+            self._bar.console.print(tail, style="dim", highlight=False, markup=False, soft_wrap=True)
+        self._bar.update(self._task, completed=self._num_ended, now="", left=self._left())
+
+    def _left(self) -> str:
+        return f"about {in_minutes((self._num_cells - self._num_ended) * typical_s(self._seen_s))} left"
+
+
+@contextmanager
+def watching(suite: Suite, folder: ResultsFolder) -> Iterator[SuiteWatcher]:
+    """The watcher of a suite's missing cells, its live line shown while in the block."""
+    from harness.runner import missing
+
+    records = folder.load() if folder.path.exists() else []
+    num_missing = len(missing(suite.cells, records))
+    say = console()
+    say.print(
+        f"{suite.name}: {len(suite.cells)} launches, {len(suite.cells) - num_missing} done, "
+        f"about {in_minutes(num_missing * typical_s([record.wall_s for record in records]))} to go",
+        highlight=False,
+    )
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[now]}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
+    ]
+    with Progress(*columns, console=say, disable=not say.is_terminal, transient=True) as bar:
+        yield SuiteWatcher(bar, num_missing, [record.wall_s for record in records])
+
+
+def outcome_of(record: Record) -> str:
+    """One run in a few words."""
+    if record.status != "ok":
+        return f"{record.status}: {record.reason}"
+    num_samples = sum(window.num_samples for part in record.workers for window in part.windows)
+    train_s = max(part.train_s for part in record.workers)
+    words = f"{num_samples / train_s:,.0f} samples/s over {train_s:.1f} s"
+    if record.curve:
+        words += f", accuracy {record.curve[-1].accuracy:.1%}"
+        target = record.cell.target
+        if target is not None:
+            reached = next((point.time_s for point in record.curve if point.accuracy >= target), None)
+            words += f", {target:.1%} " + ("not reached" if reached is None else f"after {reached:.2f} s")
+    return words
+
+
+def show_matrix(suite: Suite, records: list[Record]) -> None:
+    """The points of a suite, one line each, with the launches done of all."""
+    from harness.runner import missing
+
+    to_do = missing(suite.cells, records)
+    left, total = Counter(cell.group for cell in to_do), Counter(cell.group for cell in suite.cells)
+    table = Table(title=suite.question.strip(), title_justify="left")
+    for heading in ("workload", "dataset", "strategy", "framework", "workers × threads", "device", "over"):
+        table.add_column(heading)
+    table.add_column("done", justify="right")
+    points = {cell.group: cell for cell in suite.cells}
+    for group, cell in sorted(points.items(), key=lambda pair: pair[1].title):
+        over = f"{cell.controller or 'this machine'}" + (f", {cell.hosts} hosts" if cell.hosts > 1 else "")
+        table.add_row(
+            *(cell.workload, cell.dataset, cell.strategy_label, cell.framework),
+            *(f"{cell.workers} × {cell.threads}", cell.device, over),
+            f"{total[group] - left[group]}/{total[group]}",
+        )
+    estimate = in_minutes(len(to_do) * typical_s([record.wall_s for record in records]))
+    console().print(table)
+    console().print(f"{len(to_do)} of {len(suite.cells)} launches to go, about {estimate}", highlight=False)
+
+
+def show_findings(findings: list[Finding]) -> None:
+    """The doctor's table."""
+    table = Table()
+    for heading in ("", "what", "found", "to mend it"):
+        table.add_column(heading)
+    for finding in findings:
+        table.add_row("✓" if finding.present else "–", finding.what, finding.found, finding.mend or "")
+    console().print(table)
+
+
+def typical_s(seen_s: list[float]) -> float:
+    return median(seen_s[-20:]) if seen_s else FIRST_GUESS_S
+
+
+def in_minutes(seconds: float) -> str:
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes >= 1 else f"{seconds:.0f} s"

@@ -1,0 +1,64 @@
+"""The `hvdbench` command as its users start it, for tests that look at exit codes, messages and what is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+HVDBENCH = [sys.executable, "-m", "harness.cli"]
+LIMIT_S = 120
+
+
+def hvdbench(*args: str | Path, cwd: Path | None = None, environ: dict[str, str] | None = None) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error."""
+    done = subprocess.run(
+        [*HVDBENCH, *map(str, args)],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        cwd=cwd,
+        env={**os.environ, **(environ or {})},
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def start(*args: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen([*HVDBENCH, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def write_suite(path: Path, block: str, more: str = "") -> Path:
+    """A suite of one block, e.g. `{workload: fnn, strategy: serial}`."""
+    path.write_text(f"question: does it run?\n{more}\nmatrix:\n  - {block}\n")
+    return path
+
+
+def records_in(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+
+
+def wait_until(condition: Callable[[], bool], what: str, limit_s: float = 60.0) -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {limit_s} s for {what}"
+        time.sleep(0.05)
+
+
+def workers_of(results: Path) -> list[psutil.Process]:
+    """Processes that have a run folder of these results on their command line."""
+    marker = str(results.resolve() / ".runs")
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if any(marker in part for part in process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found

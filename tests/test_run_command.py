@@ -1,0 +1,151 @@
+"""`hvdbench run` with real workers: what it leaves when all goes well, and when it is interrupted."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.command import HVDBENCH, hvdbench, records_in, start, wait_until, workers_of, write_suite
+
+SHORT = "{workload: fnn, strategy: serial, epochs: 1}"
+ENDLESS = "{workload: fnn, strategy: %s, workers: 2, epochs: 1000000, time_limit_s: 100}"
+
+
+def training_has_begun(results: Path) -> bool:
+    return any(results.glob(".runs/*/progress.json"))
+
+
+def test_run_leaves_one_record_a_launch_and_then_has_nothing_to_do(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path / "s.yaml", SHORT, "repeats: 2")
+    results = tmp_path / "r"
+    code, output, _ = hvdbench("run", suite, "--results", results)
+    assert code == 0
+    assert "2 ran, 0 failed" in output
+    assert {record["cell"]["seed"] for record in records_in(results)} == {0, 1}  # type: ignore[index]
+    assert list((results / ".runs").iterdir()) == []
+    code, output, _ = hvdbench("run", suite, "--results", results)
+    assert code == 0
+    assert "0 ran, 0 failed" in output
+    assert len(records_in(results)) == 2
+
+
+def test_run_records_no_path_of_the_machine(tmp_path: Path) -> None:
+    results = tmp_path / "r"
+    hvdbench("run", write_suite(tmp_path / "s.yaml", SHORT), "--results", results)
+    text = next(results.glob("*.json")).read_text()
+    assert str(Path.home()) not in text
+    assert str(tmp_path) not in text
+
+
+@pytest.mark.parametrize("strategy", ["hogwild", "allreduce"])
+def test_run_killed_outright_leaves_no_process_and_goes_on(tmp_path: Path, strategy: str) -> None:
+    endless = write_suite(tmp_path / "s.yaml", ENDLESS % strategy)
+    results = tmp_path / "r"
+    parent = start("run", endless, "--results", results)
+    wait_until(lambda: training_has_begun(results), "training to begin")
+    parent.kill()
+    parent.communicate()
+    wait_until(lambda: not workers_of(results), "the workers to see that their parent is gone", limit_s=15)
+    assert records_in(results) == []
+    code, output, _ = hvdbench("run", write_suite(tmp_path / "s.yaml", SHORT), "--results", results)
+    assert code == 0
+    assert "1 ran" in output
+    assert list((results / ".runs").iterdir()) == []
+    assert not list(Path("/dev/shm").glob("hvdbench-*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_run_interrupted_stops_its_workers_and_says_how_to_go_on(tmp_path: Path, number: signal.Signals) -> None:
+    results = tmp_path / "r"
+    parent = start("run", write_suite(tmp_path / "s.yaml", ENDLESS % "hogwild"), "--results", results)
+    wait_until(lambda: training_has_begun(results), "training to begin")
+    parent.send_signal(number)
+    _, errors = parent.communicate(timeout=30)
+    assert parent.returncode == 130
+    assert "the same command goes on" in errors
+    assert workers_of(results) == []
+    assert records_in(results) == []
+
+
+@pytest.mark.parametrize("strategy", ["hogwild", "allreduce"])
+def test_run_records_a_worker_that_was_killed(tmp_path: Path, strategy: str) -> None:
+    results = tmp_path / "r"
+    parent = start("run", write_suite(tmp_path / "s.yaml", ENDLESS % strategy), "--results", results)
+    wait_until(lambda: training_has_begun(results), "training to begin")
+    victim = next(process for process in workers_of(results) if "horovodrun" not in " ".join(process.cmdline()))
+    victim.kill()
+    output, _ = parent.communicate(timeout=60)
+    assert parent.returncode == 1
+    assert "1 failed" in output
+    (record,) = records_in(results)
+    assert record["status"] == "failed"
+    assert workers_of(results) == []
+
+
+def test_run_stops_a_hanging_cell_at_its_time_limit(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path / "s.yaml", (ENDLESS % "hogwild").replace("100}", "6}"))
+    results = tmp_path / "r"
+    code, _, _ = hvdbench("run", suite, "--results", results)
+    assert code == 1
+    (record,) = records_in(results)
+    assert record["status"] == "timeout"
+    assert record["reason"] == "stopped at the cell's time_limit_s of 6 s"
+    assert workers_of(results) == []
+
+
+def test_two_runs_on_the_same_results_share_the_work(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path / "s.yaml", SHORT, "repeats: 4")
+    results = tmp_path / "r"
+    parents = [start("run", suite, "--results", results) for _ in range(2)]
+    for parent in parents:
+        parent.communicate(timeout=120)
+        assert parent.returncode == 0
+    assert sorted(record["cell"]["seed"] for record in records_in(results)) == [0, 1, 2, 3]  # type: ignore[index]
+
+
+@pytest.mark.needs_root
+def test_run_on_a_full_disk_says_so_and_keeps_what_is_there(tmp_path: Path) -> None:
+    results = tmp_path / "r"
+    results.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", results], check=True)
+    try:
+        suite = write_suite(tmp_path / "s.yaml", SHORT)
+        assert hvdbench("run", suite, "--results", results)[0] == 0
+        (results / "filler").write_bytes(b"x" * 8 * 1024**2)
+        before = records_in(results)
+        code, _, errors = hvdbench("run", write_suite(suite, SHORT, "repeats: 2"), "--results", results)
+        assert code == 2
+        assert "No space left on device" in errors
+        assert str(results) in errors
+        assert records_in(results) == before
+        (results / "filler").unlink()
+        assert hvdbench("run", suite, "--results", results)[0] == 0
+        assert len(records_in(results)) == 2
+    finally:
+        subprocess.run(["umount", results], check=True)
+
+
+@pytest.mark.parametrize(("launcher", "controller"), [("horovodrun", "gloo"), ("mpirun", "mpi")])
+def test_run_inside_an_existing_launch_uses_its_processes(tmp_path: Path, launcher: str, controller: str) -> None:
+    block = "{workload: fnn, strategy: [allreduce, local-sgd, hogwild], workers: [1, 2], epochs: 1}"
+    suite = write_suite(tmp_path / "s.yaml", block)
+    results = tmp_path / "r"
+    command = {
+        "horovodrun": ["horovodrun", "--gloo", "-np", "2", "-H", "localhost:2"],
+        "mpirun": ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", "2"],
+    }[launcher]
+    argv = [Path(sys.executable).parent / command[0], *command[1:], *HVDBENCH, "run", suite, "--results", results]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    records = records_in(results)
+    assert {record["cell"]["strategy"] for record in records} == {"allreduce", "local-sgd"}  # type: ignore[index]
+    for record in records:
+        assert record["status"] == "ok"
+        assert record["launcher"] == "existing"
+        assert record["cell"]["workers"] == 2  # type: ignore[index]
+        assert record["cell"]["controller"] == controller  # type: ignore[index]
+        assert len(record["workers"]) == 2  # type: ignore[arg-type]
