@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 CONFIDENCE = 0.95
 MIN_BOOTSTRAP = 34
@@ -67,8 +67,10 @@ def share_interval(num_hits: int, n: int) -> Interval:
     """A share of n runs: Wilson's score interval, which holds up at small n and at 0 and n hits."""
     if n == 0:
         return Interval(estimate=math.nan, low=math.nan, high=math.nan, n=0, method="no runs")
-    found = stats.binomtest(num_hits, n).proportion_ci(CONFIDENCE, method="wilson")
-    return Interval(estimate=num_hits / n, low=float(found.low), high=float(found.high), n=n, method="Wilson")
+    z, share = float(special.ndtri(0.5 + CONFIDENCE / 2)), num_hits / n
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return Interval(estimate=share, low=max(0.0, middle - half), high=min(1.0, middle + half), n=n, method="Wilson")
 
 
 def _interval(values: NDArray[np.float64]) -> Interval:
@@ -78,8 +80,10 @@ def _interval(values: NDArray[np.float64]) -> Interval:
         return Interval(estimate=estimate, low=math.nan, high=math.nan, n=n, method="single run" if n else "no runs")
     deviation = float(values.std(ddof=1))
     if deviation == 0 or n < MIN_BOOTSTRAP:
-        half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * deviation / math.sqrt(n)
+        half = float(special.stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * deviation / math.sqrt(n)
         return Interval(estimate=estimate, low=estimate - half, high=estimate + half, n=n, method="t")
+    from scipy import stats  # takes a second to import, which few reports need
+
     # Seeded: the same data give the same page.
     found = stats.bootstrap(
         (values,), np.mean, confidence_level=CONFIDENCE, n_resamples=_NUM_RESAMPLES, method="BCa", rng=0

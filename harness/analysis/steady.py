@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_ROUNDING = 1e-12
 MIN_VALUES = 8  # fewer tell no trend from noise: nothing is cut off
 
 
@@ -38,6 +39,7 @@ def steady_state(values: NDArray[np.float64]) -> Steady:
     tail_sum = np.cumsum(centred[::-1])[::-1]
     tail_squares = np.cumsum((centred**2)[::-1])[::-1]
     squared_error = (tail_squares - tail_sum**2 / kept) / kept**2
+    squared_error[squared_error < _ROUNDING * squared_error.max()] = 0.0  # of equal values, the longest tail
     last_cut = n // 2
     first = int(np.argmin(squared_error[: last_cut + 1]))
     return Steady(first=first, is_found=first < last_cut)
