@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.launchers.hosts import Host
     from harness.suite import Suite
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_USAGE = 1, 2
 
 app = typer.Typer(
     name="hvdbench",
@@ -163,9 +163,6 @@ def main() -> NoReturn:
     """The `hvdbench` command."""
     try:
         app()
-    except KeyboardInterrupt:
-        print("interrupted: finished records are safe, the same command goes on", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
     except Exception as error:
         if not _is_the_users(error):
             raise
@@ -232,8 +229,10 @@ class _interruptible:  # noqa: N801  (reads as a statement)
     def __enter__(self) -> None:
         self._before = signal.signal(signal.SIGTERM, _interrupt)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         signal.signal(signal.SIGTERM, self._before)
+        if kind is KeyboardInterrupt:  # Typer ends with exit code 130
+            _say("interrupted: finished records are safe, the same command goes on")
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
