@@ -4,7 +4,8 @@ At the three to ten launches a benchmark has, resampling them understates the sp
 narrow for n below about 34 (Hesterberg, "What Teachers Should Know About the Bootstrap", arXiv 1411.5279, section 4),
 and at n = 5 they err several times as often as they say. So intervals here are Student's t, for times and rates on
 their logarithms, since those spread by factors: the estimate is then the geometric mean. From MIN_BOOTSTRAP launches
-on it is a BCa bootstrap of the same estimate (Efron 1987). One launch has no interval, and none is made up.
+on it is a BCa bootstrap of the same estimate (Efron 1987). Below MIN_LAUNCHES there is none: two launches have one in
+name only, 13 times as wide as their distance.
 
 Every interval holds by itself at its confidence; a page with twenty of them has one that misses on average.
 """
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 CONFIDENCE = 0.95
-MIN_BOOTSTRAP = 34
+MIN_LAUNCHES, MIN_BOOTSTRAP = 3, 34
 _NUM_RESAMPLES = 4999
 
 
@@ -76,8 +77,8 @@ def share_interval(num_hits: int, n: int) -> Interval:
 def _interval(values: NDArray[np.float64]) -> Interval:
     n = len(values)
     estimate = float(values.mean()) if n else math.nan
-    if n < 2:
-        return Interval(estimate=estimate, low=math.nan, high=math.nan, n=n, method="single run" if n else "no runs")
+    if n < MIN_LAUNCHES:
+        return Interval(estimate=estimate, low=math.nan, high=math.nan, n=n, method="too few launches")
     deviation = float(values.std(ddof=1))
     if deviation == 0 or n < MIN_BOOTSTRAP:
         half = float(special.stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * deviation / math.sqrt(n)

@@ -17,7 +17,8 @@ from harness.analysis.scaling import Efficiency, efficiencies
 from harness.analysis.targets import Comparison, Reaching, reaching
 from harness.report import drawing
 from harness.report.drawing import Row
-from harness.report.style import GROUND, HEIGHT_IN, INK, PHASES, Look, Panel, canvas, finished
+from harness.report.style import GROUND, HEIGHT_IN, INK, PHASES, Look, Panel, canvas, finished, titled
+from harness.report.wording import count, percent
 
 _ROW_IN, _FRAME_IN = 0.27, 0.85
 _OfProblem = TypeVar("_OfProblem", Comparison, Reaching, Efficiency)
@@ -74,11 +75,10 @@ def speed_ups(given: Material) -> Figure:
             for row, interval in zip(known, intervals, strict=True)
         ]
         with canvas(height_in=_height(len(dots))) as (figure, axes):
-            drawing.dot_rows(axes, dots, is_ratio=True)
-            ends = [end for interval in intervals for end in drawing.padded(interval, tuple)]
             baseline = known[0].baseline
-            drawing.log_ratio_axis(axes, min(ends), max(ends), f"time to target, × that of {baseline} (left is sooner)")
-            axes.set_title(f"{problem}, {most} workers")
+            drawing.log_ratio_axis(axes, intervals, f"time to target, × that of {baseline} (left is sooner)")
+            drawing.dot_rows(axes, dots)
+            titled(figure, f"{problem}, {count(most, 'worker')}")
             data = _interval_frame([(row.series, most, row_i) for row, row_i in zip(known, intervals, strict=True)])
             panels.append(finished(figure, name=_name(given, "speed-up", problem), data=data,
                                    alt=f"Time to target against {baseline} for {problem}"))  # fmt: skip
@@ -111,9 +111,9 @@ def time_to_target(given: Material) -> Figure:
             )
             data.append((row.series, row.workers, interval))
         with canvas(height_in=_height(len(dots))) as (figure, axes):
+            drawing.from_zero(axes, f"training time to {percent(rows[0].target)} accuracy (s)", dots)
             drawing.dot_rows(axes, dots)
-            drawing.from_zero(axes, f"training time to {rows[0].target:.4g} accuracy (s)")
-            axes.set_title(problem)
+            titled(figure, problem)
             panels.append(finished(figure, name=_name(given, "time-to-target", problem), data=_interval_frame(data),
                                    alt=f"Time to target by strategy and workers for {problem}"))  # fmt: skip
     return Figure(
@@ -148,7 +148,7 @@ def accuracy_over(given: Material, *, x: str, unit: str, name: str, title: str) 
             target = curve["target"].iloc[0]
             if pd.notna(target):
                 axes.axhline(target, color=INK, linewidth=0.8, linestyle=":")
-            axes.set_title(f"{problem}, {most} workers")
+            titled(figure, f"{problem}, {count(most, 'worker')}")
             drawing.label_ends(axes, ends)
             panels.append(finished(figure, name=_name(given, name, str(problem)), data=data,
                                    alt=f"{title} for {problem}"))  # fmt: skip
@@ -215,9 +215,9 @@ def where_time_goes(given: Material) -> Figure:
         shares = pd.DataFrame({phase: [float(means[column]) for _, means in rows] for phase, column in columns.items()})
         labels = [f"{series} ×{workers}" for (_, series, workers), _ in rows]
         with canvas(height_in=_height(len(rows))) as (figure, axes):
-            drawing.stacked_rows(axes, labels, [given.looks[key[1]].colour for key, _ in rows], shares)
+            drawing.stacked_rows(axes, labels, shares)
             axes.set_xlabel("share of the workers' time in steady state")
-            axes.set_title(str(problem), pad=18)
+            titled(figure, str(problem))
             data = shares.assign(series=[key[1] for key, _ in rows], workers=[key[2] for key, _ in rows])
             panels.append(finished(figure, name=_name(given, "where-time-goes", str(problem)), data=data,
                                    alt=f"Where the time goes for {problem}"))  # fmt: skip
@@ -241,9 +241,9 @@ def memory(given: Material) -> Figure:
                             points=list(part["peak_rss_bytes"] / 2**20)))  # fmt: skip
             data.append((series, workers, interval))
         with canvas(height_in=_height(len(dots))) as (figure, axes):
+            drawing.from_zero(axes, "peak memory of all workers (MiB)", dots)
             drawing.dot_rows(axes, dots)
-            drawing.from_zero(axes, "peak memory of all workers (MiB)")
-            axes.set_title(str(problem))
+            titled(figure, str(problem))
             panels.append(finished(figure, name=_name(given, "memory", str(problem)), data=_interval_frame(data),
                                    alt=f"Peak memory for {problem}"))  # fmt: skip
     return Figure(
@@ -277,6 +277,8 @@ def _over_workers(given: Material, problem: str, data: pd.DataFrame, *, name: st
     counts = sorted(data["workers"].unique())
     with canvas() as (figure, axes):
         ends = []
+        top = drawing.ceiling(data["estimate"], data["high"])
+        axes.set_ylim(0, top)
         series_names = sorted(data["series"].unique())
         for position, series in enumerate(series_names):
             rows = data[data["series"] == series].sort_values("workers")
@@ -286,20 +288,22 @@ def _over_workers(given: Material, problem: str, data: pd.DataFrame, *, name: st
             x += (position - (len(series_names) - 1) / 2) * 0.05
             axes.plot(x, rows["estimate"], color=look.colour, linestyle=look.dash, linewidth=1.6, marker=look.marker,
                       markersize=5.5, markeredgecolor=GROUND)  # fmt: skip
-            axes.vlines(x, rows["low"], rows["high"], color=look.colour, linewidth=1.6, alpha=0.7)
+            axes.vlines(x, rows["low"], rows["high"].clip(upper=top), color=look.colour, linewidth=1.6, alpha=0.7)
+            cut = x[(rows["high"] > top).to_numpy()]
+            axes.plot(cut, [top] * len(cut), linestyle="", marker="^", color=look.colour, markersize=6, clip_on=False)
             ends.append((str(series), look, float(x[-1]), float(rows["estimate"].iloc[-1])))
-        highest = data[["estimate", "high"]].max().max()
-        axes.set_ylim(0, highest * 1.06)
         axes.set_xlim(-0.3, len(counts) - 0.7)
         axes.set_xticks(range(len(counts)), [str(count) for count in counts])
         axes.set_xlabel("workers")
         axes.set_ylabel(unit)
         axes.yaxis.set_major_locator(MaxNLocator(5))
+        if top >= drawing.MIN_GROUPED:
+            axes.yaxis.set_major_formatter(drawing.GROUPED)
         if is_share:
             axes.axhline(1, color=INK, linewidth=0.8, linestyle=":")
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.grid(visible=False, axis="x")
-        axes.set_title(problem)
+        titled(figure, problem)
         drawing.label_ends(axes, ends)
         return finished(figure, name=_name(given, name, problem), data=data, alt=f"{unit} over workers for {problem}")
 

@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.analysis.comparable import Pool, pools, why_split
 from harness.analysis.loading import FRAME_NAMES, Results, load_all
+from harness.record import ResultsError
 from harness.report.figures import Figure, figures, material
 from harness.report.style import looks, themed
 from harness.report.tables import Table, markdown, summary_table
@@ -48,6 +49,8 @@ def write_report(folders: Sequence[str | Path], out: str | Path) -> Path:
     Raises ResultsError where results cannot be read or hold no run.
     """
     results = load_all(*folders)
+    if results.runs.empty:
+        raise ResultsError(f"{', '.join(map(str, folders))}: no record in it; `hvdbench run SUITE` makes some")
     target = Path(out)
     sections = sections_of(results)
     (target / "figures").mkdir(parents=True, exist_ok=True)

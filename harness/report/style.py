@@ -130,6 +130,11 @@ def canvas(*, height_in: float = HEIGHT_IN) -> Iterator[tuple[Canvas, Axes]]:
     yield figure, axes
 
 
+def titled(figure: Canvas, title: str) -> None:
+    """At the left edge of the panel, not of the axes: there is room for long names."""
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold", color=INK)
+
+
 def finished(figure: Canvas, *, name: str, alt: str, data: pd.DataFrame) -> Panel:
     figure.draw_without_rendering()  # settles the layout once
     figure.set_layout_engine("none")

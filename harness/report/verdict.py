@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.analysis.comparable import Pool, units
+from harness.analysis.intervals import MIN_LAUNCHES
 from harness.analysis.scaling import efficiencies
 from harness.analysis.targets import Comparison, Reaching, compare, reaching
 from harness.report.wording import count, listed, number, percent, times, with_interval
@@ -19,6 +20,7 @@ from harness.report.wording import count, listed, number, percent, times, with_i
 # Against which the others are measured, the first that was run: what most users have today comes first.
 BASELINES = ("allreduce", "allreduce-flat", "torch-ddp")
 SERIAL = "serial"
+FEW_LAUNCHES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +63,11 @@ def warnings(pool: Pool) -> list[str]:
         if row.is_superlinear
     ]
     fewest = min((len(rows) for _, rows in units(pool.runs)), default=0)
-    if fewest == 1:
-        found.append("Some cells ran once: a single launch has no interval, and nothing is claimed from it.")
-    elif 1 < fewest < 5:
+    if 0 < fewest < MIN_LAUNCHES:
+        found.append(
+            f"Some cells have fewer than {MIN_LAUNCHES} launches: no interval, and nothing is claimed from them."
+        )
+    elif 0 < fewest < FEW_LAUNCHES:
         found.append(
             f"With {fewest} launches a cell, intervals are wide: only large differences can be shown. "
             "`--repeats` adds launches."
@@ -114,9 +118,9 @@ def _against_baseline(runs: pd.DataFrame, row: Comparison) -> str:
     ratio = row.time
     if ratio.interval is None:
         return f"{row.series} against {row.baseline}: no ratio, since of its runs and the baseline's {ratio.reason}."
-    said = f"{row.series} takes {times(ratio)} the time of {row.baseline} (n = {ratio.interval.n} seeds)"
+    said = f"{row.series} takes {times(ratio)} the time of {row.baseline} ({count(ratio.interval.n, 'seed')})"
     if not ratio.interval.is_known:
-        return f"{said}, from a single seed: no interval, no claim."
+        return f"{said}: too few for an interval, so nothing is claimed."
     if not ratio.interval.excludes(1.0):
         return f"{said}: no difference is shown ({_split(row)})."
     return f"{said}: {_split(row)}.{_waiting(runs, row)}"
@@ -188,4 +192,4 @@ def _with_unit(row: Reaching) -> str:
     assert row.time_s is not None
     interval = row.time_s
     bounds = f" [{number(interval.low)}, {number(interval.high)}]" if interval.is_known else ""
-    return f"{number(interval.estimate)} s{bounds}"
+    return f"{number(interval.estimate)}\u00a0s{bounds}"

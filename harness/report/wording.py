@@ -19,13 +19,9 @@ def number(value: float) -> str:
     return f"{rounded:,.{digits}f}".replace(",", "\u202f")
 
 
-def seconds(value: float) -> str:
-    return f"{number(value)} s"
-
-
 def percent(value: float, places: int = 1) -> str:
     """98 %, 90.5 %; no more places than needed."""
-    return "–" if not math.isfinite(value) else f"{round(value * 100, places):g} %"
+    return "–" if not math.isfinite(value) else f"{round(value * 100, places):g}\u00a0%"
 
 
 def with_interval(interval: Interval) -> str:
@@ -41,12 +37,12 @@ def times(ratio: Ratio) -> str:
     if interval is None:
         return f"– ({ratio.reason})"
     if not interval.is_known:
-        return f"{number(interval.estimate)} ×"
-    return f"{number(interval.estimate)} × [{number(interval.low)}, {number(interval.high)}]"
+        return f"{number(interval.estimate)}\u00a0×"
+    return f"{number(interval.estimate)}\u00a0× [{number(interval.low)}, {number(interval.high)}]"
 
 
 def count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+    return f"{n}\u00a0{noun}" if n == 1 else f"{n}\u00a0{noun}s"
 
 
 def listed(names: list[str]) -> str:

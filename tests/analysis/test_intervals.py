@@ -29,8 +29,9 @@ def test_geometric_interval_refuses_what_is_not_positive():
         geometric_interval([1.0, 0.0])
 
 
-def test_single_launch_has_no_interval():
-    found = mean_interval([5.0])
+@pytest.mark.parametrize("values", [[5.0], [4.0, 6.0]])
+def test_one_or_two_launches_have_no_interval(values):
+    found = mean_interval(values)
     assert found.estimate == 5.0
     assert not found.is_known
     assert not found.excludes(0.0)

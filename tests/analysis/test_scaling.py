@@ -23,13 +23,15 @@ def found(tmp_path, *records):
 
 
 def test_efficiency_is_throughput_over_workers_times_one(tmp_path):
-    # One worker: 100 and 50 samples/s; two: 160 and 80 together, of 200 and 100.
-    (row,) = found(tmp_path, run(1, 1.0), run(1, 2.0, seed=1), run(2, 1.25), run(2, 2.5, seed=1))
+    # One worker: 100, 50 and 33 samples/s; two: 160, 80 and 53 together, of twice as many.
+    (row,) = found(
+        tmp_path, *(run(1, s + 1.0, seed=s) for s in range(3)), *(run(2, 1.25 * (s + 1), seed=s) for s in range(3))
+    )
     assert row.interval.estimate == pytest.approx(0.8)
     assert (row.interval.low, row.interval.high) == pytest.approx(
         (0.8, 0.8)
     )  # paired: seeds differ, the ratio does not
-    assert (row.kind, row.workers, row.interval.n) == ("weak", 2, 2)
+    assert (row.kind, row.workers, row.interval.n) == ("weak", 2, 3)
 
 
 def test_efficiency_of_a_fixed_global_batch_is_strong(tmp_path):
