@@ -114,6 +114,38 @@ def list_(
 
 
 @app.command()
+def report(
+    results: ResultsArgument,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="where the report goes")] = Path("report"),
+) -> None:
+    """The comparison report: a page that needs no network, its figures as files, the data they draw."""
+    from harness.progress import console
+    from harness.report import write_report
+
+    page = write_report(results, out)
+    console().print(f"{page}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def export(
+    results: ResultsArgument,
+    file_format: Annotated[str, typer.Option("--format", metavar="csv|parquet|json")] = "csv",
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="instead of standard output")] = None,
+) -> None:
+    """The tidy frame, one row a run."""
+    from harness.analysis.export import FORMATS
+    from harness.analysis.export import export as exported
+
+    if file_format not in FORMATS:
+        _refuse(f"--format {file_format}: no such format; allowed: {', '.join(FORMATS)}")
+    content = exported(results, file_format)
+    if out is None:
+        sys.stdout.buffer.write(content)
+    else:
+        out.write_bytes(content)
+
+
+@app.command()
 def doctor(
     download: Annotated[bool, typer.Option("--download", help="fetch Fashion-MNIST, checked by its hashes")] = False,
 ) -> None:
