@@ -160,8 +160,8 @@ class Cell(Strict):
         return _digest(self.model_dump(mode="json", exclude={"seed"}))
 
     def with_seed(self, seed: int) -> Cell:
-        """The same cell with another seed; `model_copy` would take the key along."""
-        return Cell.model_validate({**self.model_dump(), "seed": seed})
+        """The same cell with another seed."""
+        return self.model_copy(update={"seed": seed})
 
     @property
     def strategy_label(self) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.launchers.hosts import Host
     from harness.suite import Suite
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_USAGE = 1, 2
 
 app = typer.Typer(
     name="hvdbench",
@@ -114,6 +114,38 @@ def list_(
 
 
 @app.command()
+def report(
+    results: ResultsArgument,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="where the report goes")] = Path("report"),
+) -> None:
+    """The comparison report: a page that needs no network, its figures as files, the data they draw."""
+    from harness.progress import console
+    from harness.report import write_report
+
+    page = write_report(results, out)
+    console().print(f"{page}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def export(
+    results: ResultsArgument,
+    file_format: Annotated[str, typer.Option("--format", metavar="csv|parquet|json")] = "csv",
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="instead of standard output")] = None,
+) -> None:
+    """The tidy frame, one row a run."""
+    from harness.analysis.export import FORMATS
+    from harness.analysis.export import export as exported
+
+    if file_format not in FORMATS:
+        _refuse(f"--format {file_format}: no such format; allowed: {', '.join(FORMATS)}")
+    content = exported(results, file_format)
+    if out is None:
+        sys.stdout.buffer.write(content)
+    else:
+        out.write_bytes(content)
+
+
+@app.command()
 def doctor(
     download: Annotated[bool, typer.Option("--download", help="fetch Fashion-MNIST, checked by its hashes")] = False,
 ) -> None:
@@ -131,9 +163,6 @@ def main() -> NoReturn:
     """The `hvdbench` command."""
     try:
         app()
-    except KeyboardInterrupt:
-        print("interrupted: finished records are safe, the same command goes on", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
     except Exception as error:
         if not _is_the_users(error):
             raise
@@ -200,8 +229,10 @@ class _interruptible:  # noqa: N801  (reads as a statement)
     def __enter__(self) -> None:
         self._before = signal.signal(signal.SIGTERM, _interrupt)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         signal.signal(signal.SIGTERM, self._before)
+        if kind is KeyboardInterrupt:  # Typer ends with exit code 130
+            _say("interrupted: finished records are safe, the same command goes on")
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:

@@ -19,7 +19,8 @@ from harness.sampling import LearningRate, Sampler, evaluation_steps
 from harness.stopwatch import Stopwatch
 
 WARMUP_STEPS = 5
-MAX_WINDOWS = 50
+MIN_WINDOWS = 50  # enough to see a drift within a run
+MAX_WINDOW_STEPS = 500  # so that a long run says now and then how it goes
 PROGRESS_EVERY_S = 0.5
 
 
@@ -55,7 +56,7 @@ class Session:
 
 
 def window_steps(plan: Plan) -> int:
-    return max(1, -(-plan.num_steps // MAX_WINDOWS))
+    return min(max(1, plan.num_steps // MIN_WINDOWS), MAX_WINDOW_STEPS)
 
 
 def warm_up(session: Session) -> None:

@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -30,8 +31,15 @@ def hvdbench(*args: str | Path, cwd: Path | None = None, environ: dict[str, str]
     return done.returncode, done.stdout, done.stderr
 
 
-def start(*args: str | Path) -> subprocess.Popen[str]:
-    return subprocess.Popen([*HVDBENCH, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@contextmanager
+def started(*args: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """The command while it runs; ended when the test is over, whatever became of it."""
+    argv = [*HVDBENCH, *map(str, args)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
 
 
 def write_suite(path: Path, block: str, more: str = "") -> Path:

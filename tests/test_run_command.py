@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.command import HVDBENCH, hvdbench, records_in, start, wait_until, workers_of, write_suite
+from tests.command import HVDBENCH, hvdbench, records_in, started, wait_until, workers_of, write_suite
 
 SHORT = "{workload: fnn, strategy: serial, epochs: 1}"
 ENDLESS = "{workload: fnn, strategy: %s, workers: 2, epochs: 1000000, time_limit_s: 100}"
+
+
+def is_worker(process: psutil.Process) -> bool:
+    """Not horovodrun or a shell it started, which have the worker's command among their arguments."""
+    return process.cmdline()[1:3] == ["-m", "harness.worker"]
 
 
 def training_has_begun(results: Path) -> bool:
@@ -45,10 +52,9 @@ def test_run_records_no_path_of_the_machine(tmp_path: Path) -> None:
 def test_run_killed_outright_leaves_no_process_and_goes_on(tmp_path: Path, strategy: str) -> None:
     endless = write_suite(tmp_path / "s.yaml", ENDLESS % strategy)
     results = tmp_path / "r"
-    parent = start("run", endless, "--results", results)
-    wait_until(lambda: training_has_begun(results), "training to begin")
-    parent.kill()
-    parent.communicate()
+    with started("run", endless, "--results", results) as parent:
+        wait_until(lambda: training_has_begun(results), "training to begin")
+        parent.kill()
     wait_until(lambda: not workers_of(results), "the workers to see that their parent is gone", limit_s=15)
     assert records_in(results) == []
     code, output, _ = hvdbench("run", write_suite(tmp_path / "s.yaml", SHORT), "--results", results)
@@ -61,10 +67,10 @@ def test_run_killed_outright_leaves_no_process_and_goes_on(tmp_path: Path, strat
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_run_interrupted_stops_its_workers_and_says_how_to_go_on(tmp_path: Path, number: signal.Signals) -> None:
     results = tmp_path / "r"
-    parent = start("run", write_suite(tmp_path / "s.yaml", ENDLESS % "hogwild"), "--results", results)
-    wait_until(lambda: training_has_begun(results), "training to begin")
-    parent.send_signal(number)
-    _, errors = parent.communicate(timeout=30)
+    with started("run", write_suite(tmp_path / "s.yaml", ENDLESS % "hogwild"), "--results", results) as parent:
+        wait_until(lambda: training_has_begun(results), "training to begin")
+        parent.send_signal(number)
+        _, errors = parent.communicate(timeout=30)
     assert parent.returncode == 130
     assert "the same command goes on" in errors
     assert workers_of(results) == []
@@ -74,11 +80,11 @@ def test_run_interrupted_stops_its_workers_and_says_how_to_go_on(tmp_path: Path,
 @pytest.mark.parametrize("strategy", ["hogwild", "allreduce"])
 def test_run_records_a_worker_that_was_killed(tmp_path: Path, strategy: str) -> None:
     results = tmp_path / "r"
-    parent = start("run", write_suite(tmp_path / "s.yaml", ENDLESS % strategy), "--results", results)
-    wait_until(lambda: training_has_begun(results), "training to begin")
-    victim = next(process for process in workers_of(results) if "horovodrun" not in " ".join(process.cmdline()))
-    victim.kill()
-    output, _ = parent.communicate(timeout=60)
+    with started("run", write_suite(tmp_path / "s.yaml", ENDLESS % strategy), "--results", results) as parent:
+        wait_until(lambda: training_has_begun(results), "training to begin")
+        victim = next(process for process in workers_of(results) if is_worker(process))
+        victim.kill()
+        output, _ = parent.communicate(timeout=60)
     assert parent.returncode == 1
     assert "1 failed" in output
     (record,) = records_in(results)
@@ -100,14 +106,14 @@ def test_run_stops_a_hanging_cell_at_its_time_limit(tmp_path: Path) -> None:
 def test_two_runs_on_the_same_results_share_the_work(tmp_path: Path) -> None:
     suite = write_suite(tmp_path / "s.yaml", SHORT, "repeats: 4")
     results = tmp_path / "r"
-    parents = [start("run", suite, "--results", results) for _ in range(2)]
-    for parent in parents:
-        parent.communicate(timeout=120)
-        assert parent.returncode == 0
+    with started("run", suite, "--results", results) as first, started("run", suite, "--results", results) as second:
+        for parent in (first, second):
+            parent.communicate(timeout=100)
+            assert parent.returncode == 0
     assert sorted(record["cell"]["seed"] for record in records_in(results)) == [0, 1, 2, 3]  # type: ignore[index]
 
 
-@pytest.mark.needs_root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: mounts a small disk")
 def test_run_on_a_full_disk_says_so_and_keeps_what_is_there(tmp_path: Path) -> None:
     results = tmp_path / "r"
     results.mkdir()

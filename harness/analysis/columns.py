@@ -1,0 +1,149 @@
+"""The columns of the four frames, each with its unit and meaning: the one place that documents them.
+
+A column is named after what it holds with the unit at the end; shares run from 0 to 1. What is missing in a record
+(a wait that a wrapper does not tell, a target that was not reached) is missing here, never 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """dtype: as pandas names it."""
+
+    name: str
+    dtype: str
+    unit: str
+    meaning: str
+
+
+def _columns(*rows: tuple[str, str, str, str]) -> tuple[Column, ...]:
+    return tuple(Column(name=name, dtype=dtype, unit=unit, meaning=meaning) for name, dtype, unit, meaning in rows)
+
+
+RUNS = _columns(
+    # What ran.
+    ("run", "str", "", "id of the run, unique"),
+    ("results", "str", "", "name of the results folder it lies in"),
+    ("suite", "str", "", "suite it was started for"),
+    ("key", "str", "", "hash of the cell with its seed"),
+    ("group", "str", "", "hash of the cell without its seed: runs of one group repeat each other"),
+    ("status", "str", "", "ok, failed or timeout"),
+    ("reason", "str", "", "why it is not ok; missing when it is"),
+    ("log_tail", "str", "", "end of the workers' output; missing when it is ok"),
+    ("started_at", "datetime64[us, UTC]", "UTC", "launch"),
+    ("wall_s", "float64", "s", "from launch to record: start-up, training and evaluation"),
+    ("workload", "str", "", "model"),
+    ("dataset", "str", "", "data set"),
+    ("problem", "str", "", "model and data set, with the size of synthetic data: what runs must share to be compared"),
+    ("strategy", "str", "", "strategy"),
+    ("label", "str", "", "strategy with those options that differ from its defaults"),
+    ("framework", "str", "", "torch or tensorflow"),
+    ("worker_kind", "str", "", "processes or threads; never drawn as one series"),
+    ("workers", "int64", "", "number of workers"),
+    ("threads", "int64", "", "compute threads of each worker"),
+    ("cores", "int64", "", "workers × threads"),
+    ("hosts", "int64", "", "number of hosts"),
+    ("device", "str", "", "cpu or gpu"),
+    ("controller", "str", "", "Horovod's: gloo or mpi; missing for strategies without Horovod"),
+    ("batch_size", "int64", "samples", "as the cell gives it"),
+    ("batch_per", "str", "", "what batch_size counts: one worker's batch (weak scaling) or all workers' (strong)"),
+    ("global_batch_size", "int64", "samples", "of all workers in one step"),
+    ("learning_rate", "float64", "", "before scaling"),
+    ("momentum", "float64", "", ""),
+    ("weight_decay", "float64", "", ""),
+    ("lr_scaling", "str", "", "how the learning rate grows with the workers: none, linear or sqrt"),
+    ("warmup_epochs", "float64", "epochs", "over which it grows"),
+    ("epochs", "float64", "epochs", "of training, shared out among the workers"),
+    ("evaluations", "int64", "", "points of the curve, equally spaced"),
+    ("target", "float64", "share", "accuracy to reach; missing when the cell sets none"),
+    ("seed", "int64", "", "of the cell: initial weights and order of samples"),
+    # Speed.
+    ("train_s", "float64", "s", "training of the slowest worker, evaluation excluded"),
+    ("samples_per_s", "float64", "samples/s", "of all workers in steady state"),
+    ("samples_per_s_whole", "float64", "samples/s", "of all workers over the whole of training"),
+    ("steady_from_s", "float64", "s", "training time at which the steady state begins (harness/analysis/steady.py)"),
+    ("is_steady", "bool", "", "whether a steady state was found in the first half of the run"),
+    ("step_p50_s", "float64", "s", "median step: median over steady windows of each window's median"),
+    ("step_p95_s", "float64", "s", "slow step: median over steady windows of each window's 95th percentile"),
+    ("step_max_s", "float64", "s", "slowest step in steady state"),
+    # Where the time of the workers goes, in steady state: the three shares add up to 1.
+    ("compute_share", "float64", "share", "neither of the two below; missing when exposed_share is"),
+    ("exposed_share", "float64", "share", "waiting for communication"),
+    ("loader_share", "float64", "share", "waiting for the next batch"),
+    ("bytes_per_step", "float64", "bytes", "sent by one worker in one step, mean over the run"),
+    ("slowest_rank", "int64", "", "worker that computes longest for a step, communication excluded; -1 when unknown"),
+    ("imbalance", "float64", "share", "by how much that worker is slower than the mean of all: 0.1 is 10 %"),
+    ("startup_s", "float64", "s", "of the slowest worker, from its first line of Python to its first measured step"),
+    ("cpu_share", "float64", "share", "CPU time used of the cores asked for; above 1 when workers used more"),
+    ("peak_rss_bytes", "float64", "bytes", "sum over workers of each one's peak; shared pages count once a worker"),
+    # Learning.
+    ("num_parameters", "float64", "", "trainable"),
+    ("accuracy", "float64", "share", "of the evaluated model at the end"),
+    ("best_accuracy", "float64", "share", "highest of its curve"),
+    ("loss", "float64", "", "of the evaluated model at the end, held-out set"),
+    ("reached", "bool", "", "whether the target was reached; false where there is none"),
+    ("time_to_target_s", "float64", "s", "training time at the first evaluation at or above the target; "
+     "missing = not reached, censored at observed_s"),
+    ("time_to_target_after_s", "float64", "s", "the evaluation before that one: the target was reached in between"),
+    ("time_to_target_with_evaluation_s", "float64", "s", "the same with the time that the evaluations up to it took"),
+    ("samples_to_target", "float64", "samples", "trained on by all workers up to then"),
+    ("observed_s", "float64", "s", "training time of the last evaluation: how long a target was looked for"),
+    # Where and with what.
+    ("evaluated_model", "str", "", "which model the curve evaluates"),
+    ("launcher", "str", "", "horovodrun, processes, threads or existing"),
+    ("fingerprint", "str", "", "equal for machines whose timings may be compared"),
+    ("cpu", "str", "", "of the machine"),
+    ("num_cores", "int64", "", "of the machine"),
+    ("gpus", "str", "", "of the machine, comma-separated"),
+    ("load_1min", "float64", "", "load average of the machine right after the run"),
+    ("versions", "str", "", "packages that matter to timing, name=version, comma-separated"),
+    ("revision", "str", "", "git commit of the harness, `+` when changed since"),
+    ("schema_version", "int64", "", "of the record"),
+    ("command", "str", "", "that launched the workers, without paths of the machine"),
+    ("settings", "str", "", "of libraries and threads in force on the first worker, name=value, comma-separated"),
+    ("weights_sha256", "str", "", "hash of the evaluated model's last weights"),
+)  # fmt: skip
+
+WORKERS = _columns(
+    ("run", "str", "", "id of the run"),
+    ("rank", "int64", "", "of the worker"),
+    ("train_s", "float64", "s", "training of this worker"),
+    ("cpu_s", "float64", "s", "user and system time of training"),
+    ("peak_rss_bytes", "float64", "bytes", "peak resident memory, shared pages included"),
+    ("compute_s_per_step", "float64", "s", "steady state: step time without waits; missing when they are unknown"),
+    ("samples_per_s", "float64", "samples/s", "of this worker in steady state"),
+)
+
+WINDOWS = _columns(
+    ("run", "category", "", "id of the run"),
+    ("rank", "int32", "", "of the worker"),
+    ("window", "int32", "", "position in the run"),
+    ("start_s", "float64", "s", "since the start of training"),
+    ("end_s", "float64", "s", "since the start of training, device synchronised"),
+    ("num_steps", "int32", "", "of this worker"),
+    ("num_samples", "int64", "samples", "of this worker"),
+    ("loss", "float64", "", "training loss, mean over the steps"),
+    ("loader_s", "float64", "s", "waiting for batches"),
+    ("exposed_s", "float64", "s", "waiting for communication; missing where the wrapper does not tell"),
+    ("bytes_sent", "int64", "bytes", "by this worker"),
+    ("step_p50_s", "float64", "s", "median step"),
+    ("step_p95_s", "float64", "s", "95th percentile of the steps"),
+    ("step_max_s", "float64", "s", "slowest step"),
+    ("is_steady", "bool", "", "whether it lies in the steady state of its run"),
+)
+
+CURVE = _columns(
+    ("run", "category", "", "id of the run"),
+    ("step", "int64", "", "of each worker"),
+    ("num_samples", "int64", "samples", "trained on by all workers"),
+    ("time_s", "float64", "s", "training time when the last worker got there"),
+    ("evaluation_s", "float64", "s", "taken by this evaluation, off the clock"),
+    ("time_with_evaluation_s", "float64", "s", "time_s and all evaluations up to this one"),
+    ("loss", "float64", "", "of the evaluated model, held-out set"),
+    ("accuracy", "float64", "share", "of the evaluated model, held-out set"),
+)
+
+FRAMES = {"runs": RUNS, "workers": WORKERS, "windows": WINDOWS, "curve": CURVE}

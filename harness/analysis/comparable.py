@@ -1,0 +1,135 @@
+"""What may be compared with what. Nothing is pooled across these lines:
+
+machine, schema, versions   runs are split into pools, each reported by itself
+problem                     model and data set; a report has one panel for each
+series                      one line of a figure: the strategy with its options and with every setting in which its
+                            runs differ; TensorFlow's threads and PyTorch's processes are never one series
+seed                        the unit: runs of one series, problem and number of workers repeat each other
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+import pandas as pd
+
+# Settings that a series is split by where its runs differ in them. What is not here is the problem, the strategy with
+# its options (`label`), the number of workers (an axis), the seed (the unit) or the time limit (no run that is kept
+# ran into it).
+SPLIT_BY = (
+    "framework",
+    "worker_kind",
+    "device",
+    "threads",
+    "hosts",
+    "controller",
+    "batch_size",
+    "batch_per",
+    "learning_rate",
+    "momentum",
+    "weight_decay",
+    "lr_scaling",
+    "warmup_epochs",
+    "epochs",
+    "evaluations",
+    "target",
+)
+_POOL = ["schema_version", "fingerprint", "versions"]
+UNIT = ["problem", "series", "workers"]  # runs that agree in these repeat each other
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """Runs whose timings may be compared. `runs` holds those that ended well, with a column `series`."""
+
+    name: str
+    runs: pd.DataFrame
+    failed: pd.DataFrame
+    cautions: tuple[str, ...]
+
+
+def pools(runs: pd.DataFrame) -> list[Pool]:
+    """The comparable parts of a frame of runs, the largest first."""
+    parts = [part for _, part in runs.groupby(_POOL, sort=False, dropna=False)]
+    parts.sort(key=len, reverse=True)
+    return [_pool(part, position, parts) for position, part in enumerate(parts)]
+
+
+def why_split(runs: pd.DataFrame) -> str | None:
+    """One sentence on what keeps the pools of these runs apart; None where there is one."""
+    different = [
+        f"{words} ({', '.join(sorted(map(str, runs[column].unique())))})"
+        for column, words in (
+            ("fingerprint", "different machines"),
+            ("schema_version", "records of different schemas"),
+            ("versions", "different versions of the software"),
+        )
+        if runs[column].nunique(dropna=False) > 1
+    ]
+    return f"Reported apart, since their timings do not compare: {'; '.join(different)}." if different else None
+
+
+def with_series(runs: pd.DataFrame) -> pd.DataFrame:
+    """A copy with the column `series`: `label`, and every setting in which runs of that label and problem differ."""
+    named = runs.copy()
+    named["series"] = named["label"]
+    everywhere = [column for column in ("framework", "worker_kind") if named[column].nunique() > 1]
+    for _, rows in named.groupby(["problem", "label"], sort=False):
+        extra = pd.Series("", index=rows.index, dtype="str")
+        for column in SPLIT_BY:
+            if column in everywhere or rows[column].nunique(dropna=False) > 1:
+                extra += rows[column].map(lambda value, column=column: _said(column, value)).astype("str")
+        named.loc[rows.index, "series"] = rows["label"] + extra
+    return named
+
+
+def units(runs: pd.DataFrame) -> Iterator[tuple[tuple[str, str, int], pd.DataFrame]]:
+    """(problem, series, workers) and the runs that repeat each other."""
+    for key, rows in runs.groupby(UNIT, sort=True):
+        problem, series, workers = cast("tuple[str, str, int]", key)
+        yield (problem, series, int(workers)), rows
+
+
+def _said(column: str, value: object) -> str:
+    if column in ("framework", "worker_kind", "controller", "device"):
+        return "" if pd.isna(value) else f" {value}"  # type: ignore[call-overload]
+    return f" {column}={value:g}" if isinstance(value, float) else f" {column}={value}"
+
+
+def _pool(part: pd.DataFrame, position: int, parts: list[pd.DataFrame]) -> Pool:
+    named = with_series(part)
+    is_ok = named["status"] == "ok"
+    return Pool(
+        name=_name(part, parts),
+        runs=named[is_ok].reset_index(drop=True),
+        failed=named[~is_ok].reset_index(drop=True),
+        cautions=tuple(_cautions(named[is_ok])),
+    )
+
+
+def _name(part: pd.DataFrame, parts: list[pd.DataFrame]) -> str:
+    first = part.iloc[0]
+    gpus = f", {first['gpus']}" if first["gpus"] else ""
+    name = f"{first['cpu']}, {first['num_cores']} cores{gpus}"
+    same = [other for other in parts if other["cpu"].iloc[0] == first["cpu"]]
+    return name if len(same) == 1 else f"{name} [{first['fingerprint']}, {first['versions']}]"
+
+
+def _cautions(runs: pd.DataFrame) -> Iterator[str]:
+    revisions = sorted(runs["revision"].dropna().unique())
+    if len(revisions) > 1:
+        yield f"Runs of {len(revisions)} commits of the harness are compared: {', '.join(revisions)}."
+    busy = runs[runs["load_1min"] > runs["num_cores"] * 1.5]
+    if len(busy):
+        yield (
+            f"{len(busy)} of {len(runs)} runs ended with a load average above 1.5 times the cores: "
+            "something else may have been running."
+        )
+    over = runs[runs["cores"] > runs["num_cores"] * runs["hosts"]]
+    if len(over):
+        yield f"{len(over)} runs asked for more threads than the machine has cores."
+    unsettled = runs[~runs["is_steady"]]
+    if len(unsettled):
+        yield f"{len(unsettled)} of {len(runs)} runs did not settle in their first half; their throughput still moved."

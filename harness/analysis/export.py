@@ -1,0 +1,31 @@
+"""The tidy frame as a file: CSV, Parquet or JSON, one row a run."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+from harness.analysis.loading import load
+
+Format = Literal["csv", "parquet", "json"]
+FORMATS: tuple[str, ...] = get_args(Format)
+
+
+def export(folders: Sequence[str | Path], file_format: str) -> bytes:
+    """The runs of these results folders. JSON is a list of objects, missing values are null, times ISO 8601.
+
+    Raises ValueError for an unknown format and ResultsError for results that cannot be read.
+    """
+    if file_format not in FORMATS:
+        raise ValueError(f"--format {file_format}; allowed: {', '.join(FORMATS)}")
+    runs = load(*folders)
+    match file_format:
+        case "csv":
+            return runs.to_csv(index=False, lineterminator="\n").encode()
+        case "json":
+            return runs.to_json(orient="records", date_format="iso", double_precision=15).encode()
+    sink = io.BytesIO()
+    runs.to_parquet(sink, index=False)
+    return sink.getvalue()

@@ -1,0 +1,265 @@
+"""What one record says: its raw samples turned into the rows of the four frames (harness/analysis/columns.py)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis.steady import Steady, steady_state
+from harness.cell import Cell
+from harness.record import Point, Record, Window, WorkerPart
+
+WINDOW_FIELDS = (
+    "start_s",
+    "end_s",
+    "num_steps",
+    "num_samples",
+    "loss",
+    "loader_s",
+    "exposed_s",
+    "bytes_sent",
+    "step_p50_s",
+    "step_p95_s",
+    "step_max_s",
+)
+_START, _END, _STEPS, _SAMPLES, _, _LOADER, _EXPOSED, _BYTES, _P50, _P95, _MAX = range(len(WINDOW_FIELDS))
+_values_of = attrgetter(*WINDOW_FIELDS)
+
+CELL_FIELDS = (
+    "workload",
+    "dataset",
+    "strategy",
+    "framework",
+    "workers",
+    "threads",
+    "hosts",
+    "device",
+    "controller",
+    "batch_size",
+    "batch_per",
+    "learning_rate",
+    "momentum",
+    "weight_decay",
+    "lr_scaling",
+    "warmup_epochs",
+    "epochs",
+    "evaluations",
+    "target",
+    "seed",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """One record's share of each frame. `windows` has the columns of WINDOW_FIELDS."""
+
+    run: dict[str, Any]
+    workers: list[dict[str, Any]]
+    windows: list[NDArray[np.float64]]  # one array a worker, (windows, fields)
+    ranks: list[int]
+    steady: Steady
+    curve: list[Point]
+
+
+def rows_of(record: Record, *, results: str) -> Rows:
+    """results: name of the folder the record lies in."""
+    windows = [window_array(part.windows) for part in record.workers]
+    steady = steady_state(seconds_per_sample(windows))
+    kept = [array[steady.first :] for array in windows]
+    return Rows(
+        run={
+            **_identity(record, results),
+            **speed(record.workers, windows, kept, steady),
+            **time_shares(kept),
+            **_resources(record, windows),
+            **slowest(record.workers, kept),
+            **to_target(record.curve, record.cell.target),
+        },
+        workers=[_worker_row(record.id, part, array) for part, array in zip(record.workers, kept, strict=True)],
+        windows=windows,
+        ranks=[part.rank for part in record.workers],
+        steady=steady,
+        curve=record.curve,
+    )
+
+
+def window_array(windows: list[Window]) -> NDArray[np.float64]:
+    """Shape (windows, WINDOW_FIELDS); an unknown wait is NaN."""
+    if not windows:
+        return np.empty((0, len(WINDOW_FIELDS)))
+    return np.array([_values_of(window) for window in windows], dtype=np.float64)
+
+
+def seconds_per_sample(windows: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Of each window, the mean over workers; as many values as the worker with the fewest windows has."""
+    n = min((len(array) for array in windows), default=0)
+    if n == 0:
+        return np.empty(0)
+    each = [(array[:n, _END] - array[:n, _START]) / array[:n, _SAMPLES] for array in windows]
+    return np.asarray(np.mean(each, axis=0))
+
+
+def speed(
+    parts: list[WorkerPart], windows: list[NDArray[np.float64]], kept: list[NDArray[np.float64]], steady: Steady
+) -> dict[str, Any]:
+    """Throughput and step times. The workers' rates add up: each is taken over that worker's own time."""
+    train_s = max((part.train_s for part in parts), default=math.nan)
+    num_samples = sum(float(array[:, _SAMPLES].sum()) for array in windows)
+    every = np.concatenate(kept) if kept else np.empty((0, len(WINDOW_FIELDS)))
+    return {
+        "train_s": train_s,
+        "samples_per_s": sum(map(_rate, kept)) if len(every) else math.nan,
+        "samples_per_s_whole": num_samples / train_s if len(every) else math.nan,
+        "steady_from_s": max((float(array[0, _START]) for array in kept if len(array)), default=math.nan),
+        "is_steady": steady.is_found,
+        "step_p50_s": float(np.median(every[:, _P50])) if len(every) else math.nan,
+        "step_p95_s": float(np.median(every[:, _P95])) if len(every) else math.nan,
+        "step_max_s": float(every[:, _MAX].max()) if len(every) else math.nan,
+    }
+
+
+def time_shares(kept: list[NDArray[np.float64]]) -> dict[str, float]:
+    """Of all workers' time together."""
+    total_s = sum(_elapsed(array) for array in kept)
+    if not total_s:
+        return {"compute_share": math.nan, "exposed_share": math.nan, "loader_share": math.nan}
+    exposed = sum(float(array[:, _EXPOSED].sum()) for array in kept) / total_s
+    loader = sum(float(array[:, _LOADER].sum()) for array in kept) / total_s
+    return {"compute_share": 1 - exposed - loader, "exposed_share": exposed, "loader_share": loader}
+
+
+def compute_s_per_step(array: NDArray[np.float64]) -> float:
+    """Time a worker spends on a step of its own, waits for communication taken off."""
+    steps = array[:, _STEPS].sum()
+    return (_elapsed(array) - float(array[:, _EXPOSED].sum())) / steps if steps else math.nan
+
+
+def slowest(parts: list[WorkerPart], kept: list[NDArray[np.float64]]) -> dict[str, Any]:
+    """In a synchronous run all workers take equally long: the slow one is the one that waits least."""
+    each = np.array([compute_s_per_step(array) for array in kept])
+    if len(each) == 0 or not np.isfinite(each).all():
+        return {"slowest_rank": -1, "imbalance": math.nan}
+    worst = int(each.argmax())
+    return {"slowest_rank": parts[worst].rank, "imbalance": float(each[worst] / each.mean() - 1)}
+
+
+def to_target(curve: list[Point], target: float | None) -> dict[str, Any]:
+    """Time and samples to the first evaluation at or above the target, with and without evaluation."""
+    found: dict[str, Any] = {
+        "accuracy": curve[-1].accuracy if curve else math.nan,
+        "best_accuracy": max((point.accuracy for point in curve), default=math.nan),
+        "loss": curve[-1].loss if curve else math.nan,
+        "reached": False,
+        "time_to_target_s": math.nan,
+        "time_to_target_after_s": math.nan,
+        "time_to_target_with_evaluation_s": math.nan,
+        "samples_to_target": math.nan,
+        "observed_s": curve[-1].time_s if curve else math.nan,
+    }
+    evaluation_s, before_s = 0.0, 0.0
+    for point in curve:
+        evaluation_s += point.evaluation_s
+        if target is not None and point.accuracy >= target:
+            return {
+                **found,
+                "reached": True,
+                "time_to_target_s": point.time_s,
+                "time_to_target_after_s": before_s,
+                "time_to_target_with_evaluation_s": point.time_s + evaluation_s,
+                "samples_to_target": float(point.num_samples),
+            }
+        before_s = point.time_s
+    return found
+
+
+def problem_of(cell: Cell) -> str:
+    """Names what is trained on what: runs of different problems are never compared."""
+    if cell.synthetic is None:
+        return f"{cell.workload} on {cell.dataset}"
+    shape = cell.synthetic
+    size = f"{shape.num_samples} of {shape.size}×{shape.size}×{shape.channels}, {shape.num_classes} classes"
+    return f"{cell.workload} on {cell.dataset} ({size})"
+
+
+def worker_kind(launcher: str) -> str:
+    return "threads" if launcher == "threads" else "processes"
+
+
+def _identity(record: Record, results: str) -> dict[str, Any]:
+    cell = record.cell
+    return {
+        "run": record.id,
+        "results": results,
+        "suite": record.suite,
+        "key": record.key,
+        "group": record.group,
+        "status": record.status,
+        "reason": record.reason,
+        "log_tail": record.log_tail,
+        "started_at": record.started_at,
+        "wall_s": record.wall_s,
+        **{name: getattr(cell, name) for name in CELL_FIELDS},
+        "problem": problem_of(cell),
+        "label": cell.strategy_label,
+        "worker_kind": worker_kind(record.launcher),
+        "cores": cell.workers * cell.threads,
+        "global_batch_size": cell.batch_per_worker * cell.workers,
+        "num_parameters": record.num_parameters,
+        "evaluated_model": record.evaluated_model,
+        "launcher": record.launcher,
+        "fingerprint": record.machine.fingerprint,
+        "cpu": record.machine.cpu,
+        "num_cores": record.machine.num_cores,
+        "gpus": ", ".join(record.machine.gpus),
+        "load_1min": record.machine.load_1min,
+        "versions": _listed(record.versions),
+        "revision": record.revision,
+        "schema_version": record.schema_version,
+        "command": " ".join(record.command),
+        "settings": _listed(record.workers[0].settings) if record.workers else None,
+        "weights_sha256": record.weights_sha256,
+    }
+
+
+def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, float]:
+    parts = record.workers
+    if not parts:
+        return dict.fromkeys(("startup_s", "cpu_share", "peak_rss_bytes", "bytes_per_step"), math.nan)
+    num_steps = sum(float(array[:, _STEPS].sum()) for array in windows)
+    busy_s = sum(part.train_s for part in parts) * record.cell.threads
+    return {
+        "startup_s": max(sum(part.startup_s.values()) for part in parts),
+        "cpu_share": sum(part.cpu_s for part in parts) / busy_s if busy_s else math.nan,
+        "peak_rss_bytes": float(sum(part.peak_rss_bytes for part in parts)),
+        "bytes_per_step": sum(float(a[:, _BYTES].sum()) for a in windows) / num_steps if num_steps else math.nan,
+    }
+
+
+def _worker_row(run: str, part: WorkerPart, kept: NDArray[np.float64]) -> dict[str, Any]:
+    return {
+        "run": run,
+        "rank": part.rank,
+        "train_s": part.train_s,
+        "cpu_s": part.cpu_s,
+        "peak_rss_bytes": float(part.peak_rss_bytes),
+        "compute_s_per_step": compute_s_per_step(kept),
+        "samples_per_s": _rate(kept),
+    }
+
+
+def _listed(values: dict[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in sorted(values.items()))
+
+
+def _elapsed(array: NDArray[np.float64]) -> float:
+    return float(array[-1, _END] - array[0, _START]) if len(array) else 0.0
+
+
+def _rate(array: NDArray[np.float64]) -> float:
+    elapsed_s = _elapsed(array)
+    return float(array[:, _SAMPLES].sum()) / elapsed_s if elapsed_s else math.nan

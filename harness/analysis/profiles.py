@@ -1,0 +1,53 @@
+"""Strategies across problems: performance profiles, and the front of time against accuracy.
+
+Performance profile: ρ_s(τ) is the share of problems which series s solves within τ times the time of the best series.
+Source: Dolan and Moré, "Benchmarking Optimization Software with Performance Profiles" (Mathematical Programming 91,
+2002); for training algorithms: Dahl et al., AlgoPerf (arXiv 2306.07179), section 4, which also takes the median over
+repetitions and counts a problem that was not solved as never.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis.comparable import units
+
+
+def performance_profile(runs: pd.DataFrame) -> pd.DataFrame:
+    """Columns series, factor (τ), share (ρ), num_problems; only series with runs for every problem enter.
+
+    A problem here is a model on a data set with a number of workers. runs: of one pool.
+    """
+    rows = []
+    for (problem, series, workers), part in units(runs[runs["target"].notna()]):
+        time_s = float(part["time_to_target_s"].fillna(math.inf).median())
+        rows.append({"series": series, "problem": (problem, workers), "time_s": time_s})
+    if not rows:
+        return pd.DataFrame(columns=["series", "factor", "share", "num_problems"])
+    times = pd.DataFrame(rows).pivot(index="problem", columns="series", values="time_s").dropna(axis="columns")
+    factors = times.div(times.min(axis="columns"), axis="index").fillna(math.inf)
+    steps = np.unique([1.0, *factors.to_numpy()[np.isfinite(factors.to_numpy())]])
+    return pd.DataFrame(
+        [
+            {
+                "series": series,
+                "factor": float(step),
+                "share": float((factors[series] <= step).mean()),
+                "num_problems": len(factors),
+            }
+            for series in factors.columns
+            for step in steps
+        ],
+        columns=["series", "factor", "share", "num_problems"],
+    )
+
+
+def pareto_front(points: pd.DataFrame, *, cost: str, value: str) -> pd.Series[bool]:
+    """Which rows no other beats: none with less cost and at least its value, nor with more value at no more cost."""
+    costs, values = points[cost].to_numpy(), points[value].to_numpy()
+    cheaper = (costs[None, :] <= costs[:, None]) & (values[None, :] >= values[:, None])
+    better = (costs[None, :] < costs[:, None]) | (values[None, :] > values[:, None])
+    return pd.Series(~(cheaper & better).any(axis=1), index=points.index)

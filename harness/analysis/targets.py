@@ -1,0 +1,129 @@
+"""Time to target, with runs that never reach it counted and not dropped.
+
+time to target = (seconds per sample) × (samples to target): what the hardware and the communication do, times what
+the algorithm does. Strategies are compared seed by seed, since a seed fixes initial weights and order of samples.
+
+Where some run did not reach the target there is no mean time. The restricted mean takes its place: the mean of
+min(T, horizon), with the horizon no later than the earliest moment at which a run was given up, so that nothing has
+to be guessed (Royston and Parmar, BMC Medical Research Methodology 13:152, 2013).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.analysis.comparable import units
+from harness.analysis.intervals import Interval, geometric_interval, mean_interval, share_interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reaching:
+    """How one series fares at one problem and number of workers."""
+
+    problem: str
+    series: str
+    strategy: str
+    workers: int
+    target: float
+    share_reached: Interval
+    time_s: Interval | None  # geometric mean; None when some run did not reach the target
+    restricted_s: Interval  # mean of min(T, horizon)
+    horizon_s: float
+    resolution_s: float  # mean distance of the evaluations that enclose the moment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ratio:
+    """A series against a baseline, paired by seed: below 1 is less. `interval` is None for the reason given."""
+
+    interval: Interval | None
+    reason: str | None = None
+
+
+def reaching(runs: pd.DataFrame) -> list[Reaching]:
+    """For runs of one pool, those with a target. One horizon a problem, so that its series compare."""
+    aimed = runs[runs["target"].notna() & runs["observed_s"].notna()]
+    horizons = {str(problem): horizon_s(rows) for problem, rows in aimed.groupby("problem")}
+    found = []
+    for (problem, series, workers), rows in units(aimed):
+        horizon = horizons[problem]
+        reached = rows["reached"]
+        times = rows["time_to_target_s"]
+        found.append(
+            Reaching(
+                problem=problem,
+                series=series,
+                strategy=str(rows["strategy"].iloc[0]),
+                workers=workers,
+                target=float(rows["target"].iloc[0]),
+                share_reached=share_interval(int(reached.sum()), len(rows)),
+                time_s=geometric_interval(times) if reached.all() else None,
+                restricted_s=mean_interval(times.fillna(math.inf).clip(upper=horizon)),
+                horizon_s=horizon,
+                resolution_s=float((times - rows["time_to_target_after_s"]).mean()),
+            )
+        )
+    return found
+
+
+def horizon_s(runs: pd.DataFrame) -> float:
+    """The earliest moment at which a run that did not reach the target was given up; else the latest that reached."""
+    given_up = runs.loc[~runs["reached"], "observed_s"]
+    return float(given_up.min() if len(given_up) else runs["time_to_target_s"].max())
+
+
+def paired_ratio(runs: pd.DataFrame, baseline: pd.DataFrame, column: str) -> Ratio:
+    """The geometric mean over seeds of column(runs) / column(baseline), launches of one seed averaged first.
+
+    Pairs count only where every run of both has a value: leaving out those that did not reach the target would
+    favour whoever fails more.
+    """
+    missing = int(runs[column].isna().sum()), int(baseline[column].isna().sum())
+    if any(missing):
+        return Ratio(interval=None, reason=f"{missing[0]} of {len(runs)} and {missing[1]} of {len(baseline)} have none")
+    ours, theirs = (part.groupby("seed")[column].apply(_geometric_mean) for part in (runs, baseline))
+    ratios = (ours / theirs).dropna()
+    if ratios.empty:
+        return Ratio(interval=None, reason="no seed in common")
+    return Ratio(interval=geometric_interval(ratios))
+
+
+def _geometric_mean(values: pd.Series[float]) -> float:
+    return geometric_interval(values).estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Time to target against the baseline, and the two factors it splits into."""
+
+    problem: str
+    workers: int
+    series: str
+    strategy: str
+    baseline: str
+    time: Ratio
+    seconds_per_sample: Ratio  # up to the target
+    samples: Ratio
+
+
+def compare(runs: pd.DataFrame, baseline: pd.DataFrame) -> Comparison:
+    """Both of one problem and each of one unit."""
+    ours, theirs = _with_split(runs), _with_split(baseline)
+    first = runs.iloc[0]
+    return Comparison(
+        problem=str(first["problem"]),
+        workers=int(first["workers"]),
+        series=str(first["series"]),
+        strategy=str(first["strategy"]),
+        baseline=str(baseline["series"].iloc[0]),
+        time=paired_ratio(ours, theirs, "time_to_target_s"),
+        seconds_per_sample=paired_ratio(ours, theirs, "seconds_per_sample"),
+        samples=paired_ratio(ours, theirs, "samples_to_target"),
+    )
+
+
+def _with_split(runs: pd.DataFrame) -> pd.DataFrame:
+    return runs.assign(seconds_per_sample=runs["time_to_target_s"] / runs["samples_to_target"])

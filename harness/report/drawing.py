@@ -1,0 +1,177 @@
+"""The shapes that figures are made of: lines with bands, rows of dots with intervals, stacked rows, end labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+
+from harness.analysis.intervals import Interval
+from harness.report.style import GROUND, INK, MUTED, PHASES, Look
+
+_LABEL_GAP = 0.085  # of the axes' height, between two labels
+MAX_POINTS_SHOWN = 20  # of one row; more would be a smear
+MIN_SHARE_NAMED = 0.09  # of a bar; in less there is no room for its number
+MIN_GROUPED = 2000  # from here on digits are grouped
+REACH, LOG_REACH = 1.7, 4.0  # how far beyond the greatest estimate an axis goes to show intervals
+GROUPED = FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", "\u202f"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row of a dot plot. points: the single launches."""
+
+    label: str
+    look: Look
+    interval: Interval
+    points: Sequence[float]
+    note: str = ""
+
+
+def dot_rows(axes: Axes, rows: Sequence[Row]) -> None:
+    """Estimates with their intervals, one row each, first on top, with the launches drawn small.
+
+    Set the limits of the x axis first: an interval that goes on beyond them ends in an arrow.
+    """
+    left, right = axes.get_xlim()
+    for y, row in enumerate(rows):
+        shown = row.points if len(row.points) <= MAX_POINTS_SHOWN else []
+        colour = row.look.colour
+        axes.scatter(shown, [y] * len(shown), s=16, facecolor="none", edgecolor=colour, linewidth=0.8, alpha=0.8)
+        if row.interval.is_known:
+            ends = max(row.interval.low, left), min(row.interval.high, right)
+            axes.plot(ends, [y, y], color=colour, linewidth=2.2, alpha=0.9, solid_capstyle="butt")
+            for marker, end, is_cut in (("<", left, row.interval.low < left), (">", right, row.interval.high > right)):
+                if is_cut:
+                    axes.plot([end], [y], marker=marker, color=colour, markersize=6, clip_on=False)
+        axes.scatter(
+            [row.interval.estimate], [y], s=38, marker=row.look.marker, color=colour, edgecolor=GROUND, linewidth=0.8,
+            zorder=3,
+        )  # fmt: skip
+        if row.note:
+            axes.annotate(row.note, (0.99, y), xycoords=("axes fraction", "data"), ha="right", va="bottom",
+                          fontsize=7.5, color=MUTED, xytext=(0, 3), textcoords="offset points")  # fmt: skip
+    _name_rows(axes, [row.label for row in rows])
+
+
+def stacked_rows(axes: Axes, labels: Sequence[str], shares: pd.DataFrame) -> None:
+    """Shares of a whole as one bar a row; the columns of `shares` are named by harness.report.style.PHASES."""
+    left = np.zeros(len(labels))
+    for phase, colour in PHASES.items():
+        width = shares[phase].to_numpy()
+        axes.barh(
+            range(len(labels)),
+            width,
+            left=left,
+            height=0.62,
+            color=colour,
+            edgecolor=GROUND,
+            linewidth=0.8,
+            label=phase,
+        )
+        for y, (start, part) in enumerate(zip(left, width, strict=True)):
+            if part >= MIN_SHARE_NAMED:
+                axes.text(start + part / 2, y, f"{part:.0%}", ha="center", va="center", fontsize=8, color="white",
+                          fontweight="bold")  # fmt: skip
+        left += width
+    _name_rows(axes, labels)
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.legend(loc="outside upper left", ncols=len(PHASES), frameon=False, fontsize=8, handlelength=0.8,
+                  handletextpad=0.4, columnspacing=1.2)  # fmt: skip
+
+
+def line_with_band(axes: Axes, data: pd.DataFrame, look: Look, *, x: str, y: str) -> None:
+    """data: columns x, y, low and high; one row a point. A row without low and high has no band."""
+    sns.lineplot(
+        data=data, x=x, y=y, ax=axes, color=look.colour, linestyle=look.dash, linewidth=1.8, errorbar=None, legend=False
+    )
+    axes.fill_between(data[x], data["low"], data["high"], color=look.colour, alpha=0.16, linewidth=0)
+
+
+def label_ends(axes: Axes, ends: Iterable[tuple[str, Look, float, float]]) -> None:
+    """Names lines right of the axes, pushed apart where lines end close together, a thin leader to each.
+
+    ends: label, look, and the line's last x and y. Call after the limits of the axes are set.
+    """
+    to_axes = axes.transData + axes.transAxes.inverted()
+    placed = sorted(((label, look, *to_axes.transform((x, y))) for label, look, x, y in ends), key=lambda end: end[3])
+    heights = _spread([float(end[3]) for end in placed])
+    for (label, look, x, y), height in zip(placed, heights, strict=True):
+        axes.annotate(
+            label, xy=(x, y), xytext=(1.065, height), xycoords="axes fraction", textcoords="axes fraction",
+            va="center", ha="left", fontsize=8, color=INK, annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": look.colour, "linewidth": 0.7, "alpha": 0.8, "shrinkA": 1,
+                        "shrinkB": 1},
+        )  # fmt: skip
+        axes.plot(
+            [1.03, 1.045], [height, height], transform=axes.transAxes, color=look.colour, linewidth=3, clip_on=False
+        )
+
+
+def from_zero(axes: Axes, unit: str, rows: Sequence[Row] = ()) -> None:
+    """A quantity on the x axis, from 0, with a few round ticks; wide enough for these rows."""
+    if rows:
+        seen = [value for row in rows for value in (row.interval.estimate, *row.points)]
+        axes.set_xlim(0, ceiling(seen, [row.interval.high for row in rows]))
+    else:
+        axes.set_xlim(left=0)
+    axes.set_xlabel(unit)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    if axes.get_xlim()[1] >= MIN_GROUPED:
+        axes.xaxis.set_major_formatter(GROUPED)
+
+
+def ceiling(seen: Iterable[float], highs: Iterable[float]) -> float:
+    """Where a linear axis ends: beyond all that was measured; the interval of two launches may go on to infinity.
+
+    seen: measurements and estimates; highs: upper ends of intervals. NaN is passed over in both.
+    """
+    most = max((value for value in seen if np.isfinite(value)), default=1.0)
+    highest = max((value for value in highs if np.isfinite(value)), default=most)
+    return min(max(most, highest), REACH * most) * 1.06
+
+
+def log_ratio_axis(axes: Axes, intervals: Sequence[Interval], unit: str) -> None:
+    """A logarithmic x axis around 1 with ticks that read as factors; intervals are shown up to LOG_REACH times."""
+    axes.set_xscale("log")
+    estimates = [1.0, *(interval.estimate for interval in intervals)]
+    known = [interval for interval in intervals if interval.is_known]
+    low = max(min([*estimates, *(interval.low for interval in known)]), min(estimates) / LOG_REACH)
+    high = min(max([*estimates, *(interval.high for interval in known)]), max(estimates) * LOG_REACH)
+    low, high = min(low, 0.8) / 1.1, max(high, 1.25) * 1.1
+    axes.set_xlim(low, high)
+    fine = [0.25, 0.33, 0.5, 0.67, 0.8, 1, 1.25, 1.5, 2, 3, 4]
+    coarse = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100]
+    ticks = [tick for tick in (fine if high / low < 5 else coarse) if low <= tick <= high]
+    axes.set_xticks(ticks, [f"{tick:g}×" for tick in ticks])
+    axes.set_xticks([], minor=True)
+    axes.set_xlabel(unit)
+    axes.axvline(1, color=INK, linewidth=1)
+
+
+def _name_rows(axes: Axes, labels: Sequence[str]) -> None:
+    axes.set_yticks(range(len(labels)), labels)
+    axes.tick_params(axis="y", labelcolor=INK)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+
+
+def _spread(heights: list[float]) -> list[float]:
+    """Moves ascending heights apart to the label gap, as little as may be, within the axes where they fit."""
+    gap = min(_LABEL_GAP, 1.0 / max(1, len(heights) - 1))
+    moved: list[float] = []
+    for height in heights:
+        moved.append(max(height, moved[-1] + gap) if moved else height)
+    ceiling = 1.0
+    for position in reversed(range(len(moved))):
+        moved[position] = min(moved[position], ceiling)
+        ceiling = moved[position] - gap
+    return moved

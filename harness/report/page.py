@@ -1,0 +1,139 @@
+"""Puts the report together and writes it: index.html, summary.md, figures/ (SVG, PNG, CSV) and data/ (the frames).
+
+The page asks the network for nothing: styles, script and drawings are in it, and its policy forbids the rest.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from harness.analysis.comparable import Pool, pools, why_split
+from harness.analysis.loading import FRAME_NAMES, Results, load_all
+from harness.record import ResultsError
+from harness.report.figures import Figure, figures, material
+from harness.report.style import looks, themed
+from harness.report.tables import Table, markdown, summary_table
+from harness.report.verdict import Finding, comparisons, findings, warnings
+
+PAGE = "index.html"
+SUMMARY = "summary.md"
+_SUMMARY_COLUMNS = (0, 1, 2, 4, 5, 7, 8, 10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """All that is said about one pool."""
+
+    pool: Pool
+    findings: tuple[Finding, ...]
+    warnings: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    table: Table
+    about: tuple[tuple[str, str], ...]
+
+
+def write_report(folders: Sequence[str | Path], out: str | Path) -> Path:
+    """Writes the report of these results folders into `out` and returns the page.
+
+    Raises ResultsError where results cannot be read or hold no run.
+    """
+    results = load_all(*folders)
+    if results.runs.empty:
+        raise ResultsError(f"{', '.join(map(str, folders))}: no record in it; `hvdbench run SUITE` makes some")
+    target = Path(out)
+    sections = sections_of(results)
+    (target / "figures").mkdir(parents=True, exist_ok=True)
+    (target / "data").mkdir(exist_ok=True)
+    for section in sections:
+        for figure in section.figures:
+            for panel in figure.panels:
+                (target / "figures" / f"{panel.name}.svg").write_bytes(panel.svg_file)
+                (target / "figures" / f"{panel.name}.png").write_bytes(panel.png)
+                panel.data.to_csv(target / "figures" / f"{panel.name}.csv", index=False, lineterminator="\n")
+    for name in FRAME_NAMES:
+        frame: pd.DataFrame = getattr(results, name)
+        frame.to_parquet(target / "data" / f"{name}.parquet", index=False)
+    results.runs.to_csv(target / "data" / "runs.csv", index=False, lineterminator="\n")
+    context = {"sections": sections, "split": why_split(results.runs), "runs": results.runs,
+               "names": sorted(results.runs["results"].unique()), "made_at": datetime.now(UTC)}  # fmt: skip
+    (target / SUMMARY).write_text(_environment().get_template("summary.md").render(context), encoding="utf-8")
+    page = target / PAGE
+    page.write_text(_render_page(context), encoding="utf-8")
+    return page
+
+
+def sections_of(results: Results) -> list[Section]:
+    parts = pools(results.runs)
+    with themed():
+        return [_section(results, pool, f"{position}-" if position else "") for position, pool in enumerate(parts)]
+
+
+def _section(results: Results, pool: Pool, prefix: str) -> Section:
+    compared = comparisons(pool)
+    given = material(results, pool, compared, looks(pool.runs), prefix)
+    return Section(
+        pool=pool,
+        findings=tuple(findings(pool, compared)),
+        warnings=tuple(warnings(pool)),
+        figures=tuple(figures(given)) if len(pool.runs) else (),
+        table=summary_table(pool, prefix),
+        about=_about(pd.concat([pool.runs, pool.failed])),
+    )
+
+
+def _about(runs: pd.DataFrame) -> tuple[tuple[str, str], ...]:
+    first = runs.iloc[0]
+    said = {
+        "machine": f"{first['cpu']}, {first['num_cores']} cores{', ' + first['gpus'] if first['gpus'] else ''}",
+        "fingerprint": first["fingerprint"],
+        "versions": first["versions"],
+        "harness commit": ", ".join(sorted(runs["revision"].dropna().unique())) or "unknown",
+        "suites": ", ".join(sorted(runs["suite"].unique())),
+        "runs": f"{len(runs)}, started {min(runs['started_at']):%F %H:%M} to {max(runs['started_at']):%F %H:%M} UTC",
+        "settings of the first run": str(first["settings"]),
+    }
+    return tuple(said.items())
+
+
+def _render_page(context: dict[str, Any]) -> str:
+    environment = _environment()
+    style, script = (environment.get_template(name).render().strip() for name in ("page.css", "page.js"))
+    return environment.get_template("page.html").render(
+        **context, style=style, script=script, script_hash=_hash_of(script), style_hash=_hash_of(style)
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("harness.report", "."),
+        autoescape=lambda name: name is not None and name.endswith(".html"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["markdown"] = escape_markdown
+    environment.filters["python"] = repr
+    environment.filters["shell"] = lambda text: shlex.quote(str(text))
+    environment.globals["markdown_table"] = lambda table: markdown(table, _SUMMARY_COLUMNS)
+    return environment
+
+
+def escape_markdown(text: object) -> str:
+    """Text from a results file as plain Markdown text: no markup, no link, no new table cell, no second line."""
+    one_line = " ".join(str(text).split())
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~&@$])", r"\\\1", one_line)
+
+
+def _hash_of(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,169 @@
+"""How figures look: colours fixed by strategy, one size of panel, the same on screen, in print and on a phone.
+
+A panel is drawn at about the width it is shown at, so that its text is readable on a phone; the page lays panels out.
+Ink, grid and ground are drawn in colours of their own, which the page replaces by its variables: one drawing serves
+the light and the dark page.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")  # no display; before anything else of matplotlib is imported
+
+import pandas as pd
+import seaborn as sns
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+INK, MUTED, GRID, GROUND = "#1b1d21", "#666b73", "#dfe2e6", "#fefefe"
+_VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", GROUND: "var(--card)"}
+
+_PALETTE: list[str] = list(sns.color_palette("colorblind").as_hex())
+_BLUE, _ORANGE, _GREEN, _RED, _PURPLE, _BROWN, _PINK, _GREY, _YELLOW, _SKY = _PALETTE
+_COLOURS = {
+    "serial": _GREY,
+    "allreduce": _BLUE,
+    "allreduce-flat": _SKY,
+    "torch-ddp": _BROWN,
+    "local-sgd": _GREEN,
+    "post-local-sgd": _PINK,
+    "delayed-averaging": _RED,
+    "hogwild": _PURPLE,
+    "downpour": _ORANGE,
+    "easgd": _YELLOW,
+}
+PHASES = {"computing": _BLUE, "exposed communication": _RED, "waiting for data": _ORANGE}
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
+
+WIDTH_IN, HEIGHT_IN = 4.6, 3.0
+_PNG_DPI = 200
+_RC: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": MUTED,
+    "axes.titlecolor": INK,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "axes.facecolor": "none",
+    "figure.facecolor": GROUND,
+    "text.parse_math": False,  # a $ in a name is a $
+    "svg.fonttype": "path",  # the same text, as wide, wherever it is opened
+    "svg.hashsalt": "hvdbench",  # the same data give the same file
+    "figure.constrained_layout.use": True,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    colour: str
+    marker: str
+    dash: str | tuple[int, tuple[float, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One drawing and its data. `svg` is for the page, `svg_file` and `png` stand alone."""
+
+    name: str
+    alt: str
+    svg: Markup
+    svg_file: bytes
+    png: bytes
+    data: pd.DataFrame
+
+
+def looks(series: pd.DataFrame) -> dict[str, Look]:
+    """By series, from columns series and strategy: colour by strategy, marker and dash by variant of it."""
+    pairs = series[["strategy", "series"]].drop_duplicates().sort_values(["strategy", "series"])
+    unknown = sorted(set(pairs["strategy"]) - set(_COLOURS))
+    spare = [
+        colour
+        for colour in _PALETTE
+        if colour not in {_COLOURS[name] for name in pairs["strategy"] if name in _COLOURS}
+    ]
+    colours = _COLOURS | {name: (spare or _PALETTE)[i % len(spare or _PALETTE)] for i, name in enumerate(unknown)}
+    found = {}
+    for strategy, rows in pairs.groupby("strategy"):
+        for position, name in enumerate(rows["series"]):
+            found[str(name)] = Look(
+                colour=colours[str(strategy)],
+                marker=_MARKERS[position % len(_MARKERS)],
+                dash=_DASHES[position % len(_DASHES)],
+            )
+    return found
+
+
+@contextmanager
+def themed() -> Iterator[None]:
+    """Seaborn's theme with ours on top, for the drawings inside the block only."""
+    with mpl.rc_context(), sns.axes_style("whitegrid"), mpl.rc_context(_RC):
+        yield
+
+
+@contextmanager
+def canvas(*, height_in: float = HEIGHT_IN) -> Iterator[tuple[Canvas, Axes]]:
+    """A fresh panel, outside pyplot's registry so that nothing piles up."""
+    figure = Canvas(figsize=(WIDTH_IN, height_in))
+    axes = figure.add_subplot()
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    yield figure, axes
+
+
+def titled(figure: Canvas, title: str) -> None:
+    """At the left edge of the panel, not of the axes: there is room for long names."""
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold", color=INK)
+
+
+def finished(figure: Canvas, *, name: str, alt: str, data: pd.DataFrame) -> Panel:
+    figure.draw_without_rendering()  # settles the layout once
+    figure.set_layout_engine("none")
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=_PNG_DPI)
+    return Panel(
+        name=name,
+        alt=alt,
+        svg=_for_page(drawn.getvalue().decode(), name),
+        svg_file=drawn.getvalue(),
+        png=picture.getvalue(),
+        data=data,
+    )
+
+
+def _for_page(drawing: str, name: str) -> Markup:
+    """The <svg> element alone, with the page's colours, ids that no other drawing has, and no size of its own.
+
+    What is marked as safe here is Matplotlib's own markup: text arrives in it as outlines, and in comments, which go.
+    """
+    element = drawing[drawing.index("<svg") :]
+    element = re.sub(r"<!--.*?-->", "", element, flags=re.DOTALL)
+    element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
+    element = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", element, count=1)
+    element = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", element, count=1)
+    element = element.replace("<svg", '<svg aria-hidden="true"', 1)
+    element = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{name}-", element)
+    for colour, variable in _VARIABLES.items():
+        element = element.replace(colour, variable)
+    return Markup(element)

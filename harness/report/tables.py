@@ -1,0 +1,131 @@
+"""The tables of the page: cells with the text shown and the value sorted by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.analysis.comparable import Pool, units
+from harness.analysis.intervals import Interval, geometric_interval, mean_interval
+from harness.analysis.scaling import efficiencies
+from harness.analysis.targets import reaching
+from harness.report.wording import number, percent, with_interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableCell:
+    text: str
+    sort_by: str | float  # a number, or text in lower case
+    is_number: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    name: str
+    title: str
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[TableCell, ...], ...]
+
+
+def summary_table(pool: Pool, prefix: str) -> Table:
+    """One row for each problem, series and number of workers."""
+    reached = {(row.problem, row.series, row.workers): row for row in reaching(pool.runs)}
+    scaled = {(row.problem, row.series, row.workers): row.interval for row in efficiencies(pool.runs)}
+    rows = []
+    for key, runs in units(pool.runs):
+        aim = reached.get(key)
+        hits = f"{int(runs['reached'].sum())} of {len(runs)}" if aim else "–"
+        rows.append(
+            (
+                text(key[0]),
+                text(key[1]),
+                value(key[2], str(key[2])),
+                value(len(runs), str(len(runs))),
+                value(float(runs["reached"].mean()) if aim else math.nan, hits),
+                interval_cell(aim.time_s if aim else None),
+                value(_mean(runs["samples_to_target"])),
+                interval_cell(_geometric(runs["samples_per_s"])),
+                _efficiency(scaled.get(key)),
+                _share(runs["exposed_share"]),
+                interval_cell(mean_interval(runs["accuracy"] * 100)),
+                value(_mean(runs["bytes_per_step"]) / 1e6),
+                value(_mean(runs["peak_rss_bytes"]) / 2**20),
+                text(str(runs["evaluated_model"].iloc[0])),
+            )
+        )
+    return Table(
+        name=f"{prefix}summary",
+        title="All numbers",
+        caption="In brackets 95 % t intervals over launches (times, rates and efficiencies on logarithms). Times and "
+        "rates are geometric means, the rest are means. A time stands only where all launches reached the target.",
+        header=(
+            "problem",
+            "strategy",
+            "workers",
+            "launches",
+            "reached target",
+            "time to target (s)",
+            "samples to target",
+            "samples/s",
+            "efficiency (%)",
+            "exposed communication",
+            "accuracy at the end (%)",
+            "sent a worker and step (MB)",
+            "peak memory (MiB)",
+            "evaluated model",
+        ),
+        rows=tuple(rows),
+    )
+
+
+def text(content: str) -> TableCell:
+    return TableCell(text=content, sort_by=content.lower())
+
+
+def value(content: float, shown: str | None = None) -> TableCell:
+    known = math.isfinite(content)
+    return TableCell(
+        text=(number(content) if shown is None else shown) if known else "–",
+        sort_by=content if known else "",
+        is_number=True,
+    )
+
+
+def interval_cell(interval: Interval | None) -> TableCell:
+    if interval is None or not math.isfinite(interval.estimate):
+        return TableCell(text="–", sort_by="", is_number=True)
+    return value(interval.estimate, with_interval(interval))
+
+
+def _efficiency(interval: Interval | None) -> TableCell:
+    if interval is None:
+        return TableCell(text="–", sort_by="", is_number=True)
+    bounds = f" [{number(interval.low * 100)}, {number(interval.high * 100)}]" if interval.is_known else ""
+    flag = " above 100 %!" if interval.estimate > 1 and interval.excludes(1.0) else ""
+    return value(interval.estimate, f"{number(interval.estimate * 100)}{bounds}{flag}")
+
+
+def _share(values: pd.Series[float]) -> TableCell:
+    mean = _mean(values)
+    return value(mean, percent(mean))
+
+
+def _mean(values: pd.Series[float]) -> float:
+    return float(values.mean()) if values.notna().all() else math.nan
+
+
+def _geometric(values: pd.Series[float]) -> Interval | None:
+    return geometric_interval(values) if (values > 0).all() else None
+
+
+def as_frame(table: Table) -> pd.DataFrame:
+    return pd.DataFrame([[cell.text for cell in row] for row in table.rows], columns=list(table.header))
+
+
+def markdown(table: Table, columns: Sequence[int]) -> list[list[str]]:
+    """Header and rows of these columns."""
+    return [[table.header[i] for i in columns], *([row[i].text for i in columns] for row in table.rows)]

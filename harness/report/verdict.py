@@ -1,0 +1,195 @@
+"""The answer in words: for every problem, which strategy reaches the target soonest and whether more workers pay.
+
+A sentence claims a difference only where an interval excludes 1, and says so where none does. With single launches
+nothing is claimed at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.analysis.comparable import Pool, units
+from harness.analysis.intervals import MIN_LAUNCHES
+from harness.analysis.scaling import efficiencies
+from harness.analysis.targets import Comparison, Reaching, compare, reaching
+from harness.report.wording import count, listed, number, percent, times, with_interval
+
+# Against which the others are measured, the first that was run: what most users have today comes first.
+BASELINES = ("allreduce", "allreduce-flat", "torch-ddp")
+SERIAL = "serial"
+FEW_LAUNCHES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One problem's answer: a headline, then what backs it, sentence by sentence."""
+
+    problem: str
+    headline: str
+    details: tuple[str, ...]
+
+
+def comparisons(pool: Pool) -> list[Comparison]:
+    """Every series against the baseline of its problem and number of workers (more than one)."""
+    found = []
+    aimed = pool.runs[pool.runs["target"].notna()]
+    for (_, workers), rows in aimed.groupby(["problem", "workers"], sort=True):
+        baseline = _baseline(rows)
+        if workers == 1 or baseline is None:
+            continue
+        base = rows[rows["series"] == baseline]
+        found += [compare(part, base) for name, part in rows.groupby("series", sort=True) if name != baseline]
+    return found
+
+
+def findings(pool: Pool, compared: list[Comparison]) -> list[Finding]:
+    """One for each problem with a target, then the cautions that scaling calls for."""
+    reached = reaching(pool.runs)
+    problems = sorted({row.problem for row in reached})
+    return [_finding(pool, problem, compared, reached) for problem in problems]
+
+
+def warnings(pool: Pool) -> list[str]:
+    """What a reader should know before believing the numbers."""
+    found = list(pool.cautions)
+    found += [
+        f"{row.series} on {row.problem} scales above 100 % at {row.workers} workers "
+        f"({percent(row.interval.estimate)} [{percent(row.interval.low)}, {percent(row.interval.high)}]): look at its "
+        "single worker before believing it."
+        for row in efficiencies(pool.runs)
+        if row.is_superlinear
+    ]
+    fewest = min((len(rows) for _, rows in units(pool.runs)), default=0)
+    if 0 < fewest < MIN_LAUNCHES:
+        found.append(
+            f"Some cells have fewer than {MIN_LAUNCHES} launches: no interval, and nothing is claimed from them."
+        )
+    elif 0 < fewest < FEW_LAUNCHES:
+        found.append(
+            f"With {fewest} launches a cell, intervals are wide: only large differences can be shown. "
+            "`--repeats` adds launches."
+        )
+    return found
+
+
+def _finding(pool: Pool, problem: str, compared: list[Comparison], reached: list[Reaching]) -> Finding:
+    runs = pool.runs[pool.runs["problem"] == problem]
+    most = int(runs["workers"].max())
+    here = [row for row in reached if row.problem == problem and row.workers == most]
+    mine = [row for row in compared if row.problem == problem and row.workers == most]
+    details = [
+        *_missed(here),
+        *(_against_baseline(runs, row) for row in _by_ratio(mine)),
+        *_against_serial(runs, most),
+    ]
+    return Finding(problem=problem, headline=_headline(runs, problem, most, here), details=tuple(details))
+
+
+def _headline(runs: pd.DataFrame, problem: str, workers: int, here: list[Reaching]) -> str:
+    place = f"{problem}, {count(workers, 'worker')}"
+    always = sorted((row for row in here if row.time_s is not None), key=lambda row: _time(row))
+    if not always:
+        return f"{place}: no strategy reached {percent(here[0].target)} in all of its runs."
+    best = always[0]
+    said = f"{best.series} reaches {percent(best.target)} after {_with_unit(best)}"
+    if len(always) == 1:
+        return (
+            f"{place}: {said}; no other strategy reached it in all of its runs."
+            if len(here) > 1
+            else f"{place}: {said}."
+        )
+    close = [other.series for other in always[1:] if not _is_sooner(runs, best, other)]
+    if not close:
+        return f"{place}: {said}, sooner than every other strategy."
+    if len(close) == len(always) - 1:
+        return f"{place}: no strategy is shown to be the soonest; {said}, not told apart from {listed(close)}."
+    return f"{place}: {said}, among the soonest: not told apart from {listed(close)}."
+
+
+def _is_sooner(runs: pd.DataFrame, best: Reaching, other: Reaching) -> bool:
+    ratio = compare(_unit(runs, best.series, best.workers), _unit(runs, other.series, other.workers)).time
+    return ratio.interval is not None and ratio.interval.excludes(1.0)
+
+
+def _against_baseline(runs: pd.DataFrame, row: Comparison) -> str:
+    ratio = row.time
+    if ratio.interval is None:
+        return f"{row.series} against {row.baseline}: no ratio, since of its runs and the baseline's {ratio.reason}."
+    said = f"{row.series} takes {times(ratio)} the time of {row.baseline} ({count(ratio.interval.n, 'seed')})"
+    if not ratio.interval.is_known:
+        return f"{said}: too few for an interval, so nothing is claimed."
+    if not ratio.interval.excludes(1.0):
+        return f"{said}: no difference is shown ({_split(row)})."
+    return f"{said}: {_split(row)}.{_waiting(runs, row)}"
+
+
+def _split(row: Comparison) -> str:
+    return f"{times(row.seconds_per_sample)} the seconds per sample, {times(row.samples)} the samples to the target"
+
+
+def _waiting(runs: pd.DataFrame, row: Comparison) -> str:
+    shares = [_unit(runs, series, row.workers)["exposed_share"].mean() for series in (row.series, row.baseline)]
+    if any(pd.isna(share) for share in shares):
+        return ""
+    ours, theirs = map(percent, shares)
+    return f" Its workers wait for communication {ours} of the time, those of {row.baseline} {theirs}."
+
+
+def _against_serial(runs: pd.DataFrame, most: int) -> Iterator[str]:
+    """Whether more workers pay at all: the best that always reaches the target against one serial worker."""
+    serial = runs[(runs["strategy"] == SERIAL) & (runs["workers"] == 1)]
+    if most == 1 or serial.empty or serial["series"].nunique() > 1 or not serial["reached"].all():
+        return
+    for name, part in runs[(runs["workers"] == most) & runs["target"].notna()].groupby("series", sort=True):
+        ratio = compare(part, serial).time.interval
+        if ratio is None or not ratio.is_known:
+            continue
+        said = f"{number(ratio.estimate)} × [{number(ratio.low)}, {number(ratio.high)}] the time of one serial worker"
+        if not ratio.excludes(1.0):
+            yield f"Whether {name} on {most} workers pays is open: {said}."
+        elif ratio.estimate < 1:
+            yield f"{name} on {most} workers pays: {said}."
+        else:
+            yield f"{name} on {most} workers does not pay: {said}."
+
+
+def _missed(here: list[Reaching]) -> Iterator[str]:
+    for row in here:
+        if row.time_s is None:
+            share = row.share_reached
+            yield (
+                f"{row.series} reached {percent(row.target)} in {round(share.estimate * share.n)} of {share.n} runs "
+                f"(Wilson interval {percent(share.low, 0)} to {percent(share.high, 0)}); its restricted mean "
+                f"time is {with_interval(row.restricted_s)} s of at most {number(row.horizon_s)} s."
+            )
+
+
+def _baseline(rows: pd.DataFrame) -> str | None:
+    for strategy in BASELINES:
+        names = sorted(rows.loc[rows["strategy"] == strategy, "series"].unique(), key=len)
+        if names:
+            return str(names[0])
+    return None
+
+
+def _by_ratio(rows: list[Comparison]) -> list[Comparison]:
+    return sorted(rows, key=lambda row: row.time.interval.estimate if row.time.interval else float("inf"))
+
+
+def _unit(runs: pd.DataFrame, series: str, workers: int) -> pd.DataFrame:
+    return runs[(runs["series"] == series) & (runs["workers"] == workers)]
+
+
+def _time(row: Reaching) -> float:
+    assert row.time_s is not None
+    return row.time_s.estimate
+
+
+def _with_unit(row: Reaching) -> str:
+    assert row.time_s is not None
+    interval = row.time_s
+    bounds = f" [{number(interval.low)}, {number(interval.high)}]" if interval.is_known else ""
+    return f"{number(interval.estimate)}\u00a0s{bounds}"

@@ -1,0 +1,141 @@
+"""Records built by hand: every number of them is known, so every metric of them is."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.cell import Cell
+from harness.record import Machine, Point, Record, Window, WorkerPart
+
+_ids = itertools.count(1)
+MACHINE = Machine(
+    fingerprint="aaaaaaaaaaaa",
+    cpu="Abacus 9",
+    num_cores=4,
+    memory_bytes=8 * 2**30,
+    gpus=[],
+    system="Linux 6, Python 3.11",
+    load_1min=0.5,
+)
+
+
+def window(position: int, **changes: Any) -> Window:
+    """Window `position` of one second, ten steps and a hundred samples."""
+    given: dict[str, Any] = {
+        "start_s": float(position),
+        "end_s": position + 1.0,
+        "num_steps": 10,
+        "num_samples": 100,
+        "loss": 1.0 / (position + 1),
+        "loader_s": 0.1,
+        "exposed_s": 0.2,
+        "bytes_sent": 5000,
+        "step_p50_s": 0.1,
+        "step_p95_s": 0.15,
+        "step_max_s": 0.3,
+    }
+    return Window(**{**given, **changes})
+
+
+def worker(rank: int = 0, *, windows: Sequence[Window] | None = None, **changes: Any) -> WorkerPart:
+    """Ten seconds of training in ten windows."""
+    taken = list(windows) if windows is not None else [window(position) for position in range(10)]
+    end_s = taken[-1].end_s if taken else 0.0
+    given: dict[str, Any] = {
+        "rank": rank,
+        "cores": [rank],
+        "startup_s": {"import": 1.0, "data": 0.5},
+        "windows": taken,
+        "snapshots_s": [2.5, 5.0, 7.5, 10.0],
+        "train_s": end_s,
+        "cpu_s": 0.9 * end_s,
+        "peak_rss_bytes": 100 * 2**20,
+        "settings": {"OMP_NUM_THREADS": "1"},
+    }
+    return WorkerPart(**{**given, **changes})
+
+
+def curve(accuracies: Sequence[float] = (0.5, 0.96, 0.99, 0.97), *, every_s: float = 2.5) -> list[Point]:
+    """Evaluations `every_s` apart, each half a second long, five hundred samples apart."""
+    return [
+        Point(
+            step=50 * position,
+            num_samples=500 * position,
+            time_s=every_s * position,
+            evaluation_s=0.5,
+            loss=1 - accuracy,
+            accuracy=accuracy,
+        )
+        for position, accuracy in enumerate(accuracies, start=1)
+    ]
+
+
+def record(cell: dict[str, Any] | None = None, *, workers: list[WorkerPart] | None = None, **changes: Any) -> Record:
+    """A run of the CNN on digits (target 98 %) by one serial worker, unless told otherwise."""
+    made = Cell.model_validate({"workload": "cnn", "strategy": "serial", **(cell or {})})
+    number = next(_ids)
+    given: dict[str, Any] = {
+        "id": f"{number:012x}",
+        "suite": "handmade",
+        "cell": made,
+        "key": made.key,
+        "group": made.group,
+        "status": "ok",
+        "reason": None,
+        "log_tail": None,
+        "started_at": f"2026-01-02T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}.000+00:00",
+        "wall_s": 14.0,
+        "launcher": "processes",
+        "command": ["python", "-m", "harness.worker"],
+        "evaluated_model": made.evaluated_model,
+        "num_parameters": 1000,
+        "weights_sha256": "0" * 64,
+        "curve": curve(),
+        "workers": [worker(rank) for rank in range(made.workers)] if workers is None else workers,
+        "machine": MACHINE,
+        "versions": {"torch": "2.13.0", "horovod": "0.28.1"},
+        "revision": "0123456789ab",
+    }
+    return Record(**{**given, **changes})
+
+
+def reached_after(time_s: float, *, samples: int = 1000) -> list[Point]:
+    """A curve that reaches 98 % in its second evaluation, at this time and after so many samples."""
+    return [
+        Point(step=5, num_samples=samples // 2, time_s=time_s / 2, evaluation_s=0.5, loss=0.5, accuracy=0.8),
+        Point(step=10, num_samples=samples, time_s=time_s, evaluation_s=0.5, loss=0.1, accuracy=0.985),
+    ]
+
+
+def failed(cell: dict[str, Any] | None = None, **changes: Any) -> Record:
+    given = {
+        "status": "failed",
+        "reason": "a worker or its launcher ended with exit code 1",
+        "log_tail": "Traceback: it broke",
+        "workers": [],
+        "curve": [],
+        "num_parameters": None,
+        "weights_sha256": None,
+    }
+    return record(cell, **{**given, **changes})
+
+
+def folder_of(records: Sequence[Record], path: Path) -> Path:
+    """A results folder with these records."""
+    path.mkdir(parents=True, exist_ok=True)
+    for one in records:
+        (path / f"{one.key}-{one.id}.json").write_text(one.model_dump_json(), encoding="utf-8")
+    return path
+
+
+def comparison(times: dict[str, Sequence[float]], *, workers: int = 2) -> list[Record]:
+    """For each strategy one run a seed, which reaches 98 % after the time given."""
+    return [
+        record({"strategy": strategy, "workers": 1 if strategy == "serial" else workers, "seed": seed},
+               curve=reached_after(time_s))
+        for strategy, each in times.items()
+        for seed, time_s in enumerate(each)
+    ]  # fmt: skip

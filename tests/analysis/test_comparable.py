@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from harness.analysis import load
+from harness.analysis.comparable import pools, units, why_split, with_series
+from tests.analysis.handmade import MACHINE, failed, folder_of, record
+
+
+def loaded(tmp_path, *records):
+    return load(folder_of(records, tmp_path))
+
+
+def test_pools_keep_machines_apart_and_say_so(tmp_path):
+    other = MACHINE.model_copy(update={"fingerprint": "bbbbbbbbbbbb"})
+    runs = loaded(tmp_path, record(), record({"seed": 1}), record(machine=other))
+    assert [len(pool.runs) for pool in pools(runs)] == [2, 1]
+    assert "different machines (aaaaaaaaaaaa, bbbbbbbbbbbb)" in why_split(runs)
+
+
+def test_pools_keep_versions_apart_and_say_so(tmp_path):
+    runs = loaded(tmp_path, record(), record(versions={"torch": "2.14.0", "horovod": "0.28.1"}))
+    assert [len(pool.runs) for pool in pools(runs)] == [1, 1]
+    assert "torch=2.14.0" in why_split(runs)
+
+
+def test_pools_of_one_machine_are_one(tmp_path):
+    runs = loaded(tmp_path, record(), failed({"seed": 1}))
+    (pool,) = pools(runs)
+    assert (len(pool.runs), len(pool.failed)) == (1, 1)
+    assert why_split(runs) is None
+
+
+def test_series_never_joins_threads_and_processes(tmp_path):
+    hogwild = {"strategy": "hogwild", "workers": 2}
+    runs = loaded(tmp_path, record(hogwild), record(hogwild, launcher="threads"))
+    assert sorted(with_series(runs)["series"]) == ["hogwild processes", "hogwild threads"]
+    assert len(list(units(with_series(runs)))) == 2
+
+
+def test_series_is_split_by_a_setting_that_differs(tmp_path):
+    runs = loaded(
+        tmp_path,
+        record({"strategy": "allreduce", "workers": 2, "controller": "gloo"}),
+        record({"strategy": "allreduce", "workers": 2, "controller": "mpi"}),
+        record({"strategy": "delayed-averaging", "workers": 2}),
+    )
+    assert sorted(with_series(runs)["series"]) == ["allreduce gloo", "allreduce mpi", "delayed-averaging"]
+
+
+def test_series_tells_options_apart(tmp_path):
+    local = [record({"strategy": {"name": "local-sgd", "period": period}, "workers": 2}) for period in (8, 16)]
+    assert sorted(with_series(loaded(tmp_path, *local))["series"]) == ["local-sgd", "local-sgd period=16"]
+
+
+def test_series_is_the_same_for_every_number_of_workers(tmp_path):
+    runs = loaded(tmp_path, *(record({"strategy": "allreduce", "workers": workers}) for workers in (1, 2, 4)))
+    assert set(with_series(runs)["series"]) == {"allreduce"}
+
+
+def test_cautions_name_what_spoils_a_timing(tmp_path):
+    busy = MACHINE.model_copy(update={"load_1min": 9.0})
+    over = record({"strategy": "hogwild", "workers": 4, "threads": 2})
+    runs = loaded(tmp_path, record(machine=busy), record({"seed": 1}, revision="fedcba987654"), over)
+    (pool,) = pools(runs)
+    said = " ".join(pool.cautions)
+    assert "2 commits" in said
+    assert "1 of 3 runs ended with a load average" in said
+    assert "1 runs asked for more threads" in said

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import io
+
+import pandas as pd
+import pytest
+
+from harness.analysis import export, load, load_all
+from harness.analysis.columns import FRAMES
+from harness.analysis.loading import CACHE_FOLDER, FRAME_NAMES, build
+from harness.record import ResultsError
+from tests.analysis.handmade import failed, folder_of, record
+
+
+@pytest.fixture
+def folder(tmp_path):
+    parallel = [record({"strategy": "allreduce", "workers": 2, "seed": seed}) for seed in range(2)]
+    return folder_of(
+        [record(), *parallel, failed({"strategy": "allreduce", "workers": 2, "seed": 2})], tmp_path / "quick"
+    )
+
+
+def test_load_gives_one_row_a_run_oldest_first(folder):
+    runs = load(folder)
+    assert list(runs["status"]) == ["ok", "ok", "ok", "failed"]
+    assert runs["run"].is_unique
+    assert runs["started_at"].is_monotonic_increasing
+    assert set(runs["results"]) == {"quick"}
+
+
+def test_load_all_gives_every_window_and_point(folder):
+    results = load_all(folder)
+    assert len(results.windows) == 10 * (1 + 2 + 2)
+    assert len(results.curve) == 4 * 3
+    assert len(results.workers) == 1 + 2 + 2
+    first = results.windows[results.windows["run"] == results.runs["run"][1]]
+    assert list(first["rank"]) == [0] * 10 + [1] * 10
+    assert list(first["window"]) == [*range(10), *range(10)]
+    assert first["end_s"].tolist() == [*range(1, 11)] * 2
+    assert list(results.curve["time_with_evaluation_s"][:4]) == [3.0, 6.0, 9.0, 12.0]
+
+
+@pytest.mark.parametrize("name", FRAME_NAMES)
+def test_frames_have_the_documented_columns_and_types(folder, name):
+    frame = getattr(load_all(folder), name)
+    assert list(frame.columns) == [column.name for column in FRAMES[name]]
+    for column in FRAMES[name]:
+        assert str(frame[column.name].dtype) == column.dtype, column.name
+
+
+def test_second_load_reads_the_copy_and_gives_the_same(folder, monkeypatch):
+    first = load_all(folder)
+    monkeypatch.setattr("harness.analysis.loading.build", None)  # reading the records again would fail
+    second = load_all(folder)
+    for name in FRAME_NAMES:
+        pd.testing.assert_frame_equal(getattr(first, name), getattr(second, name))
+
+
+def test_load_sees_a_new_record(folder):
+    assert len(load(folder)) == 4
+    folder_of([record({"seed": 7})], folder)
+    assert len(load(folder)) == 5
+
+
+def test_load_survives_a_damaged_copy(folder):
+    load(folder)
+    for copy in (folder / CACHE_FOLDER).glob("*.parquet"):
+        copy.write_bytes(b"PAR1 torn")
+    assert len(load(folder)) == 4
+
+
+def test_load_works_where_nothing_can_be_written(folder, monkeypatch):
+    def full(**_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("harness.analysis.loading.tempfile.mkdtemp", full)
+    assert len(load(folder)) == 4
+    assert not (folder / CACHE_FOLDER).exists()
+
+
+def test_load_takes_a_run_once_however_often_it_is_given(folder, tmp_path):
+    again = tmp_path / "copied"
+    again.mkdir()
+    for path in folder.glob("*.json"):
+        (again / path.name).write_bytes(path.read_bytes())
+    assert len(load(folder, folder)) == 4
+    results = load_all(folder, again)
+    assert len(results.runs) == 4
+    assert len(results.windows) == 50
+
+
+def test_load_names_the_file_that_is_no_record(folder):
+    (folder / "broken.json").write_text("{")
+    with pytest.raises(ResultsError, match=r"broken\.json: unreadable"):
+        load(folder)
+
+
+def test_load_refuses_a_newer_schema(folder):
+    folder_of([record(schema_version=99)], folder)
+    with pytest.raises(ResultsError, match="schema_version: 99; allowed: up to 1"):
+        load(folder)
+
+
+def test_load_names_the_folder_that_is_absent(tmp_path):
+    with pytest.raises(ResultsError, match="no such results folder"):
+        load(tmp_path / "nothing")
+
+
+def test_load_of_an_empty_folder_has_the_columns_still(tmp_path):
+    assert list(load(tmp_path).columns) == [column.name for column in FRAMES["runs"]]
+
+
+def test_build_of_no_records_has_typed_frames():
+    frames = build([], results="none")
+    assert {name: len(frame) for name, frame in frames.items()} == dict.fromkeys(FRAME_NAMES, 0)
+
+
+def test_export_csv_and_parquet_and_json_hold_the_same_runs(folder):
+    runs = load(folder)
+    as_csv = pd.read_csv(io.BytesIO(export([folder], "csv")))
+    as_parquet = pd.read_parquet(io.BytesIO(export([folder], "parquet")))
+    as_json = pd.read_json(io.BytesIO(export([folder], "json")), dtype={"run": "str"})
+    pd.testing.assert_frame_equal(as_parquet, runs)
+    for other in (as_csv, as_json):
+        assert list(other["samples_per_s"].fillna(-1)) == pytest.approx(list(runs["samples_per_s"].fillna(-1)))
+        assert list(other["status"]) == list(runs["status"])
+
+
+def test_export_names_the_formats_there_are(folder):
+    with pytest.raises(ValueError, match="--format xml; allowed: csv, parquet, json"):
+        export([folder], "xml")

@@ -1,0 +1,138 @@
+"""Every metric of a record built by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from harness.analysis.columns import FRAMES
+from harness.analysis.measures import rows_of
+from harness.cell import Cell
+from tests.analysis.handmade import curve, failed, record, window, worker
+
+
+def run_row(made):
+    return rows_of(made, results="r").run
+
+
+def two_workers():
+    waits_less = [window(position, exposed_s=0.1) for position in range(10)]
+    return record({"strategy": "allreduce", "workers": 2}, workers=[worker(0), worker(1, windows=waits_less)])
+
+
+def test_throughput_adds_up_the_workers_rates():
+    row = run_row(two_workers())
+    assert row["samples_per_s"] == pytest.approx(200.0)  # 100 a second from each
+    assert row["samples_per_s_whole"] == pytest.approx(200.0)
+    assert row["train_s"] == 10.0
+
+
+def test_throughput_leaves_warm_up_out():
+    # Two windows at half the speed, then ten at 100 samples/s: 24 s in all, 1200 samples.
+    slow = [window(0, end_s=2.0), window(1, start_s=2.0, end_s=4.0)]
+    fast = [window(position + 4) for position in range(10)]
+    row = run_row(record(workers=[worker(windows=[*slow, *fast])]))
+    assert row["steady_from_s"] == 4.0
+    assert row["samples_per_s"] == pytest.approx(100.0)
+    assert row["samples_per_s_whole"] == pytest.approx(1200 / 14)
+    assert row["is_steady"]
+
+
+def test_time_shares_add_up_to_one():
+    row = run_row(two_workers())
+    assert row["exposed_share"] == pytest.approx(0.15)  # (2 + 1) s of 20
+    assert row["loader_share"] == pytest.approx(0.1)
+    assert row["compute_share"] == pytest.approx(0.75)
+
+
+def test_time_shares_are_missing_where_the_wait_is_unknown():
+    unknown = [window(position, exposed_s=None) for position in range(10)]
+    row = run_row(record(workers=[worker(windows=unknown)]))
+    assert math.isnan(row["exposed_share"])
+    assert math.isnan(row["compute_share"])
+    assert row["loader_share"] == pytest.approx(0.1)
+    assert row["slowest_rank"] == -1
+
+
+def test_slowest_rank_is_the_one_that_waits_least():
+    row = run_row(two_workers())
+    assert row["slowest_rank"] == 1  # computes 0.09 s of each step, rank 0 only 0.08
+    assert row["imbalance"] == pytest.approx(0.09 / 0.085 - 1)
+
+
+def test_bytes_per_step_are_one_workers():
+    assert run_row(two_workers())["bytes_per_step"] == pytest.approx(500.0)  # 5000 in ten steps
+
+
+def test_resources_are_sums_over_workers():
+    row = run_row(two_workers())
+    assert row["peak_rss_bytes"] == 200 * 2**20
+    assert row["cpu_share"] == pytest.approx(0.9)
+    assert row["startup_s"] == pytest.approx(1.5)
+
+
+def test_step_times_are_medians_over_windows():
+    slow_once = [window(position, step_p50_s=0.1 + 0.01 * position) for position in range(9)]
+    row = run_row(record(workers=[worker(windows=slow_once)]))
+    assert row["step_p50_s"] == pytest.approx(0.14)
+    assert row["step_p95_s"] == pytest.approx(0.15)
+    assert row["step_max_s"] == pytest.approx(0.3)
+
+
+def test_time_to_target_with_and_without_evaluation():
+    row = run_row(record())
+    assert row["reached"]
+    assert row["time_to_target_s"] == 7.5
+    assert row["time_to_target_after_s"] == 5.0
+    assert row["time_to_target_with_evaluation_s"] == 9.0  # three evaluations of 0.5 s
+    assert row["samples_to_target"] == 1500
+    assert row["accuracy"] == 0.97  # at the end, not the best
+    assert row["best_accuracy"] == 0.99
+
+
+def test_time_to_target_is_censored_when_not_reached():
+    row = run_row(record(curve=curve((0.5, 0.9))))
+    assert not row["reached"]
+    assert math.isnan(row["time_to_target_s"])
+    assert math.isnan(row["samples_to_target"])
+    assert row["observed_s"] == 5.0
+
+
+def test_time_to_target_counts_a_target_met_exactly():
+    assert run_row(record(curve=curve((0.5, 0.98))))["time_to_target_s"] == 5.0
+
+
+def test_failed_run_has_no_numbers_but_says_why():
+    row = run_row(failed({"strategy": "allreduce", "workers": 2}))
+    assert row["status"] == "failed"
+    assert row["reason"] == "a worker or its launcher ended with exit code 1"
+    assert all(math.isnan(row[name]) for name in ("samples_per_s", "train_s", "accuracy", "peak_rss_bytes"))
+
+
+def test_run_row_has_exactly_the_documented_columns():
+    assert set(run_row(record())) == {column.name for column in FRAMES["runs"]}
+
+
+def test_threads_are_told_from_processes():
+    assert run_row(record(launcher="threads"))["worker_kind"] == "threads"
+    assert run_row(record(launcher="horovodrun"))["worker_kind"] == "processes"
+
+
+def test_problem_names_the_size_of_synthetic_data():
+    sizes = [{"size": size, "num_samples": 128} for size in (28, 32)]
+    problems = {
+        run_row(record({"workload": "fnn", "dataset": {"name": "synthetic", **size}}))["problem"] for size in sizes
+    }
+    assert problems == {
+        "fnn on synthetic (128 of 28×28×1, 10 classes)",
+        "fnn on synthetic (128 of 32×32×1, 10 classes)",
+    }
+
+
+def test_every_field_of_a_cell_is_accounted_for():
+    """A new field would else pool runs that differ in it."""
+    from harness.analysis.comparable import SPLIT_BY
+
+    elsewhere = {"workload", "dataset", "synthetic", "strategy", "options", "workers", "seed", "time_limit_s"}
+    assert set(Cell.model_fields) == elsewhere | (set(SPLIT_BY) - {"worker_kind"})

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from harness.analysis import load
+from harness.analysis.comparable import pools
+from harness.analysis.scaling import efficiencies
+from tests.analysis.handmade import folder_of, record, window, worker
+
+
+def run(workers, seconds, *, seed=0, **cell):
+    """Each worker trains on 100 samples every so many seconds."""
+    windows = [window(0, start_s=seconds * position, end_s=seconds * (position + 1)) for position in range(10)]
+    return record(
+        {"strategy": "allreduce", "workers": workers, "seed": seed, **cell},
+        workers=[worker(rank, windows=windows) for rank in range(workers)],
+    )
+
+
+def found(tmp_path, *records):
+    (pool,) = pools(load(folder_of(records, tmp_path)))
+    return efficiencies(pool.runs)
+
+
+def test_efficiency_is_throughput_over_workers_times_one(tmp_path):
+    # One worker: 100, 50 and 33 samples/s; two: 160, 80 and 53 together, of twice as many.
+    (row,) = found(
+        tmp_path, *(run(1, s + 1.0, seed=s) for s in range(3)), *(run(2, 1.25 * (s + 1), seed=s) for s in range(3))
+    )
+    assert row.interval.estimate == pytest.approx(0.8)
+    assert (row.interval.low, row.interval.high) == pytest.approx(
+        (0.8, 0.8)
+    )  # paired: seeds differ, the ratio does not
+    assert (row.kind, row.workers, row.interval.n) == ("weak", 2, 3)
+
+
+def test_efficiency_of_a_fixed_global_batch_is_strong(tmp_path):
+    cell = {"batch_per": "global", "batch_size": 64}
+    (row,) = found(tmp_path, run(1, 1.0, **cell), run(2, 1.25, **cell))
+    assert row.kind == "strong"
+
+
+def test_efficiency_needs_the_strategys_own_single_worker(tmp_path):
+    assert found(tmp_path, record(), run(2, 1.0)) == []
+
+
+def test_efficiency_above_one_is_flagged_only_with_an_interval(tmp_path):
+    single = [run(1, 1.0, seed=seed) for seed in (0, 1, 2)]
+    fast = [run(2, 0.8 + 0.01 * seed, seed=seed) for seed in (0, 1, 2)]
+    (row,) = found(tmp_path / "three", *single, *fast)
+    assert row.interval.estimate == pytest.approx(1.235, abs=0.005)
+    assert row.is_superlinear
+    (alone,) = found(tmp_path / "one", single[0], fast[0])
+    assert not alone.is_superlinear

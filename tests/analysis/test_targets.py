@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from harness.analysis import load
+from harness.analysis.comparable import pools
+from harness.analysis.targets import compare, horizon_s, paired_ratio, reaching
+from tests.analysis.handmade import comparison, curve, folder_of, reached_after, record
+
+
+def pool_of(tmp_path, records):
+    (pool,) = pools(load(folder_of(records, tmp_path)))
+    return pool.runs
+
+
+def series(runs, name):
+    return runs[runs["series"] == name]
+
+
+def test_paired_ratio_is_the_geometric_mean_over_seeds(tmp_path):
+    # Seeds are three times apart in speed, the ratio is 1/2 in two of them and 1/4 in one: 2^(−4/3).
+    runs = pool_of(tmp_path, comparison({"allreduce": (4.0, 12.0, 36.0), "hogwild": (2.0, 3.0, 18.0)}))
+    ratio = paired_ratio(series(runs, "hogwild"), series(runs, "allreduce"), "time_to_target_s").interval
+    assert ratio.estimate == pytest.approx(2 ** (-4 / 3))
+    assert ratio.n == 3
+    # d = −ln2·(1, 2, 1): deviation ln2/√3, half width 4.302653 · ln2/3
+    assert ratio.high / ratio.estimate == pytest.approx(math.exp(4.302653 * math.log(2) / 3), rel=1e-6)
+
+
+def test_paired_ratio_of_proportional_runs_is_exact_whatever_the_seeds(tmp_path):
+    runs = pool_of(tmp_path, comparison({"allreduce": (4.0, 12.0, 36.0), "hogwild": (2.0, 6.0, 18.0)}))
+    ratio = paired_ratio(series(runs, "hogwild"), series(runs, "allreduce"), "time_to_target_s").interval
+    assert (ratio.low, ratio.estimate, ratio.high) == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_paired_ratio_counts_a_seed_that_ran_twice_once(tmp_path):
+    records = [
+        *comparison({"allreduce": (4.0, 4.0)}),
+        *comparison({"hogwild": (2.0, 1.0)}),
+        *comparison({"hogwild": (8.0,)}),
+    ]
+    runs = pool_of(tmp_path, records)  # seed 0: √(2·8) / 4 = 1; seed 1: 1/4
+    ratio = paired_ratio(series(runs, "hogwild"), series(runs, "allreduce"), "time_to_target_s").interval
+    assert ratio.n == 2
+    assert ratio.estimate == pytest.approx(0.5)
+
+
+def test_paired_ratio_is_refused_where_a_run_missed_the_target(tmp_path):
+    missed = record({"strategy": "hogwild", "workers": 2, "seed": 1}, curve=curve((0.5, 0.6)))
+    runs = pool_of(tmp_path, [*comparison({"allreduce": (4.0, 4.0), "hogwild": (2.0,)}), missed])
+    ratio = paired_ratio(series(runs, "hogwild"), series(runs, "allreduce"), "time_to_target_s")
+    assert ratio.interval is None
+    assert ratio.reason == "1 of 2 and 0 of 2 have none"
+
+
+def test_time_splits_into_seconds_per_sample_and_samples(tmp_path):
+    fast = [
+        record({"strategy": "hogwild", "workers": 2, "seed": s}, curve=reached_after(3.0, samples=1500)) for s in (0, 1)
+    ]
+    runs = pool_of(tmp_path, [*comparison({"allreduce": (4.0, 4.0)}), *fast])
+    found = compare(series(runs, "hogwild"), series(runs, "allreduce"))
+    assert found.time.interval.estimate == pytest.approx(0.75)
+    assert found.seconds_per_sample.interval.estimate == pytest.approx(0.5)  # 3 s / 1500 against 4 s / 1000
+    assert found.samples.interval.estimate == pytest.approx(1.5)
+
+
+def test_restricted_mean_counts_a_missed_run_up_to_the_horizon(tmp_path):
+    # Given up at 5 s, the horizon: hogwild's mean of min(T, 5) is (3 + 5)/2, allreduce's (4 + 5)/2 though one took 9.
+    missed = record({"strategy": "hogwild", "workers": 2, "seed": 1}, curve=curve((0.5, 0.6)))
+    runs = pool_of(tmp_path, [*comparison({"allreduce": (4.0, 9.0), "hogwild": (3.0,)}), missed])
+    found = {row.series: row for row in reaching(runs)}
+    assert horizon_s(runs) == 5.0
+    assert found["hogwild"].restricted_s.estimate == pytest.approx(4.0)
+    assert found["allreduce"].restricted_s.estimate == pytest.approx(4.5)
+    assert found["hogwild"].time_s is None
+    assert found["hogwild"].share_reached.estimate == 0.5
+    assert found["allreduce"].time_s.estimate == pytest.approx(6.0)  # √(4·9)
+
+
+def test_reaching_says_how_fine_the_evaluations_are(tmp_path):
+    (row,) = reaching(pool_of(tmp_path, [record()]))
+    assert row.resolution_s == 2.5

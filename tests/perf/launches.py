@@ -1,0 +1,95 @@
+"""Strategies against each other and the harness' own share of a launch, over real launches."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from harness.cell import Cell
+from harness.launchers.hosts import this_machine
+from harness.record import Record, ResultsFolder
+from harness.runner import Setting, run_cell
+from tests.perf.pairs import Ratio, compare
+
+NUM_PAIRS = 6
+TRAINING = {"workload": "cnn", "dataset": "digits", "epochs": 30, "evaluations": 0}
+
+
+class _Silent:
+    def cell_started(self, cell: Cell) -> None: ...
+    def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None: ...
+    def cell_ended(self, record: Record) -> None: ...
+
+
+def ratios() -> list[Ratio]:
+    """Needs two cores."""
+    with tempfile.TemporaryDirectory() as scratch:
+        setting = Setting(suite="perf", folder=ResultsFolder(Path(scratch)), hosts=this_machine())
+
+        def launch(**fields: Any) -> Callable[[], float]:
+            cell = Cell.model_validate({**TRAINING, "workers": 2, **fields})
+            return lambda: samples_per_s(run_cell(cell, setting, _Silent()))
+
+        return [
+            compare(
+                "cnn, 2 workers: allreduce-flat (MPI) over torch-ddp",
+                launch(strategy="allreduce-flat", controller="mpi"),
+                launch(strategy="torch-ddp"),
+                num_pairs=NUM_PAIRS,
+                bar=1.0,
+            ),
+            compare(
+                "cnn, 2 workers: hogwild over two independent processes",
+                launch(strategy="hogwild"),
+                lambda: _two_independent(Path(scratch)),
+                num_pairs=NUM_PAIRS,
+                bar=0.95,
+            ),
+            _share_of_a_launch(setting),
+            _help(),
+        ]
+
+
+def samples_per_s(record: Record) -> float:
+    assert record.status == "ok", record.log_tail
+    num_samples = sum(window.num_samples for part in record.workers for window in part.windows)
+    return num_samples / max(part.train_s for part in record.workers)
+
+
+def _two_independent(scratch: Path) -> float:
+    """Two serial runs at once, each on a core of its own."""
+
+    def one(core: int) -> float:
+        argv = ["taskset", "-c", str(core), sys.executable, "-m", "tests.perf.one_run", str(scratch)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=True)
+        return float(done.stdout)
+
+    with ThreadPoolExecutor() as pool:
+        return sum(pool.map(one, sorted(os.sched_getaffinity(0))[:2]))
+
+
+def _share_of_a_launch(setting: Setting) -> Ratio:
+    """Seconds of a cell that are neither worker start-up nor training."""
+    cell = Cell.model_validate({"workload": "fnn", "strategy": "serial", "epochs": 1})
+    seconds = []
+    for _ in range(NUM_PAIRS):
+        started = time.perf_counter()
+        record = run_cell(cell, setting, _Silent())
+        seconds.append(time.perf_counter() - started - record.wall_s)
+    return Ratio(what="harness work a cell outside its workers, s", ratios=tuple(seconds), bar=0.3, at_most=True)
+
+
+def _help() -> Ratio:
+    seconds = []
+    for _ in range(NUM_PAIRS):
+        started = time.perf_counter()
+        subprocess.run([Path(sys.executable).parent / "hvdbench", "--help"], capture_output=True, check=True)
+        seconds.append(time.perf_counter() - started)
+    return Ratio(what="hvdbench --help, s", ratios=tuple(seconds), bar=0.3, at_most=True)

@@ -1,0 +1,188 @@
+"""The report of hand-made records, looked at as a user does: in a browser, wide and narrow, light and dark."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import pytest
+
+from harness.analysis import load_all
+from harness.record import ResultsError
+from harness.report import write_report
+from tests.analysis.handmade import MACHINE, comparison, failed, folder_of, record
+from tests.report import browser
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>`$(touch /tmp/x)`|[a](javascript:alert(3))\n# b"
+
+TIMES = {
+    "serial": (6.0, 6.5, 7.0),
+    "allreduce": (4.0, 4.2, 4.4),
+    "delayed-averaging": (2.0, 2.2, 2.1),
+    "hogwild": (1.9, 2.3, 2.2),
+}
+
+
+def records():
+    single = comparison(
+        {name: [time_s * 1.5 for time_s in TIMES[name]] for name in ("allreduce", "hogwild")}, workers=1
+    )
+    return [*comparison(TIMES), *single, failed({"strategy": "allreduce", "workers": 2, "seed": 3})]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    base = tmp_path_factory.mktemp("report")
+    return write_report([folder_of(records(), base / "quick")], base / "out").parent
+
+
+@pytest.fixture(scope="module")
+def hostile_report(tmp_path_factory):
+    base = tmp_path_factory.mktemp("hostile")
+    machine = MACHINE.model_copy(update={"cpu": HOSTILE, "fingerprint": HOSTILE, "gpus": [HOSTILE]})
+    said = {"machine": machine, "suite": HOSTILE, "versions": {"torch": HOSTILE}, "revision": HOSTILE}
+    runs = [one.model_copy(update=said) for one in comparison(TIMES)]
+    broken = failed(log_tail=HOSTILE, reason=HOSTILE, command=[HOSTILE], **said)
+    return write_report([folder_of([*runs, broken, record()], base / "<b>quick")], base / "out").parent
+
+
+def needs_chromium(test):
+    return pytest.mark.skipif(not browser.is_installed(), reason=f"no Chromium: {browser.INSTALL}")(test)
+
+
+LOOK = """
+const out = {overflow: document.documentElement.scrollWidth - window.innerWidth, figures: [], outside: []};
+for (const svg of document.querySelectorAll(".panel svg")) {
+  const box = svg.getBoundingClientRect();
+  const texts = svg.querySelectorAll("[id*='-text_']");
+  out.figures.push([box.width, box.height, texts.length]);
+  for (const part of texts) {
+    const inner = part.getBoundingClientRect();
+    if (inner.left < box.left - 1 || inner.right > box.right + 1 || inner.top < box.top - 1 ||
+        inner.bottom > box.bottom + 1) out.outside.push(part.id);
+  }
+}
+for (const text of document.querySelectorAll("h1, h2, p, li, dd, dt, figcaption")) {
+  const box = text.getBoundingClientRect();
+  if (box.right > window.innerWidth + 1 || box.left < -1) out.outside.push(text.textContent.slice(0, 40));
+}
+return out;
+"""
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize("is_dark", [False, True])
+def test_page_shows_every_figure_and_nothing_sticks_out(report, width, is_dark):
+    with browser.browsing(width=width, height=900, is_dark=is_dark) as page:
+        page.open(report / "index.html")
+        seen = page.run(LOOK)
+        assert page.run("return window.innerWidth") == width
+        assert seen["overflow"] <= 0
+        assert len(seen["figures"]) == len(list((report / "figures").glob("*.svg"))) > 0
+        for figure_width, height, num_texts in seen["figures"]:
+            assert figure_width > 300
+            assert height > 100
+            assert num_texts > 3
+        assert seen["outside"] == []
+        assert page.console() == []
+        ground = page.run("return getComputedStyle(document.body).backgroundColor")
+        assert ground == ("rgb(20, 22, 26)" if is_dark else "rgb(246, 247, 248)")
+
+
+@needs_chromium
+def test_page_asks_for_nothing_but_itself(report):
+    with browser.browsing(width=1400, height=900) as page:
+        page.open(report / "index.html")
+        assert {address for address in page.requests() if not address.startswith("data:")} == {
+            (report / "index.html").resolve().as_uri()
+        }
+
+
+@needs_chromium
+def test_table_sorts_by_the_column_that_is_clicked(report):
+    with browser.browsing(width=1400, height=900) as page:
+        page.open(report / "index.html")
+        column = (
+            "[...document.querySelectorAll('#summary th')].findIndex(th => th.innerText.startsWith('time to target'))"
+        )
+        cells = (
+            f"return [...document.querySelectorAll('#summary tbody tr')].map(row => row.cells[{column}].dataset.sort)"
+        )
+        click = f"document.querySelectorAll('#summary th button')[{column}].click();"
+        ascending = [float(value) for value in page.run(f"{click} {cells}")]
+        assert ascending == sorted(ascending)
+        assert [float(value) for value in page.run(f"{click} {cells}")] == sorted(ascending, reverse=True)
+
+
+@needs_chromium
+def test_page_runs_nothing_that_a_record_says(hostile_report):
+    with browser.browsing(width=390, height=900) as page:
+        page.open(hostile_report / "index.html")
+        assert page.console() == []  # an alert would block, a blocked script would be told here
+        assert page.run("return document.querySelectorAll('script').length") == 1
+        assert page.run("return document.querySelectorAll('img, [onerror], a[href^=javascript]').length") == 0
+        assert "<script>alert(1)</script>" in page.run("return document.body.innerText")
+        assert page.run(LOOK)["overflow"] <= 0
+
+
+def test_page_holds_no_markup_of_a_record(hostile_report):
+    page = (hostile_report / "index.html").read_text(encoding="utf-8")
+    assert page.count("<script>") == 1  # the page's own
+    assert "<img" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_summary_holds_no_markup_of_a_record(hostile_report):
+    summary = (hostile_report / "summary.md").read_text(encoding="utf-8")
+    assert not re.search(r"(?<!\\)<|(?<!\\)\]\(|^# b", summary, flags=re.MULTILINE)
+
+
+def test_every_panel_comes_as_svg_and_png_and_csv(report):
+    by_kind = {kind: {path.stem for path in (report / "figures").glob(f"*.{kind}")} for kind in ("svg", "png", "csv")}
+    assert by_kind["svg"] == by_kind["png"] == by_kind["csv"]
+    assert {"time-to-target-cnn-on-digits", "throughput-cnn-on-digits", "accuracy-over-time-cnn-on-digits"} <= by_kind[
+        "svg"
+    ]
+
+
+def test_figures_draw_the_frames_numbers(report):
+    runs = load_all(report.parent / "quick").runs
+    drawn = pd.read_csv(report / "figures" / "time-to-target-cnn-on-digits.csv").set_index(["series", "workers"])
+    of_hogwild = runs[(runs["strategy"] == "hogwild") & (runs["workers"] == 2)]["time_to_target_s"]
+    assert drawn.loc[("hogwild", 2), "estimate"] == pytest.approx(of_hogwild.prod() ** (1 / 3))
+    assert drawn.loc[("hogwild", 2), "n"] == 3
+
+
+def test_data_are_the_frames(report):
+    results = load_all(report.parent / "quick")
+    pd.testing.assert_frame_equal(pd.read_parquet(report / "data" / "runs.parquet"), results.runs)
+    pd.testing.assert_frame_equal(pd.read_parquet(report / "data" / "windows.parquet"), results.windows)
+
+
+def test_report_of_the_same_results_has_the_same_figures(report, tmp_path):
+    again = write_report([report.parent / "quick"], tmp_path / "again").parent
+    for path in sorted((report / "figures").iterdir()):
+        assert (again / "figures" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_report_of_two_machines_is_in_two_parts(tmp_path):
+    other = MACHINE.model_copy(update={"fingerprint": "bbbbbbbbbbbb"})
+    folder = folder_of([*comparison(TIMES), *(one.model_copy(update={"machine": other}) for one in comparison(TIMES))],
+                       tmp_path / "both")  # fmt: skip
+    page = write_report([folder], tmp_path / "out").read_text(encoding="utf-8")
+    assert page.count("<h2>On Abacus 9") == 2
+    assert "Reported apart, since their timings do not compare: different machines" in page
+
+
+def test_report_of_failures_alone_says_what_failed(tmp_path):
+    page = write_report([folder_of([failed()], tmp_path / "bad")], tmp_path / "out").read_text(encoding="utf-8")
+    assert "Traceback: it broke" in page
+    assert "ended with exit code 1" in page
+
+
+def test_report_of_nothing_is_refused(tmp_path):
+    folder_of([], tmp_path / "empty")
+    with pytest.raises(ResultsError, match="empty: no record in it"):
+        write_report([tmp_path / "empty"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()

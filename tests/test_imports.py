@@ -1,0 +1,38 @@
+"""Imports run downwards only."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+# A machine without any framework: asking for one fails as it would there, and none may have been loaded in the end.
+WITHOUT_FRAMEWORKS = """
+import sys
+
+FRAMEWORKS = ("torch", "tensorflow", "horovod")
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in FRAMEWORKS:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+"""
+
+
+@pytest.mark.parametrize("module", ["harness.analysis", "harness.report", "harness.cli"])
+def test_downstream_half_needs_no_framework(module):
+    done = subprocess.run(
+        [sys.executable, "-c", f"{WITHOUT_FRAMEWORKS}\nimport {module}"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("module", ["harness.analysis", "harness.report"])
+def test_downstream_half_does_not_try_for_a_framework(module):
+    """Importing one where it is installed would cost seconds; a `try: import torch` would do it unseen."""
+    code = f"import sys, {module}; print([name for name in ('torch', 'tensorflow', 'horovod') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
