@@ -56,13 +56,10 @@ def supervise(
                     )
                 )
             exit_code = _wait(running, started + time_limit_s, watch)
-        except BaseException:
+        finally:  # after success too: a worker may have left a child in a session of its own
             end_run(tag)
-            raise
-        if exit_code != 0:
-            end_run(tag)
-        for process in running:
-            process.wait()
+            for process in running:
+                process.wait()
     return Outcome(exit_code=exit_code, wall_s=time.monotonic() - started)
 
 
