@@ -10,24 +10,16 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializeAsAny,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
 from harness.protocols import Capability, EvaluatedModel, StrategyOptions
 from harness.registry import REPLICAS, STRATEGIES, frameworks_of
-from harness.workloads.registry import DATASETS, MODELS, recipe_of
+from harness.strict import Strict
+from harness.workloads.registry import DATASETS, IMAGE_SHAPES, MODELS, recipe_of, takes_images_of
 
 
-class SyntheticShape(BaseModel):
+class SyntheticShape(Strict):
     """Size of the synthetic data set: images of size × size × channels."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     num_samples: int = Field(2048, ge=64)
     size: int = Field(28, ge=8)
@@ -35,10 +27,8 @@ class SyntheticShape(BaseModel):
     num_classes: int = Field(10, ge=2)
 
 
-class Cell(BaseModel):
+class Cell(Strict):
     """One point of the matrix. Everything that may change a run's outcome is a field, and so is part of its key."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     workload: str
     dataset: str = "digits"
@@ -80,14 +70,20 @@ class Cell(BaseModel):
         _require("strategy", strategy, STRATEGIES)
         for name, value in recipe_of(workload, dataset).items():
             given.setdefault(name, value)
-        if dataset == "synthetic":
-            given.setdefault("synthetic", SyntheticShape(**MODELS[workload].synthetic_shape))
-        kind = STRATEGIES[strategy]
-        options = given.get("options") or {}
-        given["options"] = kind.Options(**(options if isinstance(options, dict) else options.model_dump()))
-        if kind.needs != Capability.COLLECTIVE:
+        if dataset == "synthetic" and isinstance(size := given.get("synthetic") or {}, dict):
+            given["synthetic"] = {**MODELS[workload].synthetic_shape, **size}
+        given.setdefault("options", {})
+        if STRATEGIES[strategy].needs != Capability.COLLECTIVE:
             given["controller"] = None  # means nothing there: one key, not two
         return given
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _read_as_the_strategys_own(cls, given: Any, info: ValidationInfo) -> StrategyOptions:
+        given = given.model_dump() if isinstance(given, StrategyOptions) else given
+        if not isinstance(given, dict):
+            raise ValueError(f"{given!r}; allowed: a mapping of options to their values")
+        return STRATEGIES[info.data["strategy"]].Options.model_validate(given)
 
     @field_validator("framework")
     @classmethod
@@ -100,6 +96,11 @@ class Cell(BaseModel):
     def _check(self) -> Cell:
         if self.synthetic is not None and self.dataset != "synthetic":
             raise ValueError(f"dataset: {self.dataset} has a size of its own; only synthetic takes one")
+        if not takes_images_of(self.workload, self.image_shape):
+            _, height, width = self.image_shape
+            raise ValueError(
+                f"workload: {self.workload} leaves nothing of an image of {height}×{width}; allowed: larger"
+            )
         if self.framework not in frameworks_of(self.strategy):
             allowed = ", ".join(frameworks_of(self.strategy))
             raise ValueError(f"framework: {self.framework} has no {self.strategy}; allowed: {allowed}")
@@ -109,6 +110,12 @@ class Cell(BaseModel):
             raise ValueError(
                 f"hosts: {self.hosts} with strategy {self.strategy}, whose workers share one machine's memory or "
                 "loopback; allowed: 1"
+            )
+        if self.needs == Capability.COLLECTIVE and self.controller is None:
+            raise ValueError(f"controller: None with strategy {self.strategy}; allowed: gloo, mpi")
+        if self.needs == Capability.SHARED and self.device == "gpu":
+            raise ValueError(
+                f"device: gpu with strategy {self.strategy}, whose weights are in the host's memory; allowed: cpu"
             )
         if self.hosts > self.workers:
             raise ValueError(f"hosts: {self.hosts} is more than workers {self.workers}")
@@ -136,6 +143,13 @@ class Cell(BaseModel):
         return STRATEGIES[self.strategy].evaluated
 
     @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        if self.synthetic is None:
+            return IMAGE_SHAPES[self.dataset]
+        return self.synthetic.channels, self.synthetic.size, self.synthetic.size
+
+    @property
     def batch_per_worker(self) -> int:
         return self.batch_size if self.batch_per == "worker" else self.batch_size // self.workers
 
@@ -148,6 +162,10 @@ class Cell(BaseModel):
     def group(self) -> str:
         """The key without the seed: runs of one group repeat each other."""
         return _digest(self.model_dump(mode="json", exclude={"seed"}))
+
+    def with_seed(self, seed: int) -> Cell:
+        """The same cell with another seed."""
+        return self.model_copy(update={"seed": seed})
 
     @property
     def strategy_label(self) -> str:
@@ -171,6 +189,8 @@ def _unfold(given: dict[str, Any], name: str, details: str) -> None:
     if isinstance(value, dict):
         rest = dict(value)
         given[name] = rest.pop("name", None)
+        if rest and given.get(details):
+            raise ValueError(f"{details}: stands twice, inside {name} and beside it; allowed: one of them")
         if rest:
             given[details] = rest
 

@@ -50,4 +50,5 @@ def horovod_supports(framework: str) -> bool:
     spec = importlib.util.find_spec("horovod")
     if spec is None or not spec.submodule_search_locations:
         return False
-    return any(Path(place, framework).glob("mpi_lib*.so") for place in spec.submodule_search_locations)
+    places = [Path(place, framework) for place in spec.submodule_search_locations]
+    return any(library for place in places for library in place.glob("mpi_lib*.so"))

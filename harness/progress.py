@@ -12,8 +12,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Column, Table
 
 if TYPE_CHECKING:
     from harness.cell import Cell
@@ -76,15 +76,15 @@ def watching(suite: Suite, folder: ResultsFolder) -> Iterator[SuiteWatcher]:
         f"about {in_minutes(num_missing * typical_s([record.wall_s for record in records]))} to go",
         highlight=False,
     )
+    # On a narrow terminal the cell's title gives way, never the numbers.
     columns = [
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[now]}"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}"),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=10, table_column=Column(no_wrap=True, min_width=10)),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+        TextColumn("{task.fields[now]}", table_column=Column(no_wrap=True, min_width=38)),
+        TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True, min_width=17)),
     ]
-    with Progress(*columns, console=say, disable=not say.is_terminal, transient=True) as bar:
+    with Progress(*columns, console=say, disable=not say.is_terminal, transient=True, expand=True) as bar:
         yield SuiteWatcher(bar, num_missing, [record.wall_s for record in records])
 
 

@@ -11,7 +11,9 @@ from typing import Any, ClassVar, Protocol, Self, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from harness.strict import Strict
 
 
 class Vector(Protocol):
@@ -168,10 +170,8 @@ class Plan:
     steps_per_epoch: float  # N / (num_workers · batch size)
 
 
-class StrategyOptions(BaseModel):
-    """Base of every strategy's options: read from suites, so unknown keys and wrong values are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class StrategyOptions(Strict):
+    """Base of every strategy's options."""
 
 
 class HorovodOptions(StrategyOptions):

@@ -30,7 +30,8 @@ class ResultsError(Exception):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A diverged run's losses are "Infinity" and "NaN": JSON has no such numbers, and null would not be read back.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Window(_Part):
@@ -125,8 +126,10 @@ class ResultsFolder:
         records = [read_record(path) for path in sorted(self.path.glob("*.json"))]
         return sorted(records, key=lambda record: (record.started_at, record.id))
 
-    def has_finished(self, key: str) -> bool:
-        return any(read_record(path).status == "ok" for path in self.path.glob(f"{key}-*.json"))
+    def has_finished(self, key: str, fingerprint: str) -> bool:
+        """Whether the cell of this key has finished on a machine of this fingerprint."""
+        records = (read_record(path) for path in self.path.glob(f"{key}-*.json"))
+        return any(record.status == "ok" and record.machine.fingerprint == fingerprint for record in records)
 
     def write(self, record: Record, run_dir: Path) -> Path:
         """Adds the record, whole or not at all, from the room reserved for it. Raises OSError when the disk is full."""

@@ -23,7 +23,9 @@ from harness.machine import describe_machine, installed_versions, revision
 from harness.record import Point, Record, ResultsFolder, Status, WorkerPart
 from harness.run_folder import RUNS_FOLDER, ProgressFile, clear_leftovers, reserve, run_folder
 from harness.suite import Suite
-from harness.worker import CELL_FILE, CURVE_FILE, EXIT_ORPHANED, PROGRESS_FILE, part_path
+from harness.worker import CELL_FILE, CURVE_FILE, ERROR_PREFIX, EXIT_ORPHANED, PROGRESS_FILE, part_path
+
+MAX_REASON = 500
 
 
 class Watcher(Protocol):
@@ -83,7 +85,7 @@ def run_suite(suite: Suite, setting: Setting, watcher: Watcher) -> Summary:
             if not mine:
                 num_elsewhere += 1
                 continue
-            if setting.folder.has_finished(cell.key):
+            if setting.folder.has_finished(cell.key, describe_machine().fingerprint):
                 continue  # another hvdbench was faster
             ended[run_cell(cell, setting, watcher).status] += 1
     else:
@@ -133,6 +135,8 @@ def make_record(
 ) -> Record:
     """Puts together what the workers left and how they ended."""
     status, reason = _verdict(cell, outcome)
+    if status == "failed":
+        reason = _first_error(run_dir) or reason
     parts, curve = _read_parts(run_dir, cell.workers)
     if status == "ok" and (len(parts) < cell.workers or not curve):
         absent = sorted(set(range(cell.workers)) - {part.rank for part in parts})
@@ -177,6 +181,12 @@ def _verdict(cell: Cell, outcome: Outcome) -> tuple[Status, str | None]:
     if outcome.exit_code:
         return "failed", f"a worker or its launcher ended with exit code {outcome.exit_code}"
     return "ok", None
+
+
+def _first_error(run_dir: Path) -> str | None:
+    """What the worker that failed first said; the others' errors are often only that it is gone."""
+    errors = sorted(run_dir.glob(f"{ERROR_PREFIX}*"), key=lambda path: path.stat().st_mtime_ns)
+    return errors[0].read_text(errors="replace")[:MAX_REASON] if errors else None
 
 
 def _read_parts(run_dir: Path, num_workers: int) -> tuple[list[WorkerPart], dict[str, Any]]:

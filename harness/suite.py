@@ -14,30 +14,29 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from harness.cell import Cell
+from harness.strict import Strict
 
 
 class SuiteError(Exception):
     """A suite that cannot be used; the message names file, key, value and what is allowed."""
 
 
-class _File(BaseModel):
+class _File(Strict):
     """The keys of a suite file."""
-
-    model_config = ConfigDict(extra="forbid")
 
     question: str = Field(min_length=1)
     repeats: int = Field(1, ge=1)
     time_budget_s: float | None = Field(None, gt=0)
-    defaults: dict[str, Any] = {}
+    defaults: dict[str, Any] = Field(default_factory=dict)
     matrix: list[dict[str, Any]] = Field(min_length=1)
 
 
@@ -88,9 +87,7 @@ def describe(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        message = "no such key"
-    elif first["type"] not in ("value_error", "missing"):
+    if first["type"] not in ("value_error", "missing"):
         message = f"{first['input']!r}: {message}"
     return f"{where}: {message}" if where else message
 
@@ -128,18 +125,20 @@ def _in_running_order(points: list[Cell], repeats: int) -> Iterator[Cell]:
         shuffled = sorted(points, key=lambda cell: cell.key)
         random.Random(seed).shuffle(shuffled)
         for cell in shuffled:
-            yield cell.model_copy(update={"seed": seed})
+            yield cell.with_seed(seed)
 
 
 class _StrictLoader(yaml.SafeLoader):
     """PyYAML keeps the last of two equal keys without a word; a suite with two is a mistake."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Looks as the file is read: later, merge keys (`<<`) put in keys that may be overridden."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         for key in keys:
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
+        return node
 
 
 def _read_yaml(path: Path) -> Any:

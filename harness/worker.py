@@ -20,6 +20,7 @@ from harness.fabrics.connection import Connection, place_among_workers
 
 PARENT_LOCK = "parent.lock"
 CELL_FILE, CURVE_FILE, PROGRESS_FILE = "cell.json", "curve.json", "progress.json"
+ERROR_PREFIX = "error-"
 WATCH_EVERY_S = 1.0
 EXIT_ORPHANED = 70
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -38,7 +39,11 @@ def main() -> None:
     cores = pin(local_rank, local_size, num_threads)
     for name in THREAD_VARIABLES:
         os.environ[name] = str(num_threads)
-    run_worker(cell_json, connection, cores)
+    try:
+        run_worker(cell_json, connection, cores)
+    except Exception as error:
+        write_atomically(run_dir / f"{ERROR_PREFIX}{rank}", f"rank {rank}: {type(error).__name__}: {error}")
+        raise
 
 
 def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) -> None:

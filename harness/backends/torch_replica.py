@@ -165,6 +165,8 @@ class _NativeTraining:
         return loss.detach()
 
     def forget(self) -> None:
+        if self._pass:  # Horovod's hooks count passes too: end the one begun, on every rank alike
+            self._fabric.step(self._optimizer)
         self._pass = 0
         self._optimizer.zero_grad()
         self._optimizer.state.clear()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ def supervise(
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=subprocess.STDOUT,
-                        env={**os.environ, **command.environ, RUN_VARIABLE: tag},
+                        env={**os.environ, **command.environ, **_own_environment(tag)},
                         start_new_session=True,  # Ctrl-C is this process' to handle
                     )
                 )
@@ -63,6 +64,12 @@ def supervise(
         for process in running:
             process.wait()
     return Outcome(exit_code=exit_code, wall_s=time.monotonic() - started)
+
+
+def _own_environment(tag: str) -> dict[str, str]:
+    """The run's tag, and this Python's tools first: horovodrun looks for mpirun on the PATH."""
+    tools = str(Path(sys.executable).parent)
+    return {RUN_VARIABLE: tag, "PATH": os.pathsep.join([tools, os.environ.get("PATH", os.defpath)])}
 
 
 def _wait(running: list[subprocess.Popen[bytes]], deadline: float, watch: Callable[[], None]) -> int | None:

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
+import math
 import os
+import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +28,7 @@ FASHION_MD5 = {  # as the data set's authors publish them
     "t10k-images-idx3-ubyte.gz": "md5:bef4ecab320f06d8554ea6380940ec79",
     "t10k-labels-idx1-ubyte.gz": "md5:bb300cfdad3c16e7a12a480ee83cd310",
 }
+FASHION_CLASSES = 10
 FASHION_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 DATA_VARIABLE = "HVDBENCH_DATA"
 
@@ -69,10 +73,18 @@ def load_digits() -> Dataset:
 
 def load_fashion_mnist(folder: Path) -> Dataset:
     """From the four gzipped IDX files in `folder`. Raises DatasetError where they are damaged."""
-    arrays = [_read_idx(folder / name) for name in FASHION_MD5]
-    train_images, train_labels, test_images, test_labels = arrays
+    train_images, train_labels, test_images, test_labels = (
+        _read_idx(folder / name, num_axes) for name, num_axes in zip(FASHION_MD5, (3, 1, 3, 1), strict=True)
+    )
+    for images, labels, name in ((train_images, train_labels, "train"), (test_images, test_labels, "t10k")):
+        if len(images) != len(labels):
+            where = folder / f"{name}-images-idx3-ubyte.gz"
+            raise DatasetError(f"{where}: {len(images)} images for {len(labels)} labels. {HOW_TO_GET_FASHION}")
+        if labels.max() >= FASHION_CLASSES:
+            where = folder / f"{name}-labels-idx1-ubyte.gz"
+            raise DatasetError(f"{where}: holds a label of {labels.max()}; allowed: 0 to 9. {HOW_TO_GET_FASHION}")
     as_images = [images[:, None].astype(np.float32) for images in (train_images, test_images)]
-    return _standardised(as_images[0], train_labels, as_images[1], test_labels, 10)
+    return _standardised(as_images[0], train_labels, as_images[1], test_labels, FASHION_CLASSES)
 
 
 def find_fashion_mnist(environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -137,17 +149,17 @@ def _standardised(
     return Dataset(train=splits[0], test=splits[1], num_classes=num_classes)
 
 
-def _read_idx(path: Path) -> NDArray[np.uint8]:
+def _read_idx(path: Path, num_axes: int) -> NDArray[np.uint8]:
     """LeCun's IDX format: two zero bytes, type 8 (uint8), the number of axes, each axis' length, then the data."""
     try:
         content = gzip.decompress(path.read_bytes())
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DatasetError(f"{path}: unreadable ({error}). {HOW_TO_GET_FASHION}") from None
-    if len(content) < 4 or content[:3] != b"\0\0\x08":
-        raise DatasetError(f"{path}: not an IDX file of bytes. {HOW_TO_GET_FASHION}")
-    num_axes = content[3]
-    shape = np.frombuffer(content, ">i4", num_axes, 4)
-    values = np.frombuffer(content, np.uint8, offset=4 + 4 * num_axes)
-    if values.size != np.prod(shape):
-        raise DatasetError(f"{path}: holds {values.size} bytes, its header says {np.prod(shape)}. {HOW_TO_GET_FASHION}")
+    header_bytes = 4 + 4 * num_axes
+    if len(content) <= header_bytes or content[:4] != bytes([0, 0, 8, num_axes]):
+        raise DatasetError(f"{path}: not an IDX file of bytes with {num_axes} axes. {HOW_TO_GET_FASHION}")
+    shape = struct.unpack_from(f">{num_axes}I", content, 4)
+    values = np.frombuffer(content, np.uint8, offset=header_bytes)
+    if values.size != math.prod(shape):
+        raise DatasetError(f"{path}: holds {values.size} values, its header says {shape}. {HOW_TO_GET_FASHION}")
     return values.reshape(shape)

@@ -1,0 +1,49 @@
+"""Tests that need what this machine may lack are skipped, and a list at the end says what lacked and what it cost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from hypothesis import settings
+
+from harness.machine import describe_machine
+from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
+
+NEEDS = {  # marker: (what, whether it is here, how to get it)
+    "needs_gpu": ("a GPU", lambda: bool(describe_machine().gpus), "a machine with one"),
+    "needs_chromium": ("chromium", lambda: shutil.which("chromium") is not None, "apt-get install chromium"),
+    "needs_fashion_mnist": ("Fashion-MNIST", lambda: find_fashion_mnist() is not None, HOW_TO_GET_FASHION),
+    "needs_root": ("root", lambda: os.geteuid() == 0, "sudo"),
+}
+settings.register_profile("here", deadline=None)  # other work on the machine is no fault of the code
+settings.load_profile("here")
+_LACKING = pytest.StashKey[dict[str, list[str]]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker, (what, _, _) in NEEDS.items():
+        config.addinivalue_line("markers", f"{marker}: runs where there is {what}")
+    config.stash[_LACKING] = {marker: [] for marker, (_, is_here, _) in NEEDS.items() if not is_here()}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for marker, not_run in config.stash[_LACKING].items():
+        for item in items:
+            if item.get_closest_marker(marker):
+                not_run.append(item.nodeid)
+                item.add_marker(pytest.mark.skip(reason=f"needs {NEEDS[marker][0]}"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    lacking = config.stash[_LACKING]
+    if not lacking:
+        return
+    terminalreporter.section("what this machine lacks")
+    for marker, not_run in lacking.items():
+        what, _, how = NEEDS[marker]
+        cost = f"{len(not_run)} tests were not run" if not_run else "none of these tests needs it"
+        terminalreporter.line(f"{what}: {cost}; to have it: {how}")
+        for nodeid in not_run:
+            terminalreporter.line(f"  {nodeid}")

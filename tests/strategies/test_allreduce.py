@@ -1,0 +1,29 @@
+"""The native wrapper, on a replica whose wrapper is written out."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.quadratic import one_dimensional, train
+
+
+@pytest.mark.parametrize("strategy", ["allreduce", "torch-ddp"])
+def test_every_worker_takes_the_mean_gradient(strategy: str) -> None:
+    # optima 4 and 12, so the mean gradient is x − 8:  0 → 4 → 6 → 7 on both
+    done = train(one_dimensional([4.0, 12.0]), strategy, workers=2)
+    assert done.path == [[4.0, 6.0, 7.0]] * 2
+    assert done.losses[:, 0].tolist() == [8.0, 72.0]  # each reports its own batch
+
+
+def test_gradients_of_several_passes_make_one_step() -> None:
+    # Two passes a step. Pass 1 and 2 at x = 0: worker 0 sees optima 4 then 8, worker 1 sees 12 then 16; the mean of
+    # the four is 10, so x = 5 after pass 2. Pass 3 leaves x.
+    batches = {(0, 0): [0], (0, 1): [1], (0, 2): [0], (1, 0): [2], (1, 1): [3], (1, 2): [2]}
+    done = train(
+        one_dimensional([4.0, 8.0, 12.0, 16.0]),
+        "allreduce",
+        workers=2,
+        batch_of=lambda rank, step: batches[rank, step],
+        backward_passes_per_step=2,
+    )
+    assert done.path == [[0.0, 5.0, 5.0]] * 2

@@ -1,0 +1,159 @@
+"""The data sets: a fixed split of digits, Fashion-MNIST from sound files only, seeded noise."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits as sklearn_digits
+
+from harness.workloads.data import (
+    DATA_VARIABLE,
+    FASHION_MD5,
+    Dataset,
+    DatasetError,
+    find_fashion_mnist,
+    load_digits,
+    load_fashion_mnist,
+    make_synthetic,
+)
+from harness.workloads.registry import load_dataset
+
+TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = FASHION_MD5
+
+
+def test_digits_split_is_fixed() -> None:
+    digits = load_digits()
+    assert (digits.train.images.shape, digits.test.images.shape) == ((1437, 1, 8, 8), (360, 1, 8, 8))
+    assert digits.image_shape == (1, 8, 8)
+    assert np.bincount(digits.test.labels).tolist() == [29, 38, 33, 40, 33, 39, 32, 42, 41, 33]
+    assert hashlib.sha256(digits.test.labels.tobytes()).hexdigest()[:16] == "7323f6e1154dacb0"
+
+
+def test_digits_are_those_of_scikit_learn_and_no_image_is_in_both_parts() -> None:
+    digits, theirs = load_digits(), sklearn_digits()
+    mean, deviation = 4.8781, 6.0140  # of the training part
+    ours = np.concatenate([digits.train.images, digits.test.images]).reshape(-1, 64)
+    labels = np.concatenate([digits.train.labels, digits.test.labels])
+    raw = np.round(ours * deviation + mean)
+    assert sorted(map(tuple, np.column_stack([raw, labels]))) == sorted(
+        map(tuple, np.column_stack([theirs.data, theirs.target]))
+    )
+
+
+def test_training_images_are_standardised_by_themselves() -> None:
+    digits = load_digits()
+    assert digits.train.images.mean(dtype=np.float64) == pytest.approx(0, abs=1e-6)
+    assert digits.train.images.std(dtype=np.float64) == pytest.approx(1, abs=1e-6)
+    assert abs(digits.test.images.mean(dtype=np.float64)) > 1e-4
+    assert (digits.train.images.dtype, digits.train.labels.dtype) == (np.float32, np.int64)
+
+
+def test_synthetic_is_the_same_for_every_cell_of_its_size() -> None:
+    shape = {"num_samples": 64, "size": 9, "channels": 2, "num_classes": 7}
+    one, other = make_synthetic(**shape), load_dataset("synthetic", shape)
+    np.testing.assert_array_equal(one.train.images, other.train.images)
+    assert one.train.images.shape == (64, 2, 9, 9)
+    assert one.test.images.shape == (8, 2, 9, 9)
+    assert set(one.train.labels) <= set(range(7))
+    assert not np.array_equal(one.train.images, make_synthetic(**{**shape, "num_classes": 8}).train.images)
+
+
+def idx(values: np.ndarray) -> bytes:
+    header = struct.pack(">HBB", 0, 8, values.ndim) + struct.pack(f">{values.ndim}i", *values.shape)
+    return header + values.astype(np.uint8).tobytes()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four sound files: 6 training and 4 test images of 28×28."""
+    rng = np.random.default_rng(0)
+    for images, labels, count in ((TRAIN_IMAGES, TRAIN_LABELS, 6), (TEST_IMAGES, TEST_LABELS, 4)):
+        (tmp_path / images).write_bytes(gzip.compress(idx(rng.integers(0, 256, (count, 28, 28)))))
+        (tmp_path / labels).write_bytes(gzip.compress(idx(np.arange(count))))
+    return tmp_path
+
+
+def test_fashion_mnist_is_read_from_idx_files(folder: Path) -> None:
+    data = load_fashion_mnist(folder)
+    assert (data.train.images.shape, data.test.images.shape) == ((6, 1, 28, 28), (4, 1, 28, 28))
+    assert data.train.labels.tolist() == [0, 1, 2, 3, 4, 5]
+    raw = np.random.default_rng(0).integers(0, 256, (6, 28, 28))
+    np.testing.assert_allclose(data.train.images[:, 0], (raw - raw.mean()) / raw.std(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"",
+        b"no gzip",
+        gzip.compress(b""),
+        gzip.compress(idx(np.zeros((6, 28, 28))))[:-20],
+        gzip.compress(idx(np.zeros((6, 28, 28))))[:10] + b"\xff" * 30,
+        gzip.compress(b"\0\0\x0b\x03" + bytes(12)),
+        gzip.compress(idx(np.zeros((6, 28, 28)))[:7]),
+        gzip.compress(idx(np.zeros((6, 28, 28)))[:-1]),
+        gzip.compress(idx(np.zeros((6, 28, 28))) + b"\0"),
+        gzip.compress(b"\0\0\x08\x03" + struct.pack(">3i", -6, -28, 28) + bytes(6 * 28 * 28)),
+        gzip.compress(idx(np.zeros(6))),
+        gzip.compress(idx(np.zeros((5, 28, 28)))),
+    ],
+    ids=[
+        "empty",
+        "no gzip",
+        "empty gzip",
+        "truncated gzip",
+        "corrupt gzip",
+        "floats",
+        "half a header",
+        "a byte short",
+        "a byte long",
+        "negative lengths",
+        "labels for images",
+        "fewer images than labels",
+    ],
+)
+def test_damaged_images_are_refused_by_name(folder: Path, damaged: bytes) -> None:
+    (folder / TRAIN_IMAGES).write_bytes(damaged)
+    with pytest.raises(DatasetError) as caught:
+        load_fashion_mnist(folder)
+    assert str(folder / TRAIN_IMAGES) in str(caught.value)
+    assert "apt-get install dataset-fashion-mnist" in str(caught.value)
+
+
+def test_labels_out_of_range_are_refused(folder: Path) -> None:
+    (folder / TEST_LABELS).write_bytes(gzip.compress(idx(np.array([0, 1, 2, 10]))))
+    with pytest.raises(DatasetError, match=r"t10k-labels.*: holds a label of 10; allowed: 0 to 9"):
+        load_fashion_mnist(folder)
+
+
+def test_fashion_mnist_is_looked_for_where_the_user_says(folder: Path, tmp_path: Path) -> None:
+    assert find_fashion_mnist({DATA_VARIABLE: str(folder)}) == folder
+    (folder / TEST_LABELS).unlink()
+    assert find_fashion_mnist({DATA_VARIABLE: str(folder)}) is None
+
+
+def test_fashion_mnist_that_was_downloaded_is_found(folder: Path) -> None:
+    cache = folder.rename(folder.with_name("fashion-mnist")).parent
+    found = find_fashion_mnist({"HVDBENCH_CACHE": str(cache)})
+    assert found in (cache / "fashion-mnist", Path("/usr/share/datasets/fashion-mnist"))
+
+
+def test_fashion_mnist_that_is_nowhere_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
+    with pytest.raises(DatasetError, match="not on this machine: apt-get install dataset-fashion-mnist, or put"):
+        load_dataset("fashion-mnist", None)
+
+
+@pytest.mark.needs_fashion_mnist
+def test_fashion_mnist_of_this_machine_is_the_published_one() -> None:
+    folder = find_fashion_mnist()
+    assert folder is not None
+    data: Dataset = load_fashion_mnist(folder)
+    assert (len(data.train), len(data.test), data.image_shape) == (60_000, 10_000, (1, 28, 28))
+    assert np.bincount(data.train.labels).tolist() == [6000] * 10
+    assert np.bincount(data.test.labels).tolist() == [1000] * 10
