@@ -155,7 +155,10 @@ class Cell(Strict):
 
     @property
     def key(self) -> str:
-        """Sixteen hex digits, the same for the same cell on every machine and in every session."""
+        """Sixteen hex digits, the same for the same cell on every machine and in every session.
+
+        Not cached in the cell: `model_copy` would hand the old key on to a copy with another seed.
+        """
         return _digest(self.model_dump(mode="json"))
 
     @property
