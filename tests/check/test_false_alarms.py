@@ -1,7 +1,8 @@
 """The rule on simulated suites: 8 cells × 5 metrics, lognormal noise of 1 to 5 %, 5 % slow outliers, drift.
 
-One metric of one cell is slowed. A wider simulation of the same model gave 2 % false alarms a suite and a power of .25/.70/.98/1 at 3/5/10/20 %. Fewer
-repetitions here, so wide limits: what they exclude is a rule that alarms as the single-look rules do (31 to 38 %).
+One metric of one cell is slowed. A wider simulation of the same model gave 2 % false alarms a suite and a power of
+.25/.70/.98/1 at 3/5/10/20 %. Fewer repetitions here, so wide limits: what they exclude is a rule that alarms as the
+single-look rules do (31 to 38 %).
 """
 
 import numpy as np
