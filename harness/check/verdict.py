@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from statistics import median
 from typing import Any
 
 VERDICT_VERSION = 1
@@ -51,6 +52,11 @@ class Comparison:
     @property
     def deciding(self) -> tuple[tuple[float, float], ...]:
         return self.confirmed or self.screened
+
+    @property
+    def medians(self) -> tuple[float, float]:
+        """Of A and of B; a target never reached counts as infinitely late."""
+        return median(a for a, _ in self.deciding), median(b for _, b in self.deciding)
 
 
 @dataclass(frozen=True, kw_only=True)

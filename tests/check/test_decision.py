@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pairs import noisy_throughput, observed
 
 from harness.check.decision import convicted, decide, groups_to_confirm
 from harness.check.observed import Observed, Pair, Phase, Run, difference, with_scaling_efficiency
 from harness.check.verdict import FailureKind, Outcome
 from harness.gates import CheckSettings
+from tests.check.pairs import noisy_throughput, observed
 
 SETTINGS = CheckSettings()
 
