@@ -109,6 +109,13 @@ def observe(check: Check) -> Observed:
     return with_scaling_efficiency(Observed(titles=titles_of(check.cells), pairs=pairs), check.cells)
 
 
+def record_pairs(check: Check, seeds: range, watcher: PairWatcher) -> Observed:
+    """Runs the missing pairs of these seeds, flagged or not: recordings on which rules can be compared."""
+    with check.folder.claim():
+        _run_pairs(check, Phase.SCREEN, _schedule(check.cells, seeds), watcher, Stopwatch(), None)
+    return observe(check)
+
+
 def _schedule(cells: Sequence[Cell], seeds: range) -> list[Cell]:
     """Seed by seed, the cells in an order drawn anew, so that a drift of the machine falls on all alike."""
     scheduled = []
