@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from harness.strict import Strict
 
 
-class Gate(BaseModel):
+class Gate(Strict):
     """How one metric is judged. Effects are shares of the baseline (`scale: ratio`) or absolute (`difference`)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     better: Literal["higher", "lower"]
     scale: Literal["ratio", "difference"] = "ratio"
@@ -53,10 +53,8 @@ DEFAULT_GATES = {
 }
 
 
-class CheckSettings(BaseModel):
+class CheckSettings(Strict):
     """The keys of `check:`; a metric's settings need only say what differs from DEFAULT_GATES."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     screen_pairs: int = Field(default=8, ge=4, le=64)  # with 3 pairs the exact test cannot reach 0.10
     screen_level: float = Field(default=0.10, gt=0, lt=1)

@@ -5,13 +5,13 @@ A cell with an injection is another cell: the fault is in its key, its title and
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from harness.strict import Strict
 
 
-class Injection(BaseModel):
+class Injection(Strict):
     """What is done to the run. One worker alone sleeps, carries the ballast and crashes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     rank: int = Field(default=0, ge=0, description="the worker it happens to")
     slowdown: float = Field(default=0.0, ge=0, description="share by which each of its steps takes longer, slept")

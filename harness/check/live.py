@@ -50,7 +50,7 @@ def prepare(suite: Suite, arms: tuple[Arm, Arm], results: Path, *, attempt: str 
 
     attempt: tells apart checks of the same arms that are not to share their pairs.
     """
-    cells = tuple({cell.group: cell.model_copy(update={"seed": 0}) for cell in suite.cells}.values())
+    cells = tuple({cell.group: cell.with_seed(0) for cell in suite.cells}.values())
     abouts = (ask_about(arms[0], cells), ask_about(arms[1], cells))
     versions = [sorted(about.versions.items()) for about in abouts]
     depends_on = [
@@ -122,7 +122,7 @@ def _schedule(cells: Sequence[Cell], seeds: range) -> list[Cell]:
     for seed in seeds:
         shuffled = sorted(cells, key=lambda cell: cell.group)
         random.Random(f"cells {seed}").shuffle(shuffled)
-        scheduled += [cell.model_copy(update={"seed": seed}) for cell in shuffled]
+        scheduled += [cell.with_seed(seed) for cell in shuffled]
     return scheduled
 
 

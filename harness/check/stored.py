@@ -74,7 +74,7 @@ def _best(records: Sequence[Record]) -> list[Record]:
 
 
 def _cells(records: Sequence[Record]) -> list[Cell]:
-    by_group = {record.cell.group: record.cell.model_copy(update={"seed": 0}) for record in records}
+    by_group = {record.cell.group: record.cell.with_seed(0) for record in records}
     return sorted(by_group.values(), key=lambda cell: cell.title)
 
 
