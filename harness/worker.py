@@ -57,6 +57,7 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
     from harness.cell import Cell
     from harness.clock import Clock
     from harness.record import WorkerPart
+    from harness.sabotage import lowered, with_faults
     from harness.sampling import Sampler, plan_of
     from harness.training import Progress, Session, evaluate, train, warm_up, window_steps
     from harness.workloads.registry import load_dataset
@@ -73,12 +74,15 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
     mark("connect")
     replica = replica_class(cell, dataset, local_rank=connection.local_rank)
     mark("model")
+    strategy = registry.STRATEGIES[cell.strategy](cell.options, plan)
+    if cell.inject is not None:
+        strategy = with_faults(strategy, cell.inject, plan, rank=fabric.rank)
     session = Session(
         cell=cell,
         plan=plan,
         replica=replica,
         fabric=fabric,
-        strategy=registry.STRATEGIES[cell.strategy](cell.options, plan),
+        strategy=strategy,
         sampler=Sampler(
             num_samples=len(dataset.train),
             batch_size=cell.batch_per_worker,
@@ -99,6 +103,8 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
     train_s, cpu_s = clock.now(), _cpu_s() - cpu_before
     peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     points, digest = evaluate(session, snapshots)
+    if cell.inject is not None:
+        points = lowered(points, cell.inject)
     part = WorkerPart(
         rank=fabric.rank,
         cores=cores,

@@ -103,6 +103,7 @@ def test_every_field_but_the_seed_changes_key_and_group() -> None:
         "evaluations": 3,
         "target": 0.5,
         "time_limit_s": 1.0,
+        "inject": {"slowdown": 0.1},
     }
     assert set(changes) == set(Cell.model_fields) - {"seed", "framework", "synthetic"}
     fields = cell.model_dump()
