@@ -113,6 +113,10 @@ class Cell(Strict):
             )
         if self.needs == Capability.COLLECTIVE and self.controller is None:
             raise ValueError(f"controller: None with strategy {self.strategy}; allowed: gloo, mpi")
+        if self.needs == Capability.SHARED and self.device == "gpu":
+            raise ValueError(
+                f"device: gpu with strategy {self.strategy}, whose weights are in the host's memory; allowed: cpu"
+            )
         if self.hosts > self.workers:
             raise ValueError(f"hosts: {self.hosts} is more than workers {self.workers}")
         if self.batch_per == "global" and self.batch_size % self.workers:

@@ -109,8 +109,10 @@ def list_(
 
     if what not in CATALOGUES:
         _refuse(f"list {what}: no such list; allowed: {', '.join(CATALOGUES)}")
-    for name, about in CATALOGUES[what]():
-        console().print(f"{name:20} {about}", highlight=False, markup=False, soft_wrap=True)
+    lines = list(CATALOGUES[what]())
+    width = max((len(name) for name, _ in lines), default=0)
+    for name, about in lines:
+        console().print(f"{name:{width}}  {about}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()

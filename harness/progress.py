@@ -12,8 +12,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Column, Table
 
 if TYPE_CHECKING:
     from harness.cell import Cell
@@ -43,10 +43,12 @@ class SuiteWatcher:
     def cell_started(self, cell: Cell) -> None:
         self._title = cell.title
         self._started = time.monotonic()
-        self._bar.update(self._task, description=cell.title, now="starting", left=self._left())
+        self._bar.update(self._task, description=cell.title, now="starting", left=self._left(), refresh=True)
 
     def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None:
-        self._bar.update(self._task, now=f"{share:.0%} · {samples_per_s:,.0f} samples/s · loss {loss:.3f}")
+        self._bar.update(
+            self._task, now=f"{share:.0%} · {samples_per_s:,.0f} samples/s · loss {loss:.3f}", refresh=True
+        )
 
     def cell_ended(self, record: Record) -> None:
         self._num_ended += 1
@@ -57,7 +59,7 @@ class SuiteWatcher:
         if record.status != "ok" and record.log_tail:
             tail = "\n".join(record.log_tail.splitlines()[-8:])
             self._bar.console.print(tail, style="dim", highlight=False, markup=False, soft_wrap=True)
-        self._bar.update(self._task, completed=self._num_ended, now="", left=self._left())
+        self._bar.update(self._task, completed=self._num_ended, now="", left=self._left(), refresh=True)
 
     def _left(self) -> str:
         return f"about {in_minutes((self._num_cells - self._num_ended) * typical_s(self._seen_s))} left"
@@ -76,15 +78,17 @@ def watching(suite: Suite, folder: ResultsFolder) -> Iterator[SuiteWatcher]:
         f"about {in_minutes(num_missing * typical_s([record.wall_s for record in records]))} to go",
         highlight=False,
     )
+    # On a narrow terminal the cell's title gives way, never the numbers.
     columns = [
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[now]}"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}"),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=10, table_column=Column(no_wrap=True, min_width=10)),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+        TextColumn("{task.fields[now]}", table_column=Column(no_wrap=True, min_width=38)),
+        TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True, min_width=17)),
     ]
-    with Progress(*columns, console=say, disable=not say.is_terminal, transient=True) as bar:
+    live = say.is_terminal
+    # Drawn when there is news, about once a second: redrawing takes time from the workers.
+    with Progress(*columns, console=say, disable=not live, transient=True, expand=True, auto_refresh=False) as bar:
         yield SuiteWatcher(bar, num_missing, [record.wall_s for record in records])
 
 

@@ -21,7 +21,7 @@ from harness.stopwatch import Stopwatch
 WARMUP_STEPS = 5
 MIN_WINDOWS = 50  # enough to see a drift within a run
 MAX_WINDOW_STEPS = 500  # so that a long run says now and then how it goes
-PROGRESS_EVERY_S = 0.5
+PROGRESS_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -168,6 +168,7 @@ def test_strategy_label_names_the_options_that_differ() -> None:
         ({"strategy": None}, "strategy: None; allowed: serial"),
         ({"workers": 2}, "workers: 2 with strategy serial; allowed: 1"),
         ({"strategy": "hogwild", "workers": 2, "hosts": 2}, "hosts: 2 with strategy hogwild"),
+        ({"strategy": "hogwild", "device": "gpu"}, "device: gpu with strategy hogwild"),
         ({"strategy": "torch-ddp", "workers": 2, "hosts": 2}, "hosts: 2 with strategy torch-ddp"),
         ({"strategy": "allreduce", "workers": 1, "hosts": 2}, "hosts: 2 is more than workers 1"),
         ({"strategy": "allreduce", "controller": None}, "controller: None with strategy allreduce; allowed: gloo, mpi"),

@@ -145,7 +145,7 @@ def test_full_disk_is_found_before_the_run_and_costs_no_record(tmp_path: Path) -
         folder, record = ResultsFolder(disk), finished()
         saved(folder, record)
         (disk / "filler").write_bytes(bytes(8 * MIB))
-        with run_folder(folder) as run_dir, pytest.raises(OSError, match="No space left"):
+        with run_folder(folder) as run_dir, pytest.raises(ResultsError, match="No space left"):
             reserve(run_dir)
         assert folder.load() == [record]
         assert list((disk / ".runs").iterdir()) == []
@@ -156,7 +156,7 @@ def test_record_that_does_not_fit_leaves_no_torn_file(tmp_path: Path) -> None:
     folder, first = ResultsFolder(tmp_path), finished()
     saved(folder, first)
     with run_folder(folder) as run_dir, largest_file(1000):
-        with pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+        with pytest.raises(ResultsError, match=os.strerror(errno.EFBIG)):
             reserve(run_dir)
         with pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
             folder.write(finished(), run_dir)

@@ -22,7 +22,7 @@ from harness.launchers.command import LaunchCommand
 
 RUN_VARIABLE = "HVDBENCH_RUN"
 LOG_FILE = "log.txt"
-POLL_S = 0.02
+POLL_S = 0.05  # the workers have use for every core: look seldom
 GRACE_S = 3.0
 TAIL_BYTES = 8192
 

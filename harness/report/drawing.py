@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,7 +92,15 @@ def stacked_rows(axes: Axes, labels: Sequence[str], shares: pd.DataFrame) -> Non
 def line_with_band(axes: Axes, data: pd.DataFrame, look: Look, *, x: str, y: str) -> None:
     """data: columns x, y, low and high; one row a point. A row without low and high has no band."""
     sns.lineplot(
-        data=data, x=x, y=y, ax=axes, color=look.colour, linestyle=look.dash, linewidth=1.8, errorbar=None, legend=False
+        data=data,
+        x=x,
+        y=y,
+        ax=axes,
+        color=look.colour,
+        linestyle=look.dash,
+        linewidth=1.8,
+        estimator=None,
+        legend=False,
     )
     axes.fill_between(data[x], data["low"], data["high"], color=look.colour, alpha=0.16, linewidth=0)
 
@@ -104,16 +113,11 @@ def label_ends(axes: Axes, ends: Iterable[tuple[str, Look, float, float]]) -> No
     to_axes = axes.transData + axes.transAxes.inverted()
     placed = sorted(((label, look, *to_axes.transform((x, y))) for label, look, x, y in ends), key=lambda end: end[3])
     heights = _spread([float(end[3]) for end in placed])
+    outside: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False}
     for (label, look, x, y), height in zip(placed, heights, strict=True):
-        axes.annotate(
-            label, xy=(x, y), xytext=(1.065, height), xycoords="axes fraction", textcoords="axes fraction",
-            va="center", ha="left", fontsize=8, color=INK, annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": look.colour, "linewidth": 0.7, "alpha": 0.8, "shrinkA": 1,
-                        "shrinkB": 1},
-        )  # fmt: skip
-        axes.plot(
-            [1.03, 1.045], [height, height], transform=axes.transAxes, color=look.colour, linewidth=3, clip_on=False
-        )
+        axes.plot([x, 1.03], [y, height], color=look.colour, linewidth=0.7, alpha=0.7, **outside)
+        axes.plot([1.03, 1.05], [height, height], color=look.colour, linewidth=3, **outside)
+        axes.text(1.065, height, label, transform=axes.transAxes, va="center", fontsize=8, color=INK)
 
 
 def from_zero(axes: Axes, unit: str, rows: Sequence[Row] = ()) -> None:

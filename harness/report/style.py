@@ -22,6 +22,8 @@ import pandas as pd
 import seaborn as sns
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 
 INK, MUTED, GRID, GROUND = "#1b1d21", "#666b73", "#dfe2e6", "#fefefe"
@@ -138,10 +140,11 @@ def titled(figure: Canvas, title: str) -> None:
 def finished(figure: Canvas, *, name: str, alt: str, data: pd.DataFrame) -> Panel:
     figure.draw_without_rendering()  # settles the layout once
     figure.set_layout_engine("none")
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=_PNG_DPI)
+    # The canvases themselves: `savefig` would draw everything once more for each format to find a layout that stands.
+    drawn, picture = io.BytesIO(), io.BytesIO()
+    FigureCanvasSVG(figure).print_svg(drawn, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
+    figure.set_dpi(_PNG_DPI)
+    FigureCanvasAgg(figure).print_png(picture)  # type: ignore[no-untyped-call]
     return Panel(
         name=name,
         alt=alt,

@@ -1,0 +1,158 @@
+"""The report's own speed: 10,000 runs of 200 windows each, and the quick suite's size.
+
+Times are of processes of their own, since peak memory is; the first load reads every record, the later ones the copy.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis.loading import CACHE_FOLDER, FRAME_NAMES, load_all
+from harness.cell import Cell
+from harness.record import Record
+from tests.analysis.handmade import MACHINE, record
+
+NUM_RUNS, NUM_WINDOWS = 10_000, 200
+STRATEGIES = ("serial", "allreduce", "allreduce-flat", "local-sgd", "delayed-averaging", "hogwild")
+REPORT_LIMIT_S, REPORT_LIMIT_BYTES = 60.0, 2 * 2**30
+QUICK_LIMIT_S = 8.0
+LOAD_LIMIT = 2.0  # times reading the same as Parquet
+NUM_LOADS = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A measured value against its limit."""
+
+    name: str
+    value: float
+    limit: float
+    unit: str
+
+    @property
+    def holds(self) -> bool:
+        return self.value <= self.limit
+
+    def __str__(self) -> str:
+        verdict = "ok" if self.holds else "MISSED"
+        return f"{self.name:60} {self.value:8.2f} {self.unit} (at most {self.limit:g}) {verdict}"
+
+
+def ratios() -> list[Bar]:
+    with tempfile.TemporaryDirectory() as scratch:
+        many, quick = Path(scratch, "many"), Path(scratch, "quick")
+        write_results(many, num_runs=NUM_RUNS, num_windows=NUM_WINDOWS)
+        write_results(quick, num_runs=63, num_windows=50)
+        first_s, first_bytes = _in_a_process(many, Path(scratch, "many-report"))
+        quick_s, _ = _in_a_process(quick, Path(scratch, "quick-report"))
+        return [
+            Bar(name=f"report over {NUM_RUNS} runs, nothing cached", value=first_s, limit=REPORT_LIMIT_S, unit="s"),
+            Bar(name="  its peak memory", value=first_bytes / 2**30, limit=REPORT_LIMIT_BYTES / 2**30, unit="GiB"),
+            Bar(name="report of a quick suite (63 runs), nothing cached", value=quick_s, limit=QUICK_LIMIT_S, unit="s"),
+            Bar(
+                name="load_all after the first time / read_parquet", value=_load_ratio(many), limit=LOAD_LIMIT, unit="×"
+            ),
+        ]
+
+
+def write_results(folder: Path, *, num_runs: int, num_windows: int) -> None:
+    """A results folder as a suite of three workloads leaves it; records differ in cell, id, times and noise."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    cells = [
+        {"workload": workload, "strategy": strategy, "workers": workers}
+        for workload in ("fnn", "cnn", "rnn")
+        for strategy in STRATEGIES
+        for workers in ((1,) if strategy == "serial" else (1, 2, 4))
+    ]
+    template = json.loads(record().model_dump_json())
+    for number in range(num_runs):
+        cell = Cell.model_validate({**cells[number % len(cells)], "seed": number // len(cells)})
+        content = template | _varied(template, cell, number, num_windows // cell.workers, rng)
+        made = json.dumps(content)
+        if number < len(cells):
+            Record.model_validate_json(made)  # the generator keeps to the schema
+        (folder / f"{cell.key}-{number:012x}.json").write_text(made)
+
+
+def _varied(template: dict, cell: Cell, number: int, num_windows: int, rng: np.random.Generator) -> dict:
+    """The fields in which this run differs from the template."""
+    part = template["workers"][0]
+    durations = 0.1 * rng.lognormal(sigma=0.05, size=(cell.workers, num_windows))
+    ends = durations.cumsum(axis=1)
+    workers = [
+        {
+            **part,
+            "rank": rank,
+            "train_s": ends[rank, -1],
+            "windows": _windows(part["windows"][0], durations[rank], ends[rank]),
+        }
+        for rank in range(cell.workers)
+    ]
+    accuracies = 1 - 0.5 * np.exp(-np.arange(1, 21) / rng.uniform(2, 4))
+    first, end_s = template["curve"][0], ends[0, -1]
+    curve = [
+        {**first, "step": 5 * i, "num_samples": 500 * i, "time_s": end_s * i / 20, "accuracy": float(accuracy)}
+        for i, accuracy in enumerate(accuracies, start=1)
+    ]
+    return {
+        "id": f"{number:012x}",
+        "cell": cell.model_dump(mode="json"),
+        "key": cell.key,
+        "group": cell.group,
+        "evaluated_model": cell.evaluated_model,
+        "workers": workers,
+        "curve": curve,
+        "machine": MACHINE.model_dump(),
+    }
+
+
+def _windows(template: dict, durations: np.ndarray, ends: np.ndarray) -> list[dict]:
+    return [
+        {**template, "start_s": end - duration, "end_s": end, "exposed_s": 0.2 * duration, "loader_s": 0.05 * duration}
+        for duration, end in zip(durations.tolist(), ends.tolist(), strict=True)
+    ]
+
+
+def _in_a_process(folder: Path, out: Path) -> tuple[float, float]:
+    """Seconds and peak bytes of `hvdbench report`, interpreter and imports included."""
+    code = (
+        "import resource, sys; from harness.report import write_report; write_report(sys.argv[1:2], sys.argv[2]);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
+    )
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code, folder, out], check=True, capture_output=True, text=True)
+    return time.perf_counter() - started, float(done.stdout)
+
+
+def _load_ratio(folder: Path) -> float:
+    """Interleaved, since the machine's speed drifts; the ratio of the medians."""
+    frames = folder / CACHE_FOLDER
+
+    def as_parquet() -> object:
+        return [pd.read_parquet(frames / f"{name}.parquet") for name in FRAME_NAMES]
+
+    pairs = [(_seconds(lambda: load_all(folder)), _seconds(as_parquet)) for _ in range(NUM_LOADS)]
+    ours, theirs = zip(*pairs, strict=True)
+    return float(np.median(ours) / np.median(theirs))
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    for bar in ratios():
+        print(bar, flush=True)
