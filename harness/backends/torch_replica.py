@@ -106,10 +106,10 @@ class TorchReplica:
         self._learning_rate = learning_rate
 
     def reset(self, vector: torch.Tensor) -> None:
+        if self._native is not None:
+            self._native.forget()  # first: it may take a step
         self.set_weights(vector)
         self._velocity.zero_()
-        if self._native is not None:
-            self._native.forget()
 
     @torch.no_grad()
     def evaluate(self, vector: torch.Tensor) -> tuple[float, float]:
