@@ -45,7 +45,6 @@ def main() -> None:
     if arguments[0] == "--about":
         print(json.dumps(about(json.loads(Path(arguments[1]).read_bytes()))))
         return
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         cell = read_cell(json.loads(Path(arguments[0]).read_bytes()))
     except ValueError as error:
@@ -55,6 +54,7 @@ def main() -> None:
     if obstacle:
         print(f"harness.run_one: {obstacle}", file=sys.stderr)
         sys.exit(EXIT_REFUSED)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     folder = ResultsFolder(Path(arguments[1]))
     folder.path.mkdir(parents=True, exist_ok=True)
     run_cell(cell, Setting(suite="check", folder=folder, hosts=this_machine()), _Teller())
