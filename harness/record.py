@@ -54,13 +54,14 @@ class WorkerPart(_Part):
     """What one worker measured."""
 
     rank: int
+    num_workers: int = 1  # whom it speaks for: all of the cell's where one process drives them
     cores: list[int] | None  # pinned to these, None when not pinned
     startup_s: dict[str, float]  # by phase: import, data, model, connect, warm-up
     windows: list[Window]
     snapshots_s: list[float]  # when the weights that `curve` evaluates were copied
     train_s: float
-    cpu_s: float  # user and system time of training
-    peak_rss_bytes: int
+    cpu_s: float  # user and system time of training; workers that are threads of one process have equal shares of it
+    peak_rss_bytes: int  # likewise
     settings: dict[str, str]  # Horovod, MPI and thread settings in force
 
 
