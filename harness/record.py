@@ -62,7 +62,7 @@ class WorkerPart(_Part):
     train_s: float
     cpu_s: float  # user and system time of training; workers that are threads of one process have equal shares of it
     peak_rss_bytes: int  # likewise
-    settings: dict[str, str]  # Horovod, MPI and thread settings in force
+    settings: dict[str, str]  # Horovod, MPI, thread and framework settings in force, and how the fabric works
 
 
 class Point(_Part):
@@ -102,7 +102,9 @@ class Record(_Part):
     log_tail: str | None  # end of the workers' output when it is not ok
     started_at: str  # UTC, ISO 8601
     wall_s: float  # from launch to record
-    launcher: str  # horovodrun, processes, or existing (started inside a launch)
+    # horovodrun; processes; threads (of one process); process (one that drives all workers); coordinator (with servers);
+    # existing (started inside a launch)
+    launcher: str
     command: list[str]
     evaluated_model: str
     num_parameters: int | None

@@ -35,7 +35,7 @@ def main() -> None:
     place = place_among_workers(os.environ)
     if place is None:
         sys.exit("harness.worker: started outside a launch; use `hvdbench run`")
-    threading.Thread(target=_die_with_parent, args=(run_dir / PARENT_LOCK,), daemon=True).start()
+    threading.Thread(target=die_with_parent, args=(run_dir / PARENT_LOCK,), daemon=True).start()
     rank, size, local_rank, local_size = place
     ranks_here = int(os.environ.get(RANKS_HERE_VARIABLE, "1"))
     cell_json = (run_dir / CELL_FILE).read_text()
@@ -192,7 +192,7 @@ def pin(local_rank: int, local_size: int, num_threads: int) -> list[int] | None:
     return cores
 
 
-def _die_with_parent(lock: Path) -> None:
+def die_with_parent(lock: Path) -> None:
     """Ends this worker once the launching process, which holds the lock as long as it lives, is gone."""
     while True:
         time.sleep(WATCH_EVERY_S)

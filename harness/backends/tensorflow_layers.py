@@ -1,9 +1,9 @@
 """Layers as TensorFlow operations, on parameters in TensorFlow's own layouts.
 
-Activations are (B, H, W, C), convolution kernels (k, k, in, out), dense kernels (in, out). The workload's arrays are laid
-out as in PyTorch, so each parameter has a `Layout` that carries it over, and back for comparison. Gates are in the
-same order in both. A dense kernel after a Flatten also reorders its inputs: the workload flattens by channel, row,
-column, TensorFlow by row, column, channel.
+Activations are (B, H, W, C), convolution kernels (k, k, in, out), dense kernels (in, out). The workload's arrays are
+laid out as in PyTorch, so each parameter has a `Layout` that carries it over, and back for comparison. Gates are in
+the same order in both. A dense kernel after a Flatten also reorders its inputs: the workload flattens by channel,
+row, column, TensorFlow by row, column, channel.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Training as a TensorFlow user writes it: one variable a parameter, a tape, an optimizer.
 
-A fabric adds its own data parallelism in a subclass of `Training`. The optimizer is TensorFlow's `ResourceApplyMomentum`,
-v ← μ v + g, w ← w − η v: Keras' SGD keeps η inside v, which makes another experiment of a rate that changes.
+A fabric adds its own data parallelism in a subclass of `Training`. The optimizer is TensorFlow's own operation
+`ResourceApplyMomentum`, v ← μ v + g, w ← w − η v: Keras' SGD keeps η inside v, which makes another experiment of a
+rate that changes.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ class Training:
     def synchronize(self) -> None: ...
 
     def loss_of(self, indices: Tensor) -> Tensor:
-        images, labels = tf.gather(self.model.images, indices), tf.gather(self.model.labels, indices)
+        with tf.device(self.model.images.device):  # where they lie: only the batch moves
+            images, labels = tf.gather(self.model.images, indices), tf.gather(self.model.labels, indices)
         return self.model.loss(self.variables, images, labels)
 
     def apply(self, gradients: Sequence[Tensor], learning_rate: Tensor) -> None:

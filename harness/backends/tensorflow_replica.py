@@ -63,7 +63,6 @@ class TensorFlowReplica:
         self._gradient_by_size: dict[int, Any] = {}
 
     def _compile(self) -> tuple[Any, Any, Any]:
-        @tf.function(autograph=False)
         def gradient(indices: Tensor) -> tuple[Tensor, Tensor]:
             images, labels = tf.gather(self._images, indices), tf.gather(self._labels, indices)
             weights = self._flat.read_value()
@@ -72,17 +71,16 @@ class TensorFlowReplica:
                 loss = self._loss(self._parameters(weights), images, labels)
             return tape.gradient(loss, weights), loss
 
-        @tf.function(autograph=False)
         def update(gradient: Tensor, learning_rate: Tensor) -> Tensor:
             velocity = self._velocity.assign(self._momentum * self._velocity + gradient, read_value=True)
             return velocity * -learning_rate
 
-        @tf.function(autograph=False)
         def score(weights: Tensor, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
             logits = scores(self._layers, self._parameters(weights), images)  # (B, classes)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(tf.argmax(logits, axis=1) == labels, tf.int32))
 
+        gradient, update, score = (tf.function(each, autograph=False) for each in (gradient, update, score))
         return gradient, update, score
 
     def _parameters(self, vector: Tensor) -> list[Tensor]:

@@ -78,9 +78,7 @@ class SharedVariable:
         self._meeting.barrier.wait()
 
     def read(self) -> Tensor:
-        gathered = tf.raw_ops.ResourceGather(
-            resource=self._meeting.weights.handle, indices=self._row, dtype=tf.float32
-        )
+        gathered = tf.raw_ops.ResourceGather(resource=self._meeting.weights.handle, indices=self._row, dtype=tf.float32)
         return tf.reshape(gathered, (-1,))
 
     def add(self, delta: Tensor) -> None:

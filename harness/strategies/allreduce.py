@@ -3,7 +3,8 @@
 Every step, every worker: w ← w − η · (1/m) Σ_i g_i(w)
 
 Source: Sergeev and Del Balso, "Horovod" (arXiv 1802.05799); Adasum: Maleki et al. (arXiv 2006.02924);
-PyTorch DistributedDataParallel: Li et al. (arXiv 2006.15704); TensorFlow's strategies: tensorflow.org/guide/distributed_training.
+PyTorch DistributedDataParallel: Li et al. (arXiv 2006.15704); TensorFlow's strategies:
+tensorflow.org/guide/distributed_training.
 """
 
 from __future__ import annotations
