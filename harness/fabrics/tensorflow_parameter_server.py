@@ -21,6 +21,8 @@ from harness.protocols import GradientAveraging
 
 WAITING_STEPS_PER_WORKER = 2  # enough to keep every worker busy, few enough that batches do not pile up
 
+WAITING_CALLS = 2  # threads that only wait, beside one a worker; TensorFlow's guide asks for one at least
+
 
 class ParameterServer:
     """Implements harness.protocols.Fabric for the coordinator, which speaks for all workers."""
@@ -31,6 +33,8 @@ class ParameterServer:
     def __init__(self, cell: Cell, connection: Connection, clock: Clock) -> None:
         self.num_workers = cell.workers
         self.bytes_sent = 0
+        # The coordinator's calls hold threads while they wait; with fewer it never connects.
+        tf.config.threading.set_inter_op_parallelism_threads(cell.workers + WAITING_CALLS)
         resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
         self._strategy = tf.distribute.ParameterServerStrategy(resolver)
         self._coordinator = tf.distribute.coordinator.ClusterCoordinator(self._strategy)

@@ -30,7 +30,12 @@ def main() -> None:
 
     import tensorflow as tf
 
-    pools = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=cell["threads"])
+    from harness.fabrics.tensorflow_parameter_server import WAITING_CALLS
+
+    pools = tf.compat.v1.ConfigProto(
+        intra_op_parallelism_threads=cell["threads"],
+        inter_op_parallelism_threads=cell["workers"] + WAITING_CALLS,
+    )
     server = tf.distribute.Server(config["cluster"], job_name=kind, task_index=index, protocol="grpc", config=pools)
     while not part_path(run_dir, 0).exists():
         time.sleep(LOOK_EVERY_S)
