@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,11 +95,11 @@ def _badness(relative: float) -> float:
     return float("inf") if np.isnan(relative) else relative
 
 
-def _relative(ours: NDArray[Any], theirs: NDArray[Any]) -> NDArray[Any]:
+def _relative(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
     return _ratio(np.abs(ours - theirs), np.abs(ours))
 
 
-def _ratio(distance: Any, size: Any) -> Any:
+def _ratio(distance: NDArray[np.float64] | np.floating, size: NDArray[np.float64] | np.floating) -> NDArray[np.float64]:
     """Where both frameworks say zero, they agree."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(distance == 0, 0.0, np.divide(distance, size))

@@ -102,8 +102,8 @@ class Record(_Part):
     log_tail: str | None  # end of the workers' output when it is not ok
     started_at: str  # UTC, ISO 8601
     wall_s: float  # from launch to record
-    # horovodrun; processes; threads (of one process); process (one that drives all workers); coordinator (with servers);
-    # existing (started inside a launch)
+    # horovodrun; processes; threads, of one process; process, one that drives all workers; coordinator, with servers;
+    # existing, started inside a launch
     launcher: str
     command: list[str]
     evaluated_model: str

@@ -54,7 +54,7 @@ class ParameterServer:
         tasks = [("ps", 0), *(("worker", index) for index in range(cell.workers))]
         servers = [
             LaunchCommand(
-                argv=[sys.executable, "-m", "harness.launchers.tensorflow_server", str(run_dir)],
+                argv=[sys.executable, "-m", "harness.fabrics.tensorflow_server", str(run_dir)],
                 environ={"TF_CONFIG": _config(cluster, *task), **shared},
             )
             for task in tasks

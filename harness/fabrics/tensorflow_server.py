@@ -1,4 +1,4 @@
-"""One of TensorFlow's servers: `python -m harness.launchers.tensorflow_server RUN_DIR`, its place in TF_CONFIG.
+"""One of TensorFlow's servers: `python -m harness.fabrics.tensorflow_server RUN_DIR`, its place in TF_CONFIG.
 
 Serves until the coordinator has written its part of the record, or until the launching process is gone.
 """
