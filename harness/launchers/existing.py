@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness import registry
 from harness.cell import Cell
 from harness.fabrics.connection import Connection, place_among_workers
 from harness.launchers.command import LaunchCommand
@@ -45,6 +46,7 @@ def run_inside(suite: Suite, folder: ResultsFolder) -> int:
     cores = pin(local_rank, local_size, num_threads)
     for name in THREAD_VARIABLES:
         os.environ[name] = str(num_threads)
+    registry.load(registry.PREPARATIONS[framework])(num_threads=num_threads)
     hvd: Any = importlib.import_module(f"horovod.{framework}")
     hvd.init()
     # The launch decides how and over what its workers talk; the record has to say what was, not what was asked for.
