@@ -147,6 +147,29 @@ def export(
         out.write_bytes(content)
 
 
+@app.command(name="parity")
+def parity_(
+    workload: Annotated[str | None, typer.Argument(metavar="[WORKLOAD]", help="every parameter of this one")] = None,
+    dataset: Annotated[str | None, typer.Option(metavar="NAME", help="only this data set")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of weights and batches")] = 0,
+) -> None:
+    """How far PyTorch and TensorFlow differ on the same weights and batches; exit code 1 when a bar is missed."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's remarks on this CPU are no part of the table
+    from pydantic import ValidationError
+
+    from harness.parity_table import ParityError, show_parity
+    from harness.suite import describe
+
+    try:
+        agree = show_parity(workload, dataset, seed)
+    except ParityError as error:
+        _refuse(f"parity: {error}")
+    except ValidationError as error:
+        _refuse(f"parity: {describe(error)}")
+    if not agree:
+        raise typer.Exit(EXIT_FAILED)
+
+
 @app.command()
 def doctor(
     download: Annotated[bool, typer.Option("--download", help="fetch Fashion-MNIST, checked by its hashes")] = False,

@@ -23,7 +23,7 @@ from harness.record import Record, ResultsFolder
 from harness.registry import frameworks_of
 from harness.runner import Setting, run_cell
 
-FRAMEWORKS = ("torch",)
+FRAMEWORKS = ("torch", "tensorflow")
 LAUNCH_LIMIT_S = 120
 COMMON: dict[str, Any] = {"epochs": 1.0, "evaluations": 3, "time_limit_s": 60}
 MOMENTUM_0 = {"momentum": 0.0}
@@ -155,7 +155,7 @@ def test_one_worker_is_serial_bit_for_bit(run: Run, strategy: Any) -> None:
     same_bits(run(strategy), run("serial"))
 
 
-@pytest.mark.parametrize("strategy", ["allreduce", "torch-ddp"])
+@pytest.mark.parametrize("strategy", ["allreduce", "torch-ddp", "tf-multiworker", "tf-mirrored", "tf-parameter-server"])
 def test_one_worker_with_the_frameworks_own_optimizer_is_serial(run: Run, framework: str, strategy: str) -> None:
     """To rounding: that optimizer multiplies and adds in one operation."""
     if framework not in frameworks_of(strategy):
@@ -169,10 +169,11 @@ def test_two_synchronous_workers_are_one_with_twice_the_batch(run: Run, workload
     same_losses(run(strategy, workers=2, workload=workload), run("serial", batch_size=64, workload=workload))
 
 
-def test_two_ddp_workers_are_one_with_twice_the_batch(run: Run, framework: str) -> None:
-    if framework not in frameworks_of("torch-ddp"):
-        pytest.skip(f"{framework} has no torch-ddp")
-    same_losses(run("torch-ddp", workers=2), run("serial", batch_size=64))
+@pytest.mark.parametrize("reference", ["torch-ddp", "tf-multiworker", "tf-mirrored"])
+def test_two_workers_of_a_reference_are_one_with_twice_the_batch(run: Run, framework: str, reference: str) -> None:
+    if framework not in frameworks_of(reference):
+        pytest.skip(f"{framework} has no {reference}")
+    same_losses(run(reference, workers=2), run("serial", batch_size=64))
 
 
 def test_momentum_is_that_of_the_whole_batch(run: Run) -> None:

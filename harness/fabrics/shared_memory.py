@@ -82,5 +82,8 @@ class SharedMemory:
     def total_steps(self, own_steps: int) -> int:
         return int(self._steps.sum())
 
+    def settings(self) -> dict[str, str]:
+        return {}
+
     def close(self) -> None:
         self._path.with_suffix(".new").unlink(missing_ok=True)
