@@ -56,9 +56,10 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
     from harness import registry
     from harness.cell import Cell
     from harness.clock import Clock
+    from harness.protocols import TellsStaleness
     from harness.record import WorkerPart
     from harness.sampling import Sampler, plan_of
-    from harness.training import Progress, Session, evaluate, train, warm_up, window_steps
+    from harness.training import Progress, Session, evaluate, time_averages, train, warm_up, window_steps
     from harness.workloads.registry import load_dataset
 
     cell = Cell.model_validate_json(cell_json)
@@ -98,7 +99,8 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
     snapshots = train(session, clock, report)
     train_s, cpu_s = clock.now(), _cpu_s() - cpu_before
     peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    points, digest = evaluate(session, snapshots)
+    pss_bytes = _pss_bytes()
+    evaluation = evaluate(session, snapshots)
     part = WorkerPart(
         rank=fabric.rank,
         cores=cores,
@@ -109,11 +111,15 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
         cpu_s=cpu_s,
         peak_rss_bytes=peak_rss_bytes,
         settings=replica.settings(),
+        pss_bytes=pss_bytes,
+        staleness_counts=fabric.staleness_counts() if isinstance(fabric, TellsStaleness) else None,
+        distances=evaluation.distances,
+        average_alone_s=time_averages(session),
     )
     if fabric.rank == 0:
         curve = {
-            "curve": [point.model_dump() for point in points],
-            "weights_sha256": digest,
+            "curve": [point.model_dump() for point in evaluation.points],
+            "weights_sha256": evaluation.weights_sha256,
             "num_parameters": replica.num_parameters,
         }
         write_atomically(connection.run_dir / CURVE_FILE, json.dumps(curve))
@@ -153,6 +159,15 @@ def _die_with_parent(lock: Path) -> None:
         except FileNotFoundError:
             pass  # it has ended the run and cleaned up
         os._exit(EXIT_ORPHANED)
+
+
+def _pss_bytes() -> int | None:
+    """Proportional set size of this process, as Linux tells it."""
+    try:
+        lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), None)
 
 
 def _cpu_s() -> float:
