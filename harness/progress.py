@@ -43,10 +43,12 @@ class SuiteWatcher:
     def cell_started(self, cell: Cell) -> None:
         self._title = cell.title
         self._started = time.monotonic()
-        self._bar.update(self._task, description=cell.title, now="starting", left=self._left())
+        self._bar.update(self._task, description=cell.title, now="starting", left=self._left(), refresh=True)
 
     def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None:
-        self._bar.update(self._task, now=f"{share:.0%} · {samples_per_s:,.0f} samples/s · loss {loss:.3f}")
+        self._bar.update(
+            self._task, now=f"{share:.0%} · {samples_per_s:,.0f} samples/s · loss {loss:.3f}", refresh=True
+        )
 
     def cell_ended(self, record: Record) -> None:
         self._num_ended += 1
@@ -57,7 +59,7 @@ class SuiteWatcher:
         if record.status != "ok" and record.log_tail:
             tail = "\n".join(record.log_tail.splitlines()[-8:])
             self._bar.console.print(tail, style="dim", highlight=False, markup=False, soft_wrap=True)
-        self._bar.update(self._task, completed=self._num_ended, now="", left=self._left())
+        self._bar.update(self._task, completed=self._num_ended, now="", left=self._left(), refresh=True)
 
     def _left(self) -> str:
         return f"about {in_minutes((self._num_cells - self._num_ended) * typical_s(self._seen_s))} left"
@@ -84,7 +86,9 @@ def watching(suite: Suite, folder: ResultsFolder) -> Iterator[SuiteWatcher]:
         TextColumn("{task.fields[now]}", table_column=Column(no_wrap=True, min_width=38)),
         TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True, min_width=17)),
     ]
-    with Progress(*columns, console=say, disable=not say.is_terminal, transient=True, expand=True) as bar:
+    live = say.is_terminal
+    # Drawn when there is news, about once a second: redrawing takes time from the workers.
+    with Progress(*columns, console=say, disable=not live, transient=True, expand=True, auto_refresh=False) as bar:
         yield SuiteWatcher(bar, num_missing, [record.wall_s for record in records])
 
 

@@ -20,6 +20,7 @@ from harness.launchers.command import LaunchCommand, Launcher
 from harness.launchers.hosts import Host, placement
 from harness.launchers.supervisor import Outcome, log_tail, supervise
 from harness.machine import describe_machine, installed_versions, revision
+from harness.protocols import EvaluatedModel
 from harness.record import Point, Record, ResultsFolder, Status, WorkerPart
 from harness.run_folder import RUNS_FOLDER, ProgressFile, clear_leftovers, reserve, run_folder
 from harness.suite import Suite
@@ -163,7 +164,7 @@ def make_record(
         evaluated_model=cell.evaluated_model,
         num_parameters=curve.get("num_parameters"),
         weights_sha256=curve.get("weights_sha256"),
-        curve=_timed_by_the_last(curve.get("curve", []), parts),
+        curve=_timed(curve.get("curve", []), parts, cell.evaluated_model),
         workers=parts,
         machine=describe_machine(),
         versions=installed_versions(),
@@ -196,11 +197,15 @@ def _read_parts(run_dir: Path, num_workers: int) -> tuple[list[WorkerPart], dict
     return parts, json.loads(curve_path.read_bytes()) if curve_path.exists() else {}
 
 
-def _timed_by_the_last(points: list[dict[str, Any]], parts: list[WorkerPart]) -> list[Point]:
-    """A model of all workers exists from when the last of them got there."""
+def _timed(points: list[dict[str, Any]], parts: list[WorkerPart], model: EvaluatedModel) -> list[Point]:
+    """A model of all workers exists from when the last of them got there; the shared one when rank 0 read it.
+
+    The shared model's last point is read when every worker is done.
+    """
     timed = []
     for index, point in enumerate(points):
-        times = [part.snapshots_s[index] for part in parts]
+        of_rank_0 = model == EvaluatedModel.SHARED and index < len(points) - 1
+        times = [point["time_s"]] if of_rank_0 else [part.snapshots_s[index] for part in parts]
         timed.append(Point.model_validate({**point, "time_s": max(times, default=point["time_s"])}))
     return timed
 

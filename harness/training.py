@@ -24,7 +24,7 @@ WARMUP_STEPS = 5
 MIN_WINDOWS = 50  # enough to see a drift within a run
 MAX_WINDOW_STEPS = 500  # so that a long run says now and then how it goes
 NUM_AVERAGES_ALONE = 5
-PROGRESS_EVERY_S = 0.5
+PROGRESS_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -114,17 +114,24 @@ def test_record_says_how_a_run_ended(tmp_path: Path, exit_code: int | None, stat
     assert (record.curve, record.workers, record.weights_sha256) == ([], [], None)
 
 
-def test_curve_has_the_time_of_the_last_worker_to_get_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("strategy", "times_s"),
+    [
+        ("delayed-averaging", [2.0, 4.0]),  # the mean of all is there when the last is
+        ("hogwild", [0.5, 4.0]),  # rank 0 read the shared model at 0.5 s; the last reading is after all are done
+    ],
+)
+def test_curve_has_the_time_at_which_its_model_was_there(tmp_path: Path, strategy: str, times_s: list[float]) -> None:
     (part,) = finished().workers
     for rank, snapshots_s in enumerate([[1.0, 4.0], [2.0, 3.0]]):
         own = WorkerPart(**{**vars(part), "rank": rank, "snapshots_s": snapshots_s})
         part_path(tmp_path, rank).write_text(own.model_dump_json())
-    point = '{"step": 1, "num_samples": 2, "time_s": 0, "evaluation_s": 0, "loss": NaN, "accuracy": 0.5}'
+    point = '{"step": 1, "num_samples": 2, "time_s": 0.5, "evaluation_s": 0, "loss": NaN, "accuracy": 0.5}'
     (tmp_path / CURVE_FILE).write_text(f'{{"curve": [{point}, {point}], "weights_sha256": "00", "num_parameters": 7}}')
-    record = made(tmp_path, 0, workers=2, strategy="hogwild")
+    record = made(tmp_path, 0, workers=2, strategy=strategy)
     assert record.status == "ok"
     assert record.log_tail is None
-    assert [point.time_s for point in record.curve] == [2.0, 4.0]
+    assert [point.time_s for point in record.curve] == times_s
     assert (record.weights_sha256, record.num_parameters) == ("00", 7)
 
 

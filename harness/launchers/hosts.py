@@ -10,8 +10,8 @@ from pathlib import Path
 from harness.cell import Cell
 
 LOCAL_NAMES = ("localhost", "127.0.0.1")
-_IN_LIST = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)(:(?P<slots>[1-9][0-9]*))?")
-_IN_FILE = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)(\s+slots\s*=\s*(?P<slots>[1-9][0-9]*))?")
+_IN_LIST = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)(:(?P<slots>[1-9][0-9]*))?")
+_IN_FILE = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)(\s+slots\s*=\s*(?P<slots>[1-9][0-9]*))?")
 
 
 class HostsError(Exception):
@@ -30,7 +30,7 @@ def this_machine() -> tuple[Host, ...]:
 
 def parse_hosts(text: str) -> tuple[Host, ...]:
     """From `a:2,b:2`; a host without slots has one. Raises HostsError."""
-    return tuple(_host(_IN_LIST, part, f"-H {text}", "name:slots,name:slots") for part in text.split(","))
+    return _hosts(_IN_LIST, text.split(","), f"-H {text}", "name:slots,name:slots")
 
 
 def read_hostfile(path: Path) -> tuple[Host, ...]:
@@ -42,14 +42,20 @@ def read_hostfile(path: Path) -> tuple[Host, ...]:
     named = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
     if not named:
         raise HostsError(f"--hostfile {path}: names no host; allowed: lines `name slots=2`")
-    return tuple(_host(_IN_FILE, line, f"--hostfile {path}", "lines `name slots=2`") for line in named)
+    return _hosts(_IN_FILE, named, f"--hostfile {path}", "lines `name slots=2`")
 
 
-def _host(pattern: re.Pattern[str], text: str, where: str, allowed: str) -> Host:
-    found = pattern.fullmatch(text.strip())
-    if found is None:
-        raise HostsError(f"{where}: {text!r} is no host; allowed: {allowed}")
-    return Host(name=found["name"], slots=int(found["slots"] or 1))
+def _hosts(pattern: re.Pattern[str], texts: list[str], where: str, allowed: str) -> tuple[Host, ...]:
+    hosts: dict[str, Host] = {}
+    for text in texts:
+        found = pattern.fullmatch(text.strip())
+        if found is None:
+            raise HostsError(f"{where}: {text!r} is no host; allowed: {allowed}")
+        name = found["name"]
+        if name in hosts:
+            raise HostsError(f"{where}: {name!r} stands twice; allowed: each host once")
+        hosts[name] = Host(name=name, slots=int(found["slots"] or 1))
+    return tuple(hosts.values())
 
 
 def placement(cell: Cell, hosts: tuple[Host, ...]) -> tuple[Host, ...]:

@@ -22,7 +22,7 @@ from harness.launchers.command import LaunchCommand
 
 RUN_VARIABLE = "HVDBENCH_RUN"
 LOG_FILE = "log.txt"
-POLL_S = 0.02
+POLL_S = 0.05  # the workers have use for every core: look seldom
 GRACE_S = 3.0
 TAIL_BYTES = 8192
 
@@ -56,13 +56,10 @@ def supervise(
                     )
                 )
             exit_code = _wait(running, started + time_limit_s, watch)
-        except BaseException:
+        finally:  # after success too: a worker may have left a child in a session of its own
             end_run(tag)
-            raise
-        if exit_code != 0:
-            end_run(tag)
-        for process in running:
-            process.wait()
+            for process in running:
+                process.wait()
     return Outcome(exit_code=exit_code, wall_s=time.monotonic() - started)
 
 

@@ -1,0 +1,59 @@
+"""A launcher is one function from a cell to commands: tested by equality."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import registry
+from harness.cell import Cell
+from harness.launchers.command import LaunchCommand
+from harness.launchers.hosts import Host
+from harness.protocols import Capability
+
+RUN_DIR = Path("/r/.runs/7")
+HERE = Path(sys.executable).parent
+WORKER = [sys.executable, "-m", "harness.worker", "/r/.runs/7"]
+
+
+def commands(named: tuple[Host, ...], more: list[str] | None = None, **fields: Any) -> list[LaunchCommand]:
+    cell = Cell.model_validate({"workload": "fnn", **fields})
+    launcher = registry.load(registry.LAUNCHERS[cell.needs])()
+    made: list[LaunchCommand] = launcher.commands(cell, named, RUN_DIR, more or [])
+    return made
+
+
+@pytest.mark.parametrize("controller", ["gloo", "mpi"])
+def test_horovodrun_on_this_machine(controller: str) -> None:
+    hosts = (Host(name="localhost", slots=2),)
+    made = commands(hosts, strategy="allreduce", workers=2, controller=controller)
+    assert [command.argv for command in made] == [
+        [f"{HERE}/horovodrun", "-np", "2", "-H", "localhost:2", f"--{controller}", *WORKER]
+    ]
+    assert made[0].environ == {}
+
+
+def test_horovodrun_on_hosts_with_arguments_of_the_user() -> None:
+    hosts = (Host(name="a", slots=3), Host(name="b.c", slots=3))
+    (made,) = commands(hosts, ["--network-interfaces", "eth0"], strategy="local-sgd", workers=6, hosts=2)
+    expected = f"{HERE}/horovodrun -np 6 -H a:3,b.c:3 --gloo --network-interfaces eth0 {' '.join(WORKER)}"
+    assert " ".join(made.argv) == expected
+
+
+@pytest.mark.parametrize("strategy", ["serial", "hogwild", "torch-ddp"])
+def test_processes_of_this_machine_are_told_their_rank(strategy: str) -> None:
+    workers = 1 if strategy == "serial" else 3
+    made = commands((Host(name="localhost", slots=workers),), strategy=strategy, workers=workers)
+    assert [command.argv for command in made] == [WORKER] * workers
+    assert [command.environ for command in made] == [
+        {"HVDBENCH_RANK": str(rank), "HVDBENCH_SIZE": str(workers)} for rank in range(workers)
+    ]
+
+
+def test_every_capability_has_a_launcher() -> None:
+    assert set(registry.LAUNCHERS) == set(Capability)
+    for path in registry.LAUNCHERS.values():
+        assert registry.load(path).name in ("horovodrun", "processes")

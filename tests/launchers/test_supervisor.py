@@ -1,0 +1,194 @@
+"""No process outlives its run, however it ends: real processes, small ones."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.launchers.command import LaunchCommand
+from harness.launchers.supervisor import RUN_VARIABLE, Outcome, end_run, log_tail, supervise
+
+SLEEP = "import time; time.sleep(60)"
+# A grandchild in a session of its own, as daemons make themselves; it writes its id and stays.
+DETACH = (
+    "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], "
+    "start_new_session=True); open({path!r}, 'w').write(str(child.pid))"
+)
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    path = tmp_path / f"run-{os.getpid()}-{tmp_path.name}"
+    path.mkdir()
+    return path
+
+
+def python(code: str, **environ: str) -> LaunchCommand:
+    return LaunchCommand(argv=[sys.executable, "-c", code], environ=environ)
+
+
+def nothing() -> None: ...
+
+
+def run(run_dir: Path, *commands: LaunchCommand, limit_s: float = 30.0, watch: Callable[[], None] = nothing) -> Outcome:
+    return supervise(list(commands), run_dir, time_limit_s=limit_s, watch=watch)
+
+
+def of_this_run(run_dir: Path) -> list[int]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(RUN_VARIABLE) == run_dir.name:
+                found.append(process.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
+def is_gone(pid: int, within_s: float = 5.0) -> bool:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_commands_that_end_well_give_0_and_their_output(run_dir: Path) -> None:
+    outcome = run(run_dir, python("print('one')"), python("import os; print(os.environ['TWO'])", TWO="two"))
+    assert outcome.exit_code == 0
+    assert 0 < outcome.wall_s < 30
+    assert sorted(log_tail(run_dir).split()) == ["one", "two"]
+
+
+def test_processes_know_their_run_and_have_no_terminal(run_dir: Path) -> None:
+    code = f"import os, sys; print(os.environ[{RUN_VARIABLE!r}], sys.stdin.read() == '', os.getsid(0) == os.getpid())"
+    run(run_dir, python(code))
+    assert log_tail(run_dir).split() == [run_dir.name, "True", "True"]
+
+
+def test_first_failure_ends_the_others(run_dir: Path) -> None:
+    outcome = run(run_dir, python(SLEEP), python("import sys; sys.exit(3)"))
+    assert outcome.exit_code == 3
+    assert outcome.wall_s < 10
+    assert of_this_run(run_dir) == []
+
+
+def test_killed_worker_ends_the_others(run_dir: Path) -> None:
+    outcome = run(run_dir, python(SLEEP), python("import os; os.kill(os.getpid(), 9)"))
+    assert outcome.exit_code == -signal.SIGKILL
+    assert of_this_run(run_dir) == []
+
+
+def test_time_limit_ends_a_hanging_worker(run_dir: Path) -> None:
+    outcome = run(run_dir, python(SLEEP), limit_s=0.5)
+    assert outcome.exit_code is None
+    assert 0.5 <= outcome.wall_s < 5
+    assert of_this_run(run_dir) == []
+
+
+def test_worker_deaf_to_sigterm_is_killed_after_the_grace_period(run_dir: Path) -> None:
+    deaf = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); {SLEEP}"
+    outcome = run(run_dir, python(deaf), limit_s=1.0)
+    assert outcome.exit_code is None
+    assert log_tail(run_dir) == "deaf\n"
+    assert 4.0 <= outcome.wall_s < 8
+    assert of_this_run(run_dir) == []
+
+
+@pytest.mark.parametrize("ending", ["", "; sys.exit(1)"], ids=["ends well", "fails"])
+def test_grandchild_in_a_session_of_its_own_is_ended(run_dir: Path, ending: str) -> None:
+    path = run_dir / "pid"
+    run(run_dir, python(DETACH.format(path=str(path)) + ending))
+    assert is_gone(int(path.read_text()))
+
+
+def test_interruption_ends_everything_and_is_passed_on(run_dir: Path) -> None:
+    def interrupt() -> None:
+        if log_tail(run_dir):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(run_dir, python(f"print('up', flush=True); {SLEEP}"), watch=interrupt)
+    assert of_this_run(run_dir) == []
+
+
+def test_command_that_cannot_start_ends_those_that_did(run_dir: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        run(run_dir, python(SLEEP), LaunchCommand(argv=["/nowhere/horovodrun"]))
+    assert of_this_run(run_dir) == []
+
+
+def test_end_run_leaves_other_runs_alone(run_dir: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", SLEEP], env={**os.environ, RUN_VARIABLE: "another"}) as other:
+        end_run(run_dir.name)
+        assert other.poll() is None
+        other.kill()
+
+
+def test_end_run_removes_the_runs_shared_memory() -> None:
+    tag = f"test-{os.getpid()}"
+    mine, others = Path(f"/dev/shm/hvdbench-{tag}.new"), Path(f"/dev/shm/hvdbench-other-{tag}")
+    try:
+        mine.touch()
+        others.touch()
+        end_run(tag)
+        assert not mine.exists()
+        assert others.exists()
+    finally:
+        others.unlink()
+
+
+def test_watch_is_called_while_they_run(run_dir: Path) -> None:
+    calls = []
+    run(run_dir, python("import time; time.sleep(0.5)"), watch=lambda: calls.append(threading.current_thread()))
+    assert len(calls) >= 5
+    assert set(calls) == {threading.main_thread()}
+
+
+def test_log_tail_is_the_end_of_a_long_log(run_dir: Path) -> None:
+    run(run_dir, python("print('x' * 100_000); print('the end')"))
+    tail = log_tail(run_dir)
+    assert len(tail) == 8192
+    assert tail.endswith("the end\n")
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from harness.cell import Cell
+from harness.launchers.hosts import this_machine
+from harness.record import ResultsFolder
+from harness.runner import Setting, run_cell
+class Watcher:
+    def cell_started(self, cell): ...
+    def cell_progress(self, share, samples_per_s, loss): print("training", flush=True)
+    def cell_ended(self, record): ...
+cell = Cell.model_validate({"workload": "fnn", "strategy": "hogwild", "workers": 2, "epochs": 3000})
+run_cell(cell, Setting(suite="a", folder=ResultsFolder(Path(sys.argv[1])), hosts=this_machine()), Watcher())
+"""
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_workers_end_themselves_when_their_parent_is_killed(tmp_path: Path) -> None:
+    """Nobody is left to end them: they see that the lock of the run folder is free."""
+    with subprocess.Popen([sys.executable, "-c", PARENT, tmp_path], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "training\n"
+        (run_dir,) = (tmp_path / ".runs").iterdir()
+        workers = of_this_run(run_dir)
+        assert len(workers) == 2
+        parent.kill()
+        parent.wait()
+    assert all(is_gone(pid, within_s=10) for pid in workers)
+    assert not list(Path("/dev/shm").glob(f"hvdbench-{run_dir.name}*"))
+    assert not list(tmp_path.glob("*.json"))
