@@ -11,8 +11,9 @@ from harness.cell import Cell
 from harness.protocols import Plan
 from harness.registry import STRATEGIES
 from harness.training import NUM_AVERAGES_ALONE, Evaluation, Session, Snapshot, evaluate, time_averages
-from tests.quadratic import NumpyReplica, Team, ThreadCollective, one_dimensional
+from tests.quadratic import NumpyReplica, Quadratic, Team, ThreadCollective
 
+PROBLEM = Quadratic(optima=np.zeros((1, 2)), curvature=np.ones(2), start=np.zeros(2), learning_rate=0.5)
 PLAN = Plan(num_workers=2, num_steps=4, steps_per_epoch=1.0)
 
 
@@ -24,7 +25,7 @@ def on_two_workers(strategy, work):
         Session(
             cell=cell,
             plan=PLAN,
-            replica=NumpyReplica(one_dimensional([0.0])),
+            replica=NumpyReplica(PROBLEM),
             fabric=ThreadCollective(rank, team),
             strategy=STRATEGIES[strategy](cell.options, PLAN),
             sampler=None,

@@ -63,7 +63,7 @@ class SharedMemory:
         slots = np.frombuffer(memory, np.int64, self.size * _SLOT_BYTES // 8).reshape(self.size, -1)
         self._arrivals, self._steps = slots[:, 0], slots[:, 1]
         # The same counters once more: adding up a memoryview takes a tenth of the time that NumPy does for so few.
-        self._live_steps = memoryview(memory).cast("q")[1 : len(slots) * _SLOT_BYTES // 8 : _SLOT_BYTES // 8]
+        self._live_steps = memoryview(memory)[:header_bytes].cast("q")[1 :: _SLOT_BYTES // 8]
         self._weights = torch.frombuffer(memory, dtype=torch.float32, count=num_weights, offset=header_bytes)
         self.barrier()
         if self.rank == 0:
