@@ -23,10 +23,13 @@ def test_staged_pair_is_stored_when_both_runs_are_there(tmp_path):
 
 
 def test_staged_half_of_a_pair_leaves_nothing(tmp_path):
-    staged = PairFolder(tmp_path).staged("feed", 3)
-    leave(staged.__enter__() / "a", finished())
+    def interrupted():
+        with PairFolder(tmp_path).staged("feed", 3) as staging:
+            leave(staging / "a", finished())
+            raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
-        staged.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+        interrupted()
     assert list(tmp_path.iterdir()) == []
 
 
