@@ -1,12 +1,19 @@
 """What `hvdbench check` answers to wrong input: never 0, never 1, always one message."""
 
+import contextlib
+import signal
 import subprocess
+import sys
+from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.check.test_stored import side
-from tests.command import hvdbench, write_suite
+from tests.command import hvdbench, started, wait_until, write_suite
 from tests.records import finished
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +71,34 @@ def test_check_needs_no_framework():
         "import sys, harness.check.command, harness.check.outputs, harness.check.stored\n"
         "print([name for name in ('torch', 'tensorflow', 'horovod') if name in sys.modules])"
     )
-    import sys
-
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def processes_at(path):
+    """Processes with the path on their command line."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if any(str(path) in part for part in process.cmdline()):
+                found.append(process)
+    return found
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="ref= arms need a git checkout")
+def test_check_interrupted_leaves_no_process_no_worktree_and_no_half_pair(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: serial, epochs: 4000}")
+    results = tmp_path / "results"
+    with started("check", suite, "--a", "ref=HEAD", "--b", "here", "--results", results) as process:
+        wait_until(lambda: bool(list(results.glob("*/.staged-*/*/.runs/*/progress.json"))), "a worker that trains")
+        assert list(tmp_path.glob("hvdbench-ref-*"))
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "the same command goes on" in errors
+    wait_until(lambda: not processes_at(results), "its processes to end")
+    assert not list(tmp_path.glob("hvdbench-ref-*"))
+    assert not list(results.glob("*/.staged-*"))
+    listed = subprocess.run(["git", "worktree", "list"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert str(tmp_path) not in listed
