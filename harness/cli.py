@@ -62,8 +62,8 @@ def run(
     Started inside a launch (horovodrun -np 4 hvdbench run ..., mpirun, srun), it runs the suite's collective cells of
     that size in the launched processes, and rank 0 records.
     """
+    from harness.existing import inside_a_launch, run_inside
     from harness.feasible import first_obstacle
-    from harness.launchers.existing import inside_a_launch, run_inside
     from harness.progress import console, show_matrix, watching
     from harness.record import ResultsFolder
     from harness.runner import Setting, run_suite

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, Self, SupportsFloat
+from typing import Any, ClassVar, Protocol, Self, SupportsFloat, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +89,16 @@ class CollectiveFabric(Fabric, Protocol):
 
     def mean_async(self, vector: Vector) -> Pending:
         """Starts a mean and returns at once; `vector` must not change until it has arrived. One may be under way."""
+        ...
+
+
+@runtime_checkable
+class TellsStaleness(Protocol):
+    """A fabric whose workers apply updates to weights that others may have changed since they were read."""
+
+    def staleness_counts(self) -> list[int]:
+        """This worker's updates since the last `broadcast`, by how many of others were applied between its read and
+        its write; the last place holds that many or more."""
         ...
 
 

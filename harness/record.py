@@ -62,6 +62,18 @@ class WorkerPart(_Part):
     train_s: float
     cpu_s: float  # user and system time of training; workers that are threads of one process have equal shares of it
     peak_rss_bytes: int  # likewise
+    # At the end of training: a page that k processes share counts as 1/k of one, and threads have
+    # equal shares. None where the system does not tell.
+    pss_bytes: int | None = None
+    # Updates by how many of other workers were applied between reading the weights and writing them; the last place
+    # holds that many or more. None where updates are not asynchronous.
+    staleness_counts: list[int] | None = None
+    # ‖x_i − x̄‖₂ of this worker's weights from the workers' mean, at each of `snapshots_s`. None where the evaluated
+    # model is no mean.
+    distances: list[float] | None = None
+    # Single averages of all weights, made after training with nothing else to do: what communication takes when
+    # nothing hides it. None where there is no collective.
+    average_alone_s: list[float] | None = None
     settings: dict[str, str]  # Horovod, MPI, thread and framework settings in force, and how the fabric works
 
 

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from harness.cell import Cell
 from harness.clock import Clock
-from harness.protocols import EvaluatedModel, Fabric, Plan, Replica, Strategy, Vector
+from harness.protocols import Capability, EvaluatedModel, Fabric, Plan, Replica, Strategy, Vector
 from harness.record import Point
 from harness.sampling import LearningRate, Sampler, evaluation_steps
 from harness.stopwatch import Stopwatch
@@ -21,6 +23,7 @@ from harness.stopwatch import Stopwatch
 WARMUP_STEPS = 5
 MIN_WINDOWS = 50  # enough to see a drift within a run
 MAX_WINDOW_STEPS = 500  # so that a long run says now and then how it goes
+NUM_AVERAGES_ALONE = 5
 PROGRESS_EVERY_S = 1.0
 
 
@@ -32,6 +35,15 @@ class Snapshot:
     num_samples: int  # of all workers, as this one could see
     at_s: float
     weights: Vector
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What became of the snapshots. Points and hash on rank 0 only."""
+
+    points: list[Point]
+    weights_sha256: str | None  # of the last weights evaluated
+    distances: list[float] | None  # of this worker's weights from the mean, for strategies judged by the mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +137,25 @@ def train(session: Session, clock: Clock, report: Callable[[Progress], None]) ->
     return snapshots
 
 
-def evaluate(session: Session, snapshots: list[Snapshot]) -> tuple[list[Point], str | None]:
-    """On rank 0 the evaluated model's curve and the hash of its last weights; elsewhere nothing.
+def time_averages(session: Session) -> list[float] | None:
+    """Seconds of single averages of all weights with nothing else going on; every rank has to call it."""
+    fabric: Any = session.fabric
+    if session.strategy.needs != Capability.COLLECTIVE or fabric.size == 1:
+        return None
+    taken_s = []
+    for _ in range(1 + NUM_AVERAGES_ALONE):
+        vector = session.replica.weights()
+        session.replica.synchronize()
+        fabric.barrier()
+        watch = Stopwatch()
+        fabric.mean(vector)
+        session.replica.synchronize()
+        taken_s.append(watch.elapsed_s())
+    return taken_s[1:]  # the first agrees on names and makes buffers
+
+
+def evaluate(session: Session, snapshots: list[Snapshot]) -> Evaluation:
+    """The evaluated model's curve.
 
     Every rank has to call it: the model of the averaging strategies is the mean of all workers'. A shared model is
     complete only when every worker is done, so its last point is read again.
@@ -136,12 +165,15 @@ def evaluate(session: Session, snapshots: list[Snapshot]) -> tuple[list[Point], 
     kind = session.strategy.evaluated
     points: list[Point] = []
     digest = None
+    distances = []
     fabric.barrier()
     for index, snapshot in enumerate(snapshots):
         vector, num_samples = snapshot.weights, snapshot.num_samples
         last = index == len(snapshots) - 1
         if kind == EvaluatedModel.MEAN_OF_WORKERS:
+            own = replica.to_numpy(vector).copy()  # `mean` may write into its argument
             vector = fabric.mean(vector)
+            distances.append(float(np.linalg.norm(own - replica.to_numpy(vector))))
         elif kind == EvaluatedModel.SHARED and last:
             vector = session.strategy.snapshot(session.replica, fabric)
             num_samples = fabric.total_steps(snapshot.step) * session.batch_size
@@ -161,4 +193,8 @@ def evaluate(session: Session, snapshots: list[Snapshot]) -> tuple[list[Point], 
         )
         if last:
             digest = hashlib.sha256(replica.to_numpy(vector).tobytes()).hexdigest()
-    return points, digest
+    return Evaluation(
+        points=points,
+        weights_sha256=digest,
+        distances=distances if kind == EvaluatedModel.MEAN_OF_WORKERS else None,
+    )

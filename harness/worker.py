@@ -97,10 +97,11 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
     from harness import registry
     from harness.cell import Cell
     from harness.clock import Clock
+    from harness.protocols import TellsStaleness
     from harness.record import WorkerPart
     from harness.sabotage import lowered, with_faults
     from harness.sampling import Sampler, plan_of
-    from harness.training import Progress, Session, evaluate, train, warm_up, window_steps
+    from harness.training import Progress, Session, evaluate, time_averages, train, warm_up, window_steps
     from harness.workloads.registry import load_dataset
 
     cell = Cell.model_validate_json(cell_json)
@@ -144,11 +145,11 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
     snapshots = train(session, clock, report)
     train_s, cpu_s = clock.now(), _cpu_s() - cpu_before
     peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    pss_bytes = _pss_bytes()
     num_workers = cell.workers // fabric.size
     share = num_workers / connection.workers_here  # of what can be measured of a process only
-    points, digest = evaluate(session, snapshots)
-    if cell.inject is not None:
-        points = lowered(points, cell.inject)
+    evaluation = evaluate(session, snapshots)
+    points = evaluation.points if cell.inject is None else lowered(evaluation.points, cell.inject)
     part = WorkerPart(
         rank=fabric.rank,
         num_workers=num_workers,
@@ -159,12 +160,16 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
         train_s=train_s,
         cpu_s=cpu_s * share,
         peak_rss_bytes=round(peak_rss_bytes * share),
+        pss_bytes=None if pss_bytes is None else round(pss_bytes * share),
+        staleness_counts=fabric.staleness_counts() if isinstance(fabric, TellsStaleness) else None,
+        distances=evaluation.distances,
+        average_alone_s=time_averages(session),
         settings={**replica.settings(), **fabric.settings()},
     )
     if fabric.rank == 0:
         curve = {
             "curve": [point.model_dump() for point in points],
-            "weights_sha256": digest,
+            "weights_sha256": evaluation.weights_sha256,
             "num_parameters": replica.num_parameters,
         }
         write_atomically(connection.run_dir / CURVE_FILE, json.dumps(curve))
@@ -204,6 +209,15 @@ def die_with_parent(lock: Path) -> None:
         except FileNotFoundError:
             pass  # it has ended the run and cleaned up
         os._exit(EXIT_ORPHANED)
+
+
+def _pss_bytes() -> int | None:
+    """Proportional set size of this process, as Linux tells it."""
+    try:
+        lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), None)
 
 
 def _cpu_s() -> float:

@@ -2,7 +2,7 @@
 
 from harness.analysis import load, load_all
 runs = load("results/quick")        # one row a run; harness/analysis/columns.py says what each column holds
-results = load_all("results/quick") # .runs, .workers, .windows, .curve
+results = load_all("results/quick") # .runs, .workers, .windows, .curve, .staleness
 """
 
 from __future__ import annotations

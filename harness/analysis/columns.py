@@ -1,4 +1,4 @@
-"""The columns of the four frames, each with its unit and meaning: the one place that documents them.
+"""The columns of the frames, each with its unit and meaning: the one place that documents them.
 
 A column is named after what it holds with the unit at the end; shares run from 0 to 1. What is missing in a record
 (a wait that a wrapper does not tell, a target that was not reached) is missing here, never 0.
@@ -75,11 +75,23 @@ RUNS = _columns(
     ("exposed_share", "float64", "share", "waiting for communication"),
     ("loader_share", "float64", "share", "waiting for the next batch"),
     ("bytes_per_step", "float64", "bytes", "sent by one worker in one step, mean over the run"),
+    ("average_alone_s", "float64", "s", "a single average of all weights with nothing else to do, median; "
+     "missing where there is no collective"),
+    ("communication_s", "float64", "s", "what a worker's averages would take one by one: those of the run, by the bytes "
+     "they send, times average_alone_s"),
+    ("hidden_share", "float64", "share", "of communication_s that nobody waited for: 1 − exposed / communication_s, "
+     "0 where more was waited than that"),
+    ("staleness_mean", "float64", "updates", "of others applied between read and write of an update, mean; "
+     "missing where updates are not asynchronous"),
+    ("staleness_p95", "float64", "updates", "its 95th percentile"),
+    ("consensus_distance", "float64", "", "distance of the workers' weights from their mean, √(Σ‖x_i − x̄‖²/m), mean over "
+     "the snapshots; missing where the evaluated model is no mean"),
     ("slowest_rank", "int64", "", "worker that computes longest for a step, communication excluded; -1 when unknown"),
     ("imbalance", "float64", "share", "by how much that worker is slower than the mean of all: 0.1 is 10 %"),
     ("startup_s", "float64", "s", "of the slowest worker, from its first line of Python to its first measured step"),
     ("cpu_share", "float64", "share", "CPU time used of the cores asked for; above 1 when workers used more"),
     ("peak_rss_bytes", "float64", "bytes", "sum over workers of each one's peak; shared pages count once a worker"),
+    ("pss_bytes", "float64", "bytes", "sum over workers at the end of training; a page that k share counts as 1/k of one"),
     # Learning.
     ("num_parameters", "float64", "", "trainable"),
     ("accuracy", "float64", "share", "of the evaluated model at the end"),
@@ -136,6 +148,13 @@ WINDOWS = _columns(
     ("is_steady", "bool", "", "whether it lies in the steady state of its run"),
 )
 
+STALENESS = _columns(
+    ("run", "str", "", "id of the run"),
+    ("rank", "int64", "", "of the worker"),
+    ("staleness", "int64", "updates", "of other workers applied between read and write; the last stands for more, too"),
+    ("num_updates", "int64", "", "of this worker that met so many"),
+)
+
 CURVE = _columns(
     ("run", "category", "", "id of the run"),
     ("step", "int64", "", "of each worker"),
@@ -145,6 +164,7 @@ CURVE = _columns(
     ("time_with_evaluation_s", "float64", "s", "time_s and all evaluations up to this one"),
     ("loss", "float64", "", "of the evaluated model, held-out set"),
     ("accuracy", "float64", "share", "of the evaluated model, held-out set"),
+    ("consensus_distance", "float64", "", "√(Σ‖x_i − x̄‖²/m) over the workers; missing where the model is no mean"),
 )
 
-FRAMES = {"runs": RUNS, "workers": WORKERS, "windows": WINDOWS, "curve": CURVE}
+FRAMES = {"runs": RUNS, "workers": WORKERS, "windows": WINDOWS, "curve": CURVE, "staleness": STALENESS}

@@ -30,12 +30,13 @@ _INDEX = "index.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """The four frames; harness/analysis/columns.py says what their columns hold. `run` joins them."""
+    """The frames; harness/analysis/columns.py says what their columns hold. `run` joins them."""
 
     runs: pd.DataFrame
     workers: pd.DataFrame
     windows: pd.DataFrame
     curve: pd.DataFrame
+    staleness: pd.DataFrame
 
 
 FRAME_NAMES = tuple(field.name for field in fields(Results))
@@ -47,7 +48,7 @@ def load(*folders: str | Path) -> pd.DataFrame:
 
 
 def load_all(*folders: str | Path) -> Results:
-    """All four frames. Raises ResultsError for a folder or file that cannot be used."""
+    """All frames. Raises ResultsError for a folder or file that cannot be used."""
     return Results(**_read(folders, FRAME_NAMES))
 
 

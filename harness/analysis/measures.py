@@ -1,4 +1,4 @@
-"""What one record says: its raw samples turned into the rows of the four frames (harness/analysis/columns.py)."""
+"""What one record says: its raw samples turned into the rows of the frames (harness/analysis/columns.py)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from harness.analysis.steady import Steady, steady_state
 from harness.cell import Cell
+from harness.fabrics.traffic import allreduce_bytes
 from harness.record import Point, Record, Window, WorkerPart
 
 WINDOW_FIELDS = (
@@ -63,7 +64,9 @@ class Rows:
     windows: list[NDArray[np.float64]]  # one array a worker, (windows, fields)
     ranks: list[int]
     steady: Steady
+    staleness: list[list[int] | None]  # of each worker
     curve: list[Point]
+    distances: list[float]  # consensus at each point of the curve, NaN where unknown
 
 
 def rows_of(record: Record, *, results: str) -> Rows:
@@ -71,6 +74,7 @@ def rows_of(record: Record, *, results: str) -> Rows:
     windows = [window_array(part.windows) for part in record.workers]
     steady = steady_state(seconds_per_sample(windows))
     kept = [array[steady.first :] for array in windows]
+    distances = consensus_distances(record.workers, len(record.curve))
     return Rows(
         run={
             **_identity(record, results),
@@ -78,13 +82,18 @@ def rows_of(record: Record, *, results: str) -> Rows:
             **time_shares(kept),
             **_resources(record, windows),
             **slowest(record.workers, kept),
+            **communication(record, windows),
+            **staleness(record.workers),
+            "consensus_distance": float(np.mean(distances)) if distances else math.nan,
             **to_target(record.curve, record.cell.target),
         },
         workers=[_worker_row(record.id, part, array) for part, array in zip(record.workers, kept, strict=True)],
         windows=windows,
         ranks=[part.rank for part in record.workers],
         steady=steady,
+        staleness=[part.staleness_counts for part in record.workers],
         curve=record.curve,
+        distances=distances,
     )
 
 
@@ -146,6 +155,46 @@ def slowest(parts: list[WorkerPart], kept: list[NDArray[np.float64]]) -> dict[st
         return {"slowest_rank": -1, "imbalance": math.nan}
     worst = int(each.argmax())
     return {"slowest_rank": parts[worst].rank, "imbalance": float(each[worst] / each.mean() - 1)}
+
+
+def communication(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, float]:
+    """What averaging takes by itself, and how much of that was hidden behind computing.
+
+    The exchanges of a run are counted by their bytes: so many averages of all weights (float32) have the same volume.
+    """
+    samples_s = [taken_s for part in record.workers for taken_s in part.average_alone_s or ()]
+    if not samples_s or not record.num_parameters:
+        return {"average_alone_s": math.nan, "communication_s": math.nan, "hidden_share": math.nan}
+    alone_s = float(np.median(samples_s))
+    num_bytes = float(np.mean([array[:, _BYTES].sum() for array in windows]))
+    exposed_s = float(np.mean([array[:, _EXPOSED].sum() for array in windows]))
+    total_s = alone_s * num_bytes / allreduce_bytes(4 * record.num_parameters, record.cell.workers)
+    return {
+        "average_alone_s": alone_s,
+        "communication_s": total_s,
+        "hidden_share": max(0.0, 1 - exposed_s / total_s) if total_s else math.nan,
+    }
+
+
+def staleness(parts: list[WorkerPart]) -> dict[str, float]:
+    """Over the updates of all workers."""
+    known = [part.staleness_counts for part in parts if part.staleness_counts]
+    counts = np.sum(known, axis=0) if known else np.zeros(1)
+    if not counts.sum():
+        return {"staleness_mean": math.nan, "staleness_p95": math.nan}
+    cumulative = np.cumsum(counts) / counts.sum()
+    return {
+        "staleness_mean": float(np.average(np.arange(len(counts)), weights=counts)),
+        "staleness_p95": float(np.searchsorted(cumulative, 0.95)),
+    }
+
+
+def consensus_distances(parts: list[WorkerPart], num_points: int) -> list[float]:
+    """√(Σ‖x_i − x̄‖²/m) at each snapshot."""
+    known = [part.distances for part in parts if part.distances is not None]
+    if len(known) < len(parts) or not known:
+        return [math.nan] * num_points
+    return [float(distance) for distance in np.sqrt(np.mean(np.square(known), axis=0))]
 
 
 def to_target(curve: list[Point], target: float | None) -> dict[str, Any]:
@@ -230,13 +279,16 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
 def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, float]:
     parts = record.workers
     if not parts:
-        return dict.fromkeys(("startup_s", "cpu_share", "peak_rss_bytes", "bytes_per_step"), math.nan)
+        return dict.fromkeys(("startup_s", "cpu_share", "peak_rss_bytes", "pss_bytes", "bytes_per_step"), math.nan)
     num_steps = sum(float(array[:, _STEPS].sum()) for array in windows)
-    busy_s = sum(part.train_s for part in parts) * record.cell.threads
+    # A part may speak for several workers (one process that drives them all), so its time counts for each.
+    busy_s = sum(part.train_s for part in parts) / len(parts) * record.cell.workers * record.cell.threads
+    pss = [part.pss_bytes for part in parts if part.pss_bytes is not None]
     return {
         "startup_s": max(sum(part.startup_s.values()) for part in parts),
         "cpu_share": sum(part.cpu_s for part in parts) / busy_s if busy_s else math.nan,
         "peak_rss_bytes": float(sum(part.peak_rss_bytes for part in parts)),
+        "pss_bytes": float(sum(pss)) if len(pss) == len(parts) else math.nan,
         "bytes_per_step": sum(float(a[:, _BYTES].sum()) for a in windows) / num_steps if num_steps else math.nan,
     }
 

@@ -1,4 +1,4 @@
-"""Collects the rows of many records into the four frames, keeping windows as arrays: a run has hundreds of them."""
+"""Collects the rows of many records into the frames, keeping windows as arrays: a run has hundreds of them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class FrameBuilder:
         self._runs: list[dict[str, Any]] = []
         self._workers: list[dict[str, Any]] = []
         self._curve: list[tuple[Any, ...]] = []
+        self._staleness: list[tuple[str, int, int, int]] = []
         self._windows: list[NDArray[np.float64]] = []
         self._window_places: list[tuple[int, int, int, int]] = []  # run, rank, number of windows, first steady one
 
@@ -29,11 +30,16 @@ class FrameBuilder:
         position = len(self._runs)
         self._runs.append(rows.run)
         self._workers.extend(rows.workers)
-        for rank, array in zip(rows.ranks, rows.windows, strict=True):
+        for rank_position, (rank, array) in enumerate(zip(rows.ranks, rows.windows, strict=True)):
             self._windows.append(array)
             self._window_places.append((position, rank, len(array), rows.steady.first))
+            self._staleness.extend(
+                (record.id, rank, staleness, num_updates)
+                for staleness, num_updates in enumerate(rows.staleness[rank_position] or ())
+                if num_updates
+            )
         evaluation_s = 0.0
-        for point in rows.curve:
+        for point, distance in zip(rows.curve, rows.distances, strict=True):
             evaluation_s += point.evaluation_s
             self._curve.append(
                 (
@@ -45,6 +51,7 @@ class FrameBuilder:
                     point.time_s + evaluation_s,
                     point.loss,
                     point.accuracy,
+                    distance,
                 )
             )
 
@@ -60,6 +67,7 @@ class FrameBuilder:
             "workers": pd.DataFrame(self._workers, columns=_names(FRAMES["workers"])),
             "windows": self._windows_frame(ids),
             "curve": curve,
+            "staleness": pd.DataFrame(self._staleness, columns=_names(FRAMES["staleness"])),
         }
         typed = {name: frame.astype(_dtypes(FRAMES[name])) for name, frame in made.items()}
         typed["runs"] = typed["runs"].sort_values(["started_at", "run"], ignore_index=True)

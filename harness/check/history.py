@@ -4,7 +4,7 @@ Per machine and cell, the launches of each commit become one median; a change po
 logarithms changes by more than their noise explains.
 
 Source: Killick et al., "Optimal Detection of Changepoints With a Linear Computational Cost" (arXiv 1101.1438), PELT, as
-`ruptures` has it; penalty after the Bayesian information criterion.
+`ruptures` has it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ METRICS = {"throughput": "samples/s", "time_to_target": "s"}
 _LEAST_COMMITS = 5  # fewer show no change point
 _LEAST_SEGMENT = 2  # a single odd commit is an outlier, not a change
 _NORMAL_MAD = 1.4826
+_LEAST_NOISE = 0.005  # between days no machine is steadier; an estimate below it comes from too few commits
+_PENALTY = 6.0  # twice the Bayesian information criterion's, since the noise is itself estimated from few points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +99,7 @@ def _marked(points: Sequence[HistoryPoint]) -> tuple[HistoryPoint, ...]:
     steps = np.diff(logs)
     # The noise of one point, from the differences of neighbours: level shifts hardly move their median.
     noise = _NORMAL_MAD * float(np.median(np.abs(steps - np.median(steps)))) / math.sqrt(2)
-    penalty = 3 * math.log(len(logs)) * max(noise, 1e-4) ** 2
+    penalty = _PENALTY * math.log(len(logs)) * max(noise, _LEAST_NOISE) ** 2
     ends = ruptures.Pelt(model="l2", min_size=_LEAST_SEGMENT, jump=1).fit(logs.reshape(-1, 1)).predict(pen=penalty)
     starts = [0, *ends[:-1]]
     levels = [float(np.median(logs[start:end])) for start, end in zip(starts, ends, strict=True)]

@@ -17,6 +17,7 @@ from harness.check.worktree import ArmError
 from harness.record import SCHEMA_VERSION, Record, ResultsFolder
 
 ENTRY = "harness.run_one"
+_TOO_OLD = f"its checkout is older than {ENTRY}, by which the check runs cells; take a newer ref"
 _ABOUT_LIMIT_S = 120
 _ENDING_S = 30.0  # beyond the cell's own time limit, for start, evaluation and cleaning up
 
@@ -34,6 +35,9 @@ class About:
 
 def ask_about(arm: Arm, cells: Sequence[Cell]) -> About:
     """Makes sure that the arm can run the cells. Raises ArmError that says what it lacks."""
+    # Looked for as a file: an editable install would offer its own module in place of one that an old ref lacks.
+    if arm.root is not None and not (arm.root / f"{ENTRY.replace('.', '/')}.py").exists():
+        raise ArmError(f"arm {arm.name}: {_TOO_OLD}")
     with tempfile.TemporaryDirectory(prefix="hvdbench-about-") as scratch:
         listed = Path(scratch) / "cells.json"
         listed.write_text(json.dumps([_content(arm, cell) for cell in cells]))
@@ -64,7 +68,7 @@ def ask_about(arm: Arm, cells: Sequence[Cell]) -> About:
 
 def _why_not(errors: str) -> str:
     if f"No module named {ENTRY}" in errors:
-        return f"that checkout is older than {ENTRY}, by which the check runs cells; take a newer ref"
+        return _TOO_OLD
     if "No module named" in errors or "ModuleNotFoundError" in errors:
         return f"its environment lacks what the harness needs: {errors.strip().splitlines()[-1]}"
     return f"its harness does not start: {' '.join(errors.strip().splitlines()[-1:])}"

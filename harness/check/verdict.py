@@ -103,7 +103,8 @@ class Verdict:
     @property
     def headline(self) -> str:
         gated = [c for _, c in self.comparisons if c.outcome != Outcome.REPORTED]
-        what = f"{len(self.cells)} cells, {len(gated)} gated comparisons: {self.arm_b} against {self.arm_a}"
+        cells, comparisons = _counted(len(self.cells), "cell"), _counted(len(gated), "gated comparison")
+        what = f"{cells}, {comparisons}: {self.arm_b} against {self.arm_a}"
         if self.num_failed:
             return f"REGRESSION: {self.num_failed} of {what}"
         if self.exit_code == EXIT_INCONCLUSIVE:
@@ -120,6 +121,10 @@ class Verdict:
             **asdict(self),
         }
         return json.dumps(_plain(content), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,8 @@ _WORSE_BETTER = {
     "scaling_efficiency": ("less efficient", "more efficient"),
 }
 
+_LEAST_SAID = 0.0005  # less would read as 0.0 %
+
 
 def size(effect: float, scale: str) -> str:
     """An effect's size: `7.2 %` or `1.4 points`."""
@@ -35,8 +37,10 @@ def effect_in_words(metric: str, scale: str, effect: float, low: float, high: fl
         return "no pair to compare"
     if effect == low == high == 0:
         return "unchanged"
-    side = size(abs(effect), scale)
-    return f"{side} {direction(metric, effect)} [{_signed(low, scale)}, {_signed(high, scale)}]"
+    between = f"[{_signed(low, scale)}, {_signed(high, scale)}]"
+    if abs(effect) < _LEAST_SAID:
+        return f"unchanged {between}"
+    return f"{size(abs(effect), scale)} {direction(metric, effect)} {between}"
 
 
 def _signed(effect: float, scale: str) -> str:

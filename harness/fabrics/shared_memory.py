@@ -17,6 +17,7 @@ import torch
 from harness.cell import Cell
 from harness.clock import Clock
 from harness.fabrics.connection import Connection
+from harness.fabrics.staleness import Staleness
 
 _SLOT_BYTES = 64
 _POLL_S = 0.0001
@@ -32,6 +33,7 @@ class SharedMemory:
         self.bytes_sent = 0
         self._path = Path("/dev/shm") / f"hvdbench-{connection.run_dir.name}"
         self._weights: torch.Tensor | None = None
+        self._staleness = Staleness()
 
     def broadcast(self, vector: torch.Tensor) -> torch.Tensor:
         """Rank 0's vector becomes the shared weights, and all counts of steps start again."""
@@ -43,6 +45,7 @@ class SharedMemory:
             self._weights.copy_(vector)
         self._steps[self.rank] = 0
         self.barrier()
+        self._staleness.restart()
         return self.read()
 
     def _map(self, num_weights: int) -> None:
@@ -59,6 +62,8 @@ class SharedMemory:
             memory = mmap.mmap(file.fileno(), total_bytes)
         slots = np.frombuffer(memory, np.int64, self.size * _SLOT_BYTES // 8).reshape(self.size, -1)
         self._arrivals, self._steps = slots[:, 0], slots[:, 1]
+        # The same counters once more: adding up a memoryview takes a tenth of the time that NumPy does for so few.
+        self._live_steps = memoryview(memory)[:header_bytes].cast("q")[1 :: _SLOT_BYTES // 8]
         self._weights = torch.frombuffer(memory, dtype=torch.float32, count=num_weights, offset=header_bytes)
         self.barrier()
         if self.rank == 0:
@@ -71,11 +76,13 @@ class SharedMemory:
 
     def read(self) -> torch.Tensor:
         assert self._weights is not None, "broadcast comes first"
+        self._staleness.weights_read(sum(self._live_steps))
         return self._weights.clone()
 
     def add(self, delta: torch.Tensor) -> None:
         assert self._weights is not None, "broadcast comes first"
         self._weights.add_(delta)
+        self._staleness.update_applied(sum(self._live_steps))
         self._steps[self.rank] += 1
         self.bytes_sent += delta.nbytes
 
@@ -84,6 +91,9 @@ class SharedMemory:
 
     def settings(self) -> dict[str, str]:
         return {}
+
+    def staleness_counts(self) -> list[int]:
+        return self._staleness.counts
 
     def close(self) -> None:
         self._path.with_suffix(".new").unlink(missing_ok=True)

@@ -26,7 +26,7 @@ BALLAST_BYTES = 64 * 1024**2
 
 # Long enough to train for a second or two, beside two to eight seconds of starting up.
 ALONE = Cell(workload="fnn", strategy="serial", epochs=120, evaluations=10)
-TOGETHER = Cell(workload="cnn", strategy="allreduce-flat", workers=2, epochs=8, evaluations=8, target=0.9)
+TOGETHER = Cell(workload="cnn", strategy="allreduce-flat", workers=2, epochs=20, evaluations=10)
 CELLS = (ALONE, TOGETHER)
 SETTINGS = CheckSettings()
 

@@ -158,6 +158,8 @@ def _side_by_side(recorded: Recorded, rest: Pools, loaded: Pools) -> list[str]:
         observed = recorded.faults.get(fault.name)
         if fault.name.startswith("slower") and observed is not None and pool([observed]) and rest:
             columns[fault.name] = (faulty(observed, rest), fault.cell.group)
+    if not columns:
+        return []
     heading = " | ".join(columns)
     lines = [f"| rule | {heading} |", "|---|" + "---|" * len(columns)]
     for rule in RULES:
