@@ -65,6 +65,7 @@ def test_hogwild_is_threads_and_says_so(tmp_path: Path) -> None:
     assert num_samples(record) == NUM_STEPS * 64
     assert record.curve[-1].num_samples == NUM_STEPS * 64
     assert record.curve[-1].accuracy > 0.9
+    assert [sum(part.staleness_counts or []) for part in record.workers] == [NUM_STEPS, NUM_STEPS]
     peaks = [part.peak_rss_bytes for part in record.workers]
     assert max(peaks) < 1.05 * min(peaks)  # shares of one process
 
