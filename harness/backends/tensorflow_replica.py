@@ -27,15 +27,21 @@ from harness.workloads.registry import MODELS
 EVALUATION_BATCH = 500
 
 
-def prepare(*, num_threads: int) -> None:
-    """Sizes TensorFlow's thread pools, once a process. Raises ValueError when they already stand at another size."""
+def prepare(*, num_threads: int, gpus: Sequence[int] = ()) -> None:
+    """Sizes TensorFlow's thread pools and hides all GPUs but those named, once a process.
+
+    Raises ValueError when TensorFlow already runs with others.
+    """
     try:
+        present = tf.config.list_physical_devices("GPU")
+        tf.config.set_visible_devices([present[index] for index in gpus], "GPU")
         tf.config.threading.set_intra_op_parallelism_threads(num_threads)
         tf.config.threading.set_inter_op_parallelism_threads(num_threads)
     except RuntimeError:
         running = tf.config.threading.get_intra_op_parallelism_threads()
         raise ValueError(
-            f"threads: {num_threads} are asked for, but TensorFlow already runs with {running} in this process"
+            f"threads: {num_threads} and GPUs {list(gpus)} are asked for, but TensorFlow already runs in this process, "
+            f"with {running} threads"
         ) from None
 
 
@@ -43,7 +49,7 @@ class TensorFlowReplica:
     """Implements harness.protocols.Replica."""
 
     def __init__(self, cell: Cell, dataset: Dataset, *, local_rank: int) -> None:
-        self._device = _device(cell.device, local_rank)
+        self._device = f"/{cell.device.upper()}:0"  # `prepare` shows this process its own
         self._layers = MODELS[cell.workload].layers(dataset.num_classes)
         self._layouts = layouts(self._layers, dataset.image_shape)
         self._sizes = [int(np.prod(layout.native)) for layout in self._layouts]
@@ -185,10 +191,6 @@ class TensorFlowReplica:
             "tensorflow.intra_op_threads": str(tf.config.threading.get_intra_op_parallelism_threads()),
             "tensorflow.inter_op_threads": str(tf.config.threading.get_inter_op_parallelism_threads()),
         }
-
-
-def _device(kind: str, local_rank: int) -> str:
-    return f"/GPU:{local_rank}" if kind == "gpu" else "/CPU:0"
 
 
 def _on_device(split: Split) -> tuple[Tensor, Tensor]:
