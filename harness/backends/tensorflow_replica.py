@@ -55,7 +55,6 @@ class TensorFlowReplica:
         self._sizes = [int(np.prod(layout.native)) for layout in self._layouts]
         initial = initial_weights(parameters_of(self._layers, dataset.image_shape), cell.seed)
         arrays = [layout.to_native(array) for layout, array in zip(self._layouts, initial, strict=True)]
-        self._arrays = arrays
         self._momentum, self._weight_decay = cell.momentum, cell.weight_decay
         self._native: Training | None = None
         with tf.device(self._device):
@@ -64,6 +63,7 @@ class TensorFlowReplica:
             self._momentum_tensor = tf.constant(cell.momentum)
             self._images, self._labels = _on_device(dataset.train)
             self._test_images, self._test_labels = _on_device(dataset.test)
+        self._learning_rate = 0.0
         self.set_learning_rate(cell.learning_rate)
         self._gradient, self._update, self._score = self._compile()
         self._gradient_by_size: dict[int, Any] = {}
@@ -135,23 +135,21 @@ class TensorFlowReplica:
         if self._native is not None:
             return
         model = Model(
-            initial=self._arrays,
+            initial=[part.numpy() for part in self._parameters(self.weights())],
             loss=self._loss,
             images=self._images,
             labels=self._labels,
             momentum=self._momentum,
             weight_decay=self._weight_decay,
         )
-        weights = self.weights()
         self._native = fabric.distribute(model, averaging)
-        self.set_weights(weights)
 
     def native_step(self, batch: Tensor) -> Tensor:
         assert self._native is not None, "average_gradients_over comes first"
         return self._native.step(batch, self._learning_rate_tensor)
 
     def set_learning_rate(self, learning_rate: float) -> None:
-        if getattr(self, "_learning_rate", None) != learning_rate:  # making a tensor of it each step would show
+        if learning_rate != self._learning_rate:  # making a tensor of it each step would show
             self._learning_rate = learning_rate
             self._learning_rate_tensor = tf.constant(learning_rate, tf.float32)
 
