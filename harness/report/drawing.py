@@ -83,10 +83,8 @@ def stacked_rows(axes: Axes, labels: Sequence[str], shares: pd.DataFrame) -> Non
     _name_rows(axes, labels)
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1))
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    figure.legend(loc="outside upper left", ncols=len(PHASES), frameon=False, fontsize=8, handlelength=0.8,
-                  handletextpad=0.4, columnspacing=1.2)  # fmt: skip
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(PHASES), frameon=False, fontsize=8,
+                handlelength=0.8, handletextpad=0.4, columnspacing=1.2, borderaxespad=0.1)  # fmt: skip
 
 
 def line_with_band(axes: Axes, data: pd.DataFrame, look: Look, *, x: str, y: str) -> None:
