@@ -3,10 +3,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test perf lint format lock clean
+.PHONY: help setup bench test check check-evidence perf lint format lock clean
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup:  ## the environment in .venv: exact pins, Horovod built once and cached
 	@test -n "$(PYTHON)" || { echo "set-up: no Python: apt-get install python3.11 python3.11-venv python3.11-dev"; exit 2; }
@@ -18,6 +18,12 @@ bench: setup  ## the quick suite and its report, in about ten minutes
 
 test: setup lint  ## lint and all tests
 	@$(BIN)/python -m pytest
+
+check: setup  ## is the working tree slower, hungrier or less accurate than the last commit?
+	@$(BIN)/hvdbench check suites/smoke.yaml --a ref=HEAD --b here
+
+check-evidence: setup  ## what proves the check: about three hours, goes on where it was interrupted
+	@$(BIN)/python -m tests.evidence
 
 perf: setup  ## the harness' own speed, as ratios of interleaved runs
 	@$(BIN)/python -m tests.perf

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
+from harness.injection import Injection
 from harness.protocols import Capability, EvaluatedModel, StrategyOptions
 from harness.registry import REPLICAS, STRATEGIES, frameworks_of
 from harness.strict import Strict
@@ -53,6 +54,7 @@ class Cell(Strict):
     target: Annotated[float | None, Field(gt=0, le=1)] = None
     seed: int = Field(0, ge=0)
     time_limit_s: float = Field(600.0, gt=0)
+    inject: Injection | None = Field(None, description="faults put in on purpose, to prove the regression check")
 
     @model_validator(mode="before")
     @classmethod
@@ -123,6 +125,10 @@ class Cell(Strict):
             raise ValueError(
                 f"batch_size: {self.batch_size} does not divide among {self.workers} workers (batch_per: global)"
             )
+        if self.inject is not None and self.inject.rank >= self.workers:
+            raise ValueError(f"inject.rank: {self.inject.rank}; allowed: below workers {self.workers}")
+        if self.inject is not None and self.inject.doubled_traffic and self.needs != Capability.COLLECTIVE:
+            raise ValueError(f"inject.doubled_traffic: {self.strategy} has no collective to repeat")
         self._check_adasum()
         return self
 
@@ -155,13 +161,22 @@ class Cell(Strict):
 
     @property
     def key(self) -> str:
-        """Sixteen hex digits, the same for the same cell on every machine and in every session."""
-        return _digest(self.model_dump(mode="json"))
+        """Sixteen hex digits, the same for the same cell on every machine and in every session.
+
+        Not cached in the cell: `model_copy` would hand the old key on to a copy with another seed.
+        """
+        return _digest(self._identity())
 
     @property
     def group(self) -> str:
         """The key without the seed: runs of one group repeat each other."""
-        return _digest(self.model_dump(mode="json", exclude={"seed"}))
+        identity = self._identity()
+        del identity["seed"]
+        return _digest(identity)
+
+    def _identity(self) -> dict[str, Any]:
+        """All fields; `inject` only where there is one, so that ordinary cells do not know of it."""
+        return self.model_dump(mode="json", exclude={"inject"} if self.inject is None else None)
 
     def with_seed(self, seed: int) -> Cell:
         """The same cell with another seed."""
@@ -181,6 +196,8 @@ class Cell(Strict):
         parts.append(f"{self.workers}×{self.threads} {self.device}")
         if self.controller:
             parts.append(self.controller)
+        if self.inject is not None:
+            parts.append(self.inject.in_words())
         return " · ".join([*parts, f"seed {self.seed}"])
 
 

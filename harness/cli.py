@@ -62,8 +62,8 @@ def run(
     Started inside a launch (horovodrun -np 4 hvdbench run ..., mpirun, srun), it runs the suite's collective cells of
     that size in the launched processes, and rank 0 records.
     """
+    from harness.existing import inside_a_launch, run_inside
     from harness.feasible import first_obstacle
-    from harness.launchers.existing import inside_a_launch, run_inside
     from harness.progress import console, show_matrix, watching
     from harness.record import ResultsFolder
     from harness.runner import Setting, run_suite
@@ -147,6 +147,29 @@ def export(
         out.write_bytes(content)
 
 
+@app.command(name="parity")
+def parity_(
+    workload: Annotated[str | None, typer.Argument(metavar="[WORKLOAD]", help="every parameter of this one")] = None,
+    dataset: Annotated[str | None, typer.Option(metavar="NAME", help="only this data set")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of weights and batches")] = 0,
+) -> None:
+    """How far PyTorch and TensorFlow differ on the same weights and batches; exit code 1 when a bar is missed."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's remarks on this CPU are no part of the table
+    from pydantic import ValidationError
+
+    from harness.parity_table import ParityError, show_parity
+    from harness.suite import describe
+
+    try:
+        agree = show_parity(workload, dataset, seed)
+    except ParityError as error:
+        _refuse(f"parity: {error}")
+    except ValidationError as error:
+        _refuse(f"parity: {describe(error)}")
+    if not agree:
+        raise typer.Exit(EXIT_FAILED)
+
+
 @app.command()
 def doctor(
     download: Annotated[bool, typer.Option("--download", help="fetch Fashion-MNIST, checked by its hashes")] = False,
@@ -159,6 +182,61 @@ def doctor(
     if download:
         download_fashion_mnist()
     show_findings(examine())
+
+
+@app.command()
+def check(
+    suite: Annotated[Path | None, typer.Argument(metavar="[SUITE]", help="its cells are run by both arms")] = None,
+    a: Annotated[
+        str, typer.Option("--a", metavar="ARM", help="the baseline: here, ref=main, python=PATH, env:X=1")
+    ] = "",
+    b: Annotated[str, typer.Option("--b", metavar="ARM", help="the candidate, likewise; parts joined by commas")] = "",
+    baseline: Annotated[Path | None, typer.Option(metavar="RESULTS", help="instead: stored results ...")] = None,
+    candidate: Annotated[Path | None, typer.Option(metavar="RESULTS", help="... held against others")] = None,
+    settings: Annotated[
+        Path | None, typer.Option("--gates", metavar="SUITE", help="for stored results: the suite whose gates hold")
+    ] = None,
+    only: OnlyOption = "",
+    time_budget: Annotated[
+        float | None, typer.Option(min=1, metavar="SECONDS", help="start no further pair after it")
+    ] = None,
+    results: Annotated[Path, typer.Option("--results", metavar="DIR", help="where pairs are kept")] = Path(
+        "results/check"
+    ),
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="where the files for CI go")
+    ] = None,
+) -> None:
+    """Is B slower, hungrier or less accurate than A? Exit 0 no, 1 yes, 2 could not run, 3 cannot tell.
+
+    Runs both arms in random, interleaved pairs and confirms what looks worse with fresh ones; interrupted, the same
+    command goes on. With --baseline and --candidate it compares what is stored: it screens, and never convicts.
+    """
+    from harness.check.command import check_arms, check_stored
+
+    if baseline or candidate:
+        if not (baseline and candidate) or suite or a or b:
+            _refuse("check: allowed: SUITE --a ARM --b ARM, or --baseline RESULTS --candidate RESULTS")
+        gates = _load(settings, only="").check if settings else None
+        raise typer.Exit(check_stored(baseline, candidate, gates, output))
+    if not (suite and a and b):
+        _refuse("check: needs SUITE --a ARM --b ARM, or --baseline RESULTS --candidate RESULTS; see check --help")
+    loaded = _load(suite, only=only)
+    with _interruptible():
+        raise typer.Exit(check_arms(loaded, a, b, results=results, output=output, time_budget_s=time_budget))
+
+
+@app.command()
+def history(
+    results: ResultsArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="where figure and table go")] = Path(
+        "reports/history"
+    ),
+) -> None:
+    """Throughput and time to target over commits, with change points marked. Advisory: only `check` convicts."""
+    from harness.check.command import show_history
+
+    show_history(results, output)
 
 
 def main() -> NoReturn:
@@ -175,12 +253,13 @@ def main() -> NoReturn:
 
 def _is_the_users(error: Exception) -> bool:
     """Errors with a message for the user; imported only when there is one."""
+    from harness.check.worktree import ArmError
     from harness.launchers.hosts import HostsError
     from harness.record import ResultsError
     from harness.suite import SuiteError
     from harness.workloads.data import DatasetError
 
-    return isinstance(error, (SuiteError, ResultsError, HostsError, DatasetError))
+    return isinstance(error, (SuiteError, ResultsError, HostsError, DatasetError, ArmError))
 
 
 def _load(path: Path, *, only: str, repeats: int | None = None, controller: str | None = None) -> Suite:

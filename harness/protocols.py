@@ -38,6 +38,9 @@ class Capability(StrEnum):
     COLLECTIVE = "collective"  # Horovod
     SHARED = "shared"  # one set of weights in memory that all workers write
     TORCH_DISTRIBUTED = "torch-distributed"  # PyTorch's own process group, for the reference strategy
+    TF_MULTIWORKER = "tf-multiworker"  # TensorFlow's own collectives over gRPC
+    TF_MIRRORED = "tf-mirrored"  # one TensorFlow process over several of its devices
+    TF_PARAMETER_SERVER = "tf-parameter-server"  # TensorFlow's own servers over gRPC
 
 
 class EvaluatedModel(StrEnum):
@@ -70,6 +73,10 @@ class Fabric(Protocol):
 
     def total_steps(self, own_steps: int) -> int:
         """Steps all workers have taken together when this one has taken `own_steps`."""
+        ...
+
+    def settings(self) -> dict[str, str]:
+        """How this fabric works where that is not plain from the strategy, for the record."""
         ...
 
     def close(self) -> None: ...

@@ -54,14 +54,16 @@ class WorkerPart(_Part):
     """What one worker measured."""
 
     rank: int
+    num_workers: int = 1  # whom it speaks for: all of the cell's where one process drives them
     cores: list[int] | None  # pinned to these, None when not pinned
     startup_s: dict[str, float]  # by phase: import, data, model, connect, warm-up
     windows: list[Window]
     snapshots_s: list[float]  # when the weights that `curve` evaluates were copied
     train_s: float
-    cpu_s: float  # user and system time of training
-    peak_rss_bytes: int
-    # At the end of training: a page that k processes share counts as 1/k of one. None where the system does not tell.
+    cpu_s: float  # user and system time of training; workers that are threads of one process have equal shares of it
+    peak_rss_bytes: int  # likewise
+    # At the end of training: a page that k processes share counts as 1/k of one, and threads have
+    # equal shares. None where the system does not tell.
     pss_bytes: int | None = None
     # Updates by how many of other workers were applied between reading the weights and writing them; the last place
     # holds that many or more. None where updates are not asynchronous.
@@ -72,7 +74,7 @@ class WorkerPart(_Part):
     # Single averages of all weights, made after training with nothing else to do: what communication takes when
     # nothing hides it. None where there is no collective.
     average_alone_s: list[float] | None = None
-    settings: dict[str, str]  # Horovod, MPI and thread settings in force
+    settings: dict[str, str]  # Horovod, MPI, thread and framework settings in force, and how the fabric works
 
 
 class Point(_Part):
@@ -112,7 +114,9 @@ class Record(_Part):
     log_tail: str | None  # end of the workers' output when it is not ok
     started_at: str  # UTC, ISO 8601
     wall_s: float  # from launch to record
-    launcher: str  # horovodrun, processes, or existing (started inside a launch)
+    # horovodrun; processes; threads, of one process; process, one that drives all workers; coordinator, with servers;
+    # existing, started inside a launch
+    launcher: str
     command: list[str]
     evaluated_model: str
     num_parameters: int | None

@@ -10,7 +10,7 @@ import importlib
 from typing import Any
 
 from harness.protocols import Capability, Strategy
-from harness.strategies.allreduce import Allreduce, TorchDDP
+from harness.strategies.allreduce import Allreduce, TFMirrored, TFMultiWorker, TFParameterServer, TorchDDP
 from harness.strategies.delayed_averaging import DelayedAveraging
 from harness.strategies.hogwild import Hogwild
 from harness.strategies.local_sgd import AllreduceFlat, LocalSGD, PostLocalSGD
@@ -25,22 +25,46 @@ STRATEGIES: dict[str, type[Strategy]] = {
     "delayed-averaging": DelayedAveraging,
     "hogwild": Hogwild,
     "torch-ddp": TorchDDP,
+    "tf-multiworker": TFMultiWorker,
+    "tf-mirrored": TFMirrored,
+    "tf-parameter-server": TFParameterServer,
 }
 
-REPLICAS = {"torch": "harness.backends.torch_replica:TorchReplica"}
+REPLICAS = {
+    "torch": "harness.backends.torch_replica:TorchReplica",
+    "tensorflow": "harness.backends.tensorflow_replica:TensorFlowReplica",
+}
+
+# What a framework has to be told once a process, before anything else of it is used.
+PREPARATIONS = {
+    "torch": "harness.backends.torch_replica:prepare",
+    "tensorflow": "harness.backends.tensorflow_replica:prepare",
+}
 
 FABRICS = {
     (Capability.ALONE, "torch"): "harness.fabrics.alone:Alone",
     (Capability.COLLECTIVE, "torch"): "harness.fabrics.horovod_torch:HorovodTorch",
     (Capability.SHARED, "torch"): "harness.fabrics.shared_memory:SharedMemory",
     (Capability.TORCH_DISTRIBUTED, "torch"): "harness.fabrics.torch_distributed:TorchDistributed",
+    (Capability.ALONE, "tensorflow"): "harness.fabrics.alone:Alone",
+    (Capability.COLLECTIVE, "tensorflow"): "harness.fabrics.horovod_tensorflow:HorovodTensorFlow",
+    (Capability.SHARED, "tensorflow"): "harness.fabrics.shared_variable:SharedVariable",
+    (Capability.TF_MULTIWORKER, "tensorflow"): "harness.fabrics.tensorflow_distribute:MultiWorker",
+    (Capability.TF_MIRRORED, "tensorflow"): "harness.fabrics.tensorflow_distribute:Mirrored",
+    (Capability.TF_PARAMETER_SERVER, "tensorflow"): "harness.fabrics.tensorflow_parameter_server:ParameterServer",
 }
 
 LAUNCHERS = {
-    Capability.ALONE: "harness.launchers.processes:Processes",
-    Capability.COLLECTIVE: "harness.launchers.horovodrun:HorovodRun",
-    Capability.SHARED: "harness.launchers.processes:Processes",
-    Capability.TORCH_DISTRIBUTED: "harness.launchers.processes:Processes",
+    (Capability.ALONE, "torch"): "harness.launchers.processes:Processes",
+    (Capability.COLLECTIVE, "torch"): "harness.launchers.horovodrun:HorovodRun",
+    (Capability.SHARED, "torch"): "harness.launchers.processes:Processes",
+    (Capability.TORCH_DISTRIBUTED, "torch"): "harness.launchers.processes:Processes",
+    (Capability.ALONE, "tensorflow"): "harness.launchers.processes:Processes",
+    (Capability.COLLECTIVE, "tensorflow"): "harness.launchers.horovodrun:HorovodRun",
+    (Capability.SHARED, "tensorflow"): "harness.launchers.threads:Threads",
+    (Capability.TF_MULTIWORKER, "tensorflow"): "harness.launchers.tensorflow_cluster:Workers",
+    (Capability.TF_MIRRORED, "tensorflow"): "harness.launchers.processes:OneForAll",
+    (Capability.TF_PARAMETER_SERVER, "tensorflow"): "harness.launchers.tensorflow_cluster:ParameterServer",
 }
 
 

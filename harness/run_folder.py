@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from harness.worker import PARENT_LOCK
 
 RUNS_FOLDER = ".runs"
 _UNFINISHED = ".new-"
+MAKING_TAKES_AT_MOST_S = 60
 
 
 @contextmanager
@@ -53,15 +55,26 @@ def reserve(run_dir: Path) -> None:
 def clear_leftovers(folder: ResultsFolder) -> None:
     """Ends and removes runs whose parent was killed."""
     for run_dir in (folder.path / RUNS_FOLDER).glob("*"):
-        if run_dir.name.startswith(_UNFINISHED):
-            continue
         try:
             with (run_dir / PARENT_LOCK).open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, FileNotFoundError):
-            continue  # alive, or just ending
+        except BlockingIOError:
+            continue  # alive
+        except FileNotFoundError:
+            if not _is_old(run_dir):
+                continue  # just beginning or ending
+        if run_dir.name.startswith(_UNFINISHED) and not _is_old(run_dir):
+            continue
         end_run(run_dir.name)
         shutil.rmtree(run_dir, ignore_errors=True)
+
+
+def _is_old(run_dir: Path) -> bool:
+    """Past the moments in which a run folder is made or removed."""
+    try:
+        return time.time() - run_dir.stat().st_mtime > MAKING_TAKES_AT_MOST_S
+    except FileNotFoundError:
+        return False
 
 
 class ProgressFile:

@@ -101,7 +101,7 @@ def run_suite(suite: Suite, setting: Setting, watcher: Watcher) -> Summary:
 
 def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:
     """One launch of one cell and its record."""
-    launcher: Launcher = registry.load(registry.LAUNCHERS[cell.needs])()
+    launcher: Launcher = registry.load(registry.LAUNCHERS[cell.needs, cell.framework])()
     watcher.cell_started(cell)
     with run_folder(setting.folder) as run_dir:
         reserve(run_dir)
@@ -139,7 +139,7 @@ def make_record(
     if status == "failed":
         reason = _first_error(run_dir) or reason
     parts, curve = _read_parts(run_dir, cell.workers)
-    if status == "ok" and (len(parts) < cell.workers or not curve):
+    if status == "ok" and (sum(part.num_workers for part in parts) < cell.workers or not curve):
         absent = sorted(set(range(cell.workers)) - {part.rank for part in parts})
         status, reason = (
             "failed",

@@ -4,6 +4,7 @@ question: what this suite answers
 repeats: 3                     # launches of each cell, with seeds 0, 1, 2
 time_budget_s: 540             # no further launch is started after it (optional)
 defaults: {threads: 1}         # fields of every cell
+check: {screen_pairs: 8}       # how `hvdbench check` judges (optional, harness/gates.py)
 matrix:                        # blocks; a list is an axis, a block is the product of its axes
   - workload: [fnn, cnn]
     strategy: [allreduce, {name: local-sgd, period: 8}]
@@ -23,6 +24,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from harness.cell import Cell
+from harness.gates import CheckSettings
 from harness.strict import Strict
 
 
@@ -37,6 +39,7 @@ class _File(Strict):
     repeats: int = Field(1, ge=1)
     time_budget_s: float | None = Field(None, gt=0)
     defaults: dict[str, Any] = Field(default_factory=dict)
+    check: CheckSettings = CheckSettings()
     matrix: list[dict[str, Any]] = Field(min_length=1)
 
 
@@ -46,6 +49,7 @@ class Suite:
     question: str
     repeats: int
     time_budget_s: float | None
+    check: CheckSettings
     cells: tuple[Cell, ...]  # one for each point and seed, in the order of running
 
     @classmethod
@@ -63,6 +67,7 @@ class Suite:
             question=file.question,
             repeats=num_repeats,
             time_budget_s=file.time_budget_s,
+            check=file.check,
             cells=tuple(_in_running_order(points, num_repeats)),
         )
 
@@ -99,8 +104,8 @@ def _points(path: Path, file: _File, overrides: dict[str, Any]) -> Iterator[Cell
         for name, value in fields.items():
             if name == "seed":
                 raise SuiteError(f"{path}: matrix[{position}].seed: seeds come from repeats; leave it out")
-            if name not in Cell.model_fields:
-                allowed = ", ".join(field for field in Cell.model_fields if field != "seed")
+            if name not in Cell.model_fields or name == "inject":  # faults are for the proof of the check alone
+                allowed = ", ".join(field for field in Cell.model_fields if field not in ("seed", "inject"))
                 raise SuiteError(f"{path}: matrix[{position}].{name}: no such key; allowed: {allowed}")
             if value == []:
                 raise SuiteError(f"{path}: matrix[{position}].{name}: []; an axis needs at least one value")

@@ -66,6 +66,11 @@ class Session:
     strategy: Strategy
     sampler: Sampler
 
+    @property
+    def batch_size(self) -> int:
+        """Samples in one step of this rank: those of all workers it speaks for."""
+        return self.cell.batch_per_worker * (self.cell.workers // self.fabric.size)
+
 
 def window_steps(plan: Plan) -> int:
     return min(max(1, plan.num_steps // MIN_WINDOWS), MAX_WINDOW_STEPS)
@@ -95,7 +100,7 @@ def train(session: Session, clock: Clock, report: Callable[[Progress], None]) ->
     )
     learning_rate = LearningRate(cell, plan)
     snapshot_steps = set(evaluation_steps(cell, plan))
-    batch_size, global_batch = cell.batch_per_worker, cell.batch_per_worker * cell.workers
+    batch_size, global_batch = session.batch_size, session.batch_size * fabric.size
     snapshots: list[Snapshot] = []
     reported_at, reported_step = 0.0, 0
     strategy.setup(replica, fabric)
@@ -171,7 +176,7 @@ def evaluate(session: Session, snapshots: list[Snapshot]) -> Evaluation:
             distances.append(float(np.linalg.norm(own - replica.to_numpy(vector))))
         elif kind == EvaluatedModel.SHARED and last:
             vector = session.strategy.snapshot(session.replica, fabric)
-            num_samples = fabric.total_steps(snapshot.step) * session.cell.batch_per_worker
+            num_samples = fabric.total_steps(snapshot.step) * session.batch_size
         if fabric.rank:
             continue
         watch = Stopwatch()

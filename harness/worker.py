@@ -13,6 +13,8 @@ import resource
 import sys
 import threading
 import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,10 @@ PARENT_LOCK = "parent.lock"
 CELL_FILE, CURVE_FILE, PROGRESS_FILE = "cell.json", "curve.json", "progress.json"
 ERROR_PREFIX = "error-"
 WATCH_EVERY_S = 1.0
-EXIT_ORPHANED = 70
+EXIT_FAILED, EXIT_ORPHANED = 1, 70
+RANKS_HERE_VARIABLE = "HVDBENCH_RANKS_HERE"  # how many ranks, from its own on, a process runs as threads
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2"}  # TensorFlow's remarks on the CPU's instructions; errors still come through
 
 
 def main() -> None:
@@ -31,19 +35,56 @@ def main() -> None:
     place = place_among_workers(os.environ)
     if place is None:
         sys.exit("harness.worker: started outside a launch; use `hvdbench run`")
-    threading.Thread(target=_die_with_parent, args=(run_dir / PARENT_LOCK,), daemon=True).start()
+    threading.Thread(target=die_with_parent, args=(run_dir / PARENT_LOCK,), daemon=True).start()
     rank, size, local_rank, local_size = place
-    connection = Connection(rank=rank, size=size, local_rank=local_rank, local_size=local_size, run_dir=run_dir)
+    ranks_here = int(os.environ.get(RANKS_HERE_VARIABLE, "1"))
     cell_json = (run_dir / CELL_FILE).read_text()
-    num_threads = json.loads(cell_json)["threads"]
-    cores = pin(local_rank, local_size, num_threads)
+    cell = json.loads(cell_json)
+    workers_here = ranks_here * cell["workers"] // size
+    num_threads = cell["threads"] * workers_here
+    cores = pin(local_rank // ranks_here, local_size // ranks_here, num_threads)
     for name in THREAD_VARIABLES:
         os.environ[name] = str(num_threads)
-    try:
-        run_worker(cell_json, connection, cores)
-    except Exception as error:
-        write_atomically(run_dir / f"{ERROR_PREFIX}{rank}", f"rank {rank}: {type(error).__name__}: {error}")
-        raise
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    _run_all(
+        cell_json,
+        [
+            Connection(
+                rank=rank + index,
+                size=size,
+                local_rank=local_rank + index,
+                local_size=local_size,
+                run_dir=run_dir,
+                workers_here=workers_here,
+            )
+            for index in range(ranks_here)
+        ],
+        cores,
+    )
+
+
+def _run_all(cell_json: str, connections: list[Connection], cores: list[int] | None) -> None:
+    """The ranks of this process: one as it is, several each in a thread. The first error ends them all."""
+
+    def run(connection: Connection) -> None:
+        try:
+            run_worker(cell_json, connection, cores)
+        except Exception as error:
+            message = f"rank {connection.rank}: {type(error).__name__}: {error}"
+            write_atomically(connection.run_dir / f"{ERROR_PREFIX}{connection.rank}", message)
+            raise
+
+    if len(connections) == 1:
+        run(connections[0])
+        return
+    with ThreadPoolExecutor(len(connections)) as pool:
+        for ended in as_completed([pool.submit(run, connection) for connection in connections]):
+            error = ended.exception()
+            if error is not None:
+                traceback.print_exception(error)
+                sys.stderr.flush()
+                os._exit(EXIT_FAILED)  # the other threads may wait for this one for ever
 
 
 def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) -> None:
@@ -58,6 +99,7 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
     from harness.clock import Clock
     from harness.protocols import TellsStaleness
     from harness.record import WorkerPart
+    from harness.sabotage import lowered, with_faults
     from harness.sampling import Sampler, plan_of
     from harness.training import Progress, Session, evaluate, time_averages, train, warm_up, window_steps
     from harness.workloads.registry import load_dataset
@@ -65,6 +107,7 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
     cell = Cell.model_validate_json(cell_json)
     replica_class = registry.load(registry.REPLICAS[cell.framework])
     fabric_class = registry.load(registry.FABRICS[cell.needs, cell.framework])
+    registry.load(registry.PREPARATIONS[cell.framework])(num_threads=cell.threads * connection.workers_here)
     mark("import")
     dataset = load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
     mark("data")
@@ -74,16 +117,19 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
     mark("connect")
     replica = replica_class(cell, dataset, local_rank=connection.local_rank)
     mark("model")
+    strategy = registry.STRATEGIES[cell.strategy](cell.options, plan)
+    if cell.inject is not None:
+        strategy = with_faults(strategy, cell.inject, plan, rank=fabric.rank)
     session = Session(
         cell=cell,
         plan=plan,
         replica=replica,
         fabric=fabric,
-        strategy=registry.STRATEGIES[cell.strategy](cell.options, plan),
+        strategy=strategy,
         sampler=Sampler(
             num_samples=len(dataset.train),
-            batch_size=cell.batch_per_worker,
-            num_workers=cell.workers,
+            batch_size=cell.batch_per_worker * (cell.workers // fabric.size),
+            num_workers=fabric.size,
             rank=fabric.rank,
             seed=cell.seed,
         ),
@@ -100,25 +146,29 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
     train_s, cpu_s = clock.now(), _cpu_s() - cpu_before
     peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     pss_bytes = _pss_bytes()
+    num_workers = cell.workers // fabric.size
+    share = num_workers / connection.workers_here  # of what can be measured of a process only
     evaluation = evaluate(session, snapshots)
+    points = evaluation.points if cell.inject is None else lowered(evaluation.points, cell.inject)
     part = WorkerPart(
         rank=fabric.rank,
+        num_workers=num_workers,
         cores=cores,
         startup_s={phase: now - before for (_, before), (phase, now) in itertools.pairwise(marks)},
         windows=clock.windows(bytes_before=bytes_before, waiting_is_known=fabric.waiting_is_known),
         snapshots_s=[snapshot.at_s for snapshot in snapshots],
         train_s=train_s,
-        cpu_s=cpu_s,
-        peak_rss_bytes=peak_rss_bytes,
-        settings=replica.settings(),
-        pss_bytes=pss_bytes,
+        cpu_s=cpu_s * share,
+        peak_rss_bytes=round(peak_rss_bytes * share),
+        pss_bytes=None if pss_bytes is None else round(pss_bytes * share),
         staleness_counts=fabric.staleness_counts() if isinstance(fabric, TellsStaleness) else None,
         distances=evaluation.distances,
         average_alone_s=time_averages(session),
+        settings={**replica.settings(), **fabric.settings()},
     )
     if fabric.rank == 0:
         curve = {
-            "curve": [point.model_dump() for point in evaluation.points],
+            "curve": [point.model_dump() for point in points],
             "weights_sha256": evaluation.weights_sha256,
             "num_parameters": replica.num_parameters,
         }
@@ -147,7 +197,7 @@ def pin(local_rank: int, local_size: int, num_threads: int) -> list[int] | None:
     return cores
 
 
-def _die_with_parent(lock: Path) -> None:
+def die_with_parent(lock: Path) -> None:
     """Ends this worker once the launching process, which holds the lock as long as it lives, is gone."""
     while True:
         time.sleep(WATCH_EVERY_S)

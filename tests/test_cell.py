@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from harness.cell import Cell, SyntheticShape
-from harness.registry import STRATEGIES
+from harness.registry import STRATEGIES, frameworks_of
 
 FNN = {"workload": "fnn", "strategy": "serial"}
 
@@ -26,6 +26,7 @@ def cells(draw: st.DrawFn) -> Cell:
     fields: dict[str, Any] = {
         "workload": draw(st.sampled_from(["fnn", "cnn", "rnn"])),
         "strategy": {"name": strategy, **draw(_options(strategy))},
+        "framework": draw(st.sampled_from(frameworks_of(strategy))),
         "workers": 1 if strategy == "serial" else draw(st.integers(1, 8)),
         "controller": draw(st.sampled_from(["gloo", "mpi"])),
         "batch_size": draw(st.integers(1, 512)),
@@ -103,6 +104,7 @@ def test_every_field_but_the_seed_changes_key_and_group() -> None:
         "evaluations": 3,
         "target": 0.5,
         "time_limit_s": 1.0,
+        "inject": {"slowdown": 0.1},
     }
     assert set(changes) == set(Cell.model_fields) - {"seed", "framework", "synthetic"}
     fields = cell.model_dump()

@@ -54,6 +54,7 @@ def test_run_killed_outright_leaves_no_process_and_goes_on(tmp_path: Path, strat
     results = tmp_path / "r"
     with started("run", endless, "--results", results) as parent:
         wait_until(lambda: training_has_begun(results), "training to begin")
+        (run_dir,) = results.glob(".runs/*")
         parent.kill()
     wait_until(lambda: not workers_of(results), "the workers to see that their parent is gone", limit_s=15)
     assert records_in(results) == []
@@ -61,7 +62,7 @@ def test_run_killed_outright_leaves_no_process_and_goes_on(tmp_path: Path, strat
     assert code == 0
     assert "1 ran" in output
     assert list((results / ".runs").iterdir()) == []
-    assert not list(Path("/dev/shm").glob("hvdbench-*"))
+    assert not list(Path("/dev/shm").glob(f"hvdbench-{run_dir.name}*"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

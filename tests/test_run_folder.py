@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,17 @@ def test_leftovers_of_a_killed_parent_are_ended_and_removed(tmp_path: Path) -> N
         worker.wait(10)  # long before it would have ended by itself
         assert not dead.exists()
         assert alive.exists()
+
+
+@pytest.mark.parametrize("name", ["0123456789ab", ".new-0123456789ab"])
+def test_folders_that_lost_their_lock_go_once_they_are_old(tmp_path: Path, name: str) -> None:
+    left = tmp_path / ".runs" / name
+    left.mkdir(parents=True)
+    clear_leftovers(ResultsFolder(tmp_path))
+    assert left.exists()  # somebody may be making it
+    os.utime(left, (0, 0))
+    clear_leftovers(ResultsFolder(tmp_path))
+    assert not left.exists()
 
 
 def test_progress_is_told_once_a_change(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.cell import Cell
+from harness.gates import CheckSettings
 from harness.launchers.command import LaunchCommand, worker_argv
 from harness.launchers.hosts import this_machine
 from harness.launchers.supervisor import LOG_FILE, Outcome
@@ -36,7 +37,7 @@ class Quiet:
 
 
 def suite_of(*cells: Cell, time_budget_s: float | None = None) -> Suite:
-    return Suite(name="a", question="q", repeats=1, time_budget_s=time_budget_s, cells=cells)
+    return Suite(name="a", question="q", repeats=1, time_budget_s=time_budget_s, check=CheckSettings(), cells=cells)
 
 
 def setting_of(folder: Path) -> Setting:

@@ -58,6 +58,7 @@ RUNS = _columns(
     ("warmup_epochs", "float64", "epochs", "over which it grows"),
     ("epochs", "float64", "epochs", "of training, shared out among the workers"),
     ("evaluations", "int64", "", "points of the curve, equally spaced"),
+    ("inject", "str", "", "faults put in on purpose to prove the regression check; missing in every other run"),
     ("target", "float64", "share", "accuracy to reach; missing when the cell sets none"),
     ("seed", "int64", "", "of the cell: initial weights and order of samples"),
     # Speed.

@@ -35,6 +35,7 @@ SPLIT_BY = (
     "epochs",
     "evaluations",
     "target",
+    "inject",
 )
 _POOL = ["schema_version", "fingerprint", "versions"]
 UNIT = ["problem", "series", "workers"]  # runs that agree in these repeat each other
@@ -93,7 +94,7 @@ def units(runs: pd.DataFrame) -> Iterator[tuple[tuple[str, str, int], pd.DataFra
 
 
 def _said(column: str, value: object) -> str:
-    if column in ("framework", "worker_kind", "controller", "device"):
+    if column in ("framework", "worker_kind", "controller", "device", "inject"):
         return "" if pd.isna(value) else f" {value}"  # type: ignore[call-overload]
     return f" {column}={value:g}" if isinstance(value, float) else f" {column}={value}"
 

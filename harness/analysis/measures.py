@@ -253,6 +253,7 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "started_at": record.started_at,
         "wall_s": record.wall_s,
         **{name: getattr(cell, name) for name in CELL_FIELDS},
+        "inject": cell.inject.in_words() if cell.inject else None,
         "problem": problem_of(cell),
         "label": cell.strategy_label,
         "worker_kind": worker_kind(record.launcher),

@@ -26,11 +26,14 @@ Batch = tuple[torch.Tensor, torch.Tensor]  # images (B, C, H, W), labels (B,)
 EVALUATION_BATCH = 500
 
 
+def prepare(*, num_threads: int) -> None:
+    torch.set_num_threads(num_threads)
+
+
 class TorchReplica:
     """Implements harness.protocols.Replica."""
 
     def __init__(self, cell: Cell, dataset: Dataset, *, local_rank: int) -> None:
-        torch.set_num_threads(cell.threads)
         self._device = torch.device("cuda", local_rank) if cell.device == "gpu" else torch.device("cpu")
         layers = MODELS[cell.workload].layers(dataset.num_classes)
         parameters = parameters_of(layers, dataset.image_shape)
@@ -106,10 +109,10 @@ class TorchReplica:
         self._learning_rate = learning_rate
 
     def reset(self, vector: torch.Tensor) -> None:
+        if self._native is not None:
+            self._native.forget()  # first: it may take a step
         self.set_weights(vector)
         self._velocity.zero_()
-        if self._native is not None:
-            self._native.forget()
 
     @torch.no_grad()
     def evaluate(self, vector: torch.Tensor) -> tuple[float, float]:

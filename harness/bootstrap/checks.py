@@ -41,10 +41,10 @@ def missing_prerequisites(disk: Path, *, compiling: bool) -> list[str]:
         ]
         if not (Path(sysconfig.get_paths()["include"]) / "Python.h").exists():
             found.append("Python's headers (Python.h) are missing: apt-get install python3.11-dev")
-        free = shutil.disk_usage(disk).free
-        if free < NEEDED_DISK_BYTES:
-            found.append(
-                f"{disk} has {free / 1024**3:.1f} GiB free, set-up needs {NEEDED_DISK_BYTES / 1024**3:.0f} GiB: "
-                "free some space, or move the checkout and HVDBENCH_CACHE to a larger disk"
-            )
+    free = shutil.disk_usage(disk).free
+    if free < NEEDED_DISK_BYTES:
+        found.append(
+            f"{disk} has {free / 1024**3:.1f} GiB free, set-up needs {NEEDED_DISK_BYTES / 1024**3:.0f} GiB: "
+            "free some space, or move the checkout and HVDBENCH_CACHE to a larger disk"
+        )
     return found

@@ -21,4 +21,7 @@ class Alone:
     def total_steps(self, own_steps: int) -> int:
         return own_steps
 
+    def settings(self) -> dict[str, str]:
+        return {}
+
     def close(self) -> None: ...

@@ -23,6 +23,7 @@ class Connection:
     local_rank: int
     local_size: int
     run_dir: Path
+    workers_here: int = 1  # workers of the cell in this process: threads of it, or driven by its only rank
 
 
 def place_among_workers(environ: Mapping[str, str]) -> tuple[int, int, int, int] | None:

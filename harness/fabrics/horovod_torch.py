@@ -84,6 +84,9 @@ class HorovodTorch:
         with optimizer.skip_synchronize():
             optimizer.step()
 
+    def settings(self) -> dict[str, str]:
+        return {"mean_async": "handle"}
+
     def close(self) -> None: ...  # Horovod shuts down at exit; inside an existing launch it must outlive the cell
 
 

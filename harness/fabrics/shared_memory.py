@@ -89,6 +89,9 @@ class SharedMemory:
     def total_steps(self, own_steps: int) -> int:
         return int(self._steps.sum())
 
+    def settings(self) -> dict[str, str]:
+        return {}
+
     def staleness_counts(self) -> list[int]:
         return self._staleness.counts
 

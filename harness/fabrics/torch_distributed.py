@@ -55,5 +55,8 @@ class TorchDistributed:
         self.bytes_sent += self._bytes_per_step
         optimizer.step()
 
+    def settings(self) -> dict[str, str]:
+        return {}
+
     def close(self) -> None:
         dist.destroy_process_group()

@@ -1,4 +1,4 @@
-"""Workers started as plain processes of this machine: one alone, over shared memory, or PyTorch's process group."""
+"""Workers started as plain processes of this machine, which find one another without a launcher's help."""
 
 from __future__ import annotations
 
@@ -20,3 +20,12 @@ class Processes:
             )
             for rank in range(cell.workers)
         ]
+
+
+class OneForAll:
+    """One process that drives all workers, as TensorFlow's single-client strategies do."""
+
+    name = "process"
+
+    def commands(self, cell: Cell, hosts: tuple[Host, ...], run_dir: Path, more: list[str]) -> list[LaunchCommand]:
+        return [LaunchCommand(argv=worker_argv(run_dir), environ={"HVDBENCH_RANK": "0", "HVDBENCH_SIZE": "1"})]

@@ -3,7 +3,8 @@
 Every step, every worker: w ← w − η · (1/m) Σ_i g_i(w)
 
 Source: Sergeev and Del Balso, "Horovod" (arXiv 1802.05799); Adasum: Maleki et al. (arXiv 2006.02924);
-PyTorch DistributedDataParallel: Li et al. (arXiv 2006.15704).
+PyTorch DistributedDataParallel: Li et al. (arXiv 2006.15704); TensorFlow's strategies:
+tensorflow.org/guide/distributed_training.
 """
 
 from __future__ import annotations
@@ -62,11 +63,38 @@ class Allreduce:
         return replica.weights()
 
 
-class TorchDDP(Allreduce):
-    """PyTorch's DistributedDataParallel: what users would pick instead of Horovod."""
+class _Reference(Allreduce):
+    """A framework's own data parallelism, with nothing to set."""
 
     Options: ClassVar[type[StrategyOptions]] = StrategyOptions
-    needs: ClassVar = Capability.TORCH_DISTRIBUTED
 
     def __init__(self, options: StrategyOptions, plan: Plan) -> None:
         self._averaging = GradientAveraging()
+
+
+class TorchDDP(_Reference):
+    """PyTorch's DistributedDataParallel: what users would pick instead of Horovod."""
+
+    needs: ClassVar = Capability.TORCH_DISTRIBUTED
+
+
+class TFMultiWorker(_Reference):
+    """TensorFlow's MultiWorkerMirroredStrategy in a custom loop: what users would pick instead of Horovod."""
+
+    needs: ClassVar = Capability.TF_MULTIWORKER
+
+
+class TFMirrored(_Reference):
+    """TensorFlow's MirroredStrategy: one process over this machine's GPUs, or over logical CPU devices."""
+
+    needs: ClassVar = Capability.TF_MIRRORED
+
+
+class TFParameterServer(_Reference):
+    """TensorFlow's ParameterServerStrategy: workers send gradients to a server that applies each as it comes.
+
+    w ← w − η v,  v ← μ v + g_i(w'), where w' is what worker i read earlier; v lives on the server.
+    """
+
+    needs: ClassVar = Capability.TF_PARAMETER_SERVER
+    evaluated: ClassVar = EvaluatedModel.SHARED

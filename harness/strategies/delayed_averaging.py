@@ -98,6 +98,7 @@ class DelayedAveraging:
         return loss
 
     def finish(self, replica: Replica, fabric: CollectiveFabric) -> None:
+        """Merges what is still under way: the evaluated model has every average that was issued."""
         if self._pending is not None:
             self._receive(replica)
 

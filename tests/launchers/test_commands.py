@@ -21,7 +21,7 @@ WORKER = [sys.executable, "-m", "harness.worker", "/r/.runs/7"]
 
 def commands(named: tuple[Host, ...], more: list[str] | None = None, **fields: Any) -> list[LaunchCommand]:
     cell = Cell.model_validate({"workload": "fnn", **fields})
-    launcher = registry.load(registry.LAUNCHERS[cell.needs])()
+    launcher = registry.load(registry.LAUNCHERS[cell.needs, cell.framework])()
     made: list[LaunchCommand] = launcher.commands(cell, named, RUN_DIR, more or [])
     return made
 
@@ -54,6 +54,7 @@ def test_processes_of_this_machine_are_told_their_rank(strategy: str) -> None:
 
 
 def test_every_capability_has_a_launcher() -> None:
-    assert set(registry.LAUNCHERS) == set(Capability)
+    assert set(registry.LAUNCHERS) == set(registry.FABRICS)
+    assert {needs for needs, _ in registry.LAUNCHERS} == set(Capability)
     for path in registry.LAUNCHERS.values():
-        assert registry.load(path).name in ("horovodrun", "processes")
+        assert registry.load(path).name in ("horovodrun", "processes", "process", "threads", "coordinator")

@@ -65,8 +65,13 @@ def run_inside(suite: Suite, folder: ResultsFolder) -> int:
         else:
             run_dir = Path(hvd.broadcast_object(None, root_rank=0, name="run_dir"))
             run_worker(cell.model_dump_json(), Connection(**connection, run_dir=run_dir), cores)
-            hvd.barrier()  # the part is written
+            _meet(hvd)  # the part is written
     return 0
+
+
+def _meet(hvd: Any) -> None:
+    """A barrier in words that Horovod has for both frameworks."""
+    hvd.allgather_object(None, name="meet")
 
 
 def _lead(
@@ -100,7 +105,7 @@ def _lead(
     timer.start()
     try:
         run_worker(cell.model_dump_json(), connection, cores)
-        hvd.barrier()
+        _meet(hvd)
     except BaseException:
         timer.cancel()
         record(EXIT_FAILED)

@@ -1,0 +1,144 @@
+"""Layers as TensorFlow operations, on parameters in TensorFlow's own layouts.
+
+Activations are (B, H, W, C), convolution kernels (k, k, in, out), dense kernels (in, out). The workload's arrays are
+laid out as in PyTorch, so each parameter has a `Layout` that carries it over, and back for comparison. Gates are in
+the same order in both. A dense kernel after a Flatten also reorders its inputs: the workload flattens by channel,
+row, column, TensorFlow by row, column, channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from harness.workloads import layers as spec
+
+Tensor = Any  # TensorFlow ships no annotations
+GROUP_NORM_EPSILON = 1e-5  # PyTorch's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How one parameter goes from the workload's shape to TensorFlow's: expand its axes, permute, merge again."""
+
+    workload: spec.Shape
+    expanded: spec.Shape
+    axes: tuple[int, ...]
+    native: spec.Shape
+
+    def to_native(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
+        return array.reshape(self.expanded).transpose(self.axes).reshape(self.native)
+
+    def to_workload(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
+        permuted = array.reshape([self.expanded[axis] for axis in self.axes])
+        return permuted.transpose(np.argsort(self.axes)).reshape(self.workload)
+
+
+def layouts(layers: tuple[spec.Layer, ...], shape: spec.Shape) -> list[Layout]:
+    """One a parameter, in the workload's order. shape: of the input, without the batch."""
+    found: list[Layout] = []
+    flattened: spec.Shape | None = None  # the shape that the features were before a Flatten
+    for layer in layers:
+        match layer:
+            case spec.Residual(body=body, shortcut=shortcut):
+                found += layouts(body, shape) + layouts(shortcut, shape)
+            case spec.Flatten():
+                flattened = shape
+            case _:
+                found += [_layout(layer, parameter.shape, flattened) for parameter in layer.parameters(shape)]
+        if isinstance(layer, spec.Dense):
+            flattened = None
+        shape = layer.output(shape)
+    return found
+
+
+def _layout(layer: spec.Layer, shape: spec.Shape, flattened: spec.Shape | None) -> Layout:
+    if isinstance(layer, spec.Conv) and len(shape) == 4:
+        return _permuted(shape, shape, (2, 3, 1, 0))
+    if isinstance(layer, spec.Dense) and len(shape) == 2 and flattened is not None and len(flattened) == 3:
+        return _permuted(shape, (shape[0], *flattened), (2, 3, 1, 0), native=(shape[1], shape[0]))
+    if len(shape) == 2:
+        return _permuted(shape, shape, (1, 0))
+    return _permuted(shape, shape, (0,))
+
+
+def _permuted(
+    workload: spec.Shape, expanded: spec.Shape, axes: tuple[int, ...], *, native: spec.Shape | None = None
+) -> Layout:
+    permuted = tuple(expanded[axis] for axis in axes)
+    return Layout(workload=workload, expanded=expanded, axes=axes, native=native or permuted)
+
+
+def scores(layers: tuple[spec.Layer, ...], parameters: Sequence[Tensor], images: Tensor) -> Tensor:
+    """What the model says of images (B, H, W, C): (B, classes). parameters: in the order of `layouts`."""
+    return _through(layers, iter(parameters), images)
+
+
+def _through(layers: tuple[spec.Layer, ...], parameters: Iterator[Tensor], values: Tensor) -> Tensor:
+    for layer in layers:
+        values = _apply(layer, parameters, values)
+    return values
+
+
+def _apply(layer: spec.Layer, parameters: Iterator[Tensor], values: Tensor) -> Tensor:
+    match layer:
+        case spec.Dense():
+            return tf.nn.bias_add(tf.matmul(values, next(parameters)), next(parameters))
+        case spec.Conv():
+            return _convolve(layer, parameters, values)
+        case spec.LSTM():
+            return lstm(next(parameters), next(parameters), next(parameters), values)
+        case spec.GroupNorm(groups=groups):
+            return _group_norm(groups, next(parameters), next(parameters), values)
+        case spec.ReLU():
+            return tf.nn.relu(values)
+        case spec.MaxPool(size=size, stride=stride, padding=padding):
+            return tf.nn.max_pool2d(values, size, stride, _padding(padding))
+        case spec.GlobalAveragePool():
+            return tf.reduce_mean(values, axis=(1, 2))
+        case spec.Flatten():
+            return tf.reshape(values, (values.shape[0], -1))
+        case spec.Rows():
+            return tf.reshape(values, (values.shape[0], values.shape[1], -1))  # (B, H, W·C)
+        case spec.Residual(body=body, shortcut=shortcut):
+            return _through(body, parameters, values) + _through(shortcut, parameters, values)
+    raise AssertionError(layer)
+
+
+def _padding(amount: int) -> Any:
+    return [[0, 0], [amount, amount], [amount, amount], [0, 0]] if amount else "VALID"
+
+
+def _convolve(layer: spec.Conv, parameters: Iterator[Tensor], images: Tensor) -> Tensor:
+    convolved = tf.nn.conv2d(images, next(parameters), layer.stride, _padding(layer.kernel // 2))
+    return tf.nn.bias_add(convolved, next(parameters)) if layer.bias else convolved
+
+
+def lstm(kernel: Tensor, recurrent: Tensor, bias: Tensor, sequence: Tensor) -> Tensor:
+    """The last hidden state (B, units) of an LSTM over (B, T, F), its steps unrolled.
+
+    A `tf.while_loop`, which Keras makes by default, takes nearly three times as long for 28 steps on a CPU.
+    """
+    num_steps, num_features = sequence.shape[1:]
+    units = recurrent.shape[0]
+    by_step = tf.reshape(tf.transpose(sequence, (1, 0, 2)), (-1, num_features))  # (T·B, F)
+    inputs = tf.nn.bias_add(tf.matmul(by_step, kernel), bias)
+    hidden = memory = tf.zeros((sequence.shape[0], units))
+    for step in tf.unstack(tf.reshape(inputs, (num_steps, -1, 4 * units))):
+        i, f, g, o = tf.split(step + tf.matmul(hidden, recurrent), 4, axis=1)
+        memory = tf.sigmoid(f) * memory + tf.sigmoid(i) * tf.tanh(g)
+        hidden = tf.sigmoid(o) * tf.tanh(memory)
+    return hidden
+
+
+def _group_norm(groups: int, scale: Tensor, shift: Tensor, images: Tensor) -> Tensor:
+    num_images, height, width, channels = images.shape
+    grouped = tf.reshape(images, (num_images, height, width, groups, channels // groups))
+    mean, variance = tf.nn.moments(grouped, axes=(1, 2, 4), keepdims=True)
+    normal = (grouped - mean) * tf.math.rsqrt(variance + GROUP_NORM_EPSILON)
+    return tf.reshape(normal, images.shape) * scale + shift

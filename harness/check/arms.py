@@ -1,0 +1,123 @@
+"""What is compared: a git ref, a Python environment, settings, or several of these at once.
+
+ref=main                        this checkout at that commit, in a worktree of its own
+python=../new/bin/python        another environment, with this checkout's harness
+env:HOROVOD_CYCLE_TIME=5        an environment variable
+here                            this checkout as it is
+ref=v1.2,env:OMP_PROC_BIND=1    several
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.check.worktree import ArmError, changed_files, checkout_root, worktree
+from harness.injection import Injection
+
+ALLOWED = "here, ref=COMMIT, python=PATH, env:NAME=VALUE, several with commas between them"
+_NEXT_PART = re.compile(r",(?=here\b|ref=|python=|env:)")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OWN_VARIABLES = ("PYTHONPATH", "HVDBENCH_RUN", "HVDBENCH_RANK", "HVDBENCH_SIZE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmSpec:
+    """An arm as it was asked for."""
+
+    text: str
+    ref: str | None = None
+    python: Path | None = None
+    environ: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """An arm that can run cells now."""
+
+    name: str
+    python: Path
+    root: Path | None  # the checkout whose harness runs; None: the one installed beside `python`
+    environ: Mapping[str, str] = field(default_factory=dict)
+    injections: Mapping[str, Injection] = field(default_factory=dict)  # by group: the proof of the check alone
+
+    def identity(self) -> str:
+        """A digest of all that the arm's timings depend on, as far as files show it."""
+        digest = hashlib.sha256(repr((str(self.python), sorted(self.environ.items()))).encode())
+        digest.update(repr(sorted((group, fault.model_dump()) for group, fault in self.injections.items())).encode())
+        for path in sorted((self.root / "harness").rglob("*.py")) if self.root else []:
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+
+def parse_arm(text: str) -> ArmSpec:
+    """Raises ArmError for what is no arm."""
+    ref: str | None = None
+    python: Path | None = None
+    environ: dict[str, str] = {}
+    for part in _NEXT_PART.split(text.strip()):
+        kind, _, value = part.partition("=")
+        if kind == "ref" and value and ref is None:
+            ref = value
+        elif kind == "python" and value and python is None:
+            python = _interpreter(text, value)
+        elif kind.startswith("env:") and _VARIABLE.fullmatch(name := kind.removeprefix("env:")) and "=" in part:
+            if name in _OWN_VARIABLES or name in environ:
+                raise ArmError(f"arm {text!r}: {name} is set by the check itself or stands twice")
+            environ[name] = value
+        elif part != "here":
+            raise ArmError(f"arm {text!r}: {part!r} is none; allowed: {ALLOWED}")
+    return ArmSpec(text=text.strip(), ref=ref, python=python, environ=tuple(sorted(environ.items())))
+
+
+def _interpreter(text: str, value: str) -> Path:
+    found = shutil.which(value)
+    if found is None:
+        raise ArmError(f"arm {text!r}: python: {value} is no interpreter that can be run")
+    return Path(found).absolute()  # not resolved: a virtual environment's python is a link
+
+
+@contextmanager
+def ready(specs: tuple[ArmSpec, ArmSpec]) -> Iterator[tuple[Arm, Arm]]:
+    """Both arms, their worktrees there as long as the block lasts. Raises ArmError."""
+    root = checkout_root()
+    if any(spec.ref for spec in specs):
+        _refuse_what_is_in_neither(specs, root)
+    with _rooted(specs[0], root) as a, _rooted(specs[1], root) as b:
+        yield a, b
+
+
+@contextmanager
+def _rooted(spec: ArmSpec, root: Path | None) -> Iterator[Arm]:
+    python = spec.python or Path(sys.executable)
+    if spec.ref is None:
+        yield Arm(name=spec.text, python=python, root=root, environ=dict(spec.environ))
+        return
+    with worktree(root, spec.ref) as tree:
+        yield Arm(name=spec.text, python=python, root=tree, environ=dict(spec.environ))
+
+
+def _refuse_what_is_in_neither(specs: tuple[ArmSpec, ArmSpec], root: Path | None) -> None:
+    """Two refs beside uncommitted changes: whoever changed them believes that they are being tested."""
+    changed = changed_files(root)
+    if changed and all(spec.ref for spec in specs):
+        raise ArmError(
+            f"uncommitted changes ({', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''}) are in neither arm: "
+            "commit or stash them, or compare with `--b here`"
+        )
+
+
+def environment_of(arm: Arm) -> dict[str, str]:
+    """The environment of the arm's processes."""
+    environ = {**os.environ, **arm.environ}
+    if arm.root is not None:
+        before = environ.get("PYTHONPATH")
+        environ["PYTHONPATH"] = f"{arm.root}{os.pathsep}{before}" if before else str(arm.root)
+    return environ

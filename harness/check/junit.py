@@ -1,0 +1,50 @@
+"""JUnit XML, which every CI system shows: a failure for a regression, "skipped" with a message for inconclusive."""
+
+from __future__ import annotations
+
+from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+from harness.check.verdict import CellVerdict, Outcome, Verdict
+
+
+def junit_xml(verdict: Verdict) -> str:
+    """One test case a gated comparison, or a cell whose runs failed."""
+    suite = TestSuite(f"hvdbench check {verdict.suite}")
+    for name, value in (("A", verdict.arm_a), ("B", verdict.arm_b), ("verdict", verdict.headline)):
+        suite.add_property(name, _legal(value))
+    for cell in verdict.cells:
+        for case in _cases(cell):
+            suite.add_testcase(case)
+    if verdict.incomparable:
+        case = TestCase("comparable", classname="hvdbench check", time=0)
+        case.result = [Skipped(_legal("; ".join(verdict.incomparable)), "incomparable")]
+        suite.add_testcase(case)
+    xml = JUnitXml()
+    xml.add_testsuite(suite)
+    xml.update_statistics()
+    return str(xml.tostring().decode()) + "\n"
+
+
+def _cases(cell: CellVerdict) -> list[TestCase]:
+    if cell.failure or cell.unjudged:
+        case = TestCase("runs", classname=_legal(cell.title), time=0)
+        kind, words = (Failure, cell.words) if cell.failure else (Skipped, cell.unjudged or "")
+        case.result = [kind(_legal(words), str(cell.failure or "inconclusive"))]
+        return [case]
+    cases = []
+    for found in cell.comparisons:
+        if found.outcome == Outcome.REPORTED:
+            continue
+        case = TestCase(found.metric, classname=_legal(cell.title), time=0)
+        case.system_out = _legal(found.words)
+        if found.outcome == Outcome.REGRESSION:
+            case.result = [Failure(_legal(found.words), "regression")]
+        elif found.outcome == Outcome.INCONCLUSIVE:
+            case.result = [Skipped(_legal(found.words), "inconclusive")]
+        cases.append(case)
+    return cases
+
+
+def _legal(text: str) -> str:
+    """Without the control characters that XML cannot hold, which a log may bring."""
+    return "".join(sign for sign in text if sign in "\t\n\r" or sign >= " ")

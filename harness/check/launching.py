@@ -1,0 +1,128 @@
+"""Starts an arm's own harness for one launch of one cell (harness/run_one.py), and reads the record that it leaves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.cell import Cell
+from harness.check.arms import Arm, environment_of
+from harness.check.worktree import ArmError
+from harness.record import SCHEMA_VERSION, Record, ResultsFolder
+
+ENTRY = "harness.run_one"
+_TOO_OLD = f"its checkout is older than {ENTRY}, by which the check runs cells; take a newer ref"
+_ABOUT_LIMIT_S = 120
+_ENDING_S = 30.0  # beyond the cell's own time limit, for start, evaluation and cleaning up
+
+Tell = Callable[[float, float, float], None]  # share done, samples/s, loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What an arm's checkout and environment are."""
+
+    fingerprint: str
+    revision: str | None
+    versions: dict[str, str]
+
+
+def ask_about(arm: Arm, cells: Sequence[Cell]) -> About:
+    """Makes sure that the arm can run the cells. Raises ArmError that says what it lacks."""
+    # Looked for as a file: an editable install would offer its own module in place of one that an old ref lacks.
+    if arm.root is not None and not (arm.root / f"{ENTRY.replace('.', '/')}.py").exists():
+        raise ArmError(f"arm {arm.name}: {_TOO_OLD}")
+    with tempfile.TemporaryDirectory(prefix="hvdbench-about-") as scratch:
+        listed = Path(scratch) / "cells.json"
+        listed.write_text(json.dumps([_content(arm, cell) for cell in cells]))
+        command = [str(arm.python), "-m", ENTRY, "--about", str(listed)]
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            cwd=arm.root or scratch,
+            env=environment_of(arm),
+            timeout=_ABOUT_LIMIT_S,
+            check=False,
+        )
+    if done.returncode:
+        raise ArmError(f"arm {arm.name}: {_why_not(done.stderr)}")
+    said: dict[str, Any] = json.loads(done.stdout)
+    if arm.root is not None and Path(said["root"]) != arm.root.resolve():
+        raise ArmError(f"arm {arm.name}: its Python takes the harness from another place; is it on a .pth file?")
+    if said["schema_version"] > SCHEMA_VERSION:
+        raise ArmError(
+            f"arm {arm.name}: writes records of schema {said['schema_version']}; run the newer checkout's check"
+        )
+    if said["obstacle"]:
+        raise ArmError(f"arm {arm.name}: {said['obstacle']}")
+    return About(fingerprint=said["fingerprint"], revision=said["revision"], versions=said["versions"])
+
+
+def _why_not(errors: str) -> str:
+    if f"No module named {ENTRY}" in errors:
+        return _TOO_OLD
+    if "No module named" in errors or "ModuleNotFoundError" in errors:
+        return f"its environment lacks what the harness needs: {errors.strip().splitlines()[-1]}"
+    return f"its harness does not start: {' '.join(errors.strip().splitlines()[-1:])}"
+
+
+def launch(arm: Arm, cell: Cell, folder: Path, tell: Tell) -> Record:
+    """One launch of the cell by the arm, its record left in `folder`. Raises ArmError when the arm left none."""
+    folder.mkdir(parents=True)
+    cell_file = folder.parent / f"{folder.name}-cell.json"
+    cell_file.write_text(json.dumps(_content(arm, cell)))
+    command = [str(arm.python), "-m", ENTRY, str(cell_file.resolve()), str(folder.resolve())]
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            cwd=arm.root or folder,
+            env=environment_of(arm),
+            start_new_session=True,  # Ctrl-C is this process' to handle: closing its input ends it
+        )
+        _follow(process, cell.time_limit_s + _ENDING_S, tell)
+        errors.seek(0)
+        said = errors.read()
+    cell_file.unlink()
+    records = ResultsFolder(folder).load()
+    if process.returncode or len(records) != 1:
+        raise ArmError(f"arm {arm.name}: {said.strip() or f'left {len(records)} records'} (exit {process.returncode})")
+    return records[0]
+
+
+def _follow(process: subprocess.Popen[str], limit_s: float, tell: Tell) -> None:
+    """Reads the progress until the process has ended, by itself or because it must."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    too_late = threading.Timer(limit_s, process.kill)
+    too_late.start()
+    try:
+        for line in process.stdout:
+            said = json.loads(line)
+            tell(said["share"], said["samples_per_s"], said["loss"])
+        process.wait()
+    finally:
+        too_late.cancel()
+        process.stdin.close()
+        try:
+            process.wait(timeout=_ENDING_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.stdout.close()
+
+
+def _content(arm: Arm, cell: Cell) -> dict[str, Any]:
+    fault = arm.injections.get(cell.group)
+    content: dict[str, Any] = cell.model_copy(update={"inject": fault}).model_dump(mode="json")
+    return content

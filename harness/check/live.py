@@ -1,0 +1,162 @@
+"""Runs a check: randomised interleaved pairs, first of all cells, then fresh ones of those that were flagged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from harness.cell import Cell
+from harness.check.arms import Arm
+from harness.check.decision import broken, decide, groups_to_confirm
+from harness.check.launching import About, ask_about, launch
+from harness.check.observed import Observed, Pair, Phase, run_of, titles_of, with_scaling_efficiency
+from harness.check.pair_folder import SIDES, PairFolder
+from harness.check.verdict import Verdict
+from harness.gates import CheckSettings
+from harness.record import Record
+from harness.stopwatch import Stopwatch
+from harness.suite import Suite
+
+
+class PairWatcher(Protocol):
+    """Whoever shows how a check goes on."""
+
+    def phase_started(self, phase: Phase, num_pairs: int, num_done: int) -> None: ...
+    def run_started(self, cell: Cell, side: str, arm: str) -> None: ...
+    def run_progress(self, share: float, samples_per_s: float, loss: float) -> None: ...
+    def pair_ended(self, cell: Cell, a: Record, b: Record) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What is compared, by which rule, and where its pairs are kept."""
+
+    suite: str
+    cells: tuple[Cell, ...]  # one for each group, seed 0
+    settings: CheckSettings
+    arm_a: Arm
+    arm_b: Arm
+    folder: PairFolder
+    abouts: tuple[About, About]
+
+
+def prepare(suite: Suite, arms: tuple[Arm, Arm], results: Path, *, attempt: str = "") -> Check:
+    """A check of the suite's cells, in a folder of its own for these very arms. Raises ArmError.
+
+    attempt: tells apart checks of the same arms that are not to share their pairs.
+    """
+    cells = tuple({cell.group: cell.with_seed(0) for cell in suite.cells}.values())
+    abouts = (ask_about(arms[0], cells), ask_about(arms[1], cells))
+    versions = [sorted(about.versions.items()) for about in abouts]
+    depends_on = [
+        *(sorted(cell.group for cell in cells), suite.check.model_dump(mode="json"), versions, attempt),
+        *(arm.identity() for arm in arms),
+        abouts[0].fingerprint,
+    ]
+    name = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:12]
+    return Check(
+        suite=suite.name,
+        cells=cells,
+        settings=suite.check,
+        arm_a=arms[0],
+        arm_b=arms[1],
+        folder=PairFolder(results / f"{suite.name}-{name}"),
+        abouts=abouts,
+    )
+
+
+def run_check(check: Check, watcher: PairWatcher, *, time_budget_s: float | None = None) -> Verdict:
+    """Runs the missing pairs and decides. Raises ArmError, ResultsError; what is finished is safe then.
+
+    time_budget_s: no further pair is started after it; what is missing makes the verdict inconclusive.
+    """
+    watch = Stopwatch()
+    settings = check.settings
+    with check.folder.claim():
+        screening = _schedule(check.cells, range(settings.screen_pairs))
+        _run_pairs(check, Phase.SCREEN, screening, watcher, watch, time_budget_s)
+        flagged = groups_to_confirm(observe(check), settings)
+        fresh = range(settings.screen_pairs, settings.screen_pairs + settings.confirm_pairs)
+        confirming = _schedule([cell for cell in check.cells if cell.group in flagged], fresh)
+        if confirming:
+            _run_pairs(check, Phase.CONFIRM, confirming, watcher, watch, time_budget_s)
+        return verdict_of(check)
+
+
+def verdict_of(check: Check) -> Verdict:
+    """The verdict on the pairs that there are."""
+    names = [_full_name(arm, about) for arm, about in zip((check.arm_a, check.arm_b), check.abouts, strict=True)]
+    return decide(observe(check), check.settings, suite=check.suite, arm_a=names[0], arm_b=names[1])
+
+
+def observe(check: Check) -> Observed:
+    """The stored pairs as plain numbers."""
+    pairs = tuple(
+        Pair(
+            group=group,
+            seed=seed,
+            phase=Phase.SCREEN if seed < check.settings.screen_pairs else Phase.CONFIRM,
+            a=run_of(a),
+            b=run_of(b),
+        )
+        for (group, seed), (a, b) in check.folder.load().items()
+    )
+    return with_scaling_efficiency(Observed(titles=titles_of(check.cells), pairs=pairs), check.cells)
+
+
+def record_pairs(check: Check, seeds: range, watcher: PairWatcher) -> Observed:
+    """Runs the missing pairs of these seeds, flagged or not: recordings on which rules can be compared."""
+    with check.folder.claim():
+        _run_pairs(check, Phase.SCREEN, _schedule(check.cells, seeds), watcher, Stopwatch(), None)
+    return observe(check)
+
+
+def _schedule(cells: Sequence[Cell], seeds: range) -> list[Cell]:
+    """Seed by seed, the cells in an order drawn anew, so that a drift of the machine falls on all alike."""
+    scheduled = []
+    for seed in seeds:
+        shuffled = sorted(cells, key=lambda cell: cell.group)
+        random.Random(f"cells {seed}").shuffle(shuffled)
+        scheduled += [cell.with_seed(seed) for cell in shuffled]
+    return scheduled
+
+
+def _sides(check: Check, cell: Cell) -> Iterator[tuple[str, Arm]]:
+    """The two arms in the pair's own random order, which is what makes the test exact."""
+    sides = list(zip(SIDES, (check.arm_a, check.arm_b), strict=True))
+    random.Random(f"{check.folder.path.name} {cell.group} {cell.seed}").shuffle(sides)
+    return iter(sides)
+
+
+def _run_pairs(
+    check: Check, phase: Phase, scheduled: list[Cell], watcher: PairWatcher, watch: Stopwatch, budget_s: float | None
+) -> None:
+    stored = check.folder.load()
+    watcher.phase_started(phase, len(scheduled), sum((cell.group, cell.seed) in stored for cell in scheduled))
+    spoilt = {group for (group, _), pair in stored.items() if _is_broken(*pair)}
+    for cell in scheduled:
+        if budget_s is not None and watch.elapsed_s() > budget_s:
+            return
+        if (cell.group, cell.seed) in stored or cell.group in spoilt:
+            continue
+        records = {}
+        with check.folder.staged(cell.group, cell.seed) as staging:
+            for side, arm in _sides(check, cell):
+                watcher.run_started(cell, side, arm.name)
+                records[side] = launch(arm, cell, staging / side, watcher.run_progress)
+        if _is_broken(records["a"], records["b"]):
+            spoilt.add(cell.group)
+        watcher.pair_ended(cell, records["a"], records["b"])
+
+
+def _is_broken(a: Record, b: Record) -> bool:
+    return broken([Pair(group="", seed=0, phase=Phase.SCREEN, a=run_of(a), b=run_of(b))])
+
+
+def _full_name(arm: Arm, about: About) -> str:
+    return f"{arm.name} ({about.revision})" if about.revision else arm.name

@@ -1,0 +1,106 @@
+"""What was seen of the two arms, as plain numbers: the decision's input, whether run just now or long stored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.cell import Cell
+from harness.check.metrics import values_of
+from harness.record import Record
+
+
+class Phase(StrEnum):
+    SCREEN = "screen"
+    CONFIRM = "confirm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One launch of one arm."""
+
+    values: Mapping[str, float]  # by metric; empty when it is not ok
+    trouble: str | None = None  # why it is not ok
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Both arms' launches of one cell with one seed; a side that was never run is None."""
+
+    group: str
+    seed: int
+    phase: Phase
+    a: Run | None
+    b: Run | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """All that a verdict depends on."""
+
+    titles: Mapping[str, str]  # of the compared cells, by group, in the order to show them
+    pairs: tuple[Pair, ...]
+
+
+def run_of(record: Record | None) -> Run | None:
+    if record is None:
+        return None
+    if record.status != "ok":
+        return Run(values={}, trouble=f"{record.status}: {record.reason}")
+    return Run(values=values_of(record))
+
+
+def titles_of(cells: Iterable[Cell]) -> dict[str, str]:
+    """Each cell's title without its seed, by group."""
+    return {cell.group: cell.title.rpartition(" · ")[0] for cell in cells}
+
+
+def with_scaling_efficiency(observed: Observed, cells: Iterable[Cell]) -> Observed:
+    """Adds throughput over (workers × throughput of one worker), where the suite has the same cell with one worker."""
+    by_group = {cell.group: cell for cell in cells}
+    alone = {
+        group: cell.model_copy(update={"workers": 1, "hosts": 1}).group
+        for group, cell in by_group.items()
+        if cell.workers > 1
+    }
+    seen = {(pair.group, pair.seed): pair for pair in observed.pairs}
+
+    def derived(pair: Pair) -> Pair:
+        base = seen.get((alone.get(pair.group, ""), pair.seed))
+        if base is None:
+            return pair
+        num_workers = by_group[pair.group].workers
+        return Pair(
+            group=pair.group,
+            seed=pair.seed,
+            phase=pair.phase,
+            a=_with_efficiency(pair.a, base.a, num_workers),
+            b=_with_efficiency(pair.b, base.b, num_workers),
+        )
+
+    return Observed(titles=observed.titles, pairs=tuple(derived(pair) for pair in observed.pairs))
+
+
+def _with_efficiency(run: Run | None, alone: Run | None, num_workers: int) -> Run | None:
+    if run is None or alone is None or run.trouble or alone.trouble:
+        return run
+    efficiency = run.values["throughput"] / (num_workers * alone.values["throughput"])
+    return Run(values={**run.values, "scaling_efficiency": efficiency})
+
+
+def difference(a: float, b: float, *, better: str, scale: str) -> float:
+    """How much worse b is than a: a log ratio or a plain difference, positive when worse.
+
+    Infinite when one side never got there, 0 when neither did.
+    """
+    if math.isinf(a) and math.isinf(b):
+        return 0.0
+    if scale == "ratio":
+        if not (a > 0 and b > 0):  # also NaN
+            return math.nan
+        worse = math.log(b) - math.log(a)
+    else:
+        worse = b - a
+    return worse if better == "lower" else -worse

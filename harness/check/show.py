@@ -1,0 +1,144 @@
+"""What a check shows: a live line on a terminal, plain lines in a log, and the table of its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from harness.cell import Cell
+from harness.check.history import Series
+from harness.check.observed import Phase, difference, run_of
+from harness.check.verdict import Comparison, Outcome, Verdict
+from harness.check.wording import effect_in_words, size, value_in_words
+from harness.progress import console, in_minutes, typical_s
+from harness.record import Record
+from harness.stopwatch import Stopwatch
+
+_STYLES = {
+    Outcome.FINE: "green",
+    Outcome.REGRESSION: "bold red",
+    Outcome.INCONCLUSIVE: "yellow",
+    Outcome.REPORTED: "dim",
+}
+_TITLES = {Phase.SCREEN: "screening all cells", Phase.CONFIRM: "confirming with fresh pairs"}
+
+
+class ConsoleWatcher:
+    """Implements harness.check.live.PairWatcher."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task = bar.add_task("", total=None, now="", left="")
+        self._seen_s: list[float] = []
+        self._watch = Stopwatch()
+
+    def phase_started(self, phase: Phase, num_pairs: int, num_done: int) -> None:
+        self._num_pairs, self._num_ended = num_pairs, num_done
+        guess = in_minutes((num_pairs - num_done) * self._pair_s())
+        self._say(f"{_TITLES[phase]}: {num_pairs} pairs, {num_done} done, about {guess} to go")
+        self._bar.update(self._task, total=num_pairs, completed=num_done, left="")
+        self._watch = Stopwatch()
+
+    def run_started(self, cell: Cell, side: str, arm: str) -> None:
+        self._bar.update(
+            self._task, description=f"{side.upper()} = {escape(arm)}: {escape(cell.title)}", now="starting"
+        )
+
+    def run_progress(self, share: float, samples_per_s: float, loss: float) -> None:
+        self._bar.update(self._task, now=f"{share:.0%} · {samples_per_s:,.0f} samples/s · loss {loss:.3f}")
+
+    def pair_ended(self, cell: Cell, a: Record, b: Record) -> None:
+        self._num_ended += 1
+        self._seen_s.append(self._watch.elapsed_s())
+        self._watch = Stopwatch()
+        self._say(f"[{self._num_ended}/{self._num_pairs}] {cell.title}: {_pair_in_words(a, b)}")
+        left = in_minutes((self._num_pairs - self._num_ended) * self._pair_s())
+        self._bar.update(self._task, completed=self._num_ended, now="", left=f"about {left} left")
+
+    def _pair_s(self) -> float:
+        return typical_s(self._seen_s)
+
+    def _say(self, line: str) -> None:
+        self._bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def watching_pairs() -> Iterator[ConsoleWatcher]:
+    """A watcher whose live line shows while in the block."""
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[now]}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
+    ]
+    say = console()
+    with Progress(*columns, console=say, disable=not say.is_terminal, transient=True) as bar:
+        yield ConsoleWatcher(bar)
+
+
+def _pair_in_words(a: Record, b: Record) -> str:
+    runs = [run_of(record) for record in (a, b)]
+    for side, run in zip("AB", runs, strict=True):
+        if run is not None and run.trouble:
+            return f"{side} {run.trouble}"
+    rates = [run.values["throughput"] for run in runs if run is not None]
+    worse = difference(*rates, better="higher", scale="ratio")
+    return (
+        f"{rates[0]:,.0f} against {rates[1]:,.0f} samples/s, B {abs(worse):.1%} {'slower' if worse > 0 else 'faster'}"
+    )
+
+
+def show_verdict(verdict: Verdict, written: Sequence[Path]) -> None:
+    """The table, what failed below it, and where the files are."""
+    say = console()
+    table = Table(title=f"A = {escape(verdict.arm_a)}    B = {escape(verdict.arm_b)}", title_justify="left")
+    for heading, justify in (("cell", "left"), ("metric", "left"), ("A", "right"), ("B", "right")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for heading in ("B against A [95 %]", "caught from", "verdict"):
+        table.add_column(heading)
+    for cell in verdict.cells:
+        if cell.failure or cell.unjudged:
+            style = _STYLES[Outcome.REGRESSION if cell.failure else Outcome.INCONCLUSIVE]
+            outcome = str(cell.failure or "inconclusive")
+            words = escape(cell.words or cell.unjudged or "")
+            table.add_row(escape(cell.title), "runs", "", "", words, "", outcome, style=style)
+        for found in cell.comparisons:
+            table.add_row(*_row(cell.title, found), style=_STYLES[found.outcome])
+    say.print(table)
+    for cell, found in verdict.comparisons:
+        if found.outcome in (Outcome.REGRESSION, Outcome.INCONCLUSIVE):
+            line = f"{found.outcome}: {cell.title}: {found.metric}: {found.words}"
+            say.print(line, highlight=False, markup=False, soft_wrap=True)
+    for line in (*verdict.incomparable, *verdict.notes):
+        say.print(line, highlight=False, markup=False, soft_wrap=True)
+    say.print(verdict.headline, highlight=False, markup=False, soft_wrap=True, style="bold")
+    if written:
+        say.print(f"files in {written[0].parent}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _row(title: str, found: Comparison) -> list[str]:
+    a, b = (value_in_words(value, found.unit) for value in found.medians)
+    effect = effect_in_words(found.metric, found.scale, found.effect, found.low, found.high)
+    num_pairs = len(found.deciding)
+    caught = size(found.smallest_caught, found.scale)
+    return [escape(title), found.metric, a, b, escape(f"{effect}, {num_pairs} pairs"), caught, str(found.outcome)]
+
+
+def show_history_table(series: Sequence[Series], written: Sequence[Path]) -> None:
+    """Where levels changed, by series, and where the files are."""
+    table = Table()
+    for heading in ("cell", "metric", "machine", "commits", "changes (advisory)"):
+        table.add_column(heading)
+    for one in series:
+        changes = [f"{point.revision}: {point.change:+.1%}" for point in one.points if point.is_change]
+        words = ", ".join(changes) or "none seen"
+        table.add_row(escape(one.title), one.metric, one.machine, str(len(one.points)), escape(words))
+    console().print(table)
+    console().print(f"files in {written[0].parent}", highlight=False, markup=False, soft_wrap=True)

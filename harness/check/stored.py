@@ -1,0 +1,99 @@
+"""Compares results that are already there. It screens and reports; it never convicts.
+
+What was measured on another machine or another day differs by more than any change looked for, so such sides are
+called incomparable. What remains for stored results of one machine and day: "nothing seen", "suspicious", and cells
+that crash or are missing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from harness.cell import Cell
+from harness.check.decision import decide
+from harness.check.observed import Observed, Pair, Phase, run_of, titles_of, with_scaling_efficiency
+from harness.check.verdict import Verdict
+from harness.gates import CheckSettings
+from harness.record import Record, ResultsError, ResultsFolder
+
+SAME_DAY = timedelta(days=1)
+
+
+def compare(baseline: Path, candidate: Path, settings: CheckSettings) -> Verdict:
+    """The verdict on two results folders. Raises ResultsError for folders that cannot be compared at all."""
+    sides = [_records(folder) for folder in (baseline, candidate)]
+    suites = [sorted({record.suite for record in side}) for side in sides]
+    if suites[0] != suites[1]:
+        raise ResultsError(
+            f"{candidate}: holds runs of {', '.join(suites[1])}, {baseline} of {', '.join(suites[0])}; "
+            "allowed: results of the same suite"
+        )
+    chosen = [{(record.cell.group, record.cell.seed): record for record in _best(side)} for side in sides]
+    if not {group for group, _ in chosen[0]} & {group for group, _ in chosen[1]}:
+        raise ResultsError(f"{candidate}: has no cell in common with {baseline}: did the suite change in between?")
+    cells = _cells(sides[0])
+    known = {cell.group for cell in cells}
+    keys = sorted(key for key in chosen[0].keys() | chosen[1].keys() if key[0] in known)
+    pairs = tuple(
+        Pair(
+            group=group,
+            seed=seed,
+            phase=Phase.SCREEN,
+            a=run_of(chosen[0].get((group, seed))),
+            b=run_of(chosen[1].get((group, seed))),
+        )
+        for group, seed in keys
+    )
+    observed = with_scaling_efficiency(Observed(titles=titles_of(cells), pairs=pairs), cells)
+    new = {record.cell.group: record.cell for record in sides[1] if record.cell.group not in known}
+    return decide(
+        observed,
+        settings,
+        suite=", ".join(suites[0]),
+        arm_a=_name(baseline, sides[0]),
+        arm_b=_name(candidate, sides[1]),
+        incomparable=_differences(*sides),
+        notes=[f"new in the candidate, not judged: {title}" for title in sorted(titles_of(new.values()).values())],
+        may_convict=False,
+    )
+
+
+def _records(folder: Path) -> list[Record]:
+    records = ResultsFolder(folder).load()
+    if not records:
+        raise ResultsError(f"{folder}: holds no record; `hvdbench run SUITE --results DIR` makes some")
+    return records
+
+
+def _best(records: Sequence[Record]) -> list[Record]:
+    """Of each cell and seed the newest run that went well, or the newest at all."""
+    return sorted(records, key=lambda record: (record.status == "ok", record.started_at))
+
+
+def _cells(records: Sequence[Record]) -> list[Cell]:
+    by_group = {record.cell.group: record.cell.with_seed(0) for record in records}
+    return sorted(by_group.values(), key=lambda cell: cell.title)
+
+
+def _name(folder: Path, records: Sequence[Record]) -> str:
+    revisions = sorted({record.revision for record in records if record.revision})
+    return f"{folder.name} ({', '.join(revisions)})" if revisions else folder.name
+
+
+def _differences(a: Sequence[Record], b: Sequence[Record]) -> list[str]:
+    """Why the two sides' timings cannot be held against each other; empty when they can."""
+    reasons = []
+    machines: defaultdict[str, set[str]] = defaultdict(set)
+    for side in (a, b):
+        for record in side:
+            machines[record.machine.fingerprint].add(f"{record.machine.cpu} × {record.machine.num_cores}")
+    if len(machines) > 1:
+        named = "; ".join(sorted(f"{', '.join(sorted(cpus))} [{print_}]" for print_, cpus in machines.items()))
+        reasons.append(f"different machines: {named}")
+    moments = [datetime.fromisoformat(record.started_at) for side in (a, b) for record in side]
+    if max(moments) - min(moments) > SAME_DAY:
+        reasons.append(f"runs from {min(moments):%Y-%m-%d} to {max(moments):%Y-%m-%d}: machines drift from day to day")
+    return reasons

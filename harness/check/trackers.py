@@ -1,0 +1,58 @@
+"""Arm B's values for tools that keep a history: github-action-benchmark and Bencher.
+
+Sources: github-action-benchmark's `customBiggerIsBetter` and `customSmallerIsBetter`; Bencher Metric Format (BMF).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from typing import Any
+
+from harness.check.verdict import Comparison, Verdict
+
+
+def github_action_benchmark(verdict: Verdict, *, better: str) -> str:
+    """A list of entries for one direction; the tool takes each direction in a file of its own."""
+    entries = []
+    for cell, found in verdict.comparisons:
+        values = _finite_of_b(found)
+        if found.better == better and values:
+            spread = statistics.stdev(values) if len(values) > 1 else 0.0
+            entries.append(
+                {
+                    "name": f"{cell.title} · {found.metric}",
+                    "unit": found.unit or "share",
+                    "value": _short(statistics.median(values)),
+                    "range": f"± {_short(spread):g}",
+                    "extra": f"{len(values)} launches; {found.words}",
+                }
+            )
+    return _text(entries)
+
+
+def bencher(verdict: Verdict) -> str:
+    """Benchmark → measure → value with the range of its launches."""
+    benchmarks: dict[str, dict[str, Any]] = {}
+    for cell, found in verdict.comparisons:
+        values = _finite_of_b(found)
+        if values:
+            benchmarks.setdefault(cell.title, {})[found.metric] = {
+                "value": _short(statistics.median(values)),
+                "lower_value": _short(min(values)),
+                "upper_value": _short(max(values)),
+            }
+    return _text(benchmarks)
+
+
+def _finite_of_b(found: Comparison) -> list[float]:
+    return [b for _, b in found.deciding if math.isfinite(b)]
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.8g}")
+
+
+def _text(content: Any) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"

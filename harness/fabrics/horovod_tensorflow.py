@@ -1,0 +1,154 @@
+"""Horovod for TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import horovod.tensorflow as hvd
+import tensorflow as tf
+
+from harness.backends.tensorflow_native import Model, Tensor, Training
+from harness.cell import Cell
+from harness.clock import Clock
+from harness.fabrics.connection import Connection
+from harness.fabrics.horovod import apply_settings
+from harness.fabrics.traffic import allreduce_bytes
+from harness.protocols import GradientAveraging, HorovodOptions
+
+
+class HorovodTensorFlow:
+    """Implements harness.protocols.CollectiveFabric. With one worker nothing is sent."""
+
+    waiting_is_known = True
+
+    def __init__(self, cell: Cell, connection: Connection, clock: Clock) -> None:
+        assert isinstance(cell.options, HorovodOptions)
+        apply_settings(cell.options, initialized=hvd.is_initialized())
+        hvd.init()
+        self.rank, self.size = hvd.rank(), hvd.size()
+        self.bytes_sent = 0
+        self._waiting = clock.waiting
+        self._mean = _compiled_mean("mean")
+        self._mean_aside = _compiled_mean("mean_async")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="mean_async")
+
+    def barrier(self) -> None:
+        if self.size > 1:
+            hvd.allreduce(tf.zeros(()), op=hvd.Sum, name="barrier")  # Horovod has a barrier for PyTorch only
+
+    def broadcast(self, vector: Tensor) -> Tensor:
+        return hvd.broadcast(vector, root_rank=0, name="broadcast") if self.size > 1 else vector
+
+    def total_steps(self, own_steps: int) -> int:
+        return own_steps * self.size
+
+    def mean(self, vector: Tensor) -> Tensor:
+        if self.size == 1:
+            return vector
+        self.bytes_sent += allreduce_bytes(_num_bytes(vector), self.size)
+        with self._waiting:
+            return self._mean(vector)
+
+    def mean_async(self, vector: Tensor) -> _Pending:
+        """In a thread, which sleeps until the mean has arrived: Horovod has no asynchronous call for TensorFlow."""
+        if self.size == 1:
+            return _Pending(self, None, vector)
+        self.bytes_sent += allreduce_bytes(_num_bytes(vector), self.size)
+        return _Pending(self, self._thread.submit(self._mean_aside, vector), vector)
+
+    def distribute(self, model: Model, averaging: GradientAveraging) -> Training:
+        self.waiting_is_known = self.size == 1  # the graph waits
+        return _HorovodTraining(model, averaging, self)
+
+    def settings(self) -> dict[str, str]:
+        return {"mean_async": "thread"}
+
+    def close(self) -> None:
+        self._thread.shutdown()  # Horovod itself shuts down at exit; inside an existing launch it must outlive the cell
+
+
+class _HorovodTraining(Training):
+    """DistributedGradientTape, as in Horovod's examples."""
+
+    def __init__(self, model: Model, averaging: GradientAveraging, fabric: HorovodTensorFlow) -> None:
+        super().__init__(model)
+        fp16 = averaging.compression == "fp16"
+        self._compression = hvd.Compression.fp16 if fp16 else hvd.Compression.none
+        self._op = hvd.Adasum if averaging.op == "adasum" else hvd.Average
+        self._passes, self._pass = averaging.backward_passes_per_step, 0
+        self._fabric = fabric
+        self._bytes_per_step = allreduce_bytes(model.num_bytes // (2 if fp16 else 1), fabric.size)
+        self._train = tf.function(self._train_on, autograph=False)
+        if self._passes > 1:
+            self._sums = [tf.Variable(tf.zeros_like(array), trainable=False) for array in model.initial]
+            self._add = tf.function(self._add_gradients, autograph=False)
+            self._train_on_sums = tf.function(self._reduce_and_apply, autograph=False)
+
+    def step(self, indices: Tensor, learning_rate: Tensor) -> Tensor:
+        if self._passes == 1:
+            self._fabric.bytes_sent += self._bytes_per_step
+            return self._train(indices, learning_rate)
+        loss = self._add(indices)
+        self._pass += 1
+        if self._pass == self._passes:
+            self._pass = 0
+            self._fabric.bytes_sent += self._bytes_per_step
+            self._train_on_sums(learning_rate)
+        return loss
+
+    def _train_on(self, indices: Tensor, learning_rate: Tensor) -> Tensor:
+        with tf.GradientTape() as tape:
+            loss = self.loss_of(indices)
+        tape = hvd.DistributedGradientTape(tape, compression=self._compression, op=self._op)
+        self.apply(tape.gradient(loss, self.variables), learning_rate)
+        return loss
+
+    def _add_gradients(self, indices: Tensor) -> Tensor:
+        """The tape has no `backward_passes_per_step`, so this is what Horovod's optimizer wrapper does with it."""
+        with tf.GradientTape() as tape:
+            loss = self.loss_of(indices)
+        for total, gradient in zip(self._sums, tape.gradient(loss, self.variables), strict=True):
+            total.assign_add(gradient / self._passes)
+        return loss
+
+    def _reduce_and_apply(self, learning_rate: Tensor) -> None:
+        reduced = [
+            hvd.allreduce(total, op=self._op, compression=self._compression, name=f"sum_{index}")
+            for index, total in enumerate(self._sums)
+        ]
+        self.apply(reduced, learning_rate)
+        self._clear_sums()
+
+    def _clear_sums(self) -> None:
+        for total in self._sums:
+            total.assign(tf.zeros_like(total))
+
+    def forget(self) -> None:
+        super().forget()
+        self._pass = 0
+        if self._passes > 1:
+            self._clear_sums()
+
+
+class _Pending:
+    def __init__(self, fabric: HorovodTensorFlow, future: Future[Any] | None, vector: Tensor) -> None:
+        self._fabric, self._future, self._vector = fabric, future, vector
+
+    def wait(self) -> Tensor:
+        if self._future is None:
+            return self._vector
+        with self._fabric._waiting:
+            return self._future.result()
+
+
+def _compiled_mean(name: str) -> Callable[[Tensor], Tensor]:
+    def mean(vector: Tensor) -> Tensor:
+        return hvd.allreduce(vector, op=hvd.Average, name=name)
+
+    return tf.function(mean, autograph=False)
+
+
+def _num_bytes(vector: Tensor) -> int:
+    return int(vector.shape[0]) * vector.dtype.size

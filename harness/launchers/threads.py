@@ -1,0 +1,19 @@
+"""Workers as threads of one process of this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.cell import Cell
+from harness.launchers.command import LaunchCommand, worker_argv
+from harness.launchers.hosts import Host
+from harness.worker import RANKS_HERE_VARIABLE
+
+
+class Threads:
+    name = "threads"
+
+    def commands(self, cell: Cell, hosts: tuple[Host, ...], run_dir: Path, more: list[str]) -> list[LaunchCommand]:
+        num_workers = str(cell.workers)
+        environ = {"HVDBENCH_RANK": "0", "HVDBENCH_SIZE": num_workers, RANKS_HERE_VARIABLE: num_workers}
+        return [LaunchCommand(argv=worker_argv(run_dir), environ=environ)]

@@ -1,0 +1,120 @@
+"""One launch of one cell, for whoever compares checkouts, environments or settings: `hvdbench check` starts it.
+
+    python -m harness.run_one CELL.json RESULTS_DIR      runs the cell and leaves one Record in RESULTS_DIR
+    python -m harness.run_one --about CELLS.json         says, in JSON, what this checkout and environment are, and
+                                                         what keeps them from running these cells
+
+A stable entry: a checkout of another age has to answer it too, so its arguments and its JSON only ever gain. A cell may
+come from a newer checkout: keys that this one does not know are passed over when they are null (not in use) and refused
+otherwise. Hence a new field of Cell that is to stay comparable with older checkouts has None for its default.
+
+It prints its progress as lines of JSON and ends when its standard input closes, so that it does not outlive its parent.
+Exit codes: 0 a record was written, whatever its status; 2 the cell cannot run here, said on standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+
+from harness.cell import Cell
+from harness.feasible import first_obstacle
+from harness.launchers.hosts import this_machine
+from harness.machine import describe_machine, installed_versions, revision
+from harness.record import SCHEMA_VERSION, Record, ResultsFolder
+from harness.registry import STRATEGIES
+from harness.runner import Setting, run_cell
+from harness.suite import describe
+
+EXIT_REFUSED, EXIT_INTERRUPTED = 2, 130
+USAGE = "usage: python -m harness.run_one CELL.json RESULTS_DIR | --about CELLS.json"
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    if len(arguments) != 2:
+        sys.exit(USAGE)
+    signal.signal(signal.SIGTERM, _interrupt)
+    if arguments[0] == "--about":
+        print(json.dumps(about(json.loads(Path(arguments[1]).read_bytes()))))
+        return
+    try:
+        cell = read_cell(json.loads(Path(arguments[0]).read_bytes()))
+    except ValueError as error:
+        print(f"harness.run_one: {arguments[0]}: {error}", file=sys.stderr)
+        sys.exit(EXIT_REFUSED)
+    obstacle = first_obstacle([cell], this_machine())
+    if obstacle:
+        print(f"harness.run_one: {obstacle}", file=sys.stderr)
+        sys.exit(EXIT_REFUSED)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    folder = ResultsFolder(Path(arguments[1]))
+    folder.path.mkdir(parents=True, exist_ok=True)
+    run_cell(cell, Setting(suite="check", folder=folder, hosts=this_machine()), _Teller())
+
+
+def read_cell(content: dict[str, Any]) -> Cell:
+    """The cell, without the unknown keys that are not in use. Raises ValueError naming the key that is refused."""
+    known = _without_unused(content, Cell.model_fields)
+    options = STRATEGIES[known["strategy"]].Options if known.get("strategy") in STRATEGIES else None
+    if options is not None and isinstance(known.get("options"), dict):
+        known["options"] = _without_unused(known["options"], options.model_fields)
+    try:
+        return Cell.model_validate(known)
+    except ValidationError as error:
+        raise ValueError(describe(error)) from None
+
+
+def about(contents: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a parent needs to know before it starts anything here."""
+    try:
+        obstacle = first_obstacle([read_cell(content) for content in contents], this_machine())
+    except ValueError as error:
+        obstacle = f"this checkout does not know the cell: {error}"
+    return {
+        "root": str(Path(__file__).resolve().parents[1]),
+        "schema_version": SCHEMA_VERSION,
+        "fingerprint": describe_machine().fingerprint,
+        "revision": revision(),
+        "versions": installed_versions(),
+        "obstacle": obstacle,
+    }
+
+
+def _without_unused(content: dict[str, Any], known: Any) -> dict[str, Any]:
+    return {name: value for name, value in content.items() if name in known or value is not None}
+
+
+class _Teller:
+    """Implements harness.runner.Watcher: one line of JSON for what is to be shown."""
+
+    def cell_started(self, cell: Cell) -> None: ...
+
+    def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None:
+        print(json.dumps({"share": share, "samples_per_s": samples_per_s, "loss": loss}), flush=True)
+
+    def cell_ended(self, record: Record) -> None: ...
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)

@@ -1,0 +1,107 @@
+"""TensorFlow's replica by the protocol's promises, against NumPy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from harness.backends.tensorflow_replica import TensorFlowReplica, prepare
+from harness.cell import Cell
+from harness.workloads.data import Dataset, load_digits
+from harness.workloads.initial import initial_weights
+from harness.workloads.layers import parameters_of
+from harness.workloads.registry import MODELS
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load_digits()
+
+
+def replica(digits: Dataset, workload: str = "fnn", **fields: float) -> TensorFlowReplica:
+    cell = Cell.model_validate({"workload": workload, "strategy": "serial", "framework": "tensorflow", **fields})
+    prepare(num_threads=1)
+    return TensorFlowReplica(cell, digits, local_rank=0)
+
+
+@pytest.mark.parametrize("workload", ["fnn", "cnn", "rnn"])
+def test_weights_are_the_workloads_in_its_layout(digits: Dataset, workload: str) -> None:
+    made = replica(digits, workload)
+    parameters = parameters_of(MODELS[workload].layers(10), digits.image_shape)
+    expected = np.concatenate([array.ravel() for array in initial_weights(parameters, 0)])
+    assert made.to_numpy(made.weights()).tobytes() == expected.tobytes()
+    assert made.num_parameters == expected.size
+
+
+def test_weights_are_a_copy(digits: Dataset) -> None:
+    made = replica(digits)
+    before = made.weights()
+    kept = before.numpy().copy()
+    made.descend(tf.ones_like(before))
+    assert before.numpy().tolist() == kept.tolist()
+    assert made.weights().numpy().tolist() != kept.tolist()
+
+
+def test_descend_is_sgd_with_momentum_and_decay(digits: Dataset) -> None:
+    """From w = 1 with g = 1, η = 0.5, μ = 0.5, λ = 0.25: v = 1.25, w = 0.375; v = 0.625 + 1.09375, w = −0.484375."""
+    made = replica(digits, learning_rate=0.5, momentum=0.5, weight_decay=0.25)
+    ones = tf.ones_like(made.weights())
+    made.reset(ones)
+    made.descend(ones)
+    assert set(made.weights().numpy()) == {np.float32(0.375)}
+    made.descend(ones)
+    assert set(made.weights().numpy()) == {np.float32(-0.484375)}
+
+
+def test_update_is_what_descend_adds(digits: Dataset) -> None:
+    made, other = replica(digits, momentum=0.9), replica(digits, momentum=0.9)
+    for step in range(3):
+        gradient, _ = made.gradient(made.load(np.arange(step, step + 32)))
+        made.descend(gradient)
+        other.set_weights(other.weights() + other.update(gradient))
+    np.testing.assert_allclose(made.weights().numpy(), other.weights().numpy(), rtol=1e-6, atol=1e-8)
+
+
+def test_reset_forgets_the_velocity(digits: Dataset) -> None:
+    made = replica(digits, learning_rate=1.0, momentum=0.9)
+    ones = tf.ones_like(made.weights())
+    made.descend(ones)
+    made.reset(ones)
+    made.descend(ones)
+    assert set(made.weights().numpy()) == {np.float32(0)}
+
+
+def test_learning_rate_of_a_step_is_the_one_set_last(digits: Dataset) -> None:
+    made = replica(digits, learning_rate=1.0, momentum=0.0)
+    ones = tf.ones_like(made.weights())
+    for rate, expected in ((0.5, 0.5), (0.25, 0.75)):
+        made.reset(ones)
+        made.set_learning_rate(rate)
+        made.descend(ones)
+        assert set(made.weights().numpy()) == {np.float32(expected)}
+
+
+def test_gradient_is_compiled_once_a_shape(digits: Dataset) -> None:
+    made = replica(digits)
+    for size in (32, 32, 16, 32, 16):
+        made.gradient(made.load(np.arange(size)))
+    assert made._gradient.experimental_get_tracing_count() == 2
+
+
+def test_evaluate_of_zero_weights_is_chance(digits: Dataset) -> None:
+    """All scores equal: a loss of ln 10, and class 0 everywhere."""
+    made = replica(digits)
+    loss, accuracy = made.evaluate(tf.zeros_like(made.weights()))
+    assert loss == pytest.approx(math.log(10), rel=1e-6)
+    assert accuracy == pytest.approx(np.mean(digits.test.labels == 0))
+
+
+def test_prepare_refuses_another_number_of_threads_in_a_running_process() -> None:
+    prepare(num_threads=1)
+    tf.constant(0)
+    prepare(num_threads=1)
+    with pytest.raises(ValueError, match=r"threads: 2 are asked for, but TensorFlow already runs with 1"):
+        prepare(num_threads=2)

@@ -1,0 +1,47 @@
+"""What a machine lacks is said with the command that mends it."""
+
+from __future__ import annotations
+
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from harness.bootstrap import checks
+from harness.bootstrap.checks import missing_prerequisites
+
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture
+def roomy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, 10**12))
+
+
+@pytest.mark.usefixtures("roomy")
+def test_nothing_is_missing_here(tmp_path: Path) -> None:
+    assert missing_prerequisites(tmp_path, compiling=False) == []
+
+
+@pytest.mark.usefixtures("roomy")
+def test_missing_compiler_is_named_with_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said = missing_prerequisites(tmp_path, compiling=True)
+    assert "g++ is missing: apt-get install g++" in said
+    assert "make is missing: apt-get install make" in said
+    assert missing_prerequisites(tmp_path, compiling=False) == []  # the wheel is cached: no compiler is needed
+
+
+@pytest.mark.usefixtures("roomy")
+def test_other_python_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "NEEDED_PYTHON", (3, 99))
+    (said,) = missing_prerequisites(tmp_path, compiling=False)
+    assert said.startswith("Python 3.99 is needed, ")
+    assert "apt-get install python3.11 python3.11-venv python3.11-dev, then make PYTHON=python3.11" in said
+
+
+def test_full_disk_is_said_in_gib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, 1024**3))
+    said = missing_prerequisites(tmp_path, compiling=True)
+    assert said[-1].startswith(f"{tmp_path} has 1.0 GiB free, set-up needs 6 GiB: ")

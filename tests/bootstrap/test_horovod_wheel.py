@@ -1,0 +1,99 @@
+"""The build refuses an archive that is not the one it knows, before anything is compiled."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.bootstrap.checks import SetupError
+from harness.bootstrap.horovod_wheel import EDITS, build_wheel, cached_wheel, run, wheel_dir
+from harness.bootstrap.pins import load_pins
+
+PINS = load_pins()
+# Stands where the environment's Python stands, and "downloads" the archive beside it.
+FAKE_PYTHON = """#!/bin/sh
+case "$*" in
+  *"pip download"*) while [ "$1" != -d ]; do shift; done; cp {archive} "$2"/horovod-0.28.1.tar.gz ;;
+  *) echo "unexpected: $*"; exit 9 ;;
+esac
+"""
+
+
+def archive(folder: Path, files: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(f"horovod-0.28.1/{name}")
+            entry.size = len(text)
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    (folder / "archive.tar.gz").write_bytes(buffer.getvalue())
+    return buffer.getvalue()
+
+
+def sound_files() -> dict[str, str]:
+    files: dict[str, str] = {}
+    for name, text, _, count in EDITS:
+        files[name] = files.get(name, "") + f"{text}\n" * count
+    return files
+
+
+def build(folder: Path, digest: str) -> Path:
+    python = folder / "python"
+    python.write_text(FAKE_PYTHON.format(archive=folder / "archive.tar.gz"))
+    python.chmod(0o755)
+    pins = replace(PINS, horovod_sha256=digest)
+    return build_wheel(pins, python, {"HVDBENCH_CACHE": str(folder / "cache")}, folder / "log")
+
+
+def test_archive_with_another_hash_is_refused(tmp_path: Path) -> None:
+    content = archive(tmp_path, sound_files())
+    with pytest.raises(SetupError) as caught:
+        build(tmp_path, PINS.horovod_sha256)
+    assert f"SHA-256 is {hashlib.sha256(content).hexdigest()}" in str(caught.value)
+    assert PINS.horovod_sha256 in str(caught.value)
+    assert list((tmp_path / "cache").rglob("*.whl")) == []
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit[0])
+@pytest.mark.parametrize("times", [0, 2])
+def test_archive_in_which_a_text_to_edit_stands_otherwise_is_refused(
+    tmp_path: Path, edit: tuple[str, str, str, int], times: int
+) -> None:
+    name, text, _, _ = edit
+    files = sound_files()
+    files[name] = files[name].replace(f"{text}\n", f"{text}\n" * times)
+    digest = hashlib.sha256(archive(tmp_path, files)).hexdigest()
+    with pytest.raises(SetupError, match="another Horovod release") as caught:
+        build(tmp_path, digest)
+    assert f"found {times}" in str(caught.value)
+
+
+def test_sound_archive_is_edited_and_goes_on_to_the_compiler(tmp_path: Path) -> None:
+    digest = hashlib.sha256(archive(tmp_path, sound_files())).hexdigest()
+    with pytest.raises(SetupError, match=r"building horovod failed \(exit 9\)"):
+        build(tmp_path, digest)
+
+
+def test_wheel_is_cached_by_all_that_shapes_it(tmp_path: Path) -> None:
+    environ = {"HVDBENCH_CACHE": str(tmp_path)}
+    folder = wheel_dir(PINS, environ)
+    assert cached_wheel(PINS, environ) is None
+    folder.mkdir(parents=True)
+    (folder / "horovod-0.28.1-x.whl").touch()
+    assert cached_wheel(PINS, environ) == folder / "horovod-0.28.1-x.whl"
+    assert cached_wheel(replace(PINS, torch=("torch==2.14.0",)), environ) is None
+    assert cached_wheel(PINS, {**environ, "HOROVOD_GPU_OPERATIONS": "NCCL"}) is None
+    assert cached_wheel(PINS, {**environ, "TORCH_INDEX": "another"}) is None
+
+
+def test_failed_step_shows_the_end_of_its_log(tmp_path: Path) -> None:
+    with pytest.raises(SetupError) as caught:
+        run(["sh", "-c", "echo No matching distribution found; exit 3"], "doing it", tmp_path / "log")
+    assert "doing it failed (exit 3)" in str(caught.value)
+    assert "No matching distribution found" in str(caught.value)
+    assert "Is there a network" in str(caught.value)

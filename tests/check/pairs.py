@@ -1,0 +1,27 @@
+"""Pairs with known differences, for the tests of the rule."""
+
+import numpy as np
+
+from harness.check.observed import Observed, Pair, Phase, Run
+
+
+def run(**values):
+    return Run(values={name.strip(): float(value) for name, value in values.items()})
+
+
+def observed(cells):
+    """From {group: [(a, b), ...]}, each a dict of values, a Run or None: the first 8 pairs screen, the rest confirm."""
+    pairs = []
+    for group, sides in cells.items():
+        for seed, (a, b) in enumerate(sides):
+            phase = Phase.SCREEN if seed < 8 else Phase.CONFIRM
+            made = [Run(values=side) if isinstance(side, dict) else side for side in (a, b)]
+            pairs.append(Pair(group=group, seed=seed, phase=phase, a=made[0], b=made[1]))
+    return Observed(titles={group: f"cell {group}" for group in cells}, pairs=tuple(pairs))
+
+
+def noisy_throughput(num_pairs, *, slowdown=0.0, sd=0.01, seed=0, base=1000.0):
+    """Pairs of runs with lognormal noise, the second slower by that share."""
+    rng = np.random.default_rng(seed)
+    noise = np.exp(rng.normal(0, sd, (num_pairs, 2)))
+    return [({"throughput": base * x}, {"throughput": base * y / (1 + slowdown)}) for x, y in noise]

@@ -1,0 +1,105 @@
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from harness.check.arms import Arm, environment_of, parse_arm
+from harness.check.worktree import ArmError, changed_files, worktree
+
+
+def git(root, *arguments):
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    return subprocess.run(["git", "-C", root, *identity, *arguments], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A repository with two commits of harness/x.py: 1, then 2 (tagged new)."""
+    root = tmp_path / "checkout"
+    (root / "harness").mkdir(parents=True)
+    git(root.parent, "init", "-q", str(root))
+    for number in (1, 2):
+        (root / "harness" / "x.py").write_text(f"{number}\n")
+        git(root, "add", "-A")
+        git(root, "commit", "-qm", str(number))
+    git(root, "tag", "new")
+    return root
+
+
+def test_parse_arm_takes_several_parts():
+    arm = parse_arm(f"ref=main,python={sys.executable},env:HOROVOD_CYCLE_TIME=5,env:OMP_PLACES={{0}},{{1}}")
+    assert (arm.ref, arm.python) == ("main", Path(sys.executable))
+    assert dict(arm.environ) == {"HOROVOD_CYCLE_TIME": "5", "OMP_PLACES": "{0},{1}"}  # a comma inside a value stays
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "main", "ref=", "ref=a,ref=b", "python=/no/such", "here,"),
+        *("env:=5", "env:A", "env:A=1,env:A=2", "env:PYTHONPATH=x"),
+    ],
+)
+def test_parse_arm_refuses(text):
+    with pytest.raises(ArmError, match="arm"):
+        parse_arm(text)
+
+
+def test_environment_of_puts_the_arms_checkout_before_all_others(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    arm = Arm(name="x", python=Path(sys.executable), root=Path("/tree"), environ={"A": "1"})
+    assert environment_of(arm)["PYTHONPATH"].split(os.pathsep) == ["/tree", "/elsewhere"]
+    assert environment_of(arm)["A"] == "1"
+
+
+def test_worktree_holds_the_commit_and_is_gone_afterwards(checkout):
+    (checkout / "harness" / "x.py").write_text("uncommitted\n")
+    with worktree(checkout, "HEAD~1") as tree:
+        assert (tree / "harness" / "x.py").read_text() == "1\n"
+    assert not tree.parent.exists()
+    assert len(git(checkout, "worktree", "list").splitlines()) == 1
+    assert changed_files(checkout) == ["harness/x.py"]
+
+
+def test_worktree_is_gone_after_an_interruption(checkout):
+    with pytest.raises(KeyboardInterrupt), worktree(checkout, "new") as tree:
+        raise KeyboardInterrupt
+    assert not tree.parent.exists()
+
+
+def test_worktree_of_a_killed_check_is_cleared_by_the_next(checkout, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = (
+        "import os, sys, pathlib; from harness.check.worktree import worktree\n"
+        f"with worktree(pathlib.Path({str(checkout)!r}), 'new') as tree: print(tree, flush=True); os._exit(9)"
+    )
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environ)
+    left = Path(killed.stdout.strip())
+    assert left.exists()
+    with worktree(checkout, "new"):
+        assert not left.parent.exists()
+
+
+@pytest.mark.parametrize("ref", ["no-such-branch", "--help", "new:harness"])
+def test_worktree_of_a_missing_ref_is_refused(checkout, ref):
+    with pytest.raises(ArmError, match="no such commit"), worktree(checkout, ref):
+        pass
+
+
+def test_worktree_without_a_checkout_is_refused():
+    with pytest.raises(ArmError, match="installed as a package"), worktree(None, "main"):
+        pass
+
+
+def test_arm_identity_follows_the_code_and_the_settings(tmp_path):
+    (tmp_path / "harness").mkdir()
+    (tmp_path / "harness" / "x.py").write_text("1")
+    arm = Arm(name="x", python=Path(sys.executable), root=tmp_path)
+    before = arm.identity()
+    assert Arm(name="y", python=Path(sys.executable), root=tmp_path).identity() == before
+    assert Arm(name="x", python=Path(sys.executable), root=tmp_path, environ={"A": "1"}).identity() != before
+    (tmp_path / "harness" / "x.py").write_text("2")
+    assert arm.identity() != before

@@ -1,0 +1,104 @@
+"""What `hvdbench check` answers to wrong input: never 0, never 1, always one message."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.check.test_stored import side
+from tests.command import hvdbench, started, wait_until, write_suite
+from tests.records import finished
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "needs SUITE --a ARM --b ARM"),
+        (["SUITE"], "needs SUITE --a ARM --b ARM"),
+        (["SUITE", "--a", "here"], "needs SUITE --a ARM --b ARM"),
+        (["SUITE", "--a", "here", "--b", "main"], "arm 'main': 'main' is none; allowed: here, ref="),
+        (["SUITE", "--a", "ref=no-such-branch", "--b", "here"], "no such commit"),
+        (["SUITE", "--a", "python=/no/such/python", "--b", "here"], "no interpreter"),
+        (["nowhere.yaml", "--a", "here", "--b", "here"], "no such suite"),
+        (["--baseline", "x"], "allowed: SUITE --a ARM --b ARM, or --baseline RESULTS --candidate RESULTS"),
+        (["--baseline", "x", "--candidate", "y"], "no such results folder"),
+        (["SUITE", "--baseline", "x", "--candidate", "y"], "allowed: SUITE"),
+    ],
+)
+def test_check_refuses_with_exit_2(tmp_path, arguments, said):
+    suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: serial}")
+    code, _, errors = hvdbench("check", *(str(suite) if word == "SUITE" else word for word in arguments))
+    assert code == 2
+    assert said in " ".join(errors.split())
+    assert "Traceback" not in errors
+
+
+def test_check_of_a_newer_schema_is_refused(tmp_path):
+    baseline, candidate = side(tmp_path, "a"), side(tmp_path, "b")
+    record = finished()
+    text = record.model_dump_json().replace('"schema_version":1', '"schema_version":99')
+    (candidate / f"{record.key}-{record.id}.json").write_text(text)
+    code, _, errors = hvdbench("check", "--baseline", baseline, "--candidate", candidate)
+    assert code == 2
+    assert "schema_version: 99" in errors
+
+
+def test_check_of_stored_results_screens_and_writes_its_files(tmp_path):
+    baseline, candidate = side(tmp_path, "a"), side(tmp_path, "b", 1.5)
+    code, out, _ = hvdbench("check", "--baseline", baseline, "--candidate", candidate, "-o", tmp_path / "out")
+    assert code == 3
+    assert "suspicious" in out
+    assert (tmp_path / "out" / "verdict.json").exists()
+    assert hvdbench("check", "--baseline", baseline, "--candidate", baseline, "-o", tmp_path / "out")[0] == 0
+
+
+def test_history_writes_figure_and_table(tmp_path):
+    results = side(tmp_path, "a", revision="0123456789ab")
+    code, out, _ = hvdbench("history", results, "-o", tmp_path / "history")
+    assert (code, (tmp_path / "history" / "history.csv").exists()) == (0, True)
+    assert "throughput" in out
+    assert hvdbench("history", side(tmp_path, "b"), "-o", tmp_path / "history")[0] == 2  # no commits
+
+
+def test_check_needs_no_framework():
+    code = (
+        "import sys, harness.check.command, harness.check.outputs, harness.check.stored\n"
+        "print([name for name in ('torch', 'tensorflow', 'horovod') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def processes_at(path):
+    """Processes with the path on their command line."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if any(str(path) in part for part in process.cmdline()):
+                found.append(process)
+    return found
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="ref= arms need a git checkout")
+def test_check_interrupted_leaves_no_process_no_worktree_and_no_half_pair(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: serial, epochs: 4000}")
+    results = tmp_path / "results"
+    with started("check", suite, "--a", "ref=HEAD", "--b", "here", "--results", results) as process:
+        wait_until(lambda: bool(list(results.glob("*/.staged-*/*/.runs/*/progress.json"))), "a worker that trains")
+        assert list(tmp_path.glob("hvdbench-ref-*"))
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "the same command goes on" in errors
+    wait_until(lambda: not processes_at(results), "its processes to end")
+    assert not list(tmp_path.glob("hvdbench-ref-*"))
+    assert not list(results.glob("*/.staged-*"))
+    listed = subprocess.run(["git", "worktree", "list"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert str(tmp_path) not in listed

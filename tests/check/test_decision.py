@@ -1,0 +1,213 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.check.decision import convicted, decide, groups_to_confirm
+from harness.check.observed import Observed, Pair, Phase, Run, difference, with_scaling_efficiency
+from harness.check.verdict import FailureKind, Outcome
+from harness.gates import CheckSettings
+from tests.check.pairs import noisy_throughput, observed
+
+SETTINGS = CheckSettings()
+
+
+def verdict_of(cells, settings=SETTINGS, **more):
+    return decide(observed(cells), settings, suite="s", arm_a="a", arm_b="b", **more)
+
+
+def only_comparison(verdict, metric="throughput"):
+    return next(c for _, c in verdict.comparisons if c.metric == metric)
+
+
+def test_decide_confirmed_slowdown_of_10_percent_is_a_regression_with_its_size():
+    verdict = verdict_of({"x": noisy_throughput(24, slowdown=0.10), "y": noisy_throughput(8, seed=1)})
+    assert verdict.exit_code == 1
+    [(cell, found)] = [pair for pair in verdict.comparisons if pair[1].outcome == Outcome.REGRESSION]
+    assert (cell.group, found.metric) == ("x", "throughput")
+    assert found.effect == pytest.approx(0.10, abs=0.015)
+    assert found.low < found.effect < found.high
+    assert "slower" in found.words
+    assert "16 fresh pairs" in found.words
+
+
+def test_decide_speedup_of_10_percent_is_fine():
+    verdict = verdict_of({"x": noisy_throughput(24, slowdown=-0.10)})
+    assert verdict.exit_code == 0
+    assert "faster" in only_comparison(verdict).words
+
+
+def test_decide_same_arm_twice_is_fine():
+    assert verdict_of({"x": noisy_throughput(8)}).exit_code == 0
+
+
+def test_decide_small_effect_that_is_certain_is_fine_below_the_gate():
+    verdict = verdict_of({"x": noisy_throughput(24, slowdown=0.02, sd=0.0005)})
+    assert verdict.exit_code == 0
+    assert "flagged, not confirmed" in only_comparison(verdict).words
+
+
+def test_decide_flag_without_confirming_pairs_is_inconclusive():
+    verdict = verdict_of({"x": noisy_throughput(8, slowdown=0.10)})
+    assert verdict.exit_code == 3
+    assert "0 of 16 confirming pairs" in only_comparison(verdict).words
+
+
+def test_decide_too_few_pairs_is_inconclusive():
+    verdict = verdict_of({"x": noisy_throughput(5)})
+    assert verdict.exit_code == 3
+    assert "5 of 8 pairs" in only_comparison(verdict).words
+
+
+def test_decide_noise_that_hides_10_percent_is_inconclusive():
+    verdict = verdict_of({"x": noisy_throughput(8, sd=0.15, seed=3)})
+    assert verdict.exit_code == 3
+    assert only_comparison(verdict).smallest_caught > 0.10
+    assert "too noisy" in only_comparison(verdict).words
+
+
+@pytest.mark.parametrize("bad", [math.nan, 0.0, -1.0])
+def test_decide_value_that_is_no_positive_number_is_inconclusive(bad):
+    pairs = noisy_throughput(8)
+    pairs[3] = (pairs[3][0], {"throughput": bad})
+    assert verdict_of({"x": pairs}).exit_code == 3
+
+
+def test_decide_without_cells_is_inconclusive():
+    assert verdict_of({}).exit_code == 3
+
+
+def test_decide_crash_of_b_alone_fails_as_its_own_class():
+    pairs = noisy_throughput(8)
+    pairs[2] = (pairs[2][0], Run(values={}, trouble="failed: killed by signal 9"))
+    verdict = verdict_of({"x": pairs, "y": noisy_throughput(8)})
+    assert verdict.exit_code == 1
+    assert verdict.cells[0].failure == FailureKind.CRASHED
+    assert "killed by signal 9" in verdict.cells[0].words
+    assert verdict.cells[1].failure is None
+
+
+def test_decide_crash_of_a_is_inconclusive_whatever_b_does():
+    pairs = noisy_throughput(8)
+    pairs[2] = (Run(values={}, trouble="failed"), Run(values={}, trouble="failed"))
+    verdict = verdict_of({"x": pairs})
+    assert verdict.exit_code == 3
+    assert "failed" in verdict.cells[0].unjudged
+
+
+def test_decide_cell_that_b_lacks_fails_as_missing():
+    verdict = verdict_of({"x": [(a, None) for a, _ in noisy_throughput(8)]})
+    assert (verdict.exit_code, verdict.cells[0].failure) == (1, FailureKind.MISSING)
+
+
+def test_decide_target_no_longer_reached_is_a_regression():
+    reached = {"throughput": 1000.0, "target_reached": 1.0, "time_to_target": 2.0}
+    lost = {"throughput": 1000.0, "target_reached": 0.0, "time_to_target": math.inf}
+    verdict = verdict_of({"x": [(reached, lost)] * 24})
+    assert verdict.exit_code == 1
+    assert only_comparison(verdict, "target_reached").outcome == Outcome.REGRESSION
+    assert only_comparison(verdict, "time_to_target").outcome == Outcome.REGRESSION
+
+
+def test_decide_target_that_neither_arm_reaches_is_inconclusive():
+    lost = {"throughput": 1000.0, "target_reached": 0.0, "time_to_target": math.inf}
+    verdict = verdict_of({"x": [(lost, lost)] * 8})
+    assert verdict.exit_code == 3
+    assert "neither arm reaches" in only_comparison(verdict, "time_to_target").words
+
+
+def test_decide_accuracy_drop_of_three_points_fails_and_of_half_a_point_does_not():
+    def accuracies(drop):
+        rng = np.random.default_rng(0)
+        return [({"final_accuracy": x}, {"final_accuracy": x - drop}) for x in rng.normal(0.95, 0.004, 24)]
+
+    assert verdict_of({"x": accuracies(0.03)}).exit_code == 1
+    assert verdict_of({"x": accuracies(0.005)}).exit_code == 0
+    assert "3.0 points less accurate" in only_comparison(verdict_of({"x": accuracies(0.03)}), "final_accuracy").words
+
+
+def test_decide_metric_that_is_not_gated_is_reported_only():
+    pairs = [({"step_p95": 1.0}, {"step_p95": 2.0})] * 24
+    verdict = verdict_of({"x": pairs})
+    assert only_comparison(verdict, "step_p95").outcome == Outcome.REPORTED
+    assert verdict.exit_code == 0
+
+
+def test_decide_stored_results_never_convict():
+    verdict = verdict_of({"x": noisy_throughput(24, slowdown=0.5)[:8]}, may_convict=False)
+    assert verdict.exit_code == 3
+    assert "suspicious" in only_comparison(verdict).words
+
+
+def test_decide_incomparable_sides_are_inconclusive_even_when_b_crashed():
+    pairs = noisy_throughput(8)
+    pairs[0] = (pairs[0][0], Run(values={}, trouble="failed: no such framework"))
+    verdict = verdict_of({"x": pairs}, may_convict=False, incomparable=["another machine"])
+    assert verdict.exit_code == 3
+
+
+def test_verdict_of_the_same_input_has_the_same_bytes():
+    cells = {"x": noisy_throughput(24, slowdown=0.07, sd=0.03), "y": noisy_throughput(8)}
+    assert verdict_of(cells).to_json() == verdict_of(cells).to_json()
+    backwards = observed(cells)
+    backwards = Observed(titles=backwards.titles, pairs=tuple(reversed(backwards.pairs)))
+    again = decide(backwards, SETTINGS, suite="s", arm_a="a", arm_b="b")
+    assert again.to_json() == verdict_of(cells).to_json()
+
+
+@given(seed=st.integers(0, 2**32), slowdown=st.floats(-0.2, 0.2), sd=st.floats(0.001, 0.2))
+@settings(max_examples=40, deadline=None)
+def test_decide_swapping_the_arms_mirrors_the_effect(seed, slowdown, sd):
+    pairs = noisy_throughput(8, slowdown=slowdown, sd=sd, seed=seed)
+    forward = only_comparison(verdict_of({"x": pairs}))
+    mirrored = only_comparison(verdict_of({"x": [(b, a) for a, b in pairs]}))
+    assert math.log1p(mirrored.effect) == pytest.approx(-math.log1p(forward.effect), abs=1e-9)
+
+
+@given(seed=st.integers(0, 2**32), scale=st.floats(1e-6, 1e6))
+@settings(max_examples=40, deadline=None)
+def test_convicted_does_not_depend_on_the_unit(seed, scale):
+    pairs = noisy_throughput(24, slowdown=0.06, sd=0.05, seed=seed)
+    scaled = [tuple({"throughput": side["throughput"] * scale} for side in pair) for pair in pairs]
+    assert convicted(observed({"x": scaled}), SETTINGS) == convicted(observed({"x": pairs}), SETTINGS)
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=40, deadline=None)
+def test_convicted_uses_fresh_pairs_alone(seed):
+    slow, unchanged = noisy_throughput(8, slowdown=0.5, seed=seed), noisy_throughput(16, sd=0.002, seed=seed + 1)
+    assert groups_to_confirm(observed({"x": slow}), SETTINGS) == ["x"]
+    assert convicted(observed({"x": slow + unchanged}), SETTINGS) == []
+
+
+def test_difference_is_positive_when_b_is_worse():
+    assert difference(100.0, 50.0, better="higher", scale="ratio") == pytest.approx(math.log(2))
+    assert difference(1.0, 2.0, better="lower", scale="ratio") == pytest.approx(math.log(2))
+    assert difference(0.9, 0.8, better="higher", scale="difference") == pytest.approx(0.1)
+    assert difference(1.0, math.inf, better="lower", scale="ratio") == math.inf
+    assert difference(math.inf, 1.0, better="lower", scale="ratio") == -math.inf
+    assert difference(math.inf, math.inf, better="lower", scale="ratio") == 0.0
+
+
+def test_scaling_efficiency_is_throughput_over_workers_times_one_workers():
+    from harness.cell import Cell
+
+    one = Cell(workload="fnn", strategy="allreduce", workers=1)
+    two = one.model_copy(update={"workers": 2})
+    pairs = tuple(
+        Pair(
+            group=cell.group,
+            seed=0,
+            phase=Phase.SCREEN,
+            a=Run(values={"throughput": a}),
+            b=Run(values={"throughput": b}),
+        )
+        for cell, a, b in ((one, 100.0, 100.0), (two, 180.0, 120.0))
+    )
+    seen = Observed(titles={one.group: "1", two.group: "2"}, pairs=pairs)
+    derived = with_scaling_efficiency(seen, [one, two])
+    assert derived.pairs[1].a.values["scaling_efficiency"] == pytest.approx(0.9)
+    assert derived.pairs[1].b.values["scaling_efficiency"] == pytest.approx(0.6)
+    assert "scaling_efficiency" not in derived.pairs[0].a.values

@@ -1,0 +1,65 @@
+import csv
+
+import pytest
+
+from harness.check.history import change_points, write_history
+from harness.record import ResultsError
+from tests.records import finished
+
+
+def runs(rates, **changes):
+    """A commit a rate, in the order of the list."""
+    made = []
+    for number, rate in enumerate(rates):
+        record = finished(
+            revision=f"{number:012x}", started_at=f"2026-01-{number + 1:02d}T00:00:00.000+00:00", **changes
+        )
+        window = record.workers[0].windows[0].model_copy(update={"num_samples": 1000, "end_s": 1000 / rate})
+        part = record.workers[0].model_copy(update={"windows": [window]})
+        made.append(record.model_copy(update={"workers": [part]}))
+    return made
+
+
+def throughput(records):
+    [series] = [one for one in change_points(records) if one.metric == "throughput"]
+    return series
+
+
+STEADY = [100.0, 101.0, 99.5, 100.5, 99.0, 100.2]
+
+
+def test_change_points_marks_the_commit_that_lost_a_fifth():
+    series = throughput(runs([*STEADY, 80.0, 80.5, 79.6, 80.2]))
+    [marked] = [point for point in series.points if point.is_change]
+    assert marked.revision == f"{6:012x}"
+    assert marked.change == pytest.approx(-0.20, abs=0.01)
+
+
+def test_change_points_of_a_steady_history_are_none():
+    assert not any(point.is_change for point in throughput(runs(STEADY)).points)
+
+
+def test_change_points_pass_over_a_single_odd_commit():
+    assert not any(point.is_change for point in throughput(runs([*STEADY[:3], 97.0, *STEADY[3:]])).points)
+
+
+def test_change_points_of_fewer_than_five_commits_are_none():
+    assert not any(point.is_change for point in throughput(runs([100.0, 50.0, 50.0, 50.0])).points)
+
+
+def test_change_points_keep_machines_apart():
+    other = finished().machine.model_copy(update={"fingerprint": "feedfacecafe"})
+    series = [one for one in change_points([*runs(STEADY), *runs([50.0], machine=other)]) if one.metric == "throughput"]
+    assert sorted(len(one.points) for one in series) == [1, 6]
+
+
+def test_change_points_without_commits_are_refused():
+    with pytest.raises(ResultsError, match="no finished run with a git commit"):
+        change_points([finished(), finished(revision="0" * 12, status="failed", reason="x")])
+
+
+def test_write_history_writes_a_row_a_commit(tmp_path):
+    written = write_history(change_points(runs(STEADY)), tmp_path)
+    assert [path.name for path in written] == ["history.csv", "history.svg", "history.png"]
+    rows = list(csv.DictReader((tmp_path / "history.csv").read_text().splitlines()))
+    assert [float(row["value"]) for row in rows if row["metric"] == "throughput"] == pytest.approx(STEADY)

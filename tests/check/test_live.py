@@ -1,0 +1,111 @@
+"""Real launches of a real cell: as few as show that arms, pairs and resumption hold together."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.cell import Cell
+from harness.check.arms import Arm, parse_arm, ready
+from harness.check.launching import ask_about, launch
+from harness.check.live import prepare, run_check
+from harness.check.worktree import ArmError
+from harness.gates import CheckSettings
+from harness.injection import Injection
+from harness.suite import Suite
+
+CELL = Cell(workload="fnn", strategy="serial", epochs=3, evaluations=2, target=0.5)
+SETTINGS = CheckSettings(screen_pairs=4, confirm_pairs=5)
+
+
+class Silent:
+    def __init__(self):
+        self.runs = []
+
+    def phase_started(self, phase, num_pairs, num_done): ...
+    def run_started(self, cell, side, arm):
+        self.runs.append((cell.seed, side))
+
+    def run_progress(self, share, samples_per_s, loss): ...
+    def pair_ended(self, cell, a, b): ...
+
+
+def suite_of(*cells, settings=SETTINGS):
+    return Suite(name="s", question="-", repeats=1, time_budget_s=None, check=settings, cells=cells)
+
+
+@pytest.fixture
+def arms():
+    here = parse_arm("here")
+    with ready((here, here)) as both:
+        yield both
+
+
+def test_launch_runs_the_cell_with_the_arms_environment_and_fault(arms, tmp_path):
+    arm = Arm(
+        name="x",
+        python=arms[0].python,
+        root=arms[0].root,
+        environ={"HOROVOD_CYCLE_TIME": "2.5"},
+        injections={CELL.group: Injection(accuracy_drop=0.25)},
+    )
+    record = launch(arm, CELL.with_seed(4), tmp_path / "a", lambda *_: None)
+    assert record.status == "ok"
+    assert record.workers[0].settings["HOROVOD_CYCLE_TIME"] == "2.5"
+    assert record.cell.inject == Injection(accuracy_drop=0.25)  # the record says it
+    assert record.cell.seed == 4
+    assert record.curve[-1].accuracy < 0.75
+
+
+def test_run_check_goes_on_where_it_was_and_a_crash_of_b_ends_its_cell(arms, tmp_path):
+    crashing = Arm(name="b", python=arms[1].python, root=arms[1].root, injections={CELL.group: Injection(crash_at=0.0)})
+    check = prepare(suite_of(CELL), (arms[0], crashing), tmp_path)
+    watcher = Silent()
+    verdict = run_check(check, watcher)
+    assert verdict.exit_code == 1
+    assert verdict.cells[0].failure == "crashed"
+    assert "InjectedCrashError" in verdict.cells[0].words
+    assert sorted(side for _, side in watcher.runs) == ["a", "b"]  # one pair said it all
+    again = Silent()
+    assert run_check(check, again).to_json() == verdict.to_json()
+    assert again.runs == []
+
+
+def test_run_check_without_time_is_inconclusive(arms, tmp_path):
+    check = prepare(suite_of(CELL), arms, tmp_path)
+    assert run_check(check, Silent(), time_budget_s=0.0).exit_code == 3
+
+
+def test_prepare_gives_other_arms_and_other_suites_other_folders(arms, tmp_path):
+    names = {
+        prepare(suite_of(CELL), arms, tmp_path).folder.path.name,
+        prepare(suite_of(CELL), arms, tmp_path, attempt="2").folder.path.name,
+        prepare(suite_of(CELL.model_copy(update={"epochs": 4.0})), arms, tmp_path).folder.path.name,
+        prepare(suite_of(CELL, settings=CheckSettings()), arms, tmp_path).folder.path.name,
+    }
+    assert len(names) == 4
+
+
+def test_ask_about_says_when_the_environment_lacks_the_harness_or_the_entry(arms, tmp_path):
+    bare = tmp_path / "bare"
+    (bare / "harness").mkdir(parents=True)
+    (bare / "harness" / "__init__.py").touch()
+    with pytest.raises(ArmError, match=r"older than harness\.run_one"):
+        ask_about(Arm(name="old", python=Path(sys.executable), root=bare), [CELL])
+    isolated = tmp_path / "python"
+    isolated.write_text(f'#!/bin/sh\nexec {Path(sys.executable).resolve()} -S "$@"\n')  # no installed package
+    isolated.chmod(0o755)
+    with pytest.raises(ArmError, match="lacks what the harness needs"):
+        ask_about(Arm(name="bare", python=isolated, root=arms[0].root), [CELL])
+
+
+def test_ask_about_says_what_the_arm_cannot_run(arms):
+    with pytest.raises(ArmError, match="arm here"):
+        ask_about(arms[0], [CELL.model_copy(update={"strategy": "hogwild", "workers": 2048})])
+
+
+def test_verdict_of_stored_pairs_is_byte_identical(arms, tmp_path):
+    check = prepare(suite_of(CELL), arms, tmp_path)
+    verdict = run_check(check, Silent(), time_budget_s=0.0)
+    assert json.loads(verdict.to_json())["exit_code"] == 3

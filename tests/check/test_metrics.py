@@ -1,0 +1,57 @@
+import math
+
+import pytest
+
+from harness.check.metrics import values_of
+from tests.records import finished
+
+
+def windows(*durations_s):
+    """One after another, each of 4 steps and 100 samples."""
+    first = finished().workers[0].windows[0]
+    made, start = [], 0.0
+    for seconds in durations_s:
+        fields = {"start_s": start, "end_s": start + seconds, "num_samples": 100, "step_p95_s": seconds / 4}
+        made.append(first.model_copy(update=fields))
+        start += seconds
+    return made
+
+
+def test_values_of_leaves_out_the_first_tenth_of_the_windows():
+    # Ten windows, the first slow: nine of 100 samples in 0.5 s remain.
+    record = finished()
+    part = record.workers[0].model_copy(update={"windows": windows(50.0, *[0.5] * 9)})
+    values = values_of(record.model_copy(update={"workers": [part]}))
+    assert values["throughput"] == pytest.approx(200.0)
+    assert values["step_p95"] == pytest.approx(0.125)
+
+
+def test_values_of_adds_up_the_workers_rates_and_memory():
+    record = finished()
+    fast, slow = (record.workers[0].model_copy(update={"windows": windows(*[s] * 10)}) for s in (0.5, 1.0))
+    values = values_of(record.model_copy(update={"workers": [fast, slow]}))
+    assert values["throughput"] == pytest.approx(300.0)
+    assert values["peak_memory"] == 2e8
+    assert values["step_p95"] == pytest.approx(0.25)
+
+
+def test_values_of_a_target_reached_in_the_second_point():
+    record = finished()
+    points = [
+        record.curve[0].model_copy(update={"time_s": t, "accuracy": share})
+        for t, share in ((1, 0.9), (2, 0.97), (3, 0.96))
+    ]
+    values = values_of(record.model_copy(update={"curve": points}))
+    assert (values["time_to_target"], values["target_reached"], values["final_accuracy"]) == (2.0, 1.0, 0.96)
+
+
+def test_values_of_a_target_missed_is_infinitely_late():
+    values = values_of(finished())  # accuracy 0.75, target 0.96
+    assert (values["time_to_target"], values["target_reached"]) == (math.inf, 0.0)
+
+
+def test_values_of_a_cell_without_target_or_curve():
+    record = finished()
+    untargeted = record.model_copy(update={"cell": record.cell.model_copy(update={"target": None})})
+    assert not {"time_to_target", "target_reached"} & values_of(untargeted).keys()
+    assert "final_accuracy" not in values_of(record.model_copy(update={"curve": []}))

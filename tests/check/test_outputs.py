@@ -1,0 +1,99 @@
+"""One verdict with everything in it, in each of its forms."""
+
+import json
+import math
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from harness.check import github, trackers
+from harness.check.decision import decide
+from harness.check.junit import junit_xml
+from harness.check.observed import Observed, Run
+from harness.check.outputs import write_outputs
+from harness.gates import CheckSettings
+from tests.check.pairs import noisy_throughput, observed
+
+HOSTILE = "a | <script>alert(1)</script> [x](y)\n::error::no %0A"
+
+
+@pytest.fixture
+def verdict():
+    crashed = noisy_throughput(8)
+    crashed[0] = (crashed[0][0], Run(values={}, trouble="failed: \x1b[31mkilled\x00"))
+    seen = observed(
+        {
+            "slow": noisy_throughput(24, slowdown=0.2),
+            "noisy": noisy_throughput(8, sd=0.2, seed=3),
+            "fine": noisy_throughput(8),
+            "crashed": crashed,
+            "missing": [(a, None) for a, _ in noisy_throughput(8)],
+        }
+    )
+    titles = {group: f"{group} {HOSTILE}" if group == "slow" else group for group in seen.titles}
+    return decide(Observed(titles=titles, pairs=seen.pairs), CheckSettings(), suite="s", arm_a="ref=main", arm_b="here")
+
+
+def test_junit_counts_failures_and_skips_the_inconclusive_with_a_message(verdict):
+    suite = ET.fromstring(junit_xml(verdict)).find("testsuite")
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("5", "3", "1")
+    assert sorted(failure.get("type") for failure in suite.iter("failure")) == ["crashed", "missing", "regression"]
+    [skipped] = suite.iter("skipped")
+    assert "too noisy" in skipped.get("message")
+
+
+def test_summary_shows_hostile_titles_as_text(verdict):
+    text = github.summary(verdict)
+    assert "<script>" not in text
+    assert "[x]" not in text
+    [row] = [line for line in text.splitlines() if "slow a" in line]
+    assert row.count("|") == 8  # seven columns
+    assert "❌ regression" in row
+
+
+def test_annotations_are_one_escaped_line_each(verdict):
+    lines = list(github.annotation_lines(verdict))
+    assert [line.partition(" ")[0] for line in lines] == ["::error", "::error", "::error", "::warning"]
+    assert all("\n" not in line for line in lines)
+    assert any("%0A::error::no %250A" in line for line in lines)
+
+
+def test_trackers_keep_the_directions_apart():
+    pairs = [({"throughput": 100.0, "peak_memory": 5.0, "time_to_target": math.inf},) * 2 for _ in range(8)]
+    verdict = decide(observed({"x": pairs}), CheckSettings(), suite="s", arm_a="a", arm_b="b")
+    bigger = json.loads(trackers.github_action_benchmark(verdict, better="higher"))
+    smaller = json.loads(trackers.github_action_benchmark(verdict, better="lower"))
+    assert [(entry["name"], entry["value"], entry["unit"]) for entry in bigger] == [
+        ("cell x · throughput", 100.0, "samples/s")
+    ]
+    assert [entry["name"] for entry in smaller] == ["cell x · peak_memory"]  # what was never reached has no value
+    assert json.loads(trackers.bencher(verdict))["cell x"]["throughput"] == {
+        "value": 100.0,
+        "lower_value": 100.0,
+        "upper_value": 100.0,
+    }
+
+
+def test_verdict_json_has_no_number_that_json_lacks(verdict):
+    content = json.loads(verdict.to_json(), parse_constant=lambda name: pytest.fail(f"{name} in the verdict"))
+    assert content["exit_code"] == 1
+    assert {cell["failure"] for cell in content["cells"]} == {None, "crashed", "missing"}
+
+
+def test_write_outputs_writes_every_file_and_the_step_summary(verdict, tmp_path, capsys):
+    environ = {"GITHUB_STEP_SUMMARY": str(tmp_path / "step.md"), "GITHUB_ACTIONS": "true"}
+    written = write_outputs(verdict, tmp_path / "out", environ)
+    assert {path.name for path in written} == {
+        *("verdict.json", "junit.xml", "summary.md", "bencher.json", "pairs.svg", "pairs.png"),
+        *("benchmark-bigger-is-better.json", "benchmark-smaller-is-better.json"),
+    }
+    assert all(path.stat().st_size for path in written)
+    assert (tmp_path / "step.md").read_text() == (tmp_path / "out" / "summary.md").read_text()
+    assert capsys.readouterr().out.count("::error") == 4  # three, and the one that stays text in a title
+
+
+def test_write_outputs_writes_equal_bytes_for_equal_input(verdict, tmp_path):
+    for name in ("one", "two"):
+        write_outputs(verdict, tmp_path / name, {})
+    for path in sorted((tmp_path / "one").glob("*[!g]")):
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name

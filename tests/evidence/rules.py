@@ -1,0 +1,143 @@
+"""This check's rule and the three it is held against, on recordings.
+
+Every rule sees one suite of two cells: each cell a list of pairs in the order in which they were run. The stored rules
+compare runs of one time with runs of another, as they do in use; the paired ones get pairs.
+
+Sources: TorchBench's 7 % on means; asv's ratio of 1.1 with Mann–Whitney p < .002; a t-test at 5 % (pyperf, in spirit).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from harness.check.decision import convicted
+from harness.check.observed import Observed, Pair, Phase, Run, difference
+from harness.gates import DEFAULT_GATES
+from tests.evidence.protocol import METRICS, NUM_PAIRS, SETTINGS
+
+NUM_STORED = 10  # runs a side
+Drawn = Mapping[str, Sequence[Pair]]  # by group
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    name: str
+    finds: Callable[[Drawn], set[str]]  # the groups it calls worse
+
+
+def _ours(drawn: Drawn) -> set[str]:
+    pairs = tuple(
+        Pair(
+            group=group,
+            seed=position,
+            phase=Phase.SCREEN if position < SETTINGS.screen_pairs else Phase.CONFIRM,
+            a=pair.a,
+            b=pair.b,
+        )
+        for group, drawn_pairs in drawn.items()
+        for position, pair in enumerate(drawn_pairs[:NUM_PAIRS])
+    )
+    observed = Observed(titles={group: group for group in drawn}, pairs=pairs)
+    return {group for group, _ in convicted(observed, SETTINGS)}
+
+
+def _stored(is_worse: Callable[[np.ndarray, np.ndarray, str], bool]) -> Callable[[Drawn], set[str]]:
+    """A from the first half of the pairs, B from the last: other moments, as a stored baseline is."""
+
+    def finds(drawn: Drawn) -> set[str]:
+        return {
+            group
+            for group, pairs in drawn.items()
+            for metric in METRICS
+            if (a := _values(pairs[:NUM_STORED], "a", metric)) is not None
+            and (b := _values(pairs[-NUM_STORED:], "b", metric)) is not None
+            and is_worse(a, b, metric)
+        }
+
+    return finds
+
+
+def _interleaved(is_worse: Callable[[np.ndarray, np.ndarray, str], bool]) -> Callable[[Drawn], set[str]]:
+    def finds(drawn: Drawn) -> set[str]:
+        return {
+            group
+            for group, pairs in drawn.items()
+            for metric in METRICS
+            if (a := _values(pairs[:NUM_STORED], "a", metric)) is not None
+            and (b := _values(pairs[:NUM_STORED], "b", metric)) is not None
+            and is_worse(a, b, metric)
+        }
+
+    return finds
+
+
+def _values(pairs: Sequence[Pair], side: str, metric: str) -> np.ndarray | None:
+    runs: list[Run | None] = [getattr(pair, side) for pair in pairs]
+    values = [run.values[metric] for run in runs if run is not None and metric in run.values]
+    return np.array(values) if len(values) > 1 and np.isfinite(values).all() else None
+
+
+def _means_worse_by(share: float) -> Callable[[np.ndarray, np.ndarray, str], bool]:
+    def is_worse(a: np.ndarray, b: np.ndarray, metric: str) -> bool:
+        if a.mean() == 0:
+            return False
+        return difference(a.mean(), b.mean(), better=DEFAULT_GATES[metric].better, scale="ratio") > np.log1p(share)
+
+    return is_worse
+
+
+def _asv(a: np.ndarray, b: np.ndarray, metric: str) -> bool:
+    if np.array_equal(np.sort(a), np.sort(b)):
+        return False
+    p = stats.mannwhitneyu(a, b, alternative="two-sided").pvalue
+    return bool(p < 0.002) and _means_worse_by(0.10)(a, b, metric)
+
+
+def _t_test(a: np.ndarray, b: np.ndarray, metric: str) -> bool:
+    if a.std() == 0 or b.std() == 0:
+        return False
+    worse = "less" if DEFAULT_GATES[metric].better == "higher" else "greater"
+    return bool(stats.ttest_ind(b, a, alternative=worse).pvalue <= 0.025)  # two-sided 5 %, the worse side
+
+
+RULES = (
+    Rule(name="7 % on means, stored baseline", finds=_stored(_means_worse_by(0.07))),
+    Rule(name="asv's rule, stored baseline", finds=_stored(_asv)),
+    Rule(name="t-test at 5 %, interleaved", finds=_interleaved(_t_test)),
+    Rule(name="**hvdbench check**", finds=_ours),
+)
+
+
+def draw_unchanged(pools: Mapping[str, Sequence[Pair]], rng: np.random.Generator) -> Drawn:
+    """A suite in which nothing changed: recorded pairs, their sides swapped at random."""
+    return {group: [_swapped(pair, rng) for pair in _some(pairs, rng)] for group, pairs in pools.items()}
+
+
+def draw_faulty(fault: Sequence[Pair], pools: Mapping[str, Sequence[Pair]], rng: np.random.Generator) -> Drawn:
+    """The same with the faulty cell's pairs drawn, with replacement, from those recorded."""
+    group = fault[0].group
+    others = draw_unchanged({name: pool for name, pool in pools.items() if name != group}, rng)
+    return {**others, group: [fault[index] for index in rng.integers(0, len(fault), NUM_PAIRS)]}
+
+
+def _some(pairs: Sequence[Pair], rng: np.random.Generator) -> list[Pair]:
+    """24 pairs: two stretches of 12 in the order in which they ran, so that drift between moments stays what it was."""
+    half = NUM_PAIRS // 2
+    if len(pairs) < 2 * half:
+        return [pairs[index] for index in rng.integers(0, len(pairs), NUM_PAIRS)]
+    first, second = sorted(rng.choice(len(pairs) - 2 * half + 1, 2))
+    stretches = [list(pairs[first : first + half]), list(pairs[second + half : second + 2 * half])]
+    for stretch in stretches:
+        rng.shuffle(stretch)  # type: ignore[arg-type]
+    rng.shuffle(stretches)  # type: ignore[arg-type]
+    return stretches[0] + stretches[1]
+
+
+def _swapped(pair: Pair, rng: np.random.Generator) -> Pair:
+    if rng.random() < 0.5:
+        return pair
+    return Pair(group=pair.group, seed=pair.seed, phase=pair.phase, a=pair.b, b=pair.a)

@@ -1,0 +1,109 @@
+"""Threads over one variable: nothing is copied, lost by one writer, or left over for the next run."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from harness.cell import Cell
+from harness.clock import Clock
+from harness.fabrics import shared_variable
+from harness.fabrics.connection import Connection
+from harness.fabrics.shared_variable import SharedVariable
+
+NUM_WEIGHTS = 1000
+
+
+def fabrics(folder: Path, size: int) -> list[SharedVariable]:
+    cell = Cell.model_validate({"workload": "fnn", "strategy": "hogwild", "framework": "tensorflow", "workers": size})
+    clock = Clock(window_steps=1)
+    return [
+        SharedVariable(cell, Connection(rank=rank, size=size, local_rank=rank, local_size=size, run_dir=folder), clock)
+        for rank in range(size)
+    ]
+
+
+def in_threads(made: list[SharedVariable], work: object) -> list[object]:
+    with ThreadPoolExecutor(len(made)) as pool:
+        return [future.result(timeout=60) for future in [pool.submit(work, fabric) for fabric in made]]  # type: ignore[call-overload]
+
+
+def test_broadcast_gives_all_the_first_ones_weights(tmp_path: Path) -> None:
+    read = in_threads(fabrics(tmp_path, 2), lambda fabric: fabric.broadcast(tf.fill(3, float(fabric.rank) + 5)))
+    assert [vector.numpy().tolist() for vector in read] == [[5, 5, 5], [5, 5, 5]]
+
+
+def test_read_is_a_copy(tmp_path: Path) -> None:
+    (alone,) = fabrics(tmp_path, 1)
+    alone.broadcast(tf.zeros(3))
+    before = alone.read()
+    alone.add(tf.ones(3))
+    assert before.numpy().tolist() == [0, 0, 0]
+    assert alone.read().numpy().tolist() == [1, 1, 1]
+
+
+def test_concurrent_adds_lose_at_most_some(tmp_path: Path) -> None:
+    """Every weight ends between what one thread added and what both did; both counted all their steps."""
+    made = fabrics(tmp_path, 2)
+
+    def work(fabric: SharedVariable) -> None:
+        fabric.broadcast(tf.zeros(NUM_WEIGHTS))
+        for _ in range(200):
+            fabric.add(tf.ones(NUM_WEIGHTS))
+
+    in_threads(made, work)
+    final = made[0].read().numpy()
+    assert 200 <= final.min() <= final.max() <= 400
+    assert [fabric.total_steps(200) for fabric in made] == [400, 400]
+    assert [fabric.bytes_sent for fabric in made] == [200 * NUM_WEIGHTS * 4] * 2
+
+
+def test_a_reader_does_not_keep_a_writer_out(tmp_path: Path) -> None:
+    """While a thread holds what it read, the weights change in place: the next read sees the addition."""
+    reader, writer = fabrics(tmp_path, 2)
+    in_threads([reader, writer], lambda fabric: fabric.broadcast(tf.zeros(3)))
+    held = reader.read()
+    writer.add(tf.ones(3))
+    assert np.array_equal(held.numpy(), [0, 0, 0])
+    assert np.array_equal(reader.read().numpy(), [1, 1, 1])
+
+
+def test_a_run_leaves_nothing_to_the_next(tmp_path: Path) -> None:
+    made = fabrics(tmp_path, 2)
+    in_threads(made, lambda fabric: fabric.broadcast(tf.zeros(3)))
+    for fabric in made:
+        fabric.close()
+    assert str(tmp_path) not in shared_variable._MEETINGS._by_run
+
+
+def test_barrier_waits_for_all(tmp_path: Path) -> None:
+    first, second = fabrics(tmp_path, 2)
+    passed = threading.Event()
+
+    def wait() -> None:
+        first.barrier()
+        passed.set()
+
+    waiting = threading.Thread(target=wait, daemon=True)
+    waiting.start()
+    assert not passed.wait(0.1)
+    second.barrier()
+    assert passed.wait(5)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_broadcast_starts_the_counts_again(tmp_path: Path, size: int) -> None:
+    made = fabrics(tmp_path, size)
+
+    def work(fabric: SharedVariable) -> int:
+        fabric.broadcast(tf.zeros(3))
+        fabric.add(tf.ones(3))
+        fabric.broadcast(tf.zeros(3))
+        return fabric.total_steps(1)
+
+    assert in_threads(made, work) == [0] * size

@@ -1,0 +1,53 @@
+"""Commands of the launchers that TensorFlow alone uses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from harness.cell import Cell
+from harness.launchers.command import LaunchCommand
+from harness.launchers.processes import OneForAll
+from harness.launchers.tensorflow_cluster import ParameterServer, Workers
+from harness.launchers.threads import Threads
+
+
+def cell(strategy: str) -> Cell:
+    return Cell.model_validate({"workload": "fnn", "strategy": strategy, "framework": "tensorflow", "workers": 2})
+
+
+def config(command: LaunchCommand) -> dict[str, dict[str, object]]:
+    found: dict[str, dict[str, object]] = json.loads(command.environ["TF_CONFIG"])
+    return found
+
+
+def test_workers_know_one_another_and_their_own_place() -> None:
+    commands = Workers().commands(cell("tf-multiworker"), (), Path("run"), [])
+    assert [command.environ["HVDBENCH_RANK"] for command in commands] == ["0", "1"]
+    assert [config(command)["task"] for command in commands] == [
+        {"type": "worker", "index": 0},
+        {"type": "worker", "index": 1},
+    ]
+    clusters = [config(command)["cluster"] for command in commands]
+    assert clusters[0] == clusters[1]
+    assert len(set(clusters[0]["worker"])) == 2  # type: ignore[call-overload]
+    assert all(address.startswith("127.0.0.1:") for address in clusters[0]["worker"])  # type: ignore[attr-defined]
+
+
+def test_parameter_server_is_one_coordinator_one_server_and_the_workers() -> None:
+    commands = ParameterServer().commands(cell("tf-parameter-server"), (), Path("run"), [])
+    assert [config(command)["task"]["type"] for command in commands] == ["chief", "ps", "worker", "worker"]
+    assert [command.argv[2] for command in commands] == ["harness.worker"] + ["harness.fabrics.tensorflow_server"] * 3
+    assert commands[0].environ["HVDBENCH_SIZE"] == "1"
+    addresses = [address for kind in config(commands[0])["cluster"].values() for address in kind]  # type: ignore[attr-defined]
+    assert len(set(addresses)) == 4
+
+
+def test_threads_are_one_process_of_as_many_ranks_as_workers() -> None:
+    (command,) = Threads().commands(cell("hogwild"), (), Path("run"), [])
+    assert command.environ == {"HVDBENCH_RANK": "0", "HVDBENCH_SIZE": "2", "HVDBENCH_RANKS_HERE": "2"}
+
+
+def test_one_for_all_is_one_process_of_one_rank() -> None:
+    (command,) = OneForAll().commands(cell("tf-mirrored"), (), Path("run"), [])
+    assert command.environ == {"HVDBENCH_RANK": "0", "HVDBENCH_SIZE": "1"}

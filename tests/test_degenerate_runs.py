@@ -1,0 +1,204 @@
+"""The degenerate cases in float32 on real workloads, through the real launchers.
+
+The collective cells of one size share a launch (`hvdbench run` inside horovodrun); the others have processes of their
+own. tests/test_degenerate_cases.py has the same cases in float64.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.cell import Cell
+from harness.launchers.hosts import Host
+from harness.protocols import Capability
+from harness.record import Record, ResultsFolder
+from harness.registry import frameworks_of
+from harness.runner import Setting, run_cell
+
+FRAMEWORKS = ("torch", "tensorflow")
+LAUNCH_LIMIT_S = 120
+COMMON: dict[str, Any] = {"epochs": 1.0, "evaluations": 3, "time_limit_s": 60}
+MOMENTUM_0 = {"momentum": 0.0}
+LOCAL_SGD = {"name": "local-sgd", "period": 3}
+DELTA: dict[str, Any] = {"name": "delayed-averaging", "merge": "delta"}
+MIX: dict[str, Any] = {"name": "delayed-averaging", "merge": "mix"}
+PULLBACK: dict[str, Any] = {"name": "delayed-averaging", "merge": "pullback"}
+INDEPENDENT = {"name": "local-sgd", "period": 100_000}
+TWO_PASSES = {"name": "allreduce", "backward_passes_per_step": 2}
+
+ALONE = [  # collective strategies that with one worker compute what serial computes
+    "allreduce-flat",
+    LOCAL_SGD,
+    {**DELTA, "period": 3, "delay": 2},
+    {**DELTA, "period": 3, "delay": 0},
+    {"name": "post-local-sgd", "period": 3, "switch_epoch": 0.5},
+]
+PAIRS = [  # (strategy, more fields, what it equals, more fields), at two workers
+    ("allreduce", {}, "allreduce-flat", {}),
+    ({"name": "local-sgd", "period": 1}, MOMENTUM_0, "allreduce-flat", MOMENTUM_0),
+    ({**DELTA, "period": 3, "delay": 0}, {}, LOCAL_SGD, {}),
+    ({**MIX, "period": 3, "delay": 0, "keep": 0.0}, {}, LOCAL_SGD, {}),
+    ({**MIX, "period": 3, "delay": 1, "keep": 1.0}, {}, INDEPENDENT, {}),
+    ({**PULLBACK, "period": 3, "pull": 0.0, "anchor_momentum": 0.0}, {}, INDEPENDENT, {}),
+    ({"name": "post-local-sgd", "period": 3, "switch_epoch": 0.0}, {}, LOCAL_SGD, {}),
+    ({"name": "post-local-sgd", "period": 3, "switch_epoch": 1e9}, {}, "allreduce-flat", {}),
+]
+WORKLOADS = ("fnn", "cnn", "rnn")
+
+Run = Callable[..., Record]
+
+
+def cell_of(strategy: Any, framework: str, **fields: Any) -> Cell:
+    return Cell.model_validate({"workload": "fnn", **COMMON, "strategy": strategy, "framework": framework, **fields})
+
+
+def collective_cells(framework: str, workers: int) -> list[Cell]:
+    """All that the tests below want of one launch of this size."""
+    wanted: list[tuple[Any, dict[str, Any]]] = []
+    if workers == 1:
+        wanted += [(strategy, {}) for strategy in ("allreduce", *ALONE)]
+    else:
+        for one, fields, other, other_fields in PAIRS:
+            wanted += [(one, fields), (other, other_fields)]
+        wanted += [(strategy, {"workload": name}) for name in WORKLOADS for strategy in ("allreduce", "allreduce-flat")]
+        wanted.append((TWO_PASSES, {"batch_size": 16}))
+    cells = [cell_of(strategy, framework, workers=workers, **fields) for strategy, fields in wanted]
+    return list({cell.key: cell for cell in cells}.values())
+
+
+def launch_together(cells: list[Cell], folder: Path) -> None:
+    """One launch for all, as on a cluster whose scheduler owns the launch."""
+    suite = folder / "suite.yaml"
+    block = [{**cell.model_dump(mode="json", exclude={"seed", "synthetic"})} for cell in cells]
+    suite.write_text(yaml.safe_dump({"question": "are these equal?", "matrix": block}))
+    workers = cells[0].workers
+    horovodrun = [Path(sys.executable).parent / "horovodrun", "-np", workers, "-H", f"localhost:{workers}", "--gloo"]
+    hvdbench = [sys.executable, "-m", "harness.cli", "run", suite, "--results", folder / "results"]
+    done = subprocess.run(
+        [str(part) for part in (*horovodrun, *hvdbench)],
+        capture_output=True,
+        text=True,
+        timeout=LAUNCH_LIMIT_S,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+class _Watcher:
+    def cell_started(self, cell: Cell) -> None: ...
+    def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None: ...
+    def cell_ended(self, record: Record) -> None: ...
+
+
+@pytest.fixture(scope="module", params=FRAMEWORKS)
+def framework(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def run(framework: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The record of a cell; each is run once for all tests."""
+    records: dict[str, Record] = {}
+    launched: set[int] = set()
+    hosts = (Host(name="localhost", slots=2),)
+
+    def record_of(strategy: Any, **fields: Any) -> Record:
+        cell = cell_of(strategy, framework, **fields)
+        if cell.key in records:
+            return records[cell.key]
+        folder = tmp_path_factory.mktemp("runs")
+        if cell.needs == Capability.COLLECTIVE:
+            assert cell.workers not in launched, f"{cell.title} is not in collective_cells"
+            launched.add(cell.workers)
+            launch_together(collective_cells(framework, cell.workers), folder)
+            records.update({record.key: record for record in ResultsFolder(folder / "results").load()})
+        else:
+            setting = Setting(suite="a", folder=ResultsFolder(folder), hosts=hosts)
+            records[cell.key] = run_cell(cell, setting, _Watcher())
+        record = records[cell.key]
+        assert record.status == "ok", f"{record.reason}\n{record.log_tail}"
+        return record
+
+    return record_of
+
+
+def same_bits(one: Record, other: Record) -> None:
+    assert one.weights_sha256 is not None
+    assert one.weights_sha256 == other.weights_sha256
+    assert [(point.step, point.loss, point.accuracy) for point in one.curve] == [
+        (point.step, point.loss, point.accuracy) for point in other.curve
+    ]
+
+
+def same_losses(one: Record, other: Record, *, relative: float = 1e-4) -> None:
+    assert [point.num_samples for point in one.curve] == [point.num_samples for point in other.curve]
+    assert [point.loss for point in one.curve] == pytest.approx([point.loss for point in other.curve], rel=relative)
+
+
+def test_a_repeated_run_gives_the_same_bits(run: Run, framework: str) -> None:
+    """And other data other bits, so that equal hashes mean something."""
+    same_bits(run("serial"), run("serial", time_limit_s=61))
+    assert run("serial").weights_sha256 != run("serial", seed=1).weights_sha256
+
+
+@pytest.mark.parametrize("strategy", [*ALONE, "hogwild"], ids=str)
+def test_one_worker_is_serial_bit_for_bit(run: Run, strategy: Any) -> None:
+    same_bits(run(strategy), run("serial"))
+
+
+@pytest.mark.parametrize("strategy", ["allreduce", "torch-ddp", "tf-multiworker", "tf-mirrored", "tf-parameter-server"])
+def test_one_worker_with_the_frameworks_own_optimizer_is_serial(run: Run, framework: str, strategy: str) -> None:
+    """To rounding: that optimizer multiplies and adds in one operation."""
+    if framework not in frameworks_of(strategy):
+        pytest.skip(f"{framework} has no {strategy}")
+    same_losses(run(strategy), run("serial"), relative=1e-5)
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+@pytest.mark.parametrize("strategy", ["allreduce", "allreduce-flat"])
+def test_two_synchronous_workers_are_one_with_twice_the_batch(run: Run, workload: str, strategy: str) -> None:
+    same_losses(run(strategy, workers=2, workload=workload), run("serial", batch_size=64, workload=workload))
+
+
+@pytest.mark.parametrize("reference", ["torch-ddp", "tf-multiworker", "tf-mirrored"])
+def test_two_workers_of_a_reference_are_one_with_twice_the_batch(run: Run, framework: str, reference: str) -> None:
+    if framework not in frameworks_of(reference):
+        pytest.skip(f"{framework} has no {reference}")
+    same_losses(run(reference, workers=2), run("serial", batch_size=64))
+
+
+def test_momentum_is_that_of_the_whole_batch(run: Run) -> None:
+    """A check of the checks: without momentum the losses are others by far."""
+    plain = run("serial", batch_size=64, **MOMENTUM_0).curve[-1].loss
+    assert plain > 1.1 * run("serial", batch_size=64).curve[-1].loss
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair[0]} is {pair[2]}")
+def test_strategies_meet_at_their_extremes(run: Run, pair: tuple[Any, dict[str, Any], Any, dict[str, Any]]) -> None:
+    one, fields, other, other_fields = pair
+    same_losses(run(one, workers=2, **fields), run(other, workers=2, **other_fields))
+
+
+def test_local_and_synchronous_training_are_told_apart(run: Run) -> None:
+    local, independent, sync = (run(name, workers=2) for name in (LOCAL_SGD, INDEPENDENT, "allreduce-flat"))
+    assert len({round(record.curve[-1].loss, 3) for record in (local, independent, sync)}) == 3
+
+
+def test_two_passes_of_half_the_batch_are_the_whole_batch(run: Run) -> None:
+    """After passes 15, 30 and 45 there are 7, 15 and 22 updates from the samples of as many whole batches.
+
+    Warm-up has an odd number of passes: what it leaves open must not reach the measured run.
+    """
+    halves, whole = run(TWO_PASSES, workers=2, batch_size=16), run("allreduce", workers=2)
+    assert [point.step for point in halves.curve] == [15, 30, 45]
+    assert [point.step for point in whole.curve] == [7, 15, 22]
+    assert [point.loss for point in halves.curve] == pytest.approx([point.loss for point in whole.curve], rel=1e-4)

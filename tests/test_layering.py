@@ -1,0 +1,101 @@
+"""Imports run downwards: read from the sources, late imports included."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FRAMEWORKS = {"torch", "tensorflow", "horovod", "keras"}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(path: Path) -> set[str]:
+    """Full names of all that a file imports, but for type checkers alone."""
+    tree = ast.parse(path.read_text())
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide where they lead"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+IMPORTS = {module_name(path): imported(path) for path in (ROOT / "harness").rglob("*.py")}
+
+
+def within(package: str) -> list[str]:
+    found = [name for name in IMPORTS if name == package or name.startswith(f"{package}.")]
+    assert found, package
+    return found
+
+
+def ours(name: str) -> set[str]:
+    """Modules of the harness that a module imports."""
+    return {
+        next(part for part in (full, full.rpartition(".")[0]) if part in IMPORTS)
+        for full in IMPORTS[name]
+        if full.partition(".")[0] == "harness"
+    }
+
+
+def outside(name: str) -> set[str]:
+    """Top-level packages that a module imports, beside Python's and the harness."""
+    return {full.partition(".")[0] for full in IMPORTS[name]} - set(sys.stdlib_module_names) - {"harness"}
+
+
+@pytest.mark.parametrize("name", within("harness.strategies"))
+def test_strategies_know_protocols_alone(name: str) -> None:
+    assert {used for used in ours(name) if not used.startswith("harness.strategies")} <= {"harness.protocols"}
+    assert outside(name) <= {"pydantic"}
+
+
+@pytest.mark.parametrize("name", within("harness.workloads"))
+def test_workloads_know_numpy_alone(name: str) -> None:
+    assert {used for used in ours(name) if not used.startswith("harness.workloads")} == set()
+    assert outside(name) <= {"numpy", "pooch"}
+
+
+def test_only_backends_and_fabrics_import_a_framework() -> None:
+    allowed = set(within("harness.backends")) | set(within("harness.fabrics"))
+    assert {name for name in IMPORTS if outside(name) & FRAMEWORKS} <= allowed
+
+
+def test_modules_do_not_import_one_another_in_a_circle() -> None:
+    """Late imports count too: what lies above would otherwise be needed below."""
+    left = {name: ours(name) - {name, "harness"} for name in IMPORTS}
+    while lowest := {name for name, used in left.items() if not used & set(left)}:
+        left = {name: used for name, used in left.items() if name not in lowest}
+    assert left == {}
+
+
+@pytest.mark.parametrize("package", ["harness.analysis", "harness.report"])
+def test_downstream_half_reaches_training_through_records_alone(package: str) -> None:
+    above = {"harness.runner", "harness.training", "harness.worker"}
+    for name in within(package):
+        for used in ours(name):
+            assert used not in above, name
+            assert not used.startswith(("harness.backends", "harness.fabrics", "harness.launchers")), name
+
+
+def test_imports_are_really_read() -> None:
+    assert "harness.protocols" in ours("harness.strategies.serial")
+    assert "harness.registry" in ours("harness.cell")
+    assert "torch" in outside("harness.backends.torch_replica")

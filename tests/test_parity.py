@@ -1,0 +1,120 @@
+"""Both frameworks train the same thing, and a layer that is built wrong is found out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from harness.backends import tensorflow_layers, tensorflow_replica
+from harness.cell import Cell
+from harness.parity import FRAMEWORKS, Difference, Steps, compare, parity, train, worst
+from harness.registry import PREPARATIONS, REPLICAS, load
+from harness.sampling import Sampler
+from harness.workloads.data import load_digits
+from harness.workloads.layers import Parameter
+
+DIGITS = ["fnn", "cnn", "rnn"]
+
+
+def cell(workload: str, dataset: Any = "digits", **fields: Any) -> Cell:
+    return Cell.model_validate({"workload": workload, "dataset": dataset, "strategy": "serial", **fields})
+
+
+def missed(differences: list[Difference]) -> list[str]:
+    return [f"{each.kind} {each.of}".strip() for each in differences if not each.holds]
+
+
+@pytest.mark.parametrize("workload", DIGITS)
+def test_parity_holds_on_digits(workload: str) -> None:
+    assert missed(parity(cell(workload))) == []
+
+
+@pytest.mark.needs_fashion_mnist
+@pytest.mark.parametrize("workload", DIGITS)
+def test_parity_holds_on_fashion_mnist(workload: str) -> None:
+    assert missed(parity(cell(workload, "fashion-mnist"))) == []
+
+
+@pytest.mark.parametrize("workload", ["resnet18", "vgg16"])
+def test_parity_holds_where_the_large_models_begin(workload: str) -> None:
+    """Group norm, strides, padded pooling and shortcuts, at a rate so low that noise as data blows nothing up."""
+    small = {"name": "synthetic", "size": 32, "num_samples": 64, "channels": 3}
+    differences = parity(cell(workload, small, batch_size=8, learning_rate=1e-4))
+    assert missed(differences) == []
+
+
+def test_parity_finds_a_transposed_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(layers: Any, shape: Any) -> list[tensorflow_layers.Layout]:
+        first, *rest = tensorflow_layers.layouts(layers, shape)
+        wrong = tensorflow_layers.Layout(
+            workload=first.workload, expanded=first.workload, axes=(0, 1), native=first.native
+        )
+        return [wrong, *rest]
+
+    monkeypatch.setattr(tensorflow_replica, "layouts", mistaken)
+    found = missed(parity(cell("fnn")))
+    assert {"first loss", "gradient 1.kernel", "losses"} <= set(found)
+
+
+def test_parity_finds_a_bias_that_learns_at_twice_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with an LSTM whose two biases are both trained: the first loss is right, the bias' gradient is doubled."""
+    right = tensorflow_layers.lstm
+
+    def doubled(kernel: Any, recurrent: Any, bias: Any, sequence: Any) -> Any:
+        return right(kernel, recurrent, 2 * bias - tf.stop_gradient(bias), sequence)
+
+    monkeypatch.setattr(tensorflow_layers, "lstm", doubled)
+    differences = parity(cell("rnn"))
+    assert missed(differences) == ["gradient 1.bias", "losses"]
+    assert worst(differences, "gradient").relative == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize(("workload", "num_steps"), [("fnn", 300), ("cnn", 150), ("rnn", 450)])
+def test_final_accuracies_agree_within_the_spread_of_seeds(workload: str, num_steps: int) -> None:
+    """The mean over seeds differs by less than the seeds do among themselves."""
+    digits = load_digits()
+    accuracies: dict[str, list[float]] = {name: [] for name in FRAMEWORKS}
+    for seed in range(3):
+        for name in FRAMEWORKS:
+            each = cell(workload, seed=seed)
+            load(PREPARATIONS[name])(num_threads=1)
+            replica = load(REPLICAS[name])(each, digits, local_rank=0)
+            sampler = Sampler(
+                num_samples=len(digits.train), batch_size=each.batch_size, num_workers=1, rank=0, seed=seed
+            )
+            train(replica, [sampler.indices(step) for step in range(num_steps)])
+            accuracies[name].append(replica.evaluate(replica.weights())[1])
+    ours, theirs = (np.array(accuracies[name]) for name in FRAMEWORKS)
+    assert ours.min() > 0.9
+    assert abs(ours.mean() - theirs.mean()) <= max(np.ptp(ours), 1 / len(digits.test))
+
+
+BIAS = (
+    Parameter(name="bias", shape=(2,), initializer="zeros"),
+    Parameter(name="other", shape=(1,), initializer="zeros"),
+)
+
+
+def steps(losses: list[float], gradient: list[float]) -> Steps:
+    return Steps(losses=np.array(losses), gradient=np.array(gradient, np.float32))
+
+
+def test_compare_divides_by_the_first_frameworks_values() -> None:
+    """First loss 2 against 2; gradients (3, 4) against (3, 4.5), 0.5 of 5, and 0 against 0; worst loss 4 against 5."""
+    found = compare(steps([2, 4, 1], [3, 4, 0]), steps([2, 5, 1], [3, 4.5, 0]), BIAS)
+    assert [(each.kind, each.of, each.relative) for each in found] == [
+        ("first loss", "", 0.0),
+        ("gradient", "bias", pytest.approx(0.1)),
+        ("gradient", "other", 0.0),
+        ("losses", "", 0.25),
+    ]
+    assert missed(found) == ["gradient bias", "losses"]
+    assert worst(found, "gradient").of == "bias"
+
+
+def test_compare_never_lets_a_nan_or_a_vanished_gradient_hold() -> None:
+    found = compare(steps([1, 1], [0, 0, 1]), steps([float("nan"), 1], [1, 0, float("nan")]), BIAS)
+    assert missed(found) == ["first loss", "gradient bias", "gradient other", "losses"]
