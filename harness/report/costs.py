@@ -173,7 +173,7 @@ def consensus(given: Material) -> Figure:
                 parts.append(band.assign(series=series, workers=most))
             axes.set_ylim(0, None)
             drawing.from_zero(axes, "samples trained on, all workers")
-            axes.set_ylabel("distance from the mean (weights, ‖·‖₂)")
+            axes.set_ylabel("distance from the mean (‖·‖₂)")
             titled(figure, f"{problem}, {most} workers")
             drawing.label_ends(axes, ends)
             panels.append(finished(figure, name=panel_name(given, "consensus", str(problem)),

@@ -111,7 +111,7 @@ def accuracy_over(given: Material, *, x: str, unit: str, name: str, title: str) 
             drawing.from_zero(axes, unit)
             axes.set_ylim(_floor(data["accuracy"]), 1.0 if data["accuracy"].max() > 0.9 else None)
             axes.set_ylabel("accuracy, held-out set")
-            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            axes.yaxis.set_major_formatter(PercentFormatter(1))
             target = curve["target"].iloc[0]
             if pd.notna(target):
                 axes.axhline(target, color=INK, linewidth=0.8, linestyle=":")

@@ -70,7 +70,7 @@ def warnings(pool: Pool) -> list[str]:
     elif 0 < fewest < FEW_LAUNCHES:
         found.append(
             f"With {fewest} launches a cell, intervals are wide: only large differences can be shown. "
-            "`--repeats` adds launches."
+            "hvdbench run --repeats N adds launches."
         )
     return found
 
