@@ -110,7 +110,7 @@ def label_ends(axes: Axes, ends: Iterable[tuple[str, Look, float, float]]) -> No
     """
     to_axes = axes.transData + axes.transAxes.inverted()
     placed = sorted(((label, look, *to_axes.transform((x, y))) for label, look, x, y in ends), key=lambda end: end[3])
-    heights = _spread([float(end[3]) for end in placed])
+    heights = spread_apart([float(end[3]) for end in placed])
     outside: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False}
     for (label, look, x, y), height in zip(placed, heights, strict=True):
         axes.plot([x, 1.03], [y, height], color=look.colour, linewidth=0.7, alpha=0.7, **outside)
@@ -166,7 +166,7 @@ def _name_rows(axes: Axes, labels: Sequence[str]) -> None:
     axes.grid(visible=False, axis="y")
 
 
-def _spread(heights: list[float]) -> list[float]:
+def spread_apart(heights: list[float]) -> list[float]:
     """Moves ascending heights apart to the label gap, as little as may be, within the axes where they fit."""
     gap = min(_LABEL_GAP, 1.0 / max(1, len(heights) - 1))
     moved: list[float] = []

@@ -88,7 +88,8 @@ def time_to_target(given: Material) -> Figure:
         title="Time to target",
         caption=f"Rings are launches ({launches(given)}), the filled mark their geometric mean with its "
         f"{CONFIDENCE:.0%} t interval over launches; ×2 is two workers. The first evaluation at or above the target "
-        "counts; evaluation is off the clock. Where a run missed the target the mark is the restricted mean.",
+        "counts, so a time may be too long by the distance of two evaluations; evaluation is off the clock. "
+        "Where a run missed the target the mark is the restricted mean.",
         panels=tuple(panels),
     )
 
