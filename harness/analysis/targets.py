@@ -84,10 +84,8 @@ def paired_ratio(runs: pd.DataFrame, baseline: pd.DataFrame, column: str) -> Rat
     """
     missing = int(runs[column].isna().sum()), int(baseline[column].isna().sum())
     if any(missing):
-        return Ratio(
-            interval=None,
-            reason=f"{missing[0]} of its {len(runs)} runs and {missing[1]} of the baseline's {len(baseline)} have no value",
-        )
+        lacking = f"{missing[0]} of its {len(runs)} runs and {missing[1]} of the baseline's {len(baseline)}"
+        return Ratio(interval=None, reason=f"{lacking} have no value")
     ours, theirs = (np.log(part[column]).groupby(part["seed"]).mean() for part in (runs, baseline))
     ratios = np.exp((ours - theirs).dropna())
     if ratios.empty:
