@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.check.arms import Arm, environment_of, parse_arm
+from harness.check.arms import Arm, environment_of, parse_arm, ready
 from harness.check.worktree import ArmError, changed_files, worktree
 
 
@@ -92,6 +92,17 @@ def test_worktree_of_a_missing_ref_is_refused(checkout, ref):
 def test_worktree_without_a_checkout_is_refused():
     with pytest.raises(ArmError, match="installed as a package"), worktree(None, "main"):
         pass
+
+
+def test_ready_refuses_two_refs_beside_uncommitted_changes(checkout, monkeypatch):
+    monkeypatch.setattr("harness.check.arms.checkout_root", lambda: checkout)
+    (checkout / "harness" / "x.py").write_text("uncommitted\n")
+    refs = (parse_arm("ref=HEAD~1"), parse_arm("ref=new"))
+    with pytest.raises(ArmError, match=r"uncommitted changes \(harness/x\.py\) are in neither arm"), ready(refs):
+        pass
+    with ready((refs[0], parse_arm("here"))) as (old, new):
+        assert (old.root / "harness" / "x.py").read_text() == "1\n"
+        assert new.root == checkout
 
 
 def test_arm_identity_follows_the_code_and_the_settings(tmp_path):

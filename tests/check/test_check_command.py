@@ -3,7 +3,6 @@
 import contextlib
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import psutil
@@ -64,15 +63,6 @@ def test_history_writes_figure_and_table(tmp_path):
     assert (code, (tmp_path / "history" / "history.csv").exists()) == (0, True)
     assert "throughput" in out
     assert hvdbench("history", side(tmp_path, "b"), "-o", tmp_path / "history")[0] == 2  # no commits
-
-
-def test_check_needs_no_framework():
-    code = (
-        "import sys, harness.check.command, harness.check.outputs, harness.check.stored\n"
-        "print([name for name in ('torch', 'tensorflow', 'horovod') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 def processes_at(path):
