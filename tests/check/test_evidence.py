@@ -1,5 +1,9 @@
 """The protocol's arithmetic on recordings made up with known effects; the real ones take hours."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,10 +16,12 @@ from tests.evidence.protocol import ALONE, CELLS, FAULTS, NUM_PAIRS, SETTINGS, T
 from tests.evidence.rules import RULES
 
 
-def recording(rng, *, cells=CELLS, num_pairs=8, slowdown=0.0, crash=False):
+def recording(
+    rng: np.random.Generator, *, cells: Any = CELLS, num_pairs: int = 8, slowdown: float = 0.0, crash: bool = False
+) -> Observed:
     """Throughput with 1 % of noise, exact accuracy."""
 
-    def run(factor, broken=False):
+    def run(factor: float, broken: bool = False) -> Run:
         if broken:
             return Run(values={}, trouble="failed: injected")
         values = {
@@ -34,7 +40,7 @@ def recording(rng, *, cells=CELLS, num_pairs=8, slowdown=0.0, crash=False):
 
 
 @pytest.fixture
-def recorded(monkeypatch):
+def recorded(monkeypatch: pytest.MonkeyPatch) -> Recorded:
     monkeypatch.setattr(table, "NUM_DRAWN", 60)
     rng = np.random.default_rng(3)
     at_rest = []
@@ -52,7 +58,7 @@ def recorded(monkeypatch):
     )
 
 
-def test_evidence_table_states_what_was_recorded(recorded):
+def test_evidence_table_states_what_was_recorded(recorded: Recorded) -> None:
     rows = {line.split(" | ")[0].strip("| "): line for line in table.evidence_table(recorded, "here").splitlines()}
     assert "0 failures, 0 inconclusive, 6 fine, of 6 suites" in rows["the same arm twice, live"]
     assert "exit 1 live (throughput); found in 100.0%, the right cell alone in 100.0%" in rows["slower by 20%"]
@@ -62,21 +68,21 @@ def test_evidence_table_states_what_was_recorded(recorded):
     assert all(rule.name in rows for rule in RULES)
 
 
-def test_every_rule_finds_a_fifth_and_names_its_cell(recorded):
+def test_every_rule_finds_a_fifth_and_names_its_cell(recorded: Recorded) -> None:
     draws = table.faulty(recorded.faults["slower by 20%"], table.pool([seen for _, seen in recorded.at_rest]))
     for rule in RULES:
         assert table.share_found(rule, draws, ALONE.group) == 1.0, rule.name
         assert table.share_found(rule, draws, TOGETHER.group) <= 0.15, rule.name
 
 
-def test_faults_can_be_committed_by_their_cells():
+def test_faults_can_be_committed_by_their_cells() -> None:
     for fault in FAULTS:
         cell = fault.cell.model_copy(update={"inject": fault.injection})
         assert type(cell).model_validate_json(cell.model_dump_json()).inject == fault.injection
         assert fault.injection != Injection()
 
 
-def test_between_markers_replaces_what_stood_there_and_nothing_else():
+def test_between_markers_replaces_what_stood_there_and_nothing_else() -> None:
     page = f"before\n{START}\nold\n{END}\nafter\n"
     assert between_markers(page, "new\n") == f"before\n{START}\nnew\n{END}\nafter\n"
     with pytest.raises(SystemExit, match="has no"):
