@@ -91,7 +91,23 @@ def run_check(check: Check, watcher: PairWatcher, *, time_budget_s: float | None
 def verdict_of(check: Check) -> Verdict:
     """The verdict on the pairs that there are."""
     names = [_full_name(arm, about) for arm, about in zip((check.arm_a, check.arm_b), check.abouts, strict=True)]
-    return decide(observe(check), check.settings, suite=check.suite, arm_a=names[0], arm_b=names[1])
+    return decide(
+        observe(check),
+        check.settings,
+        suite=check.suite,
+        arm_a=names[0],
+        arm_b=names[1],
+        notes=changed_versions(*check.abouts),
+    )
+
+
+def changed_versions(a: About, b: About) -> list[str]:
+    """Packages that the arms' environments have in different versions, which is what may have made the difference."""
+    return [
+        f"{name}: A has {a.versions.get(name, 'none')}, B has {b.versions.get(name, 'none')}"
+        for name in sorted(a.versions.keys() | b.versions.keys())
+        if a.versions.get(name) != b.versions.get(name)
+    ]
 
 
 def observe(check: Check) -> Observed:

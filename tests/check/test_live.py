@@ -12,8 +12,8 @@ import pytest
 
 from harness.cell import Cell
 from harness.check.arms import Arm, parse_arm, ready
-from harness.check.launching import ask_about, launch
-from harness.check.live import prepare, run_check
+from harness.check.launching import About, ask_about, launch
+from harness.check.live import changed_versions, prepare, run_check
 from harness.check.observed import Phase
 from harness.check.worktree import ArmError
 from harness.gates import CheckSettings
@@ -110,6 +110,15 @@ def test_ask_about_says_when_the_environment_lacks_the_harness_or_the_entry(
 def test_ask_about_says_what_the_arm_cannot_run(arms: tuple[Arm, Arm]) -> None:
     with pytest.raises(ArmError, match="arm here"):
         ask_about(arms[0], [CELL.model_copy(update={"strategy": "hogwild", "workers": 2048})])
+
+
+def test_changed_versions_names_what_differs() -> None:
+    old = About(fingerprint="f", revision=None, versions={"torch": "2.12.0", "numpy": "2.4.6"})
+    new = About(fingerprint="f", revision=None, versions={"torch": "2.13.0", "numpy": "2.4.6", "horovod": "0.28.1"})
+    assert changed_versions(old, new) == [
+        "horovod: A has none, B has 0.28.1",
+        "torch: A has 2.12.0, B has 2.13.0",
+    ]
 
 
 def test_verdict_of_stored_pairs_is_byte_identical(arms: tuple[Arm, Arm], tmp_path: Path) -> None:
