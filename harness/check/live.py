@@ -12,7 +12,7 @@ from typing import Protocol
 
 from harness.cell import Cell
 from harness.check.arms import Arm
-from harness.check.decision import broken, decide, groups_to_confirm
+from harness.check.decision import decide, groups_to_confirm
 from harness.check.launching import About, ask_about, launch
 from harness.check.observed import Observed, Pair, Phase, run_of, titles_of, with_scaling_efficiency
 from harness.check.pair_folder import SIDES, PairFolder
@@ -171,7 +171,8 @@ def _run_pairs(
 
 
 def _is_broken(a: Record, b: Record) -> bool:
-    return broken([Pair(group="", seed=0, phase=Phase.SCREEN, a=run_of(a), b=run_of(b))])
+    """Whether a run has failed, so that more pairs of its cell say nothing new."""
+    return a.status != "ok" or b.status != "ok"
 
 
 def _full_name(arm: Arm, about: About) -> str:
