@@ -77,21 +77,21 @@ RUNS = _columns(
     ("bytes_per_step", "float64", "bytes", "sent by one worker in one step, mean over the run"),
     ("average_alone_s", "float64", "s", "a single average of all weights with nothing else to do, median; "
      "missing where there is no collective"),
-    ("communication_s", "float64", "s", "what a worker's averages would take one by one: those of the run, by the bytes "
-     "they send, times average_alone_s"),
+    ("communication_s", "float64", "s", "what a worker's averages would take one by one: those of the run, by the "
+     "bytes they send, times average_alone_s"),
     ("hidden_share", "float64", "share", "of communication_s that nobody waited for: 1 − exposed / communication_s, "
      "0 where more was waited than that"),
     ("staleness_mean", "float64", "updates", "of others applied between read and write of an update, mean; "
      "missing where updates are not asynchronous"),
     ("staleness_p95", "float64", "updates", "its 95th percentile"),
-    ("consensus_distance", "float64", "", "distance of the workers' weights from their mean, √(Σ‖x_i − x̄‖²/m), mean over "
-     "the snapshots; missing where the evaluated model is no mean"),
+    ("consensus_distance", "float64", "", "distance of the workers' weights from their mean, √(Σ‖x_i − x̄‖²/m), mean "
+     "over the snapshots; missing where the evaluated model is no mean"),
     ("slowest_rank", "int64", "", "worker that computes longest for a step, communication excluded; -1 when unknown"),
     ("imbalance", "float64", "share", "by how much that worker is slower than the mean of all: 0.1 is 10 %"),
     ("startup_s", "float64", "s", "of the slowest worker, from its first line of Python to its first measured step"),
     ("cpu_share", "float64", "share", "CPU time used of the cores asked for; above 1 when workers used more"),
     ("peak_rss_bytes", "float64", "bytes", "sum over workers of each one's peak; shared pages count once a worker"),
-    ("pss_bytes", "float64", "bytes", "sum over workers at the end of training; a page that k share counts as 1/k of one"),
+    ("pss_bytes", "float64", "bytes", "sum over workers at the end of training; a page that k share counts 1/k"),
     # Learning.
     ("num_parameters", "float64", "", "trainable"),
     ("accuracy", "float64", "share", "of the evaluated model at the end"),

@@ -163,7 +163,7 @@ def communication(record: Record, windows: list[NDArray[np.float64]]) -> dict[st
     The exchanges of a run are counted by their bytes: so many averages of all weights (float32) have the same volume.
     """
     samples_s = [taken_s for part in record.workers for taken_s in part.average_alone_s or ()]
-    if not samples_s or not record.num_parameters:
+    if not samples_s or not record.num_parameters or record.cell.workers == 1:
         return {"average_alone_s": math.nan, "communication_s": math.nan, "hidden_share": math.nan}
     alone_s = float(np.median(samples_s))
     num_bytes = float(np.mean([array[:, _BYTES].sum() for array in windows]))
@@ -191,7 +191,7 @@ def staleness(parts: list[WorkerPart]) -> dict[str, float]:
 
 def consensus_distances(parts: list[WorkerPart], num_points: int) -> list[float]:
     """√(Σ‖x_i − x̄‖²/m) at each snapshot."""
-    known = [part.distances for part in parts if part.distances is not None]
+    known = [part.distances for part in parts if part.distances is not None and len(part.distances) == num_points]
     if len(known) < len(parts) or not known:
         return [math.nan] * num_points
     return [float(distance) for distance in np.sqrt(np.mean(np.square(known), axis=0))]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from harness.analysis.comparable import units
@@ -83,16 +84,13 @@ def paired_ratio(runs: pd.DataFrame, baseline: pd.DataFrame, column: str) -> Rat
     """
     missing = int(runs[column].isna().sum()), int(baseline[column].isna().sum())
     if any(missing):
-        return Ratio(interval=None, reason=f"{missing[0]} of {len(runs)} and {missing[1]} of {len(baseline)} have none")
-    ours, theirs = (part.groupby("seed")[column].apply(_geometric_mean) for part in (runs, baseline))
-    ratios = (ours / theirs).dropna()
+        lacking = f"{missing[0]} of its {len(runs)} runs and {missing[1]} of the baseline's {len(baseline)}"
+        return Ratio(interval=None, reason=f"{lacking} have no value")
+    ours, theirs = (np.log(part[column]).groupby(part["seed"]).mean() for part in (runs, baseline))
+    ratios = np.exp((ours - theirs).dropna())
     if ratios.empty:
         return Ratio(interval=None, reason="no seed in common")
     return Ratio(interval=geometric_interval(ratios))
-
-
-def _geometric_mean(values: pd.Series[float]) -> float:
-    return geometric_interval(values).estimate
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,10 +83,8 @@ def stacked_rows(axes: Axes, labels: Sequence[str], shares: pd.DataFrame) -> Non
     _name_rows(axes, labels)
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1))
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    figure.legend(loc="outside upper left", ncols=len(PHASES), frameon=False, fontsize=8, handlelength=0.8,
-                  handletextpad=0.4, columnspacing=1.2)  # fmt: skip
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(PHASES), frameon=False, fontsize=8,
+                handlelength=0.8, handletextpad=0.4, columnspacing=1.2, borderaxespad=0.1)  # fmt: skip
 
 
 def line_with_band(axes: Axes, data: pd.DataFrame, look: Look, *, x: str, y: str) -> None:
@@ -112,7 +110,7 @@ def label_ends(axes: Axes, ends: Iterable[tuple[str, Look, float, float]]) -> No
     """
     to_axes = axes.transData + axes.transAxes.inverted()
     placed = sorted(((label, look, *to_axes.transform((x, y))) for label, look, x, y in ends), key=lambda end: end[3])
-    heights = _spread([float(end[3]) for end in placed])
+    heights = spread_apart([float(end[3]) for end in placed])
     outside: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False}
     for (label, look, x, y), height in zip(placed, heights, strict=True):
         axes.plot([x, 1.03], [y, height], color=look.colour, linewidth=0.7, alpha=0.7, **outside)
@@ -168,7 +166,7 @@ def _name_rows(axes: Axes, labels: Sequence[str]) -> None:
     axes.grid(visible=False, axis="y")
 
 
-def _spread(heights: list[float]) -> list[float]:
+def spread_apart(heights: list[float]) -> list[float]:
     """Moves ascending heights apart to the label gap, as little as may be, within the axes where they fit."""
     gap = min(_LABEL_GAP, 1.0 / max(1, len(heights) - 1))
     moved: list[float] = []

@@ -21,9 +21,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from harness.analysis.comparable import Pool, pools, why_split
 from harness.analysis.loading import FRAME_NAMES, Results, load_all
 from harness.record import ResultsError
-from harness.report.figures import Figure, figures, material
+from harness.report.figures import figures
+from harness.report.material import Figure, material
 from harness.report.style import looks, themed
-from harness.report.tables import Table, markdown, summary_table
+from harness.report.tables import Table, details_table, markdown, parity_table, summary_table
 from harness.report.verdict import Finding, comparisons, findings, warnings
 
 PAGE = "index.html"
@@ -39,7 +40,8 @@ class Section:
     findings: tuple[Finding, ...]
     warnings: tuple[str, ...]
     figures: tuple[Figure, ...]
-    table: Table
+    summary: Table
+    tables: tuple[Table, ...]  # the summary, then the others
     about: tuple[tuple[str, str], ...]
 
 
@@ -81,13 +83,17 @@ def sections_of(results: Results) -> list[Section]:
 
 def _section(results: Results, pool: Pool, prefix: str) -> Section:
     compared = comparisons(pool)
+    summary = summary_table(pool, prefix)
     given = material(results, pool, compared, looks(pool.runs), prefix)
     return Section(
         pool=pool,
         findings=tuple(findings(pool, compared)),
         warnings=tuple(warnings(pool)),
         figures=tuple(figures(given)) if len(pool.runs) else (),
-        table=summary_table(pool, prefix),
+        summary=summary,
+        tables=tuple(
+            table for table in (summary, details_table(pool, prefix), parity_table(pool, prefix)) if table.rows
+        ),
         about=_about(pd.concat([pool.runs, pool.failed])),
     )
 

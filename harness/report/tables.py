@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from harness.analysis.comparable import Pool, units
 from harness.analysis.intervals import Interval, geometric_interval, mean_interval
+from harness.analysis.parity import parities
 from harness.analysis.scaling import efficiencies
 from harness.analysis.targets import reaching
 from harness.report.wording import number, percent, with_interval
@@ -80,6 +81,96 @@ def summary_table(pool: Pool, prefix: str) -> Table:
         ),
         rows=tuple(rows),
     )
+
+
+def parity_table(pool: Pool, prefix: str) -> Table:
+    """Final accuracy against serial training."""
+    found = parities(pool.runs)
+    return Table(
+        name=f"{prefix}parity",
+        title="Parity: does it learn as well as serial training?",
+        caption="Final accuracy minus that of one serial worker, in percentage points, paired by seed: mean and 95 % t "
+        "interval. An interval that holds 0 shows no difference.",
+        header=("problem", "strategy", "workers", "seeds", "against", "difference (points)", "shown"),
+        rows=tuple(
+            (
+                text(row.problem),
+                text(row.series),
+                value(row.workers, str(row.workers)),
+                value(row.difference.n, str(row.difference.n)),
+                text(row.reference),
+                interval_cell(_in_points(row.difference)),
+                text(_shown(row.difference)),
+            )
+            for row in found
+        ),
+    )
+
+
+def details_table(pool: Pool, prefix: str) -> Table:
+    """What explains the summary: steps, communication, staleness, who was slow."""
+    rows = [
+        (
+            text(problem),
+            text(series),
+            value(workers, str(workers)),
+            value(_mean(runs["step_p50_s"]) * 1e3),
+            value(_mean(runs["step_p95_s"]) * 1e3),
+            _share(runs["loader_share"]),
+            value(_mean(runs["average_alone_s"]) * 1e3),
+            _share(runs["hidden_share"]),
+            value(_mean(runs["staleness_mean"])),
+            value(_mean(runs["staleness_p95"])),
+            value(_mean(runs["consensus_distance"])),
+            text(_slowest(runs)),
+            _share(runs["imbalance"]),
+            _share(runs["cpu_share"]),
+            value(_mean(runs["startup_s"])),
+        )
+        for (problem, series, workers), runs in units(pool.runs)
+    ]
+    return Table(
+        name=f"{prefix}details",
+        title="What explains them",
+        caption="Means over launches, no interval. Hidden: the share of its averages' time alone that a worker did not "
+        "wait for. Staleness in updates of others. The slowest rank is the one that computes longest, with the number "
+        "of launches in which it was; imbalance is by how much it exceeds the mean.",
+        header=(
+            "problem",
+            "strategy",
+            "workers",
+            "median step (ms)",
+            "95th percentile (ms)",
+            "waiting for data",
+            "one average alone (ms)",
+            "communication hidden",
+            "staleness, mean",
+            "staleness, 95th percentile",
+            "distance from the mean",
+            "slowest rank",
+            "imbalance",
+            "CPU used of cores asked for",
+            "start-up (s)",
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _slowest(runs: pd.DataFrame) -> str:
+    ranks = runs.loc[(runs["slowest_rank"] >= 0) & (runs["workers"] > 1), "slowest_rank"].value_counts()
+    return f"{ranks.index[0]} ({ranks.iloc[0]} of {len(runs)})" if len(ranks) else "–"
+
+
+def _in_points(interval: Interval) -> Interval:
+    return replace(interval, estimate=interval.estimate * 100, low=interval.low * 100, high=interval.high * 100)
+
+
+def _shown(difference: Interval) -> str:
+    if not difference.is_known:
+        return "too few seeds"
+    if not difference.excludes(0.0):
+        return "no difference"
+    return "better" if difference.estimate > 0 else "worse"
 
 
 def text(content: str) -> TableCell:

@@ -70,7 +70,7 @@ def warnings(pool: Pool) -> list[str]:
     elif 0 < fewest < FEW_LAUNCHES:
         found.append(
             f"With {fewest} launches a cell, intervals are wide: only large differences can be shown. "
-            "`--repeats` adds launches."
+            "hvdbench run --repeats N adds launches."
         )
     return found
 
@@ -117,7 +117,7 @@ def _is_sooner(runs: pd.DataFrame, best: Reaching, other: Reaching) -> bool:
 def _against_baseline(runs: pd.DataFrame, row: Comparison) -> str:
     ratio = row.time
     if ratio.interval is None:
-        return f"{row.series} against {row.baseline}: no ratio, since of its runs and the baseline's {ratio.reason}."
+        return f"{row.series} against {row.baseline}: no ratio, since {ratio.reason}."
     said = f"{row.series} takes {times(ratio)} the time of {row.baseline} ({count(ratio.interval.n, 'seed')})"
     if not ratio.interval.is_known:
         return f"{said}: too few for an interval, so nothing is claimed."

@@ -134,8 +134,19 @@ def folder_of(records: Sequence[Record], path: Path) -> Path:
 def comparison(times: dict[str, Sequence[float]], *, workers: int = 2) -> list[Record]:
     """For each strategy one run a seed, which reaches 98 % after the time given."""
     return [
-        record({"strategy": strategy, "workers": 1 if strategy == "serial" else workers, "seed": seed},
-               curve=reached_after(time_s))
+        record(
+            {"strategy": strategy, "workers": num, "seed": seed},
+            curve=reached_after(time_s),
+            workers=[worker(rank, pss_bytes=80 * 2**20, **_TOLD.get(strategy, {})) for rank in range(num)],
+        )
         for strategy, each in times.items()
+        for num in (1 if strategy == "serial" else workers,)
         for seed, time_s in enumerate(each)
-    ]  # fmt: skip
+    ]
+
+
+_TOLD: dict[str, dict[str, Any]] = {  # what only some strategies' workers tell
+    "hogwild": {"staleness_counts": [5, 90, 5]},
+    "allreduce": {"average_alone_s": [0.01] * 5},
+    "delayed-averaging": {"average_alone_s": [0.01] * 5, "distances": [2.0, 1.0]},
+}

@@ -136,3 +136,49 @@ def test_every_field_of_a_cell_is_accounted_for():
 
     elsewhere = {"workload", "dataset", "synthetic", "strategy", "options", "workers", "seed", "time_limit_s"}
     assert set(Cell.model_fields) == elsewhere | (set(SPLIT_BY) - {"worker_kind"})
+
+
+def test_hidden_communication_is_what_nobody_waited_for():
+    # 50 000 bytes in all, each average sends 2·(1/2)·4·1000 = 4000: 12.5 of them at 0.4 s are 5 s.
+    alone = [0.1, 0.4, 9.0]
+    first = worker(0, average_alone_s=alone)
+    second = worker(1, windows=[window(position, exposed_s=0.1) for position in range(10)], average_alone_s=alone)
+    row = run_row(record({"strategy": "delayed-averaging", "workers": 2}, workers=[first, second]))
+    assert row["average_alone_s"] == 0.4
+    assert row["communication_s"] == pytest.approx(5.0)
+    assert row["hidden_share"] == pytest.approx(0.7)  # 1.5 s of 5 exposed
+
+
+def test_hidden_communication_is_none_where_all_is_waited_for():
+    slow = [worker(rank, average_alone_s=[0.01]) for rank in range(2)]
+    assert run_row(record({"strategy": "allreduce", "workers": 2}, workers=slow))["hidden_share"] == 0.0
+    assert math.isnan(run_row(record())["hidden_share"])  # no collective
+
+
+def test_staleness_is_over_all_workers_updates():
+    parts = [worker(0, staleness_counts=[10, 5, 0, 0]), worker(1, staleness_counts=[4, 0, 0, 1])]
+    row = run_row(record({"strategy": "hogwild", "workers": 2}, workers=parts))
+    assert row["staleness_mean"] == pytest.approx((5 * 1 + 1 * 3) / 20)
+    assert row["staleness_p95"] == 1  # 19 of 20 met at most one
+    assert math.isnan(run_row(record())["staleness_mean"])
+
+
+def test_consensus_distance_is_the_root_mean_square_over_workers():
+    parts = [worker(0, distances=[3.0, 0.0, 0.0, 0.0]), worker(1, distances=[4.0, 0.0, 0.0, 0.0])]
+    made = rows_of(record({"strategy": "local-sgd", "workers": 2}, workers=parts), results="r")
+    assert made.distances == pytest.approx([math.sqrt(12.5), 0, 0, 0])
+    assert made.run["consensus_distance"] == pytest.approx(math.sqrt(12.5) / 4)
+
+
+def test_run_that_failed_after_training_has_no_curve_but_its_speed():
+    parts = [worker(rank, distances=[1.0] * 4) for rank in range(2)]
+    made = rows_of(failed({"strategy": "local-sgd", "workers": 2}, workers=parts), results="r")
+    assert made.curve == made.distances == []
+    assert made.run["samples_per_s"] == pytest.approx(200.0)
+
+
+def test_proportional_memory_needs_every_worker_to_tell():
+    told = [worker(0, pss_bytes=100), worker(1, pss_bytes=50)]
+    cell = {"strategy": "hogwild", "workers": 2}
+    assert run_row(record(cell, workers=told))["pss_bytes"] == 150
+    assert math.isnan(run_row(record(cell, workers=[told[0], worker(1)]))["pss_bytes"])

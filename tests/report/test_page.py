@@ -51,7 +51,7 @@ def needs_chromium(test):
 
 
 LOOK = """
-const out = {overflow: document.documentElement.scrollWidth - window.innerWidth, figures: [], outside: []};
+const out = {overflow: document.documentElement.scrollWidth - window.innerWidth, figures: [], outside: [], over: []};
 for (const svg of document.querySelectorAll(".panel svg")) {
   const box = svg.getBoundingClientRect();
   const texts = svg.querySelectorAll("[id*='-text_']");
@@ -60,6 +60,12 @@ for (const svg of document.querySelectorAll(".panel svg")) {
     const inner = part.getBoundingClientRect();
     if (inner.left < box.left - 1 || inner.right > box.right + 1 || inner.top < box.top - 1 ||
         inner.bottom > box.bottom + 1) out.outside.push(part.id);
+    for (const other of texts) {
+      const its = other.getBoundingClientRect();
+      const wide = Math.min(inner.right, its.right) - Math.max(inner.left, its.left);
+      const high = Math.min(inner.bottom, its.bottom) - Math.max(inner.top, its.top);
+      if (part.id < other.id && wide > 1 && high > 1) out.over.push(part.id + " and " + other.id);
+    }
   }
 }
 for (const text of document.querySelectorAll("h1, h2, p, li, dd, dt, figcaption")) {
@@ -85,6 +91,7 @@ def test_page_shows_every_figure_and_nothing_sticks_out(report, width, is_dark):
             assert height > 100
             assert num_texts > 3
         assert seen["outside"] == []
+        assert seen["over"] == []
         assert page.console() == []
         ground = page.run("return getComputedStyle(document.body).backgroundColor")
         assert ground == ("rgb(20, 22, 26)" if is_dark else "rgb(246, 247, 248)")
@@ -141,9 +148,9 @@ def test_summary_holds_no_markup_of_a_record(hostile_report):
 def test_every_panel_comes_as_svg_and_png_and_csv(report):
     by_kind = {kind: {path.stem for path in (report / "figures").glob(f"*.{kind}")} for kind in ("svg", "png", "csv")}
     assert by_kind["svg"] == by_kind["png"] == by_kind["csv"]
-    assert {"time-to-target-cnn-on-digits", "throughput-cnn-on-digits", "accuracy-over-time-cnn-on-digits"} <= by_kind[
-        "svg"
-    ]
+    figures = "speed-up time-to-target accuracy-over-time accuracy-over-samples throughput efficiency where-time-goes"
+    more = "time-against-accuracy staleness consensus memory"
+    assert by_kind["svg"] == {f"{figure}-cnn-on-digits" for figure in f"{figures} {more}".split()}
 
 
 def test_figures_draw_the_frames_numbers(report):

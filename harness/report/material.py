@@ -1,0 +1,107 @@
+"""What figures are drawn from and what they are: the material of one pool, panels, and words for captions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pandas as pd
+
+from harness.analysis.comparable import Pool, units
+from harness.analysis.intervals import Interval
+from harness.analysis.loading import Results
+from harness.analysis.scaling import Efficiency
+from harness.analysis.targets import Comparison, Reaching
+from harness.report.style import Look, Panel
+
+_ROW_IN, _FRAME_IN = 0.27, 0.85
+_OfProblem = TypeVar("_OfProblem", Comparison, Reaching, Efficiency)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A title that says what is seen, a caption that says how it was measured, and the panels."""
+
+    name: str
+    title: str
+    caption: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What figures are drawn from."""
+
+    pool: Pool
+    curve: pd.DataFrame  # of the pool's runs, with problem, series, strategy, workers and seed
+    staleness: pd.DataFrame
+    comparisons: tuple[Comparison, ...]
+    looks: dict[str, Look]
+    prefix: str  # of the names of panels: unique in a report
+
+
+def material(
+    results: Results, pool: Pool, comparisons: Sequence[Comparison], looks: dict[str, Look], prefix: str
+) -> Material:
+    names = pool.runs[["run", "problem", "series", "strategy", "workers", "seed", "target"]]
+    curve = results.curve.assign(run=results.curve["run"].astype("str")).merge(names, on="run")
+    return Material(
+        pool=pool, curve=curve, staleness=results.staleness, comparisons=tuple(comparisons), looks=looks, prefix=prefix
+    )
+
+
+def interval_frame(rows: Sequence[tuple[str, int, Interval]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "series": series,
+                "workers": workers,
+                "estimate": interval.estimate,
+                "low": interval.low,
+                "high": interval.high,
+                "n": interval.n,
+                "method": interval.method,
+            }
+            for series, workers, interval in rows
+        ]
+    )
+
+
+def by_problem(rows: Sequence[_OfProblem]) -> Iterator[tuple[str, list[_OfProblem]]]:
+    names = sorted({row.problem for row in rows})
+    for name in names:
+        yield name, [row for row in rows if row.problem == name]
+
+
+def unit_of(given: Material, problem: str, series: str, workers: int) -> pd.DataFrame:
+    runs = given.pool.runs
+    return runs[(runs["problem"] == problem) & (runs["series"] == series) & (runs["workers"] == workers)]
+
+
+def launches(given: Material) -> str:
+    counts = sorted({len(rows) for _, rows in units(given.pool.runs)})
+    return f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
+
+
+def height_in(num_rows: int) -> float:
+    return max(1.6, _FRAME_IN + _ROW_IN * num_rows)
+
+
+def panel_name(given: Material, figure: str, problem: str) -> str:
+    slug = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in problem).strip("-")
+    return f"{given.prefix}{figure}-{'-'.join(part for part in slug.split('-') if part)}"
+
+
+def launch_band(rows: pd.DataFrame, *, x: str, y: str) -> pd.DataFrame:
+    """Mean over launches at each evaluation, with lowest and highest; launches of a unit evaluate at the same steps."""
+    grouped = rows.groupby("step", sort=True)
+    return pd.DataFrame(
+        {
+            x: grouped[x].mean(),
+            y: grouped[y].mean(),
+            "low": grouped[y].min(),
+            "high": grouped[y].max(),
+            "n": grouped[y].size(),
+        }
+    ).reset_index()

@@ -1,0 +1,220 @@
+"""Figures of what comes out: who reaches the target, when, and with what accuracy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import PercentFormatter
+
+from harness.analysis.comparable import units
+from harness.analysis.intervals import CONFIDENCE, geometric_interval, mean_interval
+from harness.analysis.profiles import pareto_front, performance_profile
+from harness.analysis.targets import reaching
+from harness.report import drawing
+from harness.report.drawing import Row
+from harness.report.material import (
+    Figure,
+    Material,
+    by_problem,
+    height_in,
+    interval_frame,
+    launch_band,
+    launches,
+    panel_name,
+    unit_of,
+)
+from harness.report.style import HEIGHT_IN, INK, MUTED, Panel, canvas, finished, titled
+from harness.report.wording import count, percent
+
+
+def speed_ups(given: Material) -> Figure:
+    panels = []
+    for problem, rows in by_problem(given.comparisons):
+        most = max((row.workers for row in rows if row.time.interval), default=0)
+        known = [(row, row.time.interval) for row in rows if row.time.interval and row.workers == most]
+        if not known:
+            continue
+        known.sort(key=lambda pair: pair[1].estimate)
+        dots = [
+            Row(label=row.series, look=given.looks[row.series], interval=interval, points=(), note=f"n = {interval.n}")
+            for row, interval in known
+        ]
+        with canvas(height_in=height_in(len(dots))) as (figure, axes):
+            baseline = known[0][0].baseline
+            drawing.log_ratio_axis(
+                axes, [interval for _, interval in known], f"time to target, × that of {baseline} (left is sooner)"
+            )
+            drawing.dot_rows(axes, dots)
+            titled(figure, f"{problem}, {count(most, 'worker')}")
+            data = interval_frame([(row.series, most, interval) for row, interval in known])
+            panels.append(finished(figure, name=panel_name(given, "speed-up", problem), data=data,
+                                   alt=f"Time to target against {baseline} for {problem}"))  # fmt: skip
+    return Figure(
+        name="speed-up",
+        title="Which strategy reaches the target soonest",
+        caption=f"Ratio of times to target, paired by seed: geometric mean and {CONFIDENCE:.0%} t interval over n "
+        "seeds. Evaluation is off the clock. An interval that crosses 1 shows no difference. "
+        "Series with a run that missed the target have no ratio; the table counts them.",
+        panels=tuple(panels),
+    )
+
+
+def time_to_target(given: Material) -> Figure:
+    panels = []
+    for problem, rows in by_problem(reaching(given.pool.runs)):
+        dots, data = [], []
+        for row in rows:
+            runs = unit_of(given, row.problem, row.series, row.workers)
+            interval = row.time_s or row.restricted_s
+            hits = f"{round(row.share_reached.estimate * row.share_reached.n)} of {row.share_reached.n}"
+            dots.append(
+                Row(
+                    label=f"{row.series} ×{row.workers}",
+                    look=given.looks[row.series],
+                    interval=interval,
+                    points=list(runs["time_to_target_s"].dropna()),
+                    note="" if row.time_s else f"{hits} reached it; restricted mean to {row.horizon_s:.3g} s",
+                )
+            )
+            data.append((row.series, row.workers, interval))
+        with canvas(height_in=height_in(len(dots))) as (figure, axes):
+            drawing.from_zero(axes, f"training time to {percent(rows[0].target)} accuracy (s)", dots)
+            drawing.dot_rows(axes, dots)
+            titled(figure, problem)
+            panels.append(finished(figure, name=panel_name(given, "time-to-target", problem), data=interval_frame(data),
+                                   alt=f"Time to target by strategy and workers for {problem}"))  # fmt: skip
+    return Figure(
+        name="time-to-target",
+        title="Time to target",
+        caption=f"Rings are launches ({launches(given)}), the filled mark their geometric mean with its "
+        f"{CONFIDENCE:.0%} t interval over launches; ×2 is two workers. The first evaluation at or above the target "
+        "counts, so a time may be too long by the distance of two evaluations; evaluation is off the clock. "
+        "Where a run missed the target the mark is the restricted mean.",
+        panels=tuple(panels),
+    )
+
+
+def accuracy_over(given: Material, *, x: str, unit: str, name: str, title: str) -> Figure:
+    panels = []
+    for problem, curve in given.curve.groupby("problem", sort=True):
+        most = curve["workers"].max()
+        shown = curve[(curve["workers"] == most) | (curve["workers"] == 1) & (curve["strategy"] == "serial")]
+        parts, ends = [], []
+        with canvas(height_in=HEIGHT_IN + 0.2) as (figure, axes):
+            for (series, workers), rows in shown.groupby(["series", "workers"], sort=True):
+                look = given.looks[str(series)]
+                band = launch_band(rows, x=x, y="accuracy")
+                drawing.line_with_band(axes, band, look, x=x, y="accuracy")
+                ends.append((str(series) if workers == most else f"{series} ×{workers}", look,
+                             float(band[x].iloc[-1]), float(band["accuracy"].iloc[-1])))  # fmt: skip
+                parts.append(band.assign(series=series, workers=workers))
+            data = pd.concat(parts, ignore_index=True)
+            drawing.from_zero(axes, unit)
+            axes.set_ylim(_floor(data["accuracy"]), 1.0 if data["accuracy"].max() > 0.9 else None)
+            axes.set_ylabel("accuracy, held-out set")
+            axes.yaxis.set_major_formatter(PercentFormatter(1))
+            target = curve["target"].iloc[0]
+            if pd.notna(target):
+                axes.axhline(target, color=INK, linewidth=0.8, linestyle=":")
+            titled(figure, f"{problem}, {count(most, 'worker')}")
+            drawing.label_ends(axes, ends)
+            panels.append(finished(figure, name=panel_name(given, name, str(problem)), data=data,
+                                   alt=f"{title} for {problem}"))  # fmt: skip
+    return Figure(
+        name=name,
+        title=title,
+        caption=f"Line: mean over launches ({launches(given)}) at each evaluation; band: from the lowest to the "
+        "highest launch, not an interval. Dotted: the target. Which model is evaluated is fixed by the strategy and "
+        "stands in the table.",
+        panels=tuple(panels),
+    )
+
+
+def profile(given: Material) -> Figure:
+    """Only where there are problems to be profiled over."""
+    data = performance_profile(given.pool.runs[given.pool.runs["workers"] > 1])
+    panels = []
+    if len(data) and data["num_problems"].iloc[0] > 1:
+        num_problems = int(data["num_problems"].iloc[0])
+        with canvas() as (figure, axes):
+            ends = []
+            last = float(data["factor"].max()) * 1.05
+            for series, rows in data.groupby("series", sort=True):
+                look = given.looks[str(series)]
+                factors = [*rows["factor"], last]
+                shares = [*rows["share"], rows["share"].iloc[-1]]
+                axes.step(factors, shares, where="post", color=look.colour, linestyle=look.dash, linewidth=1.8)
+                ends.append((str(series), look, last, float(shares[-1])))
+            axes.set_xlim(1, last)
+            axes.set_ylim(0, 1.04)
+            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            axes.set_xlabel("time to target, at most × that of the best strategy")
+            axes.set_ylabel("share of problems")
+            titled(figure, f"over {count(num_problems, 'problem')}")
+            drawing.label_ends(axes, ends)
+            name = f"{given.prefix}performance-profile"
+            panels.append(finished(figure, name=name, data=data, alt="Performance profile of the strategies"))
+    return Figure(
+        name="performance-profile",
+        title="Across problems",
+        caption="Performance profile (Dolan and Moré 2002): the share of problems that a strategy solves within so "
+        "many times the time of the best one; higher and further left is better. A problem is a model on a data set "
+        f"with a number of workers above one; its time is the median over launches ({launches(given)}), a missed "
+        "target is never. No interval.",
+        panels=tuple(panels),
+    )
+
+
+def time_against_accuracy(given: Material) -> Figure:
+    panels = []
+    for problem, runs in given.pool.runs.groupby("problem", sort=True):
+        rows = [(key, part) for key, part in units(runs) if part["accuracy"].notna().all()]
+        if not rows:
+            continue
+        data = pd.DataFrame(
+            [
+                {
+                    "series": series,
+                    "workers": workers,
+                    "train_s": geometric_interval(part["train_s"]).estimate,
+                    "accuracy": mean_interval(part["accuracy"]).estimate,
+                    "n": len(part),
+                }
+                for (_, series, workers), part in rows
+            ]
+        )
+        data["on_front"] = pareto_front(data, cost="train_s", value="accuracy")
+        panels.append(_front(given, str(problem), data))
+    return Figure(
+        name="time-against-accuracy",
+        title="Training time against final accuracy",
+        caption="The whole of training (geometric mean) and the accuracy at its end (mean) over launches "
+        f"({launches(given)}). On the line: the Pareto front, which no other point beats in both; no interval.",
+        panels=tuple(panels),
+    )
+
+
+def _front(given: Material, problem: str, data: pd.DataFrame) -> Panel:
+    front = data[data["on_front"]].sort_values("train_s")
+    with canvas() as (figure, axes):
+        axes.plot(front["train_s"], front["accuracy"], color=MUTED, linewidth=1.2, zorder=1)
+        ends = []
+        for series, workers, train_s, accuracy in zip(
+            data["series"], data["workers"], data["train_s"], data["accuracy"], strict=True
+        ):
+            look = given.looks[series]
+            axes.scatter([train_s], [accuracy], s=40, color=look.colour, marker=look.marker, zorder=3)
+            ends.append((f"{series} ×{workers}", look, float(train_s), float(accuracy)))
+        axes.set_xlim(0, data["train_s"].max() * 1.06)
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+        axes.set_xlabel("training time (s)")
+        axes.set_ylabel("accuracy at the end, held-out set")
+        titled(figure, problem)
+        drawing.label_ends(axes, ends)
+        name = panel_name(given, "time-against-accuracy", problem)
+        return finished(figure, name=name, data=data, alt=f"Training time against accuracy for {problem}")
+
+
+def _floor(accuracy: pd.Series[float]) -> float:
+    """Where the accuracy axis starts: a look at the last stretch, where strategies differ."""
+    return max(0.0, float(np.floor(accuracy.quantile(0.15) * 20) / 20))

@@ -1,0 +1,57 @@
+"""A run's own account of its waiting against Horovod's timeline of the same run."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+
+from harness.cell import Cell
+from harness.feasible import horovod_supports
+from harness.launchers.hosts import this_machine
+from harness.record import ResultsFolder
+from harness.runner import Setting, run_cell
+from harness.training import NUM_AVERAGES_ALONE, WARMUP_STEPS
+
+POLL_S = 0.002  # Horovod's cycle and the sleep of its wait, a millisecond each, are in the wait but not in the timeline
+
+
+class Unwatched:
+    def cell_started(self, cell): ...
+    def cell_progress(self, share, samples_per_s, loss): ...
+    def cell_ended(self, record): ...
+
+
+def durations_s(timeline, tensor):
+    """From the first rank's wish to the end, of each average of this tensor in order. The file has no end."""
+    events = json.loads(timeline.read_text().rstrip().rstrip(",").removesuffix("]") + "]")
+    pids = {event["pid"] for event in events if event.get("args", {}).get("name") == tensor}
+    of_tensor = [event for event in events if event.get("pid") in pids and event["ph"] in "BE"]
+    durations, open_phases, wished_us = [], [], 0.0
+    for event in of_tensor:
+        if event["ph"] == "B":
+            open_phases.append(event["name"])
+            wished_us = event["ts"] if event["name"].startswith("NEGOTIATE") else wished_us
+        elif open_phases.pop() == "ALLREDUCE":
+            durations.append((event["ts"] - wished_us) / 1e6)
+    return durations
+
+
+@pytest.mark.skipif(not horovod_supports("torch"), reason="no Horovod for PyTorch: make setup")
+def test_exposed_time_agrees_with_horovods_timeline(tmp_path, monkeypatch):
+    timeline = tmp_path / "timeline.json"
+    monkeypatch.setenv("HOROVOD_TIMELINE", str(timeline))
+    cell = Cell.model_validate({"workload": "cnn", "strategy": "allreduce-flat", "workers": 2, "epochs": 2.0})
+    folder = ResultsFolder(tmp_path / "results")
+    folder.path.mkdir()
+    record = run_cell(cell, Setting(suite="timeline", folder=folder, hosts=this_machine()), Unwatched())
+    assert record.status == "ok", record.log_tail
+    num_steps = record.curve[-1].step
+    found = durations_s(timeline, "allreduce.mean")
+    assert len(found) == WARMUP_STEPS + num_steps + 1 + NUM_AVERAGES_ALONE
+    told_s = sum(itertools.islice(found, WARMUP_STEPS, WARMUP_STEPS + num_steps))
+    exposed_s = [sum(window.exposed_s for window in part.windows) for part in record.workers]
+    # For each average somebody waited from the first wish to the end; nobody waited longer but for polling.
+    assert sum(exposed_s) >= told_s
+    assert max(exposed_s) <= 1.5 * told_s + num_steps * POLL_S

@@ -1,0 +1,64 @@
+"""The sentences of the verdict: a difference is claimed where an interval backs it, and only there."""
+
+from __future__ import annotations
+
+from harness.analysis import load
+from harness.analysis.comparable import pools
+from harness.report.verdict import comparisons, findings, warnings
+from tests.analysis.handmade import comparison, curve, folder_of, record
+
+
+def verdict(tmp_path, records):
+    (pool,) = pools(load(folder_of(records, tmp_path)))
+    (finding,) = findings(pool, comparisons(pool))
+    return finding.headline.replace("\u00a0", " "), [said.replace("\u00a0", " ") for said in finding.details], pool
+
+
+def test_verdict_names_the_soonest_where_intervals_exclude_the_rest(tmp_path):
+    headline, details, _ = verdict(
+        tmp_path, comparison({"allreduce": (4.0, 4.1, 4.2), "hogwild": (2.0, 2.05, 2.1), "local-sgd": (3.0, 3.05, 3.1)})
+    )
+    assert headline.startswith("cnn on digits, 2 workers: hogwild reaches 98 % after 2.05 s [")
+    assert headline.endswith("sooner than every other strategy.")
+    assert details[0].startswith("hogwild takes 0.500 × [0.500, 0.500] the time of allreduce (3 seeds): ")
+    assert "0.500 × [0.500, 0.500] the seconds per sample, 1.00 × [1.00, 1.00] the samples to the target" in details[0]
+
+
+def test_verdict_claims_nothing_where_the_interval_holds_1(tmp_path):
+    headline, details, _ = verdict(tmp_path, comparison({"allreduce": (4.0, 3.0, 5.0), "hogwild": (3.0, 5.0, 3.5)}))
+    assert "no strategy is shown to be the soonest" in headline
+    assert "not told apart from" in headline
+    assert "no difference is shown" in details[0]
+
+
+def test_verdict_claims_nothing_from_two_seeds(tmp_path):
+    headline, details, pool = verdict(tmp_path, comparison({"allreduce": (4.0, 4.0), "hogwild": (1.0, 1.0)}))
+    assert "no strategy is shown to be the soonest" in headline
+    assert details[0].endswith("too few for an interval, so nothing is claimed.")
+    assert any("fewer than 3 launches" in said for said in warnings(pool))
+
+
+def test_verdict_counts_runs_that_missed_the_target(tmp_path):
+    missed = record({"strategy": "hogwild", "workers": 2, "seed": 2}, curve=curve((0.5, 0.6)))
+    headline, details, _ = verdict(
+        tmp_path, [*comparison({"allreduce": (4.0, 4.1, 4.2), "hogwild": (1.0, 1.0)}), missed]
+    )
+    assert "allreduce reaches 98 % after 4.10 s" in headline
+    assert "no other strategy reached it in all of its runs" in headline
+    assert details[0].startswith("hogwild reached 98 % in 2 of 3 runs (Wilson interval 21 % to 94 %)")
+    assert "of at most 5.00 s" in details[0]
+    assert details[1].endswith("no ratio, since 1 of its 3 runs and 0 of the baseline's 3 have no value.")
+
+
+def test_verdict_says_whether_workers_pay(tmp_path):
+    _, details, _ = verdict(
+        tmp_path,
+        comparison({"serial": (4.0, 4.1, 4.2), "allreduce": (8.0, 8.2, 8.4), "hogwild": (2.0, 2.05, 2.1)}),
+    )
+    assert "hogwild on 2 workers pays: 0.500 × [0.500, 0.500] the time of one serial worker." in details
+    assert "allreduce on 2 workers does not pay: 2.00 × [2.00, 2.00] the time of one serial worker." in details
+
+
+def test_verdict_without_any_success_says_so(tmp_path):
+    headline, _, _ = verdict(tmp_path, [record(curve=curve((0.5,)))])
+    assert headline == "cnn on digits, 1 worker: no strategy reached 98 % in all of its runs."
