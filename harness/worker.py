@@ -108,7 +108,8 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
     replica_class = registry.load(registry.REPLICAS[cell.framework])
     fabric_class = registry.load(registry.FABRICS[cell.needs, cell.framework])
     registry.load(registry.PREPARATIONS[cell.framework])(
-        num_threads=cell.threads * connection.workers_here,
+        num_threads=cell.threads,
+        num_workers=connection.workers_here,
         gpus=connection.gpus_here if cell.device == "gpu" else (),
     )
     mark("import")

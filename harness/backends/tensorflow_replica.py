@@ -27,8 +27,11 @@ from harness.workloads.registry import MODELS
 EVALUATION_BATCH = 500
 
 
-def prepare(*, num_threads: int, gpus: Sequence[int] = ()) -> None:
+def prepare(*, num_threads: int, num_workers: int = 1, gpus: Sequence[int] = ()) -> None:
     """Sizes TensorFlow's thread pools and hides all GPUs but those named, once a process.
+
+    The inter-op pool runs one step of each of the process' `num_workers` at a time; an operation spreads over at most
+    `num_threads` of the intra-op pool, which with one thread is the caller itself.
 
     Raises ValueError when TensorFlow already runs with others.
     """
@@ -36,7 +39,7 @@ def prepare(*, num_threads: int, gpus: Sequence[int] = ()) -> None:
         present = tf.config.list_physical_devices("GPU")
         tf.config.set_visible_devices([present[index] for index in gpus], "GPU")
         tf.config.threading.set_intra_op_parallelism_threads(num_threads)
-        tf.config.threading.set_inter_op_parallelism_threads(num_threads)
+        tf.config.threading.set_inter_op_parallelism_threads(num_workers)
     except RuntimeError:
         running = tf.config.threading.get_intra_op_parallelism_threads()
         raise ValueError(

@@ -27,8 +27,8 @@ Batch = tuple[torch.Tensor, torch.Tensor]  # images (B, C, H, W), labels (B,)
 EVALUATION_BATCH = 500
 
 
-def prepare(*, num_threads: int, gpus: Sequence[int] = ()) -> None:
-    """Once a process. gpus: those of its workers; the first is its default."""
+def prepare(*, num_threads: int, num_workers: int = 1, gpus: Sequence[int] = ()) -> None:
+    """Once a process. gpus: those of its workers (one: PyTorch's workers are processes), its default device."""
     torch.set_num_threads(num_threads)
     if gpus:
         torch.cuda.set_device(gpus[0])
