@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness import registry
 from harness.cell import Cell
 from harness.fabrics.connection import Connection, place_among_workers
 from harness.launchers.command import LaunchCommand
@@ -41,10 +42,13 @@ def run_inside(suite: Suite, folder: ResultsFolder) -> int:
     assert place is not None
     rank, size, local_rank, local_size = place
     fitting = [cell for cell in suite.cells if cell.needs == Capability.COLLECTIVE and cell.workers == size]
-    framework, num_threads = _the_only(fitting, size)
+    framework, num_threads, device = _the_only(fitting, size)
     cores = pin(local_rank, local_size, num_threads)
     for name in THREAD_VARIABLES:
         os.environ[name] = str(num_threads)
+    registry.load(registry.PREPARATIONS[framework])(
+        num_threads=num_threads, gpus=[local_rank] if device == "gpu" else []
+    )
     hvd: Any = importlib.import_module(f"horovod.{framework}")
     hvd.init()
     # The launch decides how and over what its workers talk; the record has to say what was, not what was asked for.
@@ -114,12 +118,14 @@ def _lead(
     return record(0)
 
 
-def _the_only(cells: list[Cell], size: int) -> tuple[str, int]:
-    """Framework and threads of all these cells. Raises SuiteError when a launch cannot hold them."""
+def _the_only(cells: list[Cell], size: int) -> tuple[str, int, str]:
+    """Framework, threads and device of all these cells. Raises SuiteError when a launch cannot hold them."""
     if not cells:
         raise SuiteError(f"no collective cell of {size} workers in this suite; hvdbench show lists what there is")
-    kinds = {(cell.framework, cell.threads) for cell in cells}
+    kinds = {(cell.framework, cell.threads, cell.device) for cell in cells}
     if len(kinds) > 1:
-        listed = ", ".join(f"framework={framework},threads={threads}" for framework, threads in sorted(kinds))
-        raise SuiteError(f"one launch runs one framework with one number of threads; choose with --only: {listed}")
+        listed = "; ".join(f"framework={kind[0]},threads={kind[1]},device={kind[2]}" for kind in sorted(kinds))
+        raise SuiteError(
+            f"one launch runs one framework with one number of threads on one device; choose with --only: {listed}"
+        )
     return kinds.pop()

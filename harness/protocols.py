@@ -62,7 +62,7 @@ class Fabric(Protocol):
 
     rank: int
     size: int
-    bytes_sent: int  # by this worker since it started, counted as harness/fabrics/traffic.py says
+    bytes_sent: int  # by this worker since it started, counted as harness/traffic.py says
     waiting_is_known: bool  # whether the clock's `waiting` phase covers all the waiting for communication
 
     def barrier(self) -> None: ...

@@ -107,7 +107,10 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
     cell = Cell.model_validate_json(cell_json)
     replica_class = registry.load(registry.REPLICAS[cell.framework])
     fabric_class = registry.load(registry.FABRICS[cell.needs, cell.framework])
-    registry.load(registry.PREPARATIONS[cell.framework])(num_threads=cell.threads * connection.workers_here)
+    registry.load(registry.PREPARATIONS[cell.framework])(
+        num_threads=cell.threads * connection.workers_here,
+        gpus=connection.gpus_here if cell.device == "gpu" else (),
+    )
     mark("import")
     dataset = load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
     mark("data")

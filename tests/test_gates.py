@@ -1,3 +1,8 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -6,7 +11,7 @@ from harness.suite import Suite, SuiteError
 from tests.command import write_suite
 
 
-def test_settings_keep_the_defaults_of_what_they_do_not_name():
+def test_settings_keep_the_defaults_of_what_they_do_not_name() -> None:
     settings = CheckSettings.model_validate({"metrics": {"throughput": {"gate": 0.05}}})
     assert settings.metrics["throughput"] == Gate(better="higher", gate=0.05, unit="samples/s")
     assert settings.metrics["peak_memory"] == DEFAULT_GATES["peak_memory"]
@@ -28,13 +33,13 @@ def test_settings_keep_the_defaults_of_what_they_do_not_name():
         ({"confirm_level": float("nan")}, "confirm_level"),
     ],
 )
-def test_settings_refuse(given, said):
+def test_settings_refuse(given: Any, said: str) -> None:
     with pytest.raises(ValidationError) as refused:
         CheckSettings.model_validate(given)
     assert said in str(refused.value)
 
 
-def test_suite_reads_its_gates_and_names_the_file_in_a_refusal(tmp_path):
+def test_suite_reads_its_gates_and_names_the_file_in_a_refusal(tmp_path: Path) -> None:
     path = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: serial}", "check: {screen_pairs: 10}")
     assert Suite.load(path).check.screen_pairs == 10
     write_suite(path, "{workload: fnn, strategy: serial}", "check: {metrics: {speed: {}}}")
@@ -42,7 +47,7 @@ def test_suite_reads_its_gates_and_names_the_file_in_a_refusal(tmp_path):
         Suite.load(path)
 
 
-def test_suite_refuses_injected_faults(tmp_path):
+def test_suite_refuses_injected_faults(tmp_path: Path) -> None:
     path = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: serial, inject: {slowdown: 0.1}}")
     with pytest.raises(SuiteError, match="inject: no such key"):
         Suite.load(path)

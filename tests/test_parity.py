@@ -38,11 +38,10 @@ def test_parity_holds_on_fashion_mnist(workload: str) -> None:
     assert missed(parity(cell(workload, "fashion-mnist"))) == []
 
 
-@pytest.mark.parametrize("workload", ["resnet18", "vgg16"])
-def test_parity_holds_where_the_large_models_begin(workload: str) -> None:
+def test_parity_holds_on_resnet() -> None:
     """Group norm, strides, padded pooling and shortcuts, at a rate so low that noise as data blows nothing up."""
     small = {"name": "synthetic", "size": 32, "num_samples": 64, "channels": 3}
-    differences = parity(cell(workload, small, batch_size=8, learning_rate=1e-4))
+    differences = parity(cell("resnet18", small, batch_size=8, learning_rate=1e-4))
     assert missed(differences) == []
 
 

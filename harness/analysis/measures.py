@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from harness.analysis.steady import Steady, steady_state
 from harness.cell import Cell
-from harness.fabrics.traffic import allreduce_bytes
 from harness.record import Point, Record, Window, WorkerPart
+from harness.traffic import allreduce_bytes
 
 WINDOW_FIELDS = (
     "start_s",

@@ -27,15 +27,21 @@ from harness.workloads.registry import MODELS
 EVALUATION_BATCH = 500
 
 
-def prepare(*, num_threads: int) -> None:
-    """Sizes TensorFlow's thread pools, once a process. Raises ValueError when they already stand at another size."""
+def prepare(*, num_threads: int, gpus: Sequence[int] = ()) -> None:
+    """Sizes TensorFlow's thread pools and hides all GPUs but those named, once a process.
+
+    Raises ValueError when TensorFlow already runs with others.
+    """
     try:
+        present = tf.config.list_physical_devices("GPU")
+        tf.config.set_visible_devices([present[index] for index in gpus], "GPU")
         tf.config.threading.set_intra_op_parallelism_threads(num_threads)
         tf.config.threading.set_inter_op_parallelism_threads(num_threads)
     except RuntimeError:
         running = tf.config.threading.get_intra_op_parallelism_threads()
         raise ValueError(
-            f"threads: {num_threads} are asked for, but TensorFlow already runs with {running} in this process"
+            f"threads: {num_threads} and GPUs {list(gpus)} are asked for, but TensorFlow already runs in this process, "
+            f"with {running} threads"
         ) from None
 
 
@@ -43,13 +49,12 @@ class TensorFlowReplica:
     """Implements harness.protocols.Replica."""
 
     def __init__(self, cell: Cell, dataset: Dataset, *, local_rank: int) -> None:
-        self._device = _device(cell.device, local_rank)
+        self._device = f"/{cell.device.upper()}:0"  # `prepare` shows this process its own
         self._layers = MODELS[cell.workload].layers(dataset.num_classes)
         self._layouts = layouts(self._layers, dataset.image_shape)
         self._sizes = [int(np.prod(layout.native)) for layout in self._layouts]
         initial = initial_weights(parameters_of(self._layers, dataset.image_shape), cell.seed)
         arrays = [layout.to_native(array) for layout, array in zip(self._layouts, initial, strict=True)]
-        self._arrays = arrays
         self._momentum, self._weight_decay = cell.momentum, cell.weight_decay
         self._native: Training | None = None
         with tf.device(self._device):
@@ -58,6 +63,7 @@ class TensorFlowReplica:
             self._momentum_tensor = tf.constant(cell.momentum)
             self._images, self._labels = _on_device(dataset.train)
             self._test_images, self._test_labels = _on_device(dataset.test)
+        self._learning_rate = 0.0
         self.set_learning_rate(cell.learning_rate)
         self._gradient, self._update, self._score = self._compile()
         self._gradient_by_size: dict[int, Any] = {}
@@ -129,23 +135,21 @@ class TensorFlowReplica:
         if self._native is not None:
             return
         model = Model(
-            initial=self._arrays,
+            initial=[part.numpy() for part in self._parameters(self.weights())],
             loss=self._loss,
             images=self._images,
             labels=self._labels,
             momentum=self._momentum,
             weight_decay=self._weight_decay,
         )
-        weights = self.weights()
         self._native = fabric.distribute(model, averaging)
-        self.set_weights(weights)
 
     def native_step(self, batch: Tensor) -> Tensor:
         assert self._native is not None, "average_gradients_over comes first"
         return self._native.step(batch, self._learning_rate_tensor)
 
     def set_learning_rate(self, learning_rate: float) -> None:
-        if getattr(self, "_learning_rate", None) != learning_rate:  # making a tensor of it each step would show
+        if learning_rate != self._learning_rate:  # making a tensor of it each step would show
             self._learning_rate = learning_rate
             self._learning_rate_tensor = tf.constant(learning_rate, tf.float32)
 
@@ -185,10 +189,6 @@ class TensorFlowReplica:
             "tensorflow.intra_op_threads": str(tf.config.threading.get_intra_op_parallelism_threads()),
             "tensorflow.inter_op_threads": str(tf.config.threading.get_inter_op_parallelism_threads()),
         }
-
-
-def _device(kind: str, local_rank: int) -> str:
-    return f"/GPU:{local_rank}" if kind == "gpu" else "/CPU:0"
 
 
 def _on_device(split: Split) -> tuple[Tensor, Tensor]:

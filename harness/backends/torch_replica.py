@@ -6,6 +6,7 @@ memory, and a strategy's arithmetic is one operation on one vector.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,11 @@ Batch = tuple[torch.Tensor, torch.Tensor]  # images (B, C, H, W), labels (B,)
 EVALUATION_BATCH = 500
 
 
-def prepare(*, num_threads: int) -> None:
+def prepare(*, num_threads: int, gpus: Sequence[int] = ()) -> None:
+    """Once a process. gpus: those of its workers; the first is its default."""
     torch.set_num_threads(num_threads)
+    if gpus:
+        torch.cuda.set_device(gpus[0])
 
 
 class TorchReplica:

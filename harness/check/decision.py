@@ -103,11 +103,6 @@ def decide(
     )
 
 
-def broken(pairs: Sequence[Pair]) -> bool:
-    """Whether a run of this cell has failed, so that more pairs of it say nothing new."""
-    return any(run is not None and run.trouble for pair in pairs for run in (pair.a, pair.b))
-
-
 def _cell_without_comparisons(group: str, title: str, pairs: list[Pair]) -> CellVerdict | None:
     """The verdict of a cell whose runs are missing or broken; None when there is something to compare."""
     has_a, has_b = (any(getattr(pair, side) is not None for pair in pairs) for side in "ab")
@@ -132,8 +127,8 @@ def _screen(observed: Observed, settings: CheckSettings) -> list[_Screened]:
     looks = []
     for group in observed.titles:
         pairs = [pair for pair in observed.pairs if pair.group == group]
-        if broken(pairs):
-            continue
+        if any(run is not None and run.trouble for pair in pairs for run in (pair.a, pair.b)):
+            continue  # that is its verdict
         for metric, gate in settings.metrics.items():
             screen, confirm = (_sample(pairs, metric, gate, phase) for phase in (Phase.SCREEN, Phase.CONFIRM))
             if screen.values:

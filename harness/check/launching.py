@@ -38,20 +38,7 @@ def ask_about(arm: Arm, cells: Sequence[Cell]) -> About:
     # Looked for as a file: an editable install would offer its own module in place of one that an old ref lacks.
     if arm.root is not None and not (arm.root / f"{ENTRY.replace('.', '/')}.py").exists():
         raise ArmError(f"arm {arm.name}: {_TOO_OLD}")
-    with tempfile.TemporaryDirectory(prefix="hvdbench-about-") as scratch:
-        listed = Path(scratch) / "cells.json"
-        listed.write_text(json.dumps([_content(arm, cell) for cell in cells]))
-        command = [str(arm.python), "-m", ENTRY, "--about", str(listed)]
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            cwd=arm.root or scratch,
-            env=environment_of(arm),
-            timeout=_ABOUT_LIMIT_S,
-            check=False,
-        )
+    done = _answer_about(arm, json.dumps([_content(arm, cell) for cell in cells]))
     if done.returncode:
         raise ArmError(f"arm {arm.name}: {_why_not(done.stderr)}")
     said: dict[str, Any] = json.loads(done.stdout)
@@ -64,6 +51,25 @@ def ask_about(arm: Arm, cells: Sequence[Cell]) -> About:
     if said["obstacle"]:
         raise ArmError(f"arm {arm.name}: {said['obstacle']}")
     return About(fingerprint=said["fingerprint"], revision=said["revision"], versions=said["versions"])
+
+
+def _answer_about(arm: Arm, cells: str) -> subprocess.CompletedProcess[str]:
+    with tempfile.TemporaryDirectory(prefix="hvdbench-about-") as scratch:
+        listed = Path(scratch) / "cells.json"
+        listed.write_text(cells)
+        try:
+            return subprocess.run(
+                [str(arm.python), "-m", ENTRY, "--about", str(listed)],
+                capture_output=True,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                cwd=arm.root or scratch,
+                env=environment_of(arm),
+                timeout=_ABOUT_LIMIT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise ArmError(f"arm {arm.name}: its harness did not answer within {_ABOUT_LIMIT_S} s") from None
 
 
 def _why_not(errors: str) -> str:
@@ -97,7 +103,8 @@ def launch(arm: Arm, cell: Cell, folder: Path, tell: Tell) -> Record:
     cell_file.unlink()
     records = ResultsFolder(folder).load()
     if process.returncode or len(records) != 1:
-        raise ArmError(f"arm {arm.name}: {said.strip() or f'left {len(records)} records'} (exit {process.returncode})")
+        why = said.strip().splitlines()[-1:] or [f"left {len(records)} records"]
+        raise ArmError(f"arm {arm.name}: {why[0]} (exit {process.returncode})")
     return records[0]
 
 

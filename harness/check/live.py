@@ -12,7 +12,7 @@ from typing import Protocol
 
 from harness.cell import Cell
 from harness.check.arms import Arm
-from harness.check.decision import broken, decide, groups_to_confirm
+from harness.check.decision import decide, groups_to_confirm
 from harness.check.launching import About, ask_about, launch
 from harness.check.observed import Observed, Pair, Phase, run_of, titles_of, with_scaling_efficiency
 from harness.check.pair_folder import SIDES, PairFolder
@@ -91,7 +91,23 @@ def run_check(check: Check, watcher: PairWatcher, *, time_budget_s: float | None
 def verdict_of(check: Check) -> Verdict:
     """The verdict on the pairs that there are."""
     names = [_full_name(arm, about) for arm, about in zip((check.arm_a, check.arm_b), check.abouts, strict=True)]
-    return decide(observe(check), check.settings, suite=check.suite, arm_a=names[0], arm_b=names[1])
+    return decide(
+        observe(check),
+        check.settings,
+        suite=check.suite,
+        arm_a=names[0],
+        arm_b=names[1],
+        notes=changed_versions(*check.abouts),
+    )
+
+
+def changed_versions(a: About, b: About) -> list[str]:
+    """Packages that the arms' environments have in different versions, which is what may have made the difference."""
+    return [
+        f"{name}: A has {a.versions.get(name, 'none')}, B has {b.versions.get(name, 'none')}"
+        for name in sorted(a.versions.keys() | b.versions.keys())
+        if a.versions.get(name) != b.versions.get(name)
+    ]
 
 
 def observe(check: Check) -> Observed:
@@ -155,7 +171,8 @@ def _run_pairs(
 
 
 def _is_broken(a: Record, b: Record) -> bool:
-    return broken([Pair(group="", seed=0, phase=Phase.SCREEN, a=run_of(a), b=run_of(b))])
+    """Whether a run has failed, so that more pairs of its cell say nothing new."""
+    return a.status != "ok" or b.status != "ok"
 
 
 def _full_name(arm: Arm, about: About) -> str:

@@ -25,6 +25,11 @@ class Connection:
     run_dir: Path
     workers_here: int = 1  # workers of the cell in this process: threads of it, or driven by its only rank
 
+    @property
+    def gpus_here(self) -> range:
+        """One for each worker of this process, where the cell wants GPUs."""
+        return range(self.local_rank, self.local_rank + self.workers_here)
+
 
 def place_among_workers(environ: Mapping[str, str]) -> tuple[int, int, int, int] | None:
     """(rank, size, local rank, local size), or None outside any launch."""

@@ -11,8 +11,8 @@ from harness.cell import Cell
 from harness.clock import Clock
 from harness.fabrics.connection import Connection
 from harness.fabrics.horovod import apply_settings
-from harness.fabrics.traffic import allreduce_bytes
 from harness.protocols import GradientAveraging, HorovodOptions
+from harness.traffic import allreduce_bytes
 
 
 class HorovodTorch:

@@ -18,6 +18,7 @@ from harness.backends.tensorflow_native import Tensor
 from harness.cell import Cell
 from harness.clock import Clock
 from harness.fabrics.connection import Connection
+from harness.fabrics.staleness import Staleness
 
 
 @dataclass
@@ -64,6 +65,7 @@ class SharedVariable:
         self._run = str(connection.run_dir)
         self._meeting = _MEETINGS.join(self._run, self.size)
         self._row = tf.constant([0])
+        self._staleness = Staleness()
 
     def broadcast(self, vector: Tensor) -> Tensor:
         """Rank 0's vector becomes the shared weights, and all counts of steps start again."""
@@ -72,12 +74,14 @@ class SharedVariable:
             self._meeting.weights = tf.Variable(tf.expand_dims(vector, 0))
         self._meeting.steps[self.rank] = 0
         self.barrier()
+        self._staleness.restart()
         return self.read()
 
     def barrier(self) -> None:
         self._meeting.barrier.wait()
 
     def read(self) -> Tensor:
+        self._staleness.weights_read(sum(self._meeting.steps))
         gathered = tf.raw_ops.ResourceGather(resource=self._meeting.weights.handle, indices=self._row, dtype=tf.float32)
         return tf.reshape(gathered, (-1,))
 
@@ -85,6 +89,7 @@ class SharedVariable:
         tf.raw_ops.ResourceScatterAdd(
             resource=self._meeting.weights.handle, indices=self._row, updates=tf.expand_dims(delta, 0)
         )
+        self._staleness.update_applied(sum(self._meeting.steps))
         self._meeting.steps[self.rank] += 1
         self.bytes_sent += int(delta.shape[0]) * delta.dtype.size
 
@@ -93,6 +98,9 @@ class SharedVariable:
 
     def settings(self) -> dict[str, str]:
         return {"workers": "threads of one process"}
+
+    def staleness_counts(self) -> list[int]:
+        return self._staleness.counts
 
     def close(self) -> None:
         _MEETINGS.leave(self._run)

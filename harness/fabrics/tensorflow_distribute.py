@@ -15,8 +15,8 @@ from harness.backends.tensorflow_native import Model, Tensor, Training
 from harness.cell import Cell
 from harness.clock import Clock
 from harness.fabrics.connection import Connection
-from harness.fabrics.traffic import allreduce_bytes
 from harness.protocols import GradientAveraging
+from harness.traffic import allreduce_bytes
 
 
 class MultiWorker:

@@ -12,8 +12,8 @@ from torch.nn.parallel import DistributedDataParallel
 from harness.cell import Cell
 from harness.clock import Clock
 from harness.fabrics.connection import Connection
-from harness.fabrics.traffic import allreduce_bytes
 from harness.protocols import GradientAveraging
+from harness.traffic import allreduce_bytes
 
 
 class TorchDistributed:

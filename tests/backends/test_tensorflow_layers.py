@@ -14,7 +14,7 @@ def numbered(shape: tuple[int, ...]) -> np.ndarray:
     return np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ["fnn", "cnn", "rnn", "resnet18"])
 def test_layouts_of_every_model_carry_over_and_back(model: str) -> None:
     layers, shape = MODELS[model].layers(10), (3, 32, 32)
     parameters = parameters_of(layers, shape)
@@ -24,7 +24,7 @@ def test_layouts_of_every_model_carry_over_and_back(model: str) -> None:
         array = numbered(layout.workload)
         native = layout.to_native(array)
         assert native.shape == layout.native
-        assert layout.to_workload(native.ravel()).tolist() == array.tolist()
+        assert np.array_equal(layout.to_workload(native.ravel()), array)
 
 
 def test_layout_of_a_dense_kernel_is_transposed() -> None:

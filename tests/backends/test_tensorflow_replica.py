@@ -103,5 +103,8 @@ def test_prepare_refuses_another_number_of_threads_in_a_running_process() -> Non
     prepare(num_threads=1)
     tf.constant(0)
     prepare(num_threads=1)
-    with pytest.raises(ValueError, match=r"threads: 2 are asked for, but TensorFlow already runs with 1"):
+    with pytest.raises(
+        ValueError,
+        match=r"threads: 2 and GPUs .* are asked for, but TensorFlow already runs in this process, with 1 threads",
+    ):
         prepare(num_threads=2)

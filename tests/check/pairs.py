@@ -1,15 +1,19 @@
 """Pairs with known differences, for the tests of the rule."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 from harness.check.observed import Observed, Pair, Phase, Run
 
 
-def run(**values):
+def run(**values: Any) -> Run:
     return Run(values={name.strip(): float(value) for name, value in values.items()})
 
 
-def observed(cells):
+def observed(cells: Any) -> Observed:
     """From {group: [(a, b), ...]}, each a dict of values, a Run or None: the first 8 pairs screen, the rest confirm."""
     pairs = []
     for group, sides in cells.items():
@@ -20,7 +24,9 @@ def observed(cells):
     return Observed(titles={group: f"cell {group}" for group in cells}, pairs=tuple(pairs))
 
 
-def noisy_throughput(num_pairs, *, slowdown=0.0, sd=0.01, seed=0, base=1000.0):
+def noisy_throughput(
+    num_pairs: int, *, slowdown: float = 0.0, sd: float = 0.01, seed: int = 0, base: float = 1000.0
+) -> list[Any]:
     """Pairs of runs with lognormal noise, the second slower by that share."""
     rng = np.random.default_rng(seed)
     noise = np.exp(rng.normal(0, sd, (num_pairs, 2)))

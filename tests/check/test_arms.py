@@ -1,22 +1,25 @@
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any, Never
 
 import pytest
 
-from harness.check.arms import Arm, environment_of, parse_arm
+from harness.check.arms import Arm, environment_of, parse_arm, ready
 from harness.check.worktree import ArmError, changed_files, worktree
 
 
-def git(root, *arguments):
+def git(root: Path, *arguments: Any) -> str:
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
     return subprocess.run(["git", "-C", root, *identity, *arguments], check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture
-def checkout(tmp_path):
+def checkout(tmp_path: Path) -> Path:
     """A repository with two commits of harness/x.py: 1, then 2 (tagged new)."""
     root = tmp_path / "checkout"
     (root / "harness").mkdir(parents=True)
@@ -29,7 +32,7 @@ def checkout(tmp_path):
     return root
 
 
-def test_parse_arm_takes_several_parts():
+def test_parse_arm_takes_several_parts() -> None:
     arm = parse_arm(f"ref=main,python={sys.executable},env:HOROVOD_CYCLE_TIME=5,env:OMP_PLACES={{0}},{{1}}")
     assert (arm.ref, arm.python) == ("main", Path(sys.executable))
     assert dict(arm.environ) == {"HOROVOD_CYCLE_TIME": "5", "OMP_PLACES": "{0},{1}"}  # a comma inside a value stays
@@ -42,19 +45,19 @@ def test_parse_arm_takes_several_parts():
         *("env:=5", "env:A", "env:A=1,env:A=2", "env:PYTHONPATH=x"),
     ],
 )
-def test_parse_arm_refuses(text):
+def test_parse_arm_refuses(text: str) -> None:
     with pytest.raises(ArmError, match="arm"):
         parse_arm(text)
 
 
-def test_environment_of_puts_the_arms_checkout_before_all_others(monkeypatch):
+def test_environment_of_puts_the_arms_checkout_before_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     arm = Arm(name="x", python=Path(sys.executable), root=Path("/tree"), environ={"A": "1"})
     assert environment_of(arm)["PYTHONPATH"].split(os.pathsep) == ["/tree", "/elsewhere"]
     assert environment_of(arm)["A"] == "1"
 
 
-def test_worktree_holds_the_commit_and_is_gone_afterwards(checkout):
+def test_worktree_holds_the_commit_and_is_gone_afterwards(checkout: Path) -> None:
     (checkout / "harness" / "x.py").write_text("uncommitted\n")
     with worktree(checkout, "HEAD~1") as tree:
         assert (tree / "harness" / "x.py").read_text() == "1\n"
@@ -63,13 +66,15 @@ def test_worktree_holds_the_commit_and_is_gone_afterwards(checkout):
     assert changed_files(checkout) == ["harness/x.py"]
 
 
-def test_worktree_is_gone_after_an_interruption(checkout):
+def test_worktree_is_gone_after_an_interruption(checkout: Path) -> Never:
     with pytest.raises(KeyboardInterrupt), worktree(checkout, "new") as tree:
         raise KeyboardInterrupt
     assert not tree.parent.exists()
 
 
-def test_worktree_of_a_killed_check_is_cleared_by_the_next(checkout, tmp_path, monkeypatch):
+def test_worktree_of_a_killed_check_is_cleared_by_the_next(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     code = (
         "import os, sys, pathlib; from harness.check.worktree import worktree\n"
@@ -84,17 +89,28 @@ def test_worktree_of_a_killed_check_is_cleared_by_the_next(checkout, tmp_path, m
 
 
 @pytest.mark.parametrize("ref", ["no-such-branch", "--help", "new:harness"])
-def test_worktree_of_a_missing_ref_is_refused(checkout, ref):
+def test_worktree_of_a_missing_ref_is_refused(checkout: Path, ref: str) -> None:
     with pytest.raises(ArmError, match="no such commit"), worktree(checkout, ref):
         pass
 
 
-def test_worktree_without_a_checkout_is_refused():
+def test_worktree_without_a_checkout_is_refused() -> None:
     with pytest.raises(ArmError, match="installed as a package"), worktree(None, "main"):
         pass
 
 
-def test_arm_identity_follows_the_code_and_the_settings(tmp_path):
+def test_ready_refuses_two_refs_beside_uncommitted_changes(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.check.arms.checkout_root", lambda: checkout)
+    (checkout / "harness" / "x.py").write_text("uncommitted\n")
+    refs = (parse_arm("ref=HEAD~1"), parse_arm("ref=new"))
+    with pytest.raises(ArmError, match=r"uncommitted changes \(harness/x\.py\) are in neither arm"), ready(refs):
+        pass
+    with ready((refs[0], parse_arm("here"))) as (old, new):
+        assert (old.root / "harness" / "x.py").read_text() == "1\n"
+        assert new.root == checkout
+
+
+def test_arm_identity_follows_the_code_and_the_settings(tmp_path: Path) -> None:
     (tmp_path / "harness").mkdir()
     (tmp_path / "harness" / "x.py").write_text("1")
     arm = Arm(name="x", python=Path(sys.executable), root=tmp_path)

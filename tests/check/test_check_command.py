@@ -1,10 +1,12 @@
 """What `hvdbench check` answers to wrong input: never 0, never 1, always one message."""
 
+from __future__ import annotations
+
 import contextlib
 import signal
 import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -31,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
         (["SUITE", "--baseline", "x", "--candidate", "y"], "allowed: SUITE"),
     ],
 )
-def test_check_refuses_with_exit_2(tmp_path, arguments, said):
+def test_check_refuses_with_exit_2(tmp_path: Path, arguments: Any, said: str) -> None:
     suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: serial}")
     code, _, errors = hvdbench("check", *(str(suite) if word == "SUITE" else word for word in arguments))
     assert code == 2
@@ -39,7 +41,7 @@ def test_check_refuses_with_exit_2(tmp_path, arguments, said):
     assert "Traceback" not in errors
 
 
-def test_check_of_a_newer_schema_is_refused(tmp_path):
+def test_check_of_a_newer_schema_is_refused(tmp_path: Path) -> None:
     baseline, candidate = side(tmp_path, "a"), side(tmp_path, "b")
     record = finished()
     text = record.model_dump_json().replace('"schema_version":1', '"schema_version":99')
@@ -49,7 +51,7 @@ def test_check_of_a_newer_schema_is_refused(tmp_path):
     assert "schema_version: 99" in errors
 
 
-def test_check_of_stored_results_screens_and_writes_its_files(tmp_path):
+def test_check_of_stored_results_screens_and_writes_its_files(tmp_path: Path) -> None:
     baseline, candidate = side(tmp_path, "a"), side(tmp_path, "b", 1.5)
     code, out, _ = hvdbench("check", "--baseline", baseline, "--candidate", candidate, "-o", tmp_path / "out")
     assert code == 3
@@ -58,7 +60,7 @@ def test_check_of_stored_results_screens_and_writes_its_files(tmp_path):
     assert hvdbench("check", "--baseline", baseline, "--candidate", baseline, "-o", tmp_path / "out")[0] == 0
 
 
-def test_history_writes_figure_and_table(tmp_path):
+def test_history_writes_figure_and_table(tmp_path: Path) -> None:
     results = side(tmp_path, "a", revision="0123456789ab")
     code, out, _ = hvdbench("history", results, "-o", tmp_path / "history")
     assert (code, (tmp_path / "history" / "history.csv").exists()) == (0, True)
@@ -66,16 +68,7 @@ def test_history_writes_figure_and_table(tmp_path):
     assert hvdbench("history", side(tmp_path, "b"), "-o", tmp_path / "history")[0] == 2  # no commits
 
 
-def test_check_needs_no_framework():
-    code = (
-        "import sys, harness.check.command, harness.check.outputs, harness.check.stored\n"
-        "print([name for name in ('torch', 'tensorflow', 'horovod') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-def processes_at(path):
+def processes_at(path: Path) -> list[psutil.Process]:
     """Processes with the path on their command line."""
     found = []
     for process in psutil.process_iter():
@@ -86,7 +79,9 @@ def processes_at(path):
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="ref= arms need a git checkout")
-def test_check_interrupted_leaves_no_process_no_worktree_and_no_half_pair(tmp_path, monkeypatch):
+def test_check_interrupted_leaves_no_process_no_worktree_and_no_half_pair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: serial, epochs: 4000}")
     results = tmp_path / "results"

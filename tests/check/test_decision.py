@@ -1,4 +1,7 @@
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,22 +10,22 @@ from hypothesis import strategies as st
 
 from harness.check.decision import convicted, decide, groups_to_confirm
 from harness.check.observed import Observed, Pair, Phase, Run, difference, with_scaling_efficiency
-from harness.check.verdict import FailureKind, Outcome
+from harness.check.verdict import Comparison, FailureKind, Outcome, Verdict
 from harness.gates import CheckSettings
 from tests.check.pairs import noisy_throughput, observed
 
 SETTINGS = CheckSettings()
 
 
-def verdict_of(cells, settings=SETTINGS, **more):
+def verdict_of(cells: Any, settings: CheckSettings = SETTINGS, **more: Any) -> Verdict:
     return decide(observed(cells), settings, suite="s", arm_a="a", arm_b="b", **more)
 
 
-def only_comparison(verdict, metric="throughput"):
+def only_comparison(verdict: Verdict, metric: str = "throughput") -> Comparison:
     return next(c for _, c in verdict.comparisons if c.metric == metric)
 
 
-def test_decide_confirmed_slowdown_of_10_percent_is_a_regression_with_its_size():
+def test_decide_confirmed_slowdown_of_10_percent_is_a_regression_with_its_size() -> None:
     verdict = verdict_of({"x": noisy_throughput(24, slowdown=0.10), "y": noisy_throughput(8, seed=1)})
     assert verdict.exit_code == 1
     [(cell, found)] = [pair for pair in verdict.comparisons if pair[1].outcome == Outcome.REGRESSION]
@@ -33,35 +36,35 @@ def test_decide_confirmed_slowdown_of_10_percent_is_a_regression_with_its_size()
     assert "16 fresh pairs" in found.words
 
 
-def test_decide_speedup_of_10_percent_is_fine():
+def test_decide_speedup_of_10_percent_is_fine() -> None:
     verdict = verdict_of({"x": noisy_throughput(24, slowdown=-0.10)})
     assert verdict.exit_code == 0
     assert "faster" in only_comparison(verdict).words
 
 
-def test_decide_same_arm_twice_is_fine():
+def test_decide_same_arm_twice_is_fine() -> None:
     assert verdict_of({"x": noisy_throughput(8)}).exit_code == 0
 
 
-def test_decide_small_effect_that_is_certain_is_fine_below_the_gate():
+def test_decide_small_effect_that_is_certain_is_fine_below_the_gate() -> None:
     verdict = verdict_of({"x": noisy_throughput(24, slowdown=0.02, sd=0.0005)})
     assert verdict.exit_code == 0
     assert "flagged, not confirmed" in only_comparison(verdict).words
 
 
-def test_decide_flag_without_confirming_pairs_is_inconclusive():
+def test_decide_flag_without_confirming_pairs_is_inconclusive() -> None:
     verdict = verdict_of({"x": noisy_throughput(8, slowdown=0.10)})
     assert verdict.exit_code == 3
     assert "0 of 16 confirming pairs" in only_comparison(verdict).words
 
 
-def test_decide_too_few_pairs_is_inconclusive():
+def test_decide_too_few_pairs_is_inconclusive() -> None:
     verdict = verdict_of({"x": noisy_throughput(5)})
     assert verdict.exit_code == 3
     assert "5 of 8 pairs" in only_comparison(verdict).words
 
 
-def test_decide_noise_that_hides_10_percent_is_inconclusive():
+def test_decide_noise_that_hides_10_percent_is_inconclusive() -> None:
     verdict = verdict_of({"x": noisy_throughput(8, sd=0.15, seed=3)})
     assert verdict.exit_code == 3
     assert only_comparison(verdict).smallest_caught > 0.10
@@ -69,17 +72,17 @@ def test_decide_noise_that_hides_10_percent_is_inconclusive():
 
 
 @pytest.mark.parametrize("bad", [math.nan, 0.0, -1.0])
-def test_decide_value_that_is_no_positive_number_is_inconclusive(bad):
+def test_decide_value_that_is_no_positive_number_is_inconclusive(bad: float) -> None:
     pairs = noisy_throughput(8)
     pairs[3] = (pairs[3][0], {"throughput": bad})
     assert verdict_of({"x": pairs}).exit_code == 3
 
 
-def test_decide_without_cells_is_inconclusive():
+def test_decide_without_cells_is_inconclusive() -> None:
     assert verdict_of({}).exit_code == 3
 
 
-def test_decide_crash_of_b_alone_fails_as_its_own_class():
+def test_decide_crash_of_b_alone_fails_as_its_own_class() -> None:
     pairs = noisy_throughput(8)
     pairs[2] = (pairs[2][0], Run(values={}, trouble="failed: killed by signal 9"))
     verdict = verdict_of({"x": pairs, "y": noisy_throughput(8)})
@@ -89,7 +92,7 @@ def test_decide_crash_of_b_alone_fails_as_its_own_class():
     assert verdict.cells[1].failure is None
 
 
-def test_decide_crash_of_a_is_inconclusive_whatever_b_does():
+def test_decide_crash_of_a_is_inconclusive_whatever_b_does() -> None:
     pairs = noisy_throughput(8)
     pairs[2] = (Run(values={}, trouble="failed"), Run(values={}, trouble="failed"))
     verdict = verdict_of({"x": pairs})
@@ -97,12 +100,12 @@ def test_decide_crash_of_a_is_inconclusive_whatever_b_does():
     assert "failed" in verdict.cells[0].unjudged
 
 
-def test_decide_cell_that_b_lacks_fails_as_missing():
+def test_decide_cell_that_b_lacks_fails_as_missing() -> None:
     verdict = verdict_of({"x": [(a, None) for a, _ in noisy_throughput(8)]})
     assert (verdict.exit_code, verdict.cells[0].failure) == (1, FailureKind.MISSING)
 
 
-def test_decide_target_no_longer_reached_is_a_regression():
+def test_decide_target_no_longer_reached_is_a_regression() -> None:
     reached = {"throughput": 1000.0, "target_reached": 1.0, "time_to_target": 2.0}
     lost = {"throughput": 1000.0, "target_reached": 0.0, "time_to_target": math.inf}
     verdict = verdict_of({"x": [(reached, lost)] * 24})
@@ -111,15 +114,15 @@ def test_decide_target_no_longer_reached_is_a_regression():
     assert only_comparison(verdict, "time_to_target").outcome == Outcome.REGRESSION
 
 
-def test_decide_target_that_neither_arm_reaches_is_inconclusive():
+def test_decide_target_that_neither_arm_reaches_is_inconclusive() -> None:
     lost = {"throughput": 1000.0, "target_reached": 0.0, "time_to_target": math.inf}
     verdict = verdict_of({"x": [(lost, lost)] * 8})
     assert verdict.exit_code == 3
     assert "neither arm reaches" in only_comparison(verdict, "time_to_target").words
 
 
-def test_decide_accuracy_drop_of_three_points_fails_and_of_half_a_point_does_not():
-    def accuracies(drop):
+def test_decide_accuracy_drop_of_three_points_fails_and_of_half_a_point_does_not() -> None:
+    def accuracies(drop: float) -> Any:
         rng = np.random.default_rng(0)
         return [({"final_accuracy": x}, {"final_accuracy": x - drop}) for x in rng.normal(0.95, 0.004, 24)]
 
@@ -128,27 +131,27 @@ def test_decide_accuracy_drop_of_three_points_fails_and_of_half_a_point_does_not
     assert "3.0 points less accurate" in only_comparison(verdict_of({"x": accuracies(0.03)}), "final_accuracy").words
 
 
-def test_decide_metric_that_is_not_gated_is_reported_only():
+def test_decide_metric_that_is_not_gated_is_reported_only() -> None:
     pairs = [({"step_p95": 1.0}, {"step_p95": 2.0})] * 24
     verdict = verdict_of({"x": pairs})
     assert only_comparison(verdict, "step_p95").outcome == Outcome.REPORTED
     assert verdict.exit_code == 0
 
 
-def test_decide_stored_results_never_convict():
+def test_decide_stored_results_never_convict() -> None:
     verdict = verdict_of({"x": noisy_throughput(24, slowdown=0.5)[:8]}, may_convict=False)
     assert verdict.exit_code == 3
     assert "suspicious" in only_comparison(verdict).words
 
 
-def test_decide_incomparable_sides_are_inconclusive_even_when_b_crashed():
+def test_decide_incomparable_sides_are_inconclusive_even_when_b_crashed() -> None:
     pairs = noisy_throughput(8)
     pairs[0] = (pairs[0][0], Run(values={}, trouble="failed: no such framework"))
     verdict = verdict_of({"x": pairs}, may_convict=False, incomparable=["another machine"])
     assert verdict.exit_code == 3
 
 
-def test_verdict_of_the_same_input_has_the_same_bytes():
+def test_verdict_of_the_same_input_has_the_same_bytes() -> None:
     cells = {"x": noisy_throughput(24, slowdown=0.07, sd=0.03), "y": noisy_throughput(8)}
     assert verdict_of(cells).to_json() == verdict_of(cells).to_json()
     backwards = observed(cells)
@@ -159,7 +162,7 @@ def test_verdict_of_the_same_input_has_the_same_bytes():
 
 @given(seed=st.integers(0, 2**32), slowdown=st.floats(-0.2, 0.2), sd=st.floats(0.001, 0.2))
 @settings(max_examples=40, deadline=None)
-def test_decide_swapping_the_arms_mirrors_the_effect(seed, slowdown, sd):
+def test_decide_swapping_the_arms_mirrors_the_effect(seed: int, slowdown: float, sd: float) -> None:
     pairs = noisy_throughput(8, slowdown=slowdown, sd=sd, seed=seed)
     forward = only_comparison(verdict_of({"x": pairs}))
     mirrored = only_comparison(verdict_of({"x": [(b, a) for a, b in pairs]}))
@@ -168,7 +171,7 @@ def test_decide_swapping_the_arms_mirrors_the_effect(seed, slowdown, sd):
 
 @given(seed=st.integers(0, 2**32), scale=st.floats(1e-6, 1e6))
 @settings(max_examples=40, deadline=None)
-def test_convicted_does_not_depend_on_the_unit(seed, scale):
+def test_convicted_does_not_depend_on_the_unit(seed: int, scale: float) -> None:
     pairs = noisy_throughput(24, slowdown=0.06, sd=0.05, seed=seed)
     scaled = [tuple({"throughput": side["throughput"] * scale} for side in pair) for pair in pairs]
     assert convicted(observed({"x": scaled}), SETTINGS) == convicted(observed({"x": pairs}), SETTINGS)
@@ -176,13 +179,13 @@ def test_convicted_does_not_depend_on_the_unit(seed, scale):
 
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=40, deadline=None)
-def test_convicted_uses_fresh_pairs_alone(seed):
+def test_convicted_uses_fresh_pairs_alone(seed: int) -> None:
     slow, unchanged = noisy_throughput(8, slowdown=0.5, seed=seed), noisy_throughput(16, sd=0.002, seed=seed + 1)
     assert groups_to_confirm(observed({"x": slow}), SETTINGS) == ["x"]
     assert convicted(observed({"x": slow + unchanged}), SETTINGS) == []
 
 
-def test_difference_is_positive_when_b_is_worse():
+def test_difference_is_positive_when_b_is_worse() -> None:
     assert difference(100.0, 50.0, better="higher", scale="ratio") == pytest.approx(math.log(2))
     assert difference(1.0, 2.0, better="lower", scale="ratio") == pytest.approx(math.log(2))
     assert difference(0.9, 0.8, better="higher", scale="difference") == pytest.approx(0.1)
@@ -191,7 +194,7 @@ def test_difference_is_positive_when_b_is_worse():
     assert difference(math.inf, math.inf, better="lower", scale="ratio") == 0.0
 
 
-def test_scaling_efficiency_is_throughput_over_workers_times_one_workers():
+def test_scaling_efficiency_is_throughput_over_workers_times_one_workers() -> None:
     from harness.cell import Cell
 
     one = Cell(workload="fnn", strategy="allreduce", workers=1)

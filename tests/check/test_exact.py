@@ -1,4 +1,7 @@
+from __future__ import annotations
+
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,16 +16,16 @@ SCREEN = Stage(num_pairs=8, level=0.10, least_shift=0.015)
 CONFIRM = Stage(num_pairs=16, level=0.05, least_shift=0.03)
 
 
-def test_worse_p_of_eight_positive_differences_is_one_in_256():
+def test_worse_p_of_eight_positive_differences_is_one_in_256() -> None:
     assert worse_p(np.arange(1.0, 9.0)) == 1 / 256
 
 
-def test_worse_p_of_eight_negative_differences_is_one():
+def test_worse_p_of_eight_negative_differences_is_one() -> None:
     assert worse_p(-np.arange(1.0, 9.0)) == 1.0
 
 
 @given(magnitudes=DISTINCT, data=st.data())
-def test_worse_p_without_ties_equals_scipys_exact_wilcoxon(magnitudes, data):
+def test_worse_p_without_ties_equals_scipys_exact_wilcoxon(magnitudes: list[int], data: st.DataObject) -> None:
     signs = data.draw(st.lists(st.sampled_from([-1, 1]), min_size=len(magnitudes), max_size=len(magnitudes)))
     differences = np.array(magnitudes, dtype=float) * signs
     expected = stats.wilcoxon(differences, alternative="greater", method="exact").pvalue
@@ -30,7 +33,7 @@ def test_worse_p_without_ties_equals_scipys_exact_wilcoxon(magnitudes, data):
 
 
 @given(differences=st.lists(st.integers(-3, 3), min_size=1, max_size=9))
-def test_worse_p_with_ties_and_zeros_counts_all_signs(differences):
+def test_worse_p_with_ties_and_zeros_counts_all_signs(differences: list[int]) -> None:
     values = np.array(differences, dtype=float)
     ranks = stats.rankdata(np.abs(values)) * (values != 0)
     observed = ranks[values > 0].sum()
@@ -38,55 +41,55 @@ def test_worse_p_with_ties_and_zeros_counts_all_signs(differences):
     assert worse_p(values) == pytest.approx(np.mean(np.array(sums) >= observed - 1e-9), abs=1e-12)
 
 
-def test_worse_p_of_zeros_alone_is_one():
+def test_worse_p_of_zeros_alone_is_one() -> None:
     assert worse_p(np.zeros(8)) == 1.0
 
 
-def test_worse_p_with_infinite_differences_ranks_them_last():
+def test_worse_p_with_infinite_differences_ranks_them_last() -> None:
     # Five runs that no longer reach the target, three unchanged: the chance of five equal signs, 1/32.
     assert worse_p(np.array([np.inf] * 5 + [0.0] * 3)) == 1 / 32
 
 
 @given(DISTINCT, st.floats(-100, 100))
-def test_shift_moves_with_the_data(values, added):
+def test_shift_moves_with_the_data(values: Any, added: float) -> None:
     differences = np.array(values, dtype=float)
     assert shift(differences + added) == pytest.approx(shift(differences) + added, abs=1e-6)
 
 
 @given(DISTINCT)
-def test_shift_of_mirrored_data_is_mirrored(values):
+def test_shift_of_mirrored_data_is_mirrored(values: Any) -> None:
     differences = np.array(values, dtype=float)
     assert shift(-differences) == pytest.approx(-shift(differences))
 
 
-def test_shift_of_three_differences_is_the_median_of_six_averages():
+def test_shift_of_three_differences_is_the_median_of_six_averages() -> None:
     # 1, 2, 6 average pairwise to 1, 1.5, 2, 3.5, 4, 6; the median lies between 2 and 3.5.
     assert list(walsh_averages(np.array([1.0, 2.0, 6.0]))) == [1.0, 1.5, 2.0, 3.5, 4.0, 6.0]
     assert shift(np.array([1.0, 2.0, 6.0])) == 2.75
 
 
-def test_shift_with_as_many_infinities_of_either_sign_is_zero():
+def test_shift_with_as_many_infinities_of_either_sign_is_zero() -> None:
     assert shift(np.array([np.inf, -np.inf, 0.0])) == 0.0
 
 
-def test_interval_of_eight_pairs_drops_three_averages_at_either_end():
+def test_interval_of_eight_pairs_drops_three_averages_at_either_end() -> None:
     # Hollander and Wolfe, table A.4: n = 8, P(W ≥ 33) = .020, so 36 − 33 = 3 averages lie outside at either end.
     differences = np.array([1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0])
     averages = walsh_averages(differences)
     assert interval(differences) == (averages[3], averages[-4])
 
 
-def test_interval_of_three_pairs_is_infinite():
+def test_interval_of_three_pairs_is_infinite() -> None:
     assert interval(np.array([1.0, 2.0, 3.0])) == (-np.inf, np.inf)
 
 
-def test_interval_covers_zero_in_95_percent_of_unchanged_samples():
+def test_interval_covers_zero_in_95_percent_of_unchanged_samples() -> None:
     rng = np.random.default_rng(1)
     covered = [low <= 0 <= high for low, high in (interval(rng.standard_t(3, 8)) for _ in range(4000))]
     assert 0.94 < np.mean(covered) < 0.98  # 1 − 2 · 0.0195
 
 
-def test_smallest_caught_is_caught_in_80_percent_of_repetitions():
+def test_smallest_caught_is_caught_in_80_percent_of_repetitions() -> None:
     rng = np.random.default_rng(2)
     sd = 0.05
     claimed = np.median([smallest_caught(rng.normal(0, sd, 8), [SCREEN, CONFIRM]) for _ in range(200)])
@@ -99,21 +102,21 @@ def test_smallest_caught_is_caught_in_80_percent_of_repetitions():
     assert caught / 2000 == pytest.approx(0.80, abs=0.07)
 
 
-def test_smallest_caught_without_noise_is_the_gate():
+def test_smallest_caught_without_noise_is_the_gate() -> None:
     assert smallest_caught(np.full(8, 0.2), [SCREEN, CONFIRM]) == pytest.approx(0.03)
 
 
-def test_smallest_caught_with_too_few_pairs_is_infinite():
+def test_smallest_caught_with_too_few_pairs_is_infinite() -> None:
     assert smallest_caught(np.array([0.1]), [SCREEN, CONFIRM]) == float("inf")
     assert smallest_caught(np.ones(8), [Stage(num_pairs=3, level=0.05, least_shift=0.0)]) == float("inf")
 
 
-def test_holm_multiplies_by_the_number_still_standing():
+def test_holm_multiplies_by_the_number_still_standing() -> None:
     # Sorted .01, .02, .04: 3 · .01, 2 · .02, 1 · .04, never below the one before.
     assert holm([0.04, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
     assert holm([]) == []
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_holm_never_lowers_a_p_value_nor_leaves_the_unit_interval(p_values):
+def test_holm_never_lowers_a_p_value_nor_leaves_the_unit_interval(p_values: list[float]) -> None:
     assert all(before <= after <= 1 for before, after in zip(p_values, holm(p_values), strict=True))

@@ -5,6 +5,8 @@ One metric of one cell is slowed. A wider simulation of the same model gave 2 % 
 single-look rules do (31 to 38 %).
 """
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ NUM_CELLS, NUM_PAIRS = 8, 24
 SLOWED = "0"
 
 
-def simulated_suite(rng, slowdown):
+def simulated_suite(rng: np.random.Generator, slowdown: float) -> Observed:
     """Values are times; both runs of a pair share the drift, each has noise and outliers of its own."""
     sd = rng.uniform(0.01, 0.05, (NUM_CELLS, 5))
     shape = (NUM_PAIRS, NUM_CELLS, 5, 2)
@@ -40,22 +42,22 @@ def simulated_suite(rng, slowdown):
     return Observed(titles={str(cell): str(cell) for cell in range(NUM_CELLS)}, pairs=pairs)
 
 
-def convictions(slowdown, repetitions, seed):
+def convictions(slowdown: float, repetitions: int, seed: int) -> list[set[str]]:
     rng = np.random.default_rng(seed)
     return [{group for group, _ in convicted(simulated_suite(rng, slowdown), SETTINGS)} for _ in range(repetitions)]
 
 
-def test_convicted_alarms_in_few_unchanged_suites():
+def test_convicted_alarms_in_few_unchanged_suites() -> None:
     found = convictions(0.0, repetitions=250, seed=1)
     assert np.mean([bool(groups) for groups in found]) <= 0.05
 
 
 @pytest.mark.parametrize(("slowdown", "least", "most"), [(0.03, 0.10, 0.45), (0.05, 0.55, 0.90), (0.10, 0.87, 1.0)])
-def test_convicted_finds_the_slowed_cell(slowdown, least, most):
+def test_convicted_finds_the_slowed_cell(slowdown: float, least: float, most: float) -> None:
     found = convictions(slowdown, repetitions=60, seed=2)
     assert least <= np.mean([SLOWED in groups for groups in found]) <= most
     assert np.mean([groups <= {SLOWED} for groups in found]) >= 0.95  # and names no other
 
 
-def test_convicted_finds_every_slowdown_of_20_percent():
+def test_convicted_finds_every_slowdown_of_20_percent() -> None:
     assert all(SLOWED in groups for groups in convictions(0.20, repetitions=30, seed=3))

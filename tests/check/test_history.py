@@ -1,13 +1,17 @@
+from __future__ import annotations
+
 import csv
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.check.history import change_points, write_history
-from harness.record import ResultsError
+from harness.check.history import Series, change_points, write_history
+from harness.record import Record, ResultsError
 from tests.records import finished
 
 
-def runs(rates, **changes):
+def runs(rates: list[float], **changes: Any) -> list[Record]:
     """A commit a rate, in the order of the list."""
     made = []
     for number, rate in enumerate(rates):
@@ -20,7 +24,7 @@ def runs(rates, **changes):
     return made
 
 
-def throughput(records):
+def throughput(records: Any) -> Series:
     [series] = [one for one in change_points(records) if one.metric == "throughput"]
     return series
 
@@ -28,37 +32,37 @@ def throughput(records):
 STEADY = [100.0, 101.0, 99.5, 100.5, 99.0, 100.2]
 
 
-def test_change_points_marks_the_commit_that_lost_a_fifth():
+def test_change_points_marks_the_commit_that_lost_a_fifth() -> None:
     series = throughput(runs([*STEADY, 80.0, 80.5, 79.6, 80.2]))
     [marked] = [point for point in series.points if point.is_change]
     assert marked.revision == f"{6:012x}"
     assert marked.change == pytest.approx(-0.20, abs=0.01)
 
 
-def test_change_points_of_a_steady_history_are_none():
+def test_change_points_of_a_steady_history_are_none() -> None:
     assert not any(point.is_change for point in throughput(runs(STEADY)).points)
 
 
-def test_change_points_pass_over_a_single_odd_commit():
+def test_change_points_pass_over_a_single_odd_commit() -> None:
     assert not any(point.is_change for point in throughput(runs([*STEADY[:3], 97.0, *STEADY[3:]])).points)
 
 
-def test_change_points_of_fewer_than_five_commits_are_none():
+def test_change_points_of_fewer_than_five_commits_are_none() -> None:
     assert not any(point.is_change for point in throughput(runs([100.0, 50.0, 50.0, 50.0])).points)
 
 
-def test_change_points_keep_machines_apart():
+def test_change_points_keep_machines_apart() -> None:
     other = finished().machine.model_copy(update={"fingerprint": "feedfacecafe"})
     series = [one for one in change_points([*runs(STEADY), *runs([50.0], machine=other)]) if one.metric == "throughput"]
     assert sorted(len(one.points) for one in series) == [1, 6]
 
 
-def test_change_points_without_commits_are_refused():
+def test_change_points_without_commits_are_refused() -> None:
     with pytest.raises(ResultsError, match="no finished run with a git commit"):
         change_points([finished(), finished(revision="0" * 12, status="failed", reason="x")])
 
 
-def test_write_history_writes_a_row_a_commit(tmp_path):
+def test_write_history_writes_a_row_a_commit(tmp_path: Path) -> None:
     written = write_history(change_points(runs(STEADY)), tmp_path)
     assert [path.name for path in written] == ["history.csv", "history.svg", "history.png"]
     rows = list(csv.DictReader((tmp_path / "history.csv").read_text().splitlines()))

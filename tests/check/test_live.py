@@ -1,15 +1,20 @@
 """Real launches of a real cell: as few as show that arms, pairs and resumption hold together."""
 
+from __future__ import annotations
+
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.cell import Cell
 from harness.check.arms import Arm, parse_arm, ready
-from harness.check.launching import ask_about, launch
-from harness.check.live import prepare, run_check
+from harness.check.launching import About, ask_about, launch
+from harness.check.live import changed_versions, prepare, run_check
+from harness.check.observed import Phase
 from harness.check.worktree import ArmError
 from harness.gates import CheckSettings
 from harness.injection import Injection
@@ -20,29 +25,29 @@ SETTINGS = CheckSettings(screen_pairs=4, confirm_pairs=5)
 
 
 class Silent:
-    def __init__(self):
+    def __init__(self) -> None:
         self.runs = []
 
-    def phase_started(self, phase, num_pairs, num_done): ...
-    def run_started(self, cell, side, arm):
+    def phase_started(self, phase: Phase, num_pairs: int, num_done: int) -> None: ...
+    def run_started(self, cell: Cell, side: str, arm: str) -> None:
         self.runs.append((cell.seed, side))
 
-    def run_progress(self, share, samples_per_s, loss): ...
-    def pair_ended(self, cell, a, b): ...
+    def run_progress(self, share: float, samples_per_s: float, loss: float) -> None: ...
+    def pair_ended(self, cell: Cell, a: Any, b: Any) -> None: ...
 
 
-def suite_of(*cells, settings=SETTINGS):
+def suite_of(*cells: Any, settings: CheckSettings = SETTINGS) -> Suite:
     return Suite(name="s", question="-", repeats=1, time_budget_s=None, check=settings, cells=cells)
 
 
 @pytest.fixture
-def arms():
+def arms() -> Iterator[tuple[Arm, Arm]]:
     here = parse_arm("here")
     with ready((here, here)) as both:
         yield both
 
 
-def test_launch_runs_the_cell_with_the_arms_environment_and_fault(arms, tmp_path):
+def test_launch_runs_the_cell_with_the_arms_environment_and_fault(arms: tuple[Arm, Arm], tmp_path: Path) -> None:
     arm = Arm(
         name="x",
         python=arms[0].python,
@@ -58,7 +63,7 @@ def test_launch_runs_the_cell_with_the_arms_environment_and_fault(arms, tmp_path
     assert record.curve[-1].accuracy < 0.75
 
 
-def test_run_check_goes_on_where_it_was_and_a_crash_of_b_ends_its_cell(arms, tmp_path):
+def test_run_check_goes_on_where_it_was_and_a_crash_of_b_ends_its_cell(arms: tuple[Arm, Arm], tmp_path: Path) -> None:
     crashing = Arm(name="b", python=arms[1].python, root=arms[1].root, injections={CELL.group: Injection(crash_at=0.0)})
     check = prepare(suite_of(CELL), (arms[0], crashing), tmp_path)
     watcher = Silent()
@@ -72,12 +77,12 @@ def test_run_check_goes_on_where_it_was_and_a_crash_of_b_ends_its_cell(arms, tmp
     assert again.runs == []
 
 
-def test_run_check_without_time_is_inconclusive(arms, tmp_path):
+def test_run_check_without_time_is_inconclusive(arms: tuple[Arm, Arm], tmp_path: Path) -> None:
     check = prepare(suite_of(CELL), arms, tmp_path)
     assert run_check(check, Silent(), time_budget_s=0.0).exit_code == 3
 
 
-def test_prepare_gives_other_arms_and_other_suites_other_folders(arms, tmp_path):
+def test_prepare_gives_other_arms_and_other_suites_other_folders(arms: tuple[Arm, Arm], tmp_path: Path) -> None:
     names = {
         prepare(suite_of(CELL), arms, tmp_path).folder.path.name,
         prepare(suite_of(CELL), arms, tmp_path, attempt="2").folder.path.name,
@@ -87,7 +92,9 @@ def test_prepare_gives_other_arms_and_other_suites_other_folders(arms, tmp_path)
     assert len(names) == 4
 
 
-def test_ask_about_says_when_the_environment_lacks_the_harness_or_the_entry(arms, tmp_path):
+def test_ask_about_says_when_the_environment_lacks_the_harness_or_the_entry(
+    arms: tuple[Arm, Arm], tmp_path: Path
+) -> None:
     bare = tmp_path / "bare"
     (bare / "harness").mkdir(parents=True)
     (bare / "harness" / "__init__.py").touch()
@@ -100,12 +107,21 @@ def test_ask_about_says_when_the_environment_lacks_the_harness_or_the_entry(arms
         ask_about(Arm(name="bare", python=isolated, root=arms[0].root), [CELL])
 
 
-def test_ask_about_says_what_the_arm_cannot_run(arms):
+def test_ask_about_says_what_the_arm_cannot_run(arms: tuple[Arm, Arm]) -> None:
     with pytest.raises(ArmError, match="arm here"):
         ask_about(arms[0], [CELL.model_copy(update={"strategy": "hogwild", "workers": 2048})])
 
 
-def test_verdict_of_stored_pairs_is_byte_identical(arms, tmp_path):
+def test_changed_versions_names_what_differs() -> None:
+    old = About(fingerprint="f", revision=None, versions={"torch": "2.12.0", "numpy": "2.4.6"})
+    new = About(fingerprint="f", revision=None, versions={"torch": "2.13.0", "numpy": "2.4.6", "horovod": "0.28.1"})
+    assert changed_versions(old, new) == [
+        "horovod: A has none, B has 0.28.1",
+        "torch: A has 2.12.0, B has 2.13.0",
+    ]
+
+
+def test_verdict_of_stored_pairs_is_byte_identical(arms: tuple[Arm, Arm], tmp_path: Path) -> None:
     check = prepare(suite_of(CELL), arms, tmp_path)
     verdict = run_check(check, Silent(), time_budget_s=0.0)
     assert json.loads(verdict.to_json())["exit_code"] == 3

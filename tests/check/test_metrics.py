@@ -1,12 +1,15 @@
+from __future__ import annotations
+
 import math
 
 import pytest
 
 from harness.check.metrics import values_of
+from harness.record import Window
 from tests.records import finished
 
 
-def windows(*durations_s):
+def windows(*durations_s: float) -> list[Window]:
     """One after another, each of 4 steps and 100 samples."""
     first = finished().workers[0].windows[0]
     made, start = [], 0.0
@@ -17,7 +20,7 @@ def windows(*durations_s):
     return made
 
 
-def test_values_of_leaves_out_the_first_tenth_of_the_windows():
+def test_values_of_leaves_out_the_first_tenth_of_the_windows() -> None:
     # Ten windows, the first slow: nine of 100 samples in 0.5 s remain.
     record = finished()
     part = record.workers[0].model_copy(update={"windows": windows(50.0, *[0.5] * 9)})
@@ -26,7 +29,7 @@ def test_values_of_leaves_out_the_first_tenth_of_the_windows():
     assert values["step_p95"] == pytest.approx(0.125)
 
 
-def test_values_of_adds_up_the_workers_rates_and_memory():
+def test_values_of_adds_up_the_workers_rates_and_memory() -> None:
     record = finished()
     fast, slow = (record.workers[0].model_copy(update={"windows": windows(*[s] * 10)}) for s in (0.5, 1.0))
     values = values_of(record.model_copy(update={"workers": [fast, slow]}))
@@ -35,7 +38,7 @@ def test_values_of_adds_up_the_workers_rates_and_memory():
     assert values["step_p95"] == pytest.approx(0.25)
 
 
-def test_values_of_a_target_reached_in_the_second_point():
+def test_values_of_a_target_reached_in_the_second_point() -> None:
     record = finished()
     points = [
         record.curve[0].model_copy(update={"time_s": t, "accuracy": share})
@@ -45,12 +48,12 @@ def test_values_of_a_target_reached_in_the_second_point():
     assert (values["time_to_target"], values["target_reached"], values["final_accuracy"]) == (2.0, 1.0, 0.96)
 
 
-def test_values_of_a_target_missed_is_infinitely_late():
+def test_values_of_a_target_missed_is_infinitely_late() -> None:
     values = values_of(finished())  # accuracy 0.75, target 0.96
     assert (values["time_to_target"], values["target_reached"]) == (math.inf, 0.0)
 
 
-def test_values_of_a_cell_without_target_or_curve():
+def test_values_of_a_cell_without_target_or_curve() -> None:
     record = finished()
     untargeted = record.model_copy(update={"cell": record.cell.model_copy(update={"target": None})})
     assert not {"time_to_target", "target_reached"} & values_of(untargeted).keys()

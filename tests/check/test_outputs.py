@@ -1,8 +1,11 @@
 """One verdict with everything in it, in each of its forms."""
 
+from __future__ import annotations
+
 import json
 import math
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from harness.check.decision import decide
 from harness.check.junit import junit_xml
 from harness.check.observed import Observed, Run
 from harness.check.outputs import write_outputs
+from harness.check.verdict import Verdict
 from harness.gates import CheckSettings
 from tests.check.pairs import noisy_throughput, observed
 
@@ -18,7 +22,7 @@ HOSTILE = "a | <script>alert(1)</script> [x](y)\n::error::no %0A"
 
 
 @pytest.fixture
-def verdict():
+def verdict() -> Verdict:
     crashed = noisy_throughput(8)
     crashed[0] = (crashed[0][0], Run(values={}, trouble="failed: \x1b[31mkilled\x00"))
     seen = observed(
@@ -34,7 +38,7 @@ def verdict():
     return decide(Observed(titles=titles, pairs=seen.pairs), CheckSettings(), suite="s", arm_a="ref=main", arm_b="here")
 
 
-def test_junit_counts_failures_and_skips_the_inconclusive_with_a_message(verdict):
+def test_junit_counts_failures_and_skips_the_inconclusive_with_a_message(verdict: Verdict) -> None:
     suite = ET.fromstring(junit_xml(verdict)).find("testsuite")
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("5", "3", "1")
     assert sorted(failure.get("type") for failure in suite.iter("failure")) == ["crashed", "missing", "regression"]
@@ -42,7 +46,7 @@ def test_junit_counts_failures_and_skips_the_inconclusive_with_a_message(verdict
     assert "too noisy" in skipped.get("message")
 
 
-def test_summary_shows_hostile_titles_as_text(verdict):
+def test_summary_shows_hostile_titles_as_text(verdict: Verdict) -> None:
     text = github.summary(verdict)
     assert "<script>" not in text
     assert "[x]" not in text
@@ -51,14 +55,14 @@ def test_summary_shows_hostile_titles_as_text(verdict):
     assert "❌ regression" in row
 
 
-def test_annotations_are_one_escaped_line_each(verdict):
+def test_annotations_are_one_escaped_line_each(verdict: Verdict) -> None:
     lines = list(github.annotation_lines(verdict))
     assert [line.partition(" ")[0] for line in lines] == ["::error", "::error", "::error", "::warning"]
     assert all("\n" not in line for line in lines)
     assert any("%0A::error::no %250A" in line for line in lines)
 
 
-def test_trackers_keep_the_directions_apart():
+def test_trackers_keep_the_directions_apart() -> None:
     pairs = [({"throughput": 100.0, "peak_memory": 5.0, "time_to_target": math.inf},) * 2 for _ in range(8)]
     verdict = decide(observed({"x": pairs}), CheckSettings(), suite="s", arm_a="a", arm_b="b")
     bigger = json.loads(trackers.github_action_benchmark(verdict, better="higher"))
@@ -74,13 +78,15 @@ def test_trackers_keep_the_directions_apart():
     }
 
 
-def test_verdict_json_has_no_number_that_json_lacks(verdict):
+def test_verdict_json_has_no_number_that_json_lacks(verdict: Verdict) -> None:
     content = json.loads(verdict.to_json(), parse_constant=lambda name: pytest.fail(f"{name} in the verdict"))
     assert content["exit_code"] == 1
     assert {cell["failure"] for cell in content["cells"]} == {None, "crashed", "missing"}
 
 
-def test_write_outputs_writes_every_file_and_the_step_summary(verdict, tmp_path, capsys):
+def test_write_outputs_writes_every_file_and_the_step_summary(
+    verdict: Verdict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     environ = {"GITHUB_STEP_SUMMARY": str(tmp_path / "step.md"), "GITHUB_ACTIONS": "true"}
     written = write_outputs(verdict, tmp_path / "out", environ)
     assert {path.name for path in written} == {
@@ -92,7 +98,7 @@ def test_write_outputs_writes_every_file_and_the_step_summary(verdict, tmp_path,
     assert capsys.readouterr().out.count("::error") == 4  # three, and the one that stays text in a title
 
 
-def test_write_outputs_writes_equal_bytes_for_equal_input(verdict, tmp_path):
+def test_write_outputs_writes_equal_bytes_for_equal_input(verdict: Verdict, tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_outputs(verdict, tmp_path / name, {})
     for path in sorted((tmp_path / "one").glob("*[!g]")):

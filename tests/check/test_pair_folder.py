@@ -1,16 +1,21 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Never
+
 import pytest
 
 from harness.check.pair_folder import PairFolder
-from harness.record import ResultsError
+from harness.record import Record, ResultsError
 from tests.records import finished
 
 
-def leave(folder, record):
+def leave(folder: Path, record: Record) -> None:
     folder.mkdir(exist_ok=True)
     (folder / f"{record.key}-{record.id}.json").write_text(record.model_dump_json())
 
 
-def test_staged_pair_is_stored_when_both_runs_are_there(tmp_path):
+def test_staged_pair_is_stored_when_both_runs_are_there(tmp_path: Path) -> None:
     pairs = PairFolder(tmp_path)
     a, b = finished(), finished()
     with pairs.staged("feed", 3) as staging:
@@ -22,8 +27,8 @@ def test_staged_pair_is_stored_when_both_runs_are_there(tmp_path):
     assert len(list((tmp_path / "feed-3" / "a").iterdir())) == 1
 
 
-def test_staged_half_of_a_pair_leaves_nothing(tmp_path):
-    def interrupted():
+def test_staged_half_of_a_pair_leaves_nothing(tmp_path: Path) -> None:
+    def interrupted() -> Never:
         with PairFolder(tmp_path).staged("feed", 3) as staging:
             leave(staging / "a", finished())
             raise KeyboardInterrupt
@@ -33,13 +38,13 @@ def test_staged_half_of_a_pair_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_claim_clears_what_a_killed_check_left(tmp_path):
+def test_claim_clears_what_a_killed_check_left(tmp_path: Path) -> None:
     leave(tmp_path / ".staged-feed-3", finished())
     with PairFolder(tmp_path).claim():
         assert not (tmp_path / ".staged-feed-3").exists()
 
 
-def test_claim_is_one_checks_alone(tmp_path):
+def test_claim_is_one_checks_alone(tmp_path: Path) -> None:
     with (
         PairFolder(tmp_path).claim(),
         pytest.raises(ResultsError, match="another check is at work"),
@@ -48,7 +53,7 @@ def test_claim_is_one_checks_alone(tmp_path):
         pass
 
 
-def test_load_names_a_pair_that_lacks_a_record(tmp_path):
+def test_load_names_a_pair_that_lacks_a_record(tmp_path: Path) -> None:
     leave(tmp_path / "feed-3", finished())
     for side in "ab":
         (tmp_path / "feed-3" / side).mkdir()

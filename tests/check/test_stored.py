@@ -1,16 +1,21 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from harness.cell import Cell
 from harness.check.stored import compare
 from harness.gates import CheckSettings
-from harness.record import ResultsError
+from harness.record import Record, ResultsError
 from tests.records import FNN, finished
 
 SETTINGS = CheckSettings()
 CELL = Cell.model_validate(FNN)
 
 
-def at_speed(seed, factor, cell=CELL, **changes):
+def at_speed(seed: int, factor: float, cell: Cell = CELL, **changes: Any) -> Record:
     record = finished(cell.with_seed(seed), **changes)
     window = record.workers[0].windows[0].model_copy(update={"end_s": 2.0 * factor * (1 + 0.001 * seed)})
     part = record.workers[0].model_copy(update={"windows": [window]})
@@ -18,23 +23,23 @@ def at_speed(seed, factor, cell=CELL, **changes):
     return record.model_copy(update={"workers": [part], "curve": [point]})
 
 
-def results(folder, records):
+def results(folder: Path, records: Any) -> Path:
     folder.mkdir()
     for record in records:
         (folder / f"{record.key}-{record.id}.json").write_text(record.model_dump_json())
     return folder
 
 
-def side(tmp_path, name, factor=1.0, num=8, **changes):
+def side(tmp_path: Path, name: str, factor: float = 1.0, num: int = 8, **changes: Any) -> Path:
     return results(tmp_path / name, [at_speed(seed, factor, **changes) for seed in range(num)])
 
 
-def test_compare_equal_results_is_fine(tmp_path):
+def test_compare_equal_results_is_fine(tmp_path: Path) -> None:
     verdict = compare(side(tmp_path, "a"), side(tmp_path, "b"), SETTINGS)
     assert verdict.exit_code == 0
 
 
-def test_compare_slower_results_is_suspicious_but_never_convicts(tmp_path):
+def test_compare_slower_results_is_suspicious_but_never_convicts(tmp_path: Path) -> None:
     verdict = compare(side(tmp_path, "a"), side(tmp_path, "b", 1.5), SETTINGS)
     assert verdict.exit_code == 3
     [throughput] = [found for _, found in verdict.comparisons if found.metric == "throughput"]
@@ -42,26 +47,26 @@ def test_compare_slower_results_is_suspicious_but_never_convicts(tmp_path):
     assert "suspicious" in throughput.words
 
 
-def test_compare_another_machine_is_incomparable(tmp_path):
+def test_compare_another_machine_is_incomparable(tmp_path: Path) -> None:
     other = finished().machine.model_copy(update={"fingerprint": "feedfacecafe"})
     verdict = compare(side(tmp_path, "a"), side(tmp_path, "b", machine=other), SETTINGS)
     assert verdict.exit_code == 3
     assert "different machines" in verdict.headline
 
 
-def test_compare_another_day_is_incomparable(tmp_path):
+def test_compare_another_day_is_incomparable(tmp_path: Path) -> None:
     later = side(tmp_path, "b", started_at="2026-01-09T03:04:05.678+00:00")
     verdict = compare(side(tmp_path, "a"), later, SETTINGS)
     assert verdict.exit_code == 3
     assert "2026-01-02 to 2026-01-09" in verdict.headline
 
 
-def test_compare_single_runs_is_inconclusive(tmp_path):
+def test_compare_single_runs_is_inconclusive(tmp_path: Path) -> None:
     verdict = compare(side(tmp_path, "a", num=1), side(tmp_path, "b", num=1), SETTINGS)
     assert verdict.exit_code == 3
 
 
-def test_compare_crashed_candidate_fails_unless_it_ran_again_well(tmp_path):
+def test_compare_crashed_candidate_fails_unless_it_ran_again_well(tmp_path: Path) -> None:
     crash = at_speed(0, 1.0, status="failed", reason="killed")
     crashed = results(tmp_path / "b", [crash, *(at_speed(seed, 1.0) for seed in range(1, 8))])
     baseline = side(tmp_path, "a")
@@ -71,7 +76,7 @@ def test_compare_crashed_candidate_fails_unless_it_ran_again_well(tmp_path):
     assert compare(baseline, crashed, SETTINGS).exit_code == 0
 
 
-def test_compare_missing_cell_fails(tmp_path):
+def test_compare_missing_cell_fails(tmp_path: Path) -> None:
     other = CELL.model_copy(update={"epochs": 3.0})
     both = results(tmp_path / "a", [at_speed(seed, 1.0, cell) for seed in range(8) for cell in (CELL, other)])
     assert compare(both, side(tmp_path, "b"), SETTINGS).exit_code == 1
@@ -87,6 +92,6 @@ def test_compare_missing_cell_fails(tmp_path):
         ([finished(CELL.model_copy(update={"epochs": 3.0}))], "no cell in common"),
     ],
 )
-def test_compare_refuses(tmp_path, candidate, said):
+def test_compare_refuses(tmp_path: Path, candidate: list[Record], said: str) -> None:
     with pytest.raises(ResultsError, match=said):
         compare(side(tmp_path, "a"), results(tmp_path / "b", candidate), SETTINGS)

@@ -99,11 +99,14 @@ def record_fault(fault: Fault, arms: tuple[Arm, Arm], results: Path, watcher: Pa
 
 @contextmanager
 def one_core_busy(wanted: bool) -> Iterator[None]:
-    """A process that computes without end on the first core, as a neighbour on a shared machine does."""
+    """A process that computes on the first core for as long as this one lives, as a neighbour on a machine does."""
     if not wanted:
         yield
         return
-    burn = "import os\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nwhile True: pass"
+    burn = (
+        "import os\nparent = os.getppid()\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "while os.getppid() == parent: sum(range(100_000))"
+    )
     process = subprocess.Popen([sys.executable, "-c", burn])
     try:
         yield

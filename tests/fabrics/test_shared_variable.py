@@ -73,6 +73,19 @@ def test_a_reader_does_not_keep_a_writer_out(tmp_path: Path) -> None:
     assert np.array_equal(reader.read().numpy(), [1, 1, 1])
 
 
+def test_staleness_counts_the_additions_of_others_since_the_read(tmp_path: Path) -> None:
+    """The first reads; the second adds twice; the first's own addition has met two, the second's none."""
+    first, second = made = fabrics(tmp_path, 2)
+    in_threads(made, lambda fabric: fabric.broadcast(tf.zeros(3)))
+    first.read()
+    for _ in range(2):
+        second.read()
+        second.add(tf.ones(3))
+    first.add(tf.ones(3))
+    assert first.staleness_counts()[:4] == [0, 0, 1, 0]
+    assert second.staleness_counts()[:4] == [2, 0, 0, 0]
+
+
 def test_a_run_leaves_nothing_to_the_next(tmp_path: Path) -> None:
     made = fabrics(tmp_path, 2)
     in_threads(made, lambda fabric: fabric.broadcast(tf.zeros(3)))

@@ -1,29 +1,40 @@
-"""`python -m tests.perf [loops] [launches]`: one line a ratio, its spread, and whether its bar holds."""
+"""`python -m tests.perf [NAME...]`: a line a figure, its spread, whether its bar holds; 25 minutes for all."""
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import sys
 
 from harness.machine import describe_machine, revision
-from tests.perf import launches, loops
-from tests.perf.pairs import Ratio
+from tests.perf.figure import Figure
 
-BENCHMARKS = {"loops": loops.ratios, "launches": launches.ratios}
+BENCHMARKS = ("torch_loops", "tensorflow_loops", "launches", "reports", "checks")
+
+
+def measure(name: str) -> list[Figure]:
+    """Imports late: a benchmark of one framework does not have the other loaded."""
+    figures: list[Figure] = importlib.import_module(f"tests.perf.{name}").figures()
+    return figures
 
 
 def main() -> int:
+    names = sys.argv[1:] or BENCHMARKS
+    for name in names:
+        if name not in BENCHMARKS:
+            print(f"tests.perf {name}: no such benchmark; allowed: {', '.join(BENCHMARKS)}", file=sys.stderr)
+            return 2
     machine = describe_machine()
     print(f"{machine.cpu}, {machine.num_cores} cores, load {machine.load_1min:.1f}, commit {revision()}", flush=True)
-    missed = 0
-    for name in sys.argv[1:] or BENCHMARKS:
+    num_missed = 0
+    for name in names:
         # A process of its own for each: threads and pinning of one do not reach the next.
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            results: list[Ratio] = pool.apply(BENCHMARKS[name])
-        for ratio in results:
-            print(ratio, flush=True)
-            missed += not ratio.holds
-    return 1 if missed else 0
+            figures = pool.apply(measure, (name,))
+        for figure in figures:
+            print(figure, flush=True)
+            num_missed += not figure.holds
+    return 1 if num_missed else 0
 
 
 if __name__ == "__main__":

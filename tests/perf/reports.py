@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from harness.analysis.loading import CACHE_FOLDER, FRAME_NAMES, load_all
 from harness.cell import Cell
 from harness.record import Record
 from tests.analysis.handmade import MACHINE, record
+from tests.perf.figure import Figure
 
 NUM_RUNS, NUM_WINDOWS = 10_000, 200
 STRATEGIES = ("serial", "allreduce", "allreduce-flat", "local-sgd", "delayed-averaging", "hogwild")
@@ -30,25 +30,7 @@ LOAD_LIMIT = 2.0  # times reading the same as Parquet
 NUM_LOADS = 7
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bar:
-    """A measured value against its limit."""
-
-    name: str
-    value: float
-    limit: float
-    unit: str
-
-    @property
-    def holds(self) -> bool:
-        return self.value <= self.limit
-
-    def __str__(self) -> str:
-        verdict = "ok" if self.holds else "MISSED"
-        return f"{self.name:60} {self.value:8.2f} {self.unit} (at most {self.limit:g}) {verdict}"
-
-
-def ratios() -> list[Bar]:
+def figures() -> list[Figure]:
     with tempfile.TemporaryDirectory() as scratch:
         many, quick = Path(scratch, "many"), Path(scratch, "quick")
         write_results(many, num_runs=NUM_RUNS, num_windows=NUM_WINDOWS)
@@ -56,13 +38,15 @@ def ratios() -> list[Bar]:
         first_s, first_bytes = _in_a_process(many, Path(scratch, "many-report"))
         quick_s, _ = _in_a_process(quick, Path(scratch, "quick-report"))
         return [
-            Bar(name=f"report over {NUM_RUNS} runs, nothing cached", value=first_s, limit=REPORT_LIMIT_S, unit="s"),
-            Bar(name="  its peak memory", value=first_bytes / 2**30, limit=REPORT_LIMIT_BYTES / 2**30, unit="GiB"),
-            Bar(name="report of a quick suite (63 runs), nothing cached", value=quick_s, limit=QUICK_LIMIT_S, unit="s"),
-            Bar(
-                name="load_all after the first time / read_parquet", value=_load_ratio(many), limit=LOAD_LIMIT, unit="×"
-            ),
+            _at_most(f"report over {NUM_RUNS} runs, nothing cached, s", first_s, REPORT_LIMIT_S),
+            _at_most("its peak memory, GiB", first_bytes / 2**30, REPORT_LIMIT_BYTES / 2**30),
+            _at_most("report of a quick suite (63 runs), nothing cached, s", quick_s, QUICK_LIMIT_S),
+            _at_most("load_all after the first time over read_parquet, s", _load_ratio(many), LOAD_LIMIT),
         ]
+
+
+def _at_most(what: str, value: float, bar: float) -> Figure:
+    return Figure(what=what, values=(value,), bar=bar, at_most=True)
 
 
 def write_results(folder: Path, *, num_runs: int, num_windows: int) -> None:
@@ -151,8 +135,3 @@ def _seconds(action: Callable[[], object]) -> float:
     started = time.perf_counter()
     action()
     return time.perf_counter() - started
-
-
-if __name__ == "__main__":
-    for bar in ratios():
-        print(bar, flush=True)

@@ -9,54 +9,23 @@ import numpy as np
 import torch
 from torch import nn
 
-from harness import registry
 from harness.backends.torch_layers import build, trainable
 from harness.cell import Cell
-from harness.clock import Clock
-from harness.fabrics.alone import Alone
-from harness.protocols import Plan
-from harness.sampling import Sampler
-from harness.training import Session, train, warm_up, window_steps
 from harness.workloads.registry import MODELS, load_dataset
-from tests.perf.pairs import Ratio, compare
-
-NUM_PAIRS = 15
-STEPS = {"fnn": 3000, "cnn": 500, "rnn": 500}
+from tests.perf.figure import Figure, compare
+from tests.perf.harness_loop import NUM_PAIRS, STEPS, cell_of, harness_loop
 
 
-def ratios() -> list[Ratio]:
+def figures() -> list[Figure]:
+    """Pins this process: for one of its own."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    return [_ratio(workload) for workload in STEPS]
+    return [_figure(workload) for workload in STEPS]
 
 
-def _ratio(workload: str) -> Ratio:
-    cell = Cell.model_validate({"workload": workload, "strategy": "serial", "evaluations": 0})
+def _figure(workload: str) -> Figure:
+    cell = cell_of(workload, "torch")
     what = f"{workload}: harness over a bare PyTorch loop, samples/s"
-    return compare(what, _harness(cell), _Bare(cell).samples_per_s, num_pairs=NUM_PAIRS, bar=0.98)
-
-
-def _harness(cell: Cell):  # type: ignore[no-untyped-def]
-    dataset = load_dataset(cell.dataset, None)
-    num_steps = STEPS[cell.workload]
-    plan = Plan(num_workers=1, num_steps=num_steps, steps_per_epoch=len(dataset.train) / cell.batch_size)
-    session = Session(
-        cell=cell,
-        plan=plan,
-        replica=registry.load(registry.REPLICAS["torch"])(cell, dataset, local_rank=0),
-        fabric=Alone(cell, None, None),  # type: ignore[arg-type]
-        strategy=registry.STRATEGIES["serial"](cell.options, plan),
-        sampler=Sampler(
-            num_samples=len(dataset.train), batch_size=cell.batch_size, num_workers=1, rank=0, seed=cell.seed
-        ),
-    )
-    warm_up(session)
-
-    def samples_per_s() -> float:
-        clock = Clock(window_steps=window_steps(plan))
-        train(session, clock, lambda progress: None)
-        return num_steps * cell.batch_size / clock.now()
-
-    return samples_per_s
+    return compare(what, harness_loop(cell), _Bare(cell).samples_per_s, num_pairs=NUM_PAIRS, bar=0.98)
 
 
 class _Bare:

@@ -1,4 +1,4 @@
-"""Ratios of two ways of doing the same, measured in pairs whose order is random."""
+"""What `make perf` prints: a value measured several times, its spread, and the bar it is held to."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ratio:
-    """a over b in each pair. bar: what the ratio must reach (or stay under, where `at_most`)."""
+class Figure:
+    """bar: what the median must reach, or stay under where `at_most`."""
 
     what: str
-    ratios: tuple[float, ...]
+    values: tuple[float, ...]
     bar: float
     at_most: bool = False
 
     @property
     def median(self) -> float:
-        return statistics.median(self.ratios)
+        return statistics.median(self.values)
 
     @property
     def holds(self) -> bool:
@@ -27,13 +27,13 @@ class Ratio:
 
     def __str__(self) -> str:
         sign = "≤" if self.at_most else "≥"
-        spread = f"{min(self.ratios):.3f} to {max(self.ratios):.3f} over {len(self.ratios)}"
+        spread = f"{min(self.values):.3f} to {max(self.values):.3f} over {len(self.values)}"
         verdict = "holds" if self.holds else "MISSED"
-        return f"{self.what:62} {self.median:7.3f}  ({spread})  bar {sign} {self.bar:g}: {verdict}"
+        return f"{self.what:70} {self.median:7.3f}  ({spread})  bar {sign} {self.bar:g}: {verdict}"
 
 
-def compare(what: str, a: Callable[[], float], b: Callable[[], float], *, num_pairs: int, bar: float) -> Ratio:
-    """a and b each return a speed; one unmeasured pair comes first."""
+def compare(what: str, a: Callable[[], float], b: Callable[[], float], *, num_pairs: int, bar: float) -> Figure:
+    """Ratios a / b of pairs whose order is random; a and b each return a speed. One unmeasured pair comes first."""
     a(), b()
     ratios = []
     for pair in range(num_pairs):
@@ -43,4 +43,4 @@ def compare(what: str, a: Callable[[], float], b: Callable[[], float], *, num_pa
         else:
             second = b()
             ratios.append(a() / second)
-    return Ratio(what=what, ratios=tuple(ratios), bar=bar)
+    return Figure(what=what, values=tuple(ratios), bar=bar)

@@ -1,0 +1,88 @@
+"""TensorFlow's ways to launch, for real: who runs where, and that each record adds up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.cell import Cell
+from harness.launchers.hosts import Host
+from harness.launchers.supervisor import RUN_VARIABLE
+from harness.record import Record, ResultsFolder
+from harness.runner import Setting, run_cell
+
+EPOCHS = 8
+NUM_STEPS = 180  # of each worker: round(8 · 1437 / 64)
+
+
+class _Watcher:
+    def cell_started(self, cell: Cell) -> None: ...
+    def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None: ...
+    def cell_ended(self, record: Record) -> None: ...
+
+
+def launch(strategy: str, folder: Path) -> Record:
+    cell = Cell.model_validate(
+        {
+            "workload": "fnn",
+            "strategy": strategy,
+            "framework": "tensorflow",
+            "workers": 2,
+            "epochs": EPOCHS,
+            "evaluations": 2,
+            "time_limit_s": 60,
+        }
+    )
+    setting = Setting(suite="a", folder=ResultsFolder(folder), hosts=(Host(name="localhost", slots=2),))
+    record = run_cell(cell, setting, _Watcher())
+    assert record.status == "ok", f"{record.reason}\n{record.log_tail}"
+    assert left_over(record.id) == []
+    return record
+
+
+def left_over(run: str) -> list[str]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(RUN_VARIABLE) == run:
+                found.append(process.name())
+        except psutil.Error:
+            continue
+    return found
+
+
+def num_samples(record: Record) -> int:
+    return sum(window.num_samples for part in record.workers for window in part.windows)
+
+
+def test_hogwild_is_threads_and_says_so(tmp_path: Path) -> None:
+    record = launch("hogwild", tmp_path)
+    assert record.launcher == "threads"
+    assert [part.rank for part in record.workers] == [0, 1]
+    assert {part.settings["workers"] for part in record.workers} == {"threads of one process"}
+    assert num_samples(record) == NUM_STEPS * 64
+    assert record.curve[-1].num_samples == NUM_STEPS * 64
+    assert record.curve[-1].accuracy > 0.9
+    assert [sum(part.staleness_counts or []) for part in record.workers] == [NUM_STEPS, NUM_STEPS]
+    peaks = [part.peak_rss_bytes for part in record.workers]
+    assert max(peaks) < 1.05 * min(peaks)  # shares of one process
+
+
+@pytest.mark.parametrize(("strategy", "launcher"), [("tf-mirrored", "process"), ("tf-parameter-server", "coordinator")])
+def test_one_process_speaks_for_all_workers(tmp_path: Path, strategy: str, launcher: str) -> None:
+    record = launch(strategy, tmp_path)
+    assert record.launcher == launcher
+    (part,) = record.workers
+    assert part.num_workers == 2
+    assert num_samples(record) == NUM_STEPS * 64
+    assert record.curve[-1].num_samples == NUM_STEPS * 64
+    assert record.curve[-1].accuracy > 0.9
+
+
+def test_multi_worker_is_a_process_a_worker(tmp_path: Path) -> None:
+    record = launch("tf-multiworker", tmp_path)
+    assert record.launcher == "processes"
+    assert [part.num_workers for part in record.workers] == [1, 1]
+    assert num_samples(record) == NUM_STEPS * 64

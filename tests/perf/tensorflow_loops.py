@@ -1,0 +1,79 @@
+"""The harness' measured loop against a bare TensorFlow one, in one process.
+
+The bare loop is the fastest that its author knew to write: one `tf.function` a step, which also gathers the batch from
+the training set on the device, and TensorFlow's own momentum operation on one variable a parameter.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from harness.backends.tensorflow_layers import layouts, scores
+from harness.backends.tensorflow_native import apply_momentum
+from harness.backends.tensorflow_replica import prepare
+from harness.cell import Cell
+from harness.workloads.initial import initial_weights
+from harness.workloads.layers import parameters_of
+from harness.workloads.registry import MODELS, load_dataset
+from tests.perf.figure import Figure, compare
+from tests.perf.harness_loop import NUM_PAIRS, STEPS, cell_of, harness_loop
+
+
+def figures() -> list[Figure]:
+    """Pins this process: for one of its own."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    prepare(num_threads=1)
+    return [_figure(workload) for workload in STEPS]
+
+
+def _figure(workload: str) -> Figure:
+    cell = cell_of(workload, "tensorflow")
+    what = f"{workload}: harness over a bare TensorFlow loop, samples/s"
+    return compare(what, harness_loop(cell), bare(cell), num_pairs=NUM_PAIRS, bar=0.98)
+
+
+def bare(cell: Cell) -> Callable[[], float]:
+    """The loop of a user's script; returns what runs it and says its samples/s."""
+    dataset = load_dataset(cell.dataset, None)
+    layers = MODELS[cell.workload].layers(dataset.num_classes)
+    drawn = initial_weights(parameters_of(layers, dataset.image_shape), cell.seed)
+    arrays = [
+        layout.to_native(array) for layout, array in zip(layouts(layers, dataset.image_shape), drawn, strict=True)
+    ]
+    variables = [tf.Variable(array) for array in arrays]
+    velocities = [tf.Variable(tf.zeros_like(array)) for array in arrays]
+    images = tf.constant(np.ascontiguousarray(dataset.train.images.transpose(0, 2, 3, 1)))
+    labels = tf.constant(dataset.train.labels)
+
+    @tf.function(autograph=False)
+    def step(chosen: Any) -> Any:
+        with tf.GradientTape() as tape:
+            logits = scores(layers, variables, tf.gather(images, chosen))
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.gather(labels, chosen), logits)
+            loss = tf.reduce_mean(losses)
+        for variable, velocity, gradient in zip(variables, velocities, tape.gradient(loss, variables), strict=True):
+            apply_momentum(variable, velocity, gradient, cell.learning_rate, cell.momentum)
+        return loss
+
+    num_steps = STEPS[cell.workload]
+
+    def samples_per_s() -> float:
+        rng = np.random.default_rng(0)
+        num_done = 0
+        started = time.perf_counter()
+        while num_done < num_steps:
+            order = rng.permutation(len(dataset.train))
+            for first in range(0, len(order) - cell.batch_size + 1, cell.batch_size):
+                step(tf.constant(order[first : first + cell.batch_size]))
+                num_done += 1
+                if num_done == num_steps:
+                    break
+        return num_done * cell.batch_size / (time.perf_counter() - started)
+
+    return samples_per_s
