@@ -10,7 +10,7 @@ from harness.analysis.comparable import units
 from harness.analysis.intervals import CONFIDENCE, geometric_interval
 from harness.analysis.scaling import efficiencies
 from harness.report import drawing
-from harness.report.drawing import Row
+from harness.report.drawing import Row, labelled_height_in
 from harness.report.material import (
     Figure,
     Material,
@@ -78,7 +78,7 @@ def where_time_goes(given: Material) -> Figure:
             continue
         shares = pd.DataFrame({phase: [float(means[column]) for _, means in rows] for phase, column in columns.items()})
         labels = [f"{series} ×{workers}" for (_, series, workers), _ in rows]
-        with canvas(height_in=height_in(len(rows))) as (figure, axes):
+        with canvas(height_in=height_in(labels)) as (figure, axes):
             drawing.stacked_rows(axes, labels, shares)
             axes.set_xlabel("share of the workers' time in steady state")
             titled(figure, str(problem))
@@ -107,7 +107,7 @@ def memory(given: Material) -> Figure:
             label = f"{series} ×{workers}"
             dots.append(Row(label=label, look=given.looks[series], interval=interval, points=list(mib)))
             data.append((series, workers, interval))
-        with canvas(height_in=height_in(len(dots))) as (figure, axes):
+        with canvas(height_in=height_in([dot.label for dot in dots])) as (figure, axes):
             drawing.from_zero(axes, "memory of all workers (MiB)", dots)
             drawing.dot_rows(axes, dots)
             titled(figure, str(problem))
@@ -163,7 +163,7 @@ def consensus(given: Material) -> Figure:
     for problem, rows in known.groupby("problem", sort=True):
         most = rows["workers"].max()
         parts, ends = [], []
-        with canvas() as (figure, axes):
+        with canvas(height_in=labelled_height_in(rows["series"].unique())) as (figure, axes):
             for series, part in rows[rows["workers"] == most].groupby("series", sort=True):
                 look = given.looks[str(series)]
                 band = launch_band(part, x="num_samples", y="consensus_distance")
@@ -192,7 +192,7 @@ def consensus(given: Material) -> Figure:
 def _over_workers(given: Material, problem: str, data: pd.DataFrame, *, name: str, unit: str, is_share: bool) -> Panel:
     """Estimates with intervals over the number of workers, one line a series."""
     counts = sorted(data["workers"].unique())
-    with canvas() as (figure, axes):
+    with canvas(height_in=labelled_height_in(data["series"].unique())) as (figure, axes):
         ends = []
         top = drawing.ceiling(data["estimate"], data["high"])
         axes.set_ylim(0, top)

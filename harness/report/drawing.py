@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +14,15 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from harness.analysis.intervals import Interval
-from harness.report.style import GROUND, INK, MUTED, PHASES, Look
+from harness.report.style import GROUND, HEIGHT_IN, INK, MUTED, PHASES, Look
 
-_LABEL_GAP = 0.085  # of the axes' height, between two labels
+_AXES_SHARE = 0.72  # of a panel's height, about
 MAX_POINTS_SHOWN = 20  # of one row; more would be a smear
 MIN_SHARE_NAMED = 0.09  # of a bar; in less there is no room for its number
+MIN_TICK_DISTANCE = 0.2  # of a logarithmic axis
+LABEL_WIDTH = 24  # letters; longer names are broken
+UNIT_WIDTH = 36  # likewise, below an axis
+LINE_IN = 0.15  # height of a line of a label
 MIN_GROUPED = 2000  # from here on digits are grouped
 REACH, LOG_REACH = 1.7, 4.0  # how far beyond the greatest estimate an axis goes to show intervals
 GROUPED = FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", "\u202f"))
@@ -110,12 +115,18 @@ def label_ends(axes: Axes, ends: Iterable[tuple[str, Look, float, float]]) -> No
     """
     to_axes = axes.transData + axes.transAxes.inverted()
     placed = sorted(((label, look, *to_axes.transform((x, y))) for label, look, x, y in ends), key=lambda end: end[3])
-    heights = spread_apart([float(end[3]) for end in placed])
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    line = LINE_IN / (_AXES_SHARE * figure.get_figheight())
+    heights = spread_apart([float(end[3]) for end in placed], line * num_lines(end[0] for end in placed))
     outside: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False}
     for (label, look, x, y), height in zip(placed, heights, strict=True):
         axes.plot([x, 1.03], [y, height], color=look.colour, linewidth=0.7, alpha=0.7, **outside)
         axes.plot([1.03, 1.05], [height, height], color=look.colour, linewidth=3, **outside)
-        axes.text(1.065, height, label, transform=axes.transAxes, va="center", fontsize=8, color=INK)
+        axes.annotate(
+            wrapped(label), (1, height), xycoords="axes fraction", xytext=(14, 0), textcoords="offset points",
+            va="center", fontsize=7.5, linespacing=0.95, color=INK,
+        )  # fmt: skip
 
 
 def from_zero(axes: Axes, unit: str, rows: Sequence[Row] = ()) -> None:
@@ -125,7 +136,7 @@ def from_zero(axes: Axes, unit: str, rows: Sequence[Row] = ()) -> None:
         axes.set_xlim(0, ceiling(seen, [row.interval.high for row in rows]))
     else:
         axes.set_xlim(left=0)
-    axes.set_xlabel(unit)
+    axes.set_xlabel(textwrap.fill(unit, UNIT_WIDTH))
     axes.xaxis.set_major_locator(MaxNLocator(5))
     if axes.get_xlim()[1] >= MIN_GROUPED:
         axes.xaxis.set_major_formatter(GROUPED)
@@ -150,25 +161,42 @@ def log_ratio_axis(axes: Axes, intervals: Sequence[Interval], unit: str) -> None
     high = min(max([*estimates, *(interval.high for interval in known)]), max(estimates) * LOG_REACH)
     low, high = min(low, 0.8) / 1.1, max(high, 1.25) * 1.1
     axes.set_xlim(low, high)
-    fine = [0.25, 0.33, 0.5, 0.67, 0.8, 1, 1.25, 1.5, 2, 3, 4]
-    coarse = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100]
-    ticks = [tick for tick in (fine if high / low < 5 else coarse) if low <= tick <= high]
+    wanted = (1, 0.5, 2, 0.2, 5, 0.1, 10, 0.05, 20, 0.01, 100, 0.7, 1.5, 0.8, 1.25, 3, 0.3)  # the roundest first
+    room = MIN_TICK_DISTANCE * np.log(high / low)
+    ticks: list[float] = []
+    for tick in wanted:
+        if low <= tick <= high and all(abs(np.log(tick / other)) >= room for other in ticks):
+            ticks.append(tick)
     axes.set_xticks(ticks, [f"{tick:g}×" for tick in ticks])
     axes.set_xticks([], minor=True)
-    axes.set_xlabel(unit)
+    axes.set_xlabel(textwrap.fill(unit, UNIT_WIDTH))
     axes.axvline(1, color=INK, linewidth=1)
 
 
 def _name_rows(axes: Axes, labels: Sequence[str]) -> None:
-    axes.set_yticks(range(len(labels)), labels)
+    axes.set_yticks(range(len(labels)), [wrapped(label) for label in labels])
     axes.tick_params(axis="y", labelcolor=INK)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
 
 
-def spread_apart(heights: list[float]) -> list[float]:
-    """Moves ascending heights apart to the label gap, as little as may be, within the axes where they fit."""
-    gap = min(_LABEL_GAP, 1.0 / max(1, len(heights) - 1))
+def wrapped(label: str) -> str:
+    return textwrap.fill(label, LABEL_WIDTH, break_long_words=False)
+
+
+def num_lines(labels: Iterable[str]) -> int:
+    """Of the label that takes most."""
+    return max((wrapped(label).count("\n") + 1 for label in labels), default=1)
+
+
+def labelled_height_in(labels: Collection[str]) -> float:
+    """Height of a panel whose lines are named at their ends."""
+    return max(HEIGHT_IN, len(labels) * LINE_IN * num_lines(labels) / _AXES_SHARE)
+
+
+def spread_apart(heights: list[float], gap: float) -> list[float]:
+    """Moves ascending heights apart to the gap, as little as may be, within the axes (0 to 1) where they fit."""
+    gap = min(gap, 1.0 / max(1, len(heights) - 1))
     moved: list[float] = []
     for height in heights:
         moved.append(max(height, moved[-1] + gap) if moved else height)

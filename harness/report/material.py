@@ -13,6 +13,7 @@ from harness.analysis.intervals import Interval
 from harness.analysis.loading import Results
 from harness.analysis.scaling import Efficiency
 from harness.analysis.targets import Comparison, Reaching
+from harness.report.drawing import LINE_IN, num_lines
 from harness.report.style import Look, Panel
 
 _ROW_IN, _FRAME_IN = 0.27, 0.85
@@ -84,8 +85,9 @@ def launches(given: Material) -> str:
     return f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
 
 
-def height_in(num_rows: int) -> float:
-    return max(1.6, _FRAME_IN + _ROW_IN * num_rows)
+def height_in(labels: Sequence[str]) -> float:
+    """Of a panel with one row for each label."""
+    return max(1.6, _FRAME_IN + len(labels) * max(_ROW_IN, LINE_IN * num_lines(labels) + 0.04))
 
 
 def panel_name(given: Material, figure: str, problem: str) -> str:

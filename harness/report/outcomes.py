@@ -11,7 +11,7 @@ from harness.analysis.intervals import CONFIDENCE, geometric_interval, mean_inte
 from harness.analysis.profiles import pareto_front, performance_profile
 from harness.analysis.targets import reaching
 from harness.report import drawing
-from harness.report.drawing import Row
+from harness.report.drawing import Row, labelled_height_in
 from harness.report.material import (
     Figure,
     Material,
@@ -23,7 +23,7 @@ from harness.report.material import (
     panel_name,
     unit_of,
 )
-from harness.report.style import HEIGHT_IN, INK, MUTED, Panel, canvas, finished, titled
+from harness.report.style import INK, MUTED, Panel, canvas, finished, titled
 from harness.report.wording import count, percent
 
 
@@ -39,7 +39,7 @@ def speed_ups(given: Material) -> Figure:
             Row(label=row.series, look=given.looks[row.series], interval=interval, points=(), note=f"n = {interval.n}")
             for row, interval in known
         ]
-        with canvas(height_in=height_in(len(dots))) as (figure, axes):
+        with canvas(height_in=height_in([dot.label for dot in dots])) as (figure, axes):
             baseline = known[0][0].baseline
             drawing.log_ratio_axis(
                 axes, [interval for _, interval in known], f"time to target, × that of {baseline} (left is sooner)"
@@ -77,7 +77,7 @@ def time_to_target(given: Material) -> Figure:
                 )
             )
             data.append((row.series, row.workers, interval))
-        with canvas(height_in=height_in(len(dots))) as (figure, axes):
+        with canvas(height_in=height_in([dot.label for dot in dots])) as (figure, axes):
             drawing.from_zero(axes, f"training time to {percent(rows[0].target)} accuracy (s)", dots)
             drawing.dot_rows(axes, dots)
             titled(figure, problem)
@@ -100,7 +100,8 @@ def accuracy_over(given: Material, *, x: str, unit: str, name: str, title: str) 
         most = curve["workers"].max()
         shown = curve[(curve["workers"] == most) | (curve["workers"] == 1) & (curve["strategy"] == "serial")]
         parts, ends = [], []
-        with canvas(height_in=HEIGHT_IN + 0.2) as (figure, axes):
+        names = [f"{series} ×{workers}" for (series, workers), _ in shown.groupby(["series", "workers"])]
+        with canvas(height_in=labelled_height_in(names)) as (figure, axes):
             for (series, workers), rows in shown.groupby(["series", "workers"], sort=True):
                 look = given.looks[str(series)]
                 band = launch_band(rows, x=x, y="accuracy")
@@ -136,7 +137,7 @@ def profile(given: Material) -> Figure:
     panels = []
     if len(data) and data["num_problems"].iloc[0] > 1:
         num_problems = int(data["num_problems"].iloc[0])
-        with canvas() as (figure, axes):
+        with canvas(height_in=labelled_height_in(data["series"].unique())) as (figure, axes):
             ends = []
             last = float(data["factor"].max()) * 1.05
             for series, rows in data.groupby("series", sort=True):
@@ -196,7 +197,8 @@ def time_against_accuracy(given: Material) -> Figure:
 
 def _front(given: Material, problem: str, data: pd.DataFrame) -> Panel:
     front = data[data["on_front"]].sort_values("train_s")
-    with canvas() as (figure, axes):
+    names = [f"{series} ×{workers}" for series, workers in zip(data["series"], data["workers"], strict=True)]
+    with canvas(height_in=labelled_height_in(names)) as (figure, axes):
         axes.plot(front["train_s"], front["accuracy"], color=MUTED, linewidth=1.2, zorder=1)
         ends = []
         for series, workers, train_s, accuracy in zip(

@@ -71,7 +71,9 @@ _RC: dict[Any, Any] = {
     "text.parse_math": False,  # a $ in a name is a $
     "svg.fonttype": "path",  # the same text, as wide, wherever it is opened
     "svg.hashsalt": "hvdbench",  # the same data give the same file
+    "text.hinting": "none",  # text as wide in the layout as it is drawn
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.w_pad": 0.08,
 }
 
 

@@ -55,13 +55,15 @@ def findings(pool: Pool, compared: list[Comparison]) -> list[Finding]:
 def warnings(pool: Pool) -> list[str]:
     """What a reader should know before believing the numbers."""
     found = list(pool.cautions)
-    found += [
-        f"{row.series} on {row.problem} scales above 100 % at {row.workers} workers "
-        f"({percent(row.interval.estimate)} [{percent(row.interval.low)}, {percent(row.interval.high)}]): look at its "
-        "single worker before believing it."
-        for row in efficiencies(pool.runs)
-        if row.is_superlinear
-    ]
+    superlinear = [row for row in efficiencies(pool.runs) if row.is_superlinear]
+    if superlinear:
+        most = max(superlinear, key=lambda row: row.interval.estimate)
+        bounds = f"[{percent(most.interval.low)}, {percent(most.interval.high)}]"
+        found.append(
+            f"{count(len(superlinear), 'scaling efficiency', 'scaling efficiencies')} above 100\u00a0%, flagged in the "
+            f"table; the highest is {most.series} on {most.problem} at {most.workers} workers with "
+            f"{percent(most.interval.estimate)} {bounds}: look at its single worker before believing it."
+        )
     fewest = min((len(rows) for _, rows in units(pool.runs)), default=0)
     if 0 < fewest < MIN_LAUNCHES:
         found.append(

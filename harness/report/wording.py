@@ -41,8 +41,8 @@ def times(ratio: Ratio) -> str:
     return f"{number(interval.estimate)}\u00a0× [{number(interval.low)}, {number(interval.high)}]"
 
 
-def count(n: int, noun: str) -> str:
-    return f"{n}\u00a0{noun}" if n == 1 else f"{n}\u00a0{noun}s"
+def count(n: int, noun: str, plural: str | None = None) -> str:
+    return f"{n}\u00a0{noun if n == 1 else plural or noun + 's'}"
 
 
 def listed(names: list[str]) -> str:

@@ -9,17 +9,17 @@ from harness.report.drawing import REACH, ceiling, spread_apart
 
 
 def test_labels_that_are_far_apart_stay():
-    assert spread_apart([0.1, 0.5, 0.9]) == [0.1, 0.5, 0.9]
+    assert spread_apart([0.1, 0.5, 0.9], 0.085) == [0.1, 0.5, 0.9]
 
 
 def test_labels_are_pushed_apart_and_stay_within_the_axes():
-    spread = spread_apart([0.98, 0.99, 1.0])
+    spread = spread_apart([0.98, 0.99, 1.0], 0.085)
     assert spread[-1] == 1.0
     assert all(b - a == pytest.approx(0.085) for a, b in itertools.pairwise(spread))
 
 
 def test_many_labels_share_the_height_there_is():
-    spread = spread_apart([0.5] * 30)
+    spread = spread_apart([0.5] * 30, 0.085)
     assert min(spread) >= -1e-9
     assert max(spread) <= 1 + 1e-9
 

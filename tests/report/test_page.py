@@ -10,7 +10,7 @@ import pytest
 from harness.analysis import load_all
 from harness.record import ResultsError
 from harness.report import write_report
-from tests.analysis.handmade import MACHINE, comparison, failed, folder_of, record
+from tests.analysis.handmade import MACHINE, comparison, failed, folder_of, reached_after, record
 from tests.report import browser
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>`$(touch /tmp/x)`|[a](javascript:alert(3))\n# b"
@@ -95,6 +95,26 @@ def test_page_shows_every_figure_and_nothing_sticks_out(report, width, is_dark):
         assert page.console() == []
         ground = page.run("return getComputedStyle(document.body).backgroundColor")
         assert ground == ("rgb(20, 22, 26)" if is_dark else "rgb(246, 247, 248)")
+
+
+@needs_chromium
+def test_many_long_names_neither_collide_nor_stick_out(tmp_path):
+    options = [
+        {"name": "delayed-averaging", "merge": merge, "period": period}
+        for merge in ("delta", "mix", "pullback")
+        for period in (2, 4, 8, 16)
+    ]
+    runs = [
+        record({"strategy": strategy, "workers": workers}, curve=reached_after(4.0 + position / 4))
+        for position, strategy in enumerate(["allreduce", *options])
+        for workers in (1, 2)
+    ]
+    report = write_report([folder_of(runs, tmp_path / "many")], tmp_path / "out")
+    with browser.browsing(width=1400, height=900) as page:
+        page.open(report)
+        seen = page.run(LOOK)
+        assert seen["outside"] == []
+        assert seen["over"] == []
 
 
 @needs_chromium
