@@ -44,7 +44,13 @@ IMAGE_SHAPES = {"digits": (1, 8, 8), "fashion-mnist": (1, 28, 28)}  # (C, H, W);
 _DEFAULT = {"learning_rate": 0.01, "momentum": 0.9, "batch_size": 32, "epochs": 1.0}
 _RECIPES: dict[tuple[str, str], dict[str, Any]] = {
     ("fnn", "digits"): {"learning_rate": 0.02, "epochs": 20.0, "target": 0.96},
-    ("cnn", "digits"): {"learning_rate": 0.02, "epochs": 25.0, "target": 0.98},
+    ("cnn", "digits"): {
+        "learning_rate": 0.01,
+        "weight_decay": 1e-3,
+        "batch_size": 16,
+        "epochs": 20.0,
+        "target": 0.98,
+    },
     ("rnn", "digits"): {"learning_rate": 0.05, "epochs": 30.0, "target": 0.95},
     ("fnn", "fashion-mnist"): {"learning_rate": 0.02, "batch_size": 64, "epochs": 10.0, "target": 0.88},
     ("cnn", "fashion-mnist"): {"learning_rate": 0.02, "batch_size": 64, "epochs": 6.0, "target": 0.905},
