@@ -48,7 +48,7 @@ _RECIPES: dict[tuple[str, str], dict[str, Any]] = {
         "learning_rate": 0.01,
         "weight_decay": 1e-3,
         "batch_size": 16,
-        "epochs": 20.0,
+        "epochs": 15.0,
         "target": 0.98,
     },
     ("rnn", "digits"): {"learning_rate": 0.05, "epochs": 30.0, "target": 0.95},
