@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import sys
 
 from harness.machine import describe_machine, revision
-from tests.perf.figure import Figure
-
-BENCHMARKS = ("torch_loops", "tensorflow_loops", "launches", "reports", "checks")
-
-
-def measure(name: str) -> list[Figure]:
-    """Imports late: a benchmark of one framework does not have the other loaded."""
-    figures: list[Figure] = importlib.import_module(f"tests.perf.{name}").figures()
-    return figures
+from tests.perf.benchmarks import BENCHMARKS, measure
 
 
 def main() -> int:

@@ -58,6 +58,8 @@ def bare(cell: Cell) -> Callable[[], float]:
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.gather(labels, chosen), logits)
             loss = tf.reduce_mean(losses)
         for variable, velocity, gradient in zip(variables, velocities, tape.gradient(loss, variables), strict=True):
+            if cell.weight_decay:
+                gradient += cell.weight_decay * variable
             apply_momentum(variable, velocity, gradient, cell.learning_rate, cell.momentum)
         return loss
 

@@ -35,7 +35,9 @@ class _Bare:
         self._images, self._labels = torch.from_numpy(dataset.train.images), torch.from_numpy(dataset.train.labels)
         self._model = build(MODELS[cell.workload].layers(dataset.num_classes), dataset.image_shape)
         parameters = [parameter for _, parameter in trainable(self._model)]
-        self._optimizer = torch.optim.SGD(parameters, lr=cell.learning_rate, momentum=cell.momentum)
+        self._optimizer = torch.optim.SGD(
+            parameters, lr=cell.learning_rate, momentum=cell.momentum, weight_decay=cell.weight_decay
+        )
         self._batch, self._num_steps = cell.batch_size, STEPS[cell.workload]
 
     def samples_per_s(self) -> float:
