@@ -104,7 +104,10 @@ class TellsStaleness(Protocol):
 
 class SharedFabric(Fabric, Protocol):
     def read(self) -> Vector:
-        """A copy of the shared weights, taken without a lock: it may mix several workers' updates."""
+        """The shared weights, without a lock: they may mix several workers' updates, and may be the living ones.
+
+        What is to stay as it was read has to be copied, as `Replica.set_weights` does.
+        """
         ...
 
     def add(self, delta: Vector) -> None:
