@@ -104,10 +104,7 @@ class TellsStaleness(Protocol):
 
 class SharedFabric(Fabric, Protocol):
     def read(self) -> Vector:
-        """The shared weights, without a lock: they may mix several workers' updates, and may be the living ones.
-
-        What is to stay as it was read has to be copied, as `Replica.set_weights` does.
-        """
+        """A copy of the shared weights, taken without a lock: it may mix several workers' updates."""
         ...
 
     def add(self, delta: Vector) -> None:

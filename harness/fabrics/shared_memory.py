@@ -77,7 +77,7 @@ class SharedMemory:
     def read(self) -> torch.Tensor:
         assert self._weights is not None, "broadcast comes first"
         self._staleness.weights_read(sum(self._live_steps))
-        return self._weights
+        return self._weights.clone()
 
     def add(self, delta: torch.Tensor) -> None:
         assert self._weights is not None, "broadcast comes first"
