@@ -64,7 +64,12 @@ def is_gone(pid: int, within_s: float = 5.0) -> bool:
 
 
 def test_commands_that_end_well_give_0_and_their_output(run_dir: Path) -> None:
-    outcome = run(run_dir, python("print('one')"), python("import os; print(os.environ['TWO'])", TWO="two"))
+    # `print` would write the line's end apart where Python does not buffer, and the other's line could come in between.
+    one, two = (
+        python("import os; os.write(1, b'one\\n')"),
+        python("import os; os.write(1, os.environb[b'TWO'])", TWO="two\n"),
+    )
+    outcome = run(run_dir, one, two)
     assert outcome.exit_code == 0
     assert 0 < outcome.wall_s < 30
     assert sorted(log_tail(run_dir).split()) == ["one", "two"]

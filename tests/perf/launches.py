@@ -20,7 +20,7 @@ from harness.runner import Setting, run_cell
 from tests.perf.figure import Figure, compare
 
 NUM_PAIRS = 6
-TRAINING = {"workload": "cnn", "dataset": "digits", "epochs": 30, "evaluations": 0}
+TRAINING = {"workload": "cnn", "dataset": "digits", "epochs": 30, "evaluations": 0, "batch_size": 64}
 
 
 class Silent:
