@@ -139,6 +139,12 @@ def run(framework: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return record_of
 
 
+def with_each(*strategies: str) -> pytest.MarkDecorator:
+    """Each strategy in each framework that has it."""
+    pairs = [(framework, strategy) for strategy in strategies for framework in frameworks_of(strategy)]
+    return pytest.mark.parametrize(("framework", "strategy"), pairs, indirect=["framework"], scope="module")
+
+
 def same_bits(one: Record, other: Record) -> None:
     assert one.weights_sha256 is not None
     assert one.weights_sha256 == other.weights_sha256
@@ -163,11 +169,9 @@ def test_one_worker_is_serial_bit_for_bit(run: Run, strategy: Any) -> None:
     same_bits(run(strategy), run("serial"))
 
 
-@pytest.mark.parametrize("strategy", ["allreduce", "torch-ddp", "tf-multiworker", "tf-mirrored", "tf-parameter-server"])
-def test_one_worker_with_the_frameworks_own_optimizer_is_serial(run: Run, framework: str, strategy: str) -> None:
+@with_each("allreduce", "torch-ddp", "tf-multiworker", "tf-mirrored", "tf-parameter-server")
+def test_one_worker_with_the_frameworks_own_optimizer_is_serial(run: Run, strategy: str) -> None:
     """To rounding: that optimizer multiplies and adds in one operation."""
-    if framework not in frameworks_of(strategy):
-        pytest.skip(f"{framework} has no {strategy}")
     same_losses(run(strategy), run("serial"), relative=1e-5)
 
 
@@ -177,11 +181,9 @@ def test_two_synchronous_workers_are_one_with_twice_the_batch(run: Run, workload
     same_losses(run(strategy, workers=2, workload=workload), run("serial", batch_size=64, workload=workload))
 
 
-@pytest.mark.parametrize("reference", ["torch-ddp", "tf-multiworker", "tf-mirrored"])
-def test_two_workers_of_a_reference_are_one_with_twice_the_batch(run: Run, framework: str, reference: str) -> None:
-    if framework not in frameworks_of(reference):
-        pytest.skip(f"{framework} has no {reference}")
-    same_losses(run(reference, workers=2), run("serial", batch_size=64))
+@with_each("torch-ddp", "tf-multiworker", "tf-mirrored")
+def test_two_workers_of_a_reference_are_one_with_twice_the_batch(run: Run, strategy: str) -> None:
+    same_losses(run(strategy, workers=2), run("serial", batch_size=64))
 
 
 def test_momentum_is_that_of_the_whole_batch(run: Run) -> None:

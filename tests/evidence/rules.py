@@ -20,6 +20,8 @@ from harness.gates import DEFAULT_GATES
 from tests.evidence.protocol import METRICS, NUM_PAIRS, SETTINGS
 
 NUM_STORED = 10  # runs a side
+INTERLEAVED = slice(NUM_STORED)  # B from the pairs that A is from
+STORED = slice(-NUM_STORED, None)  # A from the first pairs, B from the last: other moments, as a stored baseline is
 Drawn = Mapping[str, Sequence[Pair]]  # by group
 
 
@@ -45,8 +47,8 @@ def _ours(drawn: Drawn) -> set[str]:
     return {group for group, _ in convicted(observed, SETTINGS)}
 
 
-def _stored(is_worse: Callable[[np.ndarray, np.ndarray, str], bool]) -> Callable[[Drawn], set[str]]:
-    """A from the first half of the pairs, B from the last: other moments, as a stored baseline is."""
+def _two_samples(is_worse: Callable[[np.ndarray, np.ndarray, str], bool], of_b: slice) -> Callable[[Drawn], set[str]]:
+    """Ten runs of A against ten of B, of which `of_b` says the pairs they are from."""
 
     def finds(drawn: Drawn) -> set[str]:
         return {
@@ -54,21 +56,7 @@ def _stored(is_worse: Callable[[np.ndarray, np.ndarray, str], bool]) -> Callable
             for group, pairs in drawn.items()
             for metric in METRICS
             if (a := _values(pairs[:NUM_STORED], "a", metric)) is not None
-            and (b := _values(pairs[-NUM_STORED:], "b", metric)) is not None
-            and is_worse(a, b, metric)
-        }
-
-    return finds
-
-
-def _interleaved(is_worse: Callable[[np.ndarray, np.ndarray, str], bool]) -> Callable[[Drawn], set[str]]:
-    def finds(drawn: Drawn) -> set[str]:
-        return {
-            group
-            for group, pairs in drawn.items()
-            for metric in METRICS
-            if (a := _values(pairs[:NUM_STORED], "a", metric)) is not None
-            and (b := _values(pairs[:NUM_STORED], "b", metric)) is not None
+            and (b := _values(pairs[of_b], "b", metric)) is not None
             and is_worse(a, b, metric)
         }
 
@@ -105,9 +93,9 @@ def _t_test(a: np.ndarray, b: np.ndarray, metric: str) -> bool:
 
 
 RULES = (
-    Rule(name="7 % on means, stored baseline", finds=_stored(_means_worse_by(0.07))),
-    Rule(name="asv's rule, stored baseline", finds=_stored(_asv)),
-    Rule(name="t-test at 5 %, interleaved", finds=_interleaved(_t_test)),
+    Rule(name="7 % on means, stored baseline", finds=_two_samples(_means_worse_by(0.07), STORED)),
+    Rule(name="asv's rule, stored baseline", finds=_two_samples(_asv, STORED)),
+    Rule(name="t-test at 5 %, interleaved", finds=_two_samples(_t_test, INTERLEAVED)),
     Rule(name="**hvdbench check**", finds=_ours),
 )
 

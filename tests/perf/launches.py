@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
@@ -20,7 +21,11 @@ from harness.runner import Setting, run_cell
 from tests.perf.figure import Figure, compare
 
 NUM_PAIRS = 6
-TRAINING = {"workload": "cnn", "dataset": "digits", "epochs": 30, "evaluations": 0, "batch_size": 64}
+TRAINING: dict[str, Any] = {"workload": "cnn", "dataset": "digits", "batch_size": 64, "epochs": 100, "evaluations": 0}
+SMALL_STEPS: dict[str, Any] = {
+    "batch_size": 16,
+    "epochs": 60,
+}  # the recipe's: a quarter of the work between two updates
 
 
 class Silent:
@@ -49,7 +54,14 @@ def figures() -> list[Figure]:
             compare(
                 "cnn, 2 workers: hogwild over two independent processes",
                 launch(strategy="hogwild"),
-                lambda: _two_independent(Path(scratch)),
+                lambda: _two_independent(Path(scratch), TRAINING),
+                num_pairs=NUM_PAIRS,
+                bar=0.95,
+            ),
+            compare(
+                "cnn, 2 workers, batches of 16: hogwild over two independent processes",
+                launch(strategy="hogwild", **SMALL_STEPS),
+                lambda: _two_independent(Path(scratch), TRAINING | SMALL_STEPS),
                 num_pairs=NUM_PAIRS,
                 bar=0.95,
             ),
@@ -60,12 +72,19 @@ def figures() -> list[Figure]:
                 num_pairs=NUM_PAIRS,
                 bar=1.0,
             ),
-            compare(
-                "cnn, TensorFlow: a worker of delayed-averaging (MPI) over serial",
-                launch(framework="tensorflow", strategy="delayed-averaging", controller="mpi"),
-                launch(framework="tensorflow", strategy="serial", workers=1),
-                num_pairs=NUM_PAIRS,
-                bar=0.9,
+            *(
+                compare(
+                    f"cnn, TensorFlow: a worker of delayed-averaging (MPI, period {period}) over serial",
+                    launch(
+                        framework="tensorflow",
+                        strategy={"name": "delayed-averaging", "period": period},
+                        controller="mpi",
+                    ),
+                    launch(framework="tensorflow", strategy="serial", workers=1),
+                    num_pairs=NUM_PAIRS,
+                    bar=0.9,
+                )
+                for period in (4, 16)
             ),
             _share_of_a_launch(setting),
             _help(),
@@ -78,11 +97,20 @@ def samples_per_s_of_a_worker(record: Record) -> float:
     return num_samples / record.cell.workers / max(part.train_s for part in record.workers)
 
 
-def _two_independent(scratch: Path) -> float:
+def _two_independent(scratch: Path, fields: dict[str, Any]) -> float:
     """Two serial runs at once, each on a core of its own; samples/s of one."""
 
     def one(core: int) -> float:
-        argv = ["taskset", "-c", str(core), sys.executable, "-m", "tests.perf.one_run", str(scratch)]
+        argv = [
+            "taskset",
+            "-c",
+            str(core),
+            sys.executable,
+            "-m",
+            "tests.perf.one_run",
+            str(scratch),
+            json.dumps(fields),
+        ]
         done = subprocess.run(argv, capture_output=True, text=True, check=True)
         return float(done.stdout)
 
