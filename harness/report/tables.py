@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from harness.analysis.comparable import Pool, units
-from harness.analysis.intervals import Interval, geometric_interval, mean_interval
+from harness.analysis.intervals import SHARE, Interval, geometric_interval, mean_interval
 from harness.analysis.parity import parities
 from harness.analysis.scaling import efficiencies
 from harness.analysis.targets import reaching
@@ -52,7 +52,7 @@ def summary_table(pool: Pool, prefix: str) -> Table:
                 interval_cell(_geometric(runs["samples_per_s"])),
                 _efficiency(scaled.get(key)),
                 _share(runs["exposed_share"]),
-                interval_cell(mean_interval(runs["accuracy"] * 100)),
+                interval_cell(_in_points(mean_interval(runs["accuracy"], within=SHARE))),
                 value(_mean(runs["bytes_per_step"]) / 1e6),
                 value(_mean(runs["peak_rss_bytes"]) / 2**20),
                 text(str(runs["evaluated_model"].iloc[0])),
@@ -62,7 +62,8 @@ def summary_table(pool: Pool, prefix: str) -> Table:
         name=f"{prefix}summary",
         title="All numbers",
         caption="In brackets 95 % t intervals over launches (times, rates and efficiencies on logarithms). Times and "
-        "rates are geometric means, the rest are means. A time stands only where all launches reached the target.",
+        "rates are geometric means, the rest are means; intervals of accuracies are cut off at 0 and 100 %. A time "
+        "stands only where all launches reached the target.",
         header=(
             "problem",
             "strategy",
