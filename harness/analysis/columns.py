@@ -45,6 +45,7 @@ RUNS = _columns(
     ("workers", "int64", "", "number of workers"),
     ("threads", "int64", "", "compute threads of each worker"),
     ("cores", "int64", "", "workers × threads"),
+    ("num_gpus", "int64", "", "one a worker; 0 on a CPU"),
     ("hosts", "int64", "", "number of hosts"),
     ("device", "str", "", "cpu or gpu"),
     ("controller", "str", "", "Horovod's: gloo or mpi; missing for strategies without Horovod"),

@@ -258,6 +258,7 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "label": cell.strategy_label,
         "worker_kind": worker_kind(record.launcher),
         "cores": cell.workers * cell.threads,
+        "num_gpus": cell.workers if cell.device == "gpu" else 0,
         "global_batch_size": cell.batch_per_worker * cell.workers,
         "num_parameters": record.num_parameters,
         "evaluated_model": record.evaluated_model,

@@ -1,71 +1,26 @@
-"""Figures of what it costs: throughput, scaling, where the time goes, memory, staleness, consensus."""
+"""Figures of what it costs: where the time goes, memory, staleness, consensus."""
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from harness.analysis.comparable import units
 from harness.analysis.intervals import CONFIDENCE, geometric_interval
-from harness.analysis.scaling import efficiencies
 from harness.report import drawing
 from harness.report.drawing import Row, labelled_height_in
 from harness.report.material import (
     Figure,
     Material,
-    by_problem,
     height_in,
     interval_frame,
     launch_band,
     launches,
     panel_name,
 )
-from harness.report.style import GROUND, INK, PHASES, Panel, canvas, finished, titled
+from harness.report.style import PHASES, canvas, finished, titled
 
 MAX_STALENESS_SHOWN = 12
-
-
-def throughput(given: Material) -> Figure:
-    panels = []
-    for problem, runs in given.pool.runs.groupby("problem", sort=True):
-        if runs["samples_per_s"].isna().all():
-            continue
-        rows = [
-            (series, workers, geometric_interval(part["samples_per_s"])) for (_, series, workers), part in units(runs)
-        ]
-        data = interval_frame(rows)
-        panels.append(
-            _over_workers(given, str(problem), data, name="throughput", unit="samples/s, all workers", is_share=False)
-        )
-    return Figure(
-        name="throughput",
-        title="Throughput by workers",
-        caption=f"Samples trained per second by all workers, in steady state: geometric mean and {CONFIDENCE:.0%} t "
-        f"interval over launches ({launches(given)}).",
-        panels=tuple(panels),
-    )
-
-
-def scaling(given: Material) -> Figure:
-    panels = []
-    found = efficiencies(given.pool.runs)
-    for problem, rows in by_problem(found):
-        data = interval_frame([(row.series, row.workers, row.interval) for row in rows])
-        singles = data.drop_duplicates("series").assign(workers=1, estimate=1.0, low=np.nan, high=np.nan)
-        data = pd.concat([singles, data], ignore_index=True).sort_values(["series", "workers"])
-        kinds = " and ".join(sorted({row.kind for row in rows}))
-        panels.append(
-            _over_workers(given, problem, data, name="efficiency", unit=f"efficiency, {kinds} scaling", is_share=True)
-        )
-    return Figure(
-        name="efficiency",
-        title="Scaling efficiency",
-        caption="Throughput over that of the same strategy with one worker times the workers, paired by seed: "
-        f"geometric mean and {CONFIDENCE:.0%} t interval ({launches(given)}). Weak scaling keeps each worker's batch, "
-        "strong scaling the global one.",
-        panels=tuple(panels),
-    )
 
 
 def where_time_goes(given: Material) -> Figure:
@@ -187,41 +142,3 @@ def consensus(given: Material) -> Figure:
         "band: lowest to highest, not an interval.",
         panels=tuple(panels),
     )
-
-
-def _over_workers(given: Material, problem: str, data: pd.DataFrame, *, name: str, unit: str, is_share: bool) -> Panel:
-    """Estimates with intervals over the number of workers, one line a series."""
-    counts = sorted(data["workers"].unique())
-    with canvas(height_in=labelled_height_in(data["series"].unique())) as (figure, axes):
-        ends = []
-        top = drawing.ceiling(data["estimate"], data["high"])
-        axes.set_ylim(0, top)
-        series_names = sorted(data["series"].unique())
-        for position, series in enumerate(series_names):
-            rows = data[data["series"] == series].sort_values("workers")
-            look = given.looks[series]
-            # Categories, shifted a little apart so that intervals do not hide one another.
-            x = np.array([counts.index(workers) for workers in rows["workers"]], dtype=float)
-            x += (position - (len(series_names) - 1) / 2) * 0.05
-            axes.plot(x, rows["estimate"], color=look.colour, linestyle=look.dash, linewidth=1.6, marker=look.marker,
-                      markersize=5.5, markeredgecolor=GROUND)  # fmt: skip
-            axes.vlines(x, rows["low"], rows["high"].clip(upper=top), color=look.colour, linewidth=1.6, alpha=0.7)
-            cut = x[(rows["high"] > top).to_numpy()]
-            axes.plot(cut, [top] * len(cut), linestyle="", marker="^", color=look.colour, markersize=6, clip_on=False)
-            ends.append((str(series), look, float(x[-1]), float(rows["estimate"].iloc[-1])))
-        axes.set_xlim(-0.3, len(counts) - 0.7)
-        axes.set_xticks(range(len(counts)), [str(count) for count in counts])
-        axes.set_xlabel("workers")
-        axes.set_ylabel(unit)
-        axes.yaxis.set_major_locator(MaxNLocator(5))
-        if top >= drawing.MIN_GROUPED:
-            axes.yaxis.set_major_formatter(drawing.GROUPED)
-        if is_share:
-            axes.axhline(1, color=INK, linewidth=0.8, linestyle=":")
-            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axes.grid(visible=False, axis="x")
-        titled(figure, problem)
-        drawing.label_ends(axes, ends)
-        return finished(
-            figure, name=panel_name(given, name, problem), data=data, alt=f"{unit} over workers for {problem}"
-        )
