@@ -210,7 +210,10 @@ class Strategy(Protocol):
 
     def setup(self, replica: Replica, fabric: Any) -> None: ...
 
-    def step(self, replica: Replica, fabric: Any, batch: Any) -> Loss: ...
+    def step(self, replica: Replica, fabric: Any, batch: Any) -> Loss:
+        """A step on this batch; gives its loss. Where workers' models are averaged, `set_weights` is for merging them
+        and nothing else: that is how merges are watched (harness/merges.py)."""
+        ...
 
     def finish(self, replica: Replica, fabric: Any) -> None:
         """Ends what is under way; called once, after the last step."""

@@ -87,6 +87,9 @@ RUNS = _columns(
     ("staleness_p95", "float64", "updates", "its 95th percentile"),
     ("consensus_distance", "float64", "", "distance of the workers' weights from their mean, √(Σ‖x_i − x̄‖²/m), mean "
      "over the snapshots; missing where the evaluated model is no mean"),
+    ("distance_before_merge", "float64", "", "the same just before a merge, mean over the merges that were watched; "
+     "missing where none was"),
+    ("distance_after_merge", "float64", "", "and just after it"),
     ("slowest_rank", "int64", "", "worker that computes longest for a step, communication excluded; -1 when unknown"),
     ("imbalance", "float64", "share", "by how much that worker is slower than the mean of all: 0.1 is 10 %"),
     ("startup_s", "float64", "s", "of the slowest worker, from its first line of Python to its first measured step"),

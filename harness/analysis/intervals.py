@@ -26,7 +26,7 @@ from scipy import special
 
 CONFIDENCE = 0.95
 MIN_LAUNCHES, MIN_BOOTSTRAP = 3, 34
-SHARE = (0.0, 1.0)  # bounds of an accuracy and of any other share
+SHARE, DISTANCE = (0.0, 1.0), (0.0, math.inf)  # bounds; an accuracy is a share
 _NUM_RESAMPLES = 4999
 
 

@@ -85,6 +85,7 @@ def rows_of(record: Record, *, results: str) -> Rows:
             **communication(record, windows),
             **staleness(record.workers),
             "consensus_distance": float(np.mean(distances)) if distances else math.nan,
+            **around_merges(record.workers),
             **to_target(record.curve, record.cell.target),
         },
         workers=[_worker_row(record.id, part, array) for part, array in zip(record.workers, kept, strict=True)],
@@ -194,7 +195,23 @@ def consensus_distances(parts: list[WorkerPart], num_points: int) -> list[float]
     known = [part.distances for part in parts if part.distances is not None and len(part.distances) == num_points]
     if len(known) < len(parts) or not known:
         return [math.nan] * num_points
-    return [float(distance) for distance in np.sqrt(np.mean(np.square(known), axis=0))]
+    return [float(distance) for distance in _root_mean_square(known)]
+
+
+def around_merges(parts: list[WorkerPart]) -> dict[str, float]:
+    """√(Σ‖x_i − x̄‖²/m) before and after a merge, mean over the watched merges, which are the same on all workers."""
+    known = [part.merges for part in parts if part.merges]
+    if len(known) < len(parts) or not known:
+        return {"distance_before_merge": math.nan, "distance_after_merge": math.nan}
+    return {
+        "distance_before_merge": float(_root_mean_square([[merge.before for merge in each] for each in known]).mean()),
+        "distance_after_merge": float(_root_mean_square([[merge.after for merge in each] for each in known]).mean()),
+    }
+
+
+def _root_mean_square(distances: list[list[float]]) -> NDArray[np.float64]:
+    """Over the workers; distances: one list a worker."""
+    return np.asarray(np.sqrt(np.mean(np.square(distances), axis=0)))
 
 
 def to_target(curve: list[Point], target: float | None) -> dict[str, Any]:

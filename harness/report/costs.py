@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from harness.analysis.comparable import units
-from harness.analysis.intervals import CONFIDENCE, geometric_interval
+from harness.analysis.intervals import CONFIDENCE, DISTANCE, geometric_interval, mean_interval
 from harness.report import drawing
 from harness.report.drawing import Row, labelled_height_in
 from harness.report.material import (
@@ -108,6 +108,37 @@ def staleness(given: Material) -> Figure:
         title="Staleness of asynchronous updates",
         caption=f"All updates of all launches ({launches(given)}) together; no interval. At most {MAX_STALENESS_SHOWN} "
         "is shown; the CSV has all.",
+        panels=tuple(panels),
+    )
+
+
+def merges(given: Material) -> Figure:
+    panels = []
+    runs = given.pool.runs
+    watched = runs[runs["distance_before_merge"].notna() & (runs["workers"] > 1)]
+    for problem, rows in watched.groupby("problem", sort=True):
+        dots, data = [], []
+        for (_, series, workers), part in units(rows):
+            for when in ("before", "after"):
+                distances = part[f"distance_{when}_merge"]
+                interval = mean_interval(distances, within=DISTANCE)
+                label = f"{series} ×{workers}, {when}"
+                dots.append(Row(label=label, look=given.looks[series], interval=interval, points=list(distances)))
+                data.append(interval_frame([(series, workers, interval)]).assign(when=when))
+        with canvas(height_in=height_in([dot.label for dot in dots])) as (figure, axes):
+            drawing.from_zero(axes, "distance from the mean (‖·‖₂)", dots)
+            drawing.dot_rows(axes, dots)
+            titled(figure, str(problem))
+            panels.append(finished(figure, name=panel_name(given, "merges", str(problem)),
+                                   data=pd.concat(data, ignore_index=True),
+                                   alt=f"Distance from the mean around merges for {problem}"))  # fmt: skip
+    return Figure(
+        name="merges",
+        title="How far the workers' models are apart before and after a merge",
+        caption="√(Σ‖x_i − x̄‖²/m) over the workers just before and just after they merge an average, mean over at most "
+        "five merges spread over training. A blocking average leaves 0, a delayed one what was learned while it was on "
+        f"its way. Rings are launches ({launches(given)}), the filled mark their mean with its {CONFIDENCE:.0%} "
+        "t interval, cut off at 0.",
         panels=tuple(panels),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from harness.report.costs import consensus, memory, staleness, where_time_goes
+from harness.report.costs import consensus, memory, merges, staleness, where_time_goes
 from harness.report.material import Figure, Material
 from harness.report.outcomes import accuracy_over, profile, speed_ups, time_against_accuracy, time_to_target
 from harness.report.scaling import scaling, throughput
@@ -45,6 +45,7 @@ _FIGURES: tuple[Callable[[Material], Figure], ...] = (
     time_against_accuracy,
     profile,
     staleness,
+    merges,
     consensus,
     memory,
 )  # fmt: skip

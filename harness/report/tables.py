@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from harness.analysis.comparable import Pool, units
-from harness.analysis.intervals import SHARE, Interval, geometric_interval, mean_interval
+from harness.analysis.intervals import DISTANCE, SHARE, Interval, geometric_interval, mean_interval
 from harness.analysis.parity import parities
 from harness.analysis.scaling import efficiencies
 from harness.analysis.targets import reaching
@@ -122,7 +122,10 @@ def details_table(pool: Pool, prefix: str) -> Table:
             _share(runs["hidden_share"]),
             value(_mean(runs["staleness_mean"])),
             value(_mean(runs["staleness_p95"])),
-            value(_mean(runs["consensus_distance"])),
+            *(
+                interval_cell(mean_interval(runs[f"distance_{when}_merge"], within=DISTANCE))
+                for when in ("before", "after")
+            ),
             text(_slowest(runs)),
             _share(runs["imbalance"]),
             _share(runs["cpu_share"]),
@@ -133,9 +136,10 @@ def details_table(pool: Pool, prefix: str) -> Table:
     return Table(
         name=f"{prefix}details",
         title="What explains them",
-        caption="Means over launches, no interval. Hidden: the share of its averages' time alone that a worker did not "
-        "wait for. Staleness in updates of others. The slowest rank is the one that computes longest, with the number "
-        "of launches in which it was; imbalance is by how much it exceeds the mean.",
+        caption="Means over launches; in brackets, for the distances, 95 % t intervals cut off at 0. Hidden: the share "
+        "of its averages' time alone that a worker did not wait for. Staleness in updates of others. The slowest rank "
+        "is the one that computes longest, with the number of launches in which it was; imbalance is by how much it "
+        "exceeds the mean.",
         header=(
             "problem",
             "strategy",
@@ -147,7 +151,8 @@ def details_table(pool: Pool, prefix: str) -> Table:
             "communication hidden",
             "staleness, mean",
             "staleness, 95th percentile",
-            "distance from the mean",
+            "distance from the mean before a merge",
+            "after it",
             "slowest rank",
             "imbalance",
             "CPU used of cores asked for",
