@@ -173,6 +173,10 @@ class Replica(Protocol):
         """The libraries' settings in force, for the record."""
         ...
 
+    def peak_gpu_bytes(self) -> int | None:
+        """The most that tensors have taken at a time of the GPUs of this process, summed over them; None on a CPU."""
+        ...
+
     def synchronize(self) -> None:
         """Returns when the device has done all it was asked to."""
         ...

@@ -73,6 +73,8 @@ class WorkerPart(_Part):
     # At the end of training: a page that k processes share counts as 1/k of one, and threads have
     # equal shares. None where the system does not tell.
     pss_bytes: int | None = None
+    # The most that tensors took at a time of the GPUs of this process, up to the end of training. None on a CPU.
+    gpu_memory_bytes: int | None = None
     # Updates by how many of other workers were applied between reading the weights and writing them; the last place
     # holds that many or more. None where updates are not asynchronous.
     staleness_counts: list[int] | None = None

@@ -163,7 +163,7 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
     snapshots = train(session, clock, report)
     train_s, cpu_s = clock.now(), _cpu_s() - cpu_before
     peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    pss_bytes = _pss_bytes()
+    pss_bytes, gpu_memory_bytes = _pss_bytes(), replica.peak_gpu_bytes()
     num_workers = cell.workers // fabric.size
     share = num_workers / connection.workers_here  # of what can be measured of a process only
     evaluation = evaluate(session, snapshots)
@@ -179,6 +179,7 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
         cpu_s=cpu_s * share,
         peak_rss_bytes=round(peak_rss_bytes * share),
         pss_bytes=None if pss_bytes is None else round(pss_bytes * share),
+        gpu_memory_bytes=gpu_memory_bytes,
         staleness_counts=fabric.staleness_counts() if isinstance(fabric, TellsStaleness) else None,
         distances=evaluation.distances,
         merges=None if watch is None else distances_of(session, watch.merges),

@@ -96,6 +96,8 @@ RUNS = _columns(
     ("cpu_share", "float64", "share", "CPU time used of the cores asked for; above 1 when workers used more"),
     ("peak_rss_bytes", "float64", "bytes", "sum over workers of each one's peak; shared pages count once a worker"),
     ("pss_bytes", "float64", "bytes", "sum over workers at the end of training; a page that k share counts 1/k"),
+    ("gpu_memory_bytes", "float64", "bytes", "sum over workers of each one's peak of what tensors took of its GPU; "
+     "missing on a CPU"),
     # Learning.
     ("num_parameters", "float64", "", "trainable"),
     ("accuracy", "float64", "share", "of the evaluated model at the end"),

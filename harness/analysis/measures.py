@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -297,18 +298,24 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
 def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, float]:
     parts = record.workers
     if not parts:
-        return dict.fromkeys(("startup_s", "cpu_share", "peak_rss_bytes", "pss_bytes", "bytes_per_step"), math.nan)
+        measured = ("startup_s", "cpu_share", "peak_rss_bytes", "pss_bytes", "gpu_memory_bytes", "bytes_per_step")
+        return dict.fromkeys(measured, math.nan)
     num_steps = sum(float(array[:, _STEPS].sum()) for array in windows)
     # A part may speak for several workers (one process that drives them all), so its time counts for each.
     busy_s = sum(part.train_s for part in parts) / len(parts) * record.cell.workers * record.cell.threads
-    pss = [part.pss_bytes for part in parts if part.pss_bytes is not None]
     return {
         "startup_s": max(sum(part.startup_s.values()) for part in parts),
         "cpu_share": sum(part.cpu_s for part in parts) / busy_s if busy_s else math.nan,
         "peak_rss_bytes": float(sum(part.peak_rss_bytes for part in parts)),
-        "pss_bytes": float(sum(pss)) if len(pss) == len(parts) else math.nan,
+        "pss_bytes": _total(part.pss_bytes for part in parts),
+        "gpu_memory_bytes": _total(part.gpu_memory_bytes for part in parts),
         "bytes_per_step": sum(float(a[:, _BYTES].sum()) for a in windows) / num_steps if num_steps else math.nan,
     }
+
+
+def _total(each: Iterable[int | None]) -> float:
+    """The sum over workers; NaN where one does not tell."""
+    return float(sum(math.nan if value is None else value for value in each))
 
 
 def _worker_row(run: str, part: WorkerPart, kept: NDArray[np.float64]) -> dict[str, Any]:

@@ -51,10 +51,24 @@ def where_time_goes(given: Material) -> Figure:
 
 
 def memory(given: Material) -> Figure:
-    runs = given.pool.runs
-    column = "pss_bytes" if runs["pss_bytes"].notna().all() else "peak_rss_bytes"
+    if given.pool.runs["pss_bytes"].notna().all():
+        column = "pss_bytes"
+        what = "Sum over workers at the end of training; a page that several share counts once in all (PSS)."
+    else:
+        column = "peak_rss_bytes"
+        what = "Sum of the workers' peaks; pages that workers share count once for each (RSS)."
+    return _memory(given, column, name="memory", title="Memory", what=what)
+
+
+def gpu_memory(given: Material) -> Figure:
+    what = "Sum of the workers' peaks: what tensors took, without what the framework keeps in reserve."
+    return _memory(given, "gpu_memory_bytes", name="gpu-memory", title="GPU memory", what=what)
+
+
+def _memory(given: Material, column: str, *, name: str, title: str, what: str) -> Figure:
     panels = []
-    for problem, rows in runs.groupby("problem", sort=True):
+    runs = given.pool.runs
+    for problem, rows in runs[runs[column].notna()].groupby("problem", sort=True):
         dots, data = [], []
         for (_, series, workers), part in units(rows):
             mib = part[column] / 2**20
@@ -63,19 +77,14 @@ def memory(given: Material) -> Figure:
             dots.append(Row(label=label, look=given.looks[series], interval=interval, points=list(mib)))
             data.append((series, workers, interval))
         with canvas(height_in=height_in([dot.label for dot in dots])) as (figure, axes):
-            drawing.from_zero(axes, "memory of all workers (MiB)", dots)
+            drawing.from_zero(axes, f"{title} of all workers (MiB)", dots)
             drawing.dot_rows(axes, dots)
             titled(figure, str(problem))
-            panels.append(finished(figure, name=panel_name(given, "memory", str(problem)), data=interval_frame(data),
-                                   alt=f"Memory of all workers for {problem}"))  # fmt: skip
-    what = (
-        "Sum over workers at the end of training; a page that several share counts once in all (PSS)."
-        if column == "pss_bytes"
-        else "Sum of the workers' peaks; pages that workers share count once for each (RSS)."
-    )
+            panels.append(finished(figure, name=panel_name(given, name, str(problem)), data=interval_frame(data),
+                                   alt=f"{title} of all workers for {problem}"))  # fmt: skip
     return Figure(
-        name="memory",
-        title="Memory",
+        name=name,
+        title=title,
         caption=f"{what} Geometric mean and {CONFIDENCE:.0%} t interval over launches ({launches(given)}).",
         panels=tuple(panels),
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from harness.report.costs import consensus, memory, merges, staleness, where_time_goes
+from harness.report.costs import consensus, gpu_memory, memory, merges, staleness, where_time_goes
 from harness.report.material import Figure, Material
 from harness.report.outcomes import accuracy_over, profile, speed_ups, time_against_accuracy, time_to_target
 from harness.report.scaling import scaling, throughput
@@ -48,4 +48,5 @@ _FIGURES: tuple[Callable[[Material], Figure], ...] = (
     merges,
     consensus,
     memory,
+    gpu_memory,
 )  # fmt: skip

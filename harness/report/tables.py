@@ -36,6 +36,7 @@ def summary_table(pool: Pool, prefix: str) -> Table:
     """One row for each problem, series and number of workers."""
     reached = {(row.problem, row.series, row.workers): row for row in reaching(pool.runs)}
     scaled = {(row.problem, row.series, row.workers): row.interval for row in efficiencies(pool.runs)}
+    has_gpus = bool(pool.runs["gpu_memory_bytes"].notna().any())
     rows = []
     for key, runs in units(pool.runs):
         aim = reached.get(key)
@@ -55,6 +56,7 @@ def summary_table(pool: Pool, prefix: str) -> Table:
                 interval_cell(_in_points(mean_interval(runs["accuracy"], within=SHARE))),
                 value(_mean(runs["bytes_per_step"]) / 1e6),
                 value(_mean(runs["peak_rss_bytes"]) / 2**20),
+                *((value(_mean(runs["gpu_memory_bytes"]) / 2**20),) if has_gpus else ()),
                 text(str(runs["evaluated_model"].iloc[0])),
             )
         )
@@ -78,6 +80,7 @@ def summary_table(pool: Pool, prefix: str) -> Table:
             "accuracy at the end (%)",
             "sent a worker and step (MB)",
             "peak memory (MiB)",
+            *(("peak GPU memory (MiB)",) if has_gpus else ()),
             "evaluated model",
         ),
         rows=tuple(rows),

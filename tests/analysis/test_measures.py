@@ -202,3 +202,10 @@ def test_proportional_memory_needs_every_worker_to_tell():
     cell = {"strategy": "hogwild", "workers": 2}
     assert run_row(record(cell, workers=told))["pss_bytes"] == 150
     assert math.isnan(run_row(record(cell, workers=[told[0], worker(1)]))["pss_bytes"])
+
+
+def test_gpu_memory_is_the_sum_of_the_workers_peaks():
+    cell = {"strategy": "allreduce", "workers": 2, "device": "gpu"}
+    parts = [worker(0, gpu_memory_bytes=300), worker(1, gpu_memory_bytes=50)]
+    assert run_row(record(cell, workers=parts))["gpu_memory_bytes"] == 350
+    assert math.isnan(run_row(record())["gpu_memory_bytes"])  # a CPU

@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from harness.analysis import load_all
-from harness.analysis.comparable import pools
-from harness.report.material import material
 from harness.report.scaling import CORES, GPUS, WORKERS, scale_of, scaling, throughput
-from harness.report.style import looks, themed
-from tests.analysis.handmade import folder_of, record
+from harness.report.style import themed
+from tests.analysis.handmade import record
 from tests.analysis.test_scaling import run
+from tests.report.drawn import drawn, material_of
 
 DIVISIONS = {(1, 1): 1.0, (1, 2): 0.8, (2, 1): 1.25, (2, 2): 1.0}  # workers, threads: seconds for 100 samples of each
-
-
-def material_of(tmp_path, runs):
-    results = load_all(folder_of(runs, tmp_path))
-    (pool,) = pools(results.runs)
-    return material(results, pool, [], looks(pool.runs), "")
-
-
-def drawn(figure, given):
-    with themed():
-        (panel,) = figure(given).panels
-    return panel.data
 
 
 @pytest.mark.parametrize(
