@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from harness.analysis.comparable import units
-from harness.analysis.intervals import CONFIDENCE, DISTANCE, geometric_interval, mean_interval
+from harness.analysis.intervals import CONFIDENCE, DISTANCE, MIN_LAUNCHES, SHARE, geometric_interval, mean_interval
 from harness.report import drawing
 from harness.report.drawing import Row, labelled_height_in
 from harness.report.material import (
@@ -27,23 +29,31 @@ def where_time_goes(given: Material) -> Figure:
     panels = []
     columns = dict(zip(PHASES, ("compute_share", "exposed_share", "loader_share"), strict=True))
     for problem, runs in given.pool.runs.groupby("problem", sort=True):
-        rows = [(key, part[list(columns.values())].mean()) for key, part in units(runs)]
-        rows = [(key, means) for key, means in rows if means.notna().all()]
-        if not rows:
+        told = [(key, part) for key, part in units(runs) if part[list(columns.values())].notna().any().all()]
+        if not told:
             continue
-        shares = pd.DataFrame({phase: [float(means[column]) for _, means in rows] for phase, column in columns.items()})
-        labels = [f"{series} ×{workers}" for (_, series, workers), _ in rows]
+        labels = [f"{series} ×{workers}" for (_, series, workers), _ in told]
+        shares = {
+            phase: [mean_interval(part[column], within=SHARE) for _, part in told] for phase, column in columns.items()
+        }
         with canvas(height_in=height_in(labels)) as (figure, axes):
             drawing.stacked_rows(axes, labels, shares)
             axes.set_xlabel("share of the workers' time in steady state")
             titled(figure, str(problem))
-            data = shares.assign(series=[key[1] for key, _ in rows], workers=[key[2] for key, _ in rows])
+            parts = [
+                interval_frame(
+                    [(series, workers, share) for ((_, series, workers), _), share in zip(told, each, strict=True)]
+                ).assign(phase=phase)
+                for phase, each in shares.items()
+            ]
+            data = pd.concat(parts, ignore_index=True)
             panels.append(finished(figure, name=panel_name(given, "where-time-goes", str(problem)), data=data,
                                    alt=f"Where the time goes for {problem}"))  # fmt: skip
     return Figure(
         name="where-time-goes",
         title="Where the time goes",
-        caption=f"Mean over launches ({launches(given)}), no interval. Exposed communication is what a worker waits "
+        caption=f"Mean over launches ({launches(given)}); whiskers: {CONFIDENCE:.0%} t intervals of computing and, at "
+        "the second edge, of waiting for data; the CSV has all three. Exposed communication is what a worker waits "
         "for; what is hidden behind computing costs nothing here. Strategies whose wrapper does not tell its waiting "
         "are left out.",
         panels=tuple(panels),
@@ -95,14 +105,14 @@ def staleness(given: Material) -> Figure:
     names = given.pool.runs[["run", "problem", "series", "workers"]]
     counted = given.staleness.merge(names[names["workers"] > 1], on="run")
     for problem, rows in counted.groupby("problem", sort=True):
-        totals = rows.groupby(["series", "workers", "staleness"])[["num_updates"]].sum().reset_index()
-        totals["share"] = totals["num_updates"] / totals.groupby(["series", "workers"])["num_updates"].transform("sum")
+        data = _staleness_shares(rows)
         with canvas() as (figure, axes):
-            for (series, workers), part in totals.groupby(["series", "workers"], sort=True):
+            for (series, workers), part in data.groupby(["series", "workers"], sort=True):
                 look = given.looks[str(series)]
+                axes.vlines(part["staleness"], part["low"], part["high"], color=look.colour, linewidth=1.6, alpha=0.7)
                 axes.plot(part["staleness"], part["share"], color=look.colour, marker=look.marker, markersize=5,
                           linestyle=look.dash, label=f"{series} ×{workers}")  # fmt: skip
-            axes.set_xlim(-0.3, min(totals["staleness"].max(), MAX_STALENESS_SHOWN) + 0.3)
+            axes.set_xlim(-0.3, min(data["staleness"].max(), MAX_STALENESS_SHOWN) + 0.3)
             axes.set_ylim(0, None)
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -110,15 +120,32 @@ def staleness(given: Material) -> Figure:
             axes.set_ylabel("share of updates")
             axes.legend(frameon=False, fontsize=8)
             titled(figure, str(problem))
-            panels.append(finished(figure, name=panel_name(given, "staleness", str(problem)), data=totals,
+            panels.append(finished(figure, name=panel_name(given, "staleness", str(problem)), data=data,
                                    alt=f"Staleness of updates for {problem}"))  # fmt: skip
     return Figure(
         name="staleness",
         title="Staleness of asynchronous updates",
-        caption=f"All updates of all launches ({launches(given)}) together; no interval. At most {MAX_STALENESS_SHOWN} "
-        "is shown; the CSV has all.",
+        caption=f"Shares of a launch's updates: mean and {CONFIDENCE:.0%} t interval over launches "
+        f"({launches(given)}), cut off at 0 and 100 %. At most {MAX_STALENESS_SHOWN} is shown; the CSV has all.",
         panels=tuple(panels),
     )
+
+
+def _staleness_shares(rows: pd.DataFrame) -> pd.DataFrame:
+    """Share of a launch's updates that met each staleness, with its interval over launches.
+
+    rows: of one problem, columns series, workers, run, staleness and num_updates.
+    """
+    shares = []
+    for key, part in rows.groupby(["series", "workers"], sort=True):
+        series, workers = cast("tuple[str, int]", key)
+        counts = part.pivot_table(index="run", columns="staleness", values="num_updates", aggfunc="sum", fill_value=0)
+        of_launch = counts.div(counts.sum(axis="columns"), axis="index")
+        for staleness in of_launch.columns:
+            interval = mean_interval(of_launch[staleness], within=SHARE)
+            found = interval_frame([(series, workers, interval)])
+            shares.append(found.assign(staleness=staleness).rename(columns={"estimate": "share"}))
+    return pd.concat(shares, ignore_index=True)
 
 
 def merges(given: Material) -> Figure:
@@ -161,24 +188,24 @@ def consensus(given: Material) -> Figure:
         with canvas(height_in=labelled_height_in(rows["series"].unique())) as (figure, axes):
             for series, part in rows[rows["workers"] == most].groupby("series", sort=True):
                 look = given.looks[str(series)]
-                band = launch_band(part, x="num_samples", y="consensus_distance")
+                band = launch_band(part, x="num_samples", y="consensus_distance", within=DISTANCE)
                 drawing.line_with_band(axes, band, look, x="num_samples", y="consensus_distance")
                 ends.append((str(series), look, float(band["num_samples"].iloc[-1]),
                              float(band["consensus_distance"].iloc[-1])))  # fmt: skip
                 parts.append(band.assign(series=series, workers=most))
-            axes.set_ylim(0, None)
+            data = pd.concat(parts, ignore_index=True)
+            axes.set_ylim(0, drawing.ceiling(data["consensus_distance"], data["high"]))
             drawing.from_zero(axes, "samples trained on, all workers")
             axes.set_ylabel("distance from the mean (‖·‖₂)")
             titled(figure, f"{problem}, {most} workers")
             drawing.label_ends(axes, ends)
-            panels.append(finished(figure, name=panel_name(given, "consensus", str(problem)),
-                                   data=pd.concat(parts, ignore_index=True),
+            panels.append(finished(figure, name=panel_name(given, "consensus", str(problem)), data=data,
                                    alt=f"Distance of the workers' weights from their mean for {problem}"))  # fmt: skip
     return Figure(
         name="consensus",
         title="How far the workers' models drift apart",
         caption="√(Σ‖x_i − x̄‖²/m) over the workers at each evaluation, wherever in the averaging period that falls: 0 "
         f"right after a blocking average, greatest right before one. Line: mean over launches ({launches(given)}); "
-        "band: lowest to highest, not an interval.",
+        f"band: its {CONFIDENCE:.0%} t interval from {MIN_LAUNCHES} launches on, cut off at 0.",
         panels=tuple(panels),
     )
