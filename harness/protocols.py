@@ -173,6 +173,10 @@ class Replica(Protocol):
         """The libraries' settings in force, for the record."""
         ...
 
+    def peak_gpu_bytes(self) -> int | None:
+        """The most that tensors have taken at a time of the GPUs of this process, summed over them; None on a CPU."""
+        ...
+
     def synchronize(self) -> None:
         """Returns when the device has done all it was asked to."""
         ...
@@ -210,7 +214,10 @@ class Strategy(Protocol):
 
     def setup(self, replica: Replica, fabric: Any) -> None: ...
 
-    def step(self, replica: Replica, fabric: Any, batch: Any) -> Loss: ...
+    def step(self, replica: Replica, fabric: Any, batch: Any) -> Loss:
+        """A step on this batch; gives its loss. Where workers' models are averaged, `set_weights` is for merging them
+        and nothing else: that is how merges are watched (harness/merges.py)."""
+        ...
 
     def finish(self, replica: Replica, fabric: Any) -> None:
         """Ends what is under way; called once, after the last step."""

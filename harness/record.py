@@ -50,6 +50,14 @@ class Window(_Part):
     step_max_s: float
 
 
+class Merge(_Part):
+    """This worker's distance ‖x_i − x̄‖₂ from the workers' mean just before and just after it merged what arrived."""
+
+    step: int  # of this worker, at whose end it merged
+    before: float
+    after: float
+
+
 class WorkerPart(_Part):
     """What one worker measured."""
 
@@ -65,12 +73,17 @@ class WorkerPart(_Part):
     # At the end of training: a page that k processes share counts as 1/k of one, and threads have
     # equal shares. None where the system does not tell.
     pss_bytes: int | None = None
+    # The most that tensors took at a time of the GPUs of this process, up to the end of training. None on a CPU.
+    gpu_memory_bytes: int | None = None
     # Updates by how many of other workers were applied between reading the weights and writing them; the last place
     # holds that many or more. None where updates are not asynchronous.
     staleness_counts: list[int] | None = None
     # ‖x_i − x̄‖₂ of this worker's weights from the workers' mean, at each of `snapshots_s`. None where the evaluated
     # model is no mean.
     distances: list[float] | None = None
+    # A few merges spread over training: its first, and the next after some evaluation points. None where the evaluated
+    # model is no mean, and in records from before merges were watched.
+    merges: list[Merge] | None = None
     # Single averages of all weights, made after training with nothing else to do: what communication takes when
     # nothing hides it. None where there is no collective.
     average_alone_s: list[float] | None = None

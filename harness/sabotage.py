@@ -30,7 +30,7 @@ class _Injected:
     def __init__(self, strategy: Strategy, injection: Injection, plan: Plan, *, rank: int) -> None:
         self._strategy, self._injection, self._plan = strategy, injection, plan
         self._is_hit = rank == injection.rank
-        self.Options, self.needs, self.evaluated = type(strategy).Options, strategy.needs, strategy.evaluated
+        self.Options, self.needs, self.evaluated = strategy.Options, strategy.needs, strategy.evaluated
         # Ones, not zeros: untouched zero pages take no memory.
         self._ballast = np.ones(injection.ballast_bytes if self._is_hit else 0, np.uint8)
 

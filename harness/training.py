@@ -7,7 +7,7 @@ runs inside the timed part, no barrier is put into an asynchronous strategy, and
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,9 @@ import numpy as np
 
 from harness.cell import Cell
 from harness.clock import Clock
+from harness.merges import Merged
 from harness.protocols import Capability, EvaluatedModel, Fabric, Plan, Replica, Strategy, Vector
-from harness.record import Point
+from harness.record import Merge, Point
 from harness.sampling import LearningRate, Sampler, evaluation_steps
 from harness.stopwatch import Stopwatch
 
@@ -171,9 +172,8 @@ def evaluate(session: Session, snapshots: list[Snapshot]) -> Evaluation:
         vector, num_samples = snapshot.weights, snapshot.num_samples
         last = index == len(snapshots) - 1
         if kind == EvaluatedModel.MEAN_OF_WORKERS:
-            own = replica.to_numpy(vector).copy()  # `mean` may write into its argument
-            vector = fabric.mean(vector)
-            distances.append(float(np.linalg.norm(own - replica.to_numpy(vector))))
+            distance, vector = _from_mean(session, vector)
+            distances.append(distance)
         elif kind == EvaluatedModel.SHARED and last:
             vector = session.strategy.snapshot(session.replica, fabric)
             num_samples = fabric.total_steps(snapshot.step) * session.batch_size
@@ -198,3 +198,23 @@ def evaluate(session: Session, snapshots: list[Snapshot]) -> Evaluation:
         weights_sha256=digest,
         distances=distances if kind == EvaluatedModel.MEAN_OF_WORKERS else None,
     )
+
+
+def distances_of(session: Session, merges: Sequence[Merged]) -> list[Merge]:
+    """This worker's distances from the mean around its watched merges; every rank has to call it."""
+    return [
+        Merge(
+            step=merged.step,
+            before=_from_mean(session, merged.before)[0],
+            after=_from_mean(session, merged.after)[0],
+        )
+        for merged in merges
+    ]
+
+
+def _from_mean(session: Session, vector: Vector) -> tuple[float, Vector]:
+    """‖x_i − x̄‖₂ of this worker's vector from the workers' mean, and that mean. `vector` is given up."""
+    fabric: Any = session.fabric
+    own = session.replica.to_numpy(vector).copy()  # `mean` may write into its argument
+    mean = fabric.mean(vector)
+    return float(np.linalg.norm(own - session.replica.to_numpy(mean))), mean

@@ -97,11 +97,21 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
     from harness import registry
     from harness.cell import Cell
     from harness.clock import Clock
-    from harness.protocols import TellsStaleness
+    from harness.merges import MergeWatch
+    from harness.protocols import EvaluatedModel, TellsStaleness
     from harness.record import WorkerPart
     from harness.sabotage import lowered, with_faults
-    from harness.sampling import Sampler, plan_of
-    from harness.training import Progress, Session, evaluate, time_averages, train, warm_up, window_steps
+    from harness.sampling import Sampler, evaluation_steps, plan_of
+    from harness.training import (
+        Progress,
+        Session,
+        distances_of,
+        evaluate,
+        time_averages,
+        train,
+        warm_up,
+        window_steps,
+    )
     from harness.workloads.registry import load_dataset
 
     cell = Cell.model_validate_json(cell_json)
@@ -122,6 +132,10 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
     replica = replica_class(cell, dataset, local_rank=connection.local_rank)
     mark("model")
     strategy = registry.STRATEGIES[cell.strategy](cell.options, plan)
+    watch = None
+    if strategy.evaluated == EvaluatedModel.MEAN_OF_WORKERS:
+        watch = MergeWatch(strategy, num_snapshots=len(evaluation_steps(cell, plan)))
+        strategy = watch.as_strategy()
     if cell.inject is not None:
         strategy = with_faults(strategy, cell.inject, plan, rank=fabric.rank)
     session = Session(
@@ -149,7 +163,7 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
     snapshots = train(session, clock, report)
     train_s, cpu_s = clock.now(), _cpu_s() - cpu_before
     peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    pss_bytes = _pss_bytes()
+    pss_bytes, gpu_memory_bytes = _pss_bytes(), replica.peak_gpu_bytes()
     num_workers = cell.workers // fabric.size
     share = num_workers / connection.workers_here  # of what can be measured of a process only
     evaluation = evaluate(session, snapshots)
@@ -165,8 +179,10 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
         cpu_s=cpu_s * share,
         peak_rss_bytes=round(peak_rss_bytes * share),
         pss_bytes=None if pss_bytes is None else round(pss_bytes * share),
+        gpu_memory_bytes=gpu_memory_bytes,
         staleness_counts=fabric.staleness_counts() if isinstance(fabric, TellsStaleness) else None,
         distances=evaluation.distances,
+        merges=None if watch is None else distances_of(session, watch.merges),
         average_alone_s=time_averages(session),
         settings={**replica.settings(), **fabric.settings()},
     )

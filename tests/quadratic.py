@@ -121,6 +121,9 @@ class NumpyReplica:
     def settings(self) -> dict[str, str]:
         return {}
 
+    def peak_gpu_bytes(self) -> None:
+        return None
+
     def synchronize(self) -> None: ...
 
 

@@ -45,6 +45,7 @@ RUNS = _columns(
     ("workers", "int64", "", "number of workers"),
     ("threads", "int64", "", "compute threads of each worker"),
     ("cores", "int64", "", "workers × threads"),
+    ("num_gpus", "int64", "", "one a worker; 0 on a CPU"),
     ("hosts", "int64", "", "number of hosts"),
     ("device", "str", "", "cpu or gpu"),
     ("controller", "str", "", "Horovod's: gloo or mpi; missing for strategies without Horovod"),
@@ -86,12 +87,17 @@ RUNS = _columns(
     ("staleness_p95", "float64", "updates", "its 95th percentile"),
     ("consensus_distance", "float64", "", "distance of the workers' weights from their mean, √(Σ‖x_i − x̄‖²/m), mean "
      "over the snapshots; missing where the evaluated model is no mean"),
+    ("distance_before_merge", "float64", "", "the same just before a merge, mean over the merges that were watched; "
+     "missing where none was"),
+    ("distance_after_merge", "float64", "", "and just after it"),
     ("slowest_rank", "int64", "", "worker that computes longest for a step, communication excluded; -1 when unknown"),
     ("imbalance", "float64", "share", "by how much that worker is slower than the mean of all: 0.1 is 10 %"),
     ("startup_s", "float64", "s", "of the slowest worker, from its first line of Python to its first measured step"),
     ("cpu_share", "float64", "share", "CPU time used of the cores asked for; above 1 when workers used more"),
     ("peak_rss_bytes", "float64", "bytes", "sum over workers of each one's peak; shared pages count once a worker"),
     ("pss_bytes", "float64", "bytes", "sum over workers at the end of training; a page that k share counts 1/k"),
+    ("gpu_memory_bytes", "float64", "bytes", "sum over workers of each one's peak of what tensors took of its GPU; "
+     "missing on a CPU"),
     # Learning.
     ("num_parameters", "float64", "", "trainable"),
     ("accuracy", "float64", "share", "of the evaluated model at the end"),

@@ -4,6 +4,8 @@ machine, schema, versions   runs are split into pools, each reported by itself
 problem                     model and data set; a report has one panel for each
 series                      one line of a figure: the strategy with its options and with every setting in which its
                             runs differ; TensorFlow's threads and PyTorch's processes are never one series
+kin                         series that differ in the compute threads of a worker alone: one question for another
+                            division of the same cores
 seed                        the unit: runs of one series, problem and number of workers repeat each other
 """
 
@@ -73,16 +75,15 @@ def why_split(runs: pd.DataFrame) -> str | None:
 
 
 def with_series(runs: pd.DataFrame) -> pd.DataFrame:
-    """A copy with the column `series`: `label`, and every setting in which runs of that label and problem differ."""
+    """A copy with the columns `series`: `label`, and every setting in which runs of that label and problem differ; and
+    `kin`: the same without the threads."""
     named = runs.copy()
-    named["series"] = named["label"]
+    named["series"] = named["kin"] = named["label"]
     everywhere = [column for column in ("framework", "worker_kind") if named[column].nunique() > 1]
     for _, rows in named.groupby(["problem", "label"], sort=False):
-        extra = pd.Series("", index=rows.index, dtype="str")
-        for column in SPLIT_BY:
-            if column in everywhere or rows[column].nunique(dropna=False) > 1:
-                extra += rows[column].map(lambda value, column=column: _said(column, value)).astype("str")
-        named.loc[rows.index, "series"] = rows["label"] + extra
+        different = [column for column in SPLIT_BY if column in everywhere or rows[column].nunique(dropna=False) > 1]
+        named.loc[rows.index, "series"] = _label_with(rows, different)
+        named.loc[rows.index, "kin"] = _label_with(rows, [column for column in different if column != "threads"])
     return named
 
 
@@ -91,6 +92,13 @@ def units(runs: pd.DataFrame) -> Iterator[tuple[tuple[str, str, int], pd.DataFra
     for key, rows in runs.groupby(UNIT, sort=True):
         problem, series, workers = cast("tuple[str, str, int]", key)
         yield (problem, series, int(workers)), rows
+
+
+def _label_with(rows: pd.DataFrame, columns: list[str]) -> pd.Series[str]:
+    label = rows["label"]
+    for column in columns:
+        label = label + rows[column].map(lambda value, column=column: _said(column, value)).astype("str")
+    return label
 
 
 def _said(column: str, value: object) -> str:

@@ -7,6 +7,10 @@ their logarithms, since those spread by factors: the estimate is then the geomet
 on it is a BCa bootstrap of the same estimate (Efron 1987). Below MIN_LAUNCHES there is none: two launches have one in
 name only, 13 times as wide as their distance.
 
+Where a mean has natural bounds (an accuracy lies in 0 to 1), an interval is cut off at them. The true mean lies within
+them, so what is cut off never held it: the cut interval covers as often as the whole one, at any n. Nothing is
+transformed, since a logit would estimate another mean and has no value for a launch that gets every image right.
+
 Every interval holds by itself at its confidence; a page with twenty of them has one that misses on average.
 """
 
@@ -14,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +26,7 @@ from scipy import special
 
 CONFIDENCE = 0.95
 MIN_LAUNCHES, MIN_BOOTSTRAP = 3, 34
+SHARE, DISTANCE = (0.0, 1.0), (0.0, math.inf)  # bounds; an accuracy is a share
 _NUM_RESAMPLES = 4999
 
 
@@ -44,9 +49,11 @@ class Interval:
         return self.is_known and not self.low <= value <= self.high
 
 
-def mean_interval(values: Iterable[float]) -> Interval:
-    """The arithmetic mean: accuracies, shares, differences."""
-    return _interval(_finite(values))
+def mean_interval(values: Iterable[float], *, within: tuple[float, float] = (-math.inf, math.inf)) -> Interval:
+    """The arithmetic mean: accuracies, shares, differences. within: bounds of what is measured."""
+    found = _interval(_finite(values))
+    low, high = (float(end) for end in np.clip([found.low, found.high], *within))  # NaN stays
+    return replace(found, low=low, high=high)
 
 
 def geometric_interval(values: Iterable[float]) -> Interval:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -85,6 +86,7 @@ def rows_of(record: Record, *, results: str) -> Rows:
             **communication(record, windows),
             **staleness(record.workers),
             "consensus_distance": float(np.mean(distances)) if distances else math.nan,
+            **around_merges(record.workers),
             **to_target(record.curve, record.cell.target),
         },
         workers=[_worker_row(record.id, part, array) for part, array in zip(record.workers, kept, strict=True)],
@@ -194,7 +196,23 @@ def consensus_distances(parts: list[WorkerPart], num_points: int) -> list[float]
     known = [part.distances for part in parts if part.distances is not None and len(part.distances) == num_points]
     if len(known) < len(parts) or not known:
         return [math.nan] * num_points
-    return [float(distance) for distance in np.sqrt(np.mean(np.square(known), axis=0))]
+    return [float(distance) for distance in _root_mean_square(known)]
+
+
+def around_merges(parts: list[WorkerPart]) -> dict[str, float]:
+    """√(Σ‖x_i − x̄‖²/m) before and after a merge, mean over the watched merges, which are the same on all workers."""
+    known = [part.merges for part in parts if part.merges]
+    if len(known) < len(parts) or not known:
+        return {"distance_before_merge": math.nan, "distance_after_merge": math.nan}
+    return {
+        "distance_before_merge": float(_root_mean_square([[merge.before for merge in each] for each in known]).mean()),
+        "distance_after_merge": float(_root_mean_square([[merge.after for merge in each] for each in known]).mean()),
+    }
+
+
+def _root_mean_square(distances: list[list[float]]) -> NDArray[np.float64]:
+    """Over the workers; distances: one list a worker."""
+    return np.asarray(np.sqrt(np.mean(np.square(distances), axis=0)))
 
 
 def to_target(curve: list[Point], target: float | None) -> dict[str, Any]:
@@ -258,6 +276,7 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "label": cell.strategy_label,
         "worker_kind": worker_kind(record.launcher),
         "cores": cell.workers * cell.threads,
+        "num_gpus": cell.workers if cell.device == "gpu" else 0,
         "global_batch_size": cell.batch_per_worker * cell.workers,
         "num_parameters": record.num_parameters,
         "evaluated_model": record.evaluated_model,
@@ -279,18 +298,24 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
 def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, float]:
     parts = record.workers
     if not parts:
-        return dict.fromkeys(("startup_s", "cpu_share", "peak_rss_bytes", "pss_bytes", "bytes_per_step"), math.nan)
+        measured = ("startup_s", "cpu_share", "peak_rss_bytes", "pss_bytes", "gpu_memory_bytes", "bytes_per_step")
+        return dict.fromkeys(measured, math.nan)
     num_steps = sum(float(array[:, _STEPS].sum()) for array in windows)
     # A part may speak for several workers (one process that drives them all), so its time counts for each.
     busy_s = sum(part.train_s for part in parts) / len(parts) * record.cell.workers * record.cell.threads
-    pss = [part.pss_bytes for part in parts if part.pss_bytes is not None]
     return {
         "startup_s": max(sum(part.startup_s.values()) for part in parts),
         "cpu_share": sum(part.cpu_s for part in parts) / busy_s if busy_s else math.nan,
         "peak_rss_bytes": float(sum(part.peak_rss_bytes for part in parts)),
-        "pss_bytes": float(sum(pss)) if len(pss) == len(parts) else math.nan,
+        "pss_bytes": _total(part.pss_bytes for part in parts),
+        "gpu_memory_bytes": _total(part.gpu_memory_bytes for part in parts),
         "bytes_per_step": sum(float(a[:, _BYTES].sum()) for a in windows) / num_steps if num_steps else math.nan,
     }
+
+
+def _total(each: Iterable[int | None]) -> float:
+    """The sum over workers; NaN where one does not tell."""
+    return float(sum(math.nan if value is None else value for value in each))
 
 
 def _worker_row(run: str, part: WorkerPart, kept: NDArray[np.float64]) -> dict[str, Any]:

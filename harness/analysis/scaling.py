@@ -1,22 +1,26 @@
-"""Scaling efficiency: throughput with m workers over m times the throughput of one, paired by seed.
+"""Scaling efficiency: throughput with m workers (or cores, or GPUs) over m times the throughput of one, paired by seed.
 
 weak     each worker keeps its batch (batch_per: worker), so the global batch grows with m
 strong   the global batch stays (batch_per: global), so each worker's shrinks
 
 The baseline is the same series with one worker, fenced and timed alike; where a suite has none, there is no
-efficiency, since another strategy's single worker would be another question. An efficiency above 1 whose interval
-excludes 1 is nearly always a baseline that was held back: it is flagged, not celebrated.
+efficiency, since another strategy's single worker would be another question. Over cores it is the same with one worker
+of one thread: two threads that are no faster than one would else count as fully efficient. An efficiency above 1 whose
+interval excludes 1 is nearly always a baseline that was held back: it is flagged, not celebrated.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 
 from harness.analysis.comparable import units
 from harness.analysis.intervals import Interval
 from harness.analysis.targets import paired_ratio
+
+Resource = Literal["workers", "cores", "num_gpus"]  # columns of the frame of runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +29,8 @@ class Efficiency:
     series: str
     strategy: str
     workers: int
+    amount: int  # of the resource that efficiency is counted per
+    baseline: str  # the series of the runs with a single one of it
     kind: str  # weak or strong
     interval: Interval
 
@@ -33,25 +39,30 @@ class Efficiency:
         return self.interval.estimate > 1 and self.interval.excludes(1.0)
 
 
-def efficiencies(runs: pd.DataFrame) -> list[Efficiency]:
-    """For runs of one pool, every series and number of workers above one that has its own single worker."""
-    by_unit = dict(units(runs))
+def efficiencies(runs: pd.DataFrame, *, per: Resource = "workers") -> list[Efficiency]:
+    """For runs of one pool, every unit with more than one of the resource whose like has run with a single one."""
+    likeness = ["problem", "kin" if per == "cores" else "series"]
+    singles = dict(list(runs[runs[per] == 1].groupby(likeness)))
     found = []
-    for (problem, series, workers), rows in by_unit.items():
-        single = by_unit.get((problem, series, 1))
-        if workers == 1 or single is None:
+    for (problem, series, workers), rows in units(runs):
+        first = rows.iloc[0]
+        amount = int(first[per])
+        single = singles.get(tuple(first[likeness]))
+        if amount <= 1 or single is None:
             continue
-        per_worker = rows.assign(per_worker=rows["samples_per_s"] / workers)
-        ratio = paired_ratio(per_worker, single.assign(per_worker=single["samples_per_s"]), "per_worker")
+        each = rows.assign(per_one=rows["samples_per_s"] / amount)
+        ratio = paired_ratio(each, single.assign(per_one=single["samples_per_s"]), "per_one")
         if ratio.interval is None:
             continue
         found.append(
             Efficiency(
                 problem=problem,
                 series=series,
-                strategy=str(rows["strategy"].iloc[0]),
+                strategy=str(first["strategy"]),
                 workers=workers,
-                kind="strong" if rows["batch_per"].iloc[0] == "global" else "weak",
+                amount=amount,
+                baseline=str(single["series"].iloc[0]),
+                kind="strong" if first["batch_per"] == "global" else "weak",
                 interval=ratio.interval,
             )
         )

@@ -62,7 +62,7 @@ def reaching(runs: pd.DataFrame) -> list[Reaching]:
                 target=float(rows["target"].iloc[0]),
                 share_reached=share_interval(int(reached.sum()), len(rows)),
                 time_s=geometric_interval(times) if reached.all() else None,
-                restricted_s=mean_interval(times.fillna(math.inf).clip(upper=horizon)),
+                restricted_s=mean_interval(times.fillna(math.inf).clip(upper=horizon), within=(0.0, horizon)),
                 horizon_s=horizon,
                 resolution_s=float((times - rows["time_to_target_after_s"]).mean()),
             )

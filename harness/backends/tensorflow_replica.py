@@ -177,6 +177,14 @@ class TensorFlowReplica:
         if "GPU" in self._device:  # on a CPU every call returns when it is done
             tf.test.experimental.sync_devices()
 
+    def peak_gpu_bytes(self) -> int | None:
+        if "GPU" not in self._device:
+            return None
+        # In full, as a tensor there names it: in a cluster `GPU:0` would be one of each process.
+        process, _, _ = self._images.device.rpartition(":")
+        indices = range(len(tf.config.get_visible_devices("GPU")))
+        return sum(tf.config.experimental.get_memory_info(f"{process}:{index}")["peak"] for index in indices)
+
     def to_numpy(self, vector: Tensor) -> NDArray[np.float32]:
         parts = np.split(vector.numpy(), np.cumsum(self._sizes)[:-1])
         mapped = [layout.to_workload(part).ravel() for layout, part in zip(self._layouts, parts, strict=True)]

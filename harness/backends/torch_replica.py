@@ -138,6 +138,9 @@ class TorchReplica:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
 
+    def peak_gpu_bytes(self) -> int | None:
+        return torch.cuda.max_memory_allocated(self._device) if self._device.type == "cuda" else None
+
     def to_numpy(self, vector: torch.Tensor) -> NDArray[np.float32]:
         return vector.cpu().numpy()
 

@@ -1,94 +1,59 @@
-"""Figures of what it costs: throughput, scaling, where the time goes, memory, staleness, consensus."""
+"""Figures of what it costs: where the time goes, memory, staleness, consensus."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import cast
+
 import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from harness.analysis.comparable import units
-from harness.analysis.intervals import CONFIDENCE, geometric_interval
-from harness.analysis.scaling import efficiencies
+from harness.analysis.intervals import CONFIDENCE, DISTANCE, MIN_LAUNCHES, SHARE, geometric_interval, mean_interval
 from harness.report import drawing
 from harness.report.drawing import Row, labelled_height_in
 from harness.report.material import (
     Figure,
     Material,
-    by_problem,
     height_in,
     interval_frame,
     launch_band,
     launches,
     panel_name,
 )
-from harness.report.style import GROUND, INK, PHASES, Panel, canvas, finished, titled
+from harness.report.style import PHASES, canvas, finished, titled
 
 MAX_STALENESS_SHOWN = 12
-
-
-def throughput(given: Material) -> Figure:
-    panels = []
-    for problem, runs in given.pool.runs.groupby("problem", sort=True):
-        if runs["samples_per_s"].isna().all():
-            continue
-        rows = [
-            (series, workers, geometric_interval(part["samples_per_s"])) for (_, series, workers), part in units(runs)
-        ]
-        data = interval_frame(rows)
-        panels.append(
-            _over_workers(given, str(problem), data, name="throughput", unit="samples/s, all workers", is_share=False)
-        )
-    return Figure(
-        name="throughput",
-        title="Throughput by workers",
-        caption=f"Samples trained per second by all workers, in steady state: geometric mean and {CONFIDENCE:.0%} t "
-        f"interval over launches ({launches(given)}).",
-        panels=tuple(panels),
-    )
-
-
-def scaling(given: Material) -> Figure:
-    panels = []
-    found = efficiencies(given.pool.runs)
-    for problem, rows in by_problem(found):
-        data = interval_frame([(row.series, row.workers, row.interval) for row in rows])
-        singles = data.drop_duplicates("series").assign(workers=1, estimate=1.0, low=np.nan, high=np.nan)
-        data = pd.concat([singles, data], ignore_index=True).sort_values(["series", "workers"])
-        kinds = " and ".join(sorted({row.kind for row in rows}))
-        panels.append(
-            _over_workers(given, problem, data, name="efficiency", unit=f"efficiency, {kinds} scaling", is_share=True)
-        )
-    return Figure(
-        name="efficiency",
-        title="Scaling efficiency",
-        caption="Throughput over that of the same strategy with one worker times the workers, paired by seed: "
-        f"geometric mean and {CONFIDENCE:.0%} t interval ({launches(given)}). Weak scaling keeps each worker's batch, "
-        "strong scaling the global one.",
-        panels=tuple(panels),
-    )
 
 
 def where_time_goes(given: Material) -> Figure:
     panels = []
     columns = dict(zip(PHASES, ("compute_share", "exposed_share", "loader_share"), strict=True))
     for problem, runs in given.pool.runs.groupby("problem", sort=True):
-        rows = [(key, part[list(columns.values())].mean()) for key, part in units(runs)]
-        rows = [(key, means) for key, means in rows if means.notna().all()]
-        if not rows:
+        told = [(key, part) for key, part in units(runs) if part[list(columns.values())].notna().any().all()]
+        if not told:
             continue
-        shares = pd.DataFrame({phase: [float(means[column]) for _, means in rows] for phase, column in columns.items()})
-        labels = [f"{series} ×{workers}" for (_, series, workers), _ in rows]
+        labels = [f"{series} ×{workers}" for (_, series, workers), _ in told]
+        shares = {
+            phase: [mean_interval(part[column], within=SHARE) for _, part in told] for phase, column in columns.items()
+        }
         with canvas(height_in=height_in(labels)) as (figure, axes):
             drawing.stacked_rows(axes, labels, shares)
             axes.set_xlabel("share of the workers' time in steady state")
             titled(figure, str(problem))
-            data = shares.assign(series=[key[1] for key, _ in rows], workers=[key[2] for key, _ in rows])
+            parts = [
+                interval_frame(
+                    [(series, workers, share) for ((_, series, workers), _), share in zip(told, each, strict=True)]
+                ).assign(phase=phase)
+                for phase, each in shares.items()
+            ]
+            data = pd.concat(parts, ignore_index=True)
             panels.append(finished(figure, name=panel_name(given, "where-time-goes", str(problem)), data=data,
                                    alt=f"Where the time goes for {problem}"))  # fmt: skip
     return Figure(
         name="where-time-goes",
         title="Where the time goes",
-        caption=f"Mean over launches ({launches(given)}), no interval. Exposed communication is what a worker waits "
+        caption=f"Mean over launches ({launches(given)}); whiskers: {CONFIDENCE:.0%} t intervals of computing and, at "
+        "the second edge, of waiting for data; the CSV has all three. Exposed communication is what a worker waits "
         "for; what is hidden behind computing costs nothing here. Strategies whose wrapper does not tell its waiting "
         "are left out.",
         panels=tuple(panels),
@@ -96,10 +61,24 @@ def where_time_goes(given: Material) -> Figure:
 
 
 def memory(given: Material) -> Figure:
-    runs = given.pool.runs
-    column = "pss_bytes" if runs["pss_bytes"].notna().all() else "peak_rss_bytes"
+    if given.pool.runs["pss_bytes"].notna().all():
+        column = "pss_bytes"
+        what = "Sum over workers at the end of training; a page that several share counts once in all (PSS)."
+    else:
+        column = "peak_rss_bytes"
+        what = "Sum of the workers' peaks; pages that workers share count once for each (RSS)."
+    return _memory(given, column, name="memory", title="Memory", what=what)
+
+
+def gpu_memory(given: Material) -> Figure:
+    what = "Sum of the workers' peaks: what tensors took, without what the framework keeps in reserve."
+    return _memory(given, "gpu_memory_bytes", name="gpu-memory", title="GPU memory", what=what)
+
+
+def _memory(given: Material, column: str, *, name: str, title: str, what: str) -> Figure:
     panels = []
-    for problem, rows in runs.groupby("problem", sort=True):
+    runs = given.pool.runs
+    for problem, rows in runs[runs[column].notna()].groupby("problem", sort=True):
         dots, data = [], []
         for (_, series, workers), part in units(rows):
             mib = part[column] / 2**20
@@ -108,19 +87,14 @@ def memory(given: Material) -> Figure:
             dots.append(Row(label=label, look=given.looks[series], interval=interval, points=list(mib)))
             data.append((series, workers, interval))
         with canvas(height_in=height_in([dot.label for dot in dots])) as (figure, axes):
-            drawing.from_zero(axes, "memory of all workers (MiB)", dots)
+            drawing.from_zero(axes, f"{title} of all workers (MiB)", dots)
             drawing.dot_rows(axes, dots)
             titled(figure, str(problem))
-            panels.append(finished(figure, name=panel_name(given, "memory", str(problem)), data=interval_frame(data),
-                                   alt=f"Memory of all workers for {problem}"))  # fmt: skip
-    what = (
-        "Sum over workers at the end of training; a page that several share counts once in all (PSS)."
-        if column == "pss_bytes"
-        else "Sum of the workers' peaks; pages that workers share count once for each (RSS)."
-    )
+            panels.append(finished(figure, name=panel_name(given, name, str(problem)), data=interval_frame(data),
+                                   alt=f"{title} of all workers for {problem}"))  # fmt: skip
     return Figure(
-        name="memory",
-        title="Memory",
+        name=name,
+        title=title,
         caption=f"{what} Geometric mean and {CONFIDENCE:.0%} t interval over launches ({launches(given)}).",
         panels=tuple(panels),
     )
@@ -131,14 +105,14 @@ def staleness(given: Material) -> Figure:
     names = given.pool.runs[["run", "problem", "series", "workers"]]
     counted = given.staleness.merge(names[names["workers"] > 1], on="run")
     for problem, rows in counted.groupby("problem", sort=True):
-        totals = rows.groupby(["series", "workers", "staleness"])[["num_updates"]].sum().reset_index()
-        totals["share"] = totals["num_updates"] / totals.groupby(["series", "workers"])["num_updates"].transform("sum")
+        data = _staleness_shares(rows)
         with canvas() as (figure, axes):
-            for (series, workers), part in totals.groupby(["series", "workers"], sort=True):
+            for (series, workers), part in data.groupby(["series", "workers"], sort=True):
                 look = given.looks[str(series)]
+                axes.vlines(part["staleness"], part["low"], part["high"], color=look.colour, linewidth=1.6, alpha=0.7)
                 axes.plot(part["staleness"], part["share"], color=look.colour, marker=look.marker, markersize=5,
                           linestyle=look.dash, label=f"{series} ×{workers}")  # fmt: skip
-            axes.set_xlim(-0.3, min(totals["staleness"].max(), MAX_STALENESS_SHOWN) + 0.3)
+            axes.set_xlim(-0.3, min(data["staleness"].max(), MAX_STALENESS_SHOWN) + 0.3)
             axes.set_ylim(0, None)
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -146,13 +120,61 @@ def staleness(given: Material) -> Figure:
             axes.set_ylabel("share of updates")
             axes.legend(frameon=False, fontsize=8)
             titled(figure, str(problem))
-            panels.append(finished(figure, name=panel_name(given, "staleness", str(problem)), data=totals,
+            panels.append(finished(figure, name=panel_name(given, "staleness", str(problem)), data=data,
                                    alt=f"Staleness of updates for {problem}"))  # fmt: skip
     return Figure(
         name="staleness",
         title="Staleness of asynchronous updates",
-        caption=f"All updates of all launches ({launches(given)}) together; no interval. At most {MAX_STALENESS_SHOWN} "
-        "is shown; the CSV has all.",
+        caption=f"Shares of a launch's updates: mean and {CONFIDENCE:.0%} t interval over launches "
+        f"({launches(given)}), cut off at 0 and 100 %. At most {MAX_STALENESS_SHOWN} is shown; the CSV has all.",
+        panels=tuple(panels),
+    )
+
+
+def _staleness_shares(rows: pd.DataFrame) -> pd.DataFrame:
+    """Share of a launch's updates that met each staleness, with its interval over launches.
+
+    rows: of one problem, columns series, workers, run, staleness and num_updates.
+    """
+    shares = []
+    for key, part in rows.groupby(["series", "workers"], sort=True):
+        series, workers = cast("tuple[str, int]", key)
+        counts = part.pivot_table(index="run", columns="staleness", values="num_updates", aggfunc="sum", fill_value=0)
+        of_launch = counts.div(counts.sum(axis="columns"), axis="index")
+        for staleness in of_launch.columns:
+            interval = mean_interval(of_launch[staleness], within=SHARE)
+            found = interval_frame([(series, workers, interval)])
+            shares.append(found.assign(staleness=staleness).rename(columns={"estimate": "share"}))
+    return pd.concat(shares, ignore_index=True)
+
+
+def merges(given: Material) -> Figure:
+    panels = []
+    runs = given.pool.runs
+    watched = runs[runs["distance_before_merge"].notna() & (runs["workers"] > 1)]
+    for problem, rows in watched.groupby("problem", sort=True):
+        dots, data = [], []
+        for (_, series, workers), part in units(rows):
+            for when in ("before", "after"):
+                distances = part[f"distance_{when}_merge"]
+                interval = mean_interval(distances, within=DISTANCE)
+                label = f"{series} ×{workers}, {when}"
+                dots.append(Row(label=label, look=given.looks[series], interval=interval, points=list(distances)))
+                data.append(interval_frame([(series, workers, interval)]).assign(when=when))
+        with canvas(height_in=height_in([dot.label for dot in dots])) as (figure, axes):
+            drawing.from_zero(axes, "distance from the mean (‖·‖₂)", dots)
+            drawing.dot_rows(axes, dots)
+            titled(figure, str(problem))
+            panels.append(finished(figure, name=panel_name(given, "merges", str(problem)),
+                                   data=pd.concat(data, ignore_index=True),
+                                   alt=f"Distance from the mean around merges for {problem}"))  # fmt: skip
+    return Figure(
+        name="merges",
+        title="How far the workers' models are apart before and after a merge",
+        caption="√(Σ‖x_i − x̄‖²/m) over the workers just before and just after they merge an average, mean over at most "
+        "five merges spread over training. A blocking average leaves 0, a delayed one what was learned while it was on "
+        f"its way. Rings are launches ({launches(given)}), the filled mark their mean with its {CONFIDENCE:.0%} "
+        "t interval, cut off at 0.",
         panels=tuple(panels),
     )
 
@@ -166,62 +188,24 @@ def consensus(given: Material) -> Figure:
         with canvas(height_in=labelled_height_in(rows["series"].unique())) as (figure, axes):
             for series, part in rows[rows["workers"] == most].groupby("series", sort=True):
                 look = given.looks[str(series)]
-                band = launch_band(part, x="num_samples", y="consensus_distance")
+                band = launch_band(part, x="num_samples", y="consensus_distance", within=DISTANCE)
                 drawing.line_with_band(axes, band, look, x="num_samples", y="consensus_distance")
                 ends.append((str(series), look, float(band["num_samples"].iloc[-1]),
                              float(band["consensus_distance"].iloc[-1])))  # fmt: skip
                 parts.append(band.assign(series=series, workers=most))
-            axes.set_ylim(0, None)
+            data = pd.concat(parts, ignore_index=True)
+            axes.set_ylim(0, drawing.ceiling(data["consensus_distance"], data["high"]))
             drawing.from_zero(axes, "samples trained on, all workers")
             axes.set_ylabel("distance from the mean (‖·‖₂)")
             titled(figure, f"{problem}, {most} workers")
             drawing.label_ends(axes, ends)
-            panels.append(finished(figure, name=panel_name(given, "consensus", str(problem)),
-                                   data=pd.concat(parts, ignore_index=True),
+            panels.append(finished(figure, name=panel_name(given, "consensus", str(problem)), data=data,
                                    alt=f"Distance of the workers' weights from their mean for {problem}"))  # fmt: skip
     return Figure(
         name="consensus",
         title="How far the workers' models drift apart",
         caption="√(Σ‖x_i − x̄‖²/m) over the workers at each evaluation, wherever in the averaging period that falls: 0 "
         f"right after a blocking average, greatest right before one. Line: mean over launches ({launches(given)}); "
-        "band: lowest to highest, not an interval.",
+        f"band: its {CONFIDENCE:.0%} t interval from {MIN_LAUNCHES} launches on, cut off at 0.",
         panels=tuple(panels),
     )
-
-
-def _over_workers(given: Material, problem: str, data: pd.DataFrame, *, name: str, unit: str, is_share: bool) -> Panel:
-    """Estimates with intervals over the number of workers, one line a series."""
-    counts = sorted(data["workers"].unique())
-    with canvas(height_in=labelled_height_in(data["series"].unique())) as (figure, axes):
-        ends = []
-        top = drawing.ceiling(data["estimate"], data["high"])
-        axes.set_ylim(0, top)
-        series_names = sorted(data["series"].unique())
-        for position, series in enumerate(series_names):
-            rows = data[data["series"] == series].sort_values("workers")
-            look = given.looks[series]
-            # Categories, shifted a little apart so that intervals do not hide one another.
-            x = np.array([counts.index(workers) for workers in rows["workers"]], dtype=float)
-            x += (position - (len(series_names) - 1) / 2) * 0.05
-            axes.plot(x, rows["estimate"], color=look.colour, linestyle=look.dash, linewidth=1.6, marker=look.marker,
-                      markersize=5.5, markeredgecolor=GROUND)  # fmt: skip
-            axes.vlines(x, rows["low"], rows["high"].clip(upper=top), color=look.colour, linewidth=1.6, alpha=0.7)
-            cut = x[(rows["high"] > top).to_numpy()]
-            axes.plot(cut, [top] * len(cut), linestyle="", marker="^", color=look.colour, markersize=6, clip_on=False)
-            ends.append((str(series), look, float(x[-1]), float(rows["estimate"].iloc[-1])))
-        axes.set_xlim(-0.3, len(counts) - 0.7)
-        axes.set_xticks(range(len(counts)), [str(count) for count in counts])
-        axes.set_xlabel("workers")
-        axes.set_ylabel(unit)
-        axes.yaxis.set_major_locator(MaxNLocator(5))
-        if top >= drawing.MIN_GROUPED:
-            axes.yaxis.set_major_formatter(drawing.GROUPED)
-        if is_share:
-            axes.axhline(1, color=INK, linewidth=0.8, linestyle=":")
-            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axes.grid(visible=False, axis="x")
-        titled(figure, problem)
-        drawing.label_ends(axes, ends)
-        return finished(
-            figure, name=panel_name(given, name, problem), data=data, alt=f"{unit} over workers for {problem}"
-        )

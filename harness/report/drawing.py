@@ -65,11 +65,15 @@ def dot_rows(axes: Axes, rows: Sequence[Row]) -> None:
     _name_rows(axes, [row.label for row in rows])
 
 
-def stacked_rows(axes: Axes, labels: Sequence[str], shares: pd.DataFrame) -> None:
-    """Shares of a whole as one bar a row; the columns of `shares` are named by harness.report.style.PHASES."""
+def stacked_rows(axes: Axes, labels: Sequence[str], shares: dict[str, list[Interval]]) -> None:
+    """Shares of a whole as one bar a row; `shares` is by harness.report.style.PHASES, one interval a row.
+
+    The first and the last phase have an edge of their own inside the bar, where their intervals are drawn.
+    """
     left = np.zeros(len(labels))
+    first, *_, last = PHASES
     for phase, colour in PHASES.items():
-        width = shares[phase].to_numpy()
+        width = np.array([share.estimate for share in shares[phase]])
         axes.barh(
             range(len(labels)),
             width,
@@ -85,6 +89,10 @@ def stacked_rows(axes: Axes, labels: Sequence[str], shares: pd.DataFrame) -> Non
                 axes.text(start + part / 2, y, f"{part:.0%}", ha="center", va="center", fontsize=8, color="white",
                           fontweight="bold")  # fmt: skip
         left += width
+    for y, (share, rest) in enumerate(zip(shares[first], shares[last], strict=True)):
+        axes.hlines(
+            [y + 0.17, y + 0.25], [share.low, 1 - rest.high], [share.high, 1 - rest.low], color=INK, linewidth=1.4
+        )
     _name_rows(axes, labels)
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1))

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from harness.report.costs import consensus, memory, scaling, staleness, throughput, where_time_goes
+from harness.report.costs import consensus, gpu_memory, memory, merges, staleness, where_time_goes
 from harness.report.material import Figure, Material
 from harness.report.outcomes import accuracy_over, profile, speed_ups, time_against_accuracy, time_to_target
+from harness.report.scaling import scaling, throughput
 
 MAX_PROCESSES = 4
 
@@ -44,6 +45,8 @@ _FIGURES: tuple[Callable[[Material], Figure], ...] = (
     time_against_accuracy,
     profile,
     staleness,
+    merges,
     consensus,
     memory,
+    gpu_memory,
 )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TypeVar
 import pandas as pd
 
 from harness.analysis.comparable import Pool, units
-from harness.analysis.intervals import Interval
+from harness.analysis.intervals import Interval, mean_interval
 from harness.analysis.loading import Results
 from harness.analysis.scaling import Efficiency
 from harness.analysis.targets import Comparison, Reaching
@@ -95,15 +95,20 @@ def panel_name(given: Material, figure: str, problem: str) -> str:
     return f"{given.prefix}{figure}-{'-'.join(part for part in slug.split('-') if part)}"
 
 
-def launch_band(rows: pd.DataFrame, *, x: str, y: str) -> pd.DataFrame:
-    """Mean over launches at each evaluation, with lowest and highest; launches of a unit evaluate at the same steps."""
+def launch_band(rows: pd.DataFrame, *, x: str, y: str, within: tuple[float, float]) -> pd.DataFrame:
+    """Mean over launches at each evaluation with its interval; launches of a unit evaluate at the same steps.
+
+    within: bounds of y.
+    """
     grouped = rows.groupby("step", sort=True)
+    intervals = [mean_interval(values, within=within) for _, values in grouped[y]]
     return pd.DataFrame(
         {
-            x: grouped[x].mean(),
-            y: grouped[y].mean(),
-            "low": grouped[y].min(),
-            "high": grouped[y].max(),
-            "n": grouped[y].size(),
+            "step": list(grouped.groups),
+            x: grouped[x].mean().to_numpy(),
+            y: [interval.estimate for interval in intervals],
+            "low": [interval.low for interval in intervals],
+            "high": [interval.high for interval in intervals],
+            "n": [interval.n for interval in intervals],
         }
-    ).reset_index()
+    )

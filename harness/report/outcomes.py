@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
 from harness.analysis.comparable import units
-from harness.analysis.intervals import CONFIDENCE, geometric_interval, mean_interval
+from harness.analysis.intervals import CONFIDENCE, MIN_LAUNCHES, SHARE, Interval, geometric_interval, mean_interval
 from harness.analysis.profiles import pareto_front, performance_profile
 from harness.analysis.targets import reaching
 from harness.report import drawing
@@ -104,7 +106,7 @@ def accuracy_over(given: Material, *, x: str, unit: str, name: str, title: str) 
         with canvas(height_in=labelled_height_in(names)) as (figure, axes):
             for (series, workers), rows in shown.groupby(["series", "workers"], sort=True):
                 look = given.looks[str(series)]
-                band = launch_band(rows, x=x, y="accuracy")
+                band = launch_band(rows, x=x, y="accuracy", within=SHARE)
                 drawing.line_with_band(axes, band, look, x=x, y="accuracy")
                 ends.append((str(series) if workers == most else f"{series} ×{workers}", look,
                              float(band[x].iloc[-1]), float(band["accuracy"].iloc[-1])))  # fmt: skip
@@ -124,9 +126,9 @@ def accuracy_over(given: Material, *, x: str, unit: str, name: str, title: str) 
     return Figure(
         name=name,
         title=title,
-        caption=f"Line: mean over launches ({launches(given)}) at each evaluation; band: from the lowest to the "
-        "highest launch, not an interval. Dotted: the target. Which model is evaluated is fixed by the strategy and "
-        "stands in the table.",
+        caption=f"Line: mean over launches ({launches(given)}) at each evaluation; band: its {CONFIDENCE:.0%} t "
+        f"interval from {MIN_LAUNCHES} launches on, cut off at 100 %. Dotted: the target. Which model is evaluated is "
+        "fixed by the strategy and stands in the table.",
         panels=tuple(panels),
     )
 
@@ -161,7 +163,7 @@ def profile(given: Material) -> Figure:
         caption="Performance profile (Dolan and Moré 2002): the share of problems that a strategy solves within so "
         "many times the time of the best one; higher and further left is better. A problem is a model on a data set "
         f"with a number of workers above one; its time is the median over launches ({launches(given)}), a missed "
-        "target is never. No interval.",
+        "target is never. No interval: these problems are counted, they are not a sample of others.",
         panels=tuple(panels),
     )
 
@@ -177,8 +179,8 @@ def time_against_accuracy(given: Material) -> Figure:
                 {
                     "series": series,
                     "workers": workers,
-                    "train_s": geometric_interval(part["train_s"]).estimate,
-                    "accuracy": mean_interval(part["accuracy"]).estimate,
+                    **_spread("train_s", geometric_interval(part["train_s"])),
+                    **_spread("accuracy", mean_interval(part["accuracy"], within=SHARE)),
                     "n": len(part),
                 }
                 for (_, series, workers), part in rows
@@ -190,7 +192,8 @@ def time_against_accuracy(given: Material) -> Figure:
         name="time-against-accuracy",
         title="Training time against final accuracy",
         caption="The whole of training (geometric mean) and the accuracy at its end (mean) over launches "
-        f"({launches(given)}). On the line: the Pareto front, which no other point beats in both; no interval.",
+        f"({launches(given)}), each with its {CONFIDENCE:.0%} t interval, that of the accuracy cut off at 100 %. On "
+        "the line: the Pareto front, which no other point beats in both means.",
         panels=tuple(panels),
     )
 
@@ -201,13 +204,14 @@ def _front(given: Material, problem: str, data: pd.DataFrame) -> Panel:
     with canvas(height_in=labelled_height_in(names)) as (figure, axes):
         axes.plot(front["train_s"], front["accuracy"], color=MUTED, linewidth=1.2, zorder=1)
         ends = []
-        for series, workers, train_s, accuracy in zip(
-            data["series"], data["workers"], data["train_s"], data["accuracy"], strict=True
-        ):
-            look = given.looks[series]
+        for name, row in zip(names, data.to_dict("records"), strict=True):
+            look, train_s, accuracy = given.looks[row["series"]], row["train_s"], row["accuracy"]
+            whiskers: dict[str, Any] = {"color": look.colour, "linewidth": 1.4, "alpha": 0.6, "zorder": 2}
+            axes.hlines(accuracy, row["train_s_low"], row["train_s_high"], **whiskers)
+            axes.vlines(train_s, row["accuracy_low"], row["accuracy_high"], **whiskers)
             axes.scatter([train_s], [accuracy], s=40, color=look.colour, marker=look.marker, zorder=3)
-            ends.append((f"{series} ×{workers}", look, float(train_s), float(accuracy)))
-        axes.set_xlim(0, data["train_s"].max() * 1.06)
+            ends.append((name, look, float(train_s), float(accuracy)))
+        axes.set_xlim(0, drawing.ceiling(data["train_s"], data["train_s_high"]))
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
         axes.set_xlabel("training time (s)")
         axes.set_ylabel("accuracy at the end, held-out set")
@@ -215,6 +219,10 @@ def _front(given: Material, problem: str, data: pd.DataFrame) -> Panel:
         drawing.label_ends(axes, ends)
         name = panel_name(given, "time-against-accuracy", problem)
         return finished(figure, name=name, data=data, alt=f"Training time against accuracy for {problem}")
+
+
+def _spread(column: str, interval: Interval) -> dict[str, float]:
+    return {column: interval.estimate, f"{column}_low": interval.low, f"{column}_high": interval.high}
 
 
 def _floor(accuracy: pd.Series[float]) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from harness.analysis.comparable import Pool, units
-from harness.analysis.intervals import Interval, geometric_interval, mean_interval
+from harness.analysis.intervals import DISTANCE, SHARE, Interval, geometric_interval, mean_interval
 from harness.analysis.parity import parities
 from harness.analysis.scaling import efficiencies
 from harness.analysis.targets import reaching
@@ -36,6 +36,7 @@ def summary_table(pool: Pool, prefix: str) -> Table:
     """One row for each problem, series and number of workers."""
     reached = {(row.problem, row.series, row.workers): row for row in reaching(pool.runs)}
     scaled = {(row.problem, row.series, row.workers): row.interval for row in efficiencies(pool.runs)}
+    has_gpus = bool(pool.runs["gpu_memory_bytes"].notna().any())
     rows = []
     for key, runs in units(pool.runs):
         aim = reached.get(key)
@@ -52,9 +53,10 @@ def summary_table(pool: Pool, prefix: str) -> Table:
                 interval_cell(_geometric(runs["samples_per_s"])),
                 _efficiency(scaled.get(key)),
                 _share(runs["exposed_share"]),
-                interval_cell(mean_interval(runs["accuracy"] * 100)),
+                interval_cell(_in_points(mean_interval(runs["accuracy"], within=SHARE))),
                 value(_mean(runs["bytes_per_step"]) / 1e6),
                 value(_mean(runs["peak_rss_bytes"]) / 2**20),
+                *((value(_mean(runs["gpu_memory_bytes"]) / 2**20),) if has_gpus else ()),
                 text(str(runs["evaluated_model"].iloc[0])),
             )
         )
@@ -62,7 +64,8 @@ def summary_table(pool: Pool, prefix: str) -> Table:
         name=f"{prefix}summary",
         title="All numbers",
         caption="In brackets 95 % t intervals over launches (times, rates and efficiencies on logarithms). Times and "
-        "rates are geometric means, the rest are means. A time stands only where all launches reached the target.",
+        "rates are geometric means, the rest are means; intervals of accuracies are cut off at 0 and 100 %. A time "
+        "stands only where all launches reached the target.",
         header=(
             "problem",
             "strategy",
@@ -77,6 +80,7 @@ def summary_table(pool: Pool, prefix: str) -> Table:
             "accuracy at the end (%)",
             "sent a worker and step (MB)",
             "peak memory (MiB)",
+            *(("peak GPU memory (MiB)",) if has_gpus else ()),
             "evaluated model",
         ),
         rows=tuple(rows),
@@ -121,7 +125,10 @@ def details_table(pool: Pool, prefix: str) -> Table:
             _share(runs["hidden_share"]),
             value(_mean(runs["staleness_mean"])),
             value(_mean(runs["staleness_p95"])),
-            value(_mean(runs["consensus_distance"])),
+            *(
+                interval_cell(mean_interval(runs[f"distance_{when}_merge"], within=DISTANCE))
+                for when in ("before", "after")
+            ),
             text(_slowest(runs)),
             _share(runs["imbalance"]),
             _share(runs["cpu_share"]),
@@ -132,9 +139,10 @@ def details_table(pool: Pool, prefix: str) -> Table:
     return Table(
         name=f"{prefix}details",
         title="What explains them",
-        caption="Means over launches, no interval. Hidden: the share of its averages' time alone that a worker did not "
-        "wait for. Staleness in updates of others. The slowest rank is the one that computes longest, with the number "
-        "of launches in which it was; imbalance is by how much it exceeds the mean.",
+        caption="Means over launches; in brackets, for the distances, 95 % t intervals cut off at 0. Hidden: the share "
+        "of its averages' time alone that a worker did not wait for. Staleness in updates of others. The slowest rank "
+        "is the one that computes longest, with the number of launches in which it was; imbalance is by how much it "
+        "exceeds the mean.",
         header=(
             "problem",
             "strategy",
@@ -146,7 +154,8 @@ def details_table(pool: Pool, prefix: str) -> Table:
             "communication hidden",
             "staleness, mean",
             "staleness, 95th percentile",
-            "distance from the mean",
+            "distance from the mean before a merge",
+            "after it",
             "slowest rank",
             "imbalance",
             "CPU used of cores asked for",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cell import Cell
-from harness.record import Machine, Point, Record, Window, WorkerPart
+from harness.record import Machine, Merge, Point, Record, Window, WorkerPart
 
 _ids = itertools.count(1)
 MACHINE = Machine(
@@ -148,5 +148,9 @@ def comparison(times: dict[str, Sequence[float]], *, workers: int = 2) -> list[R
 _TOLD: dict[str, dict[str, Any]] = {  # what only some strategies' workers tell
     "hogwild": {"staleness_counts": [5, 90, 5]},
     "allreduce": {"average_alone_s": [0.01] * 5},
-    "delayed-averaging": {"average_alone_s": [0.01] * 5, "distances": [2.0, 1.0]},
+    "delayed-averaging": {
+        "average_alone_s": [0.01] * 5,
+        "distances": [2.0, 1.0],
+        "merges": [Merge(step=4, before=3.0, after=1.0), Merge(step=8, before=2.0, after=0.5)],
+    },
 }

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from harness.analysis.intervals import geometric_interval, mean_interval, share_interval
+from harness.analysis.intervals import SHARE, geometric_interval, mean_interval, share_interval
 
 
 def test_mean_interval_is_students():
@@ -14,6 +14,17 @@ def test_mean_interval_is_students():
     assert found.estimate == pytest.approx(2.0)
     assert found.high - 2.0 == pytest.approx(4.302653 / math.sqrt(3), rel=1e-6)
     assert (found.n, found.method) == (3, "t")
+
+
+def test_interval_of_accuracies_ends_at_100_percent():
+    # mean 0.99, deviation 0.01: the half width 4.302653 · 0.01/√3 = 0.024842 would pass 1
+    found = mean_interval([0.98, 0.99, 1.0], within=SHARE)
+    assert (found.low, found.estimate, found.high) == pytest.approx((0.965158, 0.99, 1.0), abs=1e-6)
+    assert mean_interval([0.0, 0.01, 0.02], within=SHARE).low == 0.0
+
+
+def test_interval_of_too_few_accuracies_stays_unknown():
+    assert not mean_interval([0.98, 1.0], within=SHARE).is_known
 
 
 def test_geometric_interval_is_students_on_logarithms():

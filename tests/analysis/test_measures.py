@@ -9,6 +9,7 @@ import pytest
 from harness.analysis.columns import FRAMES
 from harness.analysis.measures import rows_of
 from harness.cell import Cell
+from harness.record import Merge
 from tests.analysis.handmade import curve, failed, record, window, worker
 
 
@@ -170,6 +171,25 @@ def test_consensus_distance_is_the_root_mean_square_over_workers():
     assert made.run["consensus_distance"] == pytest.approx(math.sqrt(12.5) / 4)
 
 
+def test_distances_around_merges_are_root_mean_squares_over_workers():
+    merged = [[(3.0, 0.0), (0.0, 0.0)], [(4.0, 1.0), (1.0, 0.0)]]  # of each worker: before and after two merges
+    parts = [
+        worker(rank, merges=[Merge(step=8 * k, before=b, after=a) for k, (b, a) in enumerate(each, start=1)])
+        for rank, each in enumerate(merged)
+    ]
+    row = run_row(record({"strategy": "local-sgd", "workers": 2}, workers=parts))
+    assert row["distance_before_merge"] == pytest.approx((math.sqrt(12.5) + math.sqrt(0.5)) / 2)
+    assert row["distance_after_merge"] == pytest.approx(math.sqrt(0.5) / 2)
+
+
+@pytest.mark.parametrize("merges", [None, []])
+def test_distances_around_merges_are_missing_where_none_was_watched(merges):
+    parts = [worker(rank, merges=merges) for rank in range(2)]
+    row = run_row(record({"strategy": "local-sgd", "workers": 2}, workers=parts))
+    assert math.isnan(row["distance_before_merge"])
+    assert math.isnan(row["distance_after_merge"])
+
+
 def test_run_that_failed_after_training_has_no_curve_but_its_speed():
     parts = [worker(rank, distances=[1.0] * 4) for rank in range(2)]
     made = rows_of(failed({"strategy": "local-sgd", "workers": 2}, workers=parts), results="r")
@@ -182,3 +202,10 @@ def test_proportional_memory_needs_every_worker_to_tell():
     cell = {"strategy": "hogwild", "workers": 2}
     assert run_row(record(cell, workers=told))["pss_bytes"] == 150
     assert math.isnan(run_row(record(cell, workers=[told[0], worker(1)]))["pss_bytes"])
+
+
+def test_gpu_memory_is_the_sum_of_the_workers_peaks():
+    cell = {"strategy": "allreduce", "workers": 2, "device": "gpu"}
+    parts = [worker(0, gpu_memory_bytes=300), worker(1, gpu_memory_bytes=50)]
+    assert run_row(record(cell, workers=parts))["gpu_memory_bytes"] == 350
+    assert math.isnan(run_row(record())["gpu_memory_bytes"])  # a CPU

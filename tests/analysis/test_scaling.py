@@ -17,9 +17,9 @@ def run(workers, seconds, *, seed=0, **cell):
     )
 
 
-def found(tmp_path, *records):
+def found(tmp_path, *records, per="workers"):
     (pool,) = pools(load(folder_of(records, tmp_path)))
-    return efficiencies(pool.runs)
+    return efficiencies(pool.runs, per=per)
 
 
 def test_efficiency_is_throughput_over_workers_times_one(tmp_path):
@@ -42,6 +42,26 @@ def test_efficiency_of_a_fixed_global_batch_is_strong(tmp_path):
 
 def test_efficiency_needs_the_strategys_own_single_worker(tmp_path):
     assert found(tmp_path, record(), run(2, 1.0)) == []
+
+
+def test_efficiency_over_cores_is_against_one_core_whatever_its_division(tmp_path):
+    # One core: 100 samples/s; as two threads 125, as two workers 160, as two workers of two threads 200.
+    cells = {(1, 1): 1.0, (1, 2): 0.8, (2, 1): 1.25, (2, 2): 1.0}
+    runs = [run(workers, seconds, threads=threads) for (workers, threads), seconds in cells.items()]
+    rows = {(row.series, row.amount): row for row in found(tmp_path, *runs, per="cores")}
+    assert {key: row.interval.estimate for key, row in rows.items()} == pytest.approx(
+        {("allreduce threads=1", 2): 0.8, ("allreduce threads=2", 2): 0.625, ("allreduce threads=2", 4): 0.5}
+    )
+    assert {row.baseline for row in rows.values()} == {"allreduce threads=1"}
+    by_workers = {row.series: row.interval.estimate for row in found(tmp_path, *runs)}
+    assert by_workers == pytest.approx({"allreduce threads=1": 0.8, "allreduce threads=2": 0.8})
+
+
+def test_efficiency_over_gpus_is_of_runs_on_gpus(tmp_path):
+    gpus = [run(workers, seconds, device="gpu") for workers, seconds in ((1, 0.1), (4, 0.125))]
+    (row,) = found(tmp_path, *gpus, run(1, 1.0), run(2, 1.0), per="num_gpus")
+    assert (row.series, row.amount) == ("allreduce gpu", 4)
+    assert row.interval.estimate == pytest.approx(0.8)
 
 
 def test_efficiency_above_one_is_flagged_only_with_an_interval(tmp_path):

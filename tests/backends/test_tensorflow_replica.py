@@ -107,3 +107,7 @@ def test_prepare_refuses_another_number_of_threads_in_a_running_process() -> Non
         ValueError, match=r"threads: 2 and GPUs \[\] are asked for, but TensorFlow already runs .* with 1 threads"
     ):
         prepare(num_threads=2)
+
+
+def test_peak_gpu_memory_is_unknown_on_a_cpu(digits: Dataset) -> None:
+    assert replica(digits).peak_gpu_bytes() is None

@@ -169,7 +169,7 @@ def test_every_panel_comes_as_svg_and_png_and_csv(report):
     by_kind = {kind: {path.stem for path in (report / "figures").glob(f"*.{kind}")} for kind in ("svg", "png", "csv")}
     assert by_kind["svg"] == by_kind["png"] == by_kind["csv"]
     figures = "speed-up time-to-target accuracy-over-time accuracy-over-samples throughput efficiency where-time-goes"
-    more = "time-against-accuracy staleness consensus memory"
+    more = "time-against-accuracy staleness merges consensus memory"
     assert by_kind["svg"] == {f"{figure}-cnn-on-digits" for figure in f"{figures} {more}".split()}
 
 
@@ -179,6 +179,12 @@ def test_figures_draw_the_frames_numbers(report):
     of_hogwild = runs[(runs["strategy"] == "hogwild") & (runs["workers"] == 2)]["time_to_target_s"]
     assert drawn.loc[("hogwild", 2), "estimate"] == pytest.approx(of_hogwild.prod() ** (1 / 3))
     assert drawn.loc[("hogwild", 2), "n"] == 3
+
+
+def test_distances_around_merges_are_drawn_apart(report):
+    drawn = pd.read_csv(report / "figures" / "merges-cnn-on-digits.csv").set_index(["series", "when"])
+    assert drawn["estimate"].to_dict() == {("delayed-averaging", "before"): 2.5, ("delayed-averaging", "after"): 0.75}
+    assert set(drawn["n"]) == {3}
 
 
 def test_data_are_the_frames(report):

@@ -1,0 +1,117 @@
+"""Figures of how it scales: throughput and efficiency over workers, cores or GPUs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from harness.analysis.comparable import units
+from harness.analysis.intervals import CONFIDENCE, geometric_interval
+from harness.analysis.scaling import Resource, efficiencies
+from harness.report import drawing
+from harness.report.drawing import labelled_height_in
+from harness.report.material import Figure, Material, by_problem, interval_frame, launches, panel_name
+from harness.report.style import GROUND, INK, Panel, canvas, finished, titled
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """What a figure has on its x axis."""
+
+    column: Resource
+    one: str  # of it
+    label: str  # of the axis
+
+
+WORKERS = Scale(column="workers", one="worker", label="workers")
+CORES = Scale(column="cores", one="core", label="cores (workers × threads of each)")
+GPUS = Scale(column="num_gpus", one="GPU", label="GPUs (one a worker)")
+
+
+def scale_of(runs: pd.DataFrame) -> Scale:
+    """GPUs where all runs are on them, cores where runs divide them among workers and threads differently."""
+    if (runs["num_gpus"] > 0).all():
+        return GPUS
+    return CORES if runs["threads"].nunique() > 1 else WORKERS
+
+
+def throughput(given: Material) -> Figure:
+    scale = scale_of(given.pool.runs)
+    panels = []
+    for problem, runs in given.pool.runs.groupby("problem", sort=True):
+        if runs["samples_per_s"].isna().all():
+            continue
+        each = list(units(runs))
+        data = interval_frame(
+            [(series, workers, geometric_interval(part["samples_per_s"])) for (_, series, workers), part in each]
+        ).assign(**{scale.column: [part[scale.column].iloc[0] for _, part in each]})
+        panels.append(_over(given, str(problem), data, scale, name="throughput", unit="samples/s, all workers"))
+    return Figure(
+        name="throughput",
+        title=f"Throughput by {scale.one}s",
+        caption=f"Samples trained per second by all workers, in steady state, over {scale.label}: geometric mean and "
+        f"{CONFIDENCE:.0%} t interval over launches ({launches(given)}).",
+        panels=tuple(panels),
+    )
+
+
+def scaling(given: Material) -> Figure:
+    scale = scale_of(given.pool.runs)
+    panels = []
+    for problem, rows in by_problem(efficiencies(given.pool.runs, per=scale.column)):
+        data = interval_frame([(row.series, row.workers, row.interval) for row in rows])
+        data[scale.column] = [row.amount for row in rows]
+        singles = pd.DataFrame({"series": sorted({row.baseline for row in rows}), "workers": 1, "estimate": 1.0})
+        singles[scale.column] = 1
+        data = pd.concat([singles, data], ignore_index=True).sort_values(["series", scale.column])
+        kinds = " and ".join(sorted({row.kind for row in rows}))
+        panels.append(_over(given, problem, data, scale, name="efficiency", unit=f"efficiency, {kinds} scaling"))
+    return Figure(
+        name="efficiency",
+        title="Scaling efficiency",
+        caption=f"Throughput over that of the same strategy with one {scale.one} times the {scale.one}s, paired by "
+        f"seed: geometric mean and {CONFIDENCE:.0%} t interval ({launches(given)}), over {scale.label}. Weak scaling "
+        "keeps each worker's batch, strong scaling the global one.",
+        panels=tuple(panels),
+    )
+
+
+def _over(given: Material, problem: str, data: pd.DataFrame, scale: Scale, *, name: str, unit: str) -> Panel:
+    """Estimates with intervals over the scale's column, one line a series."""
+    counts = sorted(data[scale.column].unique())
+    with canvas(height_in=labelled_height_in(data["series"].unique())) as (figure, axes):
+        ends = []
+        top = drawing.ceiling(data["estimate"], data["high"])
+        axes.set_ylim(0, top)
+        series_names = sorted(data["series"].unique())
+        for position, series in enumerate(series_names):
+            rows = data[data["series"] == series].sort_values(scale.column)
+            look = given.looks[series]
+            # Categories, shifted a little apart so that intervals do not hide one another.
+            x = np.array([counts.index(count) for count in rows[scale.column]], dtype=float)
+            x += (position - (len(series_names) - 1) / 2) * 0.05
+            axes.plot(x, rows["estimate"], color=look.colour, linestyle=look.dash, linewidth=1.6, marker=look.marker,
+                      markersize=5.5, markeredgecolor=GROUND)  # fmt: skip
+            axes.vlines(x, rows["low"], rows["high"].clip(upper=top), color=look.colour, linewidth=1.6, alpha=0.7)
+            cut = x[(rows["high"] > top).to_numpy()]
+            axes.plot(cut, [top] * len(cut), linestyle="", marker="^", color=look.colour, markersize=6, clip_on=False)
+            ends.append((str(series), look, float(x[-1]), float(rows["estimate"].iloc[-1])))
+        axes.set_xlim(-0.3, len(counts) - 0.7)
+        axes.set_xticks(range(len(counts)), [str(count) for count in counts])
+        axes.set_xlabel(scale.label)
+        axes.set_ylabel(unit)
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        if top >= drawing.MIN_GROUPED:
+            axes.yaxis.set_major_formatter(drawing.GROUPED)
+        if name == "efficiency":
+            axes.axhline(1, color=INK, linewidth=0.8, linestyle=":")
+            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.grid(visible=False, axis="x")
+        titled(figure, problem)
+        drawing.label_ends(axes, ends)
+        return finished(
+            figure, name=panel_name(given, name, problem), data=data, alt=f"{unit} over {scale.one}s for {problem}"
+        )

@@ -1,0 +1,28 @@
+"""A figure of hand-made records, without the page around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from harness.analysis import load_all
+from harness.analysis.comparable import pools
+from harness.record import Record
+from harness.report.material import Figure, Material, material
+from harness.report.style import looks, themed
+from tests.analysis.handmade import folder_of
+
+
+def material_of(tmp_path: Path, runs: Sequence[Record]) -> Material:
+    results = load_all(folder_of(runs, tmp_path))
+    (pool,) = pools(results.runs)
+    return material(results, pool, [], looks(pool.runs), "")
+
+
+def drawn(figure: Callable[[Material], Figure], given: Material) -> pd.DataFrame:
+    """The data of its only panel."""
+    with themed():
+        (panel,) = figure(given).panels
+    return panel.data

@@ -1,0 +1,86 @@
+"""What a figure draws of several launches is their mean with its interval, cut off where the quantity ends."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from harness.report.costs import consensus, staleness, where_time_goes
+from harness.report.outcomes import accuracy_over, time_against_accuracy
+from tests.analysis.handmade import curve, record, window, worker
+from tests.report.drawn import drawn, material_of
+
+T_OF_3 = 4.302653 / math.sqrt(3)  # half width of a t interval of three launches, in deviations
+
+
+def accuracy_over_time(given):
+    return accuracy_over(given, x="time_s", unit="s", name="accuracy-over-time", title="")
+
+
+def of_accuracies(tmp_path, *accuracies):
+    return material_of(tmp_path, [record({"seed": s}, curve=curve((0.5, a))) for s, a in enumerate(accuracies)])
+
+
+def test_accuracy_over_time_has_an_interval_that_ends_at_100_percent(tmp_path):
+    last = drawn(accuracy_over_time, of_accuracies(tmp_path, 0.98, 0.99, 1.0)).iloc[-1]
+    assert last["accuracy"] == pytest.approx(0.99)
+    assert last["low"] == pytest.approx(0.99 - T_OF_3 * 0.01, rel=1e-6)
+    assert (last["high"], last["n"]) == (1.0, 3)
+
+
+def test_accuracy_of_two_launches_has_no_band(tmp_path):
+    last = drawn(accuracy_over_time, of_accuracies(tmp_path, 0.98, 1.0)).iloc[-1]
+    assert last["accuracy"] == pytest.approx(0.99)
+    assert math.isnan(last["low"])
+
+
+def test_time_against_accuracy_has_both_intervals(tmp_path):
+    (row,) = drawn(time_against_accuracy, of_accuracies(tmp_path, 0.98, 0.99, 1.0)).to_dict("records")
+    assert row["accuracy_low"] == pytest.approx(0.99 - T_OF_3 * 0.01, rel=1e-6)
+    assert row["accuracy_high"] == 1.0
+    assert (row["train_s_low"], row["train_s"], row["train_s_high"]) == pytest.approx((10.0, 10.0, 10.0))
+
+
+def test_where_time_goes_has_an_interval_for_each_share(tmp_path):
+    runs = [
+        record({"seed": seed}, workers=[worker(windows=[window(k, exposed_s=exposed_s) for k in range(10)])])
+        for seed, exposed_s in enumerate((0.1, 0.2, 0.3))
+    ]
+    data = drawn(where_time_goes, material_of(tmp_path, runs)).set_index("phase")
+    assert data["estimate"].to_dict() == pytest.approx(
+        {"computing": 0.7, "exposed communication": 0.2, "waiting for data": 0.1}
+    )
+    assert data.loc["exposed communication", "high"] == pytest.approx(0.2 + T_OF_3 * 0.1, rel=1e-6)
+    assert data.loc["exposed communication", "low"] == 0.0  # 0.2 − 0.25
+    assert data.loc["computing", "high"] == pytest.approx(0.7 + T_OF_3 * 0.1, rel=1e-6)
+
+
+def test_staleness_is_the_mean_share_of_launches_that_differ_in_length(tmp_path):
+    # Of updates that met none: 1/2, 3/5 and 7/10, whatever their number. A staleness that a launch lacks has share 0.
+    counts = [[5, 5, 0], [60, 0, 40], [7, 3, 0]]
+    runs = [
+        record(
+            {"strategy": "hogwild", "workers": 2, "seed": seed},
+            workers=[worker(0, staleness_counts=each), worker(1, staleness_counts=each)],
+        )
+        for seed, each in enumerate(counts)
+    ]
+    data = drawn(staleness, material_of(tmp_path, runs)).set_index("staleness")
+    assert data["share"].to_dict() == pytest.approx({0: 0.6, 1: 0.8 / 3, 2: 0.4 / 3})
+    assert data.loc[0, "high"] == pytest.approx(0.6 + T_OF_3 * 0.1, rel=1e-6)
+    assert data.loc[2, "low"] == 0.0
+
+
+def test_drift_has_an_interval_that_ends_at_0(tmp_path):
+    runs = [
+        record(
+            {"strategy": "local-sgd", "workers": 2, "seed": seed},
+            curve=curve((0.5,)),
+            workers=[worker(rank, distances=[distance]) for rank in range(2)],
+        )
+        for seed, distance in enumerate((1.0, 2.0, 3.0))
+    ]
+    (row,) = drawn(consensus, material_of(tmp_path, runs)).to_dict("records")
+    assert (row["low"], row["consensus_distance"]) == pytest.approx((0.0, 2.0))
+    assert row["high"] == pytest.approx(2.0 + T_OF_3, rel=1e-6)
