@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from harness.backends import tensorflow_layers, tensorflow_replica
 from harness.cell import Cell
-from harness.parity import FRAMEWORKS, Difference, Steps, compare, parity, train, worst
+from harness.parity import FRAMEWORKS, Steps, compare, parity, train, worst
+from harness.parity_record import Difference
 from harness.registry import PREPARATIONS, REPLICAS, load
 from harness.sampling import Sampler
 from harness.workloads.data import load_digits
