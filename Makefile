@@ -13,8 +13,9 @@ setup:  ## the environment in .venv: exact pins, Horovod built once and cached
 	@$(PYTHON) -m harness.bootstrap
 
 bench: setup  ## the quick suite and its report, in about ten minutes
-	@$(BIN)/hvdbench run suites/quick.yaml; code=$$?; test $$code -le 1 || exit $$code; \
-	$(BIN)/hvdbench report results/quick -o reports/quick || exit $$?; exit $$code
+	@$(BIN)/hvdbench run suites/quick.yaml; run=$$?; test $$run -le 1 || exit $$run; \
+	$(BIN)/hvdbench parity --dataset digits --results results/quick; parity=$$?; test $$parity -le 1 || exit $$parity; \
+	$(BIN)/hvdbench report results/quick -o reports/quick || exit $$?; exit $$((run | parity))
 
 test: setup lint  ## lint and all tests
 	@$(BIN)/python -m pytest

@@ -152,6 +152,9 @@ def parity_(
     workload: Annotated[str | None, typer.Argument(metavar="[WORKLOAD]", help="every parameter of this one")] = None,
     dataset: Annotated[str | None, typer.Option(metavar="NAME", help="only this data set")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of weights and batches")] = 0,
+    results: Annotated[
+        Path | None, typer.Option("--results", metavar="DIR", help="keeps the figures there too, for `report`")
+    ] = None,
 ) -> None:
     """How far PyTorch and TensorFlow differ on the same weights and batches; exit code 1 when a bar is missed."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's remarks on this CPU are no part of the table
@@ -161,7 +164,7 @@ def parity_(
     from harness.suite import describe
 
     try:
-        agree = show_parity(workload, dataset, seed)
+        agree = show_parity(workload, dataset, seed, results)
     except ParityError as error:
         _refuse(f"parity: {error}")
     except ValidationError as error:

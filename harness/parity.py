@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness import registry
 from harness.cell import Cell
+from harness.machine import describe_machine, installed_versions, revision
+from harness.parity_record import Difference, Kind, ParityRecord
 from harness.protocols import Replica
 from harness.sampling import Sampler
 from harness.workloads.layers import Parameter, parameters_of
@@ -23,22 +25,6 @@ from harness.workloads.registry import MODELS, load_dataset
 FRAMEWORKS = ("torch", "tensorflow")
 NUM_STEPS = 20
 FIRST_LOSS_BAR, GRADIENT_BAR, LOSSES_BAR = 1e-5, 1e-4, 1e-3
-
-Kind = Literal["first loss", "gradient", "losses"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """One comparison, relative to the first framework's value."""
-
-    kind: Kind
-    of: str  # the parameter whose gradient it is, else empty
-    relative: float
-    bar: float
-
-    @property
-    def holds(self) -> bool:
-        return self.relative <= self.bar  # a NaN does not
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +75,23 @@ def compare(ours: Steps, theirs: Steps, parameters: Sequence[Parameter]) -> list
 def worst(differences: Sequence[Difference], kind: Kind) -> Difference:
     """The one that comes nearest to its bar, or passes it furthest."""
     return max((each for each in differences if each.kind == kind), key=lambda each: _badness(each.relative))
+
+
+def record_of(cell: Cell, differences: Sequence[Difference]) -> ParityRecord:
+    """What is kept of a comparison made here and now."""
+    return ParityRecord(
+        measured_at=datetime.now(UTC),
+        workload=cell.workload,
+        dataset=cell.dataset,
+        seed=cell.seed,
+        num_steps=NUM_STEPS,
+        first_loss=worst(differences, "first loss"),
+        worst_gradient=worst(differences, "gradient"),
+        losses=worst(differences, "losses"),
+        machine=describe_machine(),
+        versions=installed_versions(),
+        revision=revision(),
+    )
 
 
 def _badness(relative: float) -> float:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from rich.table import Table
 
 from harness.cell import Cell
 from harness.feasible import first_obstacle
 from harness.launchers.hosts import this_machine
-from harness.parity import FRAMEWORKS, NUM_STEPS, Difference, parity, worst
+from harness.parity import FRAMEWORKS, NUM_STEPS, parity, record_of
+from harness.parity_record import Difference, ParityRecord, append_parity, verdict
 from harness.progress import console
 
 WORKLOADS, DATASETS = ("fnn", "cnn", "rnn"), ("digits", "fashion-mnist")
@@ -19,12 +21,14 @@ class ParityError(Exception):
     """The frameworks cannot be compared here; the message says what mends that."""
 
 
-def show_parity(workload: str | None, dataset: str | None, seed: int) -> bool:
+def show_parity(workload: str | None, dataset: str | None, seed: int, results: Path | None = None) -> bool:
     """Prints one row a workload and data set, or one a parameter where a workload is named; whether all bars hold.
 
-    Raises ParityError when what was asked for cannot run here; a data set nobody asked for by name is passed over.
+    results: the folder that keeps what was found, each comparison as soon as it is made. Raises ParityError when what
+    was asked for cannot run here (a data set nobody asked for by name is passed over), ResultsError when that folder
+    cannot be written to.
     """
-    results: list[tuple[Cell, list[Difference]]] = []
+    compared: list[tuple[ParityRecord, list[Difference]]] = []
     for cell in _cells(workload, dataset, seed):
         obstacle = first_obstacle([cell.model_copy(update={"framework": name}) for name in FRAMEWORKS], this_machine())
         if obstacle and (dataset is not None or cell.dataset == DATASETS[0]):
@@ -32,13 +36,17 @@ def show_parity(workload: str | None, dataset: str | None, seed: int) -> bool:
         if obstacle:
             console().print(f"not compared: {obstacle}", highlight=False, soft_wrap=True)
             continue
-        results.append((cell, parity(cell)))
+        differences = parity(cell)
+        record = record_of(cell, differences)
+        if results is not None:
+            append_parity(results, record)
+        compared.append((record, differences))
     if workload is None:
-        console().print(_overview(results))
+        console().print(_overview([record for record, _ in compared]))
     else:
-        for cell, differences in results:
-            console().print(_in_full(cell, differences))
-    return all(each.holds for _, differences in results for each in differences)
+        for record, differences in compared:
+            console().print(_in_full(record, differences))
+    return all(record.holds for record, _ in compared)
 
 
 def _cells(workload: str | None, dataset: str | None, seed: int) -> Iterator[Cell]:
@@ -54,22 +62,23 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _overview(results: list[tuple[Cell, list[Difference]]]) -> Table:
+def _overview(records: Sequence[ParityRecord]) -> Table:
     table = _table("workload", "data", "first loss", "worst gradient", "of", f"losses over {NUM_STEPS} steps", "")
-    for cell, differences in results:
-        first, gradient, losses = (worst(differences, kind) for kind in ("first loss", "gradient", "losses"))
-        numbers = [f"{each.relative:.1e} (≤ {each.bar:.0e})" for each in (first, gradient, losses)]
-        verdict = _verdict(all(each.holds for each in differences))
-        table.add_row(cell.workload, cell.dataset, numbers[0], numbers[1], gradient.of, numbers[2], verdict)
+    for record in records:
+        table.add_row(
+            record.workload,
+            record.dataset,
+            record.first_loss.in_words(),
+            record.worst_gradient.in_words(),
+            record.worst_gradient.of,
+            record.losses.in_words(),
+            verdict(record.holds),
+        )
     return table
 
 
-def _in_full(cell: Cell, differences: list[Difference]) -> Table:
-    table = _table(f"{cell.workload}, {cell.dataset}", "difference", "bar", "")
+def _in_full(record: ParityRecord, differences: Sequence[Difference]) -> Table:
+    table = _table(f"{record.workload}, {record.dataset}", "difference", "bar", "")
     for each in differences:
-        table.add_row(f"{each.kind} {each.of}".strip(), f"{each.relative:.1e}", f"{each.bar:.0e}", _verdict(each.holds))
+        table.add_row(f"{each.kind} {each.of}".strip(), f"{each.relative:.1e}", f"{each.bar:.0e}", verdict(each.holds))
     return table
-
-
-def _verdict(holds: bool) -> str:
-    return "holds" if holds else "DIFFERS"

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -29,12 +29,14 @@ class ResultsError(Exception):
     """A results folder that cannot be used; the message names the file and what to do."""
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """The base of what is read back from results folders."""
+
     # A diverged run's losses are "Infinity" and "NaN": JSON has no such numbers, and null would not be read back.
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
-class Window(_Part):
+class Window(Part):
     """Consecutive steps of one worker between two fences. Times count from the start of training."""
 
     start_s: float
@@ -50,7 +52,7 @@ class Window(_Part):
     step_max_s: float
 
 
-class Merge(_Part):
+class Merge(Part):
     """This worker's distance ‖x_i − x̄‖₂ from the workers' mean just before and just after it merged what arrived."""
 
     step: int  # of this worker, at whose end it merged
@@ -58,7 +60,7 @@ class Merge(_Part):
     after: float
 
 
-class WorkerPart(_Part):
+class WorkerPart(Part):
     """What one worker measured."""
 
     rank: int
@@ -90,7 +92,7 @@ class WorkerPart(_Part):
     settings: dict[str, str]  # Horovod, MPI, thread and framework settings in force, and how the fabric works
 
 
-class Point(_Part):
+class Point(Part):
     """The evaluated model at one moment."""
 
     step: int  # of each worker
@@ -101,7 +103,7 @@ class Point(_Part):
     accuracy: float
 
 
-class Machine(_Part):
+class Machine(Part):
     """Where a run took place. `fingerprint` is equal for machines whose timings may be compared."""
 
     fingerprint: str
@@ -113,7 +115,7 @@ class Machine(_Part):
     load_1min: float
 
 
-class Record(_Part):
+class Record(Part):
     """One run of one cell."""
 
     schema_version: int = SCHEMA_VERSION
@@ -169,11 +171,7 @@ class ResultsFolder:
             os.fsync(sink.fileno())
         path = self.path / f"{record.key}-{record.id}.json"
         staged.rename(path)
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self.path)
         return path
 
     @contextmanager
@@ -193,20 +191,43 @@ class ResultsFolder:
 def read_record(path: Path) -> Record:
     """Raises ResultsError that names the file when it is unreadable, no record, or of a newer schema."""
     try:
-        content: Any = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        content = path.read_bytes()
+    except OSError as error:
         raise ResultsError(f"{path}: unreadable ({error}); move it away to go on") from None
+    return parsed(Record, content, where=str(path), newest=SCHEMA_VERSION)
+
+
+_Stored = TypeVar("_Stored", bound=Part)
+
+
+def parsed(model: type[_Stored], text: bytes, *, where: str, newest: int) -> _Stored:
+    """What was stored as this JSON, of the schema `newest` or an older one.
+
+    Raises ResultsError that begins with `where` when it is no JSON, nothing of that kind, or of a newer schema.
+    """
+    try:
+        content: Any = json.loads(text)
+    except ValueError as error:
+        raise ResultsError(f"{where}: unreadable ({error}); move it away to go on") from None
     version = content.get("schema_version") if isinstance(content, dict) else None
     if not isinstance(version, int):
-        raise ResultsError(f"{path}: schema_version: missing; not a record of hvdbench, move it away to go on")
-    if version > SCHEMA_VERSION:
+        raise ResultsError(f"{where}: schema_version: missing; not a record of hvdbench, move it away to go on")
+    if version > newest:
         raise ResultsError(
-            f"{path}: schema_version: {version}; allowed: up to {SCHEMA_VERSION}: a newer hvdbench wrote it, "
-            "update this one"
+            f"{where}: schema_version: {version}; allowed: up to {newest}: a newer hvdbench wrote it, update this one"
         )
     try:
-        return Record.model_validate(content)
+        return model.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ResultsError(f"{path}: {where}: {first['msg']}; move it away to go on") from None
+        field = ".".join(str(part) for part in first["loc"])
+        raise ResultsError(f"{where}: {field}: {first['msg']}; move it away to go on") from None
+
+
+def sync_folder(path: Path) -> None:
+    """Returns when the names in this folder would outlive a power cut."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -10,11 +10,13 @@ import tensorflow as tf
 
 from harness.backends import tensorflow_layers, tensorflow_replica
 from harness.cell import Cell
-from harness.parity import FRAMEWORKS, Difference, Steps, compare, parity, train, worst
+from harness.parity import FRAMEWORKS, Steps, compare, parity, train, worst
+from harness.parity_record import Difference
 from harness.registry import PREPARATIONS, REPLICAS, load
 from harness.sampling import Sampler
-from harness.workloads.data import load_digits
+from harness.workloads.data import Dataset
 from harness.workloads.layers import Parameter
+from harness.workloads.registry import load_dataset
 
 DIGITS = ["fnn", "cnn", "rnn"]
 
@@ -71,24 +73,48 @@ def test_parity_finds_a_bias_that_learns_at_twice_the_rate(monkeypatch: pytest.M
     assert worst(differences, "gradient").relative == pytest.approx(1.0, abs=1e-4)
 
 
-@pytest.mark.parametrize(("workload", "num_steps"), [("fnn", 300), ("cnn", 150), ("rnn", 450)])
-def test_final_accuracies_agree_within_the_spread_of_seeds(workload: str, num_steps: int) -> None:
-    """The mean over seeds differs by less than the seeds do among themselves."""
-    digits = load_digits()
-    accuracies: dict[str, list[float]] = {name: [] for name in FRAMEWORKS}
-    for seed in range(3):
-        for name in FRAMEWORKS:
-            each = cell(workload, seed=seed)
-            load(PREPARATIONS[name])(num_threads=1)
-            replica = load(REPLICAS[name])(each, digits, local_rank=0)
-            sampler = Sampler(
-                num_samples=len(digits.train), batch_size=each.batch_size, num_workers=1, rank=0, seed=seed
-            )
-            train(replica, [sampler.indices(step) for step in range(num_steps)])
-            accuracies[name].append(replica.evaluate(replica.weights())[1])
-    ours, theirs = (np.array(accuracies[name]) for name in FRAMEWORKS)
-    assert ours.min() > 0.9
-    assert abs(ours.mean() - theirs.mean()) <= max(np.ptp(ours), 1 / len(digits.test))
+def final_accuracy(each: Cell, dataset: Dataset, num_steps: int) -> float:
+    """On the held-out set, after so many plain steps in the cell's framework."""
+    load(PREPARATIONS[each.framework])(num_threads=1)
+    replica = load(REPLICAS[each.framework])(each, dataset, local_rank=0)
+    sampler = Sampler(num_samples=len(dataset.train), batch_size=each.batch_size, num_workers=1, rank=0, seed=each.seed)
+    train(replica, [sampler.indices(step) for step in range(num_steps)])
+    return replica.evaluate(replica.weights())[1]
+
+
+# On Fashion-MNIST 6 to 21 % of an epoch. Rounding already leads the RNN's runs apart there, hence more seeds: of equal
+# frameworks whose runs share nothing, the means differ by more than the range in 15 % of cases with 3, in 2 % with 5.
+@pytest.mark.parametrize(
+    ("workload", "dataset", "num_steps", "num_seeds", "least"),
+    [
+        ("fnn", "digits", 300, 3, 0.9),
+        ("cnn", "digits", 150, 3, 0.9),
+        ("rnn", "digits", 450, 3, 0.9),
+        pytest.param("fnn", "fashion-mnist", 200, 3, 0.65, marks=pytest.mark.needs_fashion_mnist),
+        pytest.param("cnn", "fashion-mnist", 60, 3, 0.65, marks=pytest.mark.needs_fashion_mnist),
+        pytest.param("rnn", "fashion-mnist", 150, 5, 0.65, marks=pytest.mark.needs_fashion_mnist),
+    ],
+)
+def test_final_accuracies_agree_within_the_spread_of_seeds(
+    workload: str, dataset: str, num_steps: int, num_seeds: int, least: float
+) -> None:
+    """The mean over seeds differs by less than the seeds do among themselves.
+
+    Compared is the held-out accuracy after the last step: PyTorch's mean minus TensorFlow's, both over the same seeds
+    (of weights and batches), with the range of PyTorch's accuracies, or one held-out image where that is more.
+    """
+    images = load_dataset(dataset, None)
+    ours, theirs = (
+        np.array(
+            [
+                final_accuracy(cell(workload, dataset, framework=name, seed=seed), images, num_steps)
+                for seed in range(num_seeds)
+            ]
+        )
+        for name in FRAMEWORKS
+    )
+    assert ours.min() > least
+    assert abs(ours.mean() - theirs.mean()) <= max(np.ptp(ours), 1 / len(images.test))
 
 
 BIAS = (

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness import feasible, parity_table
-from harness.parity import Difference
+from harness.parity_record import Difference, load_parity
 from harness.parity_table import ParityError, show_parity
 from tests.command import hvdbench
 
@@ -22,26 +23,42 @@ def test_table_of_one_workload_has_a_row_a_parameter(capsys: pytest.CaptureFixtu
     assert "DIFFERS" not in printed
 
 
-def test_table_says_what_differs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def differing(cell: Any) -> list[Difference]:
-        return [
-            Difference(kind="first loss", of="", relative=0.0, bar=1e-5),
-            Difference(kind="gradient", of="1.bias", relative=1.0, bar=1e-4),
-            Difference(kind="losses", of="", relative=2e-4, bar=1e-3),
-        ]
+def found(cell: Any, bias: float = 0.0) -> list[Difference]:
+    return [
+        Difference(kind="first loss", of="", relative=0.0, bar=1e-5),
+        Difference(kind="gradient", of="1.kernel", relative=1e-7, bar=1e-4),
+        Difference(kind="gradient", of="1.bias", relative=bias, bar=1e-4),
+        Difference(kind="losses", of="", relative=2e-4, bar=1e-3),
+    ]
 
-    monkeypatch.setattr(parity_table, "parity", differing)
+
+def test_table_says_what_differs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(parity_table, "parity", lambda cell: found(cell, bias=1.0))
     assert not show_parity(None, "digits", seed=0)
     printed = capsys.readouterr().out
     assert printed.count("DIFFERS") == 3  # fnn, cnn, rnn
     assert "1.bias" in printed
 
 
+def test_results_folder_keeps_a_line_of_each_workload_with_its_worst_gradient(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(parity_table, "parity", lambda cell: found(cell, bias=1.0))
+    show_parity(None, "digits", seed=7, results=tmp_path)
+    kept = load_parity(tmp_path)
+    assert [(each.workload, each.dataset, each.seed) for each in kept] == [
+        (name, "digits", 7) for name in ("fnn", "cnn", "rnn")
+    ]
+    assert [each.worst_gradient.of for each in kept] == ["1.bias"] * 3
+    assert {"torch", "tensorflow-cpu"} <= set(kept[0].versions)
+    assert not kept[0].holds
+
+
 def test_a_data_set_that_is_not_here_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(feasible, "find_fashion_mnist", lambda: None)
-    monkeypatch.setattr(parity_table, "parity", lambda cell: [])
+    monkeypatch.setattr(parity_table, "parity", found)
     assert show_parity("fnn", None, seed=0)
     assert "not compared: " in capsys.readouterr().out
     with pytest.raises(ParityError, match="fashion-mnist is not on this machine: apt-get install"):

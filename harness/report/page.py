@@ -20,9 +20,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.analysis.comparable import Pool, pools, why_split
 from harness.analysis.loading import FRAME_NAMES, Results, load_all
+from harness.parity_record import newest_parity
 from harness.record import ResultsError
 from harness.report.figures import figures
 from harness.report.material import Figure, material
+from harness.report.parity import frameworks_sentence, frameworks_table
 from harness.report.style import looks, themed
 from harness.report.tables import Table, details_table, markdown, parity_table, summary_table
 from harness.report.verdict import Finding, comparisons, findings, warnings
@@ -53,6 +55,7 @@ def write_report(folders: Sequence[str | Path], out: str | Path) -> Path:
     results = load_all(*folders)
     if results.runs.empty:
         raise ResultsError(f"{', '.join(map(str, folders))}: no record in it; `hvdbench run SUITE` makes some")
+    compared = newest_parity(map(Path, folders))
     target = Path(out)
     sections = sections_of(results)
     (target / "figures").mkdir(parents=True, exist_ok=True)
@@ -67,8 +70,10 @@ def write_report(folders: Sequence[str | Path], out: str | Path) -> Path:
         frame: pd.DataFrame = getattr(results, name)
         frame.to_parquet(target / "data" / f"{name}.parquet", index=False)
     results.runs.to_csv(target / "data" / "runs.csv", index=False, lineterminator="\n")
-    context = {"sections": sections, "split": why_split(results.runs), "runs": results.runs,
-               "names": sorted(results.runs["results"].unique()), "made_at": datetime.now(UTC)}  # fmt: skip
+    names = sorted(results.runs["results"].unique())
+    context = {"sections": sections, "split": why_split(results.runs), "runs": results.runs, "names": names,
+               "frameworks": frameworks_table(compared), "frameworks_sentence": frameworks_sentence(compared, names[0]),
+               "made_at": datetime.now(UTC)}  # fmt: skip
     (target / SUMMARY).write_text(_environment().get_template("summary.md").render(context), encoding="utf-8")
     page = target / PAGE
     page.write_text(_render_page(context), encoding="utf-8")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from harness.cell import Cell
+from harness.parity_record import Difference, ParityRecord
 from harness.record import Machine, Merge, Point, Record, Window, WorkerPart
 
 _ids = itertools.count(1)
@@ -121,6 +123,24 @@ def failed(cell: dict[str, Any] | None = None, **changes: Any) -> Record:
         "weights_sha256": None,
     }
     return record(cell, **{**given, **changes})
+
+
+def parity_record(**changes: Any) -> ParityRecord:
+    """The CNN on digits, every difference below its bar, unless told otherwise."""
+    given: dict[str, Any] = {
+        "measured_at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "workload": "cnn",
+        "dataset": "digits",
+        "seed": 0,
+        "num_steps": 20,
+        "first_loss": Difference(kind="first loss", of="", relative=0.0, bar=1e-5),
+        "worst_gradient": Difference(kind="gradient", of="0.kernel", relative=3e-7, bar=1e-4),
+        "losses": Difference(kind="losses", of="", relative=2e-7, bar=1e-3),
+        "machine": MACHINE,
+        "versions": {"torch": "2.13.0", "tensorflow-cpu": "2.21.0"},
+        "revision": "0123456789ab",
+    }
+    return ParityRecord(**{**given, **changes})
 
 
 def folder_of(records: Sequence[Record], path: Path) -> Path:

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from harness.analysis import load_all
+from harness.parity_record import PARITY_FILE, Difference, append_parity
 from harness.record import ResultsError
 from harness.report import write_report
-from tests.analysis.handmade import MACHINE, comparison, failed, folder_of, reached_after, record
+from tests.analysis.handmade import MACHINE, comparison, failed, folder_of, parity_record, reached_after, record
 from tests.report import browser
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>`$(touch /tmp/x)`|[a](javascript:alert(3))\n# b"
@@ -43,7 +44,11 @@ def hostile_report(tmp_path_factory):
     said = {"machine": machine, "suite": HOSTILE, "versions": {"torch": HOSTILE}, "revision": HOSTILE}
     runs = [one.model_copy(update=said) for one in comparison(TIMES)]
     broken = failed(log_tail=HOSTILE, reason=HOSTILE, command=[HOSTILE], **said)
-    return write_report([folder_of([*runs, broken, record()], base / "<b>quick")], base / "out").parent
+    folder = folder_of([*runs, broken, record()], base / "<b>quick")
+    of_parameter = Difference(kind="gradient", of=HOSTILE, relative=1.0, bar=1e-4)
+    del said["suite"]
+    append_parity(folder, parity_record(workload=HOSTILE, dataset=HOSTILE, worst_gradient=of_parameter, **said))
+    return write_report([folder], base / "out").parent
 
 
 def needs_chromium(test):
@@ -219,3 +224,53 @@ def test_report_of_nothing_is_refused(tmp_path):
     with pytest.raises(ResultsError, match="empty: no record in it"):
         write_report([tmp_path / "empty"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_report_without_parity_says_which_command_measures_it(report):
+    sentence = "Parity of PyTorch and TensorFlow was not measured for these results: hvdbench parity --results results/"
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert f"<p>{sentence}quick does it.</p>" in page
+    assert '<table class="sortable" id="frameworks"' not in page
+    assert f"{sentence}quick does it." in (report / "summary.md").read_text(encoding="utf-8").replace("\\", "")
+
+
+def test_report_shows_parity_of_all_folders(tmp_path):
+    folders = [folder_of(comparison(TIMES, workers=workers), tmp_path / str(workers)) for workers in (2, 3)]
+    append_parity(folders[0], parity_record())
+    append_parity(folders[1], parity_record(workload="rnn"))
+    page = write_report(folders, tmp_path / "out").read_text(encoding="utf-8")
+    assert "PyTorch and TensorFlow train the same thing: parity holds in 2 of 2\u00a0comparisons." in page
+    for row in frameworks_rows(page):
+        assert row[1:] == ["digits", "0.0e+00 ≤ 1e-05", "3.0e-07 ≤ 1e-04", "0.kernel", "2.0e-07 ≤ 1e-03", "20", "holds"]
+    assert (
+        "Measured on Abacus 9, 4\u00a0cores; tensorflow-cpu=2.21.0, torch=2.13.0; harness commit 0123456789ab; " in page
+    )
+    assert "2026-01-02 03:04 to 2026-01-02 03:04 UTC." in page
+
+
+def test_report_shows_which_parity_missed_its_bar(tmp_path):
+    folder = folder_of(comparison(TIMES), tmp_path / "quick")
+    append_parity(folder, parity_record(workload="fnn"))
+    missed = Difference(kind="gradient", of="1.bias", relative=1.0, bar=1e-4)
+    append_parity(folder, parity_record(worst_gradient=missed))
+    page = write_report([folder], tmp_path / "out")
+    sentence = "PyTorch and TensorFlow DIFFER for cnn on digits: parity holds in 1 of 2\u00a0comparisons."
+    assert sentence in page.read_text(encoding="utf-8")
+    assert sentence.replace("\u00a0", " ") in (tmp_path / "out" / "summary.md").read_text(encoding="utf-8")
+    differs, holds = frameworks_rows(page.read_text(encoding="utf-8"))
+    assert differs[3:5] == ["1.0e+00 not ≤ 1e-04", "1.bias"]
+    assert (differs[-1], holds[-1]) == ("DIFFERS", "holds")
+
+
+def test_report_of_parity_of_a_newer_schema_is_refused(tmp_path):
+    folder = folder_of(comparison(TIMES), tmp_path / "quick")
+    (folder / PARITY_FILE).write_text('{"schema_version": 2}\n')
+    with pytest.raises(ResultsError, match=r"parity.jsonl, line 1: schema_version: 2; allowed: up to 1"):
+        write_report([folder], tmp_path / "out")
+
+
+def frameworks_rows(page):
+    """The texts of the cells of the parity table, row by row."""
+    table = page[page.index('id="frameworks"') :]
+    body = table[table.index("<tbody>") : table.index("</tbody>")]
+    return [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in body.split("<tr>")[1:]]
