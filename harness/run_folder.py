@@ -17,7 +17,7 @@ from pathlib import Path
 
 from harness.launchers.supervisor import end_run
 from harness.record import RESERVED_BYTES, STAGED_RECORD, ResultsError, ResultsFolder
-from harness.worker import PARENT_LOCK
+from harness.run_files import PARENT_LOCK
 
 RUNS_FOLDER = ".runs"
 _UNFINISHED = ".new-"

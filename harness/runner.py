@@ -22,9 +22,10 @@ from harness.launchers.supervisor import Outcome, log_tail, supervise
 from harness.machine import describe_machine, installed_versions, revision
 from harness.protocols import EvaluatedModel
 from harness.record import Point, Record, ResultsFolder, Status, WorkerPart
+from harness.run_files import CELL_FILE, CURVE_FILE, ERROR_PREFIX, PROGRESS_FILE, part_path
 from harness.run_folder import RUNS_FOLDER, ProgressFile, clear_leftovers, reserve, run_folder
 from harness.suite import Suite
-from harness.worker import CELL_FILE, CURVE_FILE, ERROR_PREFIX, EXIT_ORPHANED, PROGRESS_FILE, part_path
+from harness.worker import EXIT_ORPHANED
 
 MAX_REASON = 500
 

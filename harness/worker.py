@@ -6,23 +6,18 @@ Reads `cell.json`, trains, and leaves `part-<rank>.json` (rank 0 also `curve.jso
 from __future__ import annotations
 
 import fcntl
-import itertools
 import json
 import os
-import resource
 import sys
 import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
 
 from harness.fabrics.connection import Connection, place_among_workers
+from harness.run_files import CELL_FILE, ERROR_PREFIX, PARENT_LOCK, write_atomically
 
-PARENT_LOCK = "parent.lock"
-CELL_FILE, CURVE_FILE, PROGRESS_FILE = "cell.json", "curve.json", "progress.json"
-ERROR_PREFIX = "error-"
 WATCH_EVERY_S = 1.0
 EXIT_FAILED, EXIT_ORPHANED = 1, 70
 RANKS_HERE_VARIABLE = "HVDBENCH_RANKS_HERE"  # how many ranks, from its own on, a process runs as threads
@@ -89,122 +84,11 @@ def _run_all(cell_json: str, connections: list[Connection], cores: list[int] | N
 
 def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) -> None:
     """Runs the cell on this rank and writes its part. The framework is imported here, after threads are set."""
-    marks = [("", time.perf_counter())]
-
-    def mark(phase: str) -> None:
-        marks.append((phase, time.perf_counter()))
-
-    from harness import registry
+    started = time.perf_counter()
     from harness.cell import Cell
-    from harness.clock import Clock
-    from harness.merges import MergeWatch
-    from harness.protocols import EvaluatedModel, TellsStaleness
-    from harness.record import WorkerPart
-    from harness.sabotage import lowered, with_faults
-    from harness.sampling import Sampler, evaluation_steps, plan_of
-    from harness.training import (
-        Progress,
-        Session,
-        distances_of,
-        evaluate,
-        time_averages,
-        train,
-        warm_up,
-        window_steps,
-    )
-    from harness.workloads.registry import load_dataset
+    from harness.rank import run_rank
 
-    cell = Cell.model_validate_json(cell_json)
-    replica_class = registry.load(registry.REPLICAS[cell.framework])
-    fabric_class = registry.load(registry.FABRICS[cell.needs, cell.framework])
-    registry.load(registry.PREPARATIONS[cell.framework])(
-        num_threads=cell.threads,
-        num_workers=connection.workers_here,
-        gpus=connection.gpus_here if cell.device == "gpu" else (),
-    )
-    mark("import")
-    dataset = load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
-    mark("data")
-    plan = plan_of(cell, len(dataset.train))
-    clock = Clock(window_steps=window_steps(plan))
-    fabric = fabric_class(cell, connection, clock)
-    mark("connect")
-    replica = replica_class(cell, dataset, local_rank=connection.local_rank)
-    mark("model")
-    strategy = registry.STRATEGIES[cell.strategy](cell.options, plan)
-    watch = None
-    if strategy.evaluated == EvaluatedModel.MEAN_OF_WORKERS:
-        watch = MergeWatch(strategy, num_snapshots=len(evaluation_steps(cell, plan)))
-        strategy = watch.as_strategy()
-    if cell.inject is not None:
-        strategy = with_faults(strategy, cell.inject, plan, rank=fabric.rank)
-    session = Session(
-        cell=cell,
-        plan=plan,
-        replica=replica,
-        fabric=fabric,
-        strategy=strategy,
-        sampler=Sampler(
-            num_samples=len(dataset.train),
-            batch_size=cell.batch_per_worker * (cell.workers // fabric.size),
-            num_workers=fabric.size,
-            rank=fabric.rank,
-            seed=cell.seed,
-        ),
-    )
-    warm_up(session)
-    mark("warm-up")
-
-    def report(progress: Progress) -> None:
-        if fabric.rank == 0:
-            write_atomically(connection.run_dir / PROGRESS_FILE, json.dumps(vars(progress)))
-
-    bytes_before, cpu_before = fabric.bytes_sent, _cpu_s()
-    snapshots = train(session, clock, report)
-    train_s, cpu_s = clock.now(), _cpu_s() - cpu_before
-    peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    pss_bytes, gpu_memory_bytes = _pss_bytes(), replica.peak_gpu_bytes()
-    num_workers = cell.workers // fabric.size
-    share = num_workers / connection.workers_here  # of what can be measured of a process only
-    evaluation = evaluate(session, snapshots)
-    points = evaluation.points if cell.inject is None else lowered(evaluation.points, cell.inject)
-    part = WorkerPart(
-        rank=fabric.rank,
-        num_workers=num_workers,
-        cores=cores,
-        startup_s={phase: now - before for (_, before), (phase, now) in itertools.pairwise(marks)},
-        windows=clock.windows(bytes_before=bytes_before, waiting_is_known=fabric.waiting_is_known),
-        snapshots_s=[snapshot.at_s for snapshot in snapshots],
-        train_s=train_s,
-        cpu_s=cpu_s * share,
-        peak_rss_bytes=round(peak_rss_bytes * share),
-        pss_bytes=None if pss_bytes is None else round(pss_bytes * share),
-        gpu_memory_bytes=gpu_memory_bytes,
-        staleness_counts=fabric.staleness_counts() if isinstance(fabric, TellsStaleness) else None,
-        distances=evaluation.distances,
-        merges=None if watch is None else distances_of(session, watch.merges),
-        average_alone_s=time_averages(session),
-        settings={**replica.settings(), **fabric.settings()},
-    )
-    if fabric.rank == 0:
-        curve = {
-            "curve": [point.model_dump() for point in points],
-            "weights_sha256": evaluation.weights_sha256,
-            "num_parameters": replica.num_parameters,
-        }
-        write_atomically(connection.run_dir / CURVE_FILE, json.dumps(curve))
-    write_atomically(part_path(connection.run_dir, fabric.rank), part.model_dump_json())
-    fabric.close()
-
-
-def part_path(run_dir: Path, rank: int) -> Path:
-    return run_dir / f"part-{rank}.json"
-
-
-def write_atomically(path: Path, text: str) -> None:
-    staged = path.with_name(f".{path.name}.{os.getpid()}")
-    staged.write_text(text)
-    staged.rename(path)
+    run_rank(Cell.model_validate_json(cell_json), connection, cores, started=started)
 
 
 def pin(local_rank: int, local_size: int, num_threads: int) -> list[int] | None:
@@ -229,21 +113,3 @@ def die_with_parent(lock: Path) -> None:
         except FileNotFoundError:
             pass  # it has ended the run and cleaned up
         os._exit(EXIT_ORPHANED)
-
-
-def _pss_bytes() -> int | None:
-    """Proportional set size of this process, as Linux tells it."""
-    try:
-        lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), None)
-
-
-def _cpu_s() -> float:
-    used: Any = resource.getrusage(resource.RUSAGE_SELF)
-    return float(used.ru_utime + used.ru_stime)
-
-
-if __name__ == "__main__":
-    main()

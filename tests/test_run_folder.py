@@ -13,8 +13,8 @@ import pytest
 
 from harness.launchers.supervisor import RUN_VARIABLE
 from harness.record import ResultsFolder
+from harness.run_files import PARENT_LOCK
 from harness.run_folder import ProgressFile, clear_leftovers, run_folder
-from harness.worker import PARENT_LOCK
 
 
 def test_folder_is_locked_inside_the_block_and_gone_after_it(tmp_path: Path) -> None:

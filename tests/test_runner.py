@@ -15,10 +15,10 @@ from harness.launchers.hosts import this_machine
 from harness.launchers.supervisor import LOG_FILE, Outcome
 from harness.machine import describe_machine
 from harness.record import Record, ResultsFolder, WorkerPart
+from harness.run_files import CURVE_FILE, part_path
 from harness.run_folder import run_folder
 from harness.runner import Setting, make_record, missing, run_suite
 from harness.suite import Suite
-from harness.worker import CURVE_FILE, part_path
 from tests.records import finished
 
 CELL = Cell.model_validate({"workload": "fnn", "strategy": "serial", "epochs": 0.1, "evaluations": 1})

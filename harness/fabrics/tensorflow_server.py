@@ -12,7 +12,8 @@ import threading
 import time
 from pathlib import Path
 
-from harness.worker import CELL_FILE, PARENT_LOCK, QUIET, die_with_parent, part_path, pin
+from harness.run_files import CELL_FILE, PARENT_LOCK, part_path
+from harness.worker import QUIET, die_with_parent, pin
 
 LOOK_EVERY_S = 0.05
 
