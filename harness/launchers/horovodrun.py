@@ -19,4 +19,9 @@ class HorovodRun:
         listed = ",".join(f"{host.name}:{host.slots}" for host in hosts)
         argv = [*HOROVODRUN, "-np", str(cell.workers), "-H", listed]
         argv += [f"--{cell.controller}", *more, *worker_argv(run_dir)]
-        return [LaunchCommand(argv=argv)]
+        return [LaunchCommand(argv=argv, environ=_open_mpi_of_this_python() if cell.controller == "mpi" else {})]
+
+
+def _open_mpi_of_this_python() -> dict[str, str]:
+    """mpirun asks other hosts for the `orted` of their PATH, which has none: it is beside this Python, there as here."""
+    return {"OMPI_MCA_orte_launch_agent": f"env OPAL_PREFIX={sys.prefix} {Path(sys.executable).parent}/orted"}
