@@ -48,6 +48,22 @@ def test_run_records_no_path_of_the_machine(tmp_path: Path) -> None:
     assert str(tmp_path) not in text
 
 
+def test_run_hands_launch_args_on_as_a_shell_would(tmp_path: Path) -> None:
+    results = tmp_path / "r"
+    suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: allreduce, controller: mpi, epochs: 1}")
+    more = '--mpi-args="--mca mpi_show_mca_params enviro"'
+    code, output, _ = hvdbench("run", suite, "--results", results, "--launch-args", more)
+    assert code == 0, output
+    (record,) = records_in(results)
+    assert "--mpi-args=--mca mpi_show_mca_params enviro" in record["command"]  # type: ignore[operator]
+
+
+def test_run_refuses_launch_args_with_an_open_quote(tmp_path: Path) -> None:
+    code, _, errors = hvdbench("run", write_suite(tmp_path / "s.yaml", SHORT), "--launch-args", "--mpi-args='--mca")
+    assert code == 2
+    assert "--launch-args --mpi-args='--mca: No closing quotation; allowed: arguments of horovodrun" in errors
+
+
 @pytest.mark.parametrize("strategy", ["hogwild", "allreduce"])
 def test_run_killed_outright_leaves_no_process_and_goes_on(tmp_path: Path, strategy: str) -> None:
     endless = write_suite(tmp_path / "s.yaml", ENDLESS % strategy)
