@@ -15,7 +15,7 @@ from harness.launchers.hosts import Host
 from harness.protocols import Capability
 
 RUN_DIR = Path("/r/.runs/7")
-HOROVODRUN = [sys.executable, "-m", "harness.launchers.quick_horovodrun"]
+HOROVODRUN = [sys.executable, "-m", "harness.launchers.quick_horovodrun", "/r/.runs/7"]
 WORKER = [sys.executable, "-m", "harness.worker", "/r/.runs/7"]
 
 
