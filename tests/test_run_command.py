@@ -8,22 +8,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.command import HVDBENCH, hvdbench, records_in, started, wait_until, workers_of, write_suite
+from tests.command import (
+    HVDBENCH,
+    hvdbench,
+    is_worker,
+    records_in,
+    started,
+    training_has_begun,
+    wait_until,
+    workers_of,
+    write_suite,
+)
 
 SHORT = "{workload: fnn, strategy: serial, epochs: 1}"
 ENDLESS = "{workload: fnn, strategy: %s, workers: 2, epochs: 1000000, time_limit_s: 100}"
-
-
-def is_worker(process: psutil.Process) -> bool:
-    """Not horovodrun or a shell it started, which have the worker's command among their arguments."""
-    return process.cmdline()[1:3] == ["-m", "harness.worker"]
-
-
-def training_has_begun(results: Path) -> bool:
-    return any(results.glob(".runs/*/progress.json"))
 
 
 def test_run_leaves_one_record_a_launch_and_then_has_nothing_to_do(tmp_path: Path) -> None:
