@@ -73,14 +73,14 @@ def run(
     if inside_a_launch():
         with _interruptible():
             raise typer.Exit(run_inside(loaded, folder))
-    available = _hosts(hosts, hostfile)
+    available, arguments = _hosts(hosts, hostfile), _words(launch_args)
     obstacle = first_obstacle(loaded.cells, available)
     if obstacle:
         _refuse(f"{suite}: {obstacle}")
     if dry_run:
         show_matrix(loaded, folder.load() if folder.path.exists() else [])
         return
-    setting = Setting(suite=loaded.name, folder=folder, hosts=available, launch_args=launch_args.split())
+    setting = Setting(suite=loaded.name, folder=folder, hosts=available, launch_args=arguments)
     with _interruptible(), watching(loaded, folder) as watcher:
         summary = run_suite(loaded, setting, watcher)
     console().print(summary.in_words(folder.path), highlight=False, soft_wrap=True)
@@ -291,6 +291,16 @@ def _hosts(hosts: str | None, hostfile: Path | None) -> tuple[Host, ...]:
     if hosts:
         return parse_hosts(hosts)
     return read_hostfile(hostfile) if hostfile else this_machine()
+
+
+def _words(launch_args: str) -> list[str]:
+    """As a shell takes them: `--mpi-args="--mca btl self,tcp"` is one argument."""
+    import shlex
+
+    try:
+        return shlex.split(launch_args)
+    except ValueError as error:
+        _refuse(f"--launch-args {launch_args}: {error}; allowed: arguments of horovodrun, quoted as for a shell")
 
 
 def _refuse(message: str) -> NoReturn:

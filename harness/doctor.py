@@ -14,6 +14,7 @@ from harness.machine import describe_machine, installed_versions
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
 
 SETUP = "make setup"
+LAB_TOOLS = ("ip", "tc", "ssh", "ssh-keygen", "sshd")  # beside util-linux, which every Linux has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ def examine() -> list[Finding]:
     findings.append(_controller("mpi", (Path(sys.executable).parent / "mpirun").exists()))
     findings.append(_digits())
     findings.append(_fashion())
-    findings.append(_network_lab())
+    findings.append(network_lab())
     return findings
 
 
@@ -77,8 +78,9 @@ def _fashion() -> Finding:
     )
 
 
-def _network_lab() -> Finding:
-    missing = [tool for tool in ("ip", "tc", "unshare", "sshd") if shutil.which(tool, path=_admin_path()) is None]
+def network_lab() -> Finding:
+    """Whether several hosts can be emulated here (tests/lab)."""
+    missing = [tool for tool in LAB_TOOLS if shutil.which(tool, path=_admin_path()) is None]
     if os.geteuid() != 0:
         return Finding(what="network lab", present=False, found="needs root", mend="run as root to emulate hosts")
     if missing:
@@ -86,9 +88,9 @@ def _network_lab() -> Finding:
             what="network lab",
             present=False,
             found=f"{', '.join(missing)} missing",
-            mend="apt-get install iproute2 util-linux openssh-server",
+            mend="apt-get install iproute2 openssh-client openssh-server",
         )
-    return Finding(what="network lab", present=True, found="root, ip, tc, unshare and sshd")
+    return Finding(what="network lab", present=True, found="root, iproute2 and OpenSSH: make lab")
 
 
 def _admin_path() -> str:

@@ -70,3 +70,12 @@ def workers_of(results: Path) -> list[psutil.Process]:
         except psutil.Error:
             continue
     return found
+
+
+def is_worker(process: psutil.Process) -> bool:
+    """Not horovodrun or a shell it started, which have the worker's command among their arguments."""
+    return process.cmdline()[1:3] == ["-m", "harness.worker"]
+
+
+def training_has_begun(results: Path) -> bool:
+    return any(results.glob(".runs/*/progress.json"))

@@ -1,25 +1,29 @@
-"""Tests that need what this machine may lack are skipped, and a list at the end says what lacked and what it cost."""
+"""No test is left out without a word: the end of a run says what this machine lacks, and what was not asked for."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
 
+from harness.doctor import network_lab
 from harness.machine import describe_machine
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
 
-NEEDS = {  # marker: (what, whether it is here, how to get it)
+NEEDS: dict[str, tuple[str, Callable[[], bool], str | None]] = {  # marker: (what, whether it is here, how to get it)
     "needs_gpu": ("a GPU", lambda: bool(describe_machine().gpus), "a machine with one"),
     "needs_chromium": ("chromium", lambda: shutil.which("chromium") is not None, "apt-get install chromium"),
     "needs_fashion_mnist": ("Fashion-MNIST", lambda: find_fashion_mnist() is not None, HOW_TO_GET_FASHION),
     "needs_root": ("root", lambda: os.geteuid() == 0, "sudo"),
+    "lab": ("a network lab", lambda: network_lab().present, network_lab().mend),
 }
 settings.register_profile("here", deadline=None)  # other work on the machine is no fault of the code
 settings.load_profile("here")
 _LACKING = pytest.StashKey[dict[str, list[str]]]()
+_NUM_LAB_TESTS_LEFT_OUT = pytest.StashKey[int]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_LACKING] = {marker: [] for marker, (_, is_here, _) in NEEDS.items() if not is_here()}
 
 
+@pytest.hookimpl(trylast=True)  # when those that were not asked for are out
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for marker, not_run in config.stash[_LACKING].items():
         for item in items:
@@ -36,7 +41,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason=f"needs {NEEDS[marker][0]}"))
 
 
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("lab"):
+            item.config.stash[_NUM_LAB_TESTS_LEFT_OUT] = item.config.stash.get(_NUM_LAB_TESTS_LEFT_OUT, 0) + 1
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    num_left_out = config.stash.get(_NUM_LAB_TESTS_LEFT_OUT, 0)
+    if num_left_out:
+        terminalreporter.section("what was not asked for")
+        terminalreporter.line(f"{num_left_out} tests run over several emulated hosts, as root: make lab")
     lacking = config.stash[_LACKING]
     if not lacking:
         return

@@ -8,22 +8,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.command import HVDBENCH, hvdbench, records_in, started, wait_until, workers_of, write_suite
+from tests.command import (
+    HVDBENCH,
+    hvdbench,
+    is_worker,
+    records_in,
+    started,
+    training_has_begun,
+    wait_until,
+    workers_of,
+    write_suite,
+)
 
 SHORT = "{workload: fnn, strategy: serial, epochs: 1}"
 ENDLESS = "{workload: fnn, strategy: %s, workers: 2, epochs: 1000000, time_limit_s: 100}"
-
-
-def is_worker(process: psutil.Process) -> bool:
-    """Not horovodrun or a shell it started, which have the worker's command among their arguments."""
-    return process.cmdline()[1:3] == ["-m", "harness.worker"]
-
-
-def training_has_begun(results: Path) -> bool:
-    return any(results.glob(".runs/*/progress.json"))
 
 
 def test_run_leaves_one_record_a_launch_and_then_has_nothing_to_do(tmp_path: Path) -> None:
@@ -46,6 +46,22 @@ def test_run_records_no_path_of_the_machine(tmp_path: Path) -> None:
     text = next(results.glob("*.json")).read_text()
     assert str(Path.home()) not in text
     assert str(tmp_path) not in text
+
+
+def test_run_hands_launch_args_on_as_a_shell_would(tmp_path: Path) -> None:
+    results = tmp_path / "r"
+    suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: allreduce, controller: mpi, epochs: 1}")
+    more = '--mpi-args="--mca mpi_show_mca_params enviro"'
+    code, output, _ = hvdbench("run", suite, "--results", results, "--launch-args", more)
+    assert code == 0, output
+    (record,) = records_in(results)
+    assert "--mpi-args=--mca mpi_show_mca_params enviro" in record["command"]  # type: ignore[operator]
+
+
+def test_run_refuses_launch_args_with_an_open_quote(tmp_path: Path) -> None:
+    code, _, errors = hvdbench("run", write_suite(tmp_path / "s.yaml", SHORT), "--launch-args", "--mpi-args='--mca")
+    assert code == 2
+    assert "--launch-args --mpi-args='--mca: No closing quotation; allowed: arguments of horovodrun" in errors
 
 
 @pytest.mark.parametrize("strategy", ["hogwild", "allreduce"])

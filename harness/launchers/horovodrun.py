@@ -17,6 +17,11 @@ class HorovodRun:
 
     def commands(self, cell: Cell, hosts: tuple[Host, ...], run_dir: Path, more: list[str]) -> list[LaunchCommand]:
         listed = ",".join(f"{host.name}:{host.slots}" for host in hosts)
-        argv = [*HOROVODRUN, "-np", str(cell.workers), "-H", listed]
+        argv = [*HOROVODRUN, str(run_dir), "-np", str(cell.workers), "-H", listed]
         argv += [f"--{cell.controller}", *more, *worker_argv(run_dir)]
-        return [LaunchCommand(argv=argv)]
+        return [LaunchCommand(argv=argv, environ=_open_mpi_of_this_python() if cell.controller == "mpi" else {})]
+
+
+def _open_mpi_of_this_python() -> dict[str, str]:
+    """mpirun would look for `orted` on the PATH of other hosts; it is where this Python is, there as here."""
+    return {"OMPI_MCA_orte_launch_agent": f"env OPAL_PREFIX={sys.prefix} {Path(sys.executable).parent}/orted"}

@@ -1,21 +1,48 @@
-"""`horovodrun` with less of a wait: `python -m harness.launchers.quick_horovodrun ARGUMENTS...`.
+"""`horovodrun` that waits less and says more: `python -m harness.launchers.quick_horovodrun RUN_DIR ARGUMENTS...`.
 
 To learn what Horovod was built with, horovodrun imports the frameworks one after the other until one answers, and asks
-TensorFlow, which takes seconds to import, before PyTorch. Here PyTorch is asked first; all else is horovodrun's.
+TensorFlow, which takes seconds to import, before PyTorch. Here PyTorch is asked first. When it gives up, the reason is
+left in RUN_DIR for the record. All else is horovodrun's.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from horovod.common import util
-from horovod.runner.launch import run_commandline
+from horovod.runner import launch
+
+from harness.run_files import ERROR_PREFIX, write_atomically
 
 
 def main() -> None:
-    util.EXTENSIONS.sort(key=lambda name: name != "torch")  # the list that its checks go through
+    run_dir = Path(sys.argv.pop(1))
     sys.argv[0] = "horovodrun"
-    run_commandline()
+    util.EXTENSIONS.sort(key=lambda name: name != "torch")  # the list that its checks go through
+    launch._check_all_hosts_ssh_successful = _naming_hosts(launch._check_all_hosts_ssh_successful)
+    try:
+        launch.run_commandline()
+    except Exception as error:
+        write_atomically(run_dir / f"{ERROR_PREFIX}horovodrun", f"horovodrun: {' '.join(str(error).split())}")
+        raise
+
+
+def _naming_hosts(check: Callable[..., Any]) -> Callable[..., Any]:
+    """The check, which only prints what ssh said of which host, raises it. Horovod's own error names none."""
+
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            reached = check(*args, **kwargs)
+        if not reached:
+            raise ConnectionError(said.getvalue())
+        return reached
+
+    return checked
 
 
 if __name__ == "__main__":

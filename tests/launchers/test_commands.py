@@ -15,7 +15,7 @@ from harness.launchers.hosts import Host
 from harness.protocols import Capability
 
 RUN_DIR = Path("/r/.runs/7")
-HOROVODRUN = [sys.executable, "-m", "harness.launchers.quick_horovodrun"]
+HOROVODRUN = [sys.executable, "-m", "harness.launchers.quick_horovodrun", "/r/.runs/7"]
 WORKER = [sys.executable, "-m", "harness.worker", "/r/.runs/7"]
 
 
@@ -26,14 +26,19 @@ def commands(named: tuple[Host, ...], more: list[str] | None = None, **fields: A
     return made
 
 
-@pytest.mark.parametrize("controller", ["gloo", "mpi"])
-def test_horovodrun_on_this_machine(controller: str) -> None:
+ORTED = f"env OPAL_PREFIX={sys.prefix} {Path(sys.executable).parent}/orted"
+
+
+@pytest.mark.parametrize(
+    ("controller", "environ"), [("gloo", {}), ("mpi", {"OMPI_MCA_orte_launch_agent": ORTED})], ids=["gloo", "mpi"]
+)
+def test_horovodrun_on_this_machine(controller: str, environ: dict[str, str]) -> None:
     hosts = (Host(name="localhost", slots=2),)
     made = commands(hosts, strategy="allreduce", workers=2, controller=controller)
     assert [command.argv for command in made] == [
         [*HOROVODRUN, "-np", "2", "-H", "localhost:2", f"--{controller}", *WORKER]
     ]
-    assert made[0].environ == {}
+    assert made[0].environ == environ
 
 
 def test_horovodrun_on_hosts_with_arguments_of_the_user() -> None:

@@ -1,10 +1,12 @@
-"""horovodrun answers as itself, and asks PyTorch what was built before it imports TensorFlow."""
+"""horovodrun answers as itself, asks PyTorch first what was built, and leaves word of why it gave up."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+QUICK = ["-m", "harness.launchers.quick_horovodrun"]
 PROBE = """
 import horovod.common.util as util, horovod.runner.launch as launch
 launch.run_commandline = lambda: print(util.EXTENSIONS)
@@ -13,13 +15,31 @@ main()
 """
 
 
-def output(*argv: str) -> str:
-    return subprocess.run([sys.executable, *argv], capture_output=True, text=True, check=True, timeout=120).stdout
+def run(*argv: str | Path) -> subprocess.CompletedProcess[str]:
+    argv_here = [sys.executable, *map(str, argv)]
+    return subprocess.run(argv_here, capture_output=True, text=True, check=False, timeout=120)
 
 
-def test_it_is_horovodrun() -> None:
-    assert output("-m", "harness.launchers.quick_horovodrun", "--version").strip() == "0.28.1"
+def test_it_is_horovodrun(tmp_path: Path) -> None:
+    assert run(*QUICK, tmp_path, "--version").stdout.strip() == "0.28.1"
+    assert not list(tmp_path.iterdir())
 
 
-def test_pytorch_is_asked_first_and_nobody_is_left_out() -> None:
-    assert output("-c", PROBE).strip() == "['torch', 'tensorflow', 'mxnet']"
+def test_pytorch_is_asked_first_and_nobody_is_left_out(tmp_path: Path) -> None:
+    assert run("-c", PROBE, tmp_path).stdout.strip() == "['torch', 'tensorflow', 'mxnet']"
+
+
+def test_host_that_ssh_does_not_reach_is_named(tmp_path: Path) -> None:
+    """Nobody listens on port 1 of an address that horovodrun does not know as this machine's."""
+    refused = ["-H", "127.0.0.2:1", "--ssh-port", "1", "--disable-cache"]
+    done = run(*QUICK, tmp_path, "-np", "1", *refused, "--gloo", "true")
+    assert done.returncode == 1
+    reason = (tmp_path / "error-horovodrun").read_text()
+    assert reason.startswith("horovodrun: ssh not successful for host 127.0.0.2: ")
+    assert "\n" not in reason
+
+
+def test_command_that_fails_is_told_with_its_exit_code(tmp_path: Path) -> None:
+    done = run(*QUICK, tmp_path, "-np", "1", "-H", "localhost:1", "--gloo", "false")
+    assert done.returncode == 1
+    assert (tmp_path / "error-horovodrun").read_text().endswith("Exit code: 1")
