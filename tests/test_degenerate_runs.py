@@ -24,7 +24,7 @@ from harness.registry import frameworks_of
 from harness.runner import Setting, run_cell
 
 FRAMEWORKS = ("torch", "tensorflow")
-LAUNCH_LIMIT_S = 120
+LAUNCH_LIMIT_S = 240
 # Settings of their own: under others a kink of ReLU or max-pooling may turn rounding into 1e-3 within an epoch.
 COMMON: dict[str, Any] = {
     "batch_size": 32,

@@ -6,7 +6,10 @@ import importlib
 
 from tests.perf.figure import Figure
 
-BENCHMARKS = ("torch_loops", "tensorflow_loops", "launches", "reports", "checks")
+BENCHMARKS = (
+    *("torch_loops", "tensorflow_loops", "torch_launches", "tensorflow_launches"),
+    *("overhead", "reports", "checks"),
+)
 
 
 def measure(name: str) -> list[Figure]:
