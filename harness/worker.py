@@ -113,3 +113,7 @@ def die_with_parent(lock: Path) -> None:
         except FileNotFoundError:
             pass  # it has ended the run and cleaned up
         os._exit(EXIT_ORPHANED)
+
+
+if __name__ == "__main__":
+    main()
