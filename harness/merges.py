@@ -9,12 +9,15 @@ workers, so it is found afterwards (harness/training.py).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from harness.protocols import Loss, Replica, Strategy, Vector
 
 MAX_WATCHED = 5  # merges a run: each keeps two copies of the weights, which count in the worker's peak memory
+
+_Given = TypeVar("_Given")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,17 +53,10 @@ class MergeWatch:
 
     def step(self, replica: Replica, fabric: Any, batch: Any) -> Loss:
         self._num_steps += 1
-        if not self._is_due:
-            return self._strategy.step(replica, fabric, batch)
-        witness = _Witness(replica)
-        loss = self._strategy.step(cast(Replica, witness), fabric, batch)
-        self._keep_from(witness)
-        return loss
+        return self._watched(replica, lambda seen: self._strategy.step(seen, fabric, batch))
 
     def finish(self, replica: Replica, fabric: Any) -> None:
-        witness = _Witness(replica)
-        self._strategy.finish(cast(Replica, witness), fabric)
-        self._keep_from(witness)
+        self._watched(replica, lambda seen: self._strategy.finish(seen, fabric))
 
     def snapshot(self, replica: Replica, fabric: Any) -> Vector:
         self._num_snapshots += 1
@@ -68,11 +64,17 @@ class MergeWatch:
             self._is_due = True
         return self._strategy.snapshot(replica, fabric)
 
-    def _keep_from(self, witness: _Witness) -> None:
-        if self._is_due and witness.seen is not None:
+    def _watched(self, replica: Replica, act: Callable[[Replica], _Given]) -> _Given:
+        """What `act` gives; when a merge is due to be watched and `act` merges, the weights around that are kept."""
+        if not self._is_due:
+            return act(replica)
+        witness = _Witness(replica)
+        given = act(cast(Replica, witness))
+        if witness.seen is not None:
             before, after = witness.seen
             self.merges.append(Merged(step=self._num_steps, before=before, after=after))
             self._is_due = False
+        return given
 
 
 class _Witness:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import resource
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from harness.record import WorkerPart
 from harness.run_files import CURVE_FILE, PROGRESS_FILE, part_path, write_atomically
 from harness.sabotage import lowered, with_faults
 from harness.sampling import Sampler, evaluation_steps, plan_of
+from harness.stopwatch import Stopwatch
 from harness.training import (
     Evaluation,
     Progress,
@@ -32,13 +32,13 @@ from harness.training import (
 from harness.workloads.registry import load_dataset
 
 
-def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, started: float) -> None:
+def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, watch: Stopwatch) -> None:
     """Trains and writes this rank's part, rank 0 also the curve.
 
-    cores: those that this process is pinned to. started: when start-up began, as `time.perf_counter` tells it.
+    cores: those that this process is pinned to. watch: runs since start-up began.
     """
-    startup = _Startup(started)
-    session, clock, watch = _set_up(cell, connection, startup)
+    startup = _Startup(watch)
+    session, clock, merges = _set_up(cell, connection, startup)
     replica, fabric = session.replica, session.fabric
 
     def report(progress: Progress) -> None:
@@ -67,7 +67,7 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, sta
         **used,
         staleness_counts=fabric.staleness_counts() if isinstance(fabric, TellsStaleness) else None,
         distances=evaluation.distances,
-        merges=None if watch is None else distances_of(session, watch.merges),
+        merges=None if merges is None else distances_of(session, merges.merges),
         average_alone_s=time_averages(session),
         settings={**replica.settings(), **fabric.settings()},
     )
@@ -80,14 +80,12 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, sta
 class _Startup:
     """How long each phase took, one after the other."""
 
-    def __init__(self, started: float) -> None:
+    def __init__(self, watch: Stopwatch) -> None:
         self.phases_s: dict[str, float] = {}
-        self._last = started
+        self._watch = watch
 
     def ended(self, phase: str) -> None:
-        now = time.perf_counter()
-        self.phases_s[phase] = now - self._last
-        self._last = now
+        self.phases_s[phase] = self._watch.elapsed_s() - sum(self.phases_s.values())
 
 
 def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Session, Clock, MergeWatch | None]:

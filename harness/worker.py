@@ -17,6 +17,7 @@ from pathlib import Path
 
 from harness.fabrics.connection import Connection, place_among_workers
 from harness.run_files import CELL_FILE, ERROR_PREFIX, PARENT_LOCK, write_atomically
+from harness.stopwatch import Stopwatch
 
 WATCH_EVERY_S = 1.0
 EXIT_FAILED, EXIT_ORPHANED = 1, 70
@@ -84,11 +85,11 @@ def _run_all(cell_json: str, connections: list[Connection], cores: list[int] | N
 
 def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) -> None:
     """Runs the cell on this rank and writes its part. The framework is imported here, after threads are set."""
-    started = time.perf_counter()
+    watch = Stopwatch()
     from harness.cell import Cell
     from harness.rank import run_rank
 
-    run_rank(Cell.model_validate_json(cell_json), connection, cores, started=started)
+    run_rank(Cell.model_validate_json(cell_json), connection, cores, watch=watch)
 
 
 def pin(local_rank: int, local_size: int, num_threads: int) -> list[int] | None:

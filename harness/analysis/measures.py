@@ -205,8 +205,8 @@ def around_merges(parts: list[WorkerPart]) -> dict[str, float]:
     if len(known) < len(parts) or not known:
         return {"distance_before_merge": math.nan, "distance_after_merge": math.nan}
     return {
-        "distance_before_merge": float(_root_mean_square([[merge.before for merge in each] for each in known]).mean()),
-        "distance_after_merge": float(_root_mean_square([[merge.after for merge in each] for each in known]).mean()),
+        f"distance_{when}_merge": float(_root_mean_square([[getattr(m, when) for m in each] for each in known]).mean())
+        for when in ("before", "after")
     }
 
 
