@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import registry
+from harness import process, registry
 from harness.cell import Cell
 from harness.fabrics.connection import Connection, place_among_workers
 from harness.launchers.command import LaunchCommand
@@ -27,7 +27,7 @@ from harness.run_folder import reserve, run_folder
 from harness.runner import make_record, missing
 from harness.stopwatch import Stopwatch
 from harness.suite import Suite, SuiteError
-from harness.worker import THREAD_VARIABLES, pin, run_worker
+from harness.worker import run_worker
 
 EXIT_FAILED = 1
 
@@ -43,9 +43,8 @@ def run_inside(suite: Suite, folder: ResultsFolder) -> int:
     rank, size, local_rank, local_size = place
     fitting = [cell for cell in suite.cells if cell.needs == Capability.COLLECTIVE and cell.workers == size]
     framework, num_threads, device = _the_only(fitting, size)
-    cores = pin(local_rank, local_size, num_threads)
-    for name in THREAD_VARIABLES:
-        os.environ[name] = str(num_threads)
+    cores = process.pin(local_rank, local_size, num_threads)
+    process.prepare(num_threads=num_threads)
     registry.load(registry.PREPARATIONS[framework])(
         num_threads=num_threads, gpus=[local_rank] if device == "gpu" else []
     )

@@ -7,7 +7,7 @@ import resource
 from pathlib import Path
 from typing import Any
 
-from harness import registry
+from harness import process, registry
 from harness.cell import Cell
 from harness.clock import Clock
 from harness.fabrics.connection import Connection
@@ -69,7 +69,7 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
         distances=evaluation.distances,
         merges=None if merges is None else distances_of(session, merges.merges),
         average_alone_s=time_averages(session),
-        settings={**replica.settings(), **fabric.settings()},
+        settings={**replica.settings(), **fabric.settings(), **process.settings()},
     )
     if fabric.rank == 0:
         _write_curve(session, evaluation, connection.run_dir)

@@ -15,6 +15,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from harness import process
 from harness.fabrics.connection import Connection, place_among_workers
 from harness.run_files import CELL_FILE, ERROR_PREFIX, PARENT_LOCK, write_atomically
 from harness.stopwatch import Stopwatch
@@ -22,8 +23,6 @@ from harness.stopwatch import Stopwatch
 WATCH_EVERY_S = 1.0
 EXIT_FAILED, EXIT_ORPHANED = 1, 70
 RANKS_HERE_VARIABLE = "HVDBENCH_RANKS_HERE"  # how many ranks, from its own on, a process runs as threads
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2"}  # TensorFlow's remarks on the CPU's instructions; errors still come through
 
 
 def main() -> None:
@@ -38,11 +37,8 @@ def main() -> None:
     cell = json.loads(cell_json)
     workers_here = ranks_here * cell["workers"] // size
     num_threads = cell["threads"] * workers_here
-    cores = pin(local_rank // ranks_here, local_size // ranks_here, num_threads)
-    for name in THREAD_VARIABLES:
-        os.environ[name] = str(num_threads)
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+    cores = process.pin(local_rank // ranks_here, local_size // ranks_here, num_threads)
+    process.prepare(num_threads=num_threads)
     _run_all(
         cell_json,
         [
@@ -90,16 +86,6 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
     from harness.rank import run_rank
 
     run_rank(Cell.model_validate_json(cell_json), connection, cores, watch=watch)
-
-
-def pin(local_rank: int, local_size: int, num_threads: int) -> list[int] | None:
-    """Pins this process to cores of its own, `num_threads` of them; None where the host has too few for all workers."""
-    available = sorted(os.sched_getaffinity(0))
-    if local_size * num_threads > len(available):
-        return None
-    cores = available[local_rank * num_threads : (local_rank + 1) * num_threads]
-    os.sched_setaffinity(0, cores)
-    return cores
 
 
 def die_with_parent(lock: Path) -> None:

@@ -12,8 +12,9 @@ import threading
 import time
 from pathlib import Path
 
+from harness import process
 from harness.run_files import CELL_FILE, PARENT_LOCK, part_path
-from harness.worker import QUIET, die_with_parent, pin
+from harness.worker import die_with_parent
 
 LOOK_EVERY_S = 0.05
 
@@ -21,13 +22,12 @@ LOOK_EVERY_S = 0.05
 def main() -> None:
     run_dir = Path(sys.argv[1])
     threading.Thread(target=die_with_parent, args=(run_dir / PARENT_LOCK,), daemon=True).start()
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+    process.prepare()
     config = json.loads(os.environ["TF_CONFIG"])
     kind, index = config["task"]["type"], config["task"]["index"]
     cell = json.loads((run_dir / CELL_FILE).read_text())
     if kind == "worker":
-        pin(index, cell["workers"], cell["threads"])
+        process.pin(index, cell["workers"], cell["threads"])
 
     import tensorflow as tf
 

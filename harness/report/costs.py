@@ -14,6 +14,7 @@ from harness.report.drawing import Row, labelled_height_in
 from harness.report.material import (
     Figure,
     Material,
+    dotted_panel,
     height_in,
     interval_frame,
     launch_band,
@@ -86,12 +87,10 @@ def _memory(given: Material, column: str, *, name: str, title: str, what: str) -
             label = f"{series} ×{workers}"
             dots.append(Row(label=label, look=given.looks[series], interval=interval, points=list(mib)))
             data.append((series, workers, interval))
-        with canvas(height_in=height_in([dot.label for dot in dots])) as (figure, axes):
-            drawing.from_zero(axes, f"{title} of all workers (MiB)", dots)
-            drawing.dot_rows(axes, dots)
-            titled(figure, str(problem))
-            panels.append(finished(figure, name=panel_name(given, name, str(problem)), data=interval_frame(data),
-                                   alt=f"{title} of all workers for {problem}"))  # fmt: skip
+        alt = f"{title} of all workers"
+        panels.append(
+            dotted_panel(given, str(problem), dots, interval_frame(data), name=name, unit=f"{alt} (MiB)", alt=alt)
+        )
     return Figure(
         name=name,
         title=title,
@@ -161,13 +160,17 @@ def merges(given: Material) -> Figure:
                 label = f"{series} ×{workers}, {when}"
                 dots.append(Row(label=label, look=given.looks[series], interval=interval, points=list(distances)))
                 data.append(interval_frame([(series, workers, interval)]).assign(when=when))
-        with canvas(height_in=height_in([dot.label for dot in dots])) as (figure, axes):
-            drawing.from_zero(axes, "distance from the mean (‖·‖₂)", dots)
-            drawing.dot_rows(axes, dots)
-            titled(figure, str(problem))
-            panels.append(finished(figure, name=panel_name(given, "merges", str(problem)),
-                                   data=pd.concat(data, ignore_index=True),
-                                   alt=f"Distance from the mean around merges for {problem}"))  # fmt: skip
+        panels.append(
+            dotted_panel(
+                given,
+                str(problem),
+                dots,
+                pd.concat(data, ignore_index=True),
+                name="merges",
+                unit="distance from the mean (‖·‖₂)",
+                alt="Distance from the mean around merges",
+            )
+        )
     return Figure(
         name="merges",
         title="How far the workers' models are apart before and after a merge",

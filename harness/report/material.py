@@ -13,8 +13,9 @@ from harness.analysis.intervals import Interval, mean_interval
 from harness.analysis.loading import Results
 from harness.analysis.scaling import Efficiency
 from harness.analysis.targets import Comparison, Reaching
-from harness.report.drawing import LINE_IN, num_lines
-from harness.report.style import Look, Panel
+from harness.report import drawing
+from harness.report.drawing import LINE_IN, Row, num_lines
+from harness.report.style import Look, Panel, canvas, finished, titled
 
 _ROW_IN, _FRAME_IN = 0.27, 0.85
 _OfProblem = TypeVar("_OfProblem", Comparison, Reaching, Efficiency)
@@ -88,6 +89,17 @@ def launches(given: Material) -> str:
 def height_in(labels: Sequence[str]) -> float:
     """Of a panel with one row for each label."""
     return max(1.6, _FRAME_IN + len(labels) * max(_ROW_IN, LINE_IN * num_lines(labels) + 0.04))
+
+
+def dotted_panel(
+    given: Material, problem: str, dots: Sequence[Row], data: pd.DataFrame, *, name: str, unit: str, alt: str
+) -> Panel:
+    """A quantity from 0 on, one row of dots a unit. name: the figure's."""
+    with canvas(height_in=height_in([dot.label for dot in dots])) as (figure, axes):
+        drawing.from_zero(axes, unit, dots)
+        drawing.dot_rows(axes, dots)
+        titled(figure, problem)
+        return finished(figure, name=panel_name(given, name, problem), data=data, alt=f"{alt} for {problem}")
 
 
 def panel_name(given: Material, figure: str, problem: str) -> str:

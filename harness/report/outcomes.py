@@ -18,6 +18,7 @@ from harness.report.material import (
     Figure,
     Material,
     by_problem,
+    dotted_panel,
     height_in,
     interval_frame,
     launch_band,
@@ -79,12 +80,17 @@ def time_to_target(given: Material) -> Figure:
                 )
             )
             data.append((row.series, row.workers, interval))
-        with canvas(height_in=height_in([dot.label for dot in dots])) as (figure, axes):
-            drawing.from_zero(axes, f"training time to {percent(rows[0].target)} accuracy (s)", dots)
-            drawing.dot_rows(axes, dots)
-            titled(figure, problem)
-            panels.append(finished(figure, name=panel_name(given, "time-to-target", problem), data=interval_frame(data),
-                                   alt=f"Time to target by strategy and workers for {problem}"))  # fmt: skip
+        panels.append(
+            dotted_panel(
+                given,
+                problem,
+                dots,
+                interval_frame(data),
+                name="time-to-target",
+                unit=f"training time to {percent(rows[0].target)} accuracy (s)",
+                alt="Time to target by strategy and workers",
+            )
+        )
     return Figure(
         name="time-to-target",
         title="Time to target",

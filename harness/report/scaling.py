@@ -68,7 +68,8 @@ def scaling(given: Material) -> Figure:
         singles[scale.column] = 1
         data = pd.concat([singles, data], ignore_index=True).sort_values(["series", scale.column])
         kinds = " and ".join(sorted({row.kind for row in rows}))
-        panels.append(_over(given, problem, data, scale, name="efficiency", unit=f"efficiency, {kinds} scaling"))
+        unit = f"efficiency, {kinds} scaling"
+        panels.append(_over(given, problem, data, scale, name="efficiency", unit=unit, ideal=1.0))
     return Figure(
         name="efficiency",
         title="Scaling efficiency",
@@ -79,8 +80,10 @@ def scaling(given: Material) -> Figure:
     )
 
 
-def _over(given: Material, problem: str, data: pd.DataFrame, scale: Scale, *, name: str, unit: str) -> Panel:
-    """Estimates with intervals over the scale's column, one line a series."""
+def _over(
+    given: Material, problem: str, data: pd.DataFrame, scale: Scale, *, name: str, unit: str, ideal: float | None = None
+) -> Panel:
+    """Estimates with intervals over the scale's column, one line a series. ideal: what a share is held against."""
     counts = sorted(data[scale.column].unique())
     with canvas(height_in=labelled_height_in(data["series"].unique())) as (figure, axes):
         ends = []
@@ -106,8 +109,8 @@ def _over(given: Material, problem: str, data: pd.DataFrame, scale: Scale, *, na
         axes.yaxis.set_major_locator(MaxNLocator(5))
         if top >= drawing.MIN_GROUPED:
             axes.yaxis.set_major_formatter(drawing.GROUPED)
-        if name == "efficiency":
-            axes.axhline(1, color=INK, linewidth=0.8, linestyle=":")
+        if ideal is not None:
+            axes.axhline(ideal, color=INK, linewidth=0.8, linestyle=":")
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.grid(visible=False, axis="x")
         titled(figure, problem)

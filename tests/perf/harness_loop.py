@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness import registry
+from harness import process, registry
 from harness.cell import Cell
 from harness.clock import Clock
 from harness.fabrics.alone import Alone
@@ -22,7 +22,8 @@ def cell_of(workload: str, framework: str) -> Cell:
 
 
 def harness_loop(cell: Cell) -> Callable[[], float]:
-    """Trains for the workload's STEPS and returns samples/s; warmed up."""
+    """Trains for the workload's STEPS and returns samples/s; warmed up. This process' memory becomes as a worker's."""
+    process.keep_freed_memory()
     dataset = load_dataset(cell.dataset, None)
     num_steps = STEPS[cell.workload]
     plan = Plan(num_workers=1, num_steps=num_steps, steps_per_epoch=len(dataset.train) / cell.batch_size)
