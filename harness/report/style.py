@@ -140,7 +140,9 @@ def titled(figure: Canvas, title: str) -> None:
 
 
 def finished(figure: Canvas, *, name: str, alt: str, data: pd.DataFrame) -> Panel:
-    figure.draw_without_rendering()  # settles the layout once
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)  # settles the layout once
     figure.set_layout_engine("none")
     # The canvases themselves: `savefig` would draw everything once more for each format to find a layout that stands.
     drawn, picture = io.BytesIO(), io.BytesIO()

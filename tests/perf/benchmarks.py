@@ -7,7 +7,7 @@ import importlib
 from tests.perf.figure import Figure
 
 BENCHMARKS = (
-    *("torch_loops", "tensorflow_loops", "torch_launches", "tensorflow_launches"),
+    *("torch_loops", "tensorflow_loops", "references", "turns"),
     *("overhead", "reports", "checks"),
 )
 

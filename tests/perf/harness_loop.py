@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from harness import process, registry
 from harness.cell import Cell
@@ -21,27 +22,42 @@ def cell_of(workload: str, framework: str) -> Cell:
     return Cell.model_validate({"workload": workload, "strategy": "serial", "framework": framework, "evaluations": 0})
 
 
-def harness_loop(cell: Cell) -> Callable[[], float]:
-    """Trains for the workload's STEPS and returns samples/s; warmed up. This process' memory becomes as a worker's."""
+def harness_loop(cell: Cell, fabric: Any = None) -> Callable[[], float]:
+    """Trains for the workload's STEPS and returns this worker's samples/s; warmed up.
+
+    This process' memory becomes as a worker's. fabric: None for a worker alone; else all of its workers train at once.
+    """
     process.keep_freed_memory()
+    fabric = fabric or Alone(cell, None, None)  # type: ignore[arg-type]
     dataset = load_dataset(cell.dataset, None)
-    num_steps = STEPS[cell.workload]
-    plan = Plan(num_workers=1, num_steps=num_steps, steps_per_epoch=len(dataset.train) / cell.batch_size)
+    num_steps, batch_size = STEPS[cell.workload], cell.batch_per_worker
+    plan = Plan(
+        num_workers=cell.workers,
+        num_steps=num_steps,
+        steps_per_epoch=len(dataset.train) / (batch_size * cell.workers),
+    )
+    replica = registry.load(registry.REPLICAS[cell.framework])(cell, dataset, local_rank=fabric.rank)
+    initial = replica.weights()
     session = Session(
         cell=cell,
         plan=plan,
-        replica=registry.load(registry.REPLICAS[cell.framework])(cell, dataset, local_rank=0),
-        fabric=Alone(cell, None, None),  # type: ignore[arg-type]
-        strategy=registry.STRATEGIES["serial"](cell.options, plan),
+        replica=replica,
+        fabric=fabric,
+        strategy=registry.STRATEGIES[cell.strategy](cell.options, plan),
         sampler=Sampler(
-            num_samples=len(dataset.train), batch_size=cell.batch_size, num_workers=1, rank=0, seed=cell.seed
+            num_samples=len(dataset.train),
+            batch_size=batch_size,
+            num_workers=cell.workers,
+            rank=fabric.rank,
+            seed=cell.seed,
         ),
     )
     warm_up(session)
 
     def samples_per_s() -> float:
+        replica.reset(initial)
         clock = Clock(window_steps=window_steps(plan))
         train(session, clock, lambda progress: None)
-        return num_steps * cell.batch_size / clock.now()
+        return num_steps * batch_size / clock.now()
 
     return samples_per_s

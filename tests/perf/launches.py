@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,19 +25,25 @@ class Silent:
 
 
 @contextmanager
-def launching() -> Iterator[tuple[Callable[..., Callable[[], float]], Setting]]:
-    """Gives what makes, of a cell's fields, a launch that returns the samples/s of one of its workers."""
+def scratch_setting() -> Iterator[Setting]:
     with tempfile.TemporaryDirectory() as scratch:
-        setting = Setting(suite="perf", folder=ResultsFolder(Path(scratch)), hosts=this_machine())
+        yield Setting(suite="perf", folder=ResultsFolder(Path(scratch)), hosts=this_machine())
+
+
+@contextmanager
+def launching() -> Iterator[Callable[..., Callable[[], float]]]:
+    """Gives what makes, of a cell's fields, a launch that returns the samples/s of one of its workers."""
+    with scratch_setting() as setting:
 
         def launch(**fields: Any) -> Callable[[], float]:
             cell = Cell.model_validate({**TRAINING, "workers": 2, **fields})
             return lambda: samples_per_s_of_a_worker(run_cell(cell, setting, Silent()))
 
-        yield launch, setting
+        yield launch
 
 
 def samples_per_s_of_a_worker(record: Record) -> float:
     assert record.status == "ok", record.log_tail
-    num_samples = sum(window.num_samples for part in record.workers for window in part.windows)
-    return num_samples / record.cell.workers / max(part.train_s for part in record.workers)
+    return statistics.mean(
+        sum(window.num_samples for window in part.windows) / part.num_workers / part.train_s for part in record.workers
+    )

@@ -10,11 +10,11 @@ from pathlib import Path
 from harness.cell import Cell
 from harness.runner import Setting, run_cell
 from tests.perf.figure import Figure
-from tests.perf.launches import NUM_PAIRS, Silent, launching
+from tests.perf.launches import NUM_PAIRS, Silent, scratch_setting
 
 
 def figures() -> list[Figure]:
-    with launching() as (_, setting):
+    with scratch_setting() as setting:
         return [_share_of_a_launch(setting), _help()]
 
 
