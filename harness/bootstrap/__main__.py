@@ -1,23 +1,26 @@
 """`python3.11 -m harness.bootstrap`: makes `.venv` with all that is pinned and Horovod built, or says what is missing.
 
 With `--here` it installs into the environment of the Python that runs it (conda), with `--lock` it rewrites the
-transitive pins from what is installed. TORCH_INDEX names another package index for torch (a CUDA build).
+transitive pins from what is installed. TORCH_INDEX names a package index with the build of torch to take (for the CPU
+alone, or a CUDA version). It and Horovod's build options hold for later set-ups of that environment too.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import time
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from harness.bootstrap.checks import SetupError, missing_prerequisites
-from harness.bootstrap.horovod_wheel import build_wheel, cached_wheel, run
+from harness.bootstrap.horovod_wheel import OPTIONS, build_wheel, cached_wheel, run
 from harness.bootstrap.pins import CONSTRAINTS, ROOT, Pins, load_pins
 
 STAMP = "hvdbench-setup"
@@ -33,21 +36,27 @@ def main() -> int:
         if options.lock:
             lock(prefix)
         else:
-            set_up(prefix, load_pins())
+            set_up(prefix, load_pins(), os.environ)
     except SetupError as error:
         print(f"set-up: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def set_up(prefix: Path, pins: Pins) -> None:
-    """Makes the environment at `prefix`; does nothing where a stamp says that these pins are installed there."""
+def set_up(prefix: Path, pins: Pins, given: Mapping[str, str]) -> None:
+    """Makes the environment at `prefix`; does nothing where a stamp says that these pins are installed there.
+
+    given: environment variables. What they leave out of OPTIONS is as it was at the last set-up.
+    """
     stamp = prefix / STAMP
-    digest = pins.digest(os.environ.get("TORCH_INDEX", ""), str(ROOT))
-    if stamp.exists() and stamp.read_text() == digest:
+    installed = _read(stamp)
+    environ = {**installed.get("options", {}), **given}
+    options = {name: environ[name] for name in OPTIONS if environ.get(name)}
+    wanted = {"digest": pins.digest(str(ROOT)), "options": options}
+    if installed == wanted:
         return
-    wheel = cached_wheel(pins, os.environ)
-    missing = missing_prerequisites(ROOT, compiling=wheel is None)
+    wheel = cached_wheel(pins, environ)
+    missing = missing_prerequisites(prefix if prefix.exists() else prefix.parent, compiling=wheel is None)
     if missing:
         raise SetupError("this machine lacks:\n  - " + "\n  - ".join(missing))
     python = prefix / "bin" / "python"
@@ -60,31 +69,41 @@ def set_up(prefix: Path, pins: Pins) -> None:
     log.unlink(missing_ok=True)
     stamp.unlink(missing_ok=True)
     pip: list[str | Path] = [python, "-m", "pip", "install", "--disable-pip-version-check", "-c", CONSTRAINTS]
-    index = os.environ.get("TORCH_INDEX")
-    # torch alone and first: asked for with anything else, pip may take the newest CUDA build, several GB of it.
+    index = options.get("TORCH_INDEX")
+    # torch alone and first: nothing else is to come from its index. Of one version pip takes the build with a local
+    # label (+cpu, +cu130), which is the index's.
     with step("installing torch (about a minute)"):
-        run([*pip, *(["--index-url", index] if index else []), *pins.torch], "installing torch", log)
+        run([*pip, *(["--extra-index-url", index] if index else []), *pins.torch], "installing torch", log)
     with step("installing TensorFlow, Open MPI and the rest (about two minutes)"):
         everything = pins.analysis + pins.tensorflow + pins.horovod_needs + pins.dev + pins.horovod_build_requires
         run([*pip, *everything], "installing the pinned packages", log)
     if wheel is None:
         with step(f"building horovod {pins.horovod_version} (5 to 15 minutes, once)"):
-            wheel = build_wheel(pins, python, os.environ, log)
+            wheel = build_wheel(pins, python, environ, log)
     with step("installing horovod and hvdbench"):
         run([*pip, "--no-deps", "--force-reinstall", wheel], "installing horovod", log)
         run([*pip, "--no-deps", "--no-build-isolation", "-e", ROOT], "installing hvdbench", log)
-    stamp.write_text(digest)
+    stamp.write_text(json.dumps(wanted))
     print(f"set-up: done in {time.monotonic() - started:.0f} s", flush=True)
 
 
+def _read(stamp: Path) -> dict[str, Any]:
+    """What the last set-up noted; empty where none did."""
+    try:
+        return dict(json.loads(stamp.read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return {}
+
+
 def lock(prefix: Path) -> None:
+    """Versions without local labels (+cpu): those name builds that only torch's own indexes have."""
     frozen = subprocess.run(
         [prefix / "bin" / "python", "-m", "pip", "freeze", "--exclude-editable", "--exclude", "horovod"],
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    CONSTRAINTS.write_text(frozen)
+    CONSTRAINTS.write_text("".join(f"{line.partition('+')[0]}\n" for line in frozen.splitlines()))
 
 
 @contextmanager

@@ -43,7 +43,7 @@ BUILD_OPTIONS = {
     "HOROVOD_WITH_MPI": "1",
 }
 # What a CUDA machine sets (HOROVOD_GPU_OPERATIONS=NCCL); part of the cache's key.
-PASSED_OPTIONS = ("HOROVOD_GPU_OPERATIONS", "HOROVOD_CUDA_HOME", "HOROVOD_NCCL_HOME")
+OPTIONS = ("TORCH_INDEX", "HOROVOD_GPU_OPERATIONS", "HOROVOD_CUDA_HOME", "HOROVOD_NCCL_HOME")
 BUILD_LIMIT_S = 3600
 
 
@@ -60,7 +60,7 @@ def wheel_dir(pins: Pins, environ: Mapping[str, str]) -> Path:
         *pins.frameworks,
         *pins.horovod_needs,
         *pins.horovod_build_requires,
-        *(f"{name}={environ.get(name, '')}" for name in ("TORCH_INDEX", *PASSED_OPTIONS)),
+        *(f"{name}={environ.get(name, '')}" for name in OPTIONS),
         repr(EDITS),
         RELATIVE_RUN_PATH,
         platform.machine(),
