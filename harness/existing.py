@@ -2,7 +2,8 @@
 
 Every rank runs the same command. Rank 0 says what is missing, keeps the time and records; the others follow it. One
 process runs all cells, one after another, so Horovod's settings are those of the launch, and the record's launcher
-says `existing`: such runs share a process, which runs started by this harness never do.
+says `existing`: such runs share a process, which runs started by this harness never do. A cell that fails ends the
+launch; the next one takes it last, so that it does not stand in the way of the others.
 """
 
 from __future__ import annotations
@@ -12,17 +13,22 @@ import importlib
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from harness import process, registry
 from harness.cell import Cell
 from harness.fabrics.connection import Connection, place_among_workers
+from harness.feasible import first_obstacle
 from harness.launchers.command import LaunchCommand
 from harness.launchers.supervisor import Outcome
 from harness.protocols import Capability
 from harness.record import Record, ResultsFolder
+from harness.run_files import ERROR_PREFIX
 from harness.run_folder import reserve, run_folder
 from harness.runner import make_record, missing
 from harness.stopwatch import Stopwatch
@@ -43,6 +49,9 @@ def run_inside(suite: Suite, folder: ResultsFolder) -> int:
     rank, size, local_rank, local_size = place
     fitting = [cell for cell in suite.cells if cell.needs == Capability.COLLECTIVE and cell.workers == size]
     framework, num_threads, device = _the_only(fitting, size)
+    obstacle = first_obstacle(fitting, None)
+    if obstacle:
+        raise SuiteError(obstacle)
     cores = process.pin(local_rank, local_size, num_threads)
     process.prepare(num_threads=num_threads)
     registry.load(registry.PREPARATIONS[framework])(
@@ -52,13 +61,9 @@ def run_inside(suite: Suite, folder: ResultsFolder) -> int:
     hvd.init()
     # The launch decides how and over what its workers talk; the record has to say what was, not what was asked for.
     actual = {"controller": "mpi" if hvd.mpi_enabled() else "gloo", "hosts": hvd.cross_size()}
-    as_launched = {cell.key: cell for cell in (cell.model_copy(update=actual) for cell in fitting)}
-    todo: list[Cell] = []
-    if rank == 0:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        todo = missing(list(as_launched.values()), folder.load())
-        print(f"{suite.name}: {len(todo)} launches in this launch of {size} workers", flush=True)
-    for cell in hvd.broadcast_object(todo, root_rank=0, name="todo"):
+    cells = {cell.key: cell for cell in (_as_launched(cell, actual) for cell in fitting)}
+    todo = _untried_first(list(cells.values()), folder, suite) if rank == 0 else iter(())
+    while cell := hvd.broadcast_object(next(todo, None), root_rank=0, name="todo"):
         connection = {"rank": rank, "size": size, "local_rank": local_rank, "local_size": local_size}
         if rank == 0:
             with run_folder(folder) as run_dir:
@@ -70,6 +75,29 @@ def run_inside(suite: Suite, folder: ResultsFolder) -> int:
             run_worker(cell.model_dump_json(), Connection(**connection, run_dir=run_dir), cores)
             _meet(hvd)  # the part is written
     return 0
+
+
+def _as_launched(cell: Cell, actual: dict[str, Any]) -> Cell:
+    """The cell as this launch runs it. Raises SuiteError where it cannot."""
+    try:
+        return Cell.model_validate({**cell.model_dump(), **actual})
+    except ValidationError as error:
+        raise SuiteError(f"{cell.title}: not in this launch: {error.errors()[0]['msg']}") from None
+
+
+def _untried_first(cells: list[Cell], folder: ResultsFolder, suite: Suite) -> Iterator[Cell]:
+    """What is missing, within the suite's time budget. Raises ResultsError where records cannot be read."""
+    watch = Stopwatch()
+    folder.make()
+    records = folder.load()
+    tried = {record.key for record in records}
+    todo = sorted(missing(cells, records), key=lambda cell: cell.key in tried)
+    print(f"{suite.name}: {len(todo)} launches in this launch of {cells[0].workers} workers", flush=True)
+    for position, cell in enumerate(todo):
+        if suite.time_budget_s is not None and watch.elapsed_s() > suite.time_budget_s:
+            print(f"{suite.name}: time budget over, {len(todo) - position} left", flush=True)
+            return
+        yield cell
 
 
 def _meet(hvd: Any) -> None:
@@ -109,11 +137,13 @@ def _lead(
     try:
         run_worker(cell.model_dump_json(), connection, cores)
         _meet(hvd)
-    except BaseException:
-        timer.cancel()
-        record(EXIT_FAILED)
+    except BaseException as error:
+        # Of a rank that fails, the launcher ends the others with a signal; of an interruption nothing is recorded.
+        if isinstance(error, Exception) or any(run_dir.glob(f"{ERROR_PREFIX}*")):
+            record(EXIT_FAILED)
         raise
-    timer.cancel()
+    finally:
+        timer.cancel()
     return record(0)
 
 

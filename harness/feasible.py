@@ -16,12 +16,16 @@ from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
 MENDING_SETUP = "make setup installs it"
 
 
-def first_obstacle(cells: Iterable[Cell], hosts: tuple[Host, ...]) -> str | None:
-    """One message naming the cell, what it lacks here and what mends that; None when all can run."""
+def first_obstacle(cells: Iterable[Cell], hosts: tuple[Host, ...] | None) -> str | None:
+    """One message naming the cell, what it lacks here and what mends that; None when all can run.
+
+    hosts: where workers may be put; None inside a launch, which has put them already.
+    """
     num_gpus = len(describe_machine().gpus)
     for cell in {cell.group: cell for cell in cells}.values():
         try:
-            placement(cell, hosts)
+            if hosts is not None:
+                placement(cell, hosts)
         except HostsError as error:
             return str(error)
         lacking = _lacking(cell, num_gpus)

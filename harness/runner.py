@@ -73,7 +73,7 @@ def missing(cells: Sequence[Cell], records: list[Record]) -> list[Cell]:
 
 def run_suite(suite: Suite, setting: Setting, watcher: Watcher) -> Summary:
     """Runs the missing cells. Raises ResultsError when records cannot be read or written; what is finished is safe."""
-    setting.folder.path.mkdir(parents=True, exist_ok=True)
+    setting.folder.make()
     clear_leftovers(setting.folder)
     todo = missing(suite.cells, setting.folder.load())
     started = time.monotonic()

@@ -78,13 +78,20 @@ def window_steps(plan: Plan) -> int:
 
 
 def warm_up(session: Session) -> None:
-    """A few steps of the real thing, then all as before: what libraries do at their first use stays off the clock."""
-    replica, fabric, strategy = session.replica, session.fabric, session.strategy
+    """A few steps of the real thing, then all as before: what libraries do at their first use stays off the clock.
+
+    That is also the first average: in so few steps a strategy need not come to one.
+    """
+    replica, strategy = session.replica, session.strategy
+    fabric: Any = session.fabric
     initial = replica.weights()
     strategy.setup(replica, fabric)
-    for step in range(WARMUP_STEPS):
+    for step in range(max(WARMUP_STEPS, getattr(session.cell.options, "backward_passes_per_step", 0))):
         strategy.step(replica, fabric, replica.load(session.sampler.indices(step)))
     strategy.finish(replica, fabric)
+    if strategy.needs == Capability.COLLECTIVE:
+        fabric.mean(replica.weights())
+        fabric.mean_async(replica.weights()).wait()
     replica.synchronize()
     fabric.barrier()
     replica.reset(initial)

@@ -58,20 +58,12 @@ def main() -> None:
 
 def _run_all(cell_json: str, connections: list[Connection], cores: list[int] | None) -> None:
     """The ranks of this process: one as it is, several each in a thread. The first error ends them all."""
-
-    def run(connection: Connection) -> None:
-        try:
-            run_worker(cell_json, connection, cores)
-        except Exception as error:
-            message = f"rank {connection.rank}: {type(error).__name__}: {error}"
-            write_atomically(connection.run_dir / f"{ERROR_PREFIX}{connection.rank}", message)
-            raise
-
     if len(connections) == 1:
-        run(connections[0])
+        run_worker(cell_json, connections[0], cores)
         return
     with ThreadPoolExecutor(len(connections)) as pool:
-        for ended in as_completed([pool.submit(run, connection) for connection in connections]):
+        ranks = [pool.submit(run_worker, cell_json, connection, cores) for connection in connections]
+        for ended in as_completed(ranks):
             error = ended.exception()
             if error is not None:
                 traceback.print_exception(error)
@@ -80,12 +72,17 @@ def _run_all(cell_json: str, connections: list[Connection], cores: list[int] | N
 
 
 def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) -> None:
-    """Runs the cell on this rank and writes its part. The framework is imported here, after threads are set."""
+    """Runs the cell on this rank and writes its part or its error. Imports the framework: threads are set."""
     watch = Stopwatch()
-    from harness.cell import Cell
-    from harness.rank import run_rank
+    try:
+        from harness.cell import Cell
+        from harness.rank import run_rank
 
-    run_rank(Cell.model_validate_json(cell_json), connection, cores, watch=watch)
+        run_rank(Cell.model_validate_json(cell_json), connection, cores, watch=watch)
+    except Exception as error:
+        message = f"rank {connection.rank}: {type(error).__name__}: {error}"
+        write_atomically(connection.run_dir / f"{ERROR_PREFIX}{connection.rank}", message)
+        raise
 
 
 def die_with_parent(lock: Path) -> None:

@@ -152,17 +152,25 @@ def test_run_on_a_full_disk_says_so_and_keeps_what_is_there(tmp_path: Path) -> N
         subprocess.run(["umount", results], check=True)
 
 
+LAUNCHES = {
+    "horovodrun": ["horovodrun", "--gloo", "-np", "2", "-H", "localhost:2"],
+    "mpirun": ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", "2"],
+}
+
+
+def inside(launcher: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """`hvdbench run` with these arguments, started by a launcher of two processes."""
+    command, *options = LAUNCHES[launcher]
+    argv = [Path(sys.executable).parent / command, *options, *HVDBENCH, "run", *arguments]
+    return subprocess.run(list(map(str, argv)), capture_output=True, text=True, timeout=120, check=False)
+
+
 @pytest.mark.parametrize(("launcher", "controller"), [("horovodrun", "gloo"), ("mpirun", "mpi")])
 def test_run_inside_an_existing_launch_uses_its_processes(tmp_path: Path, launcher: str, controller: str) -> None:
     block = "{workload: fnn, strategy: [allreduce, local-sgd, hogwild], workers: [1, 2], epochs: 1}"
     suite = write_suite(tmp_path / "s.yaml", block)
     results = tmp_path / "r"
-    command = {
-        "horovodrun": ["horovodrun", "--gloo", "-np", "2", "-H", "localhost:2"],
-        "mpirun": ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", "2"],
-    }[launcher]
-    argv = [Path(sys.executable).parent / command[0], *command[1:], *HVDBENCH, "run", suite, "--results", results]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    done = inside(launcher, suite, "--results", results)
     assert done.returncode == 0, done.stdout + done.stderr
     records = records_in(results)
     assert {record["cell"]["strategy"] for record in records} == {"allreduce", "local-sgd"}  # type: ignore[index]
@@ -172,3 +180,36 @@ def test_run_inside_an_existing_launch_uses_its_processes(tmp_path: Path, launch
         assert record["cell"]["workers"] == 2  # type: ignore[index]
         assert record["cell"]["controller"] == controller  # type: ignore[index]
         assert len(record["workers"]) == 2  # type: ignore[arg-type]
+        assert record["machine"]["num_cores"] == len(os.sched_getaffinity(1))  # type: ignore[index]
+
+
+def test_a_cell_that_fails_inside_a_launch_says_why_and_lets_the_others_run(tmp_path: Path) -> None:
+    block = "{workload: fnn, strategy: [{name: allreduce, cycle_time_ms: 7}, local-sgd], workers: 2, epochs: 1}"
+    suite = write_suite(tmp_path / "s.yaml", block)
+    results = tmp_path / "r"
+    for _ in range(2):  # Horovod of this launch runs with its own cycle time: where that cell comes, the launch ends
+        assert inside("horovodrun", suite, "--results", results).returncode != 0
+    ended: dict[object, list[dict[str, object]]] = {"ok": [], "failed": []}
+    for record in records_in(results):
+        ended[record["status"]].append(record)
+    assert [record["cell"]["strategy"] for record in ended["ok"]] == ["local-sgd"]  # type: ignore[index]
+    assert {record["cell"]["strategy"] for record in ended["failed"]} == {"allreduce"}  # type: ignore[index]
+    assert all("HOROVOD_CYCLE_TIME=7.0 is asked for" in str(record["reason"]) for record in ended["failed"])
+
+
+def test_inside_a_launch_hosts_are_refused_and_nothing_is_started_in_a_dry_run(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: allreduce, workers: 2}")
+    results = tmp_path / "r"
+    done = inside("horovodrun", suite, "--results", results, "-H", "localhost:2")
+    assert done.returncode != 0
+    assert "not inside a launch" in done.stdout + done.stderr
+    assert inside("horovodrun", suite, "--results", results, "--dry-run").returncode == 0
+    assert not results.exists()
+
+
+def test_results_that_cannot_be_a_folder_are_refused(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path / "s.yaml", SHORT)
+    code, _, errors = hvdbench("run", suite, "--results", suite / "r")
+    assert code == 2
+    assert "Not a directory" in errors
+    assert str(suite / "r") in errors

@@ -9,17 +9,18 @@ from pathlib import Path
 SCRIPT = """
 import threading
 from pathlib import Path
-from harness import worker
+from harness import rank, worker
+from harness.cell import Cell
 from harness.fabrics.connection import Connection
 
-def run(cell_json, connection, cores):
+def run(cell, connection, cores, watch):
     if connection.rank == 1:
         raise RuntimeError("no luck")
     threading.Event().wait()  # for a rank that never comes
 
-worker.run_worker = run
+rank.run_rank = run
 ranks = [Connection(rank=rank, size=2, local_rank=rank, local_size=2, run_dir=Path({folder!r})) for rank in range(2)]
-worker._run_all("", ranks, None)
+worker._run_all(Cell(workload="fnn", strategy="hogwild", workers=2).model_dump_json(), ranks, None)
 """
 
 
