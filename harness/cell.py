@@ -1,7 +1,7 @@
 """A cell: one point of a suite's matrix, frozen and hashable, with all that its run depends on.
 
 Cells come from YAML, so this is where values are checked. What cannot run anywhere (hogwild over two hosts) is refused
-here; what this machine cannot run is refused by harness/plan.py.
+here; what this machine cannot run is refused by harness/feasible.py.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Cell(Strict):
     threads: int = Field(1, ge=1, description="compute threads of each worker")
     device: Literal["cpu", "gpu"] = "cpu"
     hosts: int = Field(1, ge=1)
-    controller: Literal["gloo", "mpi"] | None = "gloo"
+    controller: Literal["gloo", "mpi"] | None = Field("gloo", validate_default=True)
     batch_size: int = Field(ge=1)
     batch_per: Literal["worker", "global"] = "worker"
     learning_rate: float = Field(gt=0)
@@ -75,8 +75,6 @@ class Cell(Strict):
         if dataset == "synthetic" and isinstance(size := given.get("synthetic") or {}, dict):
             given["synthetic"] = {**MODELS[workload].synthetic_shape, **size}
         given.setdefault("options", {})
-        if STRATEGIES[strategy].needs != Capability.COLLECTIVE:
-            given["controller"] = None  # means nothing there: one key, not two
         return given
 
     @field_validator("options", mode="before")
@@ -86,6 +84,11 @@ class Cell(Strict):
         if not isinstance(given, dict):
             raise ValueError(f"{given!r}; allowed: a mapping of options to their values")
         return STRATEGIES[info.data["strategy"]].Options.model_validate(given)
+
+    @field_validator("controller")
+    @classmethod
+    def _means_nothing_without_collectives(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return value if STRATEGIES[info.data["strategy"]].needs == Capability.COLLECTIVE else None  # one key, not two
 
     @field_validator("framework")
     @classmethod

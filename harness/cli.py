@@ -281,6 +281,8 @@ def _load(path: Path, *, only: str, repeats: int | None = None, controller: str 
         name, equals, value = part.partition("=")
         if not equals:
             raise SuiteError(f"--only {only}: {part!r} is no condition; allowed: FIELD=VALUE,FIELD=VALUE")
+        if name.strip() in conditions:
+            raise SuiteError(f"--only {only}: {name.strip()} stands twice; allowed: each field once")
         conditions[name.strip()] = value.strip()
     return suite.only(conditions) if conditions else suite
 

@@ -1,8 +1,8 @@
-"""The base of what users write: frozen, finite, and an unknown key is refused by naming those there are."""
+"""The base of what users write: frozen, finite, an unknown key refused by naming those there are, yes no number."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -13,7 +13,13 @@ class Strict(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _know_every_key(cls, given: Any) -> Any:
-        for name in given if isinstance(given, dict) else ():
+        for name, value in given.items() if isinstance(given, dict) else ():
             if name not in cls.model_fields:
                 raise ValueError(f"{name}: no such key; allowed: {', '.join(cls.model_fields)}")
+            if isinstance(value, bool) and not _takes(bool, cls.model_fields[name].annotation):
+                raise ValueError(f"{name}: {value} is no value for it (YAML reads yes, no, on, off as true or false)")
         return given
+
+
+def _takes(kind: type, annotation: Any) -> bool:
+    return annotation is kind or any(_takes(kind, part) for part in get_args(annotation))

@@ -79,12 +79,19 @@ class Suite:
         kept = tuple(
             cell
             for cell in self.cells
-            if all(str(getattr(cell, name)) == wanted for name, wanted in conditions.items())
+            if all(_reads_as(wanted, getattr(cell, name)) for name, wanted in conditions.items())
         )
         if not kept:
             wanted = ",".join(f"{name}={value}" for name, value in conditions.items())
             raise SuiteError(f"--only {wanted}: no cell of {self.name} is like that; hvdbench show lists them")
         return Suite(**{**vars(self), "cells": kept})
+
+
+def _reads_as(text: str, value: object) -> bool:
+    try:
+        return str(value) == text or (isinstance(value, float) and float(text) == value)
+    except ValueError:
+        return False
 
 
 def describe(error: ValidationError) -> str:

@@ -198,6 +198,9 @@ def test_strategy_label_names_the_options_that_differ() -> None:
         ({"momentum": 1}, "less than 1"),
         ({"target": 1.5}, "less than or equal to 1"),
         ({"learning_rate": float("nan")}, "finite"),
+        ({"workers": True, "strategy": "allreduce"}, "workers: True is no value for it"),
+        ({"strategy": {"name": "local-sgd", "period": True}}, "period: True is no value for it"),
+        ({"controller": "glooo"}, "Input should be 'gloo' or 'mpi'"),
         ({"colour": "red"}, "colour: no such key; allowed: workload, dataset"),
     ],
 )

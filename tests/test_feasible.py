@@ -26,7 +26,8 @@ def test_more_workers_than_slots_are_refused() -> None:
     said = first_obstacle([cell_of(), cell_of(workers=4)], TWO_SLOTS)
     assert said is not None
     assert said.endswith(
-        "workers: 4 on localhost; allowed: up to its 2 slots; -H localhost:4 says that it may take more"
+        "workers: 4 on localhost; allowed: up to its 2 slots; `hosts` in the suite shares them out, "
+        "-H localhost:4 says that it may take more"
     )
 
 

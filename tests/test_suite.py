@@ -85,6 +85,7 @@ def test_only_keeps_the_cells_with_these_values(tmp_path: Path) -> None:
         ("cnn", 4),
     }
     (cell,) = suite.only({"workload": "cnn", "workers": "2"}).cells
+    assert suite.only({"warmup_epochs": "0"}).cells == suite.only({"warmup_epochs": "0.0"}).cells == suite.cells
     assert (cell.workload, cell.workers) == ("cnn", 2)
 
 

@@ -48,7 +48,7 @@ BUILD_LIMIT_S = 3600
 
 
 def cache_dir(environ: Mapping[str, str]) -> Path:
-    if "HVDBENCH_CACHE" in environ:
+    if environ.get("HVDBENCH_CACHE"):
         return Path(environ["HVDBENCH_CACHE"])
     return Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hvdbench"
 

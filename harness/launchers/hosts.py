@@ -73,6 +73,6 @@ def placement(cell: Cell, hosts: tuple[Host, ...]) -> tuple[Host, ...]:
         if each > host.slots:
             raise HostsError(
                 f"{cell.title}: workers: {each} on {host.name}; allowed: up to its {host.slots} slots; "
-                f"-H {host.name}:{each} says that it may take more"
+                f"`hosts` in the suite shares them out, -H {host.name}:{each} says that it may take more"
             )
     return tuple(Host(name=host.name, slots=each) for host in chosen)

@@ -6,27 +6,42 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 from harness.cell import Cell
+from harness.launchers import processes
+from harness.launchers.command import worker_argv
 from harness.runner import Setting, run_cell
+from harness.stopwatch import Stopwatch
 from tests.perf.figure import Figure
 from tests.perf.launches import NUM_PAIRS, Silent, scratch_setting
+
+# A shell that runs a command and notes when it began and ended, in a file.
+NOTING_ITS_LIFE = ("/bin/sh", "-c", 'date +%s.%N > "$0"; "$@"; code=$?; date +%s.%N >> "$0"; exit $code')
 
 
 def figures() -> list[Figure]:
     with scratch_setting() as setting:
-        return [_share_of_a_launch(setting), _help()]
+        return [_around_a_worker(setting), _help()]
 
 
-def _share_of_a_launch(setting: Setting) -> Figure:
-    """Seconds of a cell that are neither worker start-up nor training."""
+def _around_a_worker(setting: Setting) -> Figure:
+    """Seconds of a cell in which its worker was not alive: making its folder, noticing its end, writing the record."""
     cell = Cell.model_validate({"workload": "fnn", "strategy": "serial", "epochs": 1})
+    times = setting.folder.path / "alive"
     seconds = []
-    for _ in range(NUM_PAIRS):
-        started = time.perf_counter()
-        record = run_cell(cell, setting, Silent())
-        seconds.append(time.perf_counter() - started - record.wall_s)
-    return Figure(what="harness work a cell outside its workers, s", values=tuple(seconds), bar=0.3, at_most=True)
+
+    def noting(run_dir: Path) -> list[str]:
+        return [*NOTING_ITS_LIFE, str(times), *worker_argv(run_dir)]
+
+    with mock.patch.object(processes, "worker_argv", noting):
+        for _ in range(NUM_PAIRS):
+            watch = Stopwatch()
+            assert run_cell(cell, setting, Silent()).status == "ok"
+            elapsed_s = watch.elapsed_s()
+            began, ended = map(float, times.read_text().split())
+            seconds.append(elapsed_s - (ended - began))
+    return Figure(what="harness work a cell around its worker, s", values=tuple(seconds), bar=0.3, at_most=True)
 
 
 def _help() -> Figure:
