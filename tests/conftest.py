@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
 
+from harness.bootstrap.pins import ROOT
 from harness.doctor import network_lab
 from harness.machine import describe_machine
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
+from tests.report import browser
 
 NEEDS: dict[str, tuple[str, Callable[[], bool], str | None]] = {  # marker: (what, whether it is here, how to get it)
     "needs_gpu": ("a GPU", lambda: bool(describe_machine().gpus), "a machine with one"),
-    "needs_chromium": ("chromium", lambda: shutil.which("chromium") is not None, "apt-get install chromium"),
+    "needs_chromium": ("Chromium", browser.is_installed, browser.INSTALL),
+    "needs_two_cores": ("a second core", lambda: len(os.sched_getaffinity(0)) >= 2, "a machine with two"),
+    "needs_checkout": ("a git checkout", lambda: (ROOT / ".git").exists(), "git clone"),
     "needs_fashion_mnist": ("Fashion-MNIST", lambda: find_fashion_mnist() is not None, HOW_TO_GET_FASHION),
     "needs_root": ("root", lambda: os.geteuid() == 0, "sudo"),
     "lab": ("a network lab", lambda: network_lab().present, network_lab().mend),

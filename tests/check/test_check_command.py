@@ -78,7 +78,7 @@ def processes_at(path: Path) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="ref= arms need a git checkout")
+@pytest.mark.needs_checkout
 def test_check_interrupted_leaves_no_process_no_worktree_and_no_half_pair(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -183,7 +183,7 @@ run_cell(cell, Setting(suite="a", folder=ResultsFolder(Path(sys.argv[1])), hosts
 """
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+@pytest.mark.needs_two_cores
 def test_workers_end_themselves_when_their_parent_is_killed(tmp_path: Path) -> None:
     """Nobody is left to end them: they see that the lock of the run folder is free."""
     with subprocess.Popen([sys.executable, "-c", PARENT, tmp_path], stdout=subprocess.PIPE, text=True) as parent:

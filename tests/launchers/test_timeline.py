@@ -5,10 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 
-import pytest
-
 from harness.cell import Cell
-from harness.feasible import horovod_supports
 from harness.launchers.hosts import this_machine
 from harness.record import ResultsFolder
 from harness.runner import Setting, run_cell
@@ -38,7 +35,6 @@ def durations_s(timeline, tensor):
     return durations
 
 
-@pytest.mark.skipif(not horovod_supports("torch"), reason="no Horovod for PyTorch: make setup")
 def test_exposed_time_agrees_with_horovods_timeline(tmp_path, monkeypatch):
     timeline = tmp_path / "timeline.json"
     monkeypatch.setenv("HOROVOD_TIMELINE", str(timeline))

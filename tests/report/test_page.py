@@ -51,10 +51,6 @@ def hostile_report(tmp_path_factory):
     return write_report([folder], base / "out").parent
 
 
-def needs_chromium(test):
-    return pytest.mark.skipif(not browser.is_installed(), reason=f"no Chromium: {browser.INSTALL}")(test)
-
-
 LOOK = """
 const out = {overflow: document.documentElement.scrollWidth - window.innerWidth, figures: [], outside: [], over: []};
 for (const svg of document.querySelectorAll(".panel svg")) {
@@ -81,7 +77,7 @@ return out;
 """
 
 
-@needs_chromium
+@pytest.mark.needs_chromium
 @pytest.mark.parametrize("width", [390, 1400])
 @pytest.mark.parametrize("is_dark", [False, True])
 def test_page_shows_every_figure_and_nothing_sticks_out(report, width, is_dark):
@@ -102,7 +98,7 @@ def test_page_shows_every_figure_and_nothing_sticks_out(report, width, is_dark):
         assert ground == ("rgb(20, 22, 26)" if is_dark else "rgb(246, 247, 248)")
 
 
-@needs_chromium
+@pytest.mark.needs_chromium
 def test_many_long_names_neither_collide_nor_stick_out(tmp_path):
     options = [
         {"name": "delayed-averaging", "merge": merge, "period": period}
@@ -122,7 +118,7 @@ def test_many_long_names_neither_collide_nor_stick_out(tmp_path):
         assert seen["over"] == []
 
 
-@needs_chromium
+@pytest.mark.needs_chromium
 def test_page_asks_for_nothing_but_itself(report):
     with browser.browsing(width=1400, height=900) as page:
         page.open(report / "index.html")
@@ -131,7 +127,7 @@ def test_page_asks_for_nothing_but_itself(report):
         }
 
 
-@needs_chromium
+@pytest.mark.needs_chromium
 def test_table_sorts_by_the_column_that_is_clicked(report):
     with browser.browsing(width=1400, height=900) as page:
         page.open(report / "index.html")
@@ -147,7 +143,7 @@ def test_table_sorts_by_the_column_that_is_clicked(report):
         assert [float(value) for value in page.run(f"{click} {cells}")] == sorted(ascending, reverse=True)
 
 
-@needs_chromium
+@pytest.mark.needs_chromium
 def test_page_runs_nothing_that_a_record_says(hostile_report):
     with browser.browsing(width=390, height=900) as page:
         page.open(hostile_report / "index.html")
