@@ -95,8 +95,8 @@ def _pair_in_words(a: Record, b: Record) -> str:
     )
 
 
-def show_verdict(verdict: Verdict, written: Sequence[Path]) -> None:
-    """The table, what failed below it, and where the files are."""
+def show_verdict(verdict: Verdict) -> None:
+    """The table, and below it what failed."""
     say = console()
     table = Table(title=f"A = {escape(verdict.arm_a)}    B = {escape(verdict.arm_b)}", title_justify="left")
     for heading, justify in (("cell", "left"), ("metric", "left"), ("A", "right"), ("B", "right")):
@@ -119,8 +119,11 @@ def show_verdict(verdict: Verdict, written: Sequence[Path]) -> None:
     for line in (*verdict.incomparable, *verdict.notes):
         say.print(line, highlight=False, markup=False, soft_wrap=True)
     say.print(verdict.headline, highlight=False, markup=False, soft_wrap=True, style="bold")
-    if written:
-        say.print(f"files in {written[0].parent}", highlight=False, markup=False, soft_wrap=True)
+
+
+def show_files(written: Sequence[Path]) -> None:
+    """Where they are."""
+    console().print(f"files in {written[0].parent}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _row(title: str, found: Comparison) -> list[str]:
@@ -131,8 +134,8 @@ def _row(title: str, found: Comparison) -> list[str]:
     return [escape(title), found.metric, a, b, escape(f"{effect}, {num_pairs} pairs"), caught, str(found.outcome)]
 
 
-def show_history_table(series: Sequence[Series], written: Sequence[Path]) -> None:
-    """Where levels changed, by series, and where the files are."""
+def show_history_table(series: Sequence[Series]) -> None:
+    """Where levels changed, by series."""
     table = Table()
     for heading in ("cell", "metric", "machine", "commits", "changes (advisory)"):
         table.add_column(heading)
@@ -141,4 +144,3 @@ def show_history_table(series: Sequence[Series], written: Sequence[Path]) -> Non
         words = ", ".join(changes) or "none seen"
         table.add_row(escape(one.title), one.metric, one.machine, str(len(one.points)), escape(words))
     console().print(table)
-    console().print(f"files in {written[0].parent}", highlight=False, markup=False, soft_wrap=True)

@@ -64,11 +64,15 @@ def _clear_leftovers(root: Path) -> None:
 
 def _remove(root: Path, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    _git(root, "worktree", "prune")
+    with suppress(ArmError):  # the next check prunes too
+        _git(root, "worktree", "prune")
 
 
 def _git(root: Path, *arguments: str) -> str | None:
-    """Git's answer, or None when it refused."""
+    """Git's answer, or None when it refused. Raises ArmError when it does not answer."""
     command = ["git", "-C", str(root), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_LIMIT_S, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_LIMIT_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise ArmError(f"git {arguments[0]}: no answer within {_GIT_LIMIT_S:g} s") from None
     return done.stdout.strip() if done.returncode == 0 else None

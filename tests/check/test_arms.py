@@ -94,6 +94,12 @@ def test_worktree_of_a_missing_ref_is_refused(checkout: Path, ref: str) -> None:
         pass
 
 
+def test_worktree_with_a_git_that_does_not_answer_is_refused(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.check.worktree._GIT_LIMIT_S", 0.0)
+    with pytest.raises(ArmError, match="git rev-parse: no answer within 0 s"), worktree(checkout, "new"):
+        pass
+
+
 def test_worktree_without_a_checkout_is_refused() -> None:
     with pytest.raises(ArmError, match="installed as a package"), worktree(None, "main"):
         pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,29 @@ def test_launch_runs_the_cell_with_the_arms_environment_and_fault(arms: tuple[Ar
     assert record.cell.inject == Injection(accuracy_drop=0.25)  # the record says it
     assert record.cell.seed == 4
     assert record.curve[-1].accuracy < 0.75
+
+
+def arm_that_prints(tmp_path: Path, text: str, real: Arm) -> Arm:
+    """An arm whose interpreter writes to standard output before the harness does."""
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nprintf {shlex.quote(text)}\nexec {shlex.quote(str(real.python))} "$@"\n')
+    python.chmod(0o755)
+    return Arm(name="chatty", python=python, root=real.root)
+
+
+@pytest.mark.parametrize("printed", ["libfoo: hello\\n", "5\\n", "\\377\\n"])
+def test_launch_passes_over_what_is_no_progress(arms: tuple[Arm, Arm], tmp_path: Path, printed: str) -> None:
+    arm = arm_that_prints(tmp_path, printed, arms[0])
+    assert ask_about(arm, [CELL]).fingerprint
+    assert launch(arm, CELL, tmp_path / "a", lambda *_: None).status == "ok"
+
+
+def test_ask_about_an_arm_whose_answer_is_none_is_refused(arms: tuple[Arm, Arm], tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho hello\n")
+    python.chmod(0o755)
+    with pytest.raises(ArmError, match="arm odd: its harness answered 'hello'"):
+        ask_about(Arm(name="odd", python=python, root=arms[0].root), [CELL])
 
 
 def test_run_check_goes_on_where_it_was_and_a_crash_of_b_ends_its_cell(arms: tuple[Arm, Arm], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Never
 
 import pytest
 
@@ -96,6 +97,28 @@ def test_write_outputs_writes_every_file_and_the_step_summary(
     assert all(path.stat().st_size for path in written)
     assert (tmp_path / "step.md").read_text() == (tmp_path / "out" / "summary.md").read_text()
     assert capsys.readouterr().out.count("::error") == 4  # three, and the one that stays text in a title
+
+
+@pytest.mark.parametrize("never", [math.inf, math.nan])
+def test_write_outputs_without_a_finite_pair_draws_an_empty_row(tmp_path: Path, never: float) -> None:
+    pairs = [({"time_to_target": 1.0}, {"time_to_target": never})] * 8
+    verdict = decide(observed({"x": pairs}), CheckSettings(), suite="s", arm_a="a", arm_b="b")
+    assert tmp_path / "pairs.png" in write_outputs(verdict, tmp_path, {})
+
+
+def test_write_outputs_tells_github_before_it_draws(
+    verdict: Verdict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> Never:
+        raise RuntimeError("no fonts")
+
+    monkeypatch.setattr("harness.check.outputs.draw_pairs", broken)
+    environ = {"GITHUB_STEP_SUMMARY": str(tmp_path / "step.md"), "GITHUB_ACTIONS": "true"}
+    with pytest.raises(RuntimeError, match="no fonts"):
+        write_outputs(verdict, tmp_path / "out", environ)
+    assert "❌" in (tmp_path / "step.md").read_text()
+    assert "::error" in capsys.readouterr().out
+    assert (tmp_path / "out" / "junit.xml").exists()
 
 
 def test_write_outputs_writes_equal_bytes_for_equal_input(verdict: Verdict, tmp_path: Path) -> None:
