@@ -6,8 +6,8 @@
    adjusted p *and* a shift above the gate.
 
 The confirming pairs are independent of those that raised the flag, so correcting for the flagged ones is enough.
-A comparison that could have missed an effect of `must_detect` says so (inconclusive) rather than "fine", and so does one
-with a target lost.
+A comparison that could have missed an effect of `must_detect` says so (inconclusive) rather than "fine", and so does
+one with a target lost.
 """
 
 from __future__ import annotations
