@@ -78,21 +78,21 @@ def _differing(cell: Cell, alike: Sequence[Cell]) -> list[str]:
     ]
 
 
+def group_of_one_worker(cell: Cell) -> str:
+    """The group of the same cell with one worker, on which its scaling efficiency rests."""
+    return cell.model_copy(update={"workers": 1, "hosts": 1}).group
+
+
 def with_scaling_efficiency(observed: Observed, cells: Iterable[Cell]) -> Observed:
     """Adds throughput over (workers × throughput of one worker), where the suite has the same cell with one worker."""
     by_group = {cell.group: cell for cell in cells}
-    alone = {
-        group: cell.model_copy(update={"workers": 1, "hosts": 1}).group
-        for group, cell in by_group.items()
-        if cell.workers > 1
-    }
     seen = {(pair.group, pair.seed): pair for pair in observed.pairs}
 
     def derived(pair: Pair) -> Pair:
-        base = seen.get((alone.get(pair.group, ""), pair.seed))
-        if base is None:
-            return pair
         num_workers = by_group[pair.group].workers
+        base = seen.get((group_of_one_worker(by_group[pair.group]), pair.seed))
+        if num_workers == 1 or base is None:
+            return pair
         return Pair(
             group=pair.group,
             seed=pair.seed,
