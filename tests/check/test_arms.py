@@ -116,6 +116,16 @@ def test_ready_refuses_two_refs_beside_uncommitted_changes(checkout: Path, monke
         assert new.root == checkout
 
 
+def test_changed_files_are_tracked_and_new_ones_but_none_that_git_ignores(checkout: Path) -> None:
+    assert changed_files(checkout) == []
+    (checkout / ".gitignore").write_text("*.pyc\n")
+    (checkout / "harness" / "x.py").write_text("3\n")
+    (checkout / "harness" / "deep").mkdir()
+    for name in ("deep/new.py", "deep/ä b.py", "old.pyc"):
+        (checkout / "harness" / name).touch()
+    assert changed_files(checkout) == ["harness/deep/new.py", "harness/deep/ä b.py", "harness/x.py"]
+
+
 def test_arm_identity_follows_the_code_and_the_settings(tmp_path: Path) -> None:
     (tmp_path / "harness").mkdir()
     (tmp_path / "harness" / "x.py").write_text("1")
