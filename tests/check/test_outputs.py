@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Never
@@ -17,9 +18,10 @@ from harness.check.observed import Observed, Run
 from harness.check.outputs import write_outputs
 from harness.check.verdict import Verdict
 from harness.gates import CheckSettings
+from harness.markdown import escape_markdown
 from tests.check.pairs import noisy_throughput, observed
 
-HOSTILE = "a | <script>alert(1)</script> [x](y)\n::error::no %0A"
+HOSTILE = "a | <script>alert(1)</script> [x](y)\n::error::no %0A https://evil.example www.evil.example @all a_b ~c~ \\d"
 
 
 @pytest.fixture
@@ -52,8 +54,17 @@ def test_summary_shows_hostile_titles_as_text(verdict: Verdict) -> None:
     assert "<script>" not in text
     assert "[x]" not in text
     [row] = [line for line in text.splitlines() if "slow a" in line]
-    assert row.count("|") == 8  # seven columns
+    assert len(re.findall(r"(?<!\\)\|", row)) == 8  # seven columns
+    assert escape_markdown(HOSTILE) in row
     assert "❌ regression" in row
+
+
+def test_summary_has_failures_before_what_is_inconclusive() -> None:
+    crashed_a = [(Run(values={}, trouble="failed"), {"throughput": 1.0})] * 8
+    seen = observed({"unjudged": crashed_a, "fine": noisy_throughput(8), "slow": noisy_throughput(24, slowdown=0.2)})
+    verdict = decide(seen, CheckSettings(), suite="s", arm_a="a", arm_b="b")
+    rows = [line.split(" | ") for line in github.summary(verdict).splitlines() if line.startswith("| cell ")]
+    assert [row[-1].rstrip(" |") for row in rows[1:]] == ["❌ regression", "❔ inconclusive", "✅ fine"]
 
 
 def test_annotations_are_one_escaped_line_each(verdict: Verdict) -> None:
