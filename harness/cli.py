@@ -230,7 +230,7 @@ def check(
             _refuse("check: needs SUITE --a ARM --b ARM, or --baseline RESULTS --candidate RESULTS; see check --help")
         loaded = _load(suite, only=only)
         with _interruptible():
-            raise typer.Exit(check_arms(loaded, a, b, results=results, output=output, time_budget_s=time_budget))
+            raise typer.Exit(check_arms(suite, loaded, a, b, results=results, output=output, time_budget_s=time_budget))
 
 
 @app.command()

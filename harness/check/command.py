@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from harness.check.arms import parse_arm, ready
+from harness.check.arms import other_suites, parse_arm, ready
 from harness.check.history import change_points, write_history
 from harness.check.live import prepare, run_check
 from harness.check.outputs import write_outputs
@@ -19,10 +19,12 @@ from harness.suite import Suite
 STORED_OUTPUT = Path("reports/check-stored")
 
 
-def check_arms(suite: Suite, a: str, b: str, *, results: Path, output: Path | None, time_budget_s: float | None) -> int:
-    """Runs both arms of the suite and returns the exit code. Raises ArmError, ResultsError."""
+def check_arms(
+    suite_file: Path, suite: Suite, a: str, b: str, *, results: Path, output: Path | None, time_budget_s: float | None
+) -> int:
+    """Runs both arms of the suite, read from that file, and returns the exit code. Raises ArmError, ResultsError."""
     with ready((parse_arm(a), parse_arm(b))) as arms:
-        check = prepare(suite, arms, results)
+        check = prepare(suite, arms, results, notes=other_suites(suite_file, arms))
         with watching_pairs() as watcher:
             verdict = run_check(check, watcher, time_budget_s=time_budget_s)
     return _told(verdict, output or Path("reports") / check.folder.path.name)

@@ -53,12 +53,16 @@ class Check:
     folder: PairFolder
     abouts: tuple[About, About]
     identities: tuple[str, str]  # of the arms, as the check began
+    notes: tuple[str, ...]
 
 
-def prepare(suite: Suite, arms: tuple[Arm, Arm], results: Path, *, attempt: str = "") -> Check:
+def prepare(
+    suite: Suite, arms: tuple[Arm, Arm], results: Path, *, attempt: str = "", notes: Sequence[str] = ()
+) -> Check:
     """A check of the suite's cells, in a folder of its own for these very arms. Raises ArmError.
 
     attempt: tells apart checks of the same arms that are not to share their pairs.
+    notes: what the verdict tells beside its comparisons.
     """
     cells = tuple({cell.group: cell.with_seed(0) for cell in suite.cells}.values())
     abouts = (ask_about(arms[0], cells), ask_about(arms[1], cells))
@@ -79,6 +83,7 @@ def prepare(suite: Suite, arms: tuple[Arm, Arm], results: Path, *, attempt: str 
         folder=PairFolder(results / f"{suite.name}-{name}"),
         abouts=abouts,
         identities=identities,
+        notes=tuple(notes),
     )
 
 
@@ -108,7 +113,7 @@ def verdict_of(check: Check) -> Verdict:
         suite=check.suite,
         arm_a=names[0],
         arm_b=names[1],
-        notes=changed_versions(*check.abouts),
+        notes=[*check.notes, *changed_versions(*check.abouts)],
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Never
 
 import pytest
 
-from harness.check.arms import Arm, environment_of, parse_arm, ready
+from harness.check.arms import Arm, environment_of, other_suites, parse_arm, ready
 from harness.check.worktree import ArmError, changed_files, worktree
 
 
@@ -124,6 +124,55 @@ def test_changed_files_are_tracked_and_new_ones_but_none_that_git_ignores(checko
     for name in ("deep/new.py", "deep/ä b.py", "old.pyc"):
         (checkout / "harness" / name).touch()
     assert changed_files(checkout) == ["harness/deep/new.py", "harness/deep/ä b.py", "harness/x.py"]
+
+
+def write_pins(root: Path, torch: str, *, dev: str = "ruff==1", transitive: str = "idna==1") -> None:
+    (root / "pyproject.toml").write_text(
+        f'[project]\ndependencies = ["numpy==1"]\n[project.optional-dependencies]\ntorch = ["torch=={torch}"]\n'
+        f'dev = ["{dev}"]\n'
+    )
+    (root / "harness" / "bootstrap").mkdir(exist_ok=True)
+    (root / "harness" / "bootstrap" / "constraints.txt").write_text(f"{transitive}\n")
+
+
+@pytest.mark.parametrize(
+    ("pins", "said"),
+    [
+        ({"torch": "2"}, r"pins torch==1 where this checkout pins torch==2.*ref=HEAD,python=PATH"),
+        ({"torch": "1", "transitive": "idna==2"}, r"pins idna==1 where this checkout pins idna==2"),
+    ],
+)
+def test_ready_refuses_a_ref_of_other_pins_unless_it_has_an_environment(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, pins: Any, said: str
+) -> None:
+    monkeypatch.setattr("harness.check.arms.checkout_root", lambda: checkout)
+    write_pins(checkout, "1")
+    git(checkout, "add", "-A")
+    git(checkout, "commit", "-qm", "pins")
+    write_pins(checkout, "1", dev="ruff==2")  # neither arm runs it
+    with ready((parse_arm("ref=HEAD"), parse_arm("here"))):
+        pass
+    write_pins(checkout, **pins)
+    with pytest.raises(ArmError, match=said), ready((parse_arm("ref=HEAD"), parse_arm("here"))):
+        pass
+    with ready((parse_arm(f"ref=HEAD,python={sys.executable}"), parse_arm("here"))):
+        pass
+
+
+def test_other_suites_names_arms_whose_own_suite_file_differs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.check.arms.checkout_root", lambda: checkout)
+    suite = checkout / "suites" / "s.yaml"
+    suite.parent.mkdir()
+    suite.write_text("1")
+    git(checkout, "add", "-A")
+    git(checkout, "commit", "-qm", "suite")
+    with ready((parse_arm("ref=new"), parse_arm("here"))) as before_it:
+        assert other_suites(suite, before_it) == ["suites/s.yaml is another at ref=new: both arms ran this checkout's"]
+    with ready((parse_arm("ref=HEAD"), parse_arm("here"))) as arms:
+        assert other_suites(suite, arms) == []
+        suite.write_text("2")
+        assert other_suites(suite, arms) == ["suites/s.yaml is another at ref=HEAD: both arms ran this checkout's"]
+        assert other_suites(checkout.parent / "elsewhere.yaml", arms) == []
 
 
 def test_arm_identity_follows_the_code_and_the_settings(tmp_path: Path) -> None:

@@ -180,6 +180,11 @@ def test_verdict_of_the_same_pairs_is_byte_identical_wherever_they_lie(
     assert verdict_of(moved).to_json() == verdict.to_json()
 
 
+def test_verdict_has_the_notes_of_the_check(made_up: tuple[Arm, Arm], tmp_path: Path) -> None:
+    check = prepare(suite_of(CELL), made_up, tmp_path, notes=["s.yaml is another"])
+    assert verdict_of(check).notes == ("s.yaml is another",)
+
+
 def test_run_check_confirms_scaling_efficiency_by_fresh_pairs_of_one_worker_too(
     made_up: tuple[Arm, Arm], tmp_path: Path
 ) -> None:
