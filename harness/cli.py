@@ -1,7 +1,7 @@
 """The command line. Imports late: `hvdbench --help` answers at once, and the analysis half needs no framework.
 
 Exit codes: 0 all well; 1 failed cells (run) or a regression (check); 2 wrong usage or a broken suite or results folder,
-said in one message; 3 inconclusive or incomparable (check).
+said in one message, or a check that broke; 3 inconclusive or incomparable (check).
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -217,18 +220,19 @@ def check(
     Runs both arms in random, interleaved pairs and confirms what looks worse with fresh ones; interrupted, the same
     command goes on. With --baseline and --candidate it compares what is stored: it screens, and never convicts.
     """
-    from harness.check.command import check_arms, check_stored
+    with _break_is_no_regression():
+        from harness.check.command import check_arms, check_stored
 
-    if baseline or candidate:
-        if not (baseline and candidate) or suite or a or b:
-            _refuse("check: allowed: SUITE --a ARM --b ARM, or --baseline RESULTS --candidate RESULTS")
-        gates = _load(settings, only="").check if settings else None
-        raise typer.Exit(check_stored(baseline, candidate, gates, output))
-    if not (suite and a and b):
-        _refuse("check: needs SUITE --a ARM --b ARM, or --baseline RESULTS --candidate RESULTS; see check --help")
-    loaded = _load(suite, only=only)
-    with _interruptible():
-        raise typer.Exit(check_arms(loaded, a, b, results=results, output=output, time_budget_s=time_budget))
+        if baseline or candidate:
+            if not (baseline and candidate) or suite or a or b:
+                _refuse("check: allowed: SUITE --a ARM --b ARM, or --baseline RESULTS --candidate RESULTS")
+            gates = _load(settings, only="").check if settings else None
+            raise typer.Exit(check_stored(baseline, candidate, gates, output))
+        if not (suite and a and b):
+            _refuse("check: needs SUITE --a ARM --b ARM, or --baseline RESULTS --candidate RESULTS; see check --help")
+        loaded = _load(suite, only=only)
+        with _interruptible():
+            raise typer.Exit(check_arms(suite, loaded, a, b, results=results, output=output, time_budget_s=time_budget))
 
 
 @app.command()
@@ -319,6 +323,22 @@ def _say(message: str) -> None:
     place = place_among_workers(os.environ)
     if place is None or place[0] == 0:
         print(f"hvdbench: {message}", file=sys.stderr)
+
+
+@contextmanager
+def _break_is_no_regression() -> Iterator[None]:
+    """Python's own exit code for an exception is 1, which says "regression" here."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, typer.Exit) or _is_the_users(error):
+            raise
+        traceback.print_exc()
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        _refuse(
+            f"check: broke, and says nothing about B: {said} (traceback above; the same command goes on with the pairs "
+            "that are finished)"
+        )
 
 
 class _interruptible:  # noqa: N801  (reads as a statement)

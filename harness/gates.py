@@ -18,7 +18,10 @@ from harness.strict import Strict
 
 
 class Gate(Strict):
-    """How one metric is judged. Effects are shares of the baseline (`scale: ratio`) or absolute (`difference`)."""
+    """How one metric is judged. Effects say how much worse B is than A, as a ratio less 1 or as a difference (`scale`).
+
+    The ratio is B/A where lower is better and A/B where higher is: half the throughput is 100 % slower.
+    """
 
     better: Literal["higher", "lower"]
     scale: Literal["ratio", "difference"] = "ratio"

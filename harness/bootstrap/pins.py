@@ -35,6 +35,20 @@ class Pins:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def requirements_of(root: Path) -> frozenset[str]:
+    """All that a checkout of whatever age pins for running, transitive pins included; empty when it pins nothing."""
+    pyproject, constraints = root / "pyproject.toml", root / CONSTRAINTS.relative_to(ROOT)
+    tables = tomllib.loads(pyproject.read_text()) if pyproject.exists() else {}
+    project = tables.get("project", {})
+    pinned = list(project.get("dependencies", []))
+    for name, extra in project.get("optional-dependencies", {}).items():
+        pinned += extra if name != "dev" else []
+    horovod = tables.get("tool", {}).get("hvdbench", {}).get("horovod", {})
+    pinned += [f"horovod=={horovod['version']}"] if "version" in horovod else []
+    pinned += constraints.read_text().split() if constraints.exists() else []
+    return frozenset(pinned)
+
+
 def load_pins(pyproject: Path = ROOT / "pyproject.toml") -> Pins:
     tables = tomllib.loads(pyproject.read_text())
     project, horovod = tables["project"], tables["tool"]["hvdbench"]["horovod"]

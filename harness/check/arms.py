@@ -14,11 +14,12 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.bootstrap.pins import requirements_of
 from harness.check.worktree import ArmError, changed_files, checkout_root, worktree
 from harness.injection import Injection
 
@@ -101,7 +102,33 @@ def _rooted(spec: ArmSpec, root: Path | None) -> Iterator[Arm]:
         yield Arm(name=spec.text, python=python, root=root, environ=dict(spec.environ))
         return
     with worktree(root, spec.ref) as tree:
+        if spec.python is None and root is not None:
+            _refuse_other_pins(spec, requirements_of(tree), requirements_of(root))
         yield Arm(name=spec.text, python=python, root=tree, environ=dict(spec.environ))
+
+
+def _refuse_other_pins(spec: ArmSpec, theirs: frozenset[str], ours: frozenset[str]) -> None:
+    """The commit would run in an environment that is not its own, and answer for versions that it never had."""
+    if theirs != ours:
+        there, here = (", ".join(sorted(pins)[:3]) or "nothing" for pins in (theirs - ours, ours - theirs))
+        raise ArmError(
+            f"arm {spec.text}: it pins {there} where this checkout pins {here}; give it an environment of its own: "
+            f"{spec.text},python=PATH"
+        )
+
+
+def other_suites(suite_file: Path, arms: Sequence[Arm]) -> list[str]:
+    """A note for each arm in whose own checkout the suite is another: cells and gates are this checkout's for both."""
+    root = checkout_root()
+    if root is None or not suite_file.resolve().is_relative_to(root):
+        return []
+    place, content = suite_file.resolve().relative_to(root), suite_file.read_bytes()
+    own = {arm.name: arm.root / place for arm in arms if arm.root is not None}
+    return [
+        f"{place} is another at {name}: both arms ran this checkout's"
+        for name, path in own.items()
+        if not path.exists() or path.read_bytes() != content
+    ]
 
 
 def _refuse_what_is_in_neither(specs: tuple[ArmSpec, ArmSpec], root: Path | None) -> None:

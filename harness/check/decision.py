@@ -1,11 +1,13 @@
 """The rule, without any input or output: from pairs to a verdict.
 
-1. Screen: a comparison is flagged when its exact one-sided p is small and its Hodges–Lehmann shift is worth a look.
+1. Screen: a comparison is flagged when its exact one-sided p is small and its Hodges–Lehmann shift is worth a look, or
+   when B misses in a single pair a target that A reaches there.
 2. Confirm: fresh pairs of the flagged cells alone; Holm over the flagged comparisons; a regression needs a small
    adjusted p *and* a shift above the gate.
 
 The confirming pairs are independent of those that raised the flag, so correcting for the flagged ones is enough.
-A comparison that could have missed an effect of `must_detect` says so (inconclusive) rather than "fine".
+A comparison that could have missed an effect of `must_detect` says so (inconclusive) rather than "fine", and so does
+one with a target lost.
 """
 
 from __future__ import annotations
@@ -46,6 +48,10 @@ class _Screened:
     screen: _Sample
     confirm: _Sample
     flagged: bool
+
+    @property
+    def num_lost(self) -> int:
+        return _num_lost(self.metric, self.screen) + _num_lost(self.metric, self.confirm)
 
 
 def groups_to_confirm(observed: Observed, settings: CheckSettings) -> list[str]:
@@ -132,7 +138,7 @@ def _screen(observed: Observed, settings: CheckSettings) -> list[_Screened]:
         for metric, gate in settings.metrics.items():
             screen, confirm = (_sample(pairs, metric, gate, phase) for phase in (Phase.SCREEN, Phase.CONFIRM))
             if screen.values:
-                flagged = gate.gated and _is_suspect(screen, gate, settings)
+                flagged = gate.gated and (_is_suspect(screen, gate, settings) or _num_lost(metric, screen) > 0)
                 looks.append(
                     _Screened(group=group, metric=metric, gate=gate, screen=screen, confirm=confirm, flagged=flagged)
                 )
@@ -158,6 +164,12 @@ def _is_suspect(sample: _Sample, gate: Gate, settings: CheckSettings) -> bool:
         and worse_p(sample.differences) <= settings.screen_level
         and shift(sample.differences) > _as_shift(gate.screen, gate)
     )
+
+
+def _num_lost(metric: str, sample: _Sample) -> int:
+    """Pairs in which A reaches the target and B does not."""
+    lost = sample.differences > 0 if metric == "target_reached" else np.isposinf(sample.differences)
+    return int(lost.sum())
 
 
 def _is_confirmable(look: _Screened, settings: CheckSettings) -> bool:
@@ -200,7 +212,7 @@ def _judge(
         scale=gate.scale,
         better=gate.better,
         outcome=outcome,
-        words="; ".join(filter(None, [effect_in_words(look.metric, gate.scale, *sizes), why])),
+        words="; ".join(filter(None, [effect_in_words(look.metric, gate.scale, *sizes), why, _lost_in_words(look)])),
         effect=sizes[0],
         low=sizes[1],
         high=sizes[2],
@@ -237,10 +249,17 @@ def _outcome(
     if _is_convicted(look, adjusted_p, settings):
         allowed = f"allowed: {size(gate.gate, gate.scale)}" if gate.gate else "allowed: none"
         return Outcome.REGRESSION, f"confirmed by {num_confirmed} fresh pairs, p = {adjusted_p:.2g}; {allowed}"
+    if look.num_lost:
+        return Outcome.INCONCLUSIVE, ""
     if _as_effect(caught, gate) > gate.must_detect:
         seen, wanted = size(_as_effect(caught, gate), gate.scale), size(gate.must_detect, gate.scale)
         return Outcome.INCONCLUSIVE, f"too noisy: only {seen} would have been caught, {wanted} must be"
     return Outcome.FINE, "flagged, not confirmed" if adjusted_p is not None else ""
+
+
+def _lost_in_words(look: _Screened) -> str:
+    num_pairs = len(look.screen.values) + len(look.confirm.values)
+    return f"B misses the target, which A reaches, in {look.num_lost} of {num_pairs} pairs" if look.num_lost else ""
 
 
 def _stages(gate: Gate, settings: CheckSettings, num_flagged: int) -> list[Stage]:

@@ -99,10 +99,11 @@ def smallest_caught(differences: Floats, stages: Sequence[Stage]) -> float:
 
     A signed-rank test rejects exactly when enough Walsh averages are positive, and a shift moves them all alike. So
     each simulated stage has a critical shift, and the chance to pass it is its empirical distribution: no search over
-    effects. The noise is drawn from the centred differences with random signs.
+    effects. The noise is drawn from the centred differences with random signs. Beside a pair in which B never got
+    there, no shift is sure to be caught.
     """
     finite = differences[np.isfinite(differences)]
-    if len(finite) < 2:
+    if len(finite) < 2 or np.isposinf(differences).any():
         return float("inf")
     noise = (finite - shift(finite)) * np.sqrt(len(finite) / (len(finite) - 1))
     rng = np.random.default_rng(_SEED)

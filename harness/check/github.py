@@ -6,27 +6,32 @@ from collections.abc import Iterator
 
 from harness.check.verdict import CellVerdict, Comparison, Outcome, Verdict
 from harness.check.wording import size, value_in_words
+from harness.markdown import escape_markdown
 
-_SIGNS = {
-    Outcome.FINE: "✅ fine",
+_SIGNS = {  # in the order of the summary
     Outcome.REGRESSION: "❌ regression",
     Outcome.INCONCLUSIVE: "❔ inconclusive",
+    Outcome.FINE: "✅ fine",
     Outcome.REPORTED: "reported",
 }
 
 
 def summary(verdict: Verdict) -> str:
     """A Markdown table, failures first."""
-    lines = [f"## {_escaped(verdict.headline)}", ""]
-    lines += [f"- {_escaped(note)}" for note in (*verdict.incomparable, *verdict.notes)]
+    lines = [f"## {escape_markdown(verdict.headline)}", ""]
+    lines += [f"- {escape_markdown(note)}" for note in (*verdict.incomparable, *verdict.notes)]
     lines += ["", "| cell | metric | A | B | effect | would be caught | verdict |", "|---|---|---|---|---|---|---|"]
+    rows: dict[Outcome, list[str]] = {outcome: [] for outcome in _SIGNS}
     for cell in verdict.cells:
-        if cell.failure or cell.unjudged:
-            sign = f"❌ {cell.failure}" if cell.failure else "❔ inconclusive"
-            lines.append(_row(cell.title, "runs", "", "", cell.words or cell.unjudged or "", "", sign))
-    order = (Outcome.REGRESSION, Outcome.INCONCLUSIVE, Outcome.FINE, Outcome.REPORTED)
-    for cell, comparison in sorted(verdict.comparisons, key=lambda pair: order.index(pair[1].outcome)):
-        lines.append(_comparison_row(cell, comparison))
+        if cell.failure:
+            row = _row(cell.title, "runs", "", "", cell.words, "", f"❌ {cell.failure}")
+            rows[Outcome.REGRESSION].append(row)
+        if cell.unjudged:
+            row = _row(cell.title, "runs", "", "", cell.unjudged, "", _SIGNS[Outcome.INCONCLUSIVE])
+            rows[Outcome.INCONCLUSIVE].append(row)
+    for cell, found in verdict.comparisons:
+        rows[found.outcome].append(_comparison_row(cell, found))
+    lines += [row for outcome in _SIGNS for row in rows[outcome]]
     return "\n".join(lines) + "\n"
 
 
@@ -64,11 +69,4 @@ def _property(text: str) -> str:
 
 
 def _row(*cells: str) -> str:
-    return "| " + " | ".join(_escaped(cell) for cell in cells) + " |"
-
-
-def _escaped(text: str) -> str:
-    """Text of a record cannot become markup: no table cell, tag, link or line of its own."""
-    for sign, safe in (("&", "&amp;"), ("<", "&lt;"), ("|", "&#124;"), ("[", "&#91;"), ("`", "&#96;"), ("*", "&#42;")):
-        text = text.replace(sign, safe)
-    return " ".join(text.split())
+    return "| " + " | ".join(escape_markdown(cell) for cell in cells) + " |"

@@ -57,10 +57,10 @@ class Series:
 def change_points(records: Sequence[Record]) -> list[Series]:
     """The histories in these records. Raises ResultsError when there is none."""
     grouped: defaultdict[tuple[str, str, str], list[Record]] = defaultdict(list)
-    for record in records:
-        if record.status == "ok" and record.revision is not None:
-            title = titles_of([record.cell])[record.cell.group]
-            grouped[title, record.cell.group, record.machine.fingerprint].append(record)
+    usable = [record for record in records if record.status == "ok" and record.revision is not None]
+    titles = titles_of(record.cell for record in usable)
+    for record in usable:
+        grouped[titles[record.cell.group], record.cell.group, record.machine.fingerprint].append(record)
     if not grouped:
         raise ResultsError("history: no finished run with a git commit in these results")
     series = []

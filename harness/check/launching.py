@@ -41,7 +41,7 @@ def ask_about(arm: Arm, cells: Sequence[Cell]) -> About:
     done = _answer_about(arm, json.dumps([_content(arm, cell) for cell in cells]))
     if done.returncode:
         raise ArmError(f"arm {arm.name}: {_why_not(done.stderr)}")
-    said: dict[str, Any] = json.loads(done.stdout)
+    said = _last_answer(arm, done.stdout)
     if arm.root is not None and Path(said["root"]) != arm.root.resolve():
         raise ArmError(f"arm {arm.name}: its Python takes the harness from another place; is it on a .pth file?")
     if said["schema_version"] > SCHEMA_VERSION:
@@ -62,6 +62,7 @@ def _answer_about(arm: Arm, cells: str) -> subprocess.CompletedProcess[str]:
                 [str(arm.python), "-m", ENTRY, "--about", str(listed)],
                 capture_output=True,
                 text=True,
+                errors="replace",
                 stdin=subprocess.DEVNULL,
                 cwd=arm.root or scratch,
                 env=environment_of(arm),
@@ -70,6 +71,18 @@ def _answer_about(arm: Arm, cells: str) -> subprocess.CompletedProcess[str]:
             )
         except subprocess.TimeoutExpired:
             raise ArmError(f"arm {arm.name}: its harness did not answer within {_ABOUT_LIMIT_S} s") from None
+
+
+def _last_answer(arm: Arm, output: str) -> dict[str, Any]:
+    """The last line: a library may have printed before it."""
+    line = "".join(output.splitlines()[-1:])
+    try:
+        said = json.loads(line)
+    except json.JSONDecodeError:
+        said = None
+    if not isinstance(said, dict):
+        raise ArmError(f"arm {arm.name}: its harness answered {line[:80]!r} instead of what it is")
+    return said
 
 
 def _why_not(errors: str) -> str:
@@ -86,13 +99,14 @@ def launch(arm: Arm, cell: Cell, folder: Path, tell: Tell) -> Record:
     cell_file = folder.parent / f"{folder.name}-cell.json"
     cell_file.write_text(json.dumps(_content(arm, cell)))
     command = [str(arm.python), "-m", ENTRY, str(cell_file.resolve()), str(folder.resolve())]
-    with tempfile.TemporaryFile("w+") as errors:
+    with tempfile.TemporaryFile("w+", errors="replace") as errors:
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
+            errors="replace",
             cwd=arm.root or folder,
             env=environment_of(arm),
             start_new_session=True,  # Ctrl-C is this process' to handle: closing its input ends it
@@ -116,8 +130,9 @@ def _follow(process: subprocess.Popen[str], limit_s: float, tell: Tell) -> None:
     too_late.start()
     try:
         for line in process.stdout:
-            said = json.loads(line)
-            tell(said["share"], said["samples_per_s"], said["loss"])
+            progress = _progress(line)
+            if progress is not None:
+                tell(*progress)
         process.wait()
     finally:
         too_late.cancel()
@@ -127,6 +142,15 @@ def _follow(process: subprocess.Popen[str], limit_s: float, tell: Tell) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
         process.stdout.close()
+
+
+def _progress(line: str) -> tuple[float, float, float] | None:
+    """Share done, samples/s and loss; None for what something else in the arm has printed."""
+    try:
+        said = json.loads(line)
+        return said["share"], said["samples_per_s"], said["loss"]
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _content(arm: Arm, cell: Cell) -> dict[str, Any]:

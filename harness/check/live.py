@@ -14,9 +14,18 @@ from harness.cell import Cell
 from harness.check.arms import Arm
 from harness.check.decision import decide, groups_to_confirm
 from harness.check.launching import About, ask_about, launch
-from harness.check.observed import Observed, Pair, Phase, run_of, titles_of, with_scaling_efficiency
+from harness.check.observed import (
+    Observed,
+    Pair,
+    Phase,
+    group_of_one_worker,
+    run_of,
+    titles_of,
+    with_scaling_efficiency,
+)
 from harness.check.pair_folder import SIDES, PairFolder
 from harness.check.verdict import Verdict
+from harness.check.worktree import ArmError
 from harness.gates import CheckSettings
 from harness.record import Record
 from harness.stopwatch import Stopwatch
@@ -43,19 +52,25 @@ class Check:
     arm_b: Arm
     folder: PairFolder
     abouts: tuple[About, About]
+    identities: tuple[str, str]  # of the arms, as the check began
+    notes: tuple[str, ...]
 
 
-def prepare(suite: Suite, arms: tuple[Arm, Arm], results: Path, *, attempt: str = "") -> Check:
+def prepare(
+    suite: Suite, arms: tuple[Arm, Arm], results: Path, *, attempt: str = "", notes: Sequence[str] = ()
+) -> Check:
     """A check of the suite's cells, in a folder of its own for these very arms. Raises ArmError.
 
     attempt: tells apart checks of the same arms that are not to share their pairs.
+    notes: what the verdict tells beside its comparisons.
     """
     cells = tuple({cell.group: cell.with_seed(0) for cell in suite.cells}.values())
     abouts = (ask_about(arms[0], cells), ask_about(arms[1], cells))
+    identities = (arms[0].identity(), arms[1].identity())
     versions = [sorted(about.versions.items()) for about in abouts]
     depends_on = [
         *(sorted(cell.group for cell in cells), suite.check.model_dump(mode="json"), versions, attempt),
-        *(arm.identity() for arm in arms),
+        *identities,
         abouts[0].fingerprint,
     ]
     name = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:12]
@@ -67,6 +82,8 @@ def prepare(suite: Suite, arms: tuple[Arm, Arm], results: Path, *, attempt: str 
         arm_b=arms[1],
         folder=PairFolder(results / f"{suite.name}-{name}"),
         abouts=abouts,
+        identities=identities,
+        notes=tuple(notes),
     )
 
 
@@ -80,9 +97,8 @@ def run_check(check: Check, watcher: PairWatcher, *, time_budget_s: float | None
     with check.folder.claim():
         screening = _schedule(check.cells, range(settings.screen_pairs))
         _run_pairs(check, Phase.SCREEN, screening, watcher, watch, time_budget_s)
-        flagged = groups_to_confirm(observe(check), settings)
         fresh = range(settings.screen_pairs, settings.screen_pairs + settings.confirm_pairs)
-        confirming = _schedule([cell for cell in check.cells if cell.group in flagged], fresh)
+        confirming = _schedule(_to_confirm(check), fresh)
         if confirming:
             _run_pairs(check, Phase.CONFIRM, confirming, watcher, watch, time_budget_s)
         return verdict_of(check)
@@ -97,7 +113,7 @@ def verdict_of(check: Check) -> Verdict:
         suite=check.suite,
         arm_a=names[0],
         arm_b=names[1],
-        notes=changed_versions(*check.abouts),
+        notes=[*check.notes, *changed_versions(*check.abouts)],
     )
 
 
@@ -130,6 +146,14 @@ def record_pairs(check: Check, seeds: range, watcher: PairWatcher) -> Observed:
     with check.folder.claim():
         _run_pairs(check, Phase.SCREEN, _schedule(check.cells, seeds), watcher, Stopwatch(), None)
     return observe(check)
+
+
+def _to_confirm(check: Check) -> list[Cell]:
+    """The flagged cells, and with a gated scaling efficiency also those that it rests on."""
+    flagged = set(groups_to_confirm(observe(check), check.settings))
+    if check.settings.metrics["scaling_efficiency"].gated:
+        flagged |= {group_of_one_worker(cell) for cell in check.cells if cell.group in flagged}
+    return [cell for cell in check.cells if cell.group in flagged]
 
 
 def _schedule(cells: Sequence[Cell], seeds: range) -> list[Cell]:
@@ -165,9 +189,20 @@ def _run_pairs(
             for side, arm in _sides(check, cell):
                 watcher.run_started(cell, side, arm.name)
                 records[side] = launch(arm, cell, staging / side, watcher.run_progress)
+            _refuse_changed_code(check)
         if _is_broken(records["a"], records["b"]):
             spoilt.add(cell.group)
         watcher.pair_ended(cell, records["a"], records["b"])
+
+
+def _refuse_changed_code(check: Check) -> None:
+    """An edit would mix two programs in one arm. Asked before a pair is kept, so that no kept pair is of both."""
+    for arm, before in zip((check.arm_a, check.arm_b), check.identities, strict=True):
+        if arm.identity() != before:
+            raise ArmError(
+                f"arm {arm.name}: its code has changed while the check ran; the same command checks it as it is now, "
+                "or, once it is as before, goes on with the finished pairs"
+            )
 
 
 def _is_broken(a: Record, b: Record) -> bool:

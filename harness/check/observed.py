@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -53,25 +54,45 @@ def run_of(record: Record | None) -> Run | None:
 
 
 def titles_of(cells: Iterable[Cell]) -> dict[str, str]:
-    """Each cell's title without its seed, by group."""
-    return {cell.group: cell.title.rpartition(" · ")[0] for cell in cells}
+    """Each cell's title without its seed, by group; cells of equal title are told apart by the fields that differ."""
+    by_group = {cell.group: cell for cell in cells}
+    by_title: defaultdict[str, list[Cell]] = defaultdict(list)
+    for cell in by_group.values():
+        by_title[_without_seed(cell)].append(cell)
+    return {
+        group: " · ".join([_without_seed(cell), *_differing(cell, by_title[_without_seed(cell)])])
+        for group, cell in by_group.items()
+    }
+
+
+def _without_seed(cell: Cell) -> str:
+    return cell.title.rpartition(" · ")[0]
+
+
+def _differing(cell: Cell, alike: Sequence[Cell]) -> list[str]:
+    names = [name for name in Cell.model_fields if name != "seed"]
+    return [
+        f"{name} {getattr(cell, name)}"
+        for name in names
+        if any(getattr(other, name) != getattr(cell, name) for other in alike)
+    ]
+
+
+def group_of_one_worker(cell: Cell) -> str:
+    """The group of the same cell with one worker, on which its scaling efficiency rests."""
+    return cell.model_copy(update={"workers": 1, "hosts": 1}).group
 
 
 def with_scaling_efficiency(observed: Observed, cells: Iterable[Cell]) -> Observed:
     """Adds throughput over (workers × throughput of one worker), where the suite has the same cell with one worker."""
     by_group = {cell.group: cell for cell in cells}
-    alone = {
-        group: cell.model_copy(update={"workers": 1, "hosts": 1}).group
-        for group, cell in by_group.items()
-        if cell.workers > 1
-    }
     seen = {(pair.group, pair.seed): pair for pair in observed.pairs}
 
     def derived(pair: Pair) -> Pair:
-        base = seen.get((alone.get(pair.group, ""), pair.seed))
-        if base is None:
-            return pair
         num_workers = by_group[pair.group].workers
+        base = seen.get((group_of_one_worker(by_group[pair.group]), pair.seed))
+        if num_workers == 1 or base is None:
+            return pair
         return Pair(
             group=pair.group,
             seed=pair.seed,

@@ -9,10 +9,32 @@ from harness.check import github, trackers
 from harness.check.junit import junit_xml
 from harness.check.picture import draw_pairs
 from harness.check.verdict import Verdict
+from harness.record import ResultsError
 
 
 def write_outputs(verdict: Verdict, folder: Path, environ: Mapping[str, str]) -> list[Path]:
-    """Writes all files and returns their paths; on GitHub also the step's summary and annotations."""
+    """Writes all files and returns their paths; on GitHub first the annotations and the step's summary.
+
+    Raises ResultsError where something cannot be written. The surest comes first, the drawing last: what fails leaves
+    what went before.
+    """
+    try:
+        _tell_github(verdict, environ)
+        return _write_files(verdict, folder)
+    except OSError as error:
+        raise ResultsError(f"{error.filename or folder}: cannot be written ({error.strerror or error})") from None
+
+
+def _tell_github(verdict: Verdict, environ: Mapping[str, str]) -> None:
+    if environ.get("GITHUB_ACTIONS") == "true":
+        for line in github.annotation_lines(verdict):
+            print(line, flush=True)
+    if "GITHUB_STEP_SUMMARY" in environ:
+        with Path(environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as summary:
+            summary.write(github.summary(verdict))
+
+
+def _write_files(verdict: Verdict, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     texts = {
         "verdict.json": verdict.to_json(),
@@ -26,11 +48,4 @@ def write_outputs(verdict: Verdict, folder: Path, environ: Mapping[str, str]) ->
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
         written.append(folder / name)
-    written += draw_pairs(verdict, folder)
-    if "GITHUB_STEP_SUMMARY" in environ:
-        with Path(environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as summary:
-            summary.write(texts["summary.md"])
-    if environ.get("GITHUB_ACTIONS") == "true":
-        for line in github.annotation_lines(verdict):
-            print(line, flush=True)
-    return written
+    return written + draw_pairs(verdict, folder)

@@ -50,6 +50,8 @@ def draw_pairs(verdict: Verdict, folder: Path) -> list[Path]:
 def _draw_row(axes: Axes, position: int, found: Comparison) -> None:
     shifts = [difference(a, b, better=found.better, scale=found.scale) for a, b in found.deciding]
     worse = [100 * math.expm1(value) for value in shifts if math.isfinite(value)]
+    if not worse:  # a target that one arm never reached
+        return
     colour = _COLOURS[found.outcome]
     offsets = np.linspace(-0.2, 0.2, len(worse)) if len(worse) > 1 else [0.0]
     axes.scatter(worse, position + np.asarray(offsets), s=10, color=colour, alpha=0.6, linewidths=0)

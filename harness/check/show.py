@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -14,7 +16,7 @@ from harness.cell import Cell
 from harness.check.history import Series
 from harness.check.observed import Phase, difference, run_of
 from harness.check.verdict import Comparison, Outcome, Verdict
-from harness.check.wording import effect_in_words, size, value_in_words
+from harness.check.wording import direction, effect_in_words, size, value_in_words
 from harness.progress import console, in_minutes, typical_s
 from harness.record import Record
 from harness.stopwatch import Stopwatch
@@ -64,7 +66,7 @@ class ConsoleWatcher:
         return typical_s(self._seen_s)
 
     def _say(self, line: str) -> None:
-        self._bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        _print_line(self._bar.console, line)
 
 
 @contextmanager
@@ -89,14 +91,15 @@ def _pair_in_words(a: Record, b: Record) -> str:
         if run is not None and run.trouble:
             return f"{side} {run.trouble}"
     rates = [run.values["throughput"] for run in runs if run is not None]
-    worse = difference(*rates, better="higher", scale="ratio")
+    worse = math.expm1(difference(*rates, better="higher", scale="ratio"))
     return (
-        f"{rates[0]:,.0f} against {rates[1]:,.0f} samples/s, B {abs(worse):.1%} {'slower' if worse > 0 else 'faster'}"
+        f"{rates[0]:,.0f} against {rates[1]:,.0f} samples/s, "
+        f"B {size(abs(worse), 'ratio')} {direction('throughput', worse)}"
     )
 
 
-def show_verdict(verdict: Verdict, written: Sequence[Path]) -> None:
-    """The table, what failed below it, and where the files are."""
+def show_verdict(verdict: Verdict) -> None:
+    """The table, and below it what failed."""
     say = console()
     table = Table(title=f"A = {escape(verdict.arm_a)}    B = {escape(verdict.arm_b)}", title_justify="left")
     for heading, justify in (("cell", "left"), ("metric", "left"), ("A", "right"), ("B", "right")):
@@ -114,13 +117,20 @@ def show_verdict(verdict: Verdict, written: Sequence[Path]) -> None:
     say.print(table)
     for cell, found in verdict.comparisons:
         if found.outcome in (Outcome.REGRESSION, Outcome.INCONCLUSIVE):
-            line = f"{found.outcome}: {cell.title}: {found.metric}: {found.words}"
-            say.print(line, highlight=False, markup=False, soft_wrap=True)
+            _print_line(say, f"{found.outcome}: {cell.title}: {found.metric}: {found.words}")
     for line in (*verdict.incomparable, *verdict.notes):
-        say.print(line, highlight=False, markup=False, soft_wrap=True)
-    say.print(verdict.headline, highlight=False, markup=False, soft_wrap=True, style="bold")
-    if written:
-        say.print(f"files in {written[0].parent}", highlight=False, markup=False, soft_wrap=True)
+        _print_line(say, f"note: {line}")
+    _print_line(say, verdict.headline, style="bold")
+
+
+def show_files(written: Sequence[Path]) -> None:
+    """Where they are."""
+    _print_line(console(), f"files in {written[0].parent}")
+
+
+def _print_line(say: Console, text: str, style: str | None = None) -> None:
+    """In one line, so that no text of a log begins one: GitHub obeys lines that begin with `::`."""
+    say.print(" ".join(text.split()), highlight=False, markup=False, soft_wrap=True, style=style)
 
 
 def _row(title: str, found: Comparison) -> list[str]:
@@ -131,8 +141,8 @@ def _row(title: str, found: Comparison) -> list[str]:
     return [escape(title), found.metric, a, b, escape(f"{effect}, {num_pairs} pairs"), caught, str(found.outcome)]
 
 
-def show_history_table(series: Sequence[Series], written: Sequence[Path]) -> None:
-    """Where levels changed, by series, and where the files are."""
+def show_history_table(series: Sequence[Series]) -> None:
+    """Where levels changed, by series."""
     table = Table()
     for heading in ("cell", "metric", "machine", "commits", "changes (advisory)"):
         table.add_column(heading)
@@ -141,4 +151,3 @@ def show_history_table(series: Sequence[Series], written: Sequence[Path]) -> Non
         words = ", ".join(changes) or "none seen"
         table.add_row(escape(one.title), one.metric, one.machine, str(len(one.points)), escape(words))
     console().print(table)
-    console().print(f"files in {written[0].parent}", highlight=False, markup=False, soft_wrap=True)

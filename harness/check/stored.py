@@ -47,8 +47,10 @@ def compare(baseline: Path, candidate: Path, settings: CheckSettings) -> Verdict
         )
         for group, seed in keys
     )
-    observed = with_scaling_efficiency(Observed(titles=titles_of(cells), pairs=pairs), cells)
     new = {record.cell.group: record.cell for record in sides[1] if record.cell.group not in known}
+    titles = titles_of([*cells, *new.values()])
+    compared = {cell.group: titles[cell.group] for cell in cells}
+    observed = with_scaling_efficiency(Observed(titles=compared, pairs=pairs), cells)
     return decide(
         observed,
         settings,
@@ -56,7 +58,7 @@ def compare(baseline: Path, candidate: Path, settings: CheckSettings) -> Verdict
         arm_a=_name(baseline, sides[0]),
         arm_b=_name(candidate, sides[1]),
         incomparable=_differences(*sides),
-        notes=[f"new in the candidate, not judged: {title}" for title in sorted(titles_of(new.values()).values())],
+        notes=[f"new in the candidate, not judged: {title}" for title in sorted(titles[group] for group in new)],
         may_convict=False,
     )
 

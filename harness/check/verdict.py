@@ -31,7 +31,7 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One metric of one cell. Effects are worse when positive: shares of A, or plain differences."""
+    """One metric of one cell. Effects are worse when positive: as harness.gates.Gate has them."""
 
     metric: str
     unit: str

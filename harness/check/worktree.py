@@ -50,9 +50,10 @@ def worktree(root: Path | None, ref: str) -> Iterator[Path]:
 
 
 def changed_files(root: Path | None) -> list[str]:
-    """Tracked files of the harness with changes that are in no commit."""
-    listed = _git(root, "diff", "--name-only", "HEAD", "--", "harness") if root is not None else None
-    return listed.splitlines() if listed else []
+    """Files of the harness, new ones too, with changes that are in no commit."""
+    asked = ("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", "harness")
+    listed = _git(root, *asked) if root is not None else None
+    return sorted(entry[len("XY ") :] for entry in listed.split("\0") if entry) if listed else []
 
 
 def _clear_leftovers(root: Path) -> None:
@@ -64,11 +65,15 @@ def _clear_leftovers(root: Path) -> None:
 
 def _remove(root: Path, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    _git(root, "worktree", "prune")
+    with suppress(ArmError):  # the next check prunes too
+        _git(root, "worktree", "prune")
 
 
 def _git(root: Path, *arguments: str) -> str | None:
-    """Git's answer, or None when it refused."""
+    """Git's answer, or None when it refused. Raises ArmError when it does not answer."""
     command = ["git", "-C", str(root), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_LIMIT_S, check=False)
-    return done.stdout.strip() if done.returncode == 0 else None
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_LIMIT_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise ArmError(f"git {arguments[0]}: no answer within {_GIT_LIMIT_S:g} s") from None
+    return done.stdout.rstrip("\n") if done.returncode == 0 else None

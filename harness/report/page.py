@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.analysis.comparable import Pool, pools, why_split
 from harness.analysis.loading import FRAME_NAMES, Results, load_all
+from harness.markdown import escape_markdown
 from harness.parity_record import newest_parity
 from harness.record import ResultsError
 from harness.report.figures import figures
@@ -138,12 +138,6 @@ def _environment() -> Environment:
     environment.filters["shell"] = lambda text: shlex.quote(str(text))
     environment.globals["markdown_table"] = lambda table: markdown(table, _SUMMARY_COLUMNS)
     return environment
-
-
-def escape_markdown(text: object) -> str:
-    """Text from a results file as plain Markdown text: no markup, no link, no new table cell, no second line."""
-    one_line = " ".join(str(text).split())
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~&@$])", r"\\\1", one_line)
 
 
 def _hash_of(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Never
 
 import pytest
 
-from harness.check.arms import Arm, environment_of, parse_arm, ready
+from harness.check.arms import Arm, environment_of, other_suites, parse_arm, ready
 from harness.check.worktree import ArmError, changed_files, worktree
 
 
@@ -94,6 +94,12 @@ def test_worktree_of_a_missing_ref_is_refused(checkout: Path, ref: str) -> None:
         pass
 
 
+def test_worktree_with_a_git_that_does_not_answer_is_refused(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.check.worktree._GIT_LIMIT_S", 0.0)
+    with pytest.raises(ArmError, match="git rev-parse: no answer within 0 s"), worktree(checkout, "new"):
+        pass
+
+
 def test_worktree_without_a_checkout_is_refused() -> None:
     with pytest.raises(ArmError, match="installed as a package"), worktree(None, "main"):
         pass
@@ -108,6 +114,65 @@ def test_ready_refuses_two_refs_beside_uncommitted_changes(checkout: Path, monke
     with ready((refs[0], parse_arm("here"))) as (old, new):
         assert (old.root / "harness" / "x.py").read_text() == "1\n"
         assert new.root == checkout
+
+
+def test_changed_files_are_tracked_and_new_ones_but_none_that_git_ignores(checkout: Path) -> None:
+    assert changed_files(checkout) == []
+    (checkout / ".gitignore").write_text("*.pyc\n")
+    (checkout / "harness" / "x.py").write_text("3\n")
+    (checkout / "harness" / "deep").mkdir()
+    for name in ("deep/new.py", "deep/ä b.py", "old.pyc"):
+        (checkout / "harness" / name).touch()
+    assert changed_files(checkout) == ["harness/deep/new.py", "harness/deep/ä b.py", "harness/x.py"]
+
+
+def write_pins(root: Path, torch: str, *, dev: str = "ruff==1", transitive: str = "idna==1") -> None:
+    (root / "pyproject.toml").write_text(
+        f'[project]\ndependencies = ["numpy==1"]\n[project.optional-dependencies]\ntorch = ["torch=={torch}"]\n'
+        f'dev = ["{dev}"]\n'
+    )
+    (root / "harness" / "bootstrap").mkdir(exist_ok=True)
+    (root / "harness" / "bootstrap" / "constraints.txt").write_text(f"{transitive}\n")
+
+
+@pytest.mark.parametrize(
+    ("pins", "said"),
+    [
+        ({"torch": "2"}, r"pins torch==1 where this checkout pins torch==2.*ref=HEAD,python=PATH"),
+        ({"torch": "1", "transitive": "idna==2"}, r"pins idna==1 where this checkout pins idna==2"),
+    ],
+)
+def test_ready_refuses_a_ref_of_other_pins_unless_it_has_an_environment(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, pins: Any, said: str
+) -> None:
+    monkeypatch.setattr("harness.check.arms.checkout_root", lambda: checkout)
+    write_pins(checkout, "1")
+    git(checkout, "add", "-A")
+    git(checkout, "commit", "-qm", "pins")
+    write_pins(checkout, "1", dev="ruff==2")  # neither arm runs it
+    with ready((parse_arm("ref=HEAD"), parse_arm("here"))):
+        pass
+    write_pins(checkout, **pins)
+    with pytest.raises(ArmError, match=said), ready((parse_arm("ref=HEAD"), parse_arm("here"))):
+        pass
+    with ready((parse_arm(f"ref=HEAD,python={sys.executable}"), parse_arm("here"))):
+        pass
+
+
+def test_other_suites_names_arms_whose_own_suite_file_differs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.check.arms.checkout_root", lambda: checkout)
+    suite = checkout / "suites" / "s.yaml"
+    suite.parent.mkdir()
+    suite.write_text("1")
+    git(checkout, "add", "-A")
+    git(checkout, "commit", "-qm", "suite")
+    with ready((parse_arm("ref=new"), parse_arm("here"))) as before_it:
+        assert other_suites(suite, before_it) == ["suites/s.yaml is another at ref=new: both arms ran this checkout's"]
+    with ready((parse_arm("ref=HEAD"), parse_arm("here"))) as arms:
+        assert other_suites(suite, arms) == []
+        suite.write_text("2")
+        assert other_suites(suite, arms) == ["suites/s.yaml is another at ref=HEAD: both arms ran this checkout's"]
+        assert other_suites(checkout.parent / "elsewhere.yaml", arms) == []
 
 
 def test_arm_identity_follows_the_code_and_the_settings(tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ import contextlib
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import psutil
 import pytest
 
+from harness import cli
 from tests.check.test_stored import side
 from tests.command import hvdbench, started, wait_until, write_suite
 from tests.records import finished
@@ -58,6 +59,37 @@ def test_check_of_stored_results_screens_and_writes_its_files(tmp_path: Path) ->
     assert "suspicious" in out
     assert (tmp_path / "out" / "verdict.json").exists()
     assert hvdbench("check", "--baseline", baseline, "--candidate", baseline, "-o", tmp_path / "out")[0] == 0
+
+
+def test_check_with_an_output_that_cannot_be_written_shows_its_verdict_and_exits_2(tmp_path: Path) -> None:
+    baseline = side(tmp_path, "a")
+    (tmp_path / "file").touch()
+    code, out, errors = hvdbench(
+        *("check", "--baseline", baseline, "--candidate", baseline, "-o", tmp_path / "file" / "out")
+    )
+    assert code == 2
+    assert "FINE: 1 cell" in out
+    assert "file/out: cannot be written (Not a directory)" in errors
+    assert "Traceback" not in errors
+
+
+def test_check_that_breaks_exits_2_with_its_traceback_and_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> Never:
+        raise ValueError("surprising")
+
+    monkeypatch.setattr("harness.check.command.compare", broken)
+    monkeypatch.setattr("sys.argv", ["hvdbench", "check", "--baseline", "x", "--candidate", "y"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    *traceback, message = capsys.readouterr().err.splitlines()
+    assert message == (
+        "hvdbench: check: broke, and says nothing about B: ValueError: surprising (traceback above; the same command "
+        "goes on with the pairs that are finished)"
+    )
+    assert traceback[0].startswith("Traceback")
 
 
 def test_history_writes_figure_and_table(tmp_path: Path) -> None:

@@ -114,6 +114,39 @@ def test_decide_target_no_longer_reached_is_a_regression() -> None:
     assert only_comparison(verdict, "time_to_target").outcome == Outcome.REGRESSION
 
 
+REACHED = {"throughput": 1000.0, "target_reached": 1.0, "time_to_target": 2.0, "final_accuracy": 0.97}
+LOST = {"throughput": 1000.0, "target_reached": 0.0, "time_to_target": math.inf, "final_accuracy": 0.95}
+
+
+@pytest.mark.parametrize("num_lost", range(1, 9))
+def test_decide_target_lost_in_any_screening_pair_is_never_fine(num_lost: int) -> None:
+    pairs = [(REACHED, LOST)] * num_lost + [(REACHED, REACHED)] * (8 - num_lost)
+    verdict = verdict_of({"x": pairs})
+    assert verdict.exit_code == 3
+    assert f"B misses the target, which A reaches, in {num_lost} of 8 pairs" in (
+        only_comparison(verdict, "target_reached").words
+    )
+    assert groups_to_confirm(observed({"x": pairs}), SETTINGS) == ["x"]
+
+
+# Equal signs alone: p = 2^-lost. Both target metrics are flagged, and Holm doubles the smaller: six lost give 2/64.
+@pytest.mark.parametrize(("num_lost", "code"), [(0, 3), (1, 3), (5, 3), (6, 1), (16, 1)])
+def test_decide_target_lost_in_enough_confirming_pairs_is_a_regression(num_lost: int, code: int) -> None:
+    confirming = [(REACHED, LOST)] * num_lost + [(REACHED, REACHED)] * (16 - num_lost)
+    verdict = verdict_of({"x": [(REACHED, LOST)] + [(REACHED, REACHED)] * 7 + confirming})
+    assert verdict.exit_code == code
+
+
+def test_decide_target_missed_as_often_by_either_arm_is_inconclusive_at_most() -> None:
+    pairs = [(REACHED, LOST), (LOST, REACHED), (LOST, LOST), *[(REACHED, REACHED)] * 5]
+    assert verdict_of({"x": pairs * 3}).exit_code == 3
+
+
+def test_decide_target_that_only_b_reaches_is_fine() -> None:
+    verdict = verdict_of({"x": [(LOST, REACHED)] * 2 + [(REACHED, REACHED)] * 6})
+    assert only_comparison(verdict, "target_reached").outcome == Outcome.FINE
+
+
 def test_decide_target_that_neither_arm_reaches_is_inconclusive() -> None:
     lost = {"throughput": 1000.0, "target_reached": 0.0, "time_to_target": math.inf}
     verdict = verdict_of({"x": [(lost, lost)] * 8})

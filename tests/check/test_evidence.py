@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from harness.check.decision import decide
 from harness.check.observed import Observed, Pair, Phase, Run
 from harness.injection import Injection
-from tests.evidence import table
+from tests.evidence import rules, table
 from tests.evidence.__main__ import END, START, between_markers
 from tests.evidence.protocol import ALONE, CELLS, FAULTS, NUM_PAIRS, SETTINGS, TOGETHER, Recorded
 from tests.evidence.rules import RULES
@@ -73,6 +74,25 @@ def test_every_rule_finds_a_fifth_and_names_its_cell(recorded: Recorded) -> None
     for rule in RULES:
         assert table.share_found(rule, draws, ALONE.group) == 1.0, rule.name
         assert table.share_found(rule, draws, TOGETHER.group) <= 0.15, rule.name
+
+
+@pytest.mark.parametrize("num_recorded", [2, 8, 24, 40])
+def test_drawn_pairs_never_both_screen_and_confirm(num_recorded: int) -> None:
+    rng = np.random.default_rng(5)
+    pools = table.pool([recording(rng, num_pairs=num_recorded)])
+    for _ in range(50):
+        for drawn in (rules.draw_unchanged(pools, rng), rules.draw_faulty(pools[ALONE.group], pools, rng)):
+            for pairs in drawn.values():
+                seeds = [pair.seed for pair in pairs]
+                assert len(seeds) == NUM_PAIRS
+                assert not set(seeds[: SETTINGS.screen_pairs]) & set(seeds[SETTINGS.screen_pairs :])
+
+
+def test_evidence_table_draws_nothing_from_a_single_pair(recorded: Recorded) -> None:
+    alone = recording(np.random.default_rng(0), cells=(ALONE,), num_pairs=1, slowdown=0.2)
+    text = table.evidence_table(replace(recorded, faults={"slower by 20%": alone}), "here")
+    assert "| slower by 20% | 100 % | exit 3 live (nothing) |" in text
+    assert "from disjoint parts" in text
 
 
 def test_faults_can_be_committed_by_their_cells() -> None:

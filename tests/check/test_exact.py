@@ -111,6 +111,12 @@ def test_smallest_caught_with_too_few_pairs_is_infinite() -> None:
     assert smallest_caught(np.ones(8), [Stage(num_pairs=3, level=0.05, least_shift=0.0)]) == float("inf")
 
 
+def test_smallest_caught_beside_a_pair_that_b_never_finished_is_infinite() -> None:
+    unchanged = np.zeros(7)
+    assert smallest_caught(np.append(unchanged, np.inf), [SCREEN, CONFIRM]) == float("inf")
+    assert smallest_caught(np.append(unchanged, -np.inf), [SCREEN, CONFIRM]) == pytest.approx(0.03)
+
+
 def test_holm_multiplies_by_the_number_still_standing() -> None:
     # Sorted .01, .02, .04: 3 · .01, 2 · .02, 1 · .04, never below the one before.
     assert holm([0.04, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])

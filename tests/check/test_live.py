@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import shlex
+import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,17 @@ import pytest
 from harness.cell import Cell
 from harness.check.arms import Arm, parse_arm, ready
 from harness.check.launching import About, ask_about, launch
-from harness.check.live import changed_versions, prepare, run_check
+from harness.check.live import changed_versions, prepare, run_check, verdict_of
 from harness.check.observed import Phase
 from harness.check.worktree import ArmError
 from harness.gates import CheckSettings
 from harness.injection import Injection
+from harness.record import Record
 from harness.suite import Suite
+from tests.check.test_stored import at_speed, results
 
 CELL = Cell(workload="fnn", strategy="serial", epochs=3, evaluations=2, target=0.5)
+TWO_WORKERS = Cell(workload="fnn", strategy="allreduce", workers=2)
 SETTINGS = CheckSettings(screen_pairs=4, confirm_pairs=5)
 
 
@@ -61,6 +66,29 @@ def test_launch_runs_the_cell_with_the_arms_environment_and_fault(arms: tuple[Ar
     assert record.cell.inject == Injection(accuracy_drop=0.25)  # the record says it
     assert record.cell.seed == 4
     assert record.curve[-1].accuracy < 0.75
+
+
+def arm_that_prints(tmp_path: Path, text: str, real: Arm) -> Arm:
+    """An arm whose interpreter writes to standard output before the harness does."""
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nprintf {shlex.quote(text)}\nexec {shlex.quote(str(real.python))} "$@"\n')
+    python.chmod(0o755)
+    return Arm(name="chatty", python=python, root=real.root)
+
+
+@pytest.mark.parametrize("printed", ["libfoo: hello\\n", "5\\n", "\\377\\n"])
+def test_launch_passes_over_what_is_no_progress(arms: tuple[Arm, Arm], tmp_path: Path, printed: str) -> None:
+    arm = arm_that_prints(tmp_path, printed, arms[0])
+    assert ask_about(arm, [CELL]).fingerprint
+    assert launch(arm, CELL, tmp_path / "a", lambda *_: None).status == "ok"
+
+
+def test_ask_about_an_arm_whose_answer_is_none_is_refused(arms: tuple[Arm, Arm], tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho hello\n")
+    python.chmod(0o755)
+    with pytest.raises(ArmError, match="arm odd: its harness answered 'hello'"):
+        ask_about(Arm(name="odd", python=python, root=arms[0].root), [CELL])
 
 
 def test_run_check_goes_on_where_it_was_and_a_crash_of_b_ends_its_cell(arms: tuple[Arm, Arm], tmp_path: Path) -> None:
@@ -121,7 +149,75 @@ def test_changed_versions_names_what_differs() -> None:
     ]
 
 
-def test_verdict_of_stored_pairs_is_byte_identical(arms: tuple[Arm, Arm], tmp_path: Path) -> None:
-    check = prepare(suite_of(CELL), arms, tmp_path)
-    verdict = run_check(check, Silent(), time_budget_s=0.0)
-    assert json.loads(verdict.to_json())["exit_code"] == 3
+SPEEDS = {"a": 1.0, "b": 1.3}
+
+
+@pytest.fixture
+def made_up(arms: tuple[Arm, Arm], monkeypatch: pytest.MonkeyPatch) -> tuple[Arm, Arm]:
+    """Arms whose launches take no time: the second takes 1.3 times as long, a cell on two workers as long as on one."""
+
+    def launched(arm: Arm, cell: Cell, folder: Path, tell: Any) -> Record:
+        record = at_speed(cell.seed, SPEEDS[arm.name] if cell.workers > 1 else 1.0, cell)
+        results(folder, [record])
+        return record
+
+    monkeypatch.setattr("harness.check.live.launch", launched)
+    monkeypatch.setattr(
+        "harness.check.live.ask_about", lambda *_: About(fingerprint="f", revision=None, versions={"numpy": "2.4.6"})
+    )
+    return replace(arms[0], name="a"), replace(arms[1], name="b")
+
+
+def test_verdict_of_the_same_pairs_is_byte_identical_wherever_they_lie(
+    made_up: tuple[Arm, Arm], tmp_path: Path
+) -> None:
+    check = prepare(suite_of(TWO_WORKERS), made_up, tmp_path / "one")
+    verdict = run_check(check, Silent())
+    assert len(check.folder.load()) == 9  # 4 screen, 5 confirm
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    moved = prepare(suite_of(TWO_WORKERS), made_up, tmp_path / "two")
+    assert len(moved.folder.load()) == 9
+    assert verdict_of(moved).to_json() == verdict.to_json()
+
+
+def test_verdict_has_the_notes_of_the_check(made_up: tuple[Arm, Arm], tmp_path: Path) -> None:
+    check = prepare(suite_of(CELL), made_up, tmp_path, notes=["s.yaml is another"])
+    assert verdict_of(check).notes == ("s.yaml is another",)
+
+
+def test_run_check_confirms_scaling_efficiency_by_fresh_pairs_of_one_worker_too(
+    made_up: tuple[Arm, Arm], tmp_path: Path
+) -> None:
+    one = TWO_WORKERS.model_copy(update={"workers": 1})
+    gated = {"scaling_efficiency": {"gated": True}}
+    for metrics, num_pairs in ((gated, (10, 10)), ({}, (4, 10))):
+        settings = CheckSettings(screen_pairs=4, confirm_pairs=6, metrics=metrics)
+        check = prepare(suite_of(one, TWO_WORKERS, settings=settings), made_up, tmp_path)
+        verdict = run_check(check, Silent())
+        groups = [group for group, _ in check.folder.load()]
+        assert tuple(groups.count(cell.group) for cell in (one, TWO_WORKERS)) == num_pairs
+        [efficiency] = [found for _, found in verdict.comparisons if found.metric == "scaling_efficiency"]
+        assert (efficiency.outcome == "regression") == bool(metrics)
+        assert efficiency.effect == pytest.approx(0.3)
+
+
+def test_run_check_stops_when_an_arms_code_changes_and_keeps_no_mixed_pair(
+    made_up: tuple[Arm, Arm], tmp_path: Path
+) -> None:
+    code = tmp_path / "tree" / "harness" / "x.py"
+    code.parent.mkdir(parents=True)
+    code.write_text("1")
+    edited = replace(made_up[1], root=tmp_path / "tree")
+
+    class Editing(Silent):
+        def run_started(self, cell: Cell, side: str, arm: str) -> None:
+            super().run_started(cell, side, arm)
+            if cell.seed == 2:
+                code.write_text("2")
+
+    check = prepare(suite_of(CELL), (made_up[0], edited), tmp_path)
+    with pytest.raises(ArmError, match="arm b: its code has changed while the check ran"):
+        run_check(check, Editing())
+    assert [seed for _, seed in check.folder.load()] == [0, 1]
+    code.write_text("1")
+    assert run_check(check, Silent()).cells

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Never
 
 import pytest
 
@@ -16,9 +18,10 @@ from harness.check.observed import Observed, Run
 from harness.check.outputs import write_outputs
 from harness.check.verdict import Verdict
 from harness.gates import CheckSettings
+from harness.markdown import escape_markdown
 from tests.check.pairs import noisy_throughput, observed
 
-HOSTILE = "a | <script>alert(1)</script> [x](y)\n::error::no %0A"
+HOSTILE = "a | <script>alert(1)</script> [x](y)\n::error::no %0A https://evil.example www.evil.example @all a_b ~c~ \\d"
 
 
 @pytest.fixture
@@ -51,8 +54,17 @@ def test_summary_shows_hostile_titles_as_text(verdict: Verdict) -> None:
     assert "<script>" not in text
     assert "[x]" not in text
     [row] = [line for line in text.splitlines() if "slow a" in line]
-    assert row.count("|") == 8  # seven columns
+    assert len(re.findall(r"(?<!\\)\|", row)) == 8  # seven columns
+    assert escape_markdown(HOSTILE) in row
     assert "❌ regression" in row
+
+
+def test_summary_has_failures_before_what_is_inconclusive() -> None:
+    crashed_a = [(Run(values={}, trouble="failed"), {"throughput": 1.0})] * 8
+    seen = observed({"unjudged": crashed_a, "fine": noisy_throughput(8), "slow": noisy_throughput(24, slowdown=0.2)})
+    verdict = decide(seen, CheckSettings(), suite="s", arm_a="a", arm_b="b")
+    rows = [line.split(" | ") for line in github.summary(verdict).splitlines() if line.startswith("| cell ")]
+    assert [row[-1].rstrip(" |") for row in rows[1:]] == ["❌ regression", "❔ inconclusive", "✅ fine"]
 
 
 def test_annotations_are_one_escaped_line_each(verdict: Verdict) -> None:
@@ -96,6 +108,28 @@ def test_write_outputs_writes_every_file_and_the_step_summary(
     assert all(path.stat().st_size for path in written)
     assert (tmp_path / "step.md").read_text() == (tmp_path / "out" / "summary.md").read_text()
     assert capsys.readouterr().out.count("::error") == 4  # three, and the one that stays text in a title
+
+
+@pytest.mark.parametrize("never", [math.inf, math.nan])
+def test_write_outputs_without_a_finite_pair_draws_an_empty_row(tmp_path: Path, never: float) -> None:
+    pairs = [({"time_to_target": 1.0}, {"time_to_target": never})] * 8
+    verdict = decide(observed({"x": pairs}), CheckSettings(), suite="s", arm_a="a", arm_b="b")
+    assert tmp_path / "pairs.png" in write_outputs(verdict, tmp_path, {})
+
+
+def test_write_outputs_tells_github_before_it_draws(
+    verdict: Verdict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> Never:
+        raise RuntimeError("no fonts")
+
+    monkeypatch.setattr("harness.check.outputs.draw_pairs", broken)
+    environ = {"GITHUB_STEP_SUMMARY": str(tmp_path / "step.md"), "GITHUB_ACTIONS": "true"}
+    with pytest.raises(RuntimeError, match="no fonts"):
+        write_outputs(verdict, tmp_path / "out", environ)
+    assert "❌" in (tmp_path / "step.md").read_text()
+    assert "::error" in capsys.readouterr().out
+    assert (tmp_path / "out" / "junit.xml").exists()
 
 
 def test_write_outputs_writes_equal_bytes_for_equal_input(verdict: Verdict, tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ def test_compare_missing_cell_fails(tmp_path: Path) -> None:
     assert compare(both, side(tmp_path, "b"), SETTINGS).exit_code == 1
     assert compare(tmp_path / "b", both, SETTINGS).exit_code == 0  # a cell more is no fault, and said
     assert "not judged" in compare(tmp_path / "b", both, SETTINGS).notes[0]
+    assert compare(tmp_path / "b", both, SETTINGS).notes[0].endswith("epochs 3.0")
 
 
 @pytest.mark.parametrize(

@@ -106,23 +106,32 @@ def draw_unchanged(pools: Mapping[str, Sequence[Pair]], rng: np.random.Generator
 
 
 def draw_faulty(fault: Sequence[Pair], pools: Mapping[str, Sequence[Pair]], rng: np.random.Generator) -> Drawn:
-    """The same with the faulty cell's pairs drawn, with replacement, from those recorded."""
+    """The same with the faulty cell's pairs drawn from those recorded."""
     group = fault[0].group
     others = draw_unchanged({name: pool for name, pool in pools.items() if name != group}, rng)
-    return {**others, group: [fault[index] for index in rng.integers(0, len(fault), NUM_PAIRS)]}
+    return {**others, group: _resampled(fault, rng)}
 
 
 def _some(pairs: Sequence[Pair], rng: np.random.Generator) -> list[Pair]:
     """24 pairs: two stretches of 12 in the order in which they ran, so that drift between moments stays what it was."""
     half = NUM_PAIRS // 2
     if len(pairs) < 2 * half:
-        return [pairs[index] for index in rng.integers(0, len(pairs), NUM_PAIRS)]
+        return _resampled(pairs, rng)
     first, second = sorted(rng.choice(len(pairs) - 2 * half + 1, 2))
     stretches = [list(pairs[first : first + half]), list(pairs[second + half : second + 2 * half])]
     for stretch in stretches:
         rng.shuffle(stretch)  # type: ignore[arg-type]
     rng.shuffle(stretches)  # type: ignore[arg-type]
     return stretches[0] + stretches[1]
+
+
+def _resampled(pairs: Sequence[Pair], rng: np.random.Generator) -> list[Pair]:
+    """24 pairs, with replacement: those that screen from one part, those that confirm from the rest, as fresh ones."""
+    num_screen = SETTINGS.screen_pairs
+    order = rng.permutation(len(pairs))
+    cut = max(1, len(pairs) * num_screen // NUM_PAIRS)
+    chosen = [*rng.choice(order[:cut], num_screen), *rng.choice(order[cut:], NUM_PAIRS - num_screen)]
+    return [pairs[index] for index in chosen]
 
 
 def _swapped(pair: Pair, rng: np.random.Generator) -> Pair:

@@ -9,10 +9,11 @@ import numpy as np
 from harness.check.decision import decide
 from harness.check.observed import Observed, Pair
 from harness.check.verdict import Verdict
-from tests.evidence.protocol import CELLS, FAULTS, SETTINGS, Recorded
+from tests.evidence.protocol import CELLS, FAULTS, NUM_PAIRS, SETTINGS, Recorded
 from tests.evidence.rules import RULES, Drawn, Rule, draw_faulty, draw_unchanged
 
 NUM_DRAWN = 1000
+LEAST_DRAWN = 2  # pairs: one to screen, one to confirm
 _SEED = 7
 Pools = Mapping[str, Sequence[Pair]]
 
@@ -23,7 +24,9 @@ def evidence_table(recorded: Recorded, machine: str) -> str:
     lines = [
         f"Measured on {machine}. Suites of {len(CELLS)} cells ({'; '.join(cell.title for cell in CELLS)}); "
         f"{num_pairs(rest)} pairs of launches recorded at rest, {num_pairs(loaded)} with one core loaded; "
-        f"resampled figures are over {NUM_DRAWN} suites drawn from them.",
+        f"resampled figures are over {NUM_DRAWN} suites drawn from them, so that no pair both screens and confirms: "
+        f"unchanged cells as two stretches of {NUM_PAIRS // 2} successive pairs, their sides swapped at random; a "
+        f"faulty cell, and one of fewer than {NUM_PAIRS} pairs, with replacement from disjoint parts.",
         "",
         "| what | asked for | measured |",
         "|---|---|---|",
@@ -100,7 +103,7 @@ def _fault_rows(name: str, observed: Observed | None, rest: Pools) -> list[str]:
         return []
     verdict = judged(observed)
     asked, live = _ASKED.get(name, "found"), f"exit {verdict.exit_code} live ({_named(verdict)})"
-    if not pool([observed]):
+    if num_pairs(pool([observed])) < LEAST_DRAWN:
         return [f"| {name} | {asked} | {live} |"]
     draws = faulty(observed, rest)
     group = observed.pairs[0].group
@@ -156,7 +159,12 @@ def _side_by_side(recorded: Recorded, rest: Pools, loaded: Pools) -> list[str]:
         columns["under load"] = (unchanged(loaded), None)
     for fault in FAULTS:
         observed = recorded.faults.get(fault.name)
-        if fault.name.startswith("slower") and observed is not None and pool([observed]) and rest:
+        if (
+            fault.name.startswith("slower")
+            and observed is not None
+            and num_pairs(pool([observed])) >= LEAST_DRAWN
+            and rest
+        ):
             columns[fault.name] = (faulty(observed, rest), fault.cell.group)
     if not columns:
         return []

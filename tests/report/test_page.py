@@ -14,7 +14,10 @@ from harness.report import write_report
 from tests.analysis.handmade import MACHINE, comparison, failed, folder_of, parity_record, reached_after, record
 from tests.report import browser
 
-HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>`$(touch /tmp/x)`|[a](javascript:alert(3))\n# b"
+HOSTILE = (
+    "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>`$(touch /tmp/x)`|[a](javascript:alert(3))\n# b "
+    "https://evil.example @all"
+)
 
 TIMES = {
     "serial": (6.0, 6.5, 7.0),
@@ -164,6 +167,8 @@ def test_page_holds_no_markup_of_a_record(hostile_report):
 def test_summary_holds_no_markup_of_a_record(hostile_report):
     summary = (hostile_report / "summary.md").read_text(encoding="utf-8")
     assert not re.search(r"(?<!\\)<|(?<!\\)\]\(|^# b", summary, flags=re.MULTILINE)
+    assert "https://" not in summary
+    assert "@all" not in summary
 
 
 def test_every_panel_comes_as_svg_and_png_and_csv(report):
