@@ -7,6 +7,9 @@ series                      one line of a figure: the strategy with its options 
 kin                         series that differ in the compute threads of a worker alone: one question for another
                             division of the same cores
 seed                        the unit: runs of one series, problem and number of workers repeat each other
+
+A launch that failed or ran into its time limit has no speed, but it counts where success does: a strategy that breaks
+in six of nine launches did not reach the target in nine.
 """
 
 from __future__ import annotations
@@ -45,11 +48,12 @@ UNIT = ["problem", "series", "workers"]  # runs that agree in these repeat each 
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """Runs whose timings may be compared. `runs` holds those that ended well, with a column `series`."""
+    """Launches whose timings may be compared, with a column `series`."""
 
     name: str
-    runs: pd.DataFrame
-    failed: pd.DataFrame
+    launches: pd.DataFrame
+    runs: pd.DataFrame  # the launches that ended well
+    failed: pd.DataFrame  # the others
     cautions: tuple[str, ...]
 
 
@@ -87,6 +91,11 @@ def with_series(runs: pd.DataFrame) -> pd.DataFrame:
     return named
 
 
+def aimed(launches: pd.DataFrame) -> pd.DataFrame:
+    """Those that look for a target: they have one, and evaluations to see whether it is reached."""
+    return launches[launches["target"].notna() & (launches["evaluations"] > 0)]
+
+
 def units(runs: pd.DataFrame) -> Iterator[tuple[tuple[str, str, int], pd.DataFrame]]:
     """(problem, series, workers) and the runs that repeat each other."""
     for key, rows in runs.groupby(UNIT, sort=True):
@@ -112,6 +121,7 @@ def _pool(part: pd.DataFrame, position: int, parts: list[pd.DataFrame]) -> Pool:
     is_ok = named["status"] == "ok"
     return Pool(
         name=_name(part, parts),
+        launches=named,
         runs=named[is_ok].reset_index(drop=True),
         failed=named[~is_ok].reset_index(drop=True),
         cautions=tuple(_cautions(named[is_ok])),

@@ -82,8 +82,10 @@ def unit_of(given: Material, problem: str, series: str, workers: int) -> pd.Data
 
 
 def launches(given: Material) -> str:
+    """How many a unit has that ended well."""
     counts = sorted({len(rows) for _, rows in units(given.pool.runs)})
-    return f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
+    n = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
+    return f"{n} that finished" if len(given.pool.failed) else n
 
 
 def height_in(labels: Sequence[str]) -> float:

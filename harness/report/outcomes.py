@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -57,18 +58,20 @@ def speed_ups(given: Material) -> Figure:
         title="Which strategy reaches the target soonest",
         caption=f"Ratio of times to target, paired by seed: geometric mean and {CONFIDENCE:.0%} t interval over n "
         "seeds. Evaluation is off the clock. An interval that crosses 1 shows no difference. "
-        "Series with a run that missed the target have no ratio; the table counts them.",
+        "Series with a launch that missed the target or did not finish have no ratio; the table counts them.",
         panels=tuple(panels),
     )
 
 
 def time_to_target(given: Material) -> Figure:
     panels = []
-    for problem, rows in by_problem(reaching(given.pool.runs)):
+    for problem, rows in by_problem(reaching(given.pool.launches)):
         dots, data = [], []
         for row in rows:
             runs = unit_of(given, row.problem, row.series, row.workers)
             interval = row.time_s or row.restricted_s
+            if not math.isfinite(interval.estimate):
+                continue  # not a launch of this problem finished
             hits = f"{round(row.share_reached.estimate * row.share_reached.n)} of {row.share_reached.n}"
             dots.append(
                 Row(
@@ -80,6 +83,8 @@ def time_to_target(given: Material) -> Figure:
                 )
             )
             data.append((row.series, row.workers, interval))
+        if not dots:
+            continue
         panels.append(
             dotted_panel(
                 given,
@@ -97,7 +102,7 @@ def time_to_target(given: Material) -> Figure:
         caption=f"Rings are launches ({launches(given)}), the filled mark their geometric mean with its "
         f"{CONFIDENCE:.0%} t interval over launches; ×2 is two workers. The first evaluation at or above the target "
         "counts, so a time may be too long by the distance of two evaluations; evaluation is off the clock. "
-        "Where a run missed the target the mark is the restricted mean.",
+        "Where a launch missed the target or did not finish, the mark is the restricted mean.",
         panels=tuple(panels),
     )
 
@@ -141,7 +146,7 @@ def accuracy_over(given: Material, *, x: str, unit: str, name: str, title: str) 
 
 def profile(given: Material) -> Figure:
     """Only where there are problems to be profiled over."""
-    data = performance_profile(given.pool.runs[given.pool.runs["workers"] > 1])
+    data = performance_profile(given.pool.launches[given.pool.launches["workers"] > 1])
     panels = []
     if len(data) and data["num_problems"].iloc[0] > 1:
         num_problems = int(data["num_problems"].iloc[0])
@@ -169,7 +174,8 @@ def profile(given: Material) -> Figure:
         caption="Performance profile (Dolan and Moré 2002): the share of problems that a strategy solves within so "
         "many times the time of the best one; higher and further left is better. A problem is a model on a data set "
         f"with a number of workers above one; its time is the median over launches ({launches(given)}), a missed "
-        "target is never. No interval: these problems are counted, they are not a sample of others.",
+        "target and a launch that did not finish are never. No interval: these problems are counted, they are not a "
+        "sample of others.",
         panels=tuple(panels),
     )
 

@@ -34,22 +34,24 @@ class Table:
 
 def summary_table(pool: Pool, prefix: str) -> Table:
     """One row for each problem, series and number of workers."""
-    reached = {(row.problem, row.series, row.workers): row for row in reaching(pool.runs)}
+    reached = {(row.problem, row.series, row.workers): row for row in reaching(pool.launches)}
     scaled = {(row.problem, row.series, row.workers): row.interval for row in efficiencies(pool.runs)}
     has_gpus = bool(pool.runs["gpu_memory_bytes"].notna().any())
     rows = []
-    for key, runs in units(pool.runs):
+    for key, launches in units(pool.launches):
         aim = reached.get(key)
-        hits = f"{int(runs['reached'].sum())} of {len(runs)}" if aim else "–"
+        runs = launches[launches["status"] == "ok"]
+        unfinished = len(launches) - len(runs)
+        hits = f"{int(launches['reached'].sum())} of {len(launches)}" if aim else "–"
         rows.append(
             (
                 text(key[0]),
                 text(key[1]),
                 value(key[2], str(key[2])),
-                value(len(runs), str(len(runs))),
-                value(float(runs["reached"].mean()) if aim else math.nan, hits),
+                value(len(launches), f"{len(launches)}, {unfinished} unfinished" if unfinished else str(len(launches))),
+                value(float(launches["reached"].mean()) if aim else math.nan, hits),
                 interval_cell(aim.time_s if aim else None),
-                value(_mean(runs["samples_to_target"])),
+                value(_mean(launches["samples_to_target"])),
                 interval_cell(_geometric(runs["samples_per_s"])),
                 _efficiency(scaled.get(key)),
                 _share(runs["exposed_share"]),
@@ -57,7 +59,7 @@ def summary_table(pool: Pool, prefix: str) -> Table:
                 value(_mean(runs["bytes_per_step"]) / 1e6),
                 value(_mean(runs["peak_rss_bytes"]) / 2**20),
                 *((value(_mean(runs["gpu_memory_bytes"]) / 2**20),) if has_gpus else ()),
-                text(str(runs["evaluated_model"].iloc[0])),
+                text(str(launches["evaluated_model"].iloc[0])),
             )
         )
     return Table(
@@ -65,7 +67,7 @@ def summary_table(pool: Pool, prefix: str) -> Table:
         title="All numbers",
         caption="In brackets 95 % t intervals over launches (times, rates and efficiencies on logarithms). Times and "
         "rates are geometric means, the rest are means; intervals of accuracies are cut off at 0 and 100 %. A time "
-        "stands only where all launches reached the target.",
+        "stands only where all launches reached the target; the other columns are of the launches that finished.",
         header=(
             "problem",
             "strategy",

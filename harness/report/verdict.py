@@ -6,12 +6,13 @@ nothing is claimed at all.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.analysis.comparable import Pool, units
+from harness.analysis.comparable import Pool, aimed, units
 from harness.analysis.intervals import MIN_LAUNCHES
 from harness.analysis.scaling import efficiencies
 from harness.analysis.targets import Comparison, Reaching, compare, reaching
@@ -35,8 +36,7 @@ class Finding:
 def comparisons(pool: Pool) -> list[Comparison]:
     """Every series against the baseline of its problem and number of workers (more than one)."""
     found = []
-    aimed = pool.runs[pool.runs["target"].notna()]
-    for (_, workers), rows in aimed.groupby(["problem", "workers"], sort=True):
+    for (_, workers), rows in aimed(pool.launches).groupby(["problem", "workers"], sort=True):
         baseline = _baseline(rows)
         if workers == 1 or baseline is None:
             continue
@@ -47,7 +47,7 @@ def comparisons(pool: Pool) -> list[Comparison]:
 
 def findings(pool: Pool, compared: list[Comparison]) -> list[Finding]:
     """One for each problem with a target, then the cautions that scaling calls for."""
-    reached = reaching(pool.runs)
+    reached = reaching(pool.launches)
     problems = sorted({row.problem for row in reached})
     return [_finding(pool, problem, compared, reached) for problem in problems]
 
@@ -78,37 +78,45 @@ def warnings(pool: Pool) -> list[str]:
 
 
 def _finding(pool: Pool, problem: str, compared: list[Comparison], reached: list[Reaching]) -> Finding:
-    runs = pool.runs[pool.runs["problem"] == problem]
-    most = int(runs["workers"].max())
+    launches = aimed(pool.launches[pool.launches["problem"] == problem])
+    finished = launches[launches["status"] == "ok"]
+    most = int((launches if finished.empty else finished)["workers"].max())
     here = [row for row in reached if row.problem == problem and row.workers == most]
     mine = [row for row in compared if row.problem == problem and row.workers == most]
     details = [
         *_missed(here),
-        *(_against_baseline(runs, row) for row in _by_ratio(mine)),
-        *_against_serial(runs, most),
+        *_broken_beyond(launches, most),
+        *(_against_baseline(launches, row) for row in _by_ratio(mine)),
+        *_against_serial(launches, most),
     ]
-    return Finding(problem=problem, headline=_headline(runs, problem, most, here), details=tuple(details))
+    return Finding(problem=problem, headline=_headline(launches, problem, most, here), details=tuple(details))
 
 
-def _headline(runs: pd.DataFrame, problem: str, workers: int, here: list[Reaching]) -> str:
-    place = f"{problem}, {count(workers, 'worker')}"
+def _headline(launches: pd.DataFrame, problem: str, workers: int, here: list[Reaching]) -> str:
+    said = f"{problem}, {count(workers, 'worker')}: {_soonest(launches, here)}"
+    unfinished = sum(row.num_unfinished for row in here)
+    if unfinished:
+        said += f" {unfinished} of {count(sum(row.num_launches for row in here), 'launch', 'launches')} did not finish."
+    return said
+
+
+def _soonest(launches: pd.DataFrame, here: list[Reaching]) -> str:
     always = sorted((row for row in here if row.time_s is not None), key=lambda row: _time(row))
     if not always:
-        return f"{place}: no strategy reached {percent(here[0].target)} in all of its runs."
+        return f"no strategy reached {percent(here[0].target)} in all of its launches."
     best = always[0]
     said = f"{best.series} reaches {percent(best.target)} after {_with_unit(best)}"
+    if len(here) == 1:
+        return f"{said}."
     if len(always) == 1:
-        return (
-            f"{place}: {said}; no other strategy reached it in all of its runs."
-            if len(here) > 1
-            else f"{place}: {said}."
-        )
-    close = [other.series for other in always[1:] if not _is_sooner(runs, best, other)]
+        return f"{said}; no other strategy reached it in all of its launches."
+    close = [other.series for other in always[1:] if not _is_sooner(launches, best, other)]
     if not close:
-        return f"{place}: {said}, sooner than every other strategy."
+        others = "" if len(always) == len(here) else " that reached it in all of its launches"
+        return f"{said}, sooner than every other strategy{others}."
     if len(close) == len(always) - 1:
-        return f"{place}: no strategy is shown to be the soonest; {said}, not told apart from {listed(close)}."
-    return f"{place}: {said}, among the soonest: not told apart from {listed(close)}."
+        return f"no strategy is shown to be the soonest; {said}, not told apart from {listed(close)}."
+    return f"{said}, among the soonest: not told apart from {listed(close)}."
 
 
 def _is_sooner(runs: pd.DataFrame, best: Reaching, other: Reaching) -> bool:
@@ -160,13 +168,25 @@ def _against_serial(runs: pd.DataFrame, most: int) -> Iterator[str]:
 
 def _missed(here: list[Reaching]) -> Iterator[str]:
     for row in here:
-        if row.time_s is None:
-            share = row.share_reached
-            yield (
-                f"{row.series} reached {percent(row.target)} in {round(share.estimate * share.n)} of {share.n} runs "
-                f"(Wilson interval {percent(share.low, 0)} to {percent(share.high, 0)}); its restricted mean "
-                f"time is {with_interval(row.restricted_s)} s of at most {number(row.horizon_s)} s."
-            )
+        if row.time_s is not None:
+            continue
+        share = row.share_reached
+        broken = f", {row.num_unfinished} of which did not finish" if row.num_unfinished else ""
+        said = (
+            f"{row.series} reached {percent(row.target)} in {round(share.estimate * share.n)} of "
+            f"{count(share.n, 'launch', 'launches')}{broken} "
+            f"(Wilson interval {percent(share.low, 0)} to {percent(share.high, 0)})"
+        )
+        if math.isfinite(row.horizon_s):
+            said += f"; its restricted mean time is {with_interval(row.restricted_s)} s of at most "
+            said += f"{number(row.horizon_s)} s"
+        yield f"{said}."
+
+
+def _broken_beyond(launches: pd.DataFrame, most: int) -> Iterator[str]:
+    beyond = int((launches["workers"] > most).sum())
+    if beyond:
+        yield f"With more workers none of {count(beyond, 'launch', 'launches')} finished."
 
 
 def _baseline(rows: pd.DataFrame) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from harness.analysis import load
 from harness.analysis.comparable import pools
 from harness.report.verdict import comparisons, findings, warnings
-from tests.analysis.handmade import comparison, curve, folder_of, record
+from tests.analysis.handmade import comparison, curve, failed, folder_of, record
 
 
 def verdict(tmp_path, records):
@@ -44,8 +46,8 @@ def test_verdict_counts_runs_that_missed_the_target(tmp_path):
         tmp_path, [*comparison({"allreduce": (4.0, 4.1, 4.2), "hogwild": (1.0, 1.0)}), missed]
     )
     assert "allreduce reaches 98 % after 4.10 s" in headline
-    assert "no other strategy reached it in all of its runs" in headline
-    assert details[0].startswith("hogwild reached 98 % in 2 of 3 runs (Wilson interval 21 % to 94 %)")
+    assert "no other strategy reached it in all of its launches" in headline
+    assert details[0].startswith("hogwild reached 98 % in 2 of 3 launches (Wilson interval 21 % to 94 %)")
     assert "of at most 5.00 s" in details[0]
     assert details[1].endswith("no ratio, since 1 of its 3 runs and 0 of the baseline's 3 have no value.")
 
@@ -61,4 +63,51 @@ def test_verdict_says_whether_workers_pay(tmp_path):
 
 def test_verdict_without_any_success_says_so(tmp_path):
     headline, _, _ = verdict(tmp_path, [record(curve=curve((0.5,)))])
-    assert headline == "cnn on digits, 1 worker: no strategy reached 98 % in all of its runs."
+    assert headline == "cnn on digits, 1 worker: no strategy reached 98 % in all of its launches."
+
+
+@pytest.mark.parametrize("status", ["timeout", "failed"])
+def test_verdict_does_not_crown_who_mostly_fails(tmp_path, status):
+    broken = [failed({"strategy": "hogwild", "workers": 2, "seed": seed}, status=status) for seed in range(3, 9)]
+    times = {"allreduce": [4.0 + seed / 10 for seed in range(9)], "hogwild": (1.0, 1.1, 1.2)}
+    headline, details, _ = verdict(tmp_path, [*comparison(times), *broken])
+    assert headline.startswith("cnn on digits, 2 workers: allreduce reaches 98 % after ")
+    assert headline.endswith("no other strategy reached it in all of its launches. 6 of 18 launches did not finish.")
+    assert details[0].startswith("hogwild reached 98 % in 3 of 9 launches, 6 of which did not finish (Wilson interval ")
+    assert details[1].endswith("no ratio, since 6 of its 9 runs and 0 of the baseline's 9 have no value.")
+
+
+def test_verdict_is_no_claim_about_who_missed_the_target(tmp_path):
+    times = {"allreduce": (4.0, 4.1, 4.2), "local-sgd": (2.0, 2.05, 2.1), "hogwild": (1.0, 1.0)}
+    broken = failed({"strategy": "hogwild", "workers": 2, "seed": 2})
+    headline, _, _ = verdict(tmp_path, [*comparison(times), broken])
+    assert "sooner than every other strategy that reached it in all of its launches." in headline
+
+
+def test_verdict_of_failures_alone_says_how_many(tmp_path):
+    headline, details, _ = verdict(tmp_path, [failed({"seed": seed}) for seed in range(3)])
+    assert headline == (
+        "cnn on digits, 1 worker: no strategy reached 98 % in all of its launches. 3 of 3 launches did not finish."
+    )
+    assert details == [
+        "serial reached 98 % in 0 of 3 launches, 3 of which did not finish (Wilson interval 0 % to 56 %)."
+    ]
+
+
+def test_verdict_is_on_the_most_workers_that_finished(tmp_path):
+    broken = [failed({"strategy": "hogwild", "workers": 4, "seed": seed}) for seed in range(3)]
+    headline, details, _ = verdict(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), *broken])
+    assert headline.startswith("cnn on digits, 2 workers: hogwild reaches 98 % after ")
+    assert "With more workers none of 3 launches finished." in details
+
+
+def test_verdict_passes_over_runs_without_a_target(tmp_path):
+    without = record({"strategy": "hogwild", "workers": 4, "target": None})
+    headline, _, _ = verdict(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), without])
+    assert headline.startswith("cnn on digits, 2 workers: hogwild")
+
+
+def test_verdict_passes_over_runs_without_evaluations(tmp_path):
+    blind = record({"strategy": "allreduce", "workers": 4, "evaluations": 0}, curve=[])
+    headline, _, _ = verdict(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), blind])
+    assert headline.startswith("cnn on digits, 2 workers: hogwild")
