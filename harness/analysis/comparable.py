@@ -6,6 +6,8 @@ series                      one line of a figure: the strategy with its options 
                             runs differ; TensorFlow's threads and PyTorch's processes are never one series
 kin                         series that differ in the compute threads of a worker alone: one question for another
                             division of the same cores
+aim                         the problem with its target: times to different targets are not compared
+contest                     an aim, a framework and a kind of worker: who reaches the target soonest is asked within one
 seed                        the unit: runs of one series, problem and number of workers repeat each other
 
 A launch that failed or ran into its time limit has no speed, but it counts where success does: a strategy that breaks
@@ -57,6 +59,21 @@ class Pool:
     cautions: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """Launches whose times to target may be compared, with every number of workers.
+
+    Frameworks are apart since they differ in more than the strategy, threads and processes since they share memory
+    and cores in different ways.
+    """
+
+    name: str  # the aim, with framework and kind of worker where others of the pool differ in them
+    aim: str
+    target: float
+    launches: pd.DataFrame
+    other_kinds: tuple[str, ...]  # kinds of worker with the same aim in the same framework
+
+
 def pools(runs: pd.DataFrame) -> list[Pool]:
     """The comparable parts of a frame of runs, the largest first."""
     parts = [part for _, part in runs.groupby(_POOL, sort=False, dropna=False)]
@@ -79,8 +96,8 @@ def why_split(runs: pd.DataFrame) -> str | None:
 
 
 def with_series(runs: pd.DataFrame) -> pd.DataFrame:
-    """A copy with the columns `series`: `label`, and every setting in which runs of that label and problem differ; and
-    `kin`: the same without the threads."""
+    """A copy with the columns `series`: `label`, and every setting in which runs of that label and problem differ;
+    `kin`: the same without the threads; and `aim`: the problem, with its target where it has several."""
     named = runs.copy()
     named["series"] = named["kin"] = named["label"]
     everywhere = [column for column in ("framework", "worker_kind") if named[column].nunique() > 1]
@@ -88,12 +105,44 @@ def with_series(runs: pd.DataFrame) -> pd.DataFrame:
         different = [column for column in SPLIT_BY if column in everywhere or rows[column].nunique(dropna=False) > 1]
         named.loc[rows.index, "series"] = _label_with(rows, different)
         named.loc[rows.index, "kin"] = _label_with(rows, [column for column in different if column != "threads"])
+    num_targets = named.groupby("problem")["target"].transform(lambda targets: targets.nunique(dropna=False))
+    named["aim"] = named["problem"].where(num_targets == 1, named["problem"] + named["target"].map(_to_target))
     return named
 
 
 def aimed(launches: pd.DataFrame) -> pd.DataFrame:
     """Those that look for a target: they have one, and evaluations to see whether it is reached."""
     return launches[launches["target"].notna() & (launches["evaluations"] > 0)]
+
+
+def contests(launches: pd.DataFrame) -> Iterator[Contest]:
+    """Those of a pool, by name."""
+    looking = aimed(launches)
+    has_frameworks = looking["framework"].nunique() > 1
+    for key, rows in looking.groupby(["aim", "framework"], sort=True):
+        aim, framework = cast("tuple[str, str]", key)
+        kinds = sorted(rows.loc[rows["workers"] > 1, "worker_kind"].unique())
+        for kind in kinds or [None]:
+            said = [framework] * has_frameworks + [str(kind)] * (len(kinds) > 1)
+            yield Contest(
+                name=f"{aim}, {' '.join(said)}" if said else aim,
+                aim=aim,
+                target=float(rows["target"].iloc[0]),
+                # A single worker is a process with one thread: it is like either kind.
+                launches=rows[(rows["workers"] == 1) | (rows["worker_kind"] == kind)],
+                other_kinds=tuple(other for other in kinds if other != kind),
+            )
+
+
+def likest(rows: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
+    """Of the series among these, the one that shares most settings with the rows of a unit; `among` is not empty."""
+    ours = rows[list(SPLIT_BY)].iloc[0]
+
+    def num_shared(part: pd.DataFrame) -> int:
+        theirs = part[list(SPLIT_BY)].iloc[0]
+        return int(((ours == theirs) | (ours.isna() & theirs.isna())).sum())
+
+    return max((part for _, part in among.groupby("series", sort=True)), key=num_shared)
 
 
 def units(runs: pd.DataFrame) -> Iterator[tuple[tuple[str, str, int], pd.DataFrame]]:
@@ -108,6 +157,10 @@ def _label_with(rows: pd.DataFrame, columns: list[str]) -> pd.Series[str]:
     for column in columns:
         label = label + rows[column].map(lambda value, column=column: _said(column, value)).astype("str")
     return label
+
+
+def _to_target(target: float) -> str:
+    return " without target" if pd.isna(target) else f" to {target * 100:g}\u00a0%"
 
 
 def _said(column: str, value: object) -> str:

@@ -25,6 +25,7 @@ class Reaching:
     """How one series fares at one problem and number of workers."""
 
     problem: str
+    aim: str
     series: str
     strategy: str
     workers: int
@@ -47,17 +48,19 @@ class Ratio:
 
 
 def reaching(launches: pd.DataFrame) -> list[Reaching]:
-    """For launches of one pool, those with a target. One horizon a problem, so that its series compare."""
+    """For launches of one pool, those with a target. One horizon an aim, so that its series compare."""
     looking = aimed(launches)
-    horizons = {str(problem): horizon_s(rows) for problem, rows in looking.groupby("problem")}
+    horizons = {str(aim): horizon_s(rows) for aim, rows in looking.groupby("aim")}
     found = []
     for (problem, series, workers), rows in units(looking):
-        horizon = horizons[problem]
+        aim = str(rows["aim"].iloc[0])
+        horizon = horizons[aim]
         reached = rows["reached"]
         times = rows["time_to_target_s"]
         found.append(
             Reaching(
                 problem=problem,
+                aim=aim,
                 series=series,
                 strategy=str(rows["strategy"].iloc[0]),
                 workers=workers,
@@ -104,7 +107,7 @@ def paired_ratio(runs: pd.DataFrame, baseline: pd.DataFrame, column: str) -> Rat
 class Comparison:
     """Time to target against the baseline, and the two factors it splits into."""
 
-    problem: str
+    contest: str  # its name
     workers: int
     series: str
     strategy: str
@@ -114,12 +117,12 @@ class Comparison:
     samples: Ratio
 
 
-def compare(runs: pd.DataFrame, baseline: pd.DataFrame) -> Comparison:
-    """Both of one problem and each of one unit."""
+def compare(runs: pd.DataFrame, baseline: pd.DataFrame, *, contest: str) -> Comparison:
+    """Both of the contest of this name and each of one unit."""
     ours, theirs = _with_split(runs), _with_split(baseline)
     first = runs.iloc[0]
     return Comparison(
-        problem=str(first["problem"]),
+        contest=contest,
         workers=int(first["workers"]),
         series=str(first["series"]),
         strategy=str(first["strategy"]),

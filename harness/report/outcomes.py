@@ -18,8 +18,8 @@ from harness.report.drawing import Row, labelled_height_in
 from harness.report.material import (
     Figure,
     Material,
-    by_problem,
     dotted_panel,
+    grouped,
     height_in,
     interval_frame,
     launch_band,
@@ -33,7 +33,7 @@ from harness.report.wording import count, percent
 
 def speed_ups(given: Material) -> Figure:
     panels = []
-    for problem, rows in by_problem(given.comparisons):
+    for contest, rows in grouped(given.comparisons, lambda row: row.contest):
         most = max((row.workers for row in rows if row.time.interval), default=0)
         known = [(row, row.time.interval) for row in rows if row.time.interval and row.workers == most]
         if not known:
@@ -49,10 +49,10 @@ def speed_ups(given: Material) -> Figure:
                 axes, [interval for _, interval in known], f"time to target, × that of {baseline} (left is sooner)"
             )
             drawing.dot_rows(axes, dots)
-            titled(figure, f"{problem}, {count(most, 'worker')}")
+            titled(figure, f"{contest}, {count(most, 'worker')}")
             data = interval_frame([(row.series, most, interval) for row, interval in known])
-            panels.append(finished(figure, name=panel_name(given, "speed-up", problem), data=data,
-                                   alt=f"Time to target against {baseline} for {problem}"))  # fmt: skip
+            panels.append(finished(figure, name=panel_name(given, "speed-up", contest), data=data,
+                                   alt=f"Time to target against {baseline} for {contest}"))  # fmt: skip
     return Figure(
         name="speed-up",
         title="Which strategy reaches the target soonest",
@@ -65,7 +65,7 @@ def speed_ups(given: Material) -> Figure:
 
 def time_to_target(given: Material) -> Figure:
     panels = []
-    for problem, rows in by_problem(reaching(given.pool.launches)):
+    for aim, rows in grouped(reaching(given.pool.launches), lambda row: row.aim):
         dots, data = [], []
         for row in rows:
             runs = unit_of(given, row.problem, row.series, row.workers)
@@ -88,7 +88,7 @@ def time_to_target(given: Material) -> Figure:
         panels.append(
             dotted_panel(
                 given,
-                problem,
+                aim,
                 dots,
                 interval_frame(data),
                 name="time-to-target",
@@ -109,7 +109,7 @@ def time_to_target(given: Material) -> Figure:
 
 def accuracy_over(given: Material, *, x: str, unit: str, name: str, title: str) -> Figure:
     panels = []
-    for problem, curve in given.curve.groupby("problem", sort=True):
+    for aim, curve in given.curve.groupby("aim", sort=True):
         most = curve["workers"].max()
         shown = curve[(curve["workers"] == most) | (curve["workers"] == 1) & (curve["strategy"] == "serial")]
         parts, ends = [], []
@@ -130,10 +130,10 @@ def accuracy_over(given: Material, *, x: str, unit: str, name: str, title: str) 
             target = curve["target"].iloc[0]
             if pd.notna(target):
                 axes.axhline(target, color=INK, linewidth=0.8, linestyle=":")
-            titled(figure, f"{problem}, {count(most, 'worker')}")
+            titled(figure, f"{aim}, {count(most, 'worker')}")
             drawing.label_ends(axes, ends)
-            panels.append(finished(figure, name=panel_name(given, name, str(problem)), data=data,
-                                   alt=f"{title} for {problem}"))  # fmt: skip
+            panels.append(finished(figure, name=panel_name(given, name, str(aim)), data=data,
+                                   alt=f"{title} for {aim}"))  # fmt: skip
     return Figure(
         name=name,
         title=title,
@@ -145,39 +145,47 @@ def accuracy_over(given: Material, *, x: str, unit: str, name: str, title: str) 
 
 
 def profile(given: Material) -> Figure:
-    """Only where there are problems to be profiled over."""
-    data = performance_profile(given.pool.launches[given.pool.launches["workers"] > 1])
+    """Only where there are problems to be profiled over, and strategies to be compared."""
+    several = given.pool.launches[given.pool.launches["workers"] > 1]
+    groups = list(several.groupby(["framework", "worker_kind"], sort=True))
     panels = []
-    if len(data) and data["num_problems"].iloc[0] > 1:
-        num_problems = int(data["num_problems"].iloc[0])
-        with canvas(height_in=labelled_height_in(data["series"].unique())) as (figure, axes):
-            ends = []
-            last = float(data["factor"].max()) * 1.05
-            for series, rows in data.groupby("series", sort=True):
-                look = given.looks[str(series)]
-                factors = [*rows["factor"], last]
-                shares = [*rows["share"], rows["share"].iloc[-1]]
-                axes.step(factors, shares, where="post", color=look.colour, linestyle=look.dash, linewidth=1.8)
-                ends.append((str(series), look, last, float(shares[-1])))
-            axes.set_xlim(1, last)
-            axes.set_ylim(0, 1.04)
-            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-            axes.set_xlabel("time to target, at most × that of the best strategy")
-            axes.set_ylabel("share of problems")
-            titled(figure, f"over {count(num_problems, 'problem')}")
-            drawing.label_ends(axes, ends)
-            name = f"{given.prefix}performance-profile"
-            panels.append(finished(figure, name=name, data=data, alt="Performance profile of the strategies"))
+    for (framework, kind), part in groups:
+        data = performance_profile(part)
+        if data["series"].nunique() > 1 and data["num_problems"].iloc[0] > 1:
+            panels.append(_profile(given, data, f"{framework} {kind}" if len(groups) > 1 else ""))
     return Figure(
         name="performance-profile",
         title="Across problems",
         caption="Performance profile (Dolan and Moré 2002): the share of problems that a strategy solves within so "
         "many times the time of the best one; higher and further left is better. A problem is a model on a data set "
-        f"with a number of workers above one; its time is the median over launches ({launches(given)}), a missed "
-        "target and a launch that did not finish are never. No interval: these problems are counted, they are not a "
-        "sample of others.",
+        "with a target and a number of workers above one; its time is the median over launches "
+        f"({launches(given)}), a missed target and a launch that did not finish are never. No interval: these problems "
+        "are counted, they are not a sample of others.",
         panels=tuple(panels),
     )
+
+
+def _profile(given: Material, data: pd.DataFrame, whose: str) -> Panel:
+    """whose: framework and kind of worker where there are several."""
+    with canvas(height_in=labelled_height_in(data["series"].unique())) as (figure, axes):
+        ends = []
+        last = float(data["factor"].max()) * 1.05
+        for series, rows in data.groupby("series", sort=True):
+            look = given.looks[str(series)]
+            factors = [*rows["factor"], last]
+            shares = [*rows["share"], rows["share"].iloc[-1]]
+            axes.step(factors, shares, where="post", color=look.colour, linestyle=look.dash, linewidth=1.8)
+            ends.append((str(series), look, last, float(shares[-1])))
+        axes.set_xlim(1, last)
+        axes.set_ylim(0, 1.04)
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.set_xlabel("time to target, at most × that of the best strategy")
+        axes.set_ylabel("share of problems")
+        over = f"over {count(int(data['num_problems'].iloc[0]), 'problem')}"
+        titled(figure, f"{whose}, {over}" if whose else over)
+        drawing.label_ends(axes, ends)
+        name = panel_name(given, "performance-profile", whose) if whose else f"{given.prefix}performance-profile"
+        return finished(figure, name=name, data=data, alt=f"Performance profile of the strategies, {whose or over}")
 
 
 def time_against_accuracy(given: Material) -> Figure:

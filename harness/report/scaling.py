@@ -13,7 +13,7 @@ from harness.analysis.intervals import CONFIDENCE, geometric_interval
 from harness.analysis.scaling import Resource, efficiencies
 from harness.report import drawing
 from harness.report.drawing import labelled_height_in
-from harness.report.material import Figure, Material, by_problem, interval_frame, launches, panel_name
+from harness.report.material import Figure, Material, grouped, interval_frame, launches, panel_name
 from harness.report.style import GROUND, INK, Panel, canvas, finished, titled
 
 
@@ -61,7 +61,7 @@ def throughput(given: Material) -> Figure:
 def scaling(given: Material) -> Figure:
     scale = scale_of(given.pool.runs)
     panels = []
-    for problem, rows in by_problem(efficiencies(given.pool.runs, per=scale.column)):
+    for problem, rows in grouped(efficiencies(given.pool.runs, per=scale.column), lambda row: row.problem):
         data = interval_frame([(row.series, row.workers, row.interval) for row in rows])
         data[scale.column] = [row.amount for row in rows]
         singles = pd.DataFrame({"series": sorted({row.baseline for row in rows}), "workers": 1, "estimate": 1.0})

@@ -1,4 +1,4 @@
-"""The answer in words: for every problem, which strategy reaches the target soonest and whether more workers pay.
+"""The answer in words: for every contest, which strategy reaches the target soonest and whether more workers pay.
 
 A sentence claims a difference only where an interval excludes 1, and says so where none does. With single launches
 nothing is claimed at all.
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.analysis.comparable import Pool, aimed, units
+from harness.analysis.comparable import Contest, Pool, contests, likest, units
 from harness.analysis.intervals import MIN_LAUNCHES
 from harness.analysis.scaling import efficiencies
-from harness.analysis.targets import Comparison, Reaching, compare, reaching
+from harness.analysis.targets import Comparison, Reaching, compare, paired_ratio, reaching
 from harness.report.wording import count, listed, number, percent, times, with_interval
 
 # Against which the others are measured, the first that was run: what most users have today comes first.
@@ -26,30 +26,33 @@ FEW_LAUNCHES = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One problem's answer: a headline, then what backs it, sentence by sentence."""
+    """One contest's answer: a headline, then what backs it, sentence by sentence."""
 
-    problem: str
     headline: str
     details: tuple[str, ...]
 
 
 def comparisons(pool: Pool) -> list[Comparison]:
-    """Every series against the baseline of its problem and number of workers (more than one)."""
+    """Every series against the baseline of its contest and number of workers (more than one)."""
     found = []
-    for (_, workers), rows in aimed(pool.launches).groupby(["problem", "workers"], sort=True):
-        baseline = _baseline(rows)
-        if workers == 1 or baseline is None:
-            continue
-        base = rows[rows["series"] == baseline]
-        found += [compare(part, base) for name, part in rows.groupby("series", sort=True) if name != baseline]
+    for contest in contests(pool.launches):
+        for workers, rows in contest.launches.groupby("workers", sort=True):
+            baseline = _baseline(rows)
+            if workers == 1 or baseline is None:
+                continue
+            base = rows[rows["series"] == baseline]
+            found += [
+                compare(part, base, contest=contest.name)
+                for name, part in rows.groupby("series", sort=True)
+                if name != baseline
+            ]
     return found
 
 
 def findings(pool: Pool, compared: list[Comparison]) -> list[Finding]:
-    """One for each problem with a target, then the cautions that scaling calls for."""
+    """One for each contest."""
     reached = reaching(pool.launches)
-    problems = sorted({row.problem for row in reached})
-    return [_finding(pool, problem, compared, reached) for problem in problems]
+    return [_finding(contest, compared, reached) for contest in contests(pool.launches)]
 
 
 def warnings(pool: Pool) -> list[str]:
@@ -77,23 +80,25 @@ def warnings(pool: Pool) -> list[str]:
     return found
 
 
-def _finding(pool: Pool, problem: str, compared: list[Comparison], reached: list[Reaching]) -> Finding:
-    launches = aimed(pool.launches[pool.launches["problem"] == problem])
+def _finding(contest: Contest, compared: list[Comparison], reached: list[Reaching]) -> Finding:
+    launches = contest.launches
     finished = launches[launches["status"] == "ok"]
     most = int((launches if finished.empty else finished)["workers"].max())
-    here = [row for row in reached if row.problem == problem and row.workers == most]
-    mine = [row for row in compared if row.problem == problem and row.workers == most]
+    series = set(launches.loc[launches["workers"] == most, "series"])
+    here = [row for row in reached if row.aim == contest.aim and row.workers == most and row.series in series]
+    mine = [row for row in compared if row.contest == contest.name and row.workers == most]
     details = [
         *_missed(here),
         *_broken_beyond(launches, most),
         *(_against_baseline(launches, row) for row in _by_ratio(mine)),
         *_against_serial(launches, most),
+        *_apart(contest),
     ]
-    return Finding(problem=problem, headline=_headline(launches, problem, most, here), details=tuple(details))
+    return Finding(headline=_headline(contest, most, here), details=tuple(details))
 
 
-def _headline(launches: pd.DataFrame, problem: str, workers: int, here: list[Reaching]) -> str:
-    said = f"{problem}, {count(workers, 'worker')}: {_soonest(launches, here)}"
+def _headline(contest: Contest, workers: int, here: list[Reaching]) -> str:
+    said = f"{contest.name}, {count(workers, 'worker')}: {_soonest(contest.launches, here)}"
     unfinished = sum(row.num_unfinished for row in here)
     if unfinished:
         said += f" {unfinished} of {count(sum(row.num_launches for row in here), 'launch', 'launches')} did not finish."
@@ -120,8 +125,9 @@ def _soonest(launches: pd.DataFrame, here: list[Reaching]) -> str:
 
 
 def _is_sooner(runs: pd.DataFrame, best: Reaching, other: Reaching) -> bool:
-    ratio = compare(_unit(runs, best.series, best.workers), _unit(runs, other.series, other.workers)).time
-    return ratio.interval is not None and ratio.interval.excludes(1.0)
+    ours, theirs = (_unit(runs, row.series, row.workers) for row in (best, other))
+    ratio = paired_ratio(ours, theirs, "time_to_target_s").interval
+    return ratio is not None and ratio.excludes(1.0)
 
 
 def _against_baseline(runs: pd.DataFrame, row: Comparison) -> str:
@@ -151,10 +157,10 @@ def _waiting(runs: pd.DataFrame, row: Comparison) -> str:
 def _against_serial(runs: pd.DataFrame, most: int) -> Iterator[str]:
     """Whether more workers pay at all: the best that always reaches the target against one serial worker."""
     serial = runs[(runs["strategy"] == SERIAL) & (runs["workers"] == 1)]
-    if most == 1 or serial.empty or serial["series"].nunique() > 1 or not serial["reached"].all():
+    if most == 1 or serial.empty:
         return
-    for name, part in runs[(runs["workers"] == most) & runs["target"].notna()].groupby("series", sort=True):
-        ratio = compare(part, serial).time.interval
+    for name, part in runs[runs["workers"] == most].groupby("series", sort=True):
+        ratio = paired_ratio(part, likest(part, serial), "time_to_target_s").interval
         if ratio is None or not ratio.is_known:
             continue
         said = f"{number(ratio.estimate)} × [{number(ratio.low)}, {number(ratio.high)}] the time of one serial worker"
@@ -187,6 +193,14 @@ def _broken_beyond(launches: pd.DataFrame, most: int) -> Iterator[str]:
     beyond = int((launches["workers"] > most).sum())
     if beyond:
         yield f"With more workers none of {count(beyond, 'launch', 'launches')} finished."
+
+
+def _apart(contest: Contest) -> Iterator[str]:
+    if contest.other_kinds:
+        yield (
+            f"Not compared with strategies whose workers are {listed(list(contest.other_kinds))}: "
+            "threads and processes share memory and cores in different ways."
+        )
 
 
 def _baseline(rows: pd.DataFrame) -> str | None:

@@ -42,7 +42,7 @@ def test_profile_counts_a_launch_that_failed_as_never(tmp_path):
 
 def test_profile_without_targets_is_empty():
     runs = pd.DataFrame(
-        {"problem": ["a"], "series": ["s"], "workers": [1], "target": [float("nan")], "evaluations": [20]}
+        {"problem": ["a"], "series": ["s"], "aim": ["a"], "workers": [1], "target": [float("nan")], "evaluations": [20]}
     )
     assert performance_profile(runs).empty
 

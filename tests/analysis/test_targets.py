@@ -60,7 +60,7 @@ def test_time_splits_into_seconds_per_sample_and_samples(tmp_path):
         record({"strategy": "hogwild", "workers": 2, "seed": s}, curve=reached_after(3.0, samples=1500)) for s in (0, 1)
     ]
     runs = pool_of(tmp_path, [*comparison({"allreduce": (4.0, 4.0)}), *fast])
-    found = compare(series(runs, "hogwild"), series(runs, "allreduce"))
+    found = compare(series(runs, "hogwild"), series(runs, "allreduce"), contest="cnn on digits")
     assert found.time.interval.estimate == pytest.approx(0.75)
     assert found.seconds_per_sample.interval.estimate == pytest.approx(0.5)  # 3 s / 1500 against 4 s / 1000
     assert found.samples.interval.estimate == pytest.approx(1.5)

@@ -7,13 +7,19 @@ import pytest
 from harness.analysis import load
 from harness.analysis.comparable import pools
 from harness.report.verdict import comparisons, findings, warnings
-from tests.analysis.handmade import comparison, curve, failed, folder_of, record
+from tests.analysis.handmade import comparison, curve, failed, folder_of, reached_after, record
+
+
+def verdicts(tmp_path, records):
+    """Headline and sentences of each contest."""
+    (pool,) = pools(load(folder_of(records, tmp_path)))
+    said = [(finding.headline, *finding.details) for finding in findings(pool, comparisons(pool))]
+    return [[sentence.replace("\u00a0", " ") for sentence in each] for each in said], pool
 
 
 def verdict(tmp_path, records):
-    (pool,) = pools(load(folder_of(records, tmp_path)))
-    (finding,) = findings(pool, comparisons(pool))
-    return finding.headline.replace("\u00a0", " "), [said.replace("\u00a0", " ") for said in finding.details], pool
+    ((headline, *details),), pool = verdicts(tmp_path, records)
+    return headline, details, pool
 
 
 def test_verdict_names_the_soonest_where_intervals_exclude_the_rest(tmp_path):
@@ -104,10 +110,82 @@ def test_verdict_is_on_the_most_workers_that_finished(tmp_path):
 def test_verdict_passes_over_runs_without_a_target(tmp_path):
     without = record({"strategy": "hogwild", "workers": 4, "target": None})
     headline, _, _ = verdict(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), without])
-    assert headline.startswith("cnn on digits, 2 workers: hogwild")
+    assert headline.startswith("cnn on digits to 98 %, 2 workers: hogwild target=0.98 reaches")
 
 
 def test_verdict_passes_over_runs_without_evaluations(tmp_path):
     blind = record({"strategy": "allreduce", "workers": 4, "evaluations": 0}, curve=[])
     headline, _, _ = verdict(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), blind])
     assert headline.startswith("cnn on digits, 2 workers: hogwild")
+
+
+def in_tensorflow(times, *, launcher="processes", **cell):
+    """A run a seed, as comparison() makes them."""
+    return [
+        record(
+            {"strategy": strategy, "workers": 2, "framework": "tensorflow", "seed": seed, **cell},
+            curve=reached_after(time_s),
+            launcher=launcher,
+        )
+        for strategy, each in times.items()
+        for seed, time_s in enumerate(each)
+    ]
+
+
+def test_verdict_keeps_frameworks_apart(tmp_path):
+    (tensorflow, torch), _ = verdicts(
+        tmp_path,
+        [
+            *comparison({"allreduce": (4.0, 4.1, 4.2), "delayed-averaging": (2.0, 2.05, 2.1)}),
+            *in_tensorflow({"allreduce": (8.0, 8.2, 8.4), "delayed-averaging": (4.0, 4.1, 4.2)}),
+        ],
+    )
+    assert torch[0].startswith("cnn on digits, torch, 2 workers: delayed-averaging torch reaches 98 % after 2.05 s")
+    assert torch[0].endswith("sooner than every other strategy.")
+    assert tensorflow[0].startswith("cnn on digits, tensorflow, 2 workers: delayed-averaging tensorflow reaches 98 %")
+    assert tensorflow[1].startswith(
+        "delayed-averaging tensorflow takes 0.500 × [0.500, 0.500] the time of allreduce tensorflow (3 seeds)"
+    )
+
+
+def test_verdict_measures_each_framework_against_its_own_serial(tmp_path):
+    (tensorflow, torch), _ = verdicts(
+        tmp_path,
+        [
+            *comparison({"serial": (4.0, 4.1, 4.2), "allreduce": (2.0, 2.05, 2.1)}),
+            *in_tensorflow({"serial": (2.0, 2.05, 2.1)}, workers=1),
+            *in_tensorflow({"allreduce": (4.0, 4.1, 4.2)}),
+        ],
+    )
+    assert torch[1:] == ["allreduce torch on 2 workers pays: 0.500 × [0.500, 0.500] the time of one serial worker."]
+    assert tensorflow[1:] == [
+        "allreduce tensorflow on 2 workers does not pay: 2.00 × [2.00, 2.00] the time of one serial worker."
+    ]
+
+
+def test_verdict_does_not_compare_threads_with_processes_and_says_why(tmp_path):
+    (processes, threads), _ = verdicts(
+        tmp_path,
+        [
+            *in_tensorflow({"allreduce": (4.0, 4.1, 4.2)}),
+            *in_tensorflow({"hogwild": (2.0, 2.05, 2.1)}, launcher="threads"),
+        ],
+    )
+    assert processes[0].startswith("cnn on digits, processes, 2 workers: allreduce processes reaches 98 % after 4.10 s")
+    assert threads[0].startswith("cnn on digits, threads, 2 workers: hogwild threads reaches 98 % after 2.05 s")
+    assert threads[1:] == [
+        "Not compared with strategies whose workers are processes: threads and processes share memory and cores in "
+        "different ways."
+    ]
+    assert not any("the time of" in sentence for sentence in [*processes, *threads])
+
+
+def test_verdict_does_not_compare_times_to_different_targets(tmp_path):
+    low = [
+        record({"strategy": "hogwild", "workers": 2, "seed": seed, "target": 0.8}, curve=reached_after(2.0 + seed / 10))
+        for seed in range(3)
+    ]
+    (to_80, to_98), _ = verdicts(tmp_path, [*comparison({"allreduce": (4.0, 4.1, 4.2)}), *low])
+    assert to_80[0].startswith("cnn on digits to 80 %, 2 workers: hogwild reaches 80 % after 1.0")
+    assert to_98[0].startswith("cnn on digits to 98 %, 2 workers: allreduce reaches 98 % after 4.10 s")
+    assert (to_80[1:], to_98[1:]) == ([], [])
