@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.analysis.comparable import Contest, Pool, contests, likest, units
-from harness.analysis.intervals import MIN_LAUNCHES
+from harness.analysis.intervals import MIN_LAUNCHES, SHARE, mean_interval
 from harness.analysis.scaling import efficiencies
 from harness.analysis.targets import Comparison, Reaching, compare, paired_ratio, reaching
-from harness.report.wording import count, listed, number, percent, times, with_interval
+from harness.report.wording import count, listed, number, percent, share_with_interval, times, with_interval
 
 # Against which the others are measured, the first that was run: what most users have today comes first.
 BASELINES = ("allreduce", "allreduce-flat", "torch-ddp")
@@ -61,11 +61,10 @@ def warnings(pool: Pool) -> list[str]:
     superlinear = [row for row in efficiencies(pool.runs) if row.is_superlinear]
     if superlinear:
         most = max(superlinear, key=lambda row: row.interval.estimate)
-        bounds = f"[{percent(most.interval.low)}, {percent(most.interval.high)}]"
         found.append(
             f"{count(len(superlinear), 'scaling efficiency', 'scaling efficiencies')} above 100\u00a0%, flagged in the "
             f"table; the highest is {most.series} on {most.problem} at {most.workers} workers with "
-            f"{percent(most.interval.estimate)} {bounds}: look at its single worker before believing it."
+            f"{share_with_interval(most.interval)}: look at its single worker before believing it."
         )
     fewest = min((len(rows) for _, rows in units(pool.runs)), default=0)
     if 0 < fewest < MIN_LAUNCHES:
@@ -90,8 +89,8 @@ def _finding(contest: Contest, compared: list[Comparison], reached: list[Reachin
     details = [
         *_missed(here),
         *_broken_beyond(launches, most),
+        *_paying(launches, most),
         *(_against_baseline(launches, row) for row in _by_ratio(mine)),
-        *_against_serial(launches, most),
         *_apart(contest),
     ]
     return Finding(headline=_headline(contest, most, here), details=tuple(details))
@@ -147,29 +146,36 @@ def _split(row: Comparison) -> str:
 
 
 def _waiting(runs: pd.DataFrame, row: Comparison) -> str:
-    shares = [_unit(runs, series, row.workers)["exposed_share"].mean() for series in (row.series, row.baseline)]
-    if any(pd.isna(share) for share in shares):
+    shares = [_unit(runs, series, row.workers)["exposed_share"] for series in (row.series, row.baseline)]
+    if any(each.isna().any() for each in shares):
         return ""
-    ours, theirs = map(percent, shares)
+    ours, theirs = (share_with_interval(mean_interval(each, within=SHARE)) for each in shares)
     return f" Its workers wait for communication {ours} of the time, those of {row.baseline} {theirs}."
 
 
-def _against_serial(runs: pd.DataFrame, most: int) -> Iterator[str]:
-    """Whether more workers pay at all: the best that always reaches the target against one serial worker."""
-    serial = runs[(runs["strategy"] == SERIAL) & (runs["workers"] == 1)]
-    if most == 1 or serial.empty:
+def _paying(launches: pd.DataFrame, most: int) -> Iterator[str]:
+    """Whether more workers pay: against serial training, or where that did not run, each strategy's own single worker.
+
+    One sentence for those where they do, one for those where they do not and one for those where it is open.
+    """
+    if most == 1:
         return
-    for name, part in runs[runs["workers"] == most].groupby("series", sort=True):
-        ratio = paired_ratio(part, likest(part, serial), "time_to_target_s").interval
-        if ratio is None or not ratio.is_known:
+    singles = launches[launches["workers"] == 1]
+    serial = singles[singles["strategy"] == SERIAL]
+    workers = count(most, "worker")
+    no, yes, unclear = f"{workers} do not pay for", f"{workers} pay for", f"Whether {workers} pay is open for"
+    answers: dict[str, list[str]] = {no: [], yes: [], unclear: []}
+    for series, part in launches[launches["workers"] == most].groupby("series", sort=True):
+        single = likest(part, serial) if len(serial) else singles[singles["series"] == series]
+        ratio = paired_ratio(part, single, "time_to_target_s")
+        if ratio.interval is None or not ratio.interval.is_known:
             continue
-        said = f"{number(ratio.estimate)} × [{number(ratio.low)}, {number(ratio.high)}] the time of one serial worker"
-        if not ratio.excludes(1.0):
-            yield f"Whether {name} on {most} workers pays is open: {said}."
-        elif ratio.estimate < 1:
-            yield f"{name} on {most} workers pays: {said}."
-        else:
-            yield f"{name} on {most} workers does not pay: {said}."
+        answer = unclear if not ratio.interval.excludes(1.0) else yes if ratio.interval.estimate < 1 else no
+        answers[answer].append(f"{series} ({times(ratio)})")
+    whose = "one serial worker" if len(serial) else "its own single worker"
+    for answer, names in answers.items():
+        if names:
+            yield f"{answer} {listed(names)}: time to target over that of {whose}."
 
 
 def _missed(here: list[Reaching]) -> Iterator[str]:

@@ -31,6 +31,12 @@ def with_interval(interval: Interval) -> str:
     return f"{number(interval.estimate)} [{number(interval.low)}, {number(interval.high)}]"
 
 
+def share_with_interval(interval: Interval) -> str:
+    """`10.7 % [5 %, 16.4 %]`, or the bare estimate where there is no interval."""
+    bounds = f" [{percent(interval.low)}, {percent(interval.high)}]" if interval.is_known else ""
+    return f"{percent(interval.estimate)}{bounds}"
+
+
 def times(ratio: Ratio) -> str:
     """`0.62 × [0.55, 0.70]`."""
     interval = ratio.interval

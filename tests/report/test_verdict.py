@@ -7,7 +7,7 @@ import pytest
 from harness.analysis import load
 from harness.analysis.comparable import pools
 from harness.report.verdict import comparisons, findings, warnings
-from tests.analysis.handmade import comparison, curve, failed, folder_of, reached_after, record
+from tests.analysis.handmade import comparison, curve, failed, folder_of, reached_after, record, window, worker
 
 
 def verdicts(tmp_path, records):
@@ -63,8 +63,35 @@ def test_verdict_says_whether_workers_pay(tmp_path):
         tmp_path,
         comparison({"serial": (4.0, 4.1, 4.2), "allreduce": (8.0, 8.2, 8.4), "hogwild": (2.0, 2.05, 2.1)}),
     )
-    assert "hogwild on 2 workers pays: 0.500 × [0.500, 0.500] the time of one serial worker." in details
-    assert "allreduce on 2 workers does not pay: 2.00 × [2.00, 2.00] the time of one serial worker." in details
+    assert details[:2] == [
+        "2 workers do not pay for allreduce (2.00 × [2.00, 2.00]): time to target over that of one serial worker.",
+        "2 workers pay for hogwild (0.500 × [0.500, 0.500]): time to target over that of one serial worker.",
+    ]
+
+
+def test_verdict_without_serial_is_against_the_strategys_own_single_worker(tmp_path):
+    several = comparison({"allreduce": (4.0, 4.1, 4.2), "hogwild": (1.0, 1.025, 1.05), "local-sgd": (1.0, 2.0, 4.0)})
+    single = comparison(dict.fromkeys(("allreduce", "hogwild", "local-sgd"), (2.0, 2.05, 2.1)), workers=1)
+    _, details, _ = verdict(tmp_path, [*several, *single])
+    assert details[:2] == [
+        "2 workers do not pay for allreduce (2.00 × [2.00, 2.00]): time to target over that of its own single worker.",
+        "2 workers pay for hogwild (0.500 × [0.500, 0.500]): time to target over that of its own single worker.",
+    ]
+    assert details[2].startswith("Whether 2 workers pay is open for local-sgd (0.976 × [0.")
+
+
+def test_verdict_gives_an_interval_with_each_share_of_waiting(tmp_path):
+    # Exposed for 0.1, 0.2 and 0.3 s of each second, and for 0.2 s: 20 %, with an interval cut off at 0 and with none.
+    def waiting(strategy, time_s, seed, exposed_s):
+        parts = [worker(rank, windows=[window(k, exposed_s=exposed_s) for k in range(10)]) for rank in range(2)]
+        cell = {"strategy": strategy, "workers": 2, "seed": seed}
+        return record(cell, curve=reached_after(time_s), workers=parts)
+
+    runs = [waiting("hogwild", 1.0, seed, exposed_s) for seed, exposed_s in enumerate((0.1, 0.2, 0.3))]
+    _, details, _ = verdict(tmp_path, [*runs, *(waiting("allreduce", 2.0, seed, 0.2) for seed in range(3))])
+    assert details[0].endswith(
+        " Its workers wait for communication 20 % [0 %, 44.8 %] of the time, those of allreduce 20 % [20 %, 20 %]."
+    )
 
 
 def test_verdict_without_any_success_says_so(tmp_path):
@@ -157,9 +184,12 @@ def test_verdict_measures_each_framework_against_its_own_serial(tmp_path):
             *in_tensorflow({"allreduce": (4.0, 4.1, 4.2)}),
         ],
     )
-    assert torch[1:] == ["allreduce torch on 2 workers pays: 0.500 × [0.500, 0.500] the time of one serial worker."]
+    assert torch[1:] == [
+        "2 workers pay for allreduce torch (0.500 × [0.500, 0.500]): time to target over that of one serial worker."
+    ]
     assert tensorflow[1:] == [
-        "allreduce tensorflow on 2 workers does not pay: 2.00 × [2.00, 2.00] the time of one serial worker."
+        "2 workers do not pay for allreduce tensorflow (2.00 × [2.00, 2.00]): time to target over that of one serial "
+        "worker."
     ]
 
 
