@@ -4,8 +4,9 @@ machine, schema, versions   runs are split into pools, each reported by itself
 problem                     model and data set; a report has one panel for each
 series                      one line of a figure: the strategy with its options and with every setting in which its
                             runs differ; TensorFlow's threads and PyTorch's processes are never one series
-kin                         series that differ in the compute threads of a worker alone: one question for another
-                            division of the same cores
+anywhere                    series that differ in the number of hosts alone: a single worker has one host
+kin                         series that differ in hosts and the compute threads of a worker alone: one question for
+                            another division of the same cores
 aim                         the problem with its target: times to different targets are not compared
 contest                     an aim, a framework and a kind of worker: who reaches the target soonest is asked within one
 seed                        the unit: runs of one series, problem and number of workers repeat each other
@@ -97,14 +98,16 @@ def why_split(runs: pd.DataFrame) -> str | None:
 
 def with_series(runs: pd.DataFrame) -> pd.DataFrame:
     """A copy with the columns `series`: `label`, and every setting in which runs of that label and problem differ;
-    `kin`: the same without the threads; and `aim`: the problem, with its target where it has several."""
-    named = runs.copy()
-    named["series"] = named["kin"] = named["label"]
+    `anywhere`: the same without the hosts; `kin`: without hosts and threads; and `aim`: the problem, with its target
+    where it has several."""
+    without: dict[str, set[str]] = {"series": set(), "anywhere": {"hosts"}, "kin": {"hosts", "threads"}}
+    named = runs.assign(**dict.fromkeys(without, runs["label"]))
     everywhere = [column for column in ("framework", "worker_kind") if named[column].nunique() > 1]
     for _, rows in named.groupby(["problem", "label"], sort=False):
         different = [column for column in SPLIT_BY if column in everywhere or rows[column].nunique(dropna=False) > 1]
-        named.loc[rows.index, "series"] = _label_with(rows, different)
-        named.loc[rows.index, "kin"] = _label_with(rows, [column for column in different if column != "threads"])
+        for name, left_out in without.items():
+            kept = [column for column in different if column not in left_out]
+            named.loc[rows.index, name] = _label_with(rows, kept)
     num_targets = named.groupby("problem")["target"].transform(lambda targets: targets.nunique(dropna=False))
     named["aim"] = named["problem"].where(num_targets == 1, named["problem"] + named["target"].map(_to_target))
     return named

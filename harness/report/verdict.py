@@ -166,7 +166,7 @@ def _paying(launches: pd.DataFrame, most: int) -> Iterator[str]:
     no, yes, unclear = f"{workers} do not pay for", f"{workers} pay for", f"Whether {workers} pay is open for"
     answers: dict[str, list[str]] = {no: [], yes: [], unclear: []}
     for series, part in launches[launches["workers"] == most].groupby("series", sort=True):
-        single = likest(part, serial) if len(serial) else singles[singles["series"] == series]
+        single = likest(part, serial) if len(serial) else singles[singles["anywhere"] == part["anywhere"].iloc[0]]
         ratio = paired_ratio(part, single, "time_to_target_s")
         if ratio.interval is None or not ratio.interval.is_known:
             continue

@@ -80,6 +80,22 @@ def test_verdict_without_serial_is_against_the_strategys_own_single_worker(tmp_p
     assert details[2].startswith("Whether 2 workers pay is open for local-sgd (0.976 × [0.")
 
 
+def test_verdict_over_hosts_is_against_the_single_worker_on_one(tmp_path):
+    def runs(workers, hosts, *times):
+        return [
+            record(
+                {"strategy": "allreduce", "workers": workers, "hosts": hosts, "seed": seed}, curve=reached_after(time_s)
+            )
+            for seed, time_s in enumerate(times)
+        ]
+
+    _, details, _ = verdict(tmp_path, [*runs(1, 1, 2.0, 2.1, 2.2), *runs(4, 2, 4.0, 4.2, 4.4)])
+    assert details == [
+        "4 workers do not pay for allreduce hosts=2 (2.00 × [2.00, 2.00]): time to target over that of its own single "
+        "worker."
+    ]
+
+
 def test_verdict_gives_an_interval_with_each_share_of_waiting(tmp_path):
     # Exposed for 0.1, 0.2 and 0.3 s of each second, and for 0.2 s: 20 %, with an interval cut off at 0 and with none.
     def waiting(strategy, time_s, seed, exposed_s):
