@@ -17,6 +17,7 @@ from harness.analysis.targets import Comparison, Reaching
 from harness.report import drawing
 from harness.report.drawing import LINE_IN, Row, num_lines
 from harness.report.style import Look, Panel, canvas, finished, titled
+from harness.report.wording import interval_by
 
 _ROW_IN, _FRAME_IN = 0.27, 0.85
 _Row = TypeVar("_Row", Comparison, Reaching, Efficiency)
@@ -89,6 +90,17 @@ def launches(given: Material) -> str:
     return f"{n} that finished" if len(given.pool.failed) else n
 
 
+def interval_of(panels: Sequence[Panel]) -> str:
+    """`95 % interval (t)`, by the columns of the panels' data that end in `method`."""
+    return interval_by(
+        str(method)
+        for panel in panels
+        for column in panel.data.columns
+        if column.endswith("method")
+        for method in panel.data[column].dropna().unique()
+    )
+
+
 def height_in(labels: Sequence[str]) -> float:
     """Of a panel with one row for each label."""
     return max(1.6, _FRAME_IN + len(labels) * max(_ROW_IN, LINE_IN * num_lines(labels) + 0.04))
@@ -125,5 +137,6 @@ def launch_band(rows: pd.DataFrame, *, x: str, y: str, within: tuple[float, floa
             "low": [interval.low for interval in intervals],
             "high": [interval.high for interval in intervals],
             "n": [interval.n for interval in intervals],
+            "method": [interval.method for interval in intervals],
         }
     )

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
 from harness.analysis.comparable import units
-from harness.analysis.intervals import CONFIDENCE, MIN_LAUNCHES, SHARE, Interval, geometric_interval, mean_interval
+from harness.analysis.intervals import MIN_LAUNCHES, SHARE, Interval, geometric_interval, mean_interval
 from harness.analysis.profiles import pareto_front, performance_profile
 from harness.analysis.targets import reaching
 from harness.report import drawing
@@ -22,6 +22,7 @@ from harness.report.material import (
     grouped,
     height_in,
     interval_frame,
+    interval_of,
     launch_band,
     launches,
     panel_name,
@@ -56,7 +57,7 @@ def speed_ups(given: Material) -> Figure:
     return Figure(
         name="speed-up",
         title="Which strategy reaches the target soonest",
-        caption=f"Ratio of times to target, paired by seed: geometric mean and {CONFIDENCE:.0%} t interval over n "
+        caption=f"Ratio of times to target, paired by seed: geometric mean and {interval_of(panels)} over n "
         "seeds. Evaluation is off the clock. An interval that crosses 1 shows no difference. "
         "Series with a launch that missed the target or did not finish have no ratio; the table counts them.",
         panels=tuple(panels),
@@ -100,7 +101,7 @@ def time_to_target(given: Material) -> Figure:
         name="time-to-target",
         title="Time to target",
         caption=f"Rings are launches ({launches(given)}), the filled mark their geometric mean with its "
-        f"{CONFIDENCE:.0%} t interval over launches; ×2 is two workers. The first evaluation at or above the target "
+        f"{interval_of(panels)} over launches; ×2 is two workers. The first evaluation at or above the target "
         "counts, so a time may be too long by the distance of two evaluations; evaluation is off the clock. "
         "Where a launch missed the target or did not finish, the mark is the restricted mean.",
         panels=tuple(panels),
@@ -137,9 +138,9 @@ def accuracy_over(given: Material, *, x: str, unit: str, name: str, title: str) 
     return Figure(
         name=name,
         title=title,
-        caption=f"Line: mean over launches ({launches(given)}) at each evaluation; band: its {CONFIDENCE:.0%} t "
-        f"interval from {MIN_LAUNCHES} launches on, cut off at 100 %. Dotted: the target. Which model is evaluated is "
-        "fixed by the strategy and stands in the table.",
+        caption=f"Line: mean over launches ({launches(given)}) at each evaluation; band: its "
+        f"{interval_of(panels)} from {MIN_LAUNCHES} launches on, cut off at 100 %. Dotted: the target. Which model is "
+        "evaluated is fixed by the strategy and stands in the table.",
         panels=tuple(panels),
     )
 
@@ -212,7 +213,7 @@ def time_against_accuracy(given: Material) -> Figure:
         name="time-against-accuracy",
         title="Training time against final accuracy",
         caption="The whole of training (geometric mean) and the accuracy at its end (mean) over launches "
-        f"({launches(given)}), each with its {CONFIDENCE:.0%} t interval, that of the accuracy cut off at 100 %. On "
+        f"({launches(given)}), each with its {interval_of(panels)}, that of the accuracy cut off at 100 %. On "
         "the line: the Pareto front, which no other point beats in both means.",
         panels=tuple(panels),
     )
@@ -241,8 +242,13 @@ def _front(given: Material, problem: str, data: pd.DataFrame) -> Panel:
         return finished(figure, name=name, data=data, alt=f"Training time against accuracy for {problem}")
 
 
-def _spread(column: str, interval: Interval) -> dict[str, float]:
-    return {column: interval.estimate, f"{column}_low": interval.low, f"{column}_high": interval.high}
+def _spread(column: str, interval: Interval) -> dict[str, float | str]:
+    return {
+        column: interval.estimate,
+        f"{column}_low": interval.low,
+        f"{column}_high": interval.high,
+        f"{column}_method": interval.method,
+    }
 
 
 def _floor(accuracy: pd.Series[float]) -> float:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from harness.analysis.comparable import Pool, units
-from harness.analysis.intervals import DISTANCE, SHARE, Interval, geometric_interval, mean_interval
+from harness.analysis.intervals import DISTANCE, SHARE, TOO_FEW, Interval, geometric_interval, mean_interval
 from harness.analysis.parity import parities
 from harness.analysis.scaling import efficiencies
 from harness.analysis.targets import reaching
-from harness.report.wording import number, percent, with_interval
+from harness.report.wording import interval_by, number, percent, with_interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,7 @@ class TableCell:
     text: str
     sort_by: str | float  # a number, or text in lower case
     is_number: bool = False
+    method: str = TOO_FEW  # of the interval shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +66,9 @@ def summary_table(pool: Pool, prefix: str) -> Table:
     return Table(
         name=f"{prefix}summary",
         title="All numbers",
-        caption="In brackets 95 % t intervals over launches (times, rates and efficiencies on logarithms). Times and "
-        "rates are geometric means, the rest are means; intervals of accuracies are cut off at 0 and 100 %. A time "
-        "stands only where all launches reached the target; the other columns are of the launches that finished.",
+        caption=f"In brackets the {_interval_of(rows)} over launches. Times and rates are geometric means, the rest "
+        "are means; intervals of accuracies are cut off at 0 and 100 %. A time stands only where all launches reached "
+        "the target; the other columns are of the launches that finished.",
         header=(
             "problem",
             "strategy",
@@ -91,25 +92,25 @@ def summary_table(pool: Pool, prefix: str) -> Table:
 
 def parity_table(pool: Pool, prefix: str) -> Table:
     """Final accuracy against serial training."""
-    found = parities(pool.runs)
+    rows = [
+        (
+            text(row.problem),
+            text(row.series),
+            value(row.workers, str(row.workers)),
+            value(row.difference.n, str(row.difference.n)),
+            text(row.reference),
+            interval_cell(_in_points(row.difference)),
+            text(_shown(row.difference)),
+        )
+        for row in parities(pool.runs)
+    ]
     return Table(
         name=f"{prefix}parity",
         title="Parity: does it learn as well as serial training?",
-        caption="Final accuracy minus that of one serial worker, in percentage points, paired by seed: mean and 95 % t "
-        "interval. An interval that holds 0 shows no difference.",
+        caption="Final accuracy minus that of one serial worker in the same framework, in percentage points, paired by "
+        f"seed: mean and {_interval_of(rows)}. An interval that holds 0 shows no difference.",
         header=("problem", "strategy", "workers", "seeds", "against", "difference (points)", "shown"),
-        rows=tuple(
-            (
-                text(row.problem),
-                text(row.series),
-                value(row.workers, str(row.workers)),
-                value(row.difference.n, str(row.difference.n)),
-                text(row.reference),
-                interval_cell(_in_points(row.difference)),
-                text(_shown(row.difference)),
-            )
-            for row in found
-        ),
+        rows=tuple(rows),
     )
 
 
@@ -141,10 +142,10 @@ def details_table(pool: Pool, prefix: str) -> Table:
     return Table(
         name=f"{prefix}details",
         title="What explains them",
-        caption="Means over launches; in brackets, for the distances, 95 % t intervals cut off at 0. Hidden: the share "
-        "of its averages' time alone that a worker did not wait for. Staleness in updates of others. The slowest rank "
-        "is the one that computes longest, with the number of launches in which it was; imbalance is by how much it "
-        "exceeds the mean.",
+        caption=f"Means over launches; in brackets, for the distances, the {_interval_of(rows)}, cut off at 0. "
+        "Hidden: the share of its averages' time alone that a worker did not wait for. Staleness in updates of others. "
+        "The slowest rank is the one that computes longest, with the number of launches in which it was; imbalance is "
+        "by how much it exceeds the mean.",
         header=(
             "problem",
             "strategy",
@@ -200,7 +201,7 @@ def value(content: float, shown: str | None = None) -> TableCell:
 def interval_cell(interval: Interval | None) -> TableCell:
     if interval is None or not math.isfinite(interval.estimate):
         return TableCell(text="–", sort_by="", is_number=True)
-    return value(interval.estimate, with_interval(interval))
+    return replace(value(interval.estimate, with_interval(interval)), method=interval.method)
 
 
 def _efficiency(interval: Interval | None) -> TableCell:
@@ -208,7 +209,12 @@ def _efficiency(interval: Interval | None) -> TableCell:
         return TableCell(text="–", sort_by="", is_number=True)
     bounds = f" [{number(interval.low * 100)}, {number(interval.high * 100)}]" if interval.is_known else ""
     flag = " above 100 %!" if interval.estimate > 1 and interval.excludes(1.0) else ""
-    return value(interval.estimate, f"{number(interval.estimate * 100)}{bounds}{flag}")
+    shown = f"{number(interval.estimate * 100)}{bounds}{flag}"
+    return replace(value(interval.estimate, shown), method=interval.method)
+
+
+def _interval_of(rows: Sequence[Sequence[TableCell]]) -> str:
+    return interval_by(cell.method for row in rows for cell in row)
 
 
 def _share(values: pd.Series[float]) -> TableCell:
@@ -222,10 +228,6 @@ def _mean(values: pd.Series[float]) -> float:
 
 def _geometric(values: pd.Series[float]) -> Interval | None:
     return geometric_interval(values) if (values > 0).all() else None
-
-
-def as_frame(table: Table) -> pd.DataFrame:
-    return pd.DataFrame([[cell.text for cell in row] for row in table.rows], columns=list(table.header))
 
 
 def markdown(table: Table, columns: Sequence[int]) -> list[list[str]]:
