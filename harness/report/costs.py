@@ -23,6 +23,7 @@ from harness.report.material import (
     panel_name,
 )
 from harness.report.style import PHASES, canvas, finished, titled
+from harness.report.wording import count
 
 MAX_STALENESS_SHOWN = 12
 
@@ -63,12 +64,17 @@ def where_time_goes(given: Material) -> Figure:
 
 
 def memory(given: Material) -> Figure:
-    if given.pool.runs["pss_bytes"].notna().all():
-        column = "pss_bytes"
-        what = "Sum over workers at the end of training; a page that several share counts once in all (PSS)."
-    else:
+    """Proportional memory, without the runs that do not tell it; resident memory only where none does."""
+    num_silent = int(given.pool.runs["pss_bytes"].isna().sum())
+    num_runs = len(given.pool.runs)
+    if num_silent == num_runs:
         column = "peak_rss_bytes"
         what = "Sum of the workers' peaks; pages that workers share count once for each (RSS)."
+    else:
+        column = "pss_bytes"
+        what = "Sum over workers at the end of training; a page that several share counts once in all (PSS)."
+        if num_silent:
+            what += f" {num_silent} of {count(num_runs, 'run')} without PSS are left out."
     return _memory(given, column, name="memory", title="Memory", what=what)
 
 

@@ -59,6 +59,7 @@ def summary_table(pool: Pool, prefix: str) -> Table:
                 interval_cell(_in_points(mean_interval(runs["accuracy"], within=SHARE))),
                 value(_mean(runs["bytes_per_step"]) / 1e6),
                 value(_mean(runs["peak_rss_bytes"]) / 2**20),
+                value(_mean(runs["pss_bytes"]) / 2**20),
                 *((value(_mean(runs["gpu_memory_bytes"]) / 2**20),) if has_gpus else ()),
                 text(str(launches["evaluated_model"].iloc[0])),
             )
@@ -68,7 +69,8 @@ def summary_table(pool: Pool, prefix: str) -> Table:
         title="All numbers",
         caption=f"In brackets the {_interval_of(rows)} over launches. Times and rates are geometric means, the rest "
         "are means; intervals of accuracies are cut off at 0 and 100 %. A time stands only where all launches reached "
-        "the target; the other columns are of the launches that finished.",
+        "the target; the other columns are of the launches that finished. Memory is of all workers: RSS counts a page "
+        "that workers share once for each, PSS once in all.",
         header=(
             "problem",
             "strategy",
@@ -82,8 +84,9 @@ def summary_table(pool: Pool, prefix: str) -> Table:
             "exposed communication",
             "accuracy at the end (%)",
             "sent a worker and step (MB)",
-            "peak memory (MiB)",
-            *(("peak GPU memory (MiB)",) if has_gpus else ()),
+            "sum of peak RSS (MiB)",
+            "PSS at the end (MiB)",
+            *(("sum of peak GPU memory (MiB)",) if has_gpus else ()),
             "evaluated model",
         ),
         rows=tuple(rows),

@@ -34,3 +34,8 @@ def test_summary_has_a_row_for_what_never_finished(tmp_path):
 def test_time_to_target_draws_who_never_finished_at_the_horizon(tmp_path):
     given = material_of(tmp_path, [*comparison({"allreduce": (4.0, 5.0)}), *broken(0, 1)])
     assert drawn(time_to_target, given).set_index("series")["estimate"]["hogwild"] == 5.0
+
+
+def test_summary_names_memory_for_what_it_is(tmp_path):
+    shown = cells(material_of(tmp_path, comparison({"hogwild": (1.0,)})))  # two workers of 100 MiB, a share of 80 each
+    assert (shown["sum of peak RSS (MiB)"], shown["PSS at the end (MiB)"]) == ("200", "160")
