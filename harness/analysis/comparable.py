@@ -121,12 +121,12 @@ def aimed(launches: pd.DataFrame) -> pd.DataFrame:
 def contests(launches: pd.DataFrame) -> Iterator[Contest]:
     """Those of a pool, by name."""
     looking = aimed(launches)
-    has_frameworks = looking["framework"].nunique() > 1
+    is_mixed = looking["framework"].nunique() > 1
     for key, rows in looking.groupby(["aim", "framework"], sort=True):
         aim, framework = cast("tuple[str, str]", key)
         kinds = sorted(rows.loc[rows["workers"] > 1, "worker_kind"].unique())
         for kind in kinds or [None]:
-            said = [framework] * has_frameworks + [str(kind)] * (len(kinds) > 1)
+            said = [framework] * is_mixed + [str(kind)] * (len(kinds) > 1)
             yield Contest(
                 name=f"{aim}, {' '.join(said)}" if said else aim,
                 aim=aim,

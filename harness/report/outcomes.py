@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from matplotlib.ticker import PercentFormatter
 from harness.analysis.comparable import units
 from harness.analysis.intervals import MIN_LAUNCHES, SHARE, Interval, geometric_interval, mean_interval
 from harness.analysis.profiles import pareto_front, performance_profile
-from harness.analysis.targets import reaching
+from harness.analysis.targets import Reaching, reaching
 from harness.report import drawing
 from harness.report.drawing import Row, labelled_height_in
 from harness.report.material import (
@@ -29,7 +30,7 @@ from harness.report.material import (
     unit_of,
 )
 from harness.report.style import INK, MUTED, Panel, canvas, finished, titled
-from harness.report.wording import count, percent
+from harness.report.wording import count, number, percent
 
 
 def speed_ups(given: Material) -> Figure:
@@ -66,7 +67,8 @@ def speed_ups(given: Material) -> Figure:
 
 def time_to_target(given: Material) -> Figure:
     panels = []
-    for aim, rows in grouped(reaching(given.pool.launches), lambda row: row.aim):
+    reached = reaching(given.pool.launches)
+    for aim, rows in grouped(reached, lambda row: row.aim):
         dots, data = [], []
         for row in rows:
             runs = unit_of(given, row.problem, row.series, row.workers)
@@ -102,10 +104,16 @@ def time_to_target(given: Material) -> Figure:
         title="Time to target",
         caption=f"Rings are launches ({launches(given)}), the filled mark their geometric mean with its "
         f"{interval_of(panels)} over launches; ×2 is two workers. The first evaluation at or above the target "
-        "counts, so a time may be too long by the distance of two evaluations; evaluation is off the clock. "
+        f"counts, so a time may be too long by the distance of two evaluations{_distances(reached)}; evaluation is off "
+        "the clock. "
         "Where a launch missed the target or did not finish, the mark is the restricted mean.",
         panels=tuple(panels),
     )
+
+
+def _distances(reached: Sequence[Reaching]) -> str:
+    known = [row.resolution_s for row in reached if math.isfinite(row.resolution_s)]
+    return f", {number(min(known))} to {number(max(known))} s here" if known else ""
 
 
 def accuracy_over(given: Material, *, x: str, unit: str, name: str, title: str) -> Figure:

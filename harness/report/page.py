@@ -121,7 +121,7 @@ def _render_page(context: dict[str, Any]) -> str:
     environment = _environment()
     style, script = (environment.get_template(name).render().strip() for name in ("page.css", "page.js"))
     return environment.get_template("page.html").render(
-        **context, style=style, script=script, script_hash=_hash_of(script), style_hash=_hash_of(style)
+        **context, style=style, script=script, script_hash=_hash_of(script)
     )
 
 
