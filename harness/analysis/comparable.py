@@ -70,7 +70,6 @@ class Contest:
 
     name: str  # the aim, with framework and kind of worker where others of the pool differ in them
     aim: str
-    target: float
     launches: pd.DataFrame
     other_kinds: tuple[str, ...]  # kinds of worker with the same aim in the same framework
 
@@ -130,7 +129,6 @@ def contests(launches: pd.DataFrame) -> Iterator[Contest]:
             yield Contest(
                 name=f"{aim}, {' '.join(said)}" if said else aim,
                 aim=aim,
-                target=float(rows["target"].iloc[0]),
                 # A single worker is a process with one thread: it is like either kind.
                 launches=rows[(rows["workers"] == 1) | (rows["worker_kind"] == kind)],
                 other_kinds=tuple(other for other in kinds if other != kind),
