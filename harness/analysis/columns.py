@@ -104,9 +104,9 @@ RUNS = _columns(
     ("accuracy", "float64", "share", "of the evaluated model at the end"),
     ("best_accuracy", "float64", "share", "highest of its curve"),
     ("loss", "float64", "", "of the evaluated model at the end, held-out set"),
-    ("reached", "bool", "", "whether the target was reached; false where there is none"),
+    ("reached", "bool", "", "whether the target was reached; false where there is none, or the run is not ok"),
     ("time_to_target_s", "float64", "s", "training time at the first evaluation at or above the target; "
-     "missing = not reached, censored at observed_s"),
+     "missing = not reached: given up at observed_s, or not ok"),
     ("time_to_target_after_s", "float64", "s", "the evaluation before that one: the target was reached in between"),
     ("time_to_target_with_evaluation_s", "float64", "s", "the same with the time that the evaluations up to it took"),
     ("samples_to_target", "float64", "samples", "trained on by all workers up to then"),

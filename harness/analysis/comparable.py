@@ -4,9 +4,15 @@ machine, schema, versions   runs are split into pools, each reported by itself
 problem                     model and data set; a report has one panel for each
 series                      one line of a figure: the strategy with its options and with every setting in which its
                             runs differ; TensorFlow's threads and PyTorch's processes are never one series
-kin                         series that differ in the compute threads of a worker alone: one question for another
-                            division of the same cores
+anywhere                    series that differ in the number of hosts alone: a single worker has one host
+kin                         series that differ in hosts and the compute threads of a worker alone: one question for
+                            another division of the same cores
+aim                         the problem with its target: times to different targets are not compared
+contest                     an aim, a framework and a kind of worker: who reaches the target soonest is asked within one
 seed                        the unit: runs of one series, problem and number of workers repeat each other
+
+A launch that failed or ran into its time limit has no speed, but it counts where success does: a strategy that breaks
+in six of nine launches did not reach the target in nine.
 """
 
 from __future__ import annotations
@@ -45,12 +51,27 @@ UNIT = ["problem", "series", "workers"]  # runs that agree in these repeat each 
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """Runs whose timings may be compared. `runs` holds those that ended well, with a column `series`."""
+    """Launches whose timings may be compared, with a column `series`."""
 
     name: str
-    runs: pd.DataFrame
-    failed: pd.DataFrame
+    launches: pd.DataFrame  # without failures whose cell and seed ran well another time
+    runs: pd.DataFrame  # those that ended well
+    failed: pd.DataFrame  # all others
     cautions: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """Launches whose times to target may be compared, with every number of workers.
+
+    Frameworks are apart since they differ in more than the strategy, threads and processes since they share memory
+    and cores in different ways.
+    """
+
+    name: str  # the aim, with framework and kind of worker where others of the pool differ in them
+    aim: str
+    launches: pd.DataFrame
+    other_kinds: tuple[str, ...]  # kinds of worker with the same aim in the same framework
 
 
 def pools(runs: pd.DataFrame) -> list[Pool]:
@@ -75,16 +96,54 @@ def why_split(runs: pd.DataFrame) -> str | None:
 
 
 def with_series(runs: pd.DataFrame) -> pd.DataFrame:
-    """A copy with the columns `series`: `label`, and every setting in which runs of that label and problem differ; and
-    `kin`: the same without the threads."""
-    named = runs.copy()
-    named["series"] = named["kin"] = named["label"]
+    """A copy with the columns `series`: `label`, and every setting in which runs of that label and problem differ;
+    `anywhere`: the same without the hosts; `kin`: without hosts and threads; and `aim`: the problem, with its target
+    where it has several."""
+    without: dict[str, set[str]] = {"series": set(), "anywhere": {"hosts"}, "kin": {"hosts", "threads"}}
+    named = runs.assign(**dict.fromkeys(without, runs["label"]))
     everywhere = [column for column in ("framework", "worker_kind") if named[column].nunique() > 1]
     for _, rows in named.groupby(["problem", "label"], sort=False):
         different = [column for column in SPLIT_BY if column in everywhere or rows[column].nunique(dropna=False) > 1]
-        named.loc[rows.index, "series"] = _label_with(rows, different)
-        named.loc[rows.index, "kin"] = _label_with(rows, [column for column in different if column != "threads"])
+        for name, left_out in without.items():
+            kept = [column for column in different if column not in left_out]
+            named.loc[rows.index, name] = _label_with(rows, kept)
+    num_targets = named.groupby("problem")["target"].transform(lambda targets: targets.nunique(dropna=False))
+    named["aim"] = named["problem"].where(num_targets == 1, named["problem"] + named["target"].map(_to_target))
     return named
+
+
+def aimed(launches: pd.DataFrame) -> pd.DataFrame:
+    """Those that look for a target: they have one, and evaluations to see whether it is reached."""
+    return launches[launches["target"].notna() & (launches["evaluations"] > 0)]
+
+
+def contests(launches: pd.DataFrame) -> Iterator[Contest]:
+    """Those of a pool, by name."""
+    looking = aimed(launches)
+    is_mixed = looking["framework"].nunique() > 1
+    for key, rows in looking.groupby(["aim", "framework"], sort=True):
+        aim, framework = cast("tuple[str, str]", key)
+        kinds = sorted(rows.loc[rows["workers"] > 1, "worker_kind"].unique())
+        for kind in kinds or [None]:
+            said = [framework] * is_mixed + [str(kind)] * (len(kinds) > 1)
+            yield Contest(
+                name=f"{aim}, {' '.join(said)}" if said else aim,
+                aim=aim,
+                # A single worker is a process with one thread: it is like either kind.
+                launches=rows[(rows["workers"] == 1) | (rows["worker_kind"] == kind)],
+                other_kinds=tuple(other for other in kinds if other != kind),
+            )
+
+
+def likest(rows: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
+    """Of the series among these, the one that shares most settings with the rows of a unit; `among` is not empty."""
+    ours = rows[list(SPLIT_BY)].iloc[0]
+
+    def num_shared(part: pd.DataFrame) -> int:
+        theirs = part[list(SPLIT_BY)].iloc[0]
+        return int(((ours == theirs) | (ours.isna() & theirs.isna())).sum())
+
+    return max((part for _, part in among.groupby("series", sort=True)), key=num_shared)
 
 
 def units(runs: pd.DataFrame) -> Iterator[tuple[tuple[str, str, int], pd.DataFrame]]:
@@ -101,6 +160,10 @@ def _label_with(rows: pd.DataFrame, columns: list[str]) -> pd.Series[str]:
     return label
 
 
+def _to_target(target: float) -> str:
+    return " without target" if pd.isna(target) else f" to {target * 100:g}\u00a0%"
+
+
 def _said(column: str, value: object) -> str:
     if column in ("framework", "worker_kind", "controller", "device", "inject"):
         return "" if pd.isna(value) else f" {value}"  # type: ignore[call-overload]
@@ -110,8 +173,10 @@ def _said(column: str, value: object) -> str:
 def _pool(part: pd.DataFrame, position: int, parts: list[pd.DataFrame]) -> Pool:
     named = with_series(part)
     is_ok = named["status"] == "ok"
+    is_mended = ~is_ok & named["key"].isin(named["key"][is_ok])
     return Pool(
         name=_name(part, parts),
+        launches=named[~is_mended].reset_index(drop=True),
         runs=named[is_ok].reset_index(drop=True),
         failed=named[~is_ok].reset_index(drop=True),
         cautions=tuple(_cautions(named[is_ok])),

@@ -26,6 +26,7 @@ from scipy import special
 
 CONFIDENCE = 0.95
 MIN_LAUNCHES, MIN_BOOTSTRAP = 3, 34
+TOO_FEW = "too few launches"  # a method that gives no interval
 SHARE, DISTANCE = (0.0, 1.0), (0.0, math.inf)  # bounds; an accuracy is a share
 _NUM_RESAMPLES = 4999
 
@@ -85,7 +86,7 @@ def _interval(values: NDArray[np.float64]) -> Interval:
     n = len(values)
     estimate = float(values.mean()) if n else math.nan
     if n < MIN_LAUNCHES:
-        return Interval(estimate=estimate, low=math.nan, high=math.nan, n=n, method="too few launches")
+        return Interval(estimate=estimate, low=math.nan, high=math.nan, n=n, method=TOO_FEW)
     deviation = float(values.std(ddof=1))
     if deviation == 0 or n < MIN_BOOTSTRAP:
         half = float(special.stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * deviation / math.sqrt(n)

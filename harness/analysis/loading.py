@@ -1,8 +1,8 @@
 """Results folders to frames, with a Parquet copy beside the records so that the second time costs next to nothing.
 
 The copy lies in `<folder>/.analysis/`: hidden from whoever lists records, and thrown away when a record appears, goes
-or changes, when this package's code changes, or when the copy itself is damaged. A folder that cannot be written to
-is read without one.
+or changes, when the code that decides what stands in it changes, or when the copy itself is damaged. A folder that
+cannot be written to is read without one.
 """
 
 from __future__ import annotations
@@ -122,10 +122,17 @@ def _records_in(folder: Path) -> tuple[list[Path], str]:
 
 @cache
 def _code_digest() -> str:
-    """Of the code that decides what stands in the frames."""
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources())).hexdigest()
+
+
+def sources() -> list[Path]:
+    """The code that decides what stands in the frames; a strategy's defaults decide which options a label names."""
     package = Path(__file__).parent
-    sources = [*sorted(package.glob("*.py")), package.parent / "record.py", package.parent / "cell.py"]
-    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    folders = [package, package.parent / "strategies"]
+    modules = ("record", "cell", "injection", "traffic", "registry", "protocols")
+    return [path for folder in folders for path in sorted(folder.glob("*.py"))] + [
+        package.parent / f"{module}.py" for module in modules
+    ]
 
 
 def _from_cache(cached: Path, fingerprint: str, names: tuple[str, ...]) -> dict[str, pd.DataFrame] | None:

@@ -87,7 +87,7 @@ def rows_of(record: Record, *, results: str) -> Rows:
             **staleness(record.workers),
             "consensus_distance": float(np.mean(distances)) if distances else math.nan,
             **around_merges(record.workers),
-            **to_target(record.curve, record.cell.target),
+            **to_target(record.curve, record.cell.target if record.status == "ok" else None),
         },
         workers=[_worker_row(record.id, part, array) for part, array in zip(record.workers, kept, strict=True)],
         windows=windows,

@@ -1,4 +1,4 @@
-"""Whether strategies and frameworks train to the same accuracy: the difference from serial training, seed by seed.
+"""Whether strategies train to the same accuracy: the difference from serial training, seed by seed.
 
 Speed gained by learning less is no gain; a difference whose interval excludes 0 is said beside every speed.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.analysis.comparable import units
+from harness.analysis.comparable import likest, units
 from harness.analysis.intervals import Interval, mean_interval
 
 REFERENCE = "serial"
@@ -25,17 +25,20 @@ class Parity:
 
 
 def parities(runs: pd.DataFrame) -> list[Parity]:
-    """For runs of one pool, every unit against its problem's serial one (the first by name where there are more)."""
-    by_unit = dict(units(runs[runs["accuracy"].notna()]))
-    references: dict[str, tuple[str, pd.DataFrame]] = {}
-    for (problem, series, workers), rows in by_unit.items():
-        if workers == 1 and rows["strategy"].iloc[0] == REFERENCE:
-            references.setdefault(problem, (series, rows))
+    """For runs of one pool, every unit against its problem's serial one in the same framework, of several that which
+    shares most settings."""
+    known = runs[runs["accuracy"].notna()]
+    serial = known[(known["strategy"] == REFERENCE) & (known["workers"] == 1)]
+    references = dict(list(serial.groupby(["problem", "framework"])))
     found = []
-    for (problem, series, workers), rows in by_unit.items():
-        if problem not in references or (series, workers) == (references[problem][0], 1):
+    for (problem, series, workers), rows in units(known):
+        among = references.get((problem, rows["framework"].iloc[0]))
+        if among is None:
             continue
-        reference, theirs = references[problem]
+        theirs = likest(rows, among)
+        reference = str(theirs["series"].iloc[0])
+        if (series, workers) == (reference, 1):
+            continue
         differences = rows.groupby("seed")["accuracy"].mean() - theirs.groupby("seed")["accuracy"].mean()
         if differences.notna().any():
             difference = mean_interval(differences)

@@ -13,18 +13,19 @@ import math
 import numpy as np
 import pandas as pd
 
-from harness.analysis.comparable import units
+from harness.analysis.comparable import aimed, units
 
 
-def performance_profile(runs: pd.DataFrame) -> pd.DataFrame:
+def performance_profile(launches: pd.DataFrame) -> pd.DataFrame:
     """Columns series, factor (τ), share (ρ), num_problems; only series with runs for every problem enter.
 
-    A problem here is a model on a data set with a number of workers. runs: of one pool.
+    A problem here is a model on a data set with a target and a number of workers. launches: of one pool, those that
+    may be compared.
     """
     rows = []
-    for (problem, series, workers), part in units(runs[runs["target"].notna()]):
+    for (_, series, workers), part in units(aimed(launches)):
         time_s = float(part["time_to_target_s"].fillna(math.inf).median())
-        rows.append({"series": series, "problem": (problem, workers), "time_s": time_s})
+        rows.append({"series": series, "problem": (part["aim"].iloc[0], workers), "time_s": time_s})
     if not rows:
         return pd.DataFrame(columns=["series", "factor", "share", "num_problems"])
     times = pd.DataFrame(rows).pivot(index="problem", columns="series", values="time_s").dropna(axis="columns")

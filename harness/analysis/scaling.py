@@ -3,7 +3,7 @@
 weak     each worker keeps its batch (batch_per: worker), so the global batch grows with m
 strong   the global batch stays (batch_per: global), so each worker's shrinks
 
-The baseline is the same series with one worker, fenced and timed alike; where a suite has none, there is no
+The baseline is the same series with one worker on one host, fenced and timed alike; where a suite has none, there is no
 efficiency, since another strategy's single worker would be another question. Over cores it is the same with one worker
 of one thread: two threads that are no faster than one would else count as fully efficient. An efficiency above 1 whose
 interval excludes 1 is nearly always a baseline that was held back: it is flagged, not celebrated.
@@ -41,7 +41,7 @@ class Efficiency:
 
 def efficiencies(runs: pd.DataFrame, *, per: Resource = "workers") -> list[Efficiency]:
     """For runs of one pool, every unit with more than one of the resource whose like has run with a single one."""
-    likeness = ["problem", "kin" if per == "cores" else "series"]
+    likeness = ["problem", "kin" if per == "cores" else "anywhere"]
     singles = dict(list(runs[runs[per] == 1].groupby(likeness)))
     found = []
     for (problem, series, workers), rows in units(runs):

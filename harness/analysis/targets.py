@@ -1,4 +1,4 @@
-"""Time to target, with runs that never reach it counted and not dropped.
+"""Time to target, with launches that never reach it counted and not dropped: those that failed never do.
 
 time to target = (seconds per sample) × (samples to target): what the hardware and the communication do, times what
 the algorithm does. Strategies are compared seed by seed, since a seed fixes initial weights and order of samples.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from harness.analysis.comparable import units
+from harness.analysis.comparable import aimed, units
 from harness.analysis.intervals import Interval, geometric_interval, mean_interval, share_interval
 
 
@@ -25,12 +25,15 @@ class Reaching:
     """How one series fares at one problem and number of workers."""
 
     problem: str
+    aim: str
     series: str
     strategy: str
     workers: int
     target: float
-    share_reached: Interval
-    time_s: Interval | None  # geometric mean; None when some run did not reach the target
+    num_launches: int
+    num_unfinished: int  # of them failed or ran into the time limit
+    share_reached: Interval  # of the launches
+    time_s: Interval | None  # geometric mean; None when some launch did not reach the target
     restricted_s: Interval  # mean of min(T, horizon)
     horizon_s: float
     resolution_s: float  # mean distance of the evaluations that enclose the moment
@@ -44,22 +47,26 @@ class Ratio:
     reason: str | None = None
 
 
-def reaching(runs: pd.DataFrame) -> list[Reaching]:
-    """For runs of one pool, those with a target. One horizon a problem, so that its series compare."""
-    aimed = runs[runs["target"].notna() & runs["observed_s"].notna()]
-    horizons = {str(problem): horizon_s(rows) for problem, rows in aimed.groupby("problem")}
+def reaching(launches: pd.DataFrame) -> list[Reaching]:
+    """For launches of one pool, those with a target. One horizon an aim, so that its series compare."""
+    looking = aimed(launches)
+    horizons = {str(aim): horizon_s(rows) for aim, rows in looking.groupby("aim")}
     found = []
-    for (problem, series, workers), rows in units(aimed):
-        horizon = horizons[problem]
+    for (problem, series, workers), rows in units(looking):
+        aim = str(rows["aim"].iloc[0])
+        horizon = horizons[aim]
         reached = rows["reached"]
         times = rows["time_to_target_s"]
         found.append(
             Reaching(
                 problem=problem,
+                aim=aim,
                 series=series,
                 strategy=str(rows["strategy"].iloc[0]),
                 workers=workers,
                 target=float(rows["target"].iloc[0]),
+                num_launches=len(rows),
+                num_unfinished=int((rows["status"] != "ok").sum()),
                 share_reached=share_interval(int(reached.sum()), len(rows)),
                 time_s=geometric_interval(times) if reached.all() else None,
                 restricted_s=mean_interval(times.fillna(math.inf).clip(upper=horizon), within=(0.0, horizon)),
@@ -70,10 +77,13 @@ def reaching(runs: pd.DataFrame) -> list[Reaching]:
     return found
 
 
-def horizon_s(runs: pd.DataFrame) -> float:
-    """The earliest moment at which a run that did not reach the target was given up; else the latest that reached."""
-    given_up = runs.loc[~runs["reached"], "observed_s"]
-    return float(given_up.min() if len(given_up) else runs["time_to_target_s"].max())
+def horizon_s(launches: pd.DataFrame) -> float:
+    """The earliest moment at which a run that did not reach the target was given up; else the latest that reached.
+
+    A launch that failed was not given up early: it never reaches the target, however long one waits.
+    """
+    given_up = launches.loc[(launches["status"] == "ok") & ~launches["reached"], "observed_s"]
+    return float(given_up.min() if len(given_up) else launches["time_to_target_s"].max())
 
 
 def paired_ratio(runs: pd.DataFrame, baseline: pd.DataFrame, column: str) -> Ratio:
@@ -97,7 +107,7 @@ def paired_ratio(runs: pd.DataFrame, baseline: pd.DataFrame, column: str) -> Rat
 class Comparison:
     """Time to target against the baseline, and the two factors it splits into."""
 
-    problem: str
+    contest: str  # its name
     workers: int
     series: str
     strategy: str
@@ -107,12 +117,12 @@ class Comparison:
     samples: Ratio
 
 
-def compare(runs: pd.DataFrame, baseline: pd.DataFrame) -> Comparison:
-    """Both of one problem and each of one unit."""
+def compare(runs: pd.DataFrame, baseline: pd.DataFrame, *, contest: str) -> Comparison:
+    """Both of the contest of this name and each of one unit."""
     ours, theirs = _with_split(runs), _with_split(baseline)
     first = runs.iloc[0]
     return Comparison(
-        problem=str(first["problem"]),
+        contest=contest,
         workers=int(first["workers"]),
         series=str(first["series"]),
         strategy=str(first["strategy"]),

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from harness.analysis.comparable import units
-from harness.analysis.intervals import CONFIDENCE, DISTANCE, MIN_LAUNCHES, SHARE, geometric_interval, mean_interval
+from harness.analysis.intervals import DISTANCE, MIN_LAUNCHES, SHARE, geometric_interval, mean_interval
 from harness.report import drawing
 from harness.report.drawing import Row, labelled_height_in
 from harness.report.material import (
@@ -17,11 +17,13 @@ from harness.report.material import (
     dotted_panel,
     height_in,
     interval_frame,
+    interval_of,
     launch_band,
     launches,
     panel_name,
 )
 from harness.report.style import PHASES, canvas, finished, titled
+from harness.report.wording import count
 
 MAX_STALENESS_SHOWN = 12
 
@@ -53,7 +55,7 @@ def where_time_goes(given: Material) -> Figure:
     return Figure(
         name="where-time-goes",
         title="Where the time goes",
-        caption=f"Mean over launches ({launches(given)}); whiskers: {CONFIDENCE:.0%} t intervals of computing and, at "
+        caption=f"Mean over launches ({launches(given)}); whiskers: {interval_of(panels)} of computing and, at "
         "the second edge, of waiting for data; the CSV has all three. Exposed communication is what a worker waits "
         "for; what is hidden behind computing costs nothing here. Strategies whose wrapper does not tell its waiting "
         "are left out.",
@@ -62,12 +64,17 @@ def where_time_goes(given: Material) -> Figure:
 
 
 def memory(given: Material) -> Figure:
-    if given.pool.runs["pss_bytes"].notna().all():
-        column = "pss_bytes"
-        what = "Sum over workers at the end of training; a page that several share counts once in all (PSS)."
-    else:
+    """Proportional memory, without the runs that do not tell it; resident memory only where none does."""
+    num_silent = int(given.pool.runs["pss_bytes"].isna().sum())
+    num_runs = len(given.pool.runs)
+    if num_silent == num_runs:
         column = "peak_rss_bytes"
         what = "Sum of the workers' peaks; pages that workers share count once for each (RSS)."
+    else:
+        column = "pss_bytes"
+        what = "Sum over workers at the end of training; a page that several share counts once in all (PSS)."
+        if num_silent:
+            what += f" {num_silent} of {count(num_runs, 'run')} without PSS are left out."
     return _memory(given, column, name="memory", title="Memory", what=what)
 
 
@@ -94,7 +101,7 @@ def _memory(given: Material, column: str, *, name: str, title: str, what: str) -
     return Figure(
         name=name,
         title=title,
-        caption=f"{what} Geometric mean and {CONFIDENCE:.0%} t interval over launches ({launches(given)}).",
+        caption=f"{what} Geometric mean and {interval_of(panels)} over launches ({launches(given)}).",
         panels=tuple(panels),
     )
 
@@ -124,7 +131,7 @@ def staleness(given: Material) -> Figure:
     return Figure(
         name="staleness",
         title="Staleness of asynchronous updates",
-        caption=f"Shares of a launch's updates: mean and {CONFIDENCE:.0%} t interval over launches "
+        caption=f"Shares of a launch's updates: mean and {interval_of(panels)} over launches "
         f"({launches(given)}), cut off at 0 and 100 %. At most {MAX_STALENESS_SHOWN} is shown; the CSV has all.",
         panels=tuple(panels),
     )
@@ -176,8 +183,8 @@ def merges(given: Material) -> Figure:
         title="How far the workers' models are apart before and after a merge",
         caption="√(Σ‖x_i − x̄‖²/m) over the workers just before and just after they merge an average, mean over at most "
         "five merges spread over training. A blocking average leaves 0, a delayed one what was learned while it was on "
-        f"its way. Rings are launches ({launches(given)}), the filled mark their mean with its {CONFIDENCE:.0%} "
-        "t interval, cut off at 0.",
+        f"its way. Rings are launches ({launches(given)}), the filled mark their mean with its "
+        f"{interval_of(panels)}, cut off at 0.",
         panels=tuple(panels),
     )
 
@@ -209,6 +216,6 @@ def consensus(given: Material) -> Figure:
         title="How far the workers' models drift apart",
         caption="√(Σ‖x_i − x̄‖²/m) over the workers at each evaluation, wherever in the averaging period that falls: 0 "
         f"right after a blocking average, greatest right before one. Line: mean over launches ({launches(given)}); "
-        f"band: its {CONFIDENCE:.0%} t interval from {MIN_LAUNCHES} launches on, cut off at 0.",
+        f"band: its {interval_of(panels)} from {MIN_LAUNCHES} launches on, cut off at 0.",
         panels=tuple(panels),
     )

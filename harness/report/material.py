@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,9 +17,10 @@ from harness.analysis.targets import Comparison, Reaching
 from harness.report import drawing
 from harness.report.drawing import LINE_IN, Row, num_lines
 from harness.report.style import Look, Panel, canvas, finished, titled
+from harness.report.wording import interval_by
 
 _ROW_IN, _FRAME_IN = 0.27, 0.85
-_OfProblem = TypeVar("_OfProblem", Comparison, Reaching, Efficiency)
+_Row = TypeVar("_Row", Comparison, Reaching, Efficiency)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +38,7 @@ class Material:
     """What figures are drawn from."""
 
     pool: Pool
-    curve: pd.DataFrame  # of the pool's runs, with problem, series, strategy, workers and seed
+    curve: pd.DataFrame  # of the pool's runs, with problem, aim, target, series, strategy, workers and seed
     staleness: pd.DataFrame
     comparisons: tuple[Comparison, ...]
     looks: dict[str, Look]
@@ -46,7 +48,7 @@ class Material:
 def material(
     results: Results, pool: Pool, comparisons: Sequence[Comparison], looks: dict[str, Look], prefix: str
 ) -> Material:
-    names = pool.runs[["run", "problem", "series", "strategy", "workers", "seed", "target"]]
+    names = pool.runs[["run", "problem", "series", "strategy", "workers", "seed", "aim", "target"]]
     curve = results.curve.assign(run=results.curve["run"].astype("str")).merge(names, on="run")
     return Material(
         pool=pool, curve=curve, staleness=results.staleness, comparisons=tuple(comparisons), looks=looks, prefix=prefix
@@ -70,10 +72,10 @@ def interval_frame(rows: Sequence[tuple[str, int, Interval]]) -> pd.DataFrame:
     )
 
 
-def by_problem(rows: Sequence[_OfProblem]) -> Iterator[tuple[str, list[_OfProblem]]]:
-    names = sorted({row.problem for row in rows})
-    for name in names:
-        yield name, [row for row in rows if row.problem == name]
+def grouped(rows: Sequence[_Row], key: Callable[[_Row], str]) -> Iterator[tuple[str, list[_Row]]]:
+    """By a name that each has, in order of the names: a panel shows one group."""
+    for name, group in itertools.groupby(sorted(rows, key=key), key):
+        yield name, list(group)
 
 
 def unit_of(given: Material, problem: str, series: str, workers: int) -> pd.DataFrame:
@@ -82,8 +84,21 @@ def unit_of(given: Material, problem: str, series: str, workers: int) -> pd.Data
 
 
 def launches(given: Material) -> str:
+    """How many a unit has that ended well."""
     counts = sorted({len(rows) for _, rows in units(given.pool.runs)})
-    return f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
+    n = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
+    return f"{n} that finished" if len(given.pool.failed) else n
+
+
+def interval_of(panels: Sequence[Panel]) -> str:
+    """`95 % interval (t)`, by the columns of the panels' data that end in `method`."""
+    return interval_by(
+        str(method)
+        for panel in panels
+        for column in panel.data.columns
+        if column.endswith("method")
+        for method in panel.data[column].dropna().unique()
+    )
 
 
 def height_in(labels: Sequence[str]) -> float:
@@ -122,5 +137,6 @@ def launch_band(rows: pd.DataFrame, *, x: str, y: str, within: tuple[float, floa
             "low": [interval.low for interval in intervals],
             "high": [interval.high for interval in intervals],
             "n": [interval.n for interval in intervals],
+            "method": [interval.method for interval in intervals],
         }
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,30 +11,31 @@ import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
 from harness.analysis.comparable import units
-from harness.analysis.intervals import CONFIDENCE, MIN_LAUNCHES, SHARE, Interval, geometric_interval, mean_interval
+from harness.analysis.intervals import MIN_LAUNCHES, SHARE, Interval, geometric_interval, mean_interval
 from harness.analysis.profiles import pareto_front, performance_profile
-from harness.analysis.targets import reaching
+from harness.analysis.targets import Reaching, reaching
 from harness.report import drawing
 from harness.report.drawing import Row, labelled_height_in
 from harness.report.material import (
     Figure,
     Material,
-    by_problem,
     dotted_panel,
+    grouped,
     height_in,
     interval_frame,
+    interval_of,
     launch_band,
     launches,
     panel_name,
     unit_of,
 )
 from harness.report.style import INK, MUTED, Panel, canvas, finished, titled
-from harness.report.wording import count, percent
+from harness.report.wording import count, number, percent
 
 
 def speed_ups(given: Material) -> Figure:
     panels = []
-    for problem, rows in by_problem(given.comparisons):
+    for contest, rows in grouped(given.comparisons, lambda row: row.contest):
         most = max((row.workers for row in rows if row.time.interval), default=0)
         known = [(row, row.time.interval) for row in rows if row.time.interval and row.workers == most]
         if not known:
@@ -48,27 +51,30 @@ def speed_ups(given: Material) -> Figure:
                 axes, [interval for _, interval in known], f"time to target, × that of {baseline} (left is sooner)"
             )
             drawing.dot_rows(axes, dots)
-            titled(figure, f"{problem}, {count(most, 'worker')}")
+            titled(figure, f"{contest}, {count(most, 'worker')}")
             data = interval_frame([(row.series, most, interval) for row, interval in known])
-            panels.append(finished(figure, name=panel_name(given, "speed-up", problem), data=data,
-                                   alt=f"Time to target against {baseline} for {problem}"))  # fmt: skip
+            panels.append(finished(figure, name=panel_name(given, "speed-up", contest), data=data,
+                                   alt=f"Time to target against {baseline} for {contest}"))  # fmt: skip
     return Figure(
         name="speed-up",
         title="Which strategy reaches the target soonest",
-        caption=f"Ratio of times to target, paired by seed: geometric mean and {CONFIDENCE:.0%} t interval over n "
+        caption=f"Ratio of times to target, paired by seed: geometric mean and {interval_of(panels)} over n "
         "seeds. Evaluation is off the clock. An interval that crosses 1 shows no difference. "
-        "Series with a run that missed the target have no ratio; the table counts them.",
+        "Series with a launch that missed the target or did not finish have no ratio; the table counts them.",
         panels=tuple(panels),
     )
 
 
 def time_to_target(given: Material) -> Figure:
     panels = []
-    for problem, rows in by_problem(reaching(given.pool.runs)):
+    reached = reaching(given.pool.launches)
+    for aim, rows in grouped(reached, lambda row: row.aim):
         dots, data = [], []
         for row in rows:
             runs = unit_of(given, row.problem, row.series, row.workers)
             interval = row.time_s or row.restricted_s
+            if not math.isfinite(interval.estimate):
+                continue  # not a launch of this problem finished
             hits = f"{round(row.share_reached.estimate * row.share_reached.n)} of {row.share_reached.n}"
             dots.append(
                 Row(
@@ -80,10 +86,12 @@ def time_to_target(given: Material) -> Figure:
                 )
             )
             data.append((row.series, row.workers, interval))
+        if not dots:
+            continue
         panels.append(
             dotted_panel(
                 given,
-                problem,
+                aim,
                 dots,
                 interval_frame(data),
                 name="time-to-target",
@@ -95,16 +103,22 @@ def time_to_target(given: Material) -> Figure:
         name="time-to-target",
         title="Time to target",
         caption=f"Rings are launches ({launches(given)}), the filled mark their geometric mean with its "
-        f"{CONFIDENCE:.0%} t interval over launches; ×2 is two workers. The first evaluation at or above the target "
-        "counts, so a time may be too long by the distance of two evaluations; evaluation is off the clock. "
-        "Where a run missed the target the mark is the restricted mean.",
+        f"{interval_of(panels)} over launches; ×2 is two workers. The first evaluation at or above the target "
+        f"counts, so a time may be too long by the distance of two evaluations{_distances(reached)}; evaluation is off "
+        "the clock. "
+        "Where a launch missed the target or did not finish, the mark is the restricted mean.",
         panels=tuple(panels),
     )
 
 
+def _distances(reached: Sequence[Reaching]) -> str:
+    known = [row.resolution_s for row in reached if math.isfinite(row.resolution_s)]
+    return f", {number(min(known))} to {number(max(known))} s here" if known else ""
+
+
 def accuracy_over(given: Material, *, x: str, unit: str, name: str, title: str) -> Figure:
     panels = []
-    for problem, curve in given.curve.groupby("problem", sort=True):
+    for aim, curve in given.curve.groupby("aim", sort=True):
         most = curve["workers"].max()
         shown = curve[(curve["workers"] == most) | (curve["workers"] == 1) & (curve["strategy"] == "serial")]
         parts, ends = [], []
@@ -125,53 +139,62 @@ def accuracy_over(given: Material, *, x: str, unit: str, name: str, title: str) 
             target = curve["target"].iloc[0]
             if pd.notna(target):
                 axes.axhline(target, color=INK, linewidth=0.8, linestyle=":")
-            titled(figure, f"{problem}, {count(most, 'worker')}")
+            titled(figure, f"{aim}, {count(most, 'worker')}")
             drawing.label_ends(axes, ends)
-            panels.append(finished(figure, name=panel_name(given, name, str(problem)), data=data,
-                                   alt=f"{title} for {problem}"))  # fmt: skip
+            panels.append(finished(figure, name=panel_name(given, name, str(aim)), data=data,
+                                   alt=f"{title} for {aim}"))  # fmt: skip
     return Figure(
         name=name,
         title=title,
-        caption=f"Line: mean over launches ({launches(given)}) at each evaluation; band: its {CONFIDENCE:.0%} t "
-        f"interval from {MIN_LAUNCHES} launches on, cut off at 100 %. Dotted: the target. Which model is evaluated is "
-        "fixed by the strategy and stands in the table.",
+        caption=f"Line: mean over launches ({launches(given)}) at each evaluation; band: its "
+        f"{interval_of(panels)} from {MIN_LAUNCHES} launches on, cut off at 100 %. Dotted: the target. Which model is "
+        "evaluated is fixed by the strategy and stands in the table.",
         panels=tuple(panels),
     )
 
 
 def profile(given: Material) -> Figure:
-    """Only where there are problems to be profiled over."""
-    data = performance_profile(given.pool.runs[given.pool.runs["workers"] > 1])
+    """Only where there are problems to be profiled over, and strategies to be compared."""
+    several = given.pool.launches[given.pool.launches["workers"] > 1]
+    groups = list(several.groupby(["framework", "worker_kind"], sort=True))
     panels = []
-    if len(data) and data["num_problems"].iloc[0] > 1:
-        num_problems = int(data["num_problems"].iloc[0])
-        with canvas(height_in=labelled_height_in(data["series"].unique())) as (figure, axes):
-            ends = []
-            last = float(data["factor"].max()) * 1.05
-            for series, rows in data.groupby("series", sort=True):
-                look = given.looks[str(series)]
-                factors = [*rows["factor"], last]
-                shares = [*rows["share"], rows["share"].iloc[-1]]
-                axes.step(factors, shares, where="post", color=look.colour, linestyle=look.dash, linewidth=1.8)
-                ends.append((str(series), look, last, float(shares[-1])))
-            axes.set_xlim(1, last)
-            axes.set_ylim(0, 1.04)
-            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-            axes.set_xlabel("time to target, at most × that of the best strategy")
-            axes.set_ylabel("share of problems")
-            titled(figure, f"over {count(num_problems, 'problem')}")
-            drawing.label_ends(axes, ends)
-            name = f"{given.prefix}performance-profile"
-            panels.append(finished(figure, name=name, data=data, alt="Performance profile of the strategies"))
+    for (framework, kind), part in groups:
+        data = performance_profile(part)
+        if data["series"].nunique() > 1 and data["num_problems"].iloc[0] > 1:
+            panels.append(_profile(given, data, f"{framework} {kind}" if len(groups) > 1 else ""))
     return Figure(
         name="performance-profile",
         title="Across problems",
         caption="Performance profile (Dolan and Moré 2002): the share of problems that a strategy solves within so "
         "many times the time of the best one; higher and further left is better. A problem is a model on a data set "
-        f"with a number of workers above one; its time is the median over launches ({launches(given)}), a missed "
-        "target is never. No interval: these problems are counted, they are not a sample of others.",
+        "with a target and a number of workers above one; its time is the median over launches "
+        f"({launches(given)}), a missed target and a launch that did not finish are never. No interval: these problems "
+        "are counted, they are not a sample of others.",
         panels=tuple(panels),
     )
+
+
+def _profile(given: Material, data: pd.DataFrame, whose: str) -> Panel:
+    """whose: framework and kind of worker where there are several."""
+    with canvas(height_in=labelled_height_in(data["series"].unique())) as (figure, axes):
+        ends = []
+        last = float(data["factor"].max()) * 1.05
+        for series, rows in data.groupby("series", sort=True):
+            look = given.looks[str(series)]
+            factors = [*rows["factor"], last]
+            shares = [*rows["share"], rows["share"].iloc[-1]]
+            axes.step(factors, shares, where="post", color=look.colour, linestyle=look.dash, linewidth=1.8)
+            ends.append((str(series), look, last, float(shares[-1])))
+        axes.set_xlim(1, last)
+        axes.set_ylim(0, 1.04)
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.set_xlabel("time to target, at most × that of the best strategy")
+        axes.set_ylabel("share of problems")
+        over = f"over {count(int(data['num_problems'].iloc[0]), 'problem')}"
+        titled(figure, f"{whose}, {over}" if whose else over)
+        drawing.label_ends(axes, ends)
+        name = panel_name(given, "performance-profile", whose) if whose else f"{given.prefix}performance-profile"
+        return finished(figure, name=name, data=data, alt=f"Performance profile of the strategies, {whose or over}")
 
 
 def time_against_accuracy(given: Material) -> Figure:
@@ -198,7 +221,7 @@ def time_against_accuracy(given: Material) -> Figure:
         name="time-against-accuracy",
         title="Training time against final accuracy",
         caption="The whole of training (geometric mean) and the accuracy at its end (mean) over launches "
-        f"({launches(given)}), each with its {CONFIDENCE:.0%} t interval, that of the accuracy cut off at 100 %. On "
+        f"({launches(given)}), each with its {interval_of(panels)}, that of the accuracy cut off at 100 %. On "
         "the line: the Pareto front, which no other point beats in both means.",
         panels=tuple(panels),
     )
@@ -227,8 +250,13 @@ def _front(given: Material, problem: str, data: pd.DataFrame) -> Panel:
         return finished(figure, name=name, data=data, alt=f"Training time against accuracy for {problem}")
 
 
-def _spread(column: str, interval: Interval) -> dict[str, float]:
-    return {column: interval.estimate, f"{column}_low": interval.low, f"{column}_high": interval.high}
+def _spread(column: str, interval: Interval) -> dict[str, float | str]:
+    return {
+        column: interval.estimate,
+        f"{column}_low": interval.low,
+        f"{column}_high": interval.high,
+        f"{column}_method": interval.method,
+    }
 
 
 def _floor(accuracy: pd.Series[float]) -> float:

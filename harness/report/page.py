@@ -89,7 +89,7 @@ def sections_of(results: Results) -> list[Section]:
 def _section(results: Results, pool: Pool, prefix: str) -> Section:
     compared = comparisons(pool)
     summary = summary_table(pool, prefix)
-    given = material(results, pool, compared, looks(pool.runs), prefix)
+    given = material(results, pool, compared, looks(pool.launches), prefix)
     return Section(
         pool=pool,
         findings=tuple(findings(pool, compared)),
@@ -99,7 +99,7 @@ def _section(results: Results, pool: Pool, prefix: str) -> Section:
         tables=tuple(
             table for table in (summary, details_table(pool, prefix), parity_table(pool, prefix)) if table.rows
         ),
-        about=_about(pd.concat([pool.runs, pool.failed])),
+        about=_about(pool.launches),
     )
 
 
@@ -121,7 +121,7 @@ def _render_page(context: dict[str, Any]) -> str:
     environment = _environment()
     style, script = (environment.get_template(name).render().strip() for name in ("page.css", "page.js"))
     return environment.get_template("page.html").render(
-        **context, style=style, script=script, script_hash=_hash_of(script), style_hash=_hash_of(style)
+        **context, style=style, script=script, script_hash=_hash_of(script)
     )
 
 

@@ -9,11 +9,11 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from harness.analysis.comparable import units
-from harness.analysis.intervals import CONFIDENCE, geometric_interval
+from harness.analysis.intervals import geometric_interval
 from harness.analysis.scaling import Resource, efficiencies
 from harness.report import drawing
 from harness.report.drawing import labelled_height_in
-from harness.report.material import Figure, Material, by_problem, interval_frame, launches, panel_name
+from harness.report.material import Figure, Material, grouped, interval_frame, interval_of, launches, panel_name
 from harness.report.style import GROUND, INK, Panel, canvas, finished, titled
 
 
@@ -53,7 +53,7 @@ def throughput(given: Material) -> Figure:
         name="throughput",
         title=f"Throughput by {scale.one}s",
         caption=f"Samples trained per second by all workers, in steady state, over {scale.label}: geometric mean and "
-        f"{CONFIDENCE:.0%} t interval over launches ({launches(given)}).",
+        f"{interval_of(panels)} over launches ({launches(given)}).",
         panels=tuple(panels),
     )
 
@@ -61,7 +61,7 @@ def throughput(given: Material) -> Figure:
 def scaling(given: Material) -> Figure:
     scale = scale_of(given.pool.runs)
     panels = []
-    for problem, rows in by_problem(efficiencies(given.pool.runs, per=scale.column)):
+    for problem, rows in grouped(efficiencies(given.pool.runs, per=scale.column), lambda row: row.problem):
         data = interval_frame([(row.series, row.workers, row.interval) for row in rows])
         data[scale.column] = [row.amount for row in rows]
         singles = pd.DataFrame({"series": sorted({row.baseline for row in rows}), "workers": 1, "estimate": 1.0})
@@ -74,7 +74,7 @@ def scaling(given: Material) -> Figure:
         name="efficiency",
         title="Scaling efficiency",
         caption=f"Throughput over that of the same strategy with one {scale.one} times the {scale.one}s, paired by "
-        f"seed: geometric mean and {CONFIDENCE:.0%} t interval ({launches(given)}), over {scale.label}. Weak scaling "
+        f"seed: geometric mean and {interval_of(panels)} ({launches(given)}), over {scale.label}. Weak scaling "
         "keeps each worker's batch, strong scaling the global one.",
         panels=tuple(panels),
     )

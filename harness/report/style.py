@@ -30,7 +30,7 @@ INK, MUTED, GRID, GROUND = "#1b1d21", "#666b73", "#dfe2e6", "#fefefe"
 _VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", GROUND: "var(--card)"}
 
 _PALETTE: list[str] = list(sns.color_palette("colorblind").as_hex())
-_BLUE, _ORANGE, _GREEN, _RED, _PURPLE, _BROWN, _PINK, _GREY, _YELLOW, _SKY = _PALETTE
+_BLUE, _ORANGE, _GREEN, _RED, _PURPLE, _BROWN, _PINK, _GREY, _, _SKY = _PALETTE
 _COLOURS = {
     "serial": _GREY,
     "allreduce": _BLUE,
@@ -40,8 +40,6 @@ _COLOURS = {
     "post-local-sgd": _PINK,
     "delayed-averaging": _RED,
     "hogwild": _PURPLE,
-    "downpour": _ORANGE,
-    "easgd": _YELLOW,
 }
 PHASES = {"computing": _BLUE, "exposed communication": _RED, "waiting for data": _ORANGE}
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")

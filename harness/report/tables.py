@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from harness.analysis.comparable import Pool, units
-from harness.analysis.intervals import DISTANCE, SHARE, Interval, geometric_interval, mean_interval
+from harness.analysis.intervals import DISTANCE, SHARE, TOO_FEW, Interval, geometric_interval, mean_interval
 from harness.analysis.parity import parities
 from harness.analysis.scaling import efficiencies
 from harness.analysis.targets import reaching
-from harness.report.wording import number, percent, with_interval
+from harness.report.wording import interval_by, number, percent, with_interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,7 @@ class TableCell:
     text: str
     sort_by: str | float  # a number, or text in lower case
     is_number: bool = False
+    method: str = TOO_FEW  # of the interval shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,38 +35,42 @@ class Table:
 
 def summary_table(pool: Pool, prefix: str) -> Table:
     """One row for each problem, series and number of workers."""
-    reached = {(row.problem, row.series, row.workers): row for row in reaching(pool.runs)}
+    reached = {(row.problem, row.series, row.workers): row for row in reaching(pool.launches)}
     scaled = {(row.problem, row.series, row.workers): row.interval for row in efficiencies(pool.runs)}
     has_gpus = bool(pool.runs["gpu_memory_bytes"].notna().any())
     rows = []
-    for key, runs in units(pool.runs):
+    for key, launches in units(pool.launches):
         aim = reached.get(key)
-        hits = f"{int(runs['reached'].sum())} of {len(runs)}" if aim else "–"
+        runs = launches[launches["status"] == "ok"]
+        unfinished = len(launches) - len(runs)
+        hits = f"{int(launches['reached'].sum())} of {len(launches)}" if aim else "–"
         rows.append(
             (
                 text(key[0]),
                 text(key[1]),
                 value(key[2], str(key[2])),
-                value(len(runs), str(len(runs))),
-                value(float(runs["reached"].mean()) if aim else math.nan, hits),
+                value(len(launches), f"{len(launches)}, {unfinished} unfinished" if unfinished else str(len(launches))),
+                value(float(launches["reached"].mean()) if aim else math.nan, hits),
                 interval_cell(aim.time_s if aim else None),
-                value(_mean(runs["samples_to_target"])),
+                value(_mean(launches["samples_to_target"])),
                 interval_cell(_geometric(runs["samples_per_s"])),
                 _efficiency(scaled.get(key)),
                 _share(runs["exposed_share"]),
                 interval_cell(_in_points(mean_interval(runs["accuracy"], within=SHARE))),
                 value(_mean(runs["bytes_per_step"]) / 1e6),
                 value(_mean(runs["peak_rss_bytes"]) / 2**20),
+                value(_mean(runs["pss_bytes"]) / 2**20),
                 *((value(_mean(runs["gpu_memory_bytes"]) / 2**20),) if has_gpus else ()),
-                text(str(runs["evaluated_model"].iloc[0])),
+                text(str(launches["evaluated_model"].iloc[0])),
             )
         )
     return Table(
         name=f"{prefix}summary",
         title="All numbers",
-        caption="In brackets 95 % t intervals over launches (times, rates and efficiencies on logarithms). Times and "
-        "rates are geometric means, the rest are means; intervals of accuracies are cut off at 0 and 100 %. A time "
-        "stands only where all launches reached the target.",
+        caption=f"In brackets the {_interval_of(rows)} over launches. Times and rates are geometric means, the rest "
+        "are means; intervals of accuracies are cut off at 0 and 100 %. A time stands only where all launches reached "
+        "the target; the other columns are of the launches that finished. Memory is of all workers: RSS counts a page "
+        "that workers share once for each, PSS once in all.",
         header=(
             "problem",
             "strategy",
@@ -79,8 +84,9 @@ def summary_table(pool: Pool, prefix: str) -> Table:
             "exposed communication",
             "accuracy at the end (%)",
             "sent a worker and step (MB)",
-            "peak memory (MiB)",
-            *(("peak GPU memory (MiB)",) if has_gpus else ()),
+            "sum of peak RSS (MiB)",
+            "PSS at the end (MiB)",
+            *(("sum of peak GPU memory (MiB)",) if has_gpus else ()),
             "evaluated model",
         ),
         rows=tuple(rows),
@@ -89,25 +95,25 @@ def summary_table(pool: Pool, prefix: str) -> Table:
 
 def parity_table(pool: Pool, prefix: str) -> Table:
     """Final accuracy against serial training."""
-    found = parities(pool.runs)
+    rows = [
+        (
+            text(row.problem),
+            text(row.series),
+            value(row.workers, str(row.workers)),
+            value(row.difference.n, str(row.difference.n)),
+            text(row.reference),
+            interval_cell(_in_points(row.difference)),
+            text(_shown(row.difference)),
+        )
+        for row in parities(pool.runs)
+    ]
     return Table(
         name=f"{prefix}parity",
         title="Parity: does it learn as well as serial training?",
-        caption="Final accuracy minus that of one serial worker, in percentage points, paired by seed: mean and 95 % t "
-        "interval. An interval that holds 0 shows no difference.",
+        caption="Final accuracy minus that of one serial worker in the same framework, in percentage points, paired by "
+        f"seed: mean and {_interval_of(rows)}. An interval that holds 0 shows no difference.",
         header=("problem", "strategy", "workers", "seeds", "against", "difference (points)", "shown"),
-        rows=tuple(
-            (
-                text(row.problem),
-                text(row.series),
-                value(row.workers, str(row.workers)),
-                value(row.difference.n, str(row.difference.n)),
-                text(row.reference),
-                interval_cell(_in_points(row.difference)),
-                text(_shown(row.difference)),
-            )
-            for row in found
-        ),
+        rows=tuple(rows),
     )
 
 
@@ -139,10 +145,10 @@ def details_table(pool: Pool, prefix: str) -> Table:
     return Table(
         name=f"{prefix}details",
         title="What explains them",
-        caption="Means over launches; in brackets, for the distances, 95 % t intervals cut off at 0. Hidden: the share "
-        "of its averages' time alone that a worker did not wait for. Staleness in updates of others. The slowest rank "
-        "is the one that computes longest, with the number of launches in which it was; imbalance is by how much it "
-        "exceeds the mean.",
+        caption=f"Means over launches; in brackets, for the distances, the {_interval_of(rows)}, cut off at 0. "
+        "Hidden: the share of its averages' time alone that a worker did not wait for. Staleness in updates of others. "
+        "The slowest rank is the one that computes longest, with the number of launches in which it was; imbalance is "
+        "by how much it exceeds the mean.",
         header=(
             "problem",
             "strategy",
@@ -198,7 +204,7 @@ def value(content: float, shown: str | None = None) -> TableCell:
 def interval_cell(interval: Interval | None) -> TableCell:
     if interval is None or not math.isfinite(interval.estimate):
         return TableCell(text="–", sort_by="", is_number=True)
-    return value(interval.estimate, with_interval(interval))
+    return replace(value(interval.estimate, with_interval(interval)), method=interval.method)
 
 
 def _efficiency(interval: Interval | None) -> TableCell:
@@ -206,7 +212,12 @@ def _efficiency(interval: Interval | None) -> TableCell:
         return TableCell(text="–", sort_by="", is_number=True)
     bounds = f" [{number(interval.low * 100)}, {number(interval.high * 100)}]" if interval.is_known else ""
     flag = " above 100 %!" if interval.estimate > 1 and interval.excludes(1.0) else ""
-    return value(interval.estimate, f"{number(interval.estimate * 100)}{bounds}{flag}")
+    shown = f"{number(interval.estimate * 100)}{bounds}{flag}"
+    return replace(value(interval.estimate, shown), method=interval.method)
+
+
+def _interval_of(rows: Sequence[Sequence[TableCell]]) -> str:
+    return interval_by(cell.method for row in rows for cell in row)
 
 
 def _share(values: pd.Series[float]) -> TableCell:
@@ -220,10 +231,6 @@ def _mean(values: pd.Series[float]) -> float:
 
 def _geometric(values: pd.Series[float]) -> Interval | None:
     return geometric_interval(values) if (values > 0).all() else None
-
-
-def as_frame(table: Table) -> pd.DataFrame:
-    return pd.DataFrame([[cell.text for cell in row] for row in table.rows], columns=list(table.header))
 
 
 def markdown(table: Table, columns: Sequence[int]) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""The answer in words: for every problem, which strategy reaches the target soonest and whether more workers pay.
+"""The answer in words: for every contest, which strategy reaches the target soonest and whether more workers pay.
 
 A sentence claims a difference only where an interval excludes 1, and says so where none does. With single launches
 nothing is claimed at all.
@@ -6,16 +6,17 @@ nothing is claimed at all.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.analysis.comparable import Pool, units
-from harness.analysis.intervals import MIN_LAUNCHES
+from harness.analysis.comparable import Contest, Pool, contests, likest, units
+from harness.analysis.intervals import MIN_LAUNCHES, SHARE, mean_interval
 from harness.analysis.scaling import efficiencies
-from harness.analysis.targets import Comparison, Reaching, compare, reaching
-from harness.report.wording import count, listed, number, percent, times, with_interval
+from harness.analysis.targets import Comparison, Reaching, compare, paired_ratio, reaching
+from harness.report.wording import count, listed, number, percent, share_with_interval, times, with_interval
 
 # Against which the others are measured, the first that was run: what most users have today comes first.
 BASELINES = ("allreduce", "allreduce-flat", "torch-ddp")
@@ -25,31 +26,33 @@ FEW_LAUNCHES = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One problem's answer: a headline, then what backs it, sentence by sentence."""
+    """One contest's answer: a headline, then what backs it, sentence by sentence."""
 
-    problem: str
     headline: str
     details: tuple[str, ...]
 
 
 def comparisons(pool: Pool) -> list[Comparison]:
-    """Every series against the baseline of its problem and number of workers (more than one)."""
+    """Every series against the baseline of its contest and number of workers (more than one)."""
     found = []
-    aimed = pool.runs[pool.runs["target"].notna()]
-    for (_, workers), rows in aimed.groupby(["problem", "workers"], sort=True):
-        baseline = _baseline(rows)
-        if workers == 1 or baseline is None:
-            continue
-        base = rows[rows["series"] == baseline]
-        found += [compare(part, base) for name, part in rows.groupby("series", sort=True) if name != baseline]
+    for contest in contests(pool.launches):
+        for workers, rows in contest.launches.groupby("workers", sort=True):
+            baseline = _baseline(rows)
+            if workers == 1 or baseline is None:
+                continue
+            base = rows[rows["series"] == baseline]
+            found += [
+                compare(part, base, contest=contest.name)
+                for name, part in rows.groupby("series", sort=True)
+                if name != baseline
+            ]
     return found
 
 
 def findings(pool: Pool, compared: list[Comparison]) -> list[Finding]:
-    """One for each problem with a target, then the cautions that scaling calls for."""
-    reached = reaching(pool.runs)
-    problems = sorted({row.problem for row in reached})
-    return [_finding(pool, problem, compared, reached) for problem in problems]
+    """One for each contest."""
+    reached = reaching(pool.launches)
+    return [_finding(contest, compared, reached) for contest in contests(pool.launches)]
 
 
 def warnings(pool: Pool) -> list[str]:
@@ -58,11 +61,10 @@ def warnings(pool: Pool) -> list[str]:
     superlinear = [row for row in efficiencies(pool.runs) if row.is_superlinear]
     if superlinear:
         most = max(superlinear, key=lambda row: row.interval.estimate)
-        bounds = f"[{percent(most.interval.low)}, {percent(most.interval.high)}]"
         found.append(
             f"{count(len(superlinear), 'scaling efficiency', 'scaling efficiencies')} above 100\u00a0%, flagged in the "
             f"table; the highest is {most.series} on {most.problem} at {most.workers} workers with "
-            f"{percent(most.interval.estimate)} {bounds}: look at its single worker before believing it."
+            f"{share_with_interval(most.interval)}: look at its single worker before believing it."
         )
     fewest = min((len(rows) for _, rows in units(pool.runs)), default=0)
     if 0 < fewest < MIN_LAUNCHES:
@@ -77,43 +79,54 @@ def warnings(pool: Pool) -> list[str]:
     return found
 
 
-def _finding(pool: Pool, problem: str, compared: list[Comparison], reached: list[Reaching]) -> Finding:
-    runs = pool.runs[pool.runs["problem"] == problem]
-    most = int(runs["workers"].max())
-    here = [row for row in reached if row.problem == problem and row.workers == most]
-    mine = [row for row in compared if row.problem == problem and row.workers == most]
+def _finding(contest: Contest, compared: list[Comparison], reached: list[Reaching]) -> Finding:
+    launches = contest.launches
+    finished = launches[launches["status"] == "ok"]
+    most = int((launches if finished.empty else finished)["workers"].max())
+    series = set(launches.loc[launches["workers"] == most, "series"])
+    here = [row for row in reached if row.aim == contest.aim and row.workers == most and row.series in series]
+    mine = [row for row in compared if row.contest == contest.name and row.workers == most]
     details = [
         *_missed(here),
-        *(_against_baseline(runs, row) for row in _by_ratio(mine)),
-        *_against_serial(runs, most),
+        *_broken_beyond(launches, most),
+        *_paying(launches, most),
+        *(_against_baseline(launches, row) for row in _by_ratio(mine)),
+        *_apart(contest),
     ]
-    return Finding(problem=problem, headline=_headline(runs, problem, most, here), details=tuple(details))
+    return Finding(headline=_headline(contest, most, here), details=tuple(details))
 
 
-def _headline(runs: pd.DataFrame, problem: str, workers: int, here: list[Reaching]) -> str:
-    place = f"{problem}, {count(workers, 'worker')}"
+def _headline(contest: Contest, workers: int, here: list[Reaching]) -> str:
+    said = f"{contest.name}, {count(workers, 'worker')}: {_soonest(contest.launches, here)}"
+    unfinished = sum(row.num_unfinished for row in here)
+    if unfinished:
+        said += f" {unfinished} of {count(sum(row.num_launches for row in here), 'launch', 'launches')} did not finish."
+    return said
+
+
+def _soonest(launches: pd.DataFrame, here: list[Reaching]) -> str:
     always = sorted((row for row in here if row.time_s is not None), key=lambda row: _time(row))
     if not always:
-        return f"{place}: no strategy reached {percent(here[0].target)} in all of its runs."
+        return f"no strategy reached {percent(here[0].target)} in all of its launches."
     best = always[0]
     said = f"{best.series} reaches {percent(best.target)} after {_with_unit(best)}"
+    if len(here) == 1:
+        return f"{said}."
     if len(always) == 1:
-        return (
-            f"{place}: {said}; no other strategy reached it in all of its runs."
-            if len(here) > 1
-            else f"{place}: {said}."
-        )
-    close = [other.series for other in always[1:] if not _is_sooner(runs, best, other)]
+        return f"{said}; no other strategy reached it in all of its launches."
+    close = [other.series for other in always[1:] if not _is_sooner(launches, best, other)]
     if not close:
-        return f"{place}: {said}, sooner than every other strategy."
+        others = "" if len(always) == len(here) else " that reached it in all of its launches"
+        return f"{said}, sooner than every other strategy{others}."
     if len(close) == len(always) - 1:
-        return f"{place}: no strategy is shown to be the soonest; {said}, not told apart from {listed(close)}."
-    return f"{place}: {said}, among the soonest: not told apart from {listed(close)}."
+        return f"no strategy is shown to be the soonest; {said}, not told apart from {listed(close)}."
+    return f"{said}, among the soonest: not told apart from {listed(close)}."
 
 
 def _is_sooner(runs: pd.DataFrame, best: Reaching, other: Reaching) -> bool:
-    ratio = compare(_unit(runs, best.series, best.workers), _unit(runs, other.series, other.workers)).time
-    return ratio.interval is not None and ratio.interval.excludes(1.0)
+    ours, theirs = (_unit(runs, row.series, row.workers) for row in (best, other))
+    ratio = paired_ratio(ours, theirs, "time_to_target_s").interval
+    return ratio is not None and ratio.excludes(1.0)
 
 
 def _against_baseline(runs: pd.DataFrame, row: Comparison) -> str:
@@ -133,40 +146,67 @@ def _split(row: Comparison) -> str:
 
 
 def _waiting(runs: pd.DataFrame, row: Comparison) -> str:
-    shares = [_unit(runs, series, row.workers)["exposed_share"].mean() for series in (row.series, row.baseline)]
-    if any(pd.isna(share) for share in shares):
+    shares = [_unit(runs, series, row.workers)["exposed_share"] for series in (row.series, row.baseline)]
+    if any(each.isna().any() for each in shares):
         return ""
-    ours, theirs = map(percent, shares)
+    ours, theirs = (share_with_interval(mean_interval(each, within=SHARE)) for each in shares)
     return f" Its workers wait for communication {ours} of the time, those of {row.baseline} {theirs}."
 
 
-def _against_serial(runs: pd.DataFrame, most: int) -> Iterator[str]:
-    """Whether more workers pay at all: the best that always reaches the target against one serial worker."""
-    serial = runs[(runs["strategy"] == SERIAL) & (runs["workers"] == 1)]
-    if most == 1 or serial.empty or serial["series"].nunique() > 1 or not serial["reached"].all():
+def _paying(launches: pd.DataFrame, most: int) -> Iterator[str]:
+    """Whether more workers pay: against serial training, or where that did not run, each strategy's own single worker.
+
+    One sentence for those where they do, one for those where they do not and one for those where it is open.
+    """
+    if most == 1:
         return
-    for name, part in runs[(runs["workers"] == most) & runs["target"].notna()].groupby("series", sort=True):
-        ratio = compare(part, serial).time.interval
-        if ratio is None or not ratio.is_known:
+    singles = launches[launches["workers"] == 1]
+    serial = singles[singles["strategy"] == SERIAL]
+    workers = count(most, "worker")
+    no, yes, unclear = f"{workers} do not pay for", f"{workers} pay for", f"Whether {workers} pay is open for"
+    answers: dict[str, list[str]] = {no: [], yes: [], unclear: []}
+    for series, part in launches[launches["workers"] == most].groupby("series", sort=True):
+        single = likest(part, serial) if len(serial) else singles[singles["anywhere"] == part["anywhere"].iloc[0]]
+        ratio = paired_ratio(part, single, "time_to_target_s")
+        if ratio.interval is None or not ratio.interval.is_known:
             continue
-        said = f"{number(ratio.estimate)} × [{number(ratio.low)}, {number(ratio.high)}] the time of one serial worker"
-        if not ratio.excludes(1.0):
-            yield f"Whether {name} on {most} workers pays is open: {said}."
-        elif ratio.estimate < 1:
-            yield f"{name} on {most} workers pays: {said}."
-        else:
-            yield f"{name} on {most} workers does not pay: {said}."
+        answer = unclear if not ratio.interval.excludes(1.0) else yes if ratio.interval.estimate < 1 else no
+        answers[answer].append(f"{series} ({times(ratio)})")
+    whose = "one serial worker" if len(serial) else "its own single worker"
+    for answer, names in answers.items():
+        if names:
+            yield f"{answer} {listed(names)}: time to target over that of {whose}."
 
 
 def _missed(here: list[Reaching]) -> Iterator[str]:
     for row in here:
-        if row.time_s is None:
-            share = row.share_reached
-            yield (
-                f"{row.series} reached {percent(row.target)} in {round(share.estimate * share.n)} of {share.n} runs "
-                f"(Wilson interval {percent(share.low, 0)} to {percent(share.high, 0)}); its restricted mean "
-                f"time is {with_interval(row.restricted_s)} s of at most {number(row.horizon_s)} s."
-            )
+        if row.time_s is not None:
+            continue
+        share = row.share_reached
+        broken = f", {row.num_unfinished} of which did not finish" if row.num_unfinished else ""
+        said = (
+            f"{row.series} reached {percent(row.target)} in {round(share.estimate * share.n)} of "
+            f"{count(share.n, 'launch', 'launches')}{broken} "
+            f"(Wilson interval {percent(share.low, 0)} to {percent(share.high, 0)})"
+        )
+        if math.isfinite(row.horizon_s):
+            said += f"; its restricted mean time is {with_interval(row.restricted_s)} s of at most "
+            said += f"{number(row.horizon_s)} s"
+        yield f"{said}."
+
+
+def _broken_beyond(launches: pd.DataFrame, most: int) -> Iterator[str]:
+    beyond = int((launches["workers"] > most).sum())
+    if beyond:
+        yield f"With more workers none of {count(beyond, 'launch', 'launches')} finished."
+
+
+def _apart(contest: Contest) -> Iterator[str]:
+    if contest.other_kinds:
+        yield (
+            f"Not compared with strategies whose workers are {listed(list(contest.other_kinds))}: "
+            "threads and processes share memory and cores in different ways."
+        )
 
 
 def _baseline(rows: pd.DataFrame) -> str | None:

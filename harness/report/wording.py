@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
-from harness.analysis.intervals import Interval
+from harness.analysis.intervals import CONFIDENCE, TOO_FEW, Interval
 from harness.analysis.targets import Ratio
 
 
@@ -31,6 +32,12 @@ def with_interval(interval: Interval) -> str:
     return f"{number(interval.estimate)} [{number(interval.low)}, {number(interval.high)}]"
 
 
+def share_with_interval(interval: Interval) -> str:
+    """`10.7 % [5 %, 16.4 %]`, or the bare estimate where there is no interval."""
+    bounds = f" [{percent(interval.low)}, {percent(interval.high)}]" if interval.is_known else ""
+    return f"{percent(interval.estimate)}{bounds}"
+
+
 def times(ratio: Ratio) -> str:
     """`0.62 × [0.55, 0.70]`."""
     interval = ratio.interval
@@ -39,6 +46,12 @@ def times(ratio: Ratio) -> str:
     if not interval.is_known:
         return f"{number(interval.estimate)}\u00a0×"
     return f"{number(interval.estimate)}\u00a0× [{number(interval.low)}, {number(interval.high)}]"
+
+
+def interval_by(methods: Iterable[str]) -> str:
+    """`95 % interval (t)`: the level and how intervals were made, by Interval.method."""
+    used = sorted(set(methods) - {TOO_FEW})
+    return f"{percent(CONFIDENCE)} interval{f' ({listed(used)})' if used else ''}"
 
 
 def count(n: int, noun: str, plural: str | None = None) -> str:

@@ -65,3 +65,9 @@ def test_cautions_name_what_spoils_a_timing(tmp_path):
     assert "2 commits" in said
     assert "1 of 3 runs ended with a load average" in said
     assert "1 runs asked for more threads" in said
+
+
+def test_a_failure_that_ran_well_another_time_is_told_and_does_not_count(tmp_path):
+    (pool,) = pools(load(folder_of([failed(), record(), failed({"seed": 1})], tmp_path)))
+    assert list(pool.launches["status"]) == ["ok", "failed"]
+    assert len(pool.failed) == 2

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+import inspect
 import io
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from harness.analysis import export, load, load_all
 from harness.analysis.columns import FRAMES
-from harness.analysis.loading import CACHE_FOLDER, FRAME_NAMES, build
-from harness.record import ResultsError
+from harness.analysis.loading import CACHE_FOLDER, FRAME_NAMES, build, sources
+from harness.cell import Cell
+from harness.injection import Injection
+from harness.protocols import StrategyOptions
+from harness.record import Record, ResultsError
+from harness.registry import STRATEGIES
+from harness.traffic import allreduce_bytes
 from tests.analysis.handmade import failed, folder_of, record
 
 
@@ -60,6 +67,21 @@ def test_load_sees_a_new_record(folder):
     assert len(load(folder)) == 4
     folder_of([record({"seed": 7})], folder)
     assert len(load(folder)) == 5
+
+
+@pytest.mark.parametrize(
+    "decisive",
+    [
+        *(strategy.Options for strategy in STRATEGIES.values()),
+        StrategyOptions,
+        Cell,
+        Record,
+        Injection,
+        allreduce_bytes,
+    ],
+)
+def test_copy_is_of_the_code_that_decides_what_stands_in_it(decisive):
+    assert Path(inspect.getfile(decisive)) in sources()
 
 
 def test_load_survives_a_damaged_copy(folder):

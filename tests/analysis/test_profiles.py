@@ -5,7 +5,7 @@ import pandas as pd
 from harness.analysis import load
 from harness.analysis.comparable import pools
 from harness.analysis.profiles import pareto_front, performance_profile
-from tests.analysis.handmade import curve, folder_of, reached_after, record
+from tests.analysis.handmade import curve, failed, folder_of, reached_after, record
 
 
 def test_profile_counts_problems_within_each_factor(tmp_path):
@@ -16,7 +16,7 @@ def test_profile_counts_problems_within_each_factor(tmp_path):
         for (workload, strategy), time_s in times.items()
     ]
     (pool,) = pools(load(folder_of(records, tmp_path)))
-    profile = performance_profile(pool.runs).set_index(["series", "factor"])["share"]
+    profile = performance_profile(pool.launches).set_index(["series", "factor"])["share"]
     assert profile["hogwild"].to_dict() == {1.0: 0.5, 2.0: 1.0, 3.0: 1.0}
     assert profile["allreduce"].to_dict() == {1.0: 0.5, 2.0: 0.5, 3.0: 1.0}
 
@@ -27,13 +27,23 @@ def test_profile_never_reaches_a_problem_that_was_not_solved(tmp_path):
         record({"strategy": "allreduce", "workers": 2}),
     ]
     (pool,) = pools(load(folder_of(records, tmp_path)))
-    profile = performance_profile(pool.runs)
+    profile = performance_profile(pool.launches)
     assert profile[profile["series"] == "hogwild"]["share"].max() == 0.0
     assert profile[profile["series"] == "allreduce"]["share"].max() == 1.0
 
 
+def test_profile_counts_a_launch_that_failed_as_never(tmp_path):
+    broken = [failed({"strategy": "hogwild", "workers": 2, "seed": seed}) for seed in (1, 2)]
+    records = [record({"strategy": "hogwild", "workers": 2}), *broken, record({"strategy": "allreduce", "workers": 2})]
+    (pool,) = pools(load(folder_of(records, tmp_path)))
+    profile = performance_profile(pool.launches)
+    assert profile[profile["series"] == "hogwild"]["share"].max() == 0.0
+
+
 def test_profile_without_targets_is_empty():
-    runs = pd.DataFrame({"problem": ["a"], "series": ["s"], "workers": [1], "target": [float("nan")]})
+    runs = pd.DataFrame(
+        {"problem": ["a"], "series": ["s"], "aim": ["a"], "workers": [1], "target": [float("nan")], "evaluations": [20]}
+    )
     assert performance_profile(runs).empty
 
 

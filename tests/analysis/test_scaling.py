@@ -57,6 +57,18 @@ def test_efficiency_over_cores_is_against_one_core_whatever_its_division(tmp_pat
     assert by_workers == pytest.approx({"allreduce threads=1": 0.8, "allreduce threads=2": 0.8})
 
 
+def test_efficiency_across_hosts_is_against_the_single_worker_on_one(tmp_path):
+    # A worker alone: 100 samples/s; two on a host 160; four on two hosts 200.
+    cells = {(1, 1): 1.0, (2, 1): 1.25, (4, 2): 2.0}
+    runs = [run(workers, seconds, hosts=hosts) for (workers, hosts), seconds in cells.items()]
+    for per in ("workers", "cores"):
+        rows = {(row.series, row.workers): row for row in found(tmp_path / per, *runs, per=per)}
+        assert {key: row.interval.estimate for key, row in rows.items()} == pytest.approx(
+            {("allreduce hosts=1", 2): 0.8, ("allreduce hosts=2", 4): 0.5}
+        )
+        assert {row.baseline for row in rows.values()} == {"allreduce hosts=1"}
+
+
 def test_efficiency_over_gpus_is_of_runs_on_gpus(tmp_path):
     gpus = [run(workers, seconds, device="gpu") for workers, seconds in ((1, 0.1), (4, 0.125))]
     (row,) = found(tmp_path, *gpus, run(1, 1.0), run(2, 1.0), per="num_gpus")

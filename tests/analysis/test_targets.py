@@ -7,12 +7,12 @@ import pytest
 from harness.analysis import load
 from harness.analysis.comparable import pools
 from harness.analysis.targets import compare, horizon_s, paired_ratio, reaching
-from tests.analysis.handmade import comparison, curve, folder_of, reached_after, record
+from tests.analysis.handmade import comparison, curve, failed, folder_of, reached_after, record
 
 
 def pool_of(tmp_path, records):
     (pool,) = pools(load(folder_of(records, tmp_path)))
-    return pool.runs
+    return pool.launches
 
 
 def series(runs, name):
@@ -60,7 +60,7 @@ def test_time_splits_into_seconds_per_sample_and_samples(tmp_path):
         record({"strategy": "hogwild", "workers": 2, "seed": s}, curve=reached_after(3.0, samples=1500)) for s in (0, 1)
     ]
     runs = pool_of(tmp_path, [*comparison({"allreduce": (4.0, 4.0)}), *fast])
-    found = compare(series(runs, "hogwild"), series(runs, "allreduce"))
+    found = compare(series(runs, "hogwild"), series(runs, "allreduce"), contest="cnn on digits")
     assert found.time.interval.estimate == pytest.approx(0.75)
     assert found.seconds_per_sample.interval.estimate == pytest.approx(0.5)  # 3 s / 1500 against 4 s / 1000
     assert found.samples.interval.estimate == pytest.approx(1.5)
@@ -77,6 +77,26 @@ def test_restricted_mean_counts_a_missed_run_up_to_the_horizon(tmp_path):
     assert found["hogwild"].time_s is None
     assert found["hogwild"].share_reached.estimate == 0.5
     assert found["allreduce"].time_s.estimate == pytest.approx(6.0)  # √(4·9)
+
+
+@pytest.mark.parametrize("status", ["timeout", "failed"])
+def test_launch_that_did_not_finish_counts_as_never_reaching(tmp_path, status):
+    # Over 1 s, where hogwild's last good run ended, two launches of three count in full.
+    broken = [failed({"strategy": "hogwild", "workers": 2, "seed": s}, status=status) for s in (1, 2)]
+    (row,) = reaching(pool_of(tmp_path, [*comparison({"hogwild": (1.0,)}), *broken]))
+    assert (row.num_launches, row.num_unfinished) == (3, 2)
+    assert (row.share_reached.estimate, row.share_reached.n) == (pytest.approx(1 / 3), 3)
+    assert row.time_s is None
+    assert (row.restricted_s.estimate, row.horizon_s) == (1.0, 1.0)
+
+
+def test_launch_that_broke_after_the_target_did_not_reach_it(tmp_path):
+    (row,) = reaching(pool_of(tmp_path, [failed(curve=reached_after(2.0))]))
+    assert row.share_reached.estimate == 0.0
+
+
+def test_runs_without_evaluations_look_for_no_target(tmp_path):
+    assert reaching(pool_of(tmp_path, [record({"evaluations": 0}, curve=[])])) == []
 
 
 def test_reaching_says_how_fine_the_evaluations_are(tmp_path):

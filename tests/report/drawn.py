@@ -18,7 +18,7 @@ from tests.analysis.handmade import folder_of
 def material_of(tmp_path: Path, runs: Sequence[Record]) -> Material:
     results = load_all(folder_of(runs, tmp_path))
     (pool,) = pools(results.runs)
-    return material(results, pool, [], looks(pool.runs), "")
+    return material(results, pool, [], looks(pool.launches), "")
 
 
 def drawn(figure: Callable[[Material], Figure], given: Material) -> pd.DataFrame:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from harness.report.costs import gpu_memory
+from harness.report.costs import gpu_memory, memory
+from harness.report.style import themed
 from harness.report.tables import summary_table
 from tests.analysis.handmade import record, worker
 from tests.report.drawn import drawn, material_of
 
-GPU_COLUMN = "peak GPU memory (MiB)"
+GPU_COLUMN = "sum of peak GPU memory (MiB)"
 
 
 def on_gpus(seed, mib):
@@ -31,3 +32,36 @@ def test_gpu_memory_is_not_spoken_of_on_a_cpu(tmp_path):
     table = summary_table(given.pool, "")
     assert GPU_COLUMN not in table.header
     assert len(table.header) == len(table.rows[0])
+
+
+def telling(seed, *pss_mib):
+    """A run of two workers with peaks of 100 MiB each; pss_mib: of each worker, None where it does not tell."""
+    parts = [
+        worker(rank, pss_bytes=None if mib is None else mib * 2**20) for rank, mib in enumerate(pss_mib or (None, None))
+    ]
+    return record({"strategy": "allreduce", "workers": 2, "seed": seed}, workers=parts)
+
+
+def caption(figure, given):
+    with themed():
+        return figure(given).caption.replace("\u00a0", " ")
+
+
+def test_memory_leaves_out_runs_that_do_not_tell_it(tmp_path):
+    given = material_of(tmp_path, [telling(0, 20, 30), telling(1, 80, 120), telling(2, 20, None)])
+    data = drawn(memory, given)
+    assert (data["estimate"].tolist(), data["n"].tolist()) == (pytest.approx([100.0]), [2])  # √(50 · 200)
+    assert "1 of 3 runs without PSS are left out." in caption(memory, given)
+
+
+def test_memory_is_resident_where_no_run_tells_the_proportional(tmp_path):
+    given = material_of(tmp_path, [telling(0), telling(1)])
+    assert drawn(memory, given)["estimate"].tolist() == pytest.approx([200.0])
+    assert "(RSS)" in caption(memory, given)
+
+
+def test_memory_draws_the_frames_numbers(tmp_path):
+    given = material_of(tmp_path, [telling(seed, 20, mib) for seed, mib in enumerate((20, 30, 80))])
+    expected = (given.pool.runs["pss_bytes"] / 2**20).prod() ** (1 / 3)
+    assert drawn(memory, given)["estimate"].tolist() == pytest.approx([expected])
+    assert expected == pytest.approx((40 * 50 * 100) ** (1 / 3))

@@ -8,6 +8,8 @@ import pytest
 
 from harness.report.costs import consensus, staleness, where_time_goes
 from harness.report.outcomes import accuracy_over, time_against_accuracy
+from harness.report.style import themed
+from harness.report.tables import summary_table
 from tests.analysis.handmade import curve, record, window, worker
 from tests.report.drawn import drawn, material_of
 
@@ -84,3 +86,23 @@ def test_drift_has_an_interval_that_ends_at_0(tmp_path):
     (row,) = drawn(consensus, material_of(tmp_path, runs)).to_dict("records")
     assert (row["low"], row["consensus_distance"]) == pytest.approx((0.0, 2.0))
     assert row["high"] == pytest.approx(2.0 + T_OF_3, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("num_launches", "words"),
+    [
+        (2, "its 95 % interval from"),
+        (3, "its 95 % interval (t) from"),
+        (34, "its 95 % interval (BCa bootstrap and t) from"),  # t: all are equal at the first evaluation
+    ],
+)
+def test_caption_says_how_intervals_were_made(tmp_path, num_launches, words):
+    given = of_accuracies(tmp_path, *(0.9 + launch / 1000 for launch in range(num_launches)))
+    with themed():
+        assert words in accuracy_over_time(given).caption.replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize("method", ["t", "BCa bootstrap"])
+def test_table_says_how_intervals_were_made(tmp_path, method):
+    given = of_accuracies(tmp_path, *(0.9 + launch / 1000 for launch in range(3 if method == "t" else 34)))
+    assert f"({method}" in summary_table(given.pool, "").caption

@@ -11,7 +11,7 @@ from harness.analysis import load_all
 from harness.parity_record import PARITY_FILE, Difference, append_parity
 from harness.record import ResultsError
 from harness.report import write_report
-from tests.analysis.handmade import MACHINE, comparison, failed, folder_of, parity_record, reached_after, record
+from tests.analysis.handmade import MACHINE, comparison, failed, folder_of, parity_record, reached_after, record, worker
 from tests.report import browser
 
 HOSTILE = (
@@ -31,7 +31,7 @@ def records():
     single = comparison(
         {name: [time_s * 1.5 for time_s in TIMES[name]] for name in ("allreduce", "hogwild")}, workers=1
     )
-    return [*comparison(TIMES), *single, failed({"strategy": "allreduce", "workers": 2, "seed": 3})]
+    return [*comparison(TIMES), *single, failed({"strategy": "local-sgd", "workers": 2, "seed": 3})]
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +122,32 @@ def test_many_long_names_neither_collide_nor_stick_out(tmp_path):
 
 
 @pytest.mark.needs_chromium
+@pytest.mark.parametrize("width", [390, 1400])
+def test_figures_over_problems_and_of_gpus_neither_collide_nor_stick_out(tmp_path, width):
+    runs = [
+        record(
+            {"workload": workload, "strategy": strategy, "workers": 2, "device": "gpu", "seed": seed},
+            curve=reached_after(time_s + seed / 10),
+            workers=[worker(rank, gpu_memory_bytes=(300 + seed) * 2**20) for rank in range(2)],
+        )
+        for workload in ("fnn", "cnn")
+        for strategy, time_s in (("allreduce", 4.0), ("delayed-averaging", 2.0), ("local-sgd", 1.0))
+        for seed in range(3)
+    ]
+    report = write_report([folder_of(runs, tmp_path / "gpus")], tmp_path / "out")
+    figures = {path.stem for path in (report.parent / "figures").glob("*.svg")}
+    assert {"performance-profile", "gpu-memory-cnn-on-digits", "gpu-memory-fnn-on-digits"} <= figures
+    with browser.browsing(width=width, height=900) as page:
+        page.open(report)
+        seen = page.run(LOOK)
+        assert len(seen["figures"]) == len(figures)
+        assert seen["overflow"] <= 0
+        assert seen["outside"] == []
+        assert seen["over"] == []
+        assert page.console() == []
+
+
+@pytest.mark.needs_chromium
 def test_page_asks_for_nothing_but_itself(report):
     with browser.browsing(width=1400, height=900) as page:
         page.open(report / "index.html")
@@ -141,9 +167,10 @@ def test_table_sorts_by_the_column_that_is_clicked(report):
             f"return [...document.querySelectorAll('#summary tbody tr')].map(row => row.cells[{column}].dataset.sort)"
         )
         click = f"document.querySelectorAll('#summary th button')[{column}].click();"
-        ascending = [float(value) for value in page.run(f"{click} {cells}")]
-        assert ascending == sorted(ascending)
-        assert [float(value) for value in page.run(f"{click} {cells}")] == sorted(ascending, reverse=True)
+        *ascending, missing = page.run(f"{click} {cells}")
+        assert missing == ""  # of the strategy that never finished: last in either order
+        assert ascending == sorted(ascending, key=float)
+        assert page.run(f"{click} {cells}") == [*reversed(ascending), ""]
 
 
 @pytest.mark.needs_chromium

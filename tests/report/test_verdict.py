@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import pytest
+
 from harness.analysis import load
 from harness.analysis.comparable import pools
 from harness.report.verdict import comparisons, findings, warnings
-from tests.analysis.handmade import comparison, curve, folder_of, record
+from tests.analysis.handmade import comparison, curve, failed, folder_of, reached_after, record, window, worker
+
+
+def verdicts(tmp_path, records):
+    """Headline and sentences of each contest."""
+    (pool,) = pools(load(folder_of(records, tmp_path)))
+    said = [(finding.headline, *finding.details) for finding in findings(pool, comparisons(pool))]
+    return [[sentence.replace("\u00a0", " ") for sentence in each] for each in said], pool
 
 
 def verdict(tmp_path, records):
-    (pool,) = pools(load(folder_of(records, tmp_path)))
-    (finding,) = findings(pool, comparisons(pool))
-    return finding.headline.replace("\u00a0", " "), [said.replace("\u00a0", " ") for said in finding.details], pool
+    ((headline, *details),), pool = verdicts(tmp_path, records)
+    return headline, details, pool
 
 
 def test_verdict_names_the_soonest_where_intervals_exclude_the_rest(tmp_path):
@@ -44,8 +52,8 @@ def test_verdict_counts_runs_that_missed_the_target(tmp_path):
         tmp_path, [*comparison({"allreduce": (4.0, 4.1, 4.2), "hogwild": (1.0, 1.0)}), missed]
     )
     assert "allreduce reaches 98 % after 4.10 s" in headline
-    assert "no other strategy reached it in all of its runs" in headline
-    assert details[0].startswith("hogwild reached 98 % in 2 of 3 runs (Wilson interval 21 % to 94 %)")
+    assert "no other strategy reached it in all of its launches" in headline
+    assert details[0].startswith("hogwild reached 98 % in 2 of 3 launches (Wilson interval 21 % to 94 %)")
     assert "of at most 5.00 s" in details[0]
     assert details[1].endswith("no ratio, since 1 of its 3 runs and 0 of the baseline's 3 have no value.")
 
@@ -55,10 +63,175 @@ def test_verdict_says_whether_workers_pay(tmp_path):
         tmp_path,
         comparison({"serial": (4.0, 4.1, 4.2), "allreduce": (8.0, 8.2, 8.4), "hogwild": (2.0, 2.05, 2.1)}),
     )
-    assert "hogwild on 2 workers pays: 0.500 × [0.500, 0.500] the time of one serial worker." in details
-    assert "allreduce on 2 workers does not pay: 2.00 × [2.00, 2.00] the time of one serial worker." in details
+    assert details[:2] == [
+        "2 workers do not pay for allreduce (2.00 × [2.00, 2.00]): time to target over that of one serial worker.",
+        "2 workers pay for hogwild (0.500 × [0.500, 0.500]): time to target over that of one serial worker.",
+    ]
+
+
+def test_verdict_without_serial_is_against_the_strategys_own_single_worker(tmp_path):
+    several = comparison({"allreduce": (4.0, 4.1, 4.2), "hogwild": (1.0, 1.025, 1.05), "local-sgd": (1.0, 2.0, 4.0)})
+    single = comparison(dict.fromkeys(("allreduce", "hogwild", "local-sgd"), (2.0, 2.05, 2.1)), workers=1)
+    _, details, _ = verdict(tmp_path, [*several, *single])
+    assert details[:2] == [
+        "2 workers do not pay for allreduce (2.00 × [2.00, 2.00]): time to target over that of its own single worker.",
+        "2 workers pay for hogwild (0.500 × [0.500, 0.500]): time to target over that of its own single worker.",
+    ]
+    assert details[2].startswith("Whether 2 workers pay is open for local-sgd (0.976 × [0.")
+
+
+def test_verdict_over_hosts_is_against_the_single_worker_on_one(tmp_path):
+    def runs(workers, hosts, *times):
+        return [
+            record(
+                {"strategy": "allreduce", "workers": workers, "hosts": hosts, "seed": seed}, curve=reached_after(time_s)
+            )
+            for seed, time_s in enumerate(times)
+        ]
+
+    _, details, _ = verdict(tmp_path, [*runs(1, 1, 2.0, 2.1, 2.2), *runs(4, 2, 4.0, 4.2, 4.4)])
+    assert details == [
+        "4 workers do not pay for allreduce hosts=2 (2.00 × [2.00, 2.00]): time to target over that of its own single "
+        "worker."
+    ]
+
+
+def test_verdict_gives_an_interval_with_each_share_of_waiting(tmp_path):
+    # Exposed for 0.1, 0.2 and 0.3 s of each second, and for 0.2 s: 20 %, with an interval cut off at 0 and with none.
+    def waiting(strategy, time_s, seed, exposed_s):
+        parts = [worker(rank, windows=[window(k, exposed_s=exposed_s) for k in range(10)]) for rank in range(2)]
+        cell = {"strategy": strategy, "workers": 2, "seed": seed}
+        return record(cell, curve=reached_after(time_s), workers=parts)
+
+    runs = [waiting("hogwild", 1.0, seed, exposed_s) for seed, exposed_s in enumerate((0.1, 0.2, 0.3))]
+    _, details, _ = verdict(tmp_path, [*runs, *(waiting("allreduce", 2.0, seed, 0.2) for seed in range(3))])
+    assert details[0].endswith(
+        " Its workers wait for communication 20 % [0 %, 44.8 %] of the time, those of allreduce 20 % [20 %, 20 %]."
+    )
 
 
 def test_verdict_without_any_success_says_so(tmp_path):
     headline, _, _ = verdict(tmp_path, [record(curve=curve((0.5,)))])
-    assert headline == "cnn on digits, 1 worker: no strategy reached 98 % in all of its runs."
+    assert headline == "cnn on digits, 1 worker: no strategy reached 98 % in all of its launches."
+
+
+@pytest.mark.parametrize("status", ["timeout", "failed"])
+def test_verdict_does_not_crown_who_mostly_fails(tmp_path, status):
+    broken = [failed({"strategy": "hogwild", "workers": 2, "seed": seed}, status=status) for seed in range(3, 9)]
+    times = {"allreduce": [4.0 + seed / 10 for seed in range(9)], "hogwild": (1.0, 1.1, 1.2)}
+    headline, details, _ = verdict(tmp_path, [*comparison(times), *broken])
+    assert headline.startswith("cnn on digits, 2 workers: allreduce reaches 98 % after ")
+    assert headline.endswith("no other strategy reached it in all of its launches. 6 of 18 launches did not finish.")
+    assert details[0].startswith("hogwild reached 98 % in 3 of 9 launches, 6 of which did not finish (Wilson interval ")
+    assert details[1].endswith("no ratio, since 6 of its 9 runs and 0 of the baseline's 9 have no value.")
+
+
+def test_verdict_is_no_claim_about_who_missed_the_target(tmp_path):
+    times = {"allreduce": (4.0, 4.1, 4.2), "local-sgd": (2.0, 2.05, 2.1), "hogwild": (1.0, 1.0)}
+    broken = failed({"strategy": "hogwild", "workers": 2, "seed": 2})
+    headline, _, _ = verdict(tmp_path, [*comparison(times), broken])
+    assert "sooner than every other strategy that reached it in all of its launches." in headline
+
+
+def test_verdict_of_failures_alone_says_how_many(tmp_path):
+    headline, details, _ = verdict(tmp_path, [failed({"seed": seed}) for seed in range(3)])
+    assert headline == (
+        "cnn on digits, 1 worker: no strategy reached 98 % in all of its launches. 3 of 3 launches did not finish."
+    )
+    assert details == [
+        "serial reached 98 % in 0 of 3 launches, 3 of which did not finish (Wilson interval 0 % to 56 %)."
+    ]
+
+
+def test_verdict_is_on_the_most_workers_that_finished(tmp_path):
+    broken = [failed({"strategy": "hogwild", "workers": 4, "seed": seed}) for seed in range(3)]
+    headline, details, _ = verdict(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), *broken])
+    assert headline.startswith("cnn on digits, 2 workers: hogwild reaches 98 % after ")
+    assert "With more workers none of 3 launches finished." in details
+
+
+def test_verdict_passes_over_runs_without_a_target(tmp_path):
+    without = record({"strategy": "hogwild", "workers": 4, "target": None})
+    headline, _, _ = verdict(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), without])
+    assert headline.startswith("cnn on digits to 98 %, 2 workers: hogwild target=0.98 reaches")
+
+
+def test_verdict_passes_over_runs_without_evaluations(tmp_path):
+    blind = record({"strategy": "allreduce", "workers": 4, "evaluations": 0}, curve=[])
+    headline, _, _ = verdict(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), blind])
+    assert headline.startswith("cnn on digits, 2 workers: hogwild")
+
+
+def in_tensorflow(times, *, launcher="processes", **cell):
+    """A run a seed, as comparison() makes them."""
+    return [
+        record(
+            {"strategy": strategy, "workers": 2, "framework": "tensorflow", "seed": seed, **cell},
+            curve=reached_after(time_s),
+            launcher=launcher,
+        )
+        for strategy, each in times.items()
+        for seed, time_s in enumerate(each)
+    ]
+
+
+def test_verdict_keeps_frameworks_apart(tmp_path):
+    (tensorflow, torch), _ = verdicts(
+        tmp_path,
+        [
+            *comparison({"allreduce": (4.0, 4.1, 4.2), "delayed-averaging": (2.0, 2.05, 2.1)}),
+            *in_tensorflow({"allreduce": (8.0, 8.2, 8.4), "delayed-averaging": (4.0, 4.1, 4.2)}),
+        ],
+    )
+    assert torch[0].startswith("cnn on digits, torch, 2 workers: delayed-averaging torch reaches 98 % after 2.05 s")
+    assert torch[0].endswith("sooner than every other strategy.")
+    assert tensorflow[0].startswith("cnn on digits, tensorflow, 2 workers: delayed-averaging tensorflow reaches 98 %")
+    assert tensorflow[1].startswith(
+        "delayed-averaging tensorflow takes 0.500 × [0.500, 0.500] the time of allreduce tensorflow (3 seeds)"
+    )
+
+
+def test_verdict_measures_each_framework_against_its_own_serial(tmp_path):
+    (tensorflow, torch), _ = verdicts(
+        tmp_path,
+        [
+            *comparison({"serial": (4.0, 4.1, 4.2), "allreduce": (2.0, 2.05, 2.1)}),
+            *in_tensorflow({"serial": (2.0, 2.05, 2.1)}, workers=1),
+            *in_tensorflow({"allreduce": (4.0, 4.1, 4.2)}),
+        ],
+    )
+    assert torch[1:] == [
+        "2 workers pay for allreduce torch (0.500 × [0.500, 0.500]): time to target over that of one serial worker."
+    ]
+    assert tensorflow[1:] == [
+        "2 workers do not pay for allreduce tensorflow (2.00 × [2.00, 2.00]): time to target over that of one serial "
+        "worker."
+    ]
+
+
+def test_verdict_does_not_compare_threads_with_processes_and_says_why(tmp_path):
+    (processes, threads), _ = verdicts(
+        tmp_path,
+        [
+            *in_tensorflow({"allreduce": (4.0, 4.1, 4.2)}),
+            *in_tensorflow({"hogwild": (2.0, 2.05, 2.1)}, launcher="threads"),
+        ],
+    )
+    assert processes[0].startswith("cnn on digits, processes, 2 workers: allreduce processes reaches 98 % after 4.10 s")
+    assert threads[0].startswith("cnn on digits, threads, 2 workers: hogwild threads reaches 98 % after 2.05 s")
+    assert threads[1:] == [
+        "Not compared with strategies whose workers are processes: threads and processes share memory and cores in "
+        "different ways."
+    ]
+    assert not any("the time of" in sentence for sentence in [*processes, *threads])
+
+
+def test_verdict_does_not_compare_times_to_different_targets(tmp_path):
+    low = [
+        record({"strategy": "hogwild", "workers": 2, "seed": seed, "target": 0.8}, curve=reached_after(2.0 + seed / 10))
+        for seed in range(3)
+    ]
+    (to_80, to_98), _ = verdicts(tmp_path, [*comparison({"allreduce": (4.0, 4.1, 4.2)}), *low])
+    assert to_80[0].startswith("cnn on digits to 80 %, 2 workers: hogwild reaches 80 % after 1.0")
+    assert to_98[0].startswith("cnn on digits to 98 %, 2 workers: allreduce reaches 98 % after 4.10 s")
+    assert (to_80[1:], to_98[1:]) == ([], [])

@@ -1,0 +1,92 @@
+"""Figures of what comes out: one panel for each target, and the frame's numbers in each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.report.outcomes import accuracy_over, profile, speed_ups, time_to_target
+from harness.report.style import themed
+from harness.report.verdict import comparisons
+from tests.analysis.handmade import comparison, curve, reached_after, record
+from tests.report.drawn import drawn, material_of
+
+
+def accuracy_over_samples(given):
+    return accuracy_over(given, x="num_samples", unit="samples", name="accuracy-over-samples", title="")
+
+
+def panels(figure, given):
+    with themed():
+        return {panel.name: panel.data for panel in figure(given).panels}
+
+
+def compared(given):
+    return replace(given, comparisons=tuple(comparisons(given.pool)))
+
+
+@pytest.mark.parametrize(
+    ("figure", "name"), [(time_to_target, "time-to-target"), (accuracy_over_samples, "accuracy-over-samples")]
+)
+def test_figure_that_shows_a_target_has_a_panel_for_each(tmp_path, figure, name):
+    low = record({"strategy": "hogwild", "workers": 2, "target": 0.8}, curve=reached_after(2.0))
+    shown = panels(figure, material_of(tmp_path, [*comparison({"allreduce": (4.0,)}), low]))
+    assert {panel: set(data["series"]) for panel, data in shown.items()} == {
+        f"{name}-cnn-on-digits-to-80": {"hogwild"},
+        f"{name}-cnn-on-digits-to-98": {"allreduce"},
+    }
+
+
+def test_time_to_target_says_how_fine_the_evaluations_are(tmp_path):
+    with themed():
+        caption = time_to_target(material_of(tmp_path, comparison({"allreduce": (4.0,), "hogwild": (2.0,)}))).caption
+    assert "the distance of two evaluations, 1.00 to 2.00 s here;" in caption
+
+
+def test_speed_up_draws_the_ratios_of_the_frame(tmp_path):
+    times = {"allreduce": (4.0, 12.0, 36.0), "hogwild": (2.0, 3.0, 18.0)}
+    given = compared(material_of(tmp_path, comparison(times)))
+    data = drawn(speed_ups, given).set_index("series")
+    runs = given.pool.runs.pivot(index="seed", columns="series", values="time_to_target_s")
+    assert data["estimate"].to_dict() == pytest.approx(
+        {"hogwild": (runs["hogwild"] / runs["allreduce"]).prod() ** (1 / 3)}
+    )
+    assert data["estimate"]["hogwild"] == pytest.approx(2 ** (-4 / 3))
+    assert set(data["n"]) == {3}
+
+
+def test_accuracy_over_samples_draws_the_means_of_the_frame(tmp_path):
+    given = material_of(tmp_path, [record({"seed": s}, curve=curve((0.5, 0.9 + s / 100))) for s in range(3)])
+    data = drawn(accuracy_over_samples, given).set_index("num_samples")["accuracy"]
+    assert data.to_dict() == pytest.approx(given.curve.groupby("num_samples")["accuracy"].mean().to_dict())
+    assert data.to_dict() == pytest.approx({500: 0.5, 1000: 0.91})
+
+
+def over_problems(times, **cell):
+    """times: by strategy, to target on the FNN and on the CNN."""
+    return [
+        record({"workload": workload, "strategy": strategy, "workers": 2, **cell}, curve=reached_after(time_s))
+        for strategy, each in times.items()
+        for workload, time_s in zip(("fnn", "cnn"), each, strict=True)
+    ]
+
+
+def test_profile_draws_the_shares_of_the_frame(tmp_path):
+    data = drawn(profile, material_of(tmp_path, over_problems({"allreduce": (1.0, 3.0), "hogwild": (2.0, 1.0)})))
+    shares = data.set_index(["series", "factor"])["share"].unstack()
+    assert shares.loc["hogwild"].to_dict() == {1.0: 0.5, 2.0: 1.0, 3.0: 1.0}
+    assert shares.loc["allreduce"].to_dict() == {1.0: 0.5, 2.0: 0.5, 3.0: 1.0}
+
+
+def test_profile_does_not_compare_frameworks(tmp_path):
+    torch = over_problems({"allreduce": (1.0, 1.0), "delayed-averaging": (2.0, 2.0)})
+    tensorflow = over_problems({"allreduce": (8.0, 8.0), "delayed-averaging": (4.0, 4.0)}, framework="tensorflow")
+    shown = panels(profile, material_of(tmp_path, [*torch, *tensorflow]))
+    best = {
+        name: set(data.loc[(data["factor"] == 1.0) & (data["share"] == 1.0), "series"]) for name, data in shown.items()
+    }
+    assert best == {
+        "performance-profile-tensorflow-processes": {"delayed-averaging tensorflow"},
+        "performance-profile-torch-processes": {"allreduce torch"},
+    }

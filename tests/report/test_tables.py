@@ -1,0 +1,41 @@
+"""Cells of the tables: the numbers of the records, named for what they are."""
+
+from __future__ import annotations
+
+from harness.report.outcomes import time_to_target
+from harness.report.tables import summary_table
+from tests.analysis.handmade import comparison, failed
+from tests.report.drawn import drawn, material_of
+
+
+def cells(given, row=0):
+    """The shown texts of one row by column."""
+    table = summary_table(given.pool, "")
+    return dict(zip(table.header, (cell.text for cell in table.rows[row]), strict=True))
+
+
+def broken(*seeds):
+    return [failed({"strategy": "hogwild", "workers": 2, "seed": seed}, status="timeout") for seed in seeds]
+
+
+def test_summary_counts_launches_that_did_not_finish(tmp_path):
+    shown = cells(material_of(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), *broken(3, 4, 5, 6, 7, 8)]))
+    assert shown["launches"] == "9, 6 unfinished"
+    assert shown["reached target"] == "3 of 9"
+    assert shown["time to target (s)"] == shown["samples to target"] == "–"
+    assert shown["samples/s"].startswith("200")
+
+
+def test_summary_has_a_row_for_what_never_finished(tmp_path):
+    shown = cells(material_of(tmp_path, broken(0, 1)))
+    assert (shown["launches"], shown["reached target"], shown["samples/s"]) == ("2, 2 unfinished", "0 of 2", "–")
+
+
+def test_time_to_target_draws_who_never_finished_at_the_horizon(tmp_path):
+    given = material_of(tmp_path, [*comparison({"allreduce": (4.0, 5.0)}), *broken(0, 1)])
+    assert drawn(time_to_target, given).set_index("series")["estimate"]["hogwild"] == 5.0
+
+
+def test_summary_names_memory_for_what_it_is(tmp_path):
+    shown = cells(material_of(tmp_path, comparison({"hogwild": (1.0,)})))  # two workers of 100 MiB, a share of 80 each
+    assert (shown["sum of peak RSS (MiB)"], shown["PSS at the end (MiB)"]) == ("200", "160")
