@@ -85,7 +85,7 @@ def assert_ran_on_both(lab: Lab, records: list[dict[str, Any]], sent_before: lis
     for rank, host in enumerate(lab.hosts):
         recorded = sum(bytes_sent(record, rank) for record in records)
         assert recorded > 5_000_000  # 22 steps of 203 kB and 5 averages
-        assert recorded < host.bytes_sent() - sent_before[rank] < 3 * recorded
+        assert recorded < host.bytes_sent() - sent_before[rank] < 4 * recorded  # warm-up and evaluation send too
 
 
 @pytest.mark.parametrize("controller", ["gloo", "mpi"])
