@@ -21,7 +21,10 @@ class Unwatched:
 
 
 def durations_s(timeline, tensor):
-    """From the first rank's wish to the end, of each average of this tensor in order. The file has no end."""
+    """From the first rank's wish to the end, of each average of this tensor in order.
+
+    The last averages may be missing: Horovod writes the file in a thread, which drops what is still queued at the end.
+    """
     events = json.loads(timeline.read_text().rstrip().rstrip(",").removesuffix("]") + "]")
     pids = {event["pid"] for event in events if event.get("args", {}).get("name") == tensor}
     of_tensor = [event for event in events if event.get("pid") in pids and event["ph"] in "BE"]
@@ -46,8 +49,9 @@ def test_exposed_time_agrees_with_horovods_timeline(tmp_path, monkeypatch):
     num_steps = record.curve[-1].step
     found = durations_s(timeline, "allreduce.mean")
     num_before = WARMUP_STEPS + 1  # and one average by itself
-    assert len(found) == num_before + num_steps + 1 + NUM_AVERAGES_ALONE
-    told_s = sum(itertools.islice(found, num_before, num_before + num_steps))
+    num_of_run = num_before + num_steps
+    assert num_of_run <= len(found) <= num_of_run + 1 + NUM_AVERAGES_ALONE
+    told_s = sum(itertools.islice(found, num_before, num_of_run))
     exposed_s = [sum(window.exposed_s for window in part.windows) for part in record.workers]
     # For each average somebody waited from the first wish to the end; nobody waited longer but for polling.
     assert sum(exposed_s) >= told_s
