@@ -73,13 +73,14 @@ def run(
 
     loaded = _load(suite, only=only, repeats=repeats, controller=controller)
     folder = ResultsFolder(results or Path("results") / loaded.name)
-    if inside_a_launch() and not dry_run:
+    inside = inside_a_launch()
+    if inside and not dry_run:
         if hosts or hostfile or launch_args:
             _refuse("-H, --hostfile, --launch-args: not inside a launch, which has placed its workers already")
         with _interruptible():
             raise typer.Exit(run_inside(loaded, folder))
     available, arguments = _hosts(hosts, hostfile), _words(launch_args)
-    obstacle = first_obstacle(loaded.cells, None if inside_a_launch() else available)
+    obstacle = first_obstacle(loaded.cells, None if inside else available)
     if obstacle:
         _refuse(f"{suite}: {obstacle}")
     if dry_run:

@@ -138,12 +138,12 @@ def _lead(
         run_worker(cell.model_dump_json(), connection, cores)
         _meet(hvd)
     except BaseException as error:
+        timer.cancel()
         # Of a rank that fails, the launcher ends the others with a signal; of an interruption nothing is recorded.
         if isinstance(error, Exception) or any(run_dir.glob(f"{ERROR_PREFIX}*")):
             record(EXIT_FAILED)
         raise
-    finally:
-        timer.cancel()
+    timer.cancel()
     return record(0)
 
 

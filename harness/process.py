@@ -19,11 +19,11 @@ def prepare(*, num_threads: int | None = None) -> None:
             os.environ[name] = str(num_threads)
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
-    if not _chosen_by_user():
-        keep_freed_memory()
+    if not settings():
+        _keep_freed_memory()
 
 
-def keep_freed_memory() -> None:
+def _keep_freed_memory() -> None:
     """Tells glibc's malloc not to hand freed memory back to the system; without glibc nothing happens.
 
     By default it returns large blocks at once, and at its next use every one is faulted in again, page by page: 200 to
@@ -38,11 +38,7 @@ def keep_freed_memory() -> None:
 
 def settings() -> dict[str, str]:
     """For the record: the malloc variables that a user set, which hold; empty where the harness chose."""
-    return {name: os.environ[name] for name in _chosen_by_user()}
-
-
-def _chosen_by_user() -> list[str]:
-    return [name for name in _MALLOC_VARIABLES if name in os.environ]
+    return {name: os.environ[name] for name in _MALLOC_VARIABLES if name in os.environ}
 
 
 def pin(local_rank: int, local_size: int, num_threads: int) -> list[int] | None:

@@ -151,13 +151,8 @@ class ResultsFolder:
 
     def make(self) -> None:
         """The folder, where it is not there yet. Raises ResultsError."""
-        self._make(self.path)
-
-    def _make(self, folder: Path) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ResultsError(f"{folder}: {error.strerror}; --results takes a folder that can be written") from None
+        with _writing_to(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
 
     def load(self) -> list[Record]:
         """All records, oldest first. Raises ResultsError for a file that is not one."""
@@ -188,11 +183,9 @@ class ResultsFolder:
     def claim(self, key: str) -> Iterator[bool]:
         """Whether this process alone may run the cell now. The kernel drops the claim when the process dies."""
         folder = self.path / ".locks"
-        self._make(folder)
-        try:
+        with _writing_to(folder):
+            folder.mkdir(parents=True, exist_ok=True)
             lock = (folder / key).open("w")
-        except OSError as error:
-            raise ResultsError(f"{folder}: {error.strerror}; --results takes a folder that can be written") from None
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -200,6 +193,14 @@ class ResultsFolder:
                 yield False
             else:
                 yield True
+
+
+@contextmanager
+def _writing_to(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ResultsError(f"{folder}: {error.strerror}; --results takes a folder that can be written") from None
 
 
 def read_record(path: Path) -> Record:

@@ -30,7 +30,7 @@ def main() -> None:
     place = place_among_workers(os.environ)
     if place is None:
         sys.exit("harness.worker: started outside a launch; use `hvdbench run`")
-    threading.Thread(target=die_with_parent, args=(run_dir / PARENT_LOCK,), daemon=True).start()
+    die_with_parent(run_dir)
     rank, size, local_rank, local_size = place
     ranks_here = int(os.environ.get(RANKS_HERE_VARIABLE, "1"))
     cell_json = (run_dir / CELL_FILE).read_text()
@@ -85,8 +85,12 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
         raise
 
 
-def die_with_parent(lock: Path) -> None:
-    """Ends this worker once the launching process, which holds the lock as long as it lives, is gone."""
+def die_with_parent(run_dir: Path) -> None:
+    """From now on this process ends once the launching one, which holds the folder's lock while it lives, is gone."""
+    threading.Thread(target=_watch, args=(run_dir / PARENT_LOCK,), daemon=True).start()
+
+
+def _watch(lock: Path) -> None:
     while True:
         time.sleep(WATCH_EVERY_S)
         try:

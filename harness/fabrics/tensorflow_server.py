@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
 import time
 from pathlib import Path
 
 from harness import process
-from harness.run_files import CELL_FILE, PARENT_LOCK, part_path
+from harness.run_files import CELL_FILE, part_path
 from harness.worker import die_with_parent
 
 LOOK_EVERY_S = 0.05
@@ -21,7 +20,7 @@ LOOK_EVERY_S = 0.05
 
 def main() -> None:
     run_dir = Path(sys.argv[1])
-    threading.Thread(target=die_with_parent, args=(run_dir / PARENT_LOCK,), daemon=True).start()
+    die_with_parent(run_dir)
     process.prepare()
     config = json.loads(os.environ["TF_CONFIG"])
     kind, index = config["task"]["type"], config["task"]["index"]

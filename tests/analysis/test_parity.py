@@ -28,25 +28,31 @@ def test_parity_needs_a_serial_run_of_the_problem(tmp_path):
     assert parities(pool.runs) == []
 
 
-def test_parity_is_against_serial_training_in_the_same_framework(tmp_path):
-    accuracies = {("serial", "torch"): 0.98, ("serial", "tensorflow"): 0.9, ("allreduce", "tensorflow"): 0.91}
-    records = [
-        record({"strategy": strategy, "framework": framework}, curve=curve((accuracy,)))
-        for (strategy, framework), accuracy in accuracies.items()
-    ]
+def only_parity(tmp_path, *trained):
+    """Of one run for each (fields of the cell, its accuracy)."""
+    records = [record(fields, curve=curve((accuracy,))) for fields, accuracy in trained]
     (pool,) = pools(load(folder_of(records, tmp_path)))
     (found,) = parities(pool.runs)
+    return found
+
+
+def test_parity_is_against_serial_training_in_the_same_framework(tmp_path):
+    found = only_parity(
+        tmp_path,
+        ({"strategy": "serial", "framework": "torch"}, 0.98),
+        ({"strategy": "serial", "framework": "tensorflow"}, 0.9),
+        ({"strategy": "allreduce", "framework": "tensorflow"}, 0.91),
+    )
     assert (found.series, found.reference) == ("allreduce tensorflow", "serial tensorflow")
     assert found.difference.estimate == pytest.approx(0.01)
 
 
 def test_parity_is_against_the_serial_training_that_is_most_alike(tmp_path):
-    cells = {("serial", 1): 0.9, ("serial", 2): 0.95, ("hogwild", 2): 0.94}
-    records = [
-        record({"strategy": strategy, "epochs": epochs}, curve=curve((accuracy,)))
-        for (strategy, epochs), accuracy in cells.items()
-    ]
-    (pool,) = pools(load(folder_of(records, tmp_path)))
-    (found,) = parities(pool.runs)
+    found = only_parity(
+        tmp_path,
+        ({"strategy": "serial", "epochs": 1}, 0.9),
+        ({"strategy": "serial", "epochs": 2}, 0.95),
+        ({"strategy": "hogwild", "epochs": 2}, 0.94),
+    )
     assert (found.series, found.reference) == ("hogwild", "serial epochs=2")
     assert found.difference.estimate == pytest.approx(-0.01)

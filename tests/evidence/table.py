@@ -56,6 +56,10 @@ def num_pairs(pools: Pools) -> int:
     return sum(len(pairs) for pairs in pools.values())
 
 
+def _can_be_drawn_from(observed: Observed) -> bool:
+    return num_pairs(pool([observed])) >= LEAST_DRAWN
+
+
 def share_found(rule: Rule, draws: Sequence[Drawn], group: str | None = None) -> float:
     """The share of suites in which the rule found this cell, or any at all."""
     found = [rule.finds(drawn) for drawn in draws]
@@ -103,7 +107,7 @@ def _fault_rows(name: str, observed: Observed | None, rest: Pools) -> list[str]:
         return []
     verdict = judged(observed)
     asked, live = _ASKED.get(name, "found"), f"exit {verdict.exit_code} live ({_named(verdict)})"
-    if num_pairs(pool([observed])) < LEAST_DRAWN:
+    if not _can_be_drawn_from(observed):
         return [f"| {name} | {asked} | {live} |"]
     draws = faulty(observed, rest)
     group = observed.pairs[0].group
@@ -159,12 +163,7 @@ def _side_by_side(recorded: Recorded, rest: Pools, loaded: Pools) -> list[str]:
         columns["under load"] = (unchanged(loaded), None)
     for fault in FAULTS:
         observed = recorded.faults.get(fault.name)
-        if (
-            fault.name.startswith("slower")
-            and observed is not None
-            and num_pairs(pool([observed])) >= LEAST_DRAWN
-            and rest
-        ):
+        if fault.name.startswith("slower") and observed is not None and _can_be_drawn_from(observed) and rest:
             columns[fault.name] = (faulty(observed, rest), fault.cell.group)
     if not columns:
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness import process, registry
+from harness import registry
 from harness.cell import Cell
 from harness.clock import Clock
 from harness.fabrics.alone import Alone
@@ -25,9 +25,8 @@ def cell_of(workload: str, framework: str) -> Cell:
 def harness_loop(cell: Cell, fabric: Any = None) -> Callable[[], float]:
     """Trains for the workload's STEPS and returns this worker's samples/s; warmed up.
 
-    This process' memory becomes as a worker's. fabric: None for a worker alone; else all of its workers train at once.
+    fabric: None for a worker alone; else all of its workers train at once.
     """
-    process.keep_freed_memory()
     fabric = fabric or Alone(cell, None, None)  # type: ignore[arg-type]
     dataset = load_dataset(cell.dataset, None)
     num_steps, batch_size = STEPS[cell.workload], cell.batch_per_worker

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 from unittest import mock
 
@@ -47,7 +46,7 @@ def _around_a_worker(setting: Setting) -> Figure:
 def _help() -> Figure:
     seconds = []
     for _ in range(NUM_PAIRS):
-        started = time.perf_counter()
+        watch = Stopwatch()
         subprocess.run([Path(sys.executable).parent / "hvdbench", "--help"], capture_output=True, check=True)
-        seconds.append(time.perf_counter() - started)
+        seconds.append(watch.elapsed_s())
     return Figure(what="hvdbench --help, s", values=tuple(seconds), bar=0.3, at_most=True)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from harness import process
 from harness.backends.tensorflow_layers import layouts, scores
 from harness.backends.tensorflow_native import apply_momentum
 from harness.backends.tensorflow_replica import prepare
@@ -28,6 +29,7 @@ from tests.perf.harness_loop import NUM_PAIRS, STEPS, cell_of, harness_loop
 def figures() -> list[Figure]:
     """Pins this process: for one of its own."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    process.prepare()
     prepare(num_threads=1)
     return [_figure(workload) for workload in STEPS]
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from harness import process
 from harness.backends.torch_layers import build, trainable
 from harness.cell import Cell
 from harness.workloads.registry import MODELS, load_dataset
@@ -19,6 +20,7 @@ from tests.perf.harness_loop import NUM_PAIRS, STEPS, cell_of, harness_loop
 def figures() -> list[Figure]:
     """Pins this process: for one of its own."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    process.prepare()
     return [_figure(workload) for workload in STEPS]
 
 

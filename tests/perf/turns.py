@@ -11,7 +11,6 @@ import os
 import statistics
 import sys
 import tempfile
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,9 @@ from harness.fabrics.connection import Connection, place_among_workers
 from harness.launchers.command import LaunchCommand, worker_argv
 from harness.launchers.hosts import placement, this_machine
 from harness.launchers.supervisor import log_tail, supervise
+from harness.protocols import Capability
 from harness.record import ResultsFolder
-from harness.run_files import CELL_FILE, PARENT_LOCK, write_atomically
+from harness.run_files import CELL_FILE, write_atomically
 from harness.run_folder import run_folder
 from harness.worker import die_with_parent
 from tests.perf.figure import Figure
@@ -97,7 +97,7 @@ def _speeds_path(run_dir: Path, rank: int) -> Path:
 
 def take_turns(run_dir: Path) -> None:
     """One worker's side."""
-    threading.Thread(target=die_with_parent, args=(run_dir / PARENT_LOCK,), daemon=True).start()
+    die_with_parent(run_dir)
     place = place_among_workers(os.environ)
     assert place is not None
     rank, size, local_rank, local_size = place
@@ -109,7 +109,7 @@ def take_turns(run_dir: Path) -> None:
     fabric = registry.load(registry.FABRICS[cell.needs, cell.framework])(cell, connection, Clock(window_steps=1))
     ours = harness_loop(cell, fabric)
     alone = harness_loop(Cell.model_validate(cell.model_dump() | {"strategy": "serial", "options": {}, "workers": 1}))
-    waits = cell.strategy != "hogwild"
+    waits = cell.needs == Capability.COLLECTIVE
 
     def serial() -> float:
         speed = 0.0
