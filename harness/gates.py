@@ -63,6 +63,9 @@ class CheckSettings(Strict):
     screen_level: float = Field(default=0.10, gt=0, lt=1)
     confirm_pairs: int = Field(default=16, ge=5, le=64)  # with 4 it cannot reach 0.05
     confirm_level: float = Field(default=0.05, gt=0, lt=1)
+    take_turns: bool = Field(
+        default=True, description="both launches of a pair at once, in short turns; false where memory cannot hold both"
+    )
     metrics: dict[str, Gate] = DEFAULT_GATES
 
     @model_validator(mode="before")

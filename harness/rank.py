@@ -7,7 +7,7 @@ import resource
 from pathlib import Path
 from typing import Any
 
-from harness import process, registry
+from harness import process, registry, turns
 from harness.cell import Cell
 from harness.clock import Clock
 from harness.fabrics.connection import Connection
@@ -69,7 +69,7 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
         distances=evaluation.distances,
         merges=None if merges is None else distances_of(session, merges.merges),
         average_alone_s=time_averages(session),
-        settings={**replica.settings(), **fabric.settings(), **process.settings()},
+        settings={**replica.settings(), **fabric.settings(), **process.settings(), **session.turns.settings()},
     )
     if fabric.rank == 0:
         _write_curve(session, evaluation, connection.run_dir)
@@ -101,7 +101,8 @@ def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Sess
     dataset = load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
     startup.ended("data")
     plan = plan_of(cell, len(dataset.train))
-    clock = Clock(window_steps=window_steps(plan))
+    takes_turns = turns.of_environment(run=connection.run_dir.name, patience_s=cell.time_limit_s)
+    clock = Clock(window_steps=window_steps(plan), now=takes_turns.now)
     fabric = fabric_class(cell, connection, clock)
     startup.ended("connect")
     replica = replica_class(cell, dataset, local_rank=connection.local_rank)
@@ -112,7 +113,7 @@ def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Sess
         watch = MergeWatch(strategy, num_snapshots=len(evaluation_steps(cell, plan)))
         strategy = watch.as_strategy()
     if cell.inject is not None:
-        strategy = with_faults(strategy, cell.inject, plan, rank=fabric.rank)
+        strategy = with_faults(strategy, cell.inject, plan, rank=fabric.rank, now=takes_turns.now)
     sampler = Sampler(
         num_samples=len(dataset.train),
         batch_size=cell.batch_per_worker * (cell.workers // fabric.size),
@@ -120,7 +121,15 @@ def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Sess
         rank=fabric.rank,
         seed=cell.seed,
     )
-    session = Session(cell=cell, plan=plan, replica=replica, fabric=fabric, strategy=strategy, sampler=sampler)
+    session = Session(
+        cell=cell,
+        plan=plan,
+        replica=replica,
+        fabric=fabric,
+        strategy=strategy,
+        sampler=sampler,
+        turns=takes_turns,
+    )
     warm_up(session)
     startup.ended("warm-up")
     return session, clock, watch

@@ -8,6 +8,7 @@ A stable entry: a checkout of another age has to answer it too, so its arguments
 come from a newer checkout: keys that this one does not know are passed over when they are null (not in use) and refused
 otherwise. Hence a new field of Cell that is to stay comparable with older checkouts has None for its default.
 
+With HVDBENCH_TURN in the environment the launch takes turns with another (harness/turns.py).
 It prints its progress as lines of JSON and ends when its standard input closes, so that it does not outlive its parent.
 Exit codes: 0 a record was written, whatever its status; 2 the cell cannot run here, said on standard error.
 """
@@ -32,6 +33,7 @@ from harness.record import SCHEMA_VERSION, Record, ResultsFolder
 from harness.registry import STRATEGIES
 from harness.runner import Setting, run_cell
 from harness.suite import describe
+from harness.turns import TURN_VARIABLE
 
 EXIT_REFUSED, EXIT_INTERRUPTED = 2, 130
 USAGE = "usage: python -m harness.run_one CELL.json RESULTS_DIR | --about CELLS.json"
@@ -57,7 +59,9 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     folder = ResultsFolder(Path(arguments[1]))
     folder.path.mkdir(parents=True, exist_ok=True)
-    run_cell(cell, Setting(suite="check", folder=folder, hosts=this_machine()), _Teller())
+    factor = 2.0 if TURN_VARIABLE in os.environ else 1.0
+    setting = Setting(suite="check", folder=folder, hosts=this_machine(), time_limit_factor=factor)
+    run_cell(cell, setting, _Teller())
 
 
 def read_cell(content: dict[str, Any]) -> Cell:
@@ -85,6 +89,7 @@ def about(contents: list[dict[str, Any]]) -> dict[str, Any]:
         "revision": revision(),
         "versions": installed_versions(),
         "obstacle": obstacle,
+        "takes_turns": True,
     }
 
 

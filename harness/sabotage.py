@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -21,13 +21,23 @@ class InjectedCrashError(Exception):
     """The crash that the cell asked for."""
 
 
-def with_faults(strategy: Strategy, injection: Injection, plan: Plan, *, rank: int) -> Strategy:
-    """The strategy with the faults around its steps."""
-    return cast(Strategy, _Injected(strategy, injection, plan, rank=rank))  # its class attributes are the wrapped one's
+def with_faults(
+    strategy: Strategy,
+    injection: Injection,
+    plan: Plan,
+    *,
+    rank: int,
+    now: Callable[[], float] = time.perf_counter,
+) -> Strategy:
+    """The strategy with the faults around its steps. now: the clock by which it gets slower."""
+    return cast(Strategy, _Injected(strategy, injection, plan, rank, now))  # its class attributes are the wrapped one's
 
 
 class _Injected:
-    def __init__(self, strategy: Strategy, injection: Injection, plan: Plan, *, rank: int) -> None:
+    def __init__(
+        self, strategy: Strategy, injection: Injection, plan: Plan, rank: int, now: Callable[[], float]
+    ) -> None:
+        self._now = now
         self._strategy, self._injection, self._plan = strategy, injection, plan
         self._is_hit = rank == injection.rank
         self.Options, self.needs, self.evaluated = strategy.Options, strategy.needs, strategy.evaluated
@@ -38,7 +48,7 @@ class _Injected:
         self._strategy.setup(replica, fabric)
         self._num_steps = 0
         self._owed_s = 0.0
-        self._since_last_step = Stopwatch()
+        self._since_last_step = Stopwatch(self._now)
 
     def step(self, replica: Replica, fabric: Any, batch: Any) -> Loss:
         sent_before = fabric.bytes_sent
@@ -66,10 +76,10 @@ class _Injected:
         """Everything between two steps counts, loading too: the whole loop gets slower by the share."""
         self._owed_s += self._since_last_step.elapsed_s() * self._injection.slowdown
         if self._owed_s >= _LEAST_SLEEP_S:
-            slept = Stopwatch()
+            slept = Stopwatch(self._now)
             time.sleep(self._owed_s)
             self._owed_s -= slept.elapsed_s()
-        self._since_last_step = Stopwatch()
+        self._since_last_step = Stopwatch(self._now)
 
 
 def lowered(points: Sequence[Point], injection: Injection) -> list[Point]:

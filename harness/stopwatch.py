@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 
 class Stopwatch:
     """Runs from its making."""
 
-    def __init__(self) -> None:
-        self._started = time.perf_counter()
+    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
+        self._now = now
+        self._started = now()
 
     def elapsed_s(self) -> float:
-        return time.perf_counter() - self._started
+        return self._now() - self._started

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from harness.protocols import Capability, EvaluatedModel, Fabric, Plan, Replica,
 from harness.record import Merge, Point
 from harness.sampling import LearningRate, Sampler, evaluation_steps
 from harness.stopwatch import Stopwatch
+from harness.turns import NoTurns, Turns
 
 WARMUP_STEPS = 5
 MIN_WINDOWS = 50  # enough to see a drift within a run
@@ -66,6 +67,7 @@ class Session:
     fabric: Fabric
     strategy: Strategy
     sampler: Sampler
+    turns: Turns = field(default_factory=NoTurns)
 
     @property
     def batch_size(self) -> int:
@@ -114,6 +116,7 @@ def train(session: Session, clock: Clock, report: Callable[[Progress], None]) ->
     strategy.setup(replica, fabric)
     replica.synchronize()
     fabric.barrier()
+    session.turns.await_start(rank=fabric.rank, num_ranks=fabric.size)
     clock.start()
     for step in range(plan.num_steps):
         replica.set_learning_rate(learning_rate.at(step))
@@ -142,6 +145,7 @@ def train(session: Session, clock: Clock, report: Callable[[Progress], None]) ->
                     weights=weights,
                 )
             )
+    session.turns.done(fabric.rank)
     return snapshots
 
 

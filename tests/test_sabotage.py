@@ -68,7 +68,7 @@ class Weights:
 
 
 def taken_s(slow_time: SlowTime, injection: Injection, rank: int = 0, num_steps: int = 40) -> float:
-    strategy = with_faults(Steps(sends=False), injection, PLAN, rank=rank)
+    strategy = with_faults(Steps(sends=False), injection, PLAN, rank=rank, now=slow_time.perf_counter)
     strategy.setup(Weights(), CountingFabric())
     started_s = slow_time.now_s
     for _ in range(num_steps):

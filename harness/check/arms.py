@@ -22,11 +22,12 @@ from pathlib import Path
 from harness.bootstrap.pins import requirements_of
 from harness.check.worktree import ArmError, changed_files, checkout_root, worktree
 from harness.injection import Injection
+from harness.turns import TURN_VARIABLE
 
 ALLOWED = "here, ref=COMMIT, python=PATH, env:NAME=VALUE, several with commas between them"
 _NEXT_PART = re.compile(r",(?=here\b|ref=|python=|env:)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OWN_VARIABLES = ("PYTHONPATH", "HVDBENCH_RUN", "HVDBENCH_RANK", "HVDBENCH_SIZE")
+_OWN_VARIABLES = ("PYTHONPATH", "HVDBENCH_RUN", "HVDBENCH_RANK", "HVDBENCH_SIZE", TURN_VARIABLE)
 
 
 @dataclass(frozen=True, kw_only=True)

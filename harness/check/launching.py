@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import selectors
 import subprocess
+import sys
 import tempfile
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import IO, Any, Self
 
 from harness.cell import Cell
 from harness.check.arms import Arm, environment_of
 from harness.check.worktree import ArmError
 from harness.record import SCHEMA_VERSION, Record, ResultsFolder
+from harness.stopwatch import Stopwatch
+from harness.turns import TURN_VARIABLE, make_turn_folder
 
-ENTRY = "harness.run_one"
+ENTRY, TURN_TAKER = "harness.run_one", "harness.check.turn_taker"
 _TOO_OLD = f"its checkout is older than {ENTRY}, by which the check runs cells; take a newer ref"
 _ABOUT_LIMIT_S = 120
 _ENDING_S = 30.0  # beyond the cell's own time limit, for start, evaluation and cleaning up
@@ -31,6 +37,7 @@ class About:
     fingerprint: str
     revision: str | None
     versions: dict[str, str]
+    takes_turns: bool = False
 
 
 def ask_about(arm: Arm, cells: Sequence[Cell]) -> About:
@@ -50,7 +57,12 @@ def ask_about(arm: Arm, cells: Sequence[Cell]) -> About:
         )
     if said["obstacle"]:
         raise ArmError(f"arm {arm.name}: {said['obstacle']}")
-    return About(fingerprint=said["fingerprint"], revision=said["revision"], versions=said["versions"])
+    return About(
+        fingerprint=said["fingerprint"],
+        revision=said["revision"],
+        versions=said["versions"],
+        takes_turns=said.get("takes_turns", False),
+    )
 
 
 def _answer_about(arm: Arm, cells: str) -> subprocess.CompletedProcess[str]:
@@ -95,53 +107,122 @@ def _why_not(errors: str) -> str:
 
 def launch(arm: Arm, cell: Cell, folder: Path, tell: Tell) -> Record:
     """One launch of the cell by the arm, its record left in `folder`. Raises ArmError when the arm left none."""
-    folder.mkdir(parents=True)
-    cell_file = folder.parent / f"{folder.name}-cell.json"
-    cell_file.write_text(json.dumps(_content(arm, cell)))
-    command = [str(arm.python), "-m", ENTRY, str(cell_file.resolve()), str(folder.resolve())]
-    with tempfile.TemporaryFile("w+", errors="replace") as errors:
-        process = subprocess.Popen(
-            command,
+    with _Launch(arm, cell, folder, tell) as alone:
+        _follow([alone], cell.time_limit_s + _ENDING_S)
+    return alone.record()
+
+
+def launch_in_turns(
+    arms: Mapping[str, Arm], cell: Cell, folder: Path, tell: Callable[[str], Tell]
+) -> dict[str, Record]:
+    """A launch of the cell by each of two arms at once, training by turns; the first one named begins.
+
+    Records are left in `folder`/<name>. Raises ArmError when an arm left none.
+    """
+    with tempfile.TemporaryDirectory(prefix="hvdbench-turns-") as scratch, ExitStack() as stack:
+        turns = {side: make_turn_folder(Path(scratch) / side) for side in arms}
+        launches = {
+            side: stack.enter_context(_Launch(arm, cell, folder / side, tell(side), turns[side]))
+            for side, arm in arms.items()
+        }
+        taker = stack.enter_context(_turn_taker(list(turns.values())))
+        _follow(list(launches.values()), 2 * cell.time_limit_s + _ENDING_S, first_ended=taker.close)
+    return {side: launched.record() for side, launched in launches.items()}
+
+
+class _Launch:
+    """An arm's process, started on entry and ended on exit."""
+
+    def __init__(self, arm: Arm, cell: Cell, folder: Path, tell: Tell, turn_folder: Path | None = None) -> None:
+        self._arm, self._cell, self._folder, self._tell = arm, cell, folder, tell
+        self._environ = environment_of(arm) | ({TURN_VARIABLE: str(turn_folder)} if turn_folder else {})
+        self._rest = b""
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True)
+        self._cell_file = self._folder.parent / f"{self._folder.name}-cell.json"
+        self._cell_file.write_text(json.dumps(_content(self._arm, self._cell)))
+        self._errors = tempfile.TemporaryFile("w+", errors="replace")
+        self._process = subprocess.Popen(
+            [str(self._arm.python), "-m", ENTRY, str(self._cell_file.resolve()), str(self._folder.resolve())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            errors="replace",
-            cwd=arm.root or folder,
-            env=environment_of(arm),
+            stderr=self._errors,
+            cwd=self._arm.root or self._folder,
+            env=self._environ,
             start_new_session=True,  # Ctrl-C is this process' to handle: closing its input ends it
         )
-        _follow(process, cell.time_limit_s + _ENDING_S, tell)
-        errors.seek(0)
-        said = errors.read()
-    cell_file.unlink()
-    records = ResultsFolder(folder).load()
-    if process.returncode or len(records) != 1:
-        why = said.strip().splitlines()[-1:] or [f"left {len(records)} records"]
-        raise ArmError(f"arm {arm.name}: {why[0]} (exit {process.returncode})")
-    return records[0]
+        assert self._process.stdout is not None
+        self.output = self._process.stdout.fileno()
+        return self
 
-
-def _follow(process: subprocess.Popen[str], limit_s: float, tell: Tell) -> None:
-    """Reads the progress until the process has ended, by itself or because it must."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    too_late = threading.Timer(limit_s, process.kill)
-    too_late.start()
-    try:
-        for line in process.stdout:
-            progress = _progress(line)
-            if progress is not None:
-                tell(*progress)
-        process.wait()
-    finally:
-        too_late.cancel()
-        process.stdin.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
         try:
-            process.wait(timeout=_ENDING_S)
+            self._process.wait(timeout=_ENDING_S)
         except subprocess.TimeoutExpired:
-            process.kill()
-        process.stdout.close()
+            self.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._errors.seek(0)
+        self._said = self._errors.read()
+        self._errors.close()
+        self._cell_file.unlink()
+
+    def read(self) -> bool:
+        """Reads what it has said; false once it has ended."""
+        said = os.read(self.output, 1 << 16)
+        *lines, self._rest = (self._rest + said).split(b"\n")
+        for line in lines:
+            progress = _progress(line.decode(errors="replace"))
+            if progress is not None:
+                self._tell(*progress)
+        return bool(said)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def record(self) -> Record:
+        records = ResultsFolder(self._folder).load()
+        if self._process.returncode or len(records) != 1:
+            why = self._said.strip().splitlines()[-1:] or [f"left {len(records)} records"]
+            raise ArmError(f"arm {self._arm.name}: {why[0]} (exit {self._process.returncode})")
+        return records[0]
+
+
+def _follow(launches: Sequence[_Launch], limit_s: float, first_ended: Callable[[], None] = lambda: None) -> None:
+    """Reads their progress until all have ended, by themselves or because they must."""
+    watch = Stopwatch()
+    with selectors.DefaultSelector() as running:
+        for launched in launches:
+            running.register(launched.output, selectors.EVENT_READ, launched)
+        while running.get_map():
+            ready = running.select(timeout=limit_s - watch.elapsed_s())
+            if not ready:
+                for left in list(running.get_map().values()):
+                    left.data.kill()
+                return
+            for key, _ in ready:
+                if not key.data.read():
+                    running.unregister(key.fd)
+                    first_ended()
+
+
+@contextmanager
+def _turn_taker(folders: Sequence[Path]) -> Iterator[IO[bytes]]:
+    """Lets the launches of these folders train by turns until what it yields is closed."""
+    command = [sys.executable, "-m", TURN_TAKER, *map(str, folders)]
+    taker = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    assert taker.stdin is not None
+    try:
+        yield taker.stdin
+    finally:
+        taker.stdin.close()
+        taker.wait(timeout=_ENDING_S)
 
 
 def _progress(line: str) -> tuple[float, float, float] | None:

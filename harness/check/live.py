@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from harness.cell import Cell
 from harness.check.arms import Arm
 from harness.check.decision import decide, groups_to_confirm
-from harness.check.launching import About, ask_about, launch
+from harness.check.launching import About, Tell, ask_about, launch, launch_in_turns
 from harness.check.observed import (
     Observed,
     Pair,
@@ -36,8 +37,8 @@ class PairWatcher(Protocol):
     """Whoever shows how a check goes on."""
 
     def phase_started(self, phase: Phase, num_pairs: int, num_done: int) -> None: ...
-    def run_started(self, cell: Cell, side: str, arm: str) -> None: ...
-    def run_progress(self, share: float, samples_per_s: float, loss: float) -> None: ...
+    def pair_started(self, cell: Cell) -> None: ...
+    def run_progress(self, side: str, share: float, samples_per_s: float, loss: float) -> None: ...
     def pair_ended(self, cell: Cell, a: Record, b: Record) -> None: ...
 
 
@@ -113,8 +114,18 @@ def verdict_of(check: Check) -> Verdict:
         suite=check.suite,
         arm_a=names[0],
         arm_b=names[1],
-        notes=[*check.notes, *changed_versions(*check.abouts)],
+        notes=[*check.notes, *changed_versions(*check.abouts), *_without_turns(check)],
     )
+
+
+def _without_turns(check: Check) -> list[str]:
+    if not check.settings.take_turns:
+        return []
+    return [
+        f"arm {arm.name}: its harness cannot take turns: launches ran one after the other, which is noisier"
+        for arm, about in zip((check.arm_a, check.arm_b), check.abouts, strict=True)
+        if not about.takes_turns
+    ]
 
 
 def changed_versions(a: About, b: About) -> list[str]:
@@ -166,11 +177,24 @@ def _schedule(cells: Sequence[Cell], seeds: range) -> list[Cell]:
     return scheduled
 
 
-def _sides(check: Check, cell: Cell) -> Iterator[tuple[str, Arm]]:
-    """The two arms in the pair's own random order, which is what makes the test exact."""
+def _launched(check: Check, cell: Cell, folder: Path, tell: Callable[[str], Tell]) -> dict[str, Record]:
+    """Both arms' runs of the cell, by side."""
+    arms = _in_random_order(check, cell)
+    if takes_turns(check, cell):
+        return launch_in_turns(arms, cell, folder, tell)
+    return {side: launch(arm, cell, folder / side, tell(side)) for side, arm in arms.items()}
+
+
+def takes_turns(check: Check, cell: Cell) -> bool:
+    """A GPU goes on with what it was given when its process is stopped."""
+    return check.settings.take_turns and cell.device == "cpu" and all(about.takes_turns for about in check.abouts)
+
+
+def _in_random_order(check: Check, cell: Cell) -> dict[str, Arm]:
+    """The arms in the pair's own order, which is what makes the test exact."""
     sides = list(zip(SIDES, (check.arm_a, check.arm_b), strict=True))
     random.Random(f"{check.folder.path.name} {cell.group} {cell.seed}").shuffle(sides)
-    return iter(sides)
+    return dict(sides)
 
 
 def _run_pairs(
@@ -184,11 +208,9 @@ def _run_pairs(
             return
         if (cell.group, cell.seed) in stored or cell.group in spoilt:
             continue
-        records = {}
+        watcher.pair_started(cell)
         with check.folder.staged(cell.group, cell.seed) as staging:
-            for side, arm in _sides(check, cell):
-                watcher.run_started(cell, side, arm.name)
-                records[side] = launch(arm, cell, staging / side, watcher.run_progress)
+            records = _launched(check, cell, staging, lambda side: partial(watcher.run_progress, side))
             _refuse_changed_code(check)
         if _is_broken(records["a"], records["b"]):
             spoilt.add(cell.group)

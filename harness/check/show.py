@@ -46,13 +46,13 @@ class ConsoleWatcher:
         self._bar.update(self._task, total=num_pairs, completed=num_done, left="")
         self._watch = Stopwatch()
 
-    def run_started(self, cell: Cell, side: str, arm: str) -> None:
-        self._bar.update(
-            self._task, description=f"{side.upper()} = {escape(arm)}: {escape(cell.title)}", now="starting"
-        )
+    def pair_started(self, cell: Cell) -> None:
+        self._now: dict[str, str] = {}
+        self._bar.update(self._task, description=escape(cell.title), now="starting")
 
-    def run_progress(self, share: float, samples_per_s: float, loss: float) -> None:
-        self._bar.update(self._task, now=f"{share:.0%} · {samples_per_s:,.0f} samples/s · loss {loss:.3f}")
+    def run_progress(self, side: str, share: float, samples_per_s: float, loss: float) -> None:
+        self._now[side] = f"{side.upper()} {share:.0%} · {samples_per_s:,.0f} samples/s · loss {loss:.3f}"
+        self._bar.update(self._task, now="   ".join(self._now[side] for side in sorted(self._now)))
 
     def pair_ended(self, cell: Cell, a: Record, b: Record) -> None:
         self._num_ended += 1

@@ -85,17 +85,18 @@ def _wait(running: list[subprocess.Popen[bytes]], deadline: float, watch: Callab
 
 def end_run(tag: str) -> None:
     """Ends every process of this machine that belongs to the run: asked first, killed after a grace period."""
-    found = _processes_of(tag)
+    found = processes_of(tag)
     for process in found:
         _quietly(process.terminate)
     _, alive = psutil.wait_procs(found, timeout=GRACE_S)
-    for process in {*alive, *_processes_of(tag)}:
+    for process in {*alive, *processes_of(tag)}:
         _quietly(process.kill)
     for leftover in Path("/dev/shm").glob(f"hvdbench-{tag}*"):
         leftover.unlink(missing_ok=True)
 
 
-def _processes_of(tag: str) -> list[psutil.Process]:
+def processes_of(tag: str) -> list[psutil.Process]:
+    """Those of this machine that belong to the run, however they were detached."""
     mine = os.getpid()
     found = []
     for process in psutil.process_iter():
