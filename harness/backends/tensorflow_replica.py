@@ -63,15 +63,16 @@ class TensorFlowReplica:
         with tf.device(self._device):
             self._flat = tf.Variable(np.concatenate([array.ravel() for array in arrays]))
             self._velocity = tf.Variable(tf.zeros_like(self._flat))
-            self._momentum_tensor = tf.constant(cell.momentum)
             self._images, self._labels = _on_device(dataset.train)
             self._test_images, self._test_labels = _on_device(dataset.test)
         self._learning_rate = 0.0
         self.set_learning_rate(cell.learning_rate)
-        self._gradient, self._update, self._score = self._compile()
+        self._gradient, self._update, self._descend, self._score = self._compile()
         self._gradient_by_size: dict[int, Any] = {}
 
-    def _compile(self) -> tuple[Any, Any, Any]:
+    def _compile(self) -> tuple[Any, Any, Any, Any]:
+        """The gradient (by batch size), both uses of one, the score: as functions whose call is one of TensorFlow's."""
+
         def gradient(indices: Tensor) -> tuple[Tensor, Tensor]:
             images, labels = tf.gather(self._images, indices), tf.gather(self._labels, indices)
             weights = self._flat.read_value()
@@ -81,16 +82,25 @@ class TensorFlowReplica:
             return tape.gradient(loss, weights), loss
 
         def update(gradient: Tensor, learning_rate: Tensor) -> Tensor:
-            velocity = self._velocity.assign(self._momentum * self._velocity + gradient, read_value=True)
+            decayed = self._with_decay(gradient)
+            velocity = self._velocity.assign(self._momentum * self._velocity + decayed, read_value=True)
             return velocity * -learning_rate
+
+        def descend(gradient: Tensor, learning_rate: Tensor) -> None:
+            apply_momentum(self._flat, self._velocity, self._with_decay(gradient), learning_rate, self._momentum)
 
         def score(weights: Tensor, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
             logits = scores(self._layers, self._parameters(weights), images)  # (B, classes)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(tf.argmax(logits, axis=1) == labels, tf.int32))
 
-        gradient, update, score = (tf.function(each, autograph=False) for each in (gradient, update, score))
-        return gradient, update, score
+        vector, scalar = tf.TensorSpec(self._flat.shape, tf.float32), tf.TensorSpec([], tf.float32)
+        # A concrete function is entered faster than one that looks for it by its arguments.
+        update, descend = (
+            tf.function(each, autograph=False).get_concrete_function(vector, scalar) for each in (update, descend)
+        )
+        gradient, score = (tf.function(each, autograph=False) for each in (gradient, score))
+        return gradient, update, descend, score
 
     def _parameters(self, vector: Tensor) -> list[Tensor]:
         parts = tf.split(vector, self._sizes)  # whose gradient is one concatenation
@@ -114,22 +124,16 @@ class TensorFlowReplica:
 
     def gradient(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         size = batch.shape[0]
-        if size not in self._gradient_by_size:  # a concrete function is entered faster than one that looks for it
+        if size not in self._gradient_by_size:
             self._gradient_by_size[size] = self._gradient.get_concrete_function(tf.TensorSpec([size], tf.int64))
         gradient, loss = self._gradient_by_size[size](batch)
         return gradient, loss
 
     def update(self, gradient: Tensor) -> Tensor:
-        return self._update(self._with_decay(gradient), self._learning_rate_tensor)
+        return self._update(gradient, self._learning_rate_tensor)
 
     def descend(self, gradient: Tensor) -> None:
-        apply_momentum(
-            self._flat,
-            self._velocity,
-            self._with_decay(gradient),
-            self._learning_rate_tensor,
-            self._momentum_tensor,
-        )
+        self._descend(gradient, self._learning_rate_tensor)
 
     def _with_decay(self, gradient: Tensor) -> Tensor:
         return gradient + self._weight_decay * self._flat if self._weight_decay else gradient

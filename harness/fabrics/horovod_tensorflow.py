@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import horovod.tensorflow as hvd
@@ -144,10 +145,12 @@ class _Pending:
 
 
 def _compiled_mean(name: str) -> Callable[[Tensor], Tensor]:
-    def mean(vector: Tensor) -> Tensor:
-        return hvd.allreduce(vector, op=hvd.Average, name=name)
+    @cache
+    def of_size(size: int) -> Any:  # a concrete function is entered faster than one that looks for it
+        compiled = tf.function(lambda vector: hvd.allreduce(vector, op=hvd.Average, name=name), autograph=False)
+        return compiled.get_concrete_function(tf.TensorSpec([size], tf.float32))
 
-    return tf.function(mean, autograph=False)
+    return lambda vector: of_size(vector.shape[0])(vector)
 
 
 def _num_bytes(vector: Tensor) -> int:
