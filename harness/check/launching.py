@@ -113,20 +113,21 @@ def launch(arm: Arm, cell: Cell, folder: Path, tell: Tell) -> Record:
 
 
 def launch_in_turns(
-    arms: Mapping[str, Arm], cell: Cell, folder: Path, tell: Callable[[str], Tell]
+    sides: Mapping[str, tuple[Arm, Cell]], folder: Path, tell: Callable[[str], Tell]
 ) -> dict[str, Record]:
-    """A launch of the cell by each of two arms at once, training by turns; the first one named begins.
+    """A launch by each of two arms at once, training by turns; the first one named begins.
 
     Records are left in `folder`/<name>. Raises ArmError when an arm left none.
     """
     with tempfile.TemporaryDirectory(prefix="hvdbench-turns-") as scratch, ExitStack() as stack:
-        turns = {side: make_turn_folder(Path(scratch) / side) for side in arms}
+        turns = {side: make_turn_folder(Path(scratch) / side) for side in sides}
         launches = {
             side: stack.enter_context(_Launch(arm, cell, folder / side, tell(side), turns[side]))
-            for side, arm in arms.items()
+            for side, (arm, cell) in sides.items()
         }
-        taker = stack.enter_context(_turn_taker(list(turns.values())))
-        _follow(list(launches.values()), 2 * cell.time_limit_s + _ENDING_S, first_ended=taker.close)
+        taker = stack.enter_context(turn_taker(list(turns.values())))
+        limit_s = 2 * max(cell.time_limit_s for _, cell in sides.values()) + _ENDING_S
+        _follow(list(launches.values()), limit_s, first_ended=taker.close)
     return {side: launched.record() for side, launched in launches.items()}
 
 
@@ -213,8 +214,8 @@ def _follow(launches: Sequence[_Launch], limit_s: float, first_ended: Callable[[
 
 
 @contextmanager
-def _turn_taker(folders: Sequence[Path]) -> Iterator[IO[bytes]]:
-    """Lets the launches of these folders train by turns until what it yields is closed."""
+def turn_taker(folders: Sequence[Path]) -> Iterator[IO[bytes]]:
+    """Lets the launches of these folders (harness/turns.py) train by turns until what it yields is closed."""
     command = [sys.executable, "-m", TURN_TAKER, *map(str, folders)]
     taker = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     assert taker.stdin is not None

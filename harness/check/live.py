@@ -181,7 +181,7 @@ def _launched(check: Check, cell: Cell, folder: Path, tell: Callable[[str], Tell
     """Both arms' runs of the cell, by side."""
     arms = _in_random_order(check, cell)
     if takes_turns(check, cell):
-        return launch_in_turns(arms, cell, folder, tell)
+        return launch_in_turns({side: (arm, cell) for side, arm in arms.items()}, folder, tell)
     return {side: launch(arm, cell, folder / side, tell(side)) for side, arm in arms.items()}
 
 

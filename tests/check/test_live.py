@@ -74,7 +74,7 @@ def say_nothing(side: str) -> Any:
 
 def test_launch_in_turns_stops_each_while_the_other_trains(arms: tuple[Arm, Arm], tmp_path: Path) -> None:
     longer = CELL.model_copy(update={"epochs": 20.0})
-    records = launch_in_turns(dict(zip("ab", arms, strict=True)), longer, tmp_path, say_nothing)
+    records = launch_in_turns({"a": (arms[0], longer), "b": (arms[1], longer)}, tmp_path, say_nothing)
     assert [records[side].status for side in "ab"] == ["ok", "ok"]
     a, b = (records[side].workers[0] for side in "ab")
     assert a.settings["turns"].startswith("stopped for ")
@@ -87,7 +87,7 @@ def test_launch_in_turns_stops_each_while_the_other_trains(arms: tuple[Arm, Arm]
 
 def test_launch_in_turns_lets_the_other_arm_finish_when_one_crashes(arms: tuple[Arm, Arm], tmp_path: Path) -> None:
     crashing = replace(arms[1], injections={CELL.group: Injection(crash_at=0.5)})
-    records = launch_in_turns({"b": crashing, "a": arms[0]}, CELL, tmp_path, say_nothing)
+    records = launch_in_turns({"b": (crashing, CELL), "a": (arms[0], CELL)}, tmp_path, say_nothing)
     assert records["a"].status == "ok"
     assert records["b"].status == "failed"
 
@@ -98,7 +98,7 @@ def test_launch_in_turns_lets_the_other_arm_finish_when_one_never_starts(arms: t
     python.chmod(0o755)
     broken = replace(arms[1], name="b", python=python)
     with pytest.raises(ArmError, match=r"arm b: broken \(exit 3\)"):
-        launch_in_turns({"b": broken, "a": arms[0]}, CELL, tmp_path / "runs", say_nothing)
+        launch_in_turns({"b": (broken, CELL), "a": (arms[0], CELL)}, tmp_path / "runs", say_nothing)
     assert len(list((tmp_path / "runs" / "a").glob("*.json"))) == 1
 
 

@@ -7,7 +7,7 @@ import importlib
 from tests.perf.figure import Figure
 
 BENCHMARKS = (
-    *("torch_loops", "tensorflow_loops", "references", "turns"),
+    *("torch_loops", "tensorflow_loops", "launches"),
     *("overhead", "reports", "checks"),
 )
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import statistics
-from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -30,17 +28,3 @@ class Figure:
         spread = f"{min(self.values):.3f} to {max(self.values):.3f} over {len(self.values)}"
         verdict = "holds" if self.holds else "MISSED"
         return f"{self.what:70} {self.median:7.3f}  ({spread})  bar {sign} {self.bar:g}: {verdict}"
-
-
-def compare(what: str, a: Callable[[], float], b: Callable[[], float], *, num_pairs: int, bar: float) -> Figure:
-    """Ratios a / b of pairs whose order is random; a and b each return a speed. One unmeasured pair comes first."""
-    a(), b()
-    ratios = []
-    for pair in range(num_pairs):
-        if random.Random(pair).random() < 0.5:
-            first = a()
-            ratios.append(first / b())
-        else:
-            second = b()
-            ratios.append(a() / second)
-    return Figure(what=what, values=tuple(ratios), bar=bar)

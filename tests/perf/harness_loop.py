@@ -1,9 +1,8 @@
-"""The harness' measured loop in this process, for either framework."""
+"""The harness' measured loop in this process, for either framework, as one of two that take turns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from harness import registry
 from harness.cell import Cell
@@ -15,27 +14,24 @@ from harness.training import Session, train, warm_up, window_steps
 from harness.workloads.registry import load_dataset
 
 STEPS = {"fnn": 3000, "cnn": 500, "rnn": 500}
-NUM_PAIRS = 15
+Now = Callable[[], float]
 
 
 def cell_of(workload: str, framework: str) -> Cell:
     return Cell.model_validate({"workload": workload, "strategy": "serial", "framework": framework, "evaluations": 0})
 
 
-def harness_loop(cell: Cell, fabric: Any = None) -> Callable[[], float]:
-    """Trains for the workload's STEPS and returns this worker's samples/s; warmed up.
-
-    fabric: None for a worker alone; else all of its workers train at once.
-    """
-    fabric = fabric or Alone(cell, None, None)  # type: ignore[arg-type]
+def harness_loop(cell: Cell, now: Now) -> Callable[[], float]:
+    """Trains for the workload's STEPS and returns the samples/s by the clock `now`; warmed up."""
+    fabric = Alone(cell, None, None)  # type: ignore[arg-type]
     dataset = load_dataset(cell.dataset, None)
     num_steps, batch_size = STEPS[cell.workload], cell.batch_per_worker
     plan = Plan(
-        num_workers=cell.workers,
+        num_workers=1,
         num_steps=num_steps,
-        steps_per_epoch=len(dataset.train) / (batch_size * cell.workers),
+        steps_per_epoch=len(dataset.train) / batch_size,
     )
-    replica = registry.load(registry.REPLICAS[cell.framework])(cell, dataset, local_rank=fabric.rank)
+    replica = registry.load(registry.REPLICAS[cell.framework])(cell, dataset, local_rank=0)
     initial = replica.weights()
     session = Session(
         cell=cell,
@@ -46,8 +42,8 @@ def harness_loop(cell: Cell, fabric: Any = None) -> Callable[[], float]:
         sampler=Sampler(
             num_samples=len(dataset.train),
             batch_size=batch_size,
-            num_workers=cell.workers,
-            rank=fabric.rank,
+            num_workers=1,
+            rank=0,
             seed=cell.seed,
         ),
     )
@@ -55,7 +51,7 @@ def harness_loop(cell: Cell, fabric: Any = None) -> Callable[[], float]:
 
     def samples_per_s() -> float:
         replica.reset(initial)
-        clock = Clock(window_steps=window_steps(plan))
+        clock = Clock(window_steps=window_steps(plan), now=now)
         train(session, clock, lambda progress: None)
         return num_steps * batch_size / clock.now()
 

@@ -1,49 +1,108 @@
-"""Launches that benchmarks compare."""
+"""Strategies against what they are measured by, over real launches that take turns of 20 ms. Needs two cores."""
 
 from __future__ import annotations
 
-import statistics
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from harness.cell import Cell
-from harness.launchers.hosts import this_machine
-from harness.record import Record, ResultsFolder
-from harness.runner import Setting, run_cell
+from harness.check.arms import Arm, parse_arm, ready
+from harness.check.launching import Tell, launch_in_turns
+from harness.check.metrics import values_of
+from harness.record import Record
+from tests.perf.figure import Figure
 
-NUM_PAIRS = 6
-TRAINING: dict[str, Any] = {"workload": "cnn", "dataset": "digits", "batch_size": 64, "epochs": 100, "evaluations": 0}
+NUM_PAIRS = 7
+# Some two seconds of training. A worker alone has half the epochs of two: as many steps.
+TWO = {"workload": "cnn", "dataset": "digits", "batch_size": 64, "epochs": 40, "evaluations": 0, "workers": 2}
+ONE = TWO | {"strategy": "serial", "epochs": 20, "workers": 1}
+# Workers that never meet, each with a core: what Hogwild would be if it cost nothing.
+INDEPENDENT = {"strategy": {"name": "local-sgd", "period": 1_000_000}}
+SMALL_BATCHES = {"batch_size": 16, "epochs": 20}
 
 
-class Silent:
-    def cell_started(self, cell: Cell) -> None: ...
-    def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None: ...
-    def cell_ended(self, record: Record) -> None: ...
+def figures() -> list[Figure]:
+    here = parse_arm("here")
+    with ready((here, here)) as (arm, _):
+        return [
+            *_against_references(arm),
+            *_hogwild(arm),
+            *_delayed_averaging(arm),
+            _measuring(arm),
+        ]
 
 
-@contextmanager
-def scratch_setting() -> Iterator[Setting]:
+def _against_references(arm: Arm) -> list[Figure]:
+    return [
+        _figure(
+            arm,
+            f"cnn, {framework}, 2 workers: allreduce-flat (MPI) over {reference}",
+            TWO | {"framework": framework, "strategy": "allreduce-flat", "controller": "mpi"},
+            TWO | {"framework": framework, "strategy": reference},
+            bar=1.0,
+        )
+        for framework, reference in (("torch", "torch-ddp"), ("tensorflow", "tf-multiworker"))
+    ]
+
+
+def _hogwild(arm: Arm) -> list[Figure]:
+    return [
+        _figure(
+            arm,
+            f"cnn, torch, 2 workers, batches of {size['batch_size']}: hogwild over two independent processes",
+            TWO | size | {"strategy": "hogwild"},
+            TWO | size | INDEPENDENT,
+            bar=0.95,
+        )
+        for size in (TWO, SMALL_BATCHES)
+    ]
+
+
+def _delayed_averaging(arm: Arm) -> list[Figure]:
+    return [
+        _figure(
+            arm,
+            f"cnn, {framework}, a worker of delayed-averaging (MPI, period {period}) over serial",
+            TWO
+            | {
+                "framework": framework,
+                "strategy": {"name": "delayed-averaging", "period": period},
+                "controller": "mpi",
+            },
+            ONE | {"framework": framework},
+            bar=0.9,
+        )
+        for framework in ("torch", "tensorflow")
+        for period in (4, 16)
+    ]
+
+
+def _measuring(arm: Arm) -> Figure:
+    """What copies of the weights and watched merges cost a run that has as many as the quick suite's."""
+    cell = TWO | {"strategy": {"name": "delayed-averaging", "period": 4}, "controller": "mpi"}
+    what = "cnn, torch, delayed-averaging: 10 evaluations and their watched merges over none"
+    return _figure(arm, what, cell | {"evaluations": 10}, cell, bar=0.99)
+
+
+def _figure(arm: Arm, what: str, ours: dict[str, Any], other: dict[str, Any], *, bar: float) -> Figure:
+    """Ratios of a worker's samples/s."""
+    ratios = []
     with tempfile.TemporaryDirectory() as scratch:
-        yield Setting(suite="perf", folder=ResultsFolder(Path(scratch)), hosts=this_machine())
+        for seed in range(NUM_PAIRS):
+            sides = {
+                name: (arm, Cell.model_validate(f).with_seed(seed)) for name, f in zip("ab", (ours, other), strict=True)
+            }
+            order = sides if seed % 2 else dict(reversed(sides.items()))
+            records = launch_in_turns(order, Path(scratch) / str(seed), _say_nothing)
+            ratios.append(_samples_per_s_of_a_worker(records["a"]) / _samples_per_s_of_a_worker(records["b"]))
+    return Figure(what=what, values=tuple(ratios), bar=bar)
 
 
-@contextmanager
-def launching() -> Iterator[Callable[..., Callable[[], float]]]:
-    """Gives what makes, of a cell's fields, a launch that returns the samples/s of one of its workers."""
-    with scratch_setting() as setting:
-
-        def launch(**fields: Any) -> Callable[[], float]:
-            cell = Cell.model_validate({**TRAINING, "workers": 2, **fields})
-            return lambda: samples_per_s_of_a_worker(run_cell(cell, setting, Silent()))
-
-        yield launch
+def _say_nothing(side: str) -> Tell:
+    return lambda share, samples_per_s, loss: None
 
 
-def samples_per_s_of_a_worker(record: Record) -> float:
+def _samples_per_s_of_a_worker(record: Record) -> float:
     assert record.status == "ok", record.log_tail
-    return statistics.mean(
-        sum(window.num_samples for window in part.windows) / part.num_workers / part.train_s for part in record.workers
-    )
+    return values_of(record)["throughput"] / record.cell.workers

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from unittest import mock
 
 from harness.cell import Cell
 from harness.launchers import processes
 from harness.launchers.command import worker_argv
+from harness.launchers.hosts import this_machine
+from harness.record import Record, ResultsFolder
 from harness.runner import Setting, run_cell
 from harness.stopwatch import Stopwatch
 from tests.perf.figure import Figure
-from tests.perf.launches import NUM_PAIRS, Silent, scratch_setting
+
+NUM_LAUNCHES = 6
 
 # A shell that runs a command and notes when it began and ended, in a file.
 NOTING_ITS_LIFE = ("/bin/sh", "-c", 'date +%s.%N > "$0"; "$@"; code=$?; date +%s.%N >> "$0"; exit $code')
 
 
 def figures() -> list[Figure]:
-    with scratch_setting() as setting:
+    with tempfile.TemporaryDirectory() as scratch:
+        setting = Setting(suite="perf", folder=ResultsFolder(Path(scratch)), hosts=this_machine())
         return [_around_a_worker(setting), _help()]
+
+
+class _Silent:
+    def cell_started(self, cell: Cell) -> None: ...
+    def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None: ...
+    def cell_ended(self, record: Record) -> None: ...
 
 
 def _around_a_worker(setting: Setting) -> Figure:
@@ -34,9 +45,9 @@ def _around_a_worker(setting: Setting) -> Figure:
         return [*NOTING_ITS_LIFE, str(times), *worker_argv(run_dir)]
 
     with mock.patch.object(processes, "worker_argv", noting):
-        for _ in range(NUM_PAIRS):
+        for _ in range(NUM_LAUNCHES):
             watch = Stopwatch()
-            assert run_cell(cell, setting, Silent()).status == "ok"
+            assert run_cell(cell, setting, _Silent()).status == "ok"
             elapsed_s = watch.elapsed_s()
             began, ended = map(float, times.read_text().split())
             seconds.append(elapsed_s - (ended - began))
@@ -45,7 +56,7 @@ def _around_a_worker(setting: Setting) -> Figure:
 
 def _help() -> Figure:
     seconds = []
-    for _ in range(NUM_PAIRS):
+    for _ in range(NUM_LAUNCHES):
         watch = Stopwatch()
         subprocess.run([Path(sys.executable).parent / "hvdbench", "--help"], capture_output=True, check=True)
         seconds.append(watch.elapsed_s())

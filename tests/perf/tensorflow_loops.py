@@ -1,4 +1,4 @@
-"""The harness' measured loop against a bare TensorFlow one, in one process.
+"""The harness' measured loop against a bare TensorFlow one.
 
 The bare loop is the fastest that its author knew to write: one `tf.function` a step, which also gathers the batch from
 the training set on the device, and TensorFlow's own momentum operation on one variable a parameter.
@@ -6,42 +6,39 @@ the training set on the device, and TensorFlow's own momentum operation on one v
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from harness import process
 from harness.backends.tensorflow_layers import layouts, scores
 from harness.backends.tensorflow_native import apply_momentum
 from harness.backends.tensorflow_replica import prepare
-from harness.cell import Cell
 from harness.workloads.initial import initial_weights
 from harness.workloads.layers import parameters_of
 from harness.workloads.registry import MODELS, load_dataset
-from tests.perf.figure import Figure, compare
-from tests.perf.harness_loop import NUM_PAIRS, STEPS, cell_of, harness_loop
+from tests.perf.figure import Figure
+from tests.perf.harness_loop import STEPS, Now, cell_of, harness_loop
+from tests.perf.in_turns import compare_in_turns
 
 
 def figures() -> list[Figure]:
-    """Pins this process: for one of its own."""
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    process.prepare()
+    return [
+        compare_in_turns(f"{workload}: harness over a bare TensorFlow loop, samples/s", __name__, workload, bar=0.98)
+        for workload in STEPS
+    ]
+
+
+def harness(workload: str, now: Now) -> Callable[[], float]:
     prepare(num_threads=1)
-    return [_figure(workload) for workload in STEPS]
+    return harness_loop(cell_of(workload, "tensorflow"), now)
 
 
-def _figure(workload: str) -> Figure:
-    cell = cell_of(workload, "tensorflow")
-    what = f"{workload}: harness over a bare TensorFlow loop, samples/s"
-    return compare(what, harness_loop(cell), bare(cell), num_pairs=NUM_PAIRS, bar=0.98)
-
-
-def bare(cell: Cell) -> Callable[[], float]:
+def bare(workload: str, now: Now) -> Callable[[], float]:
     """The loop of a user's script; returns what runs it and says its samples/s."""
+    prepare(num_threads=1)
+    cell = cell_of(workload, "tensorflow")
     dataset = load_dataset(cell.dataset, None)
     layers = MODELS[cell.workload].layers(dataset.num_classes)
     drawn = initial_weights(parameters_of(layers, dataset.image_shape), cell.seed)
@@ -70,7 +67,7 @@ def bare(cell: Cell) -> Callable[[], float]:
     def samples_per_s() -> float:
         rng = np.random.default_rng(0)
         num_done = 0
-        started = time.perf_counter()
+        started = now()
         while num_done < num_steps:
             order = rng.permutation(len(dataset.train))
             for first in range(0, len(order) - cell.batch_size + 1, cell.batch_size):
@@ -78,6 +75,6 @@ def bare(cell: Cell) -> Callable[[], float]:
                 num_done += 1
                 if num_done == num_steps:
                     break
-        return num_done * cell.batch_size / (time.perf_counter() - started)
+        return num_done * cell.batch_size / (now() - started)
 
     return samples_per_s

@@ -1,37 +1,40 @@
-"""The harness' measured loop against the loop a PyTorch user would write, in one process."""
+"""The harness' measured loop against the loop a PyTorch user would write."""
 
 from __future__ import annotations
 
-import os
-import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import nn
 
-from harness import process
 from harness.backends.torch_layers import build, trainable
 from harness.cell import Cell
 from harness.workloads.registry import MODELS, load_dataset
-from tests.perf.figure import Figure, compare
-from tests.perf.harness_loop import NUM_PAIRS, STEPS, cell_of, harness_loop
+from tests.perf.figure import Figure
+from tests.perf.harness_loop import STEPS, Now, cell_of, harness_loop
+from tests.perf.in_turns import compare_in_turns
 
 
 def figures() -> list[Figure]:
-    """Pins this process: for one of its own."""
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    process.prepare()
-    return [_figure(workload) for workload in STEPS]
+    return [
+        compare_in_turns(f"{workload}: harness over a bare PyTorch loop, samples/s", __name__, workload, bar=0.98)
+        for workload in STEPS
+    ]
 
 
-def _figure(workload: str) -> Figure:
-    cell = cell_of(workload, "torch")
-    what = f"{workload}: harness over a bare PyTorch loop, samples/s"
-    return compare(what, harness_loop(cell), _Bare(cell).samples_per_s, num_pairs=NUM_PAIRS, bar=0.98)
+def harness(workload: str, now: Now) -> Callable[[], float]:
+    return harness_loop(cell_of(workload, "torch"), now)
+
+
+def bare(workload: str, now: Now) -> Callable[[], float]:
+    """The loop of a user's script; returns what runs it and says its samples/s."""
+    return _Bare(cell_of(workload, "torch"), now).samples_per_s
 
 
 class _Bare:
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: Cell, now: Now) -> None:
+        self._now = now
         torch.set_num_threads(cell.threads)
         dataset = load_dataset(cell.dataset, None)
         self._images, self._labels = torch.from_numpy(dataset.train.images), torch.from_numpy(dataset.train.labels)
@@ -46,7 +49,7 @@ class _Bare:
         model, optimizer, loss_function = self._model, self._optimizer, nn.CrossEntropyLoss()
         rng = np.random.default_rng(0)
         num_done = 0
-        started = time.perf_counter()
+        started = self._now()
         while num_done < self._num_steps:
             order = torch.from_numpy(rng.permutation(len(self._labels)))
             for first in range(0, len(order) - self._batch + 1, self._batch):
@@ -58,4 +61,4 @@ class _Bare:
                 num_done += 1
                 if num_done == self._num_steps:
                     break
-        return num_done * self._batch / (time.perf_counter() - started)
+        return num_done * self._batch / (self._now() - started)
