@@ -111,6 +111,7 @@ def outcome_of(record: Record) -> str:
 def show_matrix(suite: Suite, records: list[Record]) -> None:
     """The points of a suite, one line each, with the launches done of all."""
     from harness.runner import missing
+    from harness.titles import differing_of
 
     to_do = missing(suite.cells, records)
     left, total = Counter(cell.group for cell in to_do), Counter(cell.group for cell in suite.cells)
@@ -119,12 +120,15 @@ def show_matrix(suite: Suite, records: list[Record]) -> None:
         table.add_column(heading)
     table.add_column("done", justify="right")
     points = {cell.group: cell for cell in suite.cells}
+    differing = differing_of(points.values())
+    if any(differing.values()):
+        table.add_column("differs in")
     for group, cell in sorted(points.items(), key=lambda pair: pair[1].title):
         over = f"{cell.controller or 'this machine'}" + (f", {cell.hosts} hosts" if cell.hosts > 1 else "")
         table.add_row(
             *(cell.workload, cell.dataset, cell.strategy_label, cell.framework),
             *(f"{cell.workers} × {cell.threads}", cell.device, over),
-            f"{total[group] - left[group]}/{total[group]}",
+            *(f"{total[group] - left[group]}/{total[group]}", ", ".join(differing[group])),
         )
     estimate = in_minutes(len(to_do) * typical_s([record.wall_s for record in records]))
     console().print(table)

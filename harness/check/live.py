@@ -21,7 +21,6 @@ from harness.check.observed import (
     Phase,
     group_of_one_worker,
     run_of,
-    titles_of,
     with_scaling_efficiency,
 )
 from harness.check.pair_folder import SIDES, PairFolder
@@ -31,6 +30,7 @@ from harness.gates import CheckSettings
 from harness.record import Record
 from harness.stopwatch import Stopwatch
 from harness.suite import Suite
+from harness.titles import titles_of
 
 
 class PairWatcher(Protocol):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -51,31 +50,6 @@ def run_of(record: Record | None) -> Run | None:
     if record.status != "ok":
         return Run(values={}, trouble=f"{record.status}: {record.reason}")
     return Run(values=values_of(record))
-
-
-def titles_of(cells: Iterable[Cell]) -> dict[str, str]:
-    """Each cell's title without its seed, by group; cells of equal title are told apart by the fields that differ."""
-    by_group = {cell.group: cell for cell in cells}
-    by_title: defaultdict[str, list[Cell]] = defaultdict(list)
-    for cell in by_group.values():
-        by_title[_without_seed(cell)].append(cell)
-    return {
-        group: " · ".join([_without_seed(cell), *_differing(cell, by_title[_without_seed(cell)])])
-        for group, cell in by_group.items()
-    }
-
-
-def _without_seed(cell: Cell) -> str:
-    return cell.title.rpartition(" · ")[0]
-
-
-def _differing(cell: Cell, alike: Sequence[Cell]) -> list[str]:
-    names = [name for name in Cell.model_fields if name != "seed"]
-    return [
-        f"{name} {getattr(cell, name)}"
-        for name in names
-        if any(getattr(other, name) != getattr(cell, name) for other in alike)
-    ]
 
 
 def group_of_one_worker(cell: Cell) -> str:
