@@ -25,6 +25,7 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
+from harness import turns
 from harness.cell import Cell
 from harness.feasible import first_obstacle
 from harness.launchers.hosts import this_machine
@@ -33,7 +34,6 @@ from harness.record import SCHEMA_VERSION, Record, ResultsFolder
 from harness.registry import STRATEGIES
 from harness.runner import Setting, run_cell
 from harness.suite import describe
-from harness.turns import TURN_VARIABLE
 
 EXIT_REFUSED, EXIT_INTERRUPTED = 2, 130
 USAGE = "usage: python -m harness.run_one CELL.json RESULTS_DIR | --about CELLS.json"
@@ -59,7 +59,7 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     folder = ResultsFolder(Path(arguments[1]))
     folder.path.mkdir(parents=True, exist_ok=True)
-    factor = 2.0 if TURN_VARIABLE in os.environ else 1.0
+    factor = 2.0 if turns.TURN_VARIABLE in os.environ else 1.0
     setting = Setting(suite="check", folder=folder, hosts=this_machine(), time_limit_factor=factor)
     run_cell(cell, setting, _Teller())
 
@@ -89,7 +89,7 @@ def about(contents: list[dict[str, Any]]) -> dict[str, Any]:
         "revision": revision(),
         "versions": installed_versions(),
         "obstacle": obstacle,
-        "takes_turns": True,
+        "takes_turns": turns.are_possible(),
     }
 
 

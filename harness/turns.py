@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import signal
 import struct
 import time
 from pathlib import Path
@@ -88,6 +89,19 @@ class TurnFolder:
 
     def settings(self) -> dict[str, str]:
         return {"turns": f"stopped for {self._stopped_ns[0] / 1e9:.3f} s in all, while another launch trained"}
+
+
+def are_possible() -> bool:
+    """Whether this system has what stops exactly the right processes: Linux 5.3, and no sandbox that forbids it."""
+    try:
+        own = os.pidfd_open(os.getpid())
+        try:
+            signal.pidfd_send_signal(own, 0)
+        finally:
+            os.close(own)
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 def make_turn_folder(folder: Path) -> Path:

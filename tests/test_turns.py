@@ -24,6 +24,7 @@ from harness.turns import (
     NoTurns,
     StoppedTime,
     TurnFolder,
+    are_possible,
     make_turn_folder,
     of_environment,
 )
@@ -78,6 +79,12 @@ def test_turns_are_taken_only_where_they_were_asked_for(folder: Path, monkeypatc
     assert alone.settings() == {}
     monkeypatch.setenv(TURN_VARIABLE, str(folder))
     assert isinstance(of_environment(run="r", patience_s=1.0), TurnFolder)
+
+
+def test_turns_are_not_possible_without_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert are_possible()  # on any Linux that these tests run on
+    monkeypatch.delattr(os, "pidfd_open")
+    assert not are_possible()
 
 
 # What it prints at its end: its own time and the machine's, from its start.

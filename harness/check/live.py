@@ -122,7 +122,8 @@ def _without_turns(check: Check) -> list[str]:
     if not check.settings.take_turns:
         return []
     return [
-        f"arm {arm.name}: its harness cannot take turns: launches ran one after the other, which is noisier"
+        f"arm {arm.name}: launches ran one after the other, which is noisier: its harness is from before turns, "
+        "or this system forbids to stop processes (pidfd)"
         for arm, about in zip((check.arm_a, check.arm_b), check.abouts, strict=True)
         if not about.takes_turns
     ]
