@@ -33,7 +33,7 @@ class _Launch:
         self._stopped = StoppedTime(folder)
         self._processes: list[int] = []  # as file descriptors, which never come to mean another process
         self._num_ranks = 0
-        self._stopped_at_ns = 0
+        self._stopped_at_ns: int | None = None
 
     def is_ready(self) -> bool:
         return (self._folder / READY_FILE).exists()
@@ -55,8 +55,10 @@ class _Launch:
         self._stopped_at_ns = time.monotonic_ns()
 
     def go_on(self) -> None:
-        self._stopped.add(time.monotonic_ns() - self._stopped_at_ns)
-        self._signal(signal.SIGCONT)
+        if self._stopped_at_ns is not None:
+            self._stopped.add(time.monotonic_ns() - self._stopped_at_ns)
+            self._stopped_at_ns = None
+            self._signal(signal.SIGCONT)
 
     def has_trained(self) -> bool:
         return len(list(self._folder.glob(f"{DONE_PREFIX}*"))) == self._num_ranks
@@ -76,9 +78,9 @@ def main() -> None:
             for launch in launches:
                 launch.let_start()
             return
-    for launch in launches:
-        launch.stop_at_start()
     try:
+        for launch in launches:
+            launch.stop_at_start()
         while not over.is_set() and any(training := [not launch.has_trained() for launch in launches]):
             for launch, trains in zip(launches, training, strict=True):
                 if trains:
