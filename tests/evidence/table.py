@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from harness.check.decision import decide
-from harness.check.observed import Observed, Pair
+from harness.check.exact import shift
+from harness.check.observed import Observed, Pair, difference
 from harness.check.verdict import Verdict
 from tests.evidence.protocol import CELLS, FAULTS, NUM_PAIRS, SETTINGS, Recorded
 from tests.evidence.rules import RULES, Drawn, Rule, draw_faulty, draw_unchanged
@@ -116,7 +117,14 @@ def _fault_rows(name: str, observed: Observed | None, rest: Pools) -> list[str]:
     named = (
         f", the right cell alone in {np.mean([groups == {group} for groups in alarms]):.1%} of them" if alarms else ""
     )
-    return [f"| {name} | {asked} | {live}; found in {np.mean([group in groups for groups in found]):.1%}{named} |"]
+    share = np.mean([group in groups for groups in found])
+    return [f"| {name} | {asked} | {live}; found in {share:.1%}{named}; a sample took {_longer(observed):+.1%} |"]
+
+
+def _longer(observed: Observed) -> float:
+    """By what share B's samples took longer than A's: a fault costs a little beyond what it was told to."""
+    rates = [(pair.a.values["throughput"], pair.b.values["throughput"]) for pair in observed.pairs if pair.a and pair.b]
+    return float(np.expm1(shift(np.array([difference(a, b, better="higher", scale="ratio") for a, b in rates]))))
 
 
 def _named(verdict: Verdict) -> str:

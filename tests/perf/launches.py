@@ -13,7 +13,7 @@ from harness.check.metrics import values_of
 from harness.record import Record
 from tests.perf.figure import Figure
 
-NUM_PAIRS = 7
+NUM_PAIRS = 5
 # Some two seconds of training. A worker alone has half the epochs of two: as many steps.
 TWO = {"workload": "cnn", "dataset": "digits", "batch_size": 64, "epochs": 40, "evaluations": 0, "workers": 2}
 ONE = TWO | {"strategy": "serial", "epochs": 20, "workers": 1}
