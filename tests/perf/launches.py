@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,17 +62,17 @@ def _hogwild(arm: Arm) -> list[Figure]:
 
 
 def _delayed_averaging(arm: Arm) -> list[Figure]:
-    return [
-        _figure(
-            arm,
-            f"cnn, {framework}: a worker of delayed-averaging (MPI, period 4) over {name}",
-            TWO | DELAYED | {"framework": framework},
-            baseline | {"framework": framework},
-            bar=0.9,
-        )
-        for framework in ("torch", "tensorflow")
-        for name, baseline in (("serial", ONE), ("independent workers", TWO | INDEPENDENT))
-    ]
+    made = []
+    for framework in ("torch", "tensorflow"):
+        what = f"cnn, {framework}: a worker of delayed-averaging (MPI, period 4) over"
+        ours, alone, independent = ({"framework": framework} | side for side in (TWO | DELAYED, ONE, TWO | INDEPENDENT))
+        beside_others = _pairs(arm, ours, independent)
+        made += [
+            _figure(arm, f"{what} serial", ours, alone, bar=0.9),
+            _ratios(f"{what} independent workers", beside_others, bar=0.9),
+            _ratios(f"{what} the slower independent worker", beside_others, bar=0.9, of_other=_pace_of_the_slower),
+        ]
+    return made
 
 
 def _measuring(arm: Arm) -> Figure:
@@ -81,8 +82,11 @@ def _measuring(arm: Arm) -> Figure:
 
 
 def _figure(arm: Arm, what: str, ours: dict[str, Any], other: dict[str, Any], *, bar: float) -> Figure:
-    """Ratios of a worker's samples/s."""
-    ratios = []
+    return _ratios(what, _pairs(arm, ours, other), bar=bar)
+
+
+def _pairs(arm: Arm, ours: dict[str, Any], other: dict[str, Any]) -> list[tuple[Record, Record]]:
+    made = []
     with tempfile.TemporaryDirectory() as scratch:
         for seed in range(NUM_PAIRS):
             sides = {
@@ -90,8 +94,21 @@ def _figure(arm: Arm, what: str, ours: dict[str, Any], other: dict[str, Any], *,
             }
             order = sides if seed % 2 else dict(reversed(sides.items()))
             records = launch_in_turns(order, Path(scratch) / str(seed), _say_nothing)
-            ratios.append(_samples_per_s_of_a_worker(records["a"]) / _samples_per_s_of_a_worker(records["b"]))
-    return Figure(what=what, values=tuple(ratios), bar=bar)
+            made.append((records["a"], records["b"]))
+    return made
+
+
+def _ratios(
+    what: str,
+    pairs: list[tuple[Record, Record]],
+    *,
+    bar: float,
+    of_other: Callable[[Record], float] | None = None,
+) -> Figure:
+    """Of a worker's samples/s, that of the other side by `of_other`."""
+    of_other = of_other or _samples_per_s_of_a_worker
+    values = tuple(_samples_per_s_of_a_worker(ours) / of_other(other) for ours, other in pairs)
+    return Figure(what=what, values=values, bar=bar)
 
 
 def _say_nothing(side: str) -> Tell:
@@ -99,5 +116,20 @@ def _say_nothing(side: str) -> Tell:
 
 
 def _samples_per_s_of_a_worker(record: Record) -> float:
-    assert record.status == "ok", record.log_tail
+    _assert_well(record)
     return values_of(record)["throughput"] / record.cell.workers
+
+
+def _pace_of_the_slower(record: Record) -> float:
+    """Samples/s of workers that would wait for each other at every window's end, and lose nothing by it but that.
+
+    Cores differ in speed and change it within seconds; whoever averages goes at the pace of the slowest.
+    """
+    _assert_well(record)
+    paired = list(zip(*(worker.windows for worker in record.workers), strict=True))
+    seconds = sum(max(window.end_s - window.start_s for window in windows) for windows in paired)
+    return sum(windows[0].num_samples for windows in paired) / seconds
+
+
+def _assert_well(record: Record) -> None:
+    assert record.status == "ok", record.log_tail
