@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 from collections.abc import Callable
@@ -19,9 +20,13 @@ MAX_PROCESSES = 4
 def figures(given: Material) -> list[Figure]:
     """Those for which there is something to draw, in the order of the report; drawn side by side on a few cores."""
     num_processes = min(MAX_PROCESSES, len(os.sched_getaffinity(0)))
-    # Forked, so that each starts with all that is imported and with the theme in force.
-    with ProcessPoolExecutor(num_processes, mp_context=multiprocessing.get_context("fork")) as pool:
-        made = list(pool.map(partial(_draw, given), range(len(_FIGURES))))
+    gc.freeze()  # else a child's collector copies every page of what there is, only by looking at it
+    try:
+        # Forked, so that each starts with all that is imported and with the theme in force.
+        with ProcessPoolExecutor(num_processes, mp_context=multiprocessing.get_context("fork")) as pool:
+            made = list(pool.map(partial(_draw, given), range(len(_FIGURES))))
+    finally:
+        gc.unfreeze()
     return [figure for figure in made if figure.panels]
 
 

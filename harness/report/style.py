@@ -47,6 +47,7 @@ _DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 
 WIDTH_IN, HEIGHT_IN = 4.6, 3.0
 _PNG_DPI = 200
+_PNG_LEVEL = 3  # of 9: less work than the default; files are 5 % larger
 _RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -146,7 +147,7 @@ def finished(figure: Canvas, *, name: str, alt: str, data: pd.DataFrame) -> Pane
     drawn, picture = io.BytesIO(), io.BytesIO()
     FigureCanvasSVG(figure).print_svg(drawn, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
     figure.set_dpi(_PNG_DPI)
-    FigureCanvasAgg(figure).print_png(picture)  # type: ignore[no-untyped-call]
+    FigureCanvasAgg(figure).print_png(picture, pil_kwargs={"compress_level": _PNG_LEVEL})  # type: ignore[no-untyped-call]
     return Panel(
         name=name,
         alt=alt,
