@@ -26,9 +26,9 @@ def prepare(*, num_threads: int | None = None) -> None:
 def _keep_freed_memory() -> None:
     """Tells glibc's malloc not to hand freed memory back to the system; without glibc nothing happens.
 
-    By default it returns large blocks at once, and at its next use every one is faulted in again, page by page: 200 to
-    400 faults a training step, up to 2 ms of 6 in a virtual machine, more or fewer as tensors happen to lie. That is
-    not what strategies are compared for. (PyTorch's tuning guide advises jemalloc or tcmalloc, which keep memory too.)
+    By default it returns large blocks at once, and at its next use every one is faulted in again, page by page, more or
+    fewer as tensors happen to lie. That is not what strategies are compared for; `python -m tests.perf launches` says
+    what it is worth. (PyTorch's tuning guide advises jemalloc or tcmalloc, which keep memory too.)
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -14,6 +14,8 @@ from harness.check.metrics import values_of
 from harness.record import Record
 from tests.perf.figure import Figure
 
+Side = tuple[Arm, dict[str, Any]]  # and the fields of its cell
+
 NUM_PAIRS = 5
 # Some two seconds of training. A worker alone has half the epochs of two: as many steps.
 TWO = {"workload": "cnn", "dataset": "digits", "batch_size": 64, "epochs": 40, "evaluations": 0, "workers": 2}
@@ -21,17 +23,18 @@ ONE = TWO | {"strategy": "serial", "epochs": 20, "workers": 1}
 # Workers on a core each that never meet: what a strategy would be if it cost nothing. A worker alone is not it: two
 # slow each other by being there. Horovod's thread looks seldom, so that what it takes is not charged to them.
 INDEPENDENT = {"strategy": {"name": "local-sgd", "period": 1_000_000, "cycle_time_ms": 10.0}}
+MALLOC_AS_IT_IS = "GLIBC_TUNABLES=glibc.malloc.check=0"  # which changes nothing, but leaves malloc to whoever set it
 DELAYED = {"strategy": {"name": "delayed-averaging", "period": 4}, "controller": "mpi"}
 
 
 def figures() -> list[Figure]:
-    here = parse_arm("here")
-    with ready((here, here)) as (arm, _):
+    with ready((parse_arm("here"), parse_arm(f"env:{MALLOC_AS_IT_IS}"))) as (arm, as_it_is):
         return [
             *_against_references(arm),
             *_hogwild(arm),
             *_delayed_averaging(arm),
             _measuring(arm),
+            _keeping_memory(arm, as_it_is),
         ]
 
 
@@ -66,7 +69,7 @@ def _delayed_averaging(arm: Arm) -> list[Figure]:
     for framework in ("torch", "tensorflow"):
         what = f"cnn, {framework}: a worker of delayed-averaging (MPI, period 4) over"
         ours, alone, independent = ({"framework": framework} | side for side in (TWO | DELAYED, ONE, TWO | INDEPENDENT))
-        beside_others = _pairs(arm, ours, independent)
+        beside_others = _pairs((arm, ours), (arm, independent))
         made += [
             _figure(arm, f"{what} serial", ours, alone, bar=0.9),
             _ratios(f"{what} independent workers", beside_others, bar=0.9),
@@ -81,16 +84,23 @@ def _measuring(arm: Arm) -> Figure:
     return _figure(arm, what, TWO | DELAYED | {"evaluations": 10}, TWO | DELAYED, bar=0.99)
 
 
+def _keeping_memory(arm: Arm, as_it_is: Arm) -> Figure:
+    """What it is worth that workers hand nothing back to the system (harness/process.py)."""
+    what = "cnn, torch, delayed-averaging: freed memory kept over glibc's own way with it"
+    return _ratios(what, _pairs((arm, TWO | DELAYED), (as_it_is, TWO | DELAYED)), bar=1.0)
+
+
 def _figure(arm: Arm, what: str, ours: dict[str, Any], other: dict[str, Any], *, bar: float) -> Figure:
-    return _ratios(what, _pairs(arm, ours, other), bar=bar)
+    return _ratios(what, _pairs((arm, ours), (arm, other)), bar=bar)
 
 
-def _pairs(arm: Arm, ours: dict[str, Any], other: dict[str, Any]) -> list[tuple[Record, Record]]:
+def _pairs(ours: Side, other: Side) -> list[tuple[Record, Record]]:
     made = []
     with tempfile.TemporaryDirectory() as scratch:
         for seed in range(NUM_PAIRS):
             sides = {
-                name: (arm, Cell.model_validate(f).with_seed(seed)) for name, f in zip("ab", (ours, other), strict=True)
+                name: (arm, Cell.model_validate(fields).with_seed(seed))
+                for name, (arm, fields) in {"a": ours, "b": other}.items()
             }
             order = sides if seed % 2 else dict(reversed(sides.items()))
             records = launch_in_turns(order, Path(scratch) / str(seed), _say_nothing)
