@@ -7,6 +7,7 @@ series                      one line of a figure: the strategy with its options 
 anywhere                    series that differ in the number of hosts alone: a single worker has one host
 kin                         series that differ in hosts and the compute threads of a worker alone: one question for
                             another division of the same cores
+entrant                     a series within its contest: without framework and kind of worker, which all share there
 aim                         the problem with its target: times to different targets are not compared
 contest                     an aim, a framework and a kind of worker: who reaches the target soonest is asked within one
 seed                        the unit: runs of one series, problem and number of workers repeat each other
@@ -97,9 +98,14 @@ def why_split(runs: pd.DataFrame) -> str | None:
 
 def with_series(runs: pd.DataFrame) -> pd.DataFrame:
     """A copy with the columns `series`: `label`, and every setting in which runs of that label and problem differ;
-    `anywhere`: the same without the hosts; `kin`: without hosts and threads; and `aim`: the problem, with its target
-    where it has several."""
-    without: dict[str, set[str]] = {"series": set(), "anywhere": {"hosts"}, "kin": {"hosts", "threads"}}
+    `anywhere`: the same without the hosts; `kin`: without hosts and threads; `entrant`: without framework and kind of
+    worker; and `aim`: the problem, with its target where it has several."""
+    without: dict[str, set[str]] = {
+        "series": set(),
+        "anywhere": {"hosts"},
+        "kin": {"hosts", "threads"},
+        "entrant": {"framework", "worker_kind"},
+    }
     named = runs.assign(**dict.fromkeys(without, runs["label"]))
     everywhere = [column for column in ("framework", "worker_kind") if named[column].nunique() > 1]
     for _, rows in named.groupby(["problem", "label"], sort=False):

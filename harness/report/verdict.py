@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -80,12 +80,22 @@ def warnings(pool: Pool) -> list[str]:
 
 
 def _finding(contest: Contest, compared: list[Comparison], reached: list[Reaching]) -> Finding:
-    launches = contest.launches
+    """Its series go by their names within the contest: the headline says what they share."""
+    launches = contest.launches.assign(series=contest.launches["entrant"])
+    names = dict(zip(contest.launches["series"], contest.launches["entrant"], strict=True))
     finished = launches[launches["status"] == "ok"]
     most = int((launches if finished.empty else finished)["workers"].max())
-    series = set(launches.loc[launches["workers"] == most, "series"])
-    here = [row for row in reached if row.aim == contest.aim and row.workers == most and row.series in series]
-    mine = [row for row in compared if row.contest == contest.name and row.workers == most]
+    series = set(contest.launches.loc[launches["workers"] == most, "series"])
+    here = [
+        replace(row, series=names[row.series])
+        for row in reached
+        if row.aim == contest.aim and row.workers == most and row.series in series
+    ]
+    mine = [
+        replace(row, series=names[row.series], baseline=names[row.baseline])
+        for row in compared
+        if row.contest == contest.name and row.workers == most
+    ]
     details = [
         *_missed(here),
         *_broken_beyond(launches, most),
@@ -93,11 +103,11 @@ def _finding(contest: Contest, compared: list[Comparison], reached: list[Reachin
         *(_against_baseline(launches, row) for row in _by_ratio(mine)),
         *_apart(contest),
     ]
-    return Finding(headline=_headline(contest, most, here), details=tuple(details))
+    return Finding(headline=_headline(contest.name, launches, most, here), details=tuple(details))
 
 
-def _headline(contest: Contest, workers: int, here: list[Reaching]) -> str:
-    said = f"{contest.name}, {count(workers, 'worker')}: {_soonest(contest.launches, here)}"
+def _headline(contest: str, launches: pd.DataFrame, workers: int, here: list[Reaching]) -> str:
+    said = f"{contest}, {count(workers, 'worker')}: {_soonest(launches, here)}"
     unfinished = sum(row.num_unfinished for row in here)
     if unfinished:
         said += f" {unfinished} of {count(sum(row.num_launches for row in here), 'launch', 'launches')} did not finish."

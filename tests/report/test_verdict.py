@@ -175,7 +175,7 @@ def in_tensorflow(times, *, launcher="processes", **cell):
     ]
 
 
-def test_verdict_keeps_frameworks_apart(tmp_path):
+def test_verdict_keeps_frameworks_apart_and_names_each_in_its_headline_alone(tmp_path):
     (tensorflow, torch), _ = verdicts(
         tmp_path,
         [
@@ -183,12 +183,10 @@ def test_verdict_keeps_frameworks_apart(tmp_path):
             *in_tensorflow({"allreduce": (8.0, 8.2, 8.4), "delayed-averaging": (4.0, 4.1, 4.2)}),
         ],
     )
-    assert torch[0].startswith("cnn on digits, torch, 2 workers: delayed-averaging torch reaches 98 % after 2.05 s")
+    assert torch[0].startswith("cnn on digits, torch, 2 workers: delayed-averaging reaches 98 % after 2.05 s")
     assert torch[0].endswith("sooner than every other strategy.")
-    assert tensorflow[0].startswith("cnn on digits, tensorflow, 2 workers: delayed-averaging tensorflow reaches 98 %")
-    assert tensorflow[1].startswith(
-        "delayed-averaging tensorflow takes 0.500 × [0.500, 0.500] the time of allreduce tensorflow (3 seeds)"
-    )
+    assert tensorflow[0].startswith("cnn on digits, tensorflow, 2 workers: delayed-averaging reaches 98 %")
+    assert tensorflow[1].startswith("delayed-averaging takes 0.500 × [0.500, 0.500] the time of allreduce (3 seeds)")
 
 
 def test_verdict_measures_each_framework_against_its_own_serial(tmp_path):
@@ -201,11 +199,10 @@ def test_verdict_measures_each_framework_against_its_own_serial(tmp_path):
         ],
     )
     assert torch[1:] == [
-        "2 workers pay for allreduce torch (0.500 × [0.500, 0.500]): time to target over that of one serial worker."
+        "2 workers pay for allreduce (0.500 × [0.500, 0.500]): time to target over that of one serial worker."
     ]
     assert tensorflow[1:] == [
-        "2 workers do not pay for allreduce tensorflow (2.00 × [2.00, 2.00]): time to target over that of one serial "
-        "worker."
+        "2 workers do not pay for allreduce (2.00 × [2.00, 2.00]): time to target over that of one serial worker."
     ]
 
 
@@ -217,8 +214,8 @@ def test_verdict_does_not_compare_threads_with_processes_and_says_why(tmp_path):
             *in_tensorflow({"hogwild": (2.0, 2.05, 2.1)}, launcher="threads"),
         ],
     )
-    assert processes[0].startswith("cnn on digits, processes, 2 workers: allreduce processes reaches 98 % after 4.10 s")
-    assert threads[0].startswith("cnn on digits, threads, 2 workers: hogwild threads reaches 98 % after 2.05 s")
+    assert processes[0].startswith("cnn on digits, processes, 2 workers: allreduce reaches 98 % after 4.10 s")
+    assert threads[0].startswith("cnn on digits, threads, 2 workers: hogwild reaches 98 % after 2.05 s")
     assert threads[1:] == [
         "Not compared with strategies whose workers are processes: threads and processes share memory and cores in "
         "different ways."
