@@ -9,7 +9,8 @@ help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup:  ## the environment in .venv: exact pins, Horovod built once and cached
-	@test -n "$(PYTHON)" || { echo "set-up: no Python: apt-get install python3.11 python3.11-venv python3.11-dev"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { echo "set-up: no Python 3.11: \
+	apt-get install python3.11 python3.11-venv python3.11-dev, or make PYTHON=where-it-is" >&2; exit 2; }
 	@$(PYTHON) -m harness.bootstrap
 
 bench: setup  ## the quick suite and its report, in about ten minutes

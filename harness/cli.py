@@ -143,6 +143,7 @@ def export(
     """The tidy frame, one row a run."""
     from harness.analysis.export import FORMATS
     from harness.analysis.export import export as exported
+    from harness.record import writing_to
 
     if file_format not in FORMATS:
         _refuse(f"--format {file_format}: no such format; allowed: {', '.join(FORMATS)}")
@@ -150,7 +151,8 @@ def export(
     if out is None:
         sys.stdout.buffer.write(content)
     else:
-        out.write_bytes(content)
+        with writing_to(out, "-o"):
+            out.write_bytes(content)
 
 
 @app.command(name="parity")
@@ -256,20 +258,20 @@ def main() -> NoReturn:
     except Exception as error:
         if not _is_the_users(error):
             raise
-        _say(str(error))
+        _say(f"{error.filename}: {error.strerror}" if isinstance(error, PermissionError) else str(error))
         sys.exit(EXIT_USAGE)
     sys.exit(0)
 
 
 def _is_the_users(error: Exception) -> bool:
-    """Errors with a message for the user; imported only when there is one."""
+    """Errors with a message for the user, imported only when there is one, and places that the user may not look at."""
     from harness.check.worktree import ArmError
     from harness.launchers.hosts import HostsError
     from harness.record import ResultsError
     from harness.suite import SuiteError
     from harness.workloads.data import DatasetError
 
-    return isinstance(error, (SuiteError, ResultsError, HostsError, DatasetError, ArmError))
+    return isinstance(error, (PermissionError, SuiteError, ResultsError, HostsError, DatasetError, ArmError))
 
 
 def _load(path: Path, *, only: str, repeats: int | None = None, controller: str | None = None) -> Suite:
@@ -318,11 +320,11 @@ def _refuse(message: str) -> NoReturn:
 
 
 def _say(message: str) -> None:
-    """To standard error; inside a launch once, not by every rank."""
+    """To standard error; inside a launch once a host, whose workers all see the same."""
     from harness.fabrics.connection import place_among_workers
 
     place = place_among_workers(os.environ)
-    if place is None or place[0] == 0:
+    if place is None or place[2] == 0:
         print(f"hvdbench: {message}", file=sys.stderr)
 
 

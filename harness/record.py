@@ -9,10 +9,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import IO, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -151,14 +152,12 @@ class ResultsFolder:
 
     def make(self) -> None:
         """The folder, where it is not there yet. Raises ResultsError."""
-        with _writing_to(self.path):
+        with writing_to(self.path, "--results"):
             self.path.mkdir(parents=True, exist_ok=True)
 
     def load(self) -> list[Record]:
         """All records, oldest first. Raises ResultsError for a file that is not one."""
-        if not self.path.is_dir():
-            raise ResultsError(f"{self.path}: no such results folder; `hvdbench run SUITE --results DIR` makes one")
-        records = [read_record(path) for path in sorted(self.path.glob("*.json"))]
+        records = [read_record(Path(entry)) for entry in record_files(self.path)]
         return sorted(records, key=lambda record: (record.started_at, record.id))
 
     def has_finished(self, key: str, fingerprint: str) -> bool:
@@ -183,24 +182,54 @@ class ResultsFolder:
     def claim(self, key: str) -> Iterator[bool]:
         """Whether this process alone may run the cell now. The kernel drops the claim when the process dies."""
         folder = self.path / ".locks"
-        with _writing_to(folder):
+        with writing_to(folder, "--results"):
             folder.mkdir(parents=True, exist_ok=True)
-            lock = (folder / key).open("w")
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+            claim = (folder / key).open("w")
+        with claim:
+            yield lock(claim)
+
+
+def lock(file: IO[Any], *, waiting: bool = False) -> bool:
+    """Takes the file, open for writing, for this process alone until it is closed; false where another has it.
+
+    waiting: until nobody else has it. Raises ResultsError where the file system has no locks.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if waiting else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise ResultsError(f"{file.name}: {error.strerror}; results need a file system with locks (flock)") from None
+    return True
 
 
 @contextmanager
-def _writing_to(folder: Path) -> Iterator[None]:
+def writing_to(path: Path, option: str) -> Iterator[None]:
+    """Raises ResultsError for what cannot be written in the block. option: the one that named the path."""
     try:
         yield
     except OSError as error:
-        raise ResultsError(f"{folder}: {error.strerror}; --results takes a folder that can be written") from None
+        said = f"{error.filename or path}: cannot be written ({error.strerror or error})"
+        raise ResultsError(f"{said}; {option} takes a place that can be") from None
+
+
+def make_output_folder(folder: Path) -> None:
+    """Makes it, before the work whose files go there. Raises ResultsError where nothing can be written in it."""
+    with writing_to(folder, "-o"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+
+
+def record_files(folder: Path) -> list[os.DirEntry[str]]:
+    """The records of a results folder, by name. Raises ResultsError where there is none or it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((entry for entry in entries if entry.name.endswith(".json")), key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ResultsError(f"{folder}: no such results folder; `hvdbench run SUITE --results DIR` makes one") from None
+    except OSError as error:
+        raise ResultsError(f"{folder}: unreadable ({error.strerror})") from None
 
 
 def read_record(path: Path) -> Record:

@@ -5,7 +5,6 @@ It holds the lock by which workers see that their parent lives, and the room tha
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -16,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.launchers.supervisor import end_run
-from harness.record import RESERVED_BYTES, STAGED_RECORD, ResultsError, ResultsFolder
+from harness.record import RESERVED_BYTES, STAGED_RECORD, ResultsError, ResultsFolder, lock, writing_to
 from harness.run_files import PARENT_LOCK
 
 RUNS_FOLDER = ".runs"
@@ -30,9 +29,11 @@ def run_folder(folder: ResultsFolder) -> Iterator[Path]:
     name = secrets.token_hex(6)
     runs = folder.path.resolve() / RUNS_FOLDER
     staged, run_dir = runs / f"{_UNFINISHED}{name}", runs / name
-    staged.mkdir(parents=True)
-    with (staged / PARENT_LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with writing_to(runs, "--results"):
+        staged.mkdir(parents=True)
+        held = (staged / PARENT_LOCK).open("w")
+    with held:
+        lock(held, waiting=True)  # whoever clears leftovers may have it for a moment
         staged.rename(run_dir)  # only now: nobody sees it without its lock held
         try:
             yield run_dir
@@ -56,13 +57,16 @@ def clear_leftovers(folder: ResultsFolder) -> None:
     """Ends and removes runs whose parent was killed."""
     for run_dir in (folder.path / RUNS_FOLDER).glob("*"):
         try:
-            with (run_dir / PARENT_LOCK).open() as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue  # alive
+            with (run_dir / PARENT_LOCK).open("r+") as held:
+                is_alive = not lock(held)
+        except PermissionError:
+            continue  # another user's to clear
         except FileNotFoundError:
+            is_alive = False
             if not _is_old(run_dir):
                 continue  # just beginning or ending
+        if is_alive:
+            continue
         if run_dir.name.startswith(_UNFINISHED) and not _is_old(run_dir):
             continue
         end_run(run_dir.name)

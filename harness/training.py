@@ -159,7 +159,7 @@ def time_averages(session: Session) -> list[float] | None:
         vector = session.replica.weights()
         session.replica.synchronize()
         fabric.barrier()
-        watch = Stopwatch()
+        watch = Stopwatch(session.turns.now)
         fabric.mean(vector)
         session.replica.synchronize()
         taken_s.append(watch.elapsed_s())
@@ -190,7 +190,7 @@ def evaluate(session: Session, snapshots: list[Snapshot]) -> Evaluation:
             num_samples = fabric.total_steps(snapshot.step) * session.batch_size
         if fabric.rank:
             continue
-        watch = Stopwatch()
+        watch = Stopwatch(session.turns.now)
         loss, accuracy = replica.evaluate(vector)
         points.append(
             Point(

@@ -27,7 +27,7 @@ def test_more_workers_than_slots_are_refused() -> None:
     assert said is not None
     assert said.endswith(
         "workers: 4 on localhost; allowed: up to its 2 slots; `hosts` in the suite shares them out, "
-        "-H localhost:4 says that it may take more"
+        "`hvdbench run -H localhost:4` says that it may take more"
     )
 
 

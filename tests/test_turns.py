@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -113,12 +114,19 @@ def folders(tmp_path: Path) -> list[Path]:
     return [make_turn_folder(tmp_path / name) for name in "ab"]
 
 
-@pytest.fixture
-def taker(folders: list[Path]) -> Iterator[subprocess.Popen[bytes]]:
-    started = subprocess.Popen([sys.executable, "-m", TURN_TAKER, *map(str, folders)], stdin=subprocess.PIPE)
+@contextmanager
+def started_taker(folders: list[Path], patience_s: float) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", TURN_TAKER, str(patience_s), *map(str, folders)]
+    started = subprocess.Popen(command, stdin=subprocess.PIPE)
     yield started
     started.stdin.close()
     assert started.wait(timeout=30) == 0
+
+
+@pytest.fixture
+def taker(folders: list[Path]) -> Iterator[subprocess.Popen[bytes]]:
+    with started_taker(folders, patience_s=600.0) as started:
+        yield started
 
 
 def test_taker_lets_one_train_at_a_time(folders: list[Path], taker: subprocess.Popen[bytes]) -> None:
@@ -153,3 +161,14 @@ def test_taker_lets_one_start_alone_when_the_other_is_given_up(
     taker.stdin.close()
     alone.communicate(timeout=60)
     assert (folders[0] / f"{DONE_PREFIX}0").exists()
+
+
+def test_taker_lets_who_has_trained_go_on_when_the_other_never_ends(folders: list[Path]) -> None:
+    """Else its evaluation would wait for a launch that hangs, and both would run into their time limit."""
+    with started_taker(folders, patience_s=0.0):
+        quick, hanging = trains(folders[0], 0.1), trains(folders[1], 600.0)
+        quick.communicate(timeout=60)
+        assert quick.returncode == 0
+        assert hanging.poll() is None
+        hanging.kill()
+        hanging.communicate(timeout=60)

@@ -113,7 +113,7 @@ RUNS = _columns(
     ("observed_s", "float64", "s", "training time of the last evaluation: how long a target was looked for"),
     # Where and with what.
     ("evaluated_model", "str", "", "which model the curve evaluates"),
-    ("launcher", "str", "", "horovodrun, processes, threads or existing"),
+    ("launcher", "str", "", "horovodrun, processes, threads, process, coordinator or existing"),
     ("fingerprint", "str", "", "equal for machines whose timings may be compared"),
     ("cpu", "str", "", "of the machine"),
     ("num_cores", "int64", "", "of the machine"),

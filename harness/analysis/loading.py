@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -22,7 +21,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from harness.analysis.tables import FrameBuilder
-from harness.record import SCHEMA_VERSION, Record, ResultsError, read_record
+from harness.record import SCHEMA_VERSION, Record, ResultsError, read_record, record_files
 
 CACHE_FOLDER = ".analysis"
 _INDEX = "index.json"
@@ -79,8 +78,6 @@ def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _read_folder(folder: Path, names: tuple[str, ...]) -> dict[str, pd.DataFrame]:
-    if not folder.is_dir():
-        raise ResultsError(f"{folder}: no such results folder; `hvdbench run SUITE --results DIR` makes one")
     paths, fingerprint = _records_in(folder)
     cached = folder / CACHE_FOLDER
     found = _from_cache(cached, fingerprint, names)
@@ -110,12 +107,7 @@ def _read_fast(path: Path) -> Record:
 
 def _records_in(folder: Path) -> tuple[list[Path], str]:
     """The records, and a digest of which they are. They are never changed in place, but a user may replace one."""
-    with os.scandir(folder) as entries:
-        listed = sorted(
-            (entry.name, entry.stat().st_mtime_ns, entry.stat().st_size)
-            for entry in entries
-            if entry.name.endswith(".json")
-        )
+    listed = [(entry.name, entry.stat().st_mtime_ns, entry.stat().st_size) for entry in record_files(folder)]
     digest = hashlib.sha256(f"{_code_digest()} {folder.resolve().name} {listed}".encode()).hexdigest()
     return [folder / name for name, _, _ in listed], digest
 

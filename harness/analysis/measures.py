@@ -174,7 +174,7 @@ def communication(record: Record, windows: list[NDArray[np.float64]]) -> dict[st
     return {
         "average_alone_s": alone_s,
         "communication_s": total_s,
-        "hidden_share": max(0.0, 1 - exposed_s / total_s) if total_s else math.nan,
+        "hidden_share": float(np.maximum(0.0, 1 - exposed_s / total_s)) if total_s else math.nan,  # NaN stays NaN
     }
 
 

@@ -37,7 +37,7 @@ def main() -> int:
             lock(prefix)
         else:
             set_up(prefix, load_pins(), os.environ)
-    except SetupError as error:
+    except (SetupError, OSError) as error:
         print(f"set-up: {error}", file=sys.stderr)
         return 2
     return 0

@@ -13,7 +13,7 @@ from harness.check.show import show_files, show_history_table, show_verdict, wat
 from harness.check.stored import compare
 from harness.check.verdict import Verdict
 from harness.gates import CheckSettings
-from harness.record import ResultsFolder
+from harness.record import ResultsFolder, make_output_folder, writing_to
 from harness.suite import Suite
 
 STORED_OUTPUT = Path("reports/check-stored")
@@ -25,9 +25,11 @@ def check_arms(
     """Runs both arms of the suite, read from that file, and returns the exit code. Raises ArmError, ResultsError."""
     with ready((parse_arm(a), parse_arm(b))) as arms:
         check = prepare(suite, arms, results, notes=other_suites(suite_file, arms))
+        output = output or Path("reports") / check.folder.path.name
+        make_output_folder(output)
         with watching_pairs() as watcher:
             verdict = run_check(check, watcher, time_budget_s=time_budget_s)
-    return _told(verdict, output or Path("reports") / check.folder.path.name)
+    return _told(verdict, output)
 
 
 def check_stored(baseline: Path, candidate: Path, settings: CheckSettings | None, output: Path | None) -> int:
@@ -46,6 +48,7 @@ def _told(verdict: Verdict, output: Path) -> int:
 def show_history(folders: list[Path], output: Path) -> None:
     """Writes and prints the history of the folders' records. Raises ResultsError."""
     series = change_points([record for folder in folders for record in ResultsFolder(folder).load()])
-    written = write_history(series, output)
+    with writing_to(output, "-o"):
+        written = write_history(series, output)
     show_history_table(series)
     show_files(written)

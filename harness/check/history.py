@@ -39,7 +39,7 @@ class HistoryPoint:
     revision: str
     started_at: str  # of its first launch
     num_launches: int
-    value: float  # the median over launches
+    value: float  # the median over launches; infinite where half of them missed the target
     is_change: bool = False  # a new level starts here
     change: float = 0.0  # by this share of the level before
 
@@ -68,7 +68,7 @@ def change_points(records: Sequence[Record]) -> list[Series]:
         for metric in METRICS:
             points = _points(runs, metric)
             if points:
-                series.append(Series(title=title, metric=metric, machine=machine, points=_marked(points)))
+                series.append(Series(title=title, metric=metric, machine=machine, points=marked(points)))
     return series
 
 
@@ -76,8 +76,8 @@ def _points(runs: Sequence[Record], metric: str) -> list[HistoryPoint]:
     """The commits in the order in which they were first run."""
     by_revision: defaultdict[str, list[tuple[str, float]]] = defaultdict(list)
     for run in runs:
-        value = values_of(run).get(metric, math.inf)
-        if math.isfinite(value) and value > 0:
+        value = values_of(run).get(metric, 0.0)
+        if value > 0:  # neither 0 nor NaN
             by_revision[run.revision or ""].append((run.started_at, value))
     points = [
         HistoryPoint(
@@ -91,11 +91,12 @@ def _points(runs: Sequence[Record], metric: str) -> list[HistoryPoint]:
     return sorted(points, key=lambda point: point.started_at)
 
 
-def _marked(points: Sequence[HistoryPoint]) -> tuple[HistoryPoint, ...]:
-    """The points, with those marked where a new level starts."""
-    if len(points) < _LEAST_COMMITS:
+def marked(points: Sequence[HistoryPoint]) -> tuple[HistoryPoint, ...]:
+    """The points, with those marked where a new level starts. One that missed the target has no level."""
+    reached = [index for index, point in enumerate(points) if math.isfinite(point.value)]
+    if len(reached) < _LEAST_COMMITS:
         return tuple(points)
-    logs = np.log([point.value for point in points])
+    logs = np.log([points[index].value for index in reached])
     steps = np.diff(logs)
     # The noise of one point, from the differences of neighbours: level shifts hardly move their median.
     noise = _NORMAL_MAD * float(np.median(np.abs(steps - np.median(steps)))) / math.sqrt(2)
@@ -103,7 +104,10 @@ def _marked(points: Sequence[HistoryPoint]) -> tuple[HistoryPoint, ...]:
     ends = ruptures.Pelt(model="l2", min_size=_LEAST_SEGMENT, jump=1).fit(logs.reshape(-1, 1)).predict(pen=penalty)
     starts = [0, *ends[:-1]]
     levels = [float(np.median(logs[start:end])) for start, end in zip(starts, ends, strict=True)]
-    changes = {start: math.expm1(after - before) for start, before, after in zip(starts[1:], levels, levels[1:])}  # noqa: B905
+    changes = {
+        reached[start]: math.expm1(after - before)
+        for start, before, after in zip(starts[1:], levels, levels[1:])  # noqa: B905
+    }
     return tuple(
         HistoryPoint(**{**vars(point), "is_change": index in changes, "change": changes.get(index, 0.0)})
         for index, point in enumerate(points)
@@ -131,8 +135,12 @@ def _draw(series: Sequence[Series], folder: Path) -> list[Path]:
         figure = Figure(figsize=(10, 2.4 * len(series)), layout="constrained")
         for axes, one in zip(figure.subplots(len(series), 1, squeeze=False)[:, 0], series, strict=True):
             places = range(len(one.points))
-            axes.plot(places, [point.value for point in one.points], marker="o", color="#0072B2", linewidth=1)
+            values = [point.value if math.isfinite(point.value) else math.nan for point in one.points]
+            axes.plot(places, values, marker="o", color="#0072B2", linewidth=1)
             for place, point in zip(places, one.points, strict=True):
+                if not math.isfinite(point.value):
+                    axes.annotate("target missed", (place, 0.5), xycoords=("data", "axes fraction"), rotation=90,
+                                  ha="center", va="center", color="#D55E00", fontsize=7)  # fmt: skip
                 if point.is_change:
                     axes.axvline(place - 0.5, color="#D55E00", linewidth=1.2)
                     axes.annotate(f"{point.change:+.1%}", (place - 0.5, point.value), color="#D55E00", fontsize=8)

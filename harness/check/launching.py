@@ -125,9 +125,10 @@ def launch_in_turns(
             side: stack.enter_context(_Launch(arm, cell, folder / side, tell(side), turns[side]))
             for side, (arm, cell) in sides.items()
         }
-        taker = stack.enter_context(turn_taker(list(turns.values())))
-        limit_s = 2 * max(cell.time_limit_s for _, cell in sides.values()) + _ENDING_S
-        _follow(list(launches.values()), limit_s, first_ended=taker.close)
+        # Each gets twice its time (harness/run_one.py). One that has trained waits for the other through most of that.
+        limit_s = 2 * max(cell.time_limit_s for _, cell in sides.values())
+        taker = stack.enter_context(turn_taker(list(turns.values()), patience_s=0.75 * limit_s))
+        _follow(list(launches.values()), limit_s + _ENDING_S, first_ended=taker.close)
     return {side: launched.record() for side, launched in launches.items()}
 
 
@@ -214,9 +215,12 @@ def _follow(launches: Sequence[_Launch], limit_s: float, first_ended: Callable[[
 
 
 @contextmanager
-def turn_taker(folders: Sequence[Path]) -> Iterator[IO[bytes]]:
-    """Lets the launches of these folders (harness/turns.py) train by turns until what it yields is closed."""
-    command = [sys.executable, "-m", TURN_TAKER, *map(str, folders)]
+def turn_taker(folders: Sequence[Path], *, patience_s: float) -> Iterator[IO[bytes]]:
+    """Lets the launches of these folders (harness/turns.py) train by turns until what it yields is closed.
+
+    patience_s: how long one that has trained stays stopped for the other.
+    """
+    command = [sys.executable, "-m", TURN_TAKER, str(patience_s), *map(str, folders)]
     taker = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     assert taker.stdin is not None
     try:

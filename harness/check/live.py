@@ -96,6 +96,7 @@ def run_check(check: Check, watcher: PairWatcher, *, time_budget_s: float | None
     watch = Stopwatch()
     settings = check.settings
     with check.folder.claim():
+        check.folder.forget_failures_of_a()
         screening = _schedule(check.cells, range(settings.screen_pairs))
         _run_pairs(check, Phase.SCREEN, screening, watcher, watch, time_budget_s)
         fresh = range(settings.screen_pairs, settings.screen_pairs + settings.confirm_pairs)

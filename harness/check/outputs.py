@@ -9,7 +9,9 @@ from harness.check import github, trackers
 from harness.check.junit import junit_xml
 from harness.check.picture import draw_pairs
 from harness.check.verdict import Verdict
-from harness.record import ResultsError
+from harness.record import writing_to
+
+SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 
 
 def write_outputs(verdict: Verdict, folder: Path, environ: Mapping[str, str]) -> list[Path]:
@@ -18,19 +20,18 @@ def write_outputs(verdict: Verdict, folder: Path, environ: Mapping[str, str]) ->
     Raises ResultsError where something cannot be written. The surest comes first, the drawing last: what fails leaves
     what went before.
     """
-    try:
-        _tell_github(verdict, environ)
+    _tell_github(verdict, environ)
+    with writing_to(folder, "-o"):
         return _write_files(verdict, folder)
-    except OSError as error:
-        raise ResultsError(f"{error.filename or folder}: cannot be written ({error.strerror or error})") from None
 
 
 def _tell_github(verdict: Verdict, environ: Mapping[str, str]) -> None:
     if environ.get("GITHUB_ACTIONS") == "true":
         for line in github.annotation_lines(verdict):
             print(line, flush=True)
-    if "GITHUB_STEP_SUMMARY" in environ:
-        with Path(environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as summary:
+    if SUMMARY_VARIABLE in environ:
+        path = Path(environ[SUMMARY_VARIABLE])
+        with writing_to(path, SUMMARY_VARIABLE), path.open("a", encoding="utf-8") as summary:
             summary.write(github.summary(verdict))
 
 

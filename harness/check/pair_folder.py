@@ -5,13 +5,12 @@ So a check that was interrupted goes on with what is missing, and no pair is eve
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.record import Record, ResultsError, ResultsFolder
+from harness.record import Record, ResultsError, ResultsFolder, lock, writing_to
 
 SIDES = ("a", "b")
 _STAGED = ".staged-"
@@ -40,17 +39,21 @@ class PairFolder:
             raise ResultsError(f"{folder}: holds {len(records)} records instead of one; remove {folder.parent.name}")
         return records[0]
 
+    def forget_failures_of_a(self) -> None:
+        """Removes pairs whose A has failed: they say nothing of B, and may go well another time."""
+        for (group, seed), (a, _) in self.load().items():
+            if a.status != "ok":
+                shutil.rmtree(self.path / f"{group}-{seed}")
+
     @contextmanager
     def claim(self) -> Iterator[None]:
         """Keeps other checks out of this folder, and clears what an interrupted one left. Raises ResultsError."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / _LOCK).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ResultsError(
-                    f"{self.path}: another check is at work there; wait for it, or compare others"
-                ) from None
+        with writing_to(self.path, "--results"):
+            self.path.mkdir(parents=True, exist_ok=True)
+            claim = (self.path / _LOCK).open("w")
+        with claim:
+            if not lock(claim):
+                raise ResultsError(f"{self.path}: another check is at work there; wait for it, or compare others")
             for leftover in self.path.glob(f"{_STAGED}*"):
                 shutil.rmtree(leftover, ignore_errors=True)
             yield

@@ -148,6 +148,7 @@ def show_history_table(series: Sequence[Series]) -> None:
         table.add_column(heading)
     for one in series:
         changes = [f"{point.revision}: {point.change:+.1%}" for point in one.points if point.is_change]
+        changes += [f"{point.revision}: target missed" for point in one.points if math.isinf(point.value)]
         words = ", ".join(changes) or "none seen"
         table.add_row(escape(one.title), one.metric, one.machine, str(len(one.points)), escape(words))
     console().print(table)

@@ -1,8 +1,9 @@
-"""Lets two launches train by turns: `python -m harness.check.turn_taker FOLDER FOLDER`, the first one's turn first.
+"""Lets two launches train by turns: `python -m harness.check.turn_taker PATIENCE_S FOLDER FOLDER`, the first one first.
 
 The folders are those of harness/turns.py. When both launches stand at the start they are stopped, and from then on one
-of them at a time goes on for TURN_S, until it has trained; it stays stopped while the other finishes. Both are
-continued when standard input closes, so that a parent that dies leaves none of them stopped: hence its own process.
+of them at a time goes on for TURN_S, until it has trained; it stays stopped while the other finishes, but not beyond
+PATIENCE_S from now: a launch that hangs then runs into its time limit alone. Both are continued when standard input
+closes, so that a parent that dies leaves none of them stopped: hence its own process.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ class _Launch:
 def main() -> None:
     over = threading.Event()
     threading.Thread(target=_await_parent, args=(over,), daemon=True).start()
-    launches = [_Launch(Path(argument)) for argument in sys.argv[1:]]
+    until = time.monotonic() + float(sys.argv[1])
+    launches = [_Launch(Path(argument)) for argument in sys.argv[2:]]
     while not all(launch.is_ready() for launch in launches):
         if over.wait(_LOOK_EVERY_S):
             for launch in launches:
@@ -87,6 +89,8 @@ def main() -> None:
                     launch.go_on()
                     over.wait(TURN_S)
                     launch.stop()
+                elif time.monotonic() > until:
+                    launch.go_on()
     finally:
         for launch in launches:
             launch.go_on()

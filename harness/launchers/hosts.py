@@ -63,7 +63,8 @@ def placement(cell: Cell, hosts: tuple[Host, ...]) -> tuple[Host, ...]:
     if cell.hosts > len(hosts):
         named = ", ".join(host.name for host in hosts)
         raise HostsError(
-            f"{cell.title}: hosts: {cell.hosts}; allowed: up to {len(hosts)} ({named}); name more with -H or --hostfile"
+            f"{cell.title}: hosts: {cell.hosts}; allowed: up to {len(hosts)} ({named}); "
+            "`hvdbench run -H` or --hostfile names more"
         )
     if cell.workers % cell.hosts:
         raise HostsError(f"{cell.title}: workers: {cell.workers} do not divide among {cell.hosts} hosts")
@@ -73,6 +74,6 @@ def placement(cell: Cell, hosts: tuple[Host, ...]) -> tuple[Host, ...]:
         if each > host.slots:
             raise HostsError(
                 f"{cell.title}: workers: {each} on {host.name}; allowed: up to its {host.slots} slots; "
-                f"`hosts` in the suite shares them out, -H {host.name}:{each} says that it may take more"
+                f"`hosts` in the suite shares them out, `hvdbench run -H {host.name}:{each}` says that it may take more"
             )
     return tuple(Host(name=host.name, slots=each) for host in chosen)

@@ -21,7 +21,7 @@ from harness.analysis.comparable import Pool, pools, why_split
 from harness.analysis.loading import FRAME_NAMES, Results, load_all
 from harness.markdown import escape_markdown
 from harness.parity_record import newest_parity
-from harness.record import ResultsError
+from harness.record import ResultsError, make_output_folder, writing_to
 from harness.report.figures import figures
 from harness.report.material import Figure, material
 from harness.report.parity import frameworks_sentence, frameworks_table
@@ -50,34 +50,44 @@ class Section:
 def write_report(folders: Sequence[str | Path], out: str | Path) -> Path:
     """Writes the report of these results folders into `out` and returns the page.
 
-    Raises ResultsError where results cannot be read or hold no run.
+    Raises ResultsError where results cannot be read or hold no run, or where nothing can be written into `out`.
     """
     results = load_all(*folders)
     if results.runs.empty:
         raise ResultsError(f"{', '.join(map(str, folders))}: no record in it; `hvdbench run SUITE` makes some")
     compared = newest_parity(map(Path, folders))
     target = Path(out)
+    make_output_folder(target)
     sections = sections_of(results)
-    (target / "figures").mkdir(parents=True, exist_ok=True)
-    (target / "data").mkdir(exist_ok=True)
-    for section in sections:
-        for figure in section.figures:
-            for panel in figure.panels:
-                (target / "figures" / f"{panel.name}.svg").write_bytes(panel.svg_file)
-                (target / "figures" / f"{panel.name}.png").write_bytes(panel.png)
-                panel.data.to_csv(target / "figures" / f"{panel.name}.csv", index=False, lineterminator="\n")
-    for name in FRAME_NAMES:
-        frame: pd.DataFrame = getattr(results, name)
-        frame.to_parquet(target / "data" / f"{name}.parquet", index=False)
-    results.runs.to_csv(target / "data" / "runs.csv", index=False, lineterminator="\n")
     names = sorted(results.runs["results"].unique())
     context = {"sections": sections, "split": why_split(results.runs), "runs": results.runs, "names": names,
                "frameworks": frameworks_table(compared), "frameworks_sentence": frameworks_sentence(compared, names[0]),
                "made_at": datetime.now(UTC)}  # fmt: skip
-    (target / SUMMARY).write_text(_environment().get_template("summary.md").render(context), encoding="utf-8")
-    page = target / PAGE
-    page.write_text(_render_page(context), encoding="utf-8")
-    return page
+    texts = {SUMMARY: _environment().get_template("summary.md").render(context), PAGE: _render_page(context)}
+    with writing_to(target, "-o"):
+        _write_figures(sections, target / "figures")
+        _write_frames(results, target / "data")
+        for name, text in texts.items():
+            (target / name).write_text(text, encoding="utf-8")
+    return target / PAGE
+
+
+def _write_figures(sections: Sequence[Section], folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for section in sections:
+        for figure in section.figures:
+            for panel in figure.panels:
+                (folder / f"{panel.name}.svg").write_bytes(panel.svg_file)
+                (folder / f"{panel.name}.png").write_bytes(panel.png)
+                panel.data.to_csv(folder / f"{panel.name}.csv", index=False, lineterminator="\n")
+
+
+def _write_frames(results: Results, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for name in FRAME_NAMES:
+        frame: pd.DataFrame = getattr(results, name)
+        frame.to_parquet(folder / f"{name}.parquet", index=False)
+    results.runs.to_csv(folder / "runs.csv", index=False, lineterminator="\n")
 
 
 def sections_of(results: Results) -> list[Section]:

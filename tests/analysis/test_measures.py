@@ -156,6 +156,11 @@ def test_hidden_communication_is_none_where_all_is_waited_for():
     assert math.isnan(run_row(record())["hidden_share"])  # no collective
 
 
+def test_hidden_communication_is_unknown_where_the_wait_is():
+    untold = [worker(rank, windows=[window(0, exposed_s=None)], average_alone_s=[0.01]) for rank in range(2)]
+    assert math.isnan(run_row(record({"strategy": "allreduce", "workers": 2}, workers=untold))["hidden_share"])
+
+
 def test_staleness_is_over_all_workers_updates():
     parts = [worker(0, staleness_counts=[10, 5, 0, 0]), worker(1, staleness_counts=[4, 0, 0, 1])]
     row = run_row(record({"strategy": "hogwild", "workers": 2}, workers=parts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections import namedtuple
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from harness.bootstrap import checks
 from harness.bootstrap.checks import missing_prerequisites
 
+ROOT = Path(__file__).resolve().parents[2]
 Usage = namedtuple("Usage", "total used free")
 
 
@@ -45,3 +47,9 @@ def test_full_disk_is_said_in_gib(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, 1024**3))
     said = missing_prerequisites(tmp_path, compiling=True)
     assert said[-1].startswith(f"{tmp_path} has 1.0 GiB free, set-up needs 6 GiB: ")
+
+
+def test_make_names_what_to_install_where_there_is_no_python_3_11() -> None:
+    done = subprocess.run(["make", "setup", "PYTHON=/bin/false"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "apt-get install python3.11 python3.11-venv python3.11-dev" in done.stderr

@@ -94,7 +94,17 @@ def test_evidence_table_draws_nothing_from_a_single_pair(recorded: Recorded) -> 
     alone = recording(np.random.default_rng(0), cells=(ALONE,), num_pairs=1, slowdown=0.2)
     text = table.evidence_table(replace(recorded, faults={"slower by 20%": alone}), "here")
     assert "| slower by 20% | 100 % | exit 3 live (nothing) |" in text
-    assert "from disjoint parts" in text
+    assert "from disjoint stretches" in text
+
+
+def test_evidence_table_passes_over_broken_pairs_of_a_fault(recorded: Recorded) -> None:
+    slowed = recorded.faults["slower by 20%"]
+    broken = replace(slowed.pairs[3], b=Run(values={}, trouble="timeout: injected"))
+    pairs = (*slowed.pairs[:3], broken, *slowed.pairs[4:])
+    faults = {**recorded.faults, "slower by 20%": replace(slowed, pairs=pairs)}
+    said = table.evidence_table(replace(recorded, faults=faults), "a machine")
+    [row] = [line for line in said.splitlines() if line.startswith("| slower by 20% |")]
+    assert "a sample took +" in row
 
 
 def test_faults_can_be_committed_by_their_cells() -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.check.history import Series, change_points, write_history
+from harness.check.history import HistoryPoint, Series, change_points, marked, write_history
 from harness.record import Record, ResultsError
 from tests.records import finished
 
@@ -49,6 +50,25 @@ def test_change_points_pass_over_a_single_odd_commit() -> None:
 
 def test_change_points_of_fewer_than_five_commits_are_none() -> None:
     assert not any(point.is_change for point in throughput(runs([100.0, 50.0, 50.0, 50.0])).points)
+
+
+def test_history_keeps_commits_that_missed_the_target() -> None:
+    """The median launch counts: one lucky launch in three is no time to a target."""
+    low = finished().curve[-1].model_copy(update={"accuracy": 0.1})
+    missed = [finished(revision="a" * 12, curve=[low]) for _ in range(2)]
+    lucky = finished(revision="a" * 12)
+    [series] = [one for one in change_points([*missed, lucky]) if one.metric == "time_to_target"]
+    [point] = series.points
+    assert (point.num_launches, point.value) == (3, math.inf)
+
+
+def test_change_points_pass_over_commits_that_missed_the_target() -> None:
+    times = [2.0, 2.02, 1.99, math.inf, 2.01, 1.98, 2.6, 2.62, 2.59, 2.61]
+    points = [
+        HistoryPoint(revision=f"{number:012x}", started_at=str(number), num_launches=1, value=value)
+        for number, value in enumerate(times)
+    ]
+    assert [point.revision for point in marked(points) if point.is_change] == [f"{6:012x}"]
 
 
 def test_change_points_keep_machines_apart() -> None:

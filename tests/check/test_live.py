@@ -139,6 +139,16 @@ def test_run_check_goes_on_where_it_was_and_a_crash_of_b_ends_its_cell(arms: tup
     assert again.seeds == []
 
 
+def test_run_check_runs_a_pair_again_of_which_a_failed(arms: tuple[Arm, Arm], tmp_path: Path) -> None:
+    crashing = Arm(name="a", python=arms[0].python, root=arms[0].root, injections={CELL.group: Injection(crash_at=0.0)})
+    check = prepare(suite_of(CELL), (crashing, arms[1]), tmp_path)
+    verdict = run_check(check, Silent())
+    assert verdict.exit_code == 3
+    again = Silent()
+    run_check(check, again)
+    assert again.seeds == [0]  # what kept A from running may have been the machine
+
+
 def test_run_check_without_time_is_inconclusive(arms: tuple[Arm, Arm], tmp_path: Path) -> None:
     check = prepare(suite_of(CELL), arms, tmp_path)
     assert run_check(check, Silent(), time_budget_s=0.0).exit_code == 3

@@ -126,9 +126,9 @@ def _some(pairs: Sequence[Pair], rng: np.random.Generator) -> list[Pair]:
 
 
 def _resampled(pairs: Sequence[Pair], rng: np.random.Generator) -> list[Pair]:
-    """24 pairs, with replacement: those that screen from one part, those that confirm from the rest, as fresh ones."""
+    """24 pairs, with replacement: those that screen from one stretch of time, those that confirm from the rest."""
     num_screen = SETTINGS.screen_pairs
-    order = rng.permutation(len(pairs))
+    order = np.roll(np.arange(len(pairs)), rng.integers(len(pairs)))
     cut = max(1, len(pairs) * num_screen // NUM_PAIRS)
     chosen = [*rng.choice(order[:cut], num_screen), *rng.choice(order[cut:], NUM_PAIRS - num_screen)]
     return [pairs[index] for index in chosen]

@@ -27,7 +27,7 @@ def evidence_table(recorded: Recorded, machine: str) -> str:
         f"{num_pairs(rest)} pairs of launches recorded at rest, {num_pairs(loaded)} with one core loaded; "
         f"resampled figures are over {NUM_DRAWN} suites drawn from them, so that no pair both screens and confirms: "
         f"unchanged cells as two stretches of {NUM_PAIRS // 2} successive pairs, their sides swapped at random; a "
-        f"faulty cell, and one of fewer than {NUM_PAIRS} pairs, with replacement from disjoint parts.",
+        f"faulty cell, and one of fewer than {NUM_PAIRS} pairs, with replacement from disjoint stretches.",
         "",
         "| what | asked for | measured |",
         "|---|---|---|",
@@ -123,7 +123,8 @@ def _fault_rows(name: str, observed: Observed | None, rest: Pools) -> list[str]:
 
 def _longer(observed: Observed) -> float:
     """By what share B's samples took longer than A's: a fault costs a little beyond what it was told to."""
-    rates = [(pair.a.values["throughput"], pair.b.values["throughput"]) for pair in observed.pairs if pair.a and pair.b]
+    [pairs] = pool([observed]).values()
+    rates = [(pair.a.values["throughput"], pair.b.values["throughput"]) for pair in pairs if pair.a and pair.b]
     return float(np.expm1(shift(np.array([difference(a, b, better="higher", scale="ratio") for a, b in rates]))))
 
 

@@ -124,9 +124,9 @@ def test_placement_puts_the_same_number_on_the_first_hosts_or_refuses(
             3,
             1,
             "workers: 3 on a; allowed: up to its 2 slots; `hosts` in the suite shares them out, "
-            "-H a:3 says that it may take more",
+            "`hvdbench run -H a:3` says that it may take more",
         ),
-        (3, 3, r"hosts: 3; allowed: up to 2 \(a, b\); name more with -H or --hostfile"),
+        (3, 3, r"hosts: 3; allowed: up to 2 \(a, b\); `hvdbench run -H` or --hostfile names more"),
         (3, 2, "workers: 3 do not divide among 2 hosts"),
     ],
 )

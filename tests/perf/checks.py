@@ -13,7 +13,7 @@ from harness.check.live import prepare, run_check
 from harness.check.show import watching_pairs
 from harness.stopwatch import Stopwatch
 from harness.suite import Suite
-from tests.check.test_false_alarms import NUM_CELLS, NUM_PAIRS, SETTINGS, simulated_suite
+from tests.check.simulation import NUM_CELLS, NUM_PAIRS, SETTINGS, simulated_suite
 from tests.perf.figure import Figure
 
 DECISION_LIMIT_S, SMOKE_LIMIT_S = 2.0, 300.0

@@ -37,7 +37,7 @@ def compare_in_turns(what: str, module: str, workload: str, *, bar: float) -> Fi
 def _speeds(order: tuple[str, ...], module: str, workload: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as scratch:
         folders = {side: make_turn_folder(Path(scratch) / side) for side in order}
-        with turn_taker(list(folders.values())):
+        with turn_taker(list(folders.values()), patience_s=PATIENCE_S):
             processes = {
                 side: subprocess.Popen(
                     [sys.executable, "-m", __name__, module, side, workload],

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from harness.cell import Cell
 from harness.check.arms import Arm, parse_arm, ready
 from harness.check.launching import Tell, launch_in_turns
-from harness.check.metrics import values_of
+from harness.check.metrics import WARMING_SHARE, values_of
 from harness.record import Record
 from tests.perf.figure import Figure
 
 Side = tuple[Arm, dict[str, Any]]  # and the fields of its cell
 
 NUM_PAIRS = 5
+NUM_MOMENTS = 1000
 # Some two seconds of training. A worker alone has half the epochs of two: as many steps.
 TWO = {"workload": "cnn", "dataset": "digits", "batch_size": 64, "epochs": 40, "evaluations": 0, "workers": 2}
 ONE = TWO | {"strategy": "serial", "epochs": 20, "workers": 1}
@@ -131,14 +135,19 @@ def _samples_per_s_of_a_worker(record: Record) -> float:
 
 
 def _pace_of_the_slower(record: Record) -> float:
-    """Samples/s of workers that would wait for each other at every window's end, and lose nothing by it but that.
+    """Samples/s of workers that at every moment go at the pace of the one that is slower then.
 
-    Cores differ in speed and change it within seconds; whoever averages goes at the pace of the slowest.
+    Cores differ in speed and change it within seconds; whoever averages goes at the pace of the slowest. As in
+    `values_of`, the first windows are left out.
     """
     _assert_well(record)
-    paired = list(zip(*(worker.windows for worker in record.workers), strict=True))
-    seconds = sum(max(window.end_s - window.start_s for window in windows) for windows in paired)
-    return sum(windows[0].num_samples for windows in paired) / seconds
+    kept = [part.windows[math.ceil(len(part.windows) * WARMING_SHARE) :] for part in record.workers]
+    moments = np.linspace(max(each[0].start_s for each in kept), min(each[-1].end_s for each in kept), NUM_MOMENTS)
+    paces = []
+    for windows in kept:
+        rates = np.array([window.num_samples / (window.end_s - window.start_s) for window in windows])
+        paces.append(rates[np.searchsorted([window.end_s for window in windows], moments)])
+    return float(np.minimum.reduce(paces).mean())
 
 
 def _assert_well(record: Record) -> None:

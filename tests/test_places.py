@@ -1,0 +1,79 @@
+"""Places that a command cannot read or write, or that have no locks: one message, before the work, and exit code 2."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+from pathlib import Path
+from typing import Never
+
+import pytest
+
+from harness import cli
+from harness.record import ResultsError, ResultsFolder
+from harness.run_folder import run_folder
+from harness.suite import Suite
+from tests.command import hvdbench, write_suite
+from tests.records import finished
+
+
+@pytest.mark.parametrize("command", ["report", "export", "history"])
+def test_output_that_cannot_be_written_is_one_message_and_exit_2(tmp_path: Path, command: str) -> None:
+    results, target = ResultsFolder(tmp_path / "results"), tmp_path / "file" / "out"
+    results.make()
+    record = finished(revision="0" * 12)
+    (results.path / f"{record.key}-{record.id}.json").write_text(record.model_dump_json())
+    (tmp_path / "file").touch()
+    code, _, errors = hvdbench(command, results.path, "-o", target)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "file/out: cannot be written (Not a directory); -o takes a place that can be" in errors
+
+
+def test_check_starts_no_launch_for_an_output_that_cannot_be_written(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: serial}")
+    (tmp_path / "file").touch()
+    pairs = tmp_path / "pairs"
+    code, _, errors = hvdbench(
+        *("check", suite, "--a", "here", "--b", "here", "--results", pairs, "-o", tmp_path / "file" / "out")
+    )
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "file/out: cannot be written" in errors
+    assert not list(pairs.glob("**/*.json"))
+
+
+def test_place_that_the_user_may_not_look_at_is_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def forbidden(*_: object, **__: object) -> Never:
+        raise PermissionError(errno.EACCES, "Permission denied", "/root/results")
+
+    monkeypatch.setattr(Suite, "load", forbidden)
+    monkeypatch.setattr("sys.argv", ["hvdbench", "show", "suites/quick.yaml"])
+    with pytest.raises(SystemExit) as exit_:
+        cli.main()
+    assert (exit_.value.code, capsys.readouterr().err) == (2, "hvdbench: /root/results: Permission denied\n")
+
+
+def test_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object) -> Never:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    folder = ResultsFolder(tmp_path)
+    with pytest.raises(ResultsError, match=r"No locks available; results need a file system with locks \(flock\)"):
+        folder.claim("k").__enter__()
+    with pytest.raises(ResultsError, match="No locks available"):
+        run_folder(folder).__enter__()
+
+
+@pytest.mark.parametrize(("local_rank", "said"), [("0", 1), ("1", 0)])
+def test_refusal_inside_a_launch_is_said_once_a_host(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], local_rank: str, said: int
+) -> None:
+    place = {"RANK": "5", "SIZE": "8", "LOCAL_RANK": local_rank, "LOCAL_SIZE": "4"}
+    for name, value in place.items():
+        monkeypatch.setenv(f"HOROVOD_{name}", value)
+    monkeypatch.setattr("sys.argv", ["hvdbench", "show", "nowhere.yaml"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert capsys.readouterr().err.count("no such suite") == said
