@@ -58,15 +58,13 @@ def clear_leftovers(folder: ResultsFolder) -> None:
     for run_dir in (folder.path / RUNS_FOLDER).glob("*"):
         try:
             with (run_dir / PARENT_LOCK).open("r+") as held:
-                is_alive = not lock(held)
+                if not lock(held):
+                    continue  # alive
         except PermissionError:
             continue  # another user's to clear
         except FileNotFoundError:
-            is_alive = False
             if not _is_old(run_dir):
                 continue  # just beginning or ending
-        if is_alive:
-            continue
         if run_dir.name.startswith(_UNFINISHED) and not _is_old(run_dir):
             continue
         end_run(run_dir.name)
