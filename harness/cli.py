@@ -320,12 +320,8 @@ def _refuse(message: str) -> NoReturn:
 
 
 def _say(message: str) -> None:
-    """To standard error; inside a launch once a host, whose workers all see the same."""
-    from harness.fabrics.connection import place_among_workers
-
-    place = place_among_workers(os.environ)
-    if place is None or place[2] == 0:
-        print(f"hvdbench: {message}", file=sys.stderr)
+    """To standard error. Each worker of a launch says it: the first to exit has the launcher stop the others."""
+    print(f"hvdbench: {message}", file=sys.stderr)
 
 
 @contextmanager

@@ -66,14 +66,15 @@ def test_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.
         run_folder(folder).__enter__()
 
 
-@pytest.mark.parametrize(("local_rank", "said"), [("0", 1), ("1", 0)])
-def test_refusal_inside_a_launch_is_said_once_a_host(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], local_rank: str, said: int
+@pytest.mark.parametrize("local_rank", ["0", "1"])
+def test_each_worker_of_a_launch_says_why_it_refuses(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], local_rank: str
 ) -> None:
+    """Whoever exits first has the launcher stop the others: a message left to one of them is lost now and then."""
     place = {"RANK": "5", "SIZE": "8", "LOCAL_RANK": local_rank, "LOCAL_SIZE": "4"}
     for name, value in place.items():
         monkeypatch.setenv(f"HOROVOD_{name}", value)
     monkeypatch.setattr("sys.argv", ["hvdbench", "show", "nowhere.yaml"])
     with pytest.raises(SystemExit):
         cli.main()
-    assert capsys.readouterr().err.count("no such suite") == said
+    assert capsys.readouterr().err.count("no such suite") == 1
