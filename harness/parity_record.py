@@ -5,7 +5,6 @@ results/README.md documents every field. Knows no framework, since the report re
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
-from harness.record import Machine, Part, ResultsError, parsed, sync_folder
+from harness.record import Machine, Part, ResultsError, lock, parsed, sync_folder
 
 PARITY_FILE = "parity.jsonl"
 PARITY_SCHEMA_VERSION = 1
@@ -69,7 +68,7 @@ def append_parity(folder: Path, record: ParityRecord) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with path.open("a+b") as sink:
-            fcntl.flock(sink, fcntl.LOCK_EX)  # several `hvdbench parity` on one folder take turns
+            lock(sink, waiting=True)  # several `hvdbench parity` on one folder take turns
             sink.seek(0)
             sink.truncate(sink.read().rfind(b"\n") + 1)  # a line torn by a crash or a full disk
             sink.write(record.model_dump_json().encode() + b"\n")
