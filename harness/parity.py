@@ -51,13 +51,9 @@ def parity(cell: Cell, frameworks: Sequence[str] = FRAMEWORKS) -> list[Differenc
 
 def train(replica: Replica, batches: Sequence[NDArray[np.int64]]) -> Steps:
     """Plain steps on one worker, as the strategy `serial` makes them."""
-    losses = []
-    for step, batch in enumerate(batches):
-        gradient, loss = replica.gradient(replica.load(batch))
-        if step == 0:
-            first = np.array(replica.to_numpy(gradient))
-        losses.append(float(loss))
-        replica.descend(gradient)
+    gradient, _ = replica.gradient(replica.load(batches[0]))
+    first = np.array(replica.to_numpy(gradient))  # a copy: valid until the next step
+    losses = [float(replica.local_step(replica.load(batch))) for batch in batches]
     return Steps(losses=np.array(losses), gradient=first)
 
 

@@ -146,6 +146,10 @@ class Replica(Protocol):
         """w ← w + update(gradient)."""
         ...
 
+    def local_step(self, batch: Any) -> Loss:
+        """w ← w + update(gradient(batch)), in as few calls as the framework can make of it; the loss before."""
+        ...
+
     def average_gradients_over(self, fabric: Fabric, averaging: GradientAveraging) -> None:
         """Wraps model or optimizer with the fabric's own synchronous data parallelism; `native_step` then uses it."""
         ...

@@ -83,6 +83,11 @@ class NumpyReplica:
     def descend(self, gradient: Array) -> None:
         self._weights += self.update(gradient)
 
+    def local_step(self, batch: Any) -> float:
+        gradient, loss = self.gradient(batch)
+        self.descend(gradient)
+        return loss
+
     def average_gradients_over(self, fabric: Fabric, averaging: GradientAveraging) -> None:
         self._native = (fabric, averaging)
 

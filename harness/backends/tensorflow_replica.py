@@ -7,7 +7,8 @@ it, so what the clock's loader phase sees is the hand-over of indices.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -67,11 +68,13 @@ class TensorFlowReplica:
             self._test_images, self._test_labels = _on_device(dataset.test)
         self._learning_rate = 0.0
         self.set_learning_rate(cell.learning_rate)
-        self._gradient, self._update, self._descend, self._score = self._compile()
-        self._gradient_by_size: dict[int, Any] = {}
+        self._gradient, self._local_step, self._update, self._descend, self._score = self._compile()
 
-    def _compile(self) -> tuple[Any, Any, Any, Any]:
-        """The gradient (by batch size), both uses of one, the score: as functions whose call is one of TensorFlow's."""
+    def _compile(self) -> tuple[Any, Any, Any, Any, Any]:
+        """The gradient, what is done with one, both in one, the score: as functions whose call is one of TensorFlow's.
+
+        The first two are given a batch size and return the function for it.
+        """
 
         def gradient(indices: Tensor) -> tuple[Tensor, Tensor]:
             images, labels = tf.gather(self._images, indices), tf.gather(self._labels, indices)
@@ -89,18 +92,24 @@ class TensorFlowReplica:
         def descend(gradient: Tensor, learning_rate: Tensor) -> None:
             apply_momentum(self._flat, self._velocity, self._with_decay(gradient), learning_rate, self._momentum)
 
+        def local_step(indices: Tensor, learning_rate: Tensor) -> Tensor:
+            slope, loss = gradient(indices)
+            descend(slope, learning_rate)
+            return loss
+
         def score(weights: Tensor, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
             logits = scores(self._layers, self._parameters(weights), images)  # (B, classes)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(tf.argmax(logits, axis=1) == labels, tf.int32))
 
         vector, scalar = tf.TensorSpec(self._flat.shape, tf.float32), tf.TensorSpec([], tf.float32)
-        # A concrete function is entered faster than one that looks for it by its arguments.
-        update, descend = (
-            tf.function(each, autograph=False).get_concrete_function(vector, scalar) for each in (update, descend)
+        return (
+            cache(lambda size: _compiled(gradient, tf.TensorSpec([size], tf.int64))),
+            cache(lambda size: _compiled(local_step, tf.TensorSpec([size], tf.int64), scalar)),
+            _compiled(update, vector, scalar),
+            _compiled(descend, vector, scalar),
+            tf.function(score, autograph=False),
         )
-        gradient, score = (tf.function(each, autograph=False) for each in (gradient, score))
-        return gradient, update, descend, score
 
     def _parameters(self, vector: Tensor) -> list[Tensor]:
         parts = tf.split(vector, self._sizes)  # whose gradient is one concatenation
@@ -123,10 +132,7 @@ class TensorFlowReplica:
             self._native.set_weights(vector)
 
     def gradient(self, batch: Tensor) -> tuple[Tensor, Tensor]:
-        size = batch.shape[0]
-        if size not in self._gradient_by_size:
-            self._gradient_by_size[size] = self._gradient.get_concrete_function(tf.TensorSpec([size], tf.int64))
-        gradient, loss = self._gradient_by_size[size](batch)
+        gradient, loss = self._gradient(batch.shape[0])(batch)
         return gradient, loss
 
     def update(self, gradient: Tensor) -> Tensor:
@@ -134,6 +140,9 @@ class TensorFlowReplica:
 
     def descend(self, gradient: Tensor) -> None:
         self._descend(gradient, self._learning_rate_tensor)
+
+    def local_step(self, batch: Tensor) -> Tensor:
+        return self._local_step(batch.shape[0])(batch, self._learning_rate_tensor)
 
     def _with_decay(self, gradient: Tensor) -> Tensor:
         return gradient + self._weight_decay * self._flat if self._weight_decay else gradient
@@ -204,6 +213,11 @@ class TensorFlowReplica:
             "tensorflow.intra_op_threads": str(tf.config.threading.get_intra_op_parallelism_threads()),
             "tensorflow.inter_op_threads": str(tf.config.threading.get_inter_op_parallelism_threads()),
         }
+
+
+def _compiled(function: Callable[..., Any], *arguments: tf.TensorSpec) -> Any:
+    """A concrete function: it is entered faster than one that looks for it by its arguments."""
+    return tf.function(function, autograph=False).get_concrete_function(*arguments)
 
 
 def _on_device(split: Split) -> tuple[Tensor, Tensor]:

@@ -93,6 +93,11 @@ class TorchReplica:
     def descend(self, gradient: torch.Tensor) -> None:
         self._flat.add_(self.update(gradient))
 
+    def local_step(self, batch: Batch) -> torch.Tensor:
+        gradient, loss = self.gradient(batch)
+        self.descend(gradient)
+        return loss
+
     def average_gradients_over(self, fabric: Fabric, averaging: GradientAveraging) -> None:
         if self._native is None:
             self._native = _NativeTraining(self._model, self._new_optimizer(), fabric, averaging)

@@ -85,8 +85,7 @@ class DelayedAveraging:
             self._pending = fabric.mean_async(first)
 
     def step(self, replica: Replica, fabric: CollectiveFabric, batch: Any) -> Loss:
-        gradient, loss = replica.gradient(batch)
-        replica.descend(gradient)
+        loss = replica.local_step(batch)
         self._num_steps += 1
         since_issue = self._num_steps % self._options.period or self._options.period
         if self._pending is not None and since_issue == self._options.delay:

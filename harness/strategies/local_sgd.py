@@ -52,11 +52,13 @@ class _Averaging:
         replica.set_weights(fabric.broadcast(replica.weights()))
 
     def step(self, replica: Replica, fabric: CollectiveFabric, batch: Any) -> Loss:
-        gradient, loss = replica.gradient(batch)
-        synchronous = self._num_steps < self._switch_step
-        replica.descend(fabric.mean(gradient) if synchronous else gradient)
         self._num_steps += 1
-        if not synchronous and self._num_steps % self._period == 0:
+        if self._num_steps <= self._switch_step:
+            gradient, loss = replica.gradient(batch)
+            replica.descend(fabric.mean(gradient))
+            return loss
+        loss = replica.local_step(batch)
+        if self._num_steps % self._period == 0:
             replica.set_weights(fabric.mean(replica.weights()))
         return loss
 

@@ -22,9 +22,7 @@ class Serial:
     def setup(self, replica: Replica, fabric: Fabric) -> None: ...
 
     def step(self, replica: Replica, fabric: Fabric, batch: Any) -> Loss:
-        gradient, loss = replica.gradient(batch)
-        replica.descend(gradient)
-        return loss
+        return replica.local_step(batch)
 
     def finish(self, replica: Replica, fabric: Fabric) -> None: ...
 

@@ -84,11 +84,27 @@ def test_learning_rate_of_a_step_is_the_one_set_last(digits: Dataset) -> None:
         assert set(made.weights().numpy()) == {np.float32(expected)}
 
 
-def test_gradient_is_compiled_once_a_shape(digits: Dataset) -> None:
+def test_gradient_and_local_step_are_compiled_once_a_shape(digits: Dataset) -> None:
     made = replica(digits)
     for size in (32, 32, 16, 32, 16):
         made.gradient(made.load(np.arange(size)))
-    assert made._gradient.experimental_get_tracing_count() == 2
+        made.local_step(made.load(np.arange(size)))
+    assert made._gradient.cache_info().misses == 2
+    assert made._local_step.cache_info().misses == 2
+
+
+@pytest.mark.parametrize("workload", ["fnn", "cnn", "rnn"])
+def test_local_step_descends_the_gradient_by_its_rate(digits: Dataset, workload: str) -> None:
+    fields = {"learning_rate": 0.05, "momentum": 0.9, "weight_decay": 0.01}
+    made, other = replica(digits, workload, **fields), replica(digits, workload, **fields)
+    for step, rate in enumerate((0.05, 0.05, 0.02)):
+        batch = made.load(np.arange(32 * step, 32 * step + 32))
+        for each in (made, other):
+            each.set_learning_rate(rate)
+        gradient, expected_loss = other.gradient(batch)
+        other.descend(gradient)
+        assert float(made.local_step(batch)) == pytest.approx(float(expected_loss), rel=1e-6)
+    np.testing.assert_allclose(made.weights().numpy(), other.weights().numpy(), rtol=1e-5, atol=1e-7)
 
 
 def test_evaluate_of_zero_weights_is_chance(digits: Dataset) -> None:

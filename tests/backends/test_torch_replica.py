@@ -94,14 +94,13 @@ def test_rate_is_outside_the_velocity(digits: Dataset) -> None:
     torch.testing.assert_close(replica.update(ones), -0.3 * ones)
 
 
-def test_descend_follows_torchs_own_sgd(digits: Dataset) -> None:
+def test_local_step_follows_torchs_own_sgd(digits: Dataset) -> None:
     replica = replica_of(digits, learning_rate=0.05, momentum=0.9, weight_decay=0.01)
     model = plain("fnn", digits)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=0.01)
     images, labels = torch.from_numpy(digits.train.images), torch.from_numpy(digits.train.labels)
     for first in range(0, 320, 32):
-        gradient, _ = replica.gradient(replica.load(np.arange(first, first + 32)))
-        replica.descend(gradient)
+        replica.local_step(replica.load(np.arange(first, first + 32)))
         optimizer.zero_grad()
         nn.functional.cross_entropy(model(images[first : first + 32]), labels[first : first + 32]).backward()
         optimizer.step()
