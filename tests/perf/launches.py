@@ -88,8 +88,8 @@ def _delayed_averaging(arm: Arm) -> list[Figure]:
 def _measuring(arm: Arm) -> Figure:
     """What copies of the weights and watched merges cost a run that has as many as the quick suite's."""
     what = "cnn, torch, delayed-averaging: 10 evaluations and their watched merges over none"
-    sides = (arm, TWO | DELAYED | {"evaluations": 10}), (arm, TWO | DELAYED)
-    return _ratios(what, _pairs(*sides, num_pairs=NUM_PAIRS_OF_MEASURING), bar=0.99)
+    ours, other = TWO | DELAYED | {"evaluations": 10}, TWO | DELAYED
+    return _figure(arm, what, ours, other, bar=0.99, num_pairs=NUM_PAIRS_OF_MEASURING)
 
 
 def _keeping_memory(arm: Arm, as_it_is: Arm) -> Figure:
@@ -98,8 +98,10 @@ def _keeping_memory(arm: Arm, as_it_is: Arm) -> Figure:
     return _ratios(what, _pairs((arm, TWO | DELAYED), (as_it_is, TWO | DELAYED)), bar=1.0)
 
 
-def _figure(arm: Arm, what: str, ours: dict[str, Any], other: dict[str, Any], *, bar: float) -> Figure:
-    return _ratios(what, _pairs((arm, ours), (arm, other)), bar=bar)
+def _figure(
+    arm: Arm, what: str, ours: dict[str, Any], other: dict[str, Any], *, bar: float, num_pairs: int = NUM_PAIRS
+) -> Figure:
+    return _ratios(what, _pairs((arm, ours), (arm, other), num_pairs=num_pairs), bar=bar)
 
 
 def _pairs(ours: Side, other: Side, *, num_pairs: int = NUM_PAIRS) -> list[tuple[Record, Record]]:
