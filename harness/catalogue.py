@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness.registry import STRATEGIES, frameworks_of
-from harness.suite import Suite, SuiteError
+from harness.suite.suite import Suite, SuiteError
 from harness.workloads.registry import DATASETS, MODELS
 
 Lines = Iterator[tuple[str, str]]

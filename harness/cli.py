@@ -19,7 +19,7 @@ import typer
 
 if TYPE_CHECKING:
     from harness.launchers.hosts import Host
-    from harness.suite import Suite
+    from harness.suite.suite import Suite
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
@@ -65,11 +65,11 @@ def run(
     Started inside a launch (horovodrun -np 4 hvdbench run ..., mpirun, srun), it runs the suite's collective cells of
     that size in the launched processes, and rank 0 records.
     """
-    from harness.existing import inside_a_launch, run_inside
-    from harness.feasible import first_obstacle
     from harness.progress import console, show_matrix, watching
-    from harness.record import ResultsFolder
-    from harness.runner import Setting, run_suite
+    from harness.records.record import ResultsFolder
+    from harness.run.existing import inside_a_launch, run_inside
+    from harness.run.feasible import first_obstacle
+    from harness.run.runner import Setting, run_suite
 
     loaded = _load(suite, only=only, repeats=repeats, controller=controller)
     folder = ResultsFolder(results or Path("results") / loaded.name)
@@ -98,7 +98,7 @@ def run(
 def show(suite: SuiteArgument, results: ResultsOption = None, only: OnlyOption = "") -> None:
     """The expanded matrix of a suite, what is done of it, and how long the rest may take."""
     from harness.progress import show_matrix
-    from harness.record import ResultsFolder
+    from harness.records.record import ResultsFolder
 
     loaded = _load(suite, only=only)
     folder = ResultsFolder(results or Path("results") / loaded.name)
@@ -143,7 +143,7 @@ def export(
     """The tidy frame, one row a run."""
     from harness.analysis.export import FORMATS
     from harness.analysis.export import export as exported
-    from harness.record import writing_to
+    from harness.records.record import writing_to
 
     if file_format not in FORMATS:
         _refuse(f"--format {file_format}: no such format; allowed: {', '.join(FORMATS)}")
@@ -168,8 +168,8 @@ def parity_(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's remarks on this CPU are no part of the table
     from pydantic import ValidationError
 
-    from harness.parity_table import ParityError, show_parity
-    from harness.suite import describe
+    from harness.parity.table import ParityError, show_parity
+    from harness.suite.suite import describe
 
     try:
         agree = show_parity(workload, dataset, seed, results)
@@ -267,15 +267,15 @@ def _is_the_users(error: Exception) -> bool:
     """Errors with a message for the user, imported only when there is one, and places that the user may not look at."""
     from harness.check.worktree import ArmError
     from harness.launchers.hosts import HostsError
-    from harness.record import ResultsError
-    from harness.suite import SuiteError
+    from harness.records.record import ResultsError
+    from harness.suite.suite import SuiteError
     from harness.workloads.data import DatasetError
 
     return isinstance(error, (PermissionError, SuiteError, ResultsError, HostsError, DatasetError, ArmError))
 
 
 def _load(path: Path, *, only: str, repeats: int | None = None, controller: str | None = None) -> Suite:
-    from harness.suite import Suite, SuiteError
+    from harness.suite.suite import Suite, SuiteError
 
     overrides: dict[str, Any] = {}
     if controller is not None:

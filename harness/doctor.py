@@ -9,8 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.feasible import horovod_supports
-from harness.machine import describe_machine, installed_versions
+from harness.run.feasible import horovod_supports
+from harness.run.machine import describe_machine, installed_versions
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
 
 SETUP = "make setup"

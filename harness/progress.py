@@ -16,10 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column, Table
 
 if TYPE_CHECKING:
-    from harness.cell import Cell
     from harness.doctor import Finding
-    from harness.record import Record, ResultsFolder
-    from harness.suite import Suite
+    from harness.records.record import Record, ResultsFolder
+    from harness.suite.cell import Cell
+    from harness.suite.suite import Suite
 
 LOG_WIDTH = 160
 FIRST_GUESS_S = 10.0  # a launch's time before one was seen
@@ -68,7 +68,7 @@ class SuiteWatcher:
 @contextmanager
 def watching(suite: Suite, folder: ResultsFolder) -> Iterator[SuiteWatcher]:
     """The watcher of a suite's missing cells, its live line shown while in the block."""
-    from harness.runner import missing
+    from harness.run.runner import missing
 
     records = folder.load() if folder.path.exists() else []
     num_missing = len(missing(suite.cells, records))
@@ -110,8 +110,8 @@ def outcome_of(record: Record) -> str:
 
 def show_matrix(suite: Suite, records: list[Record]) -> None:
     """The points of a suite, one line each, with the launches done of all."""
-    from harness.runner import missing
-    from harness.titles import differing_of
+    from harness.run.runner import missing
+    from harness.suite.titles import differing_of
 
     to_do = missing(suite.cells, records)
     left, total = Counter(cell.group for cell in to_do), Counter(cell.group for cell in suite.cells)

@@ -62,7 +62,7 @@ class Fabric(Protocol):
 
     rank: int
     size: int
-    bytes_sent: int  # by this worker since it started, counted as harness/traffic.py says
+    bytes_sent: int  # by this worker since it started, counted as harness/timing/traffic.py says
     waiting_is_known: bool  # whether the clock's `waiting` phase covers all the waiting for communication
 
     def barrier(self) -> None: ...
@@ -220,7 +220,7 @@ class Strategy(Protocol):
 
     def step(self, replica: Replica, fabric: Any, batch: Any) -> Loss:
         """A step on this batch; gives its loss. Where workers' models are averaged, `set_weights` is for merging them
-        and nothing else: that is how merges are watched (harness/merges.py)."""
+        and nothing else: that is how merges are watched (harness/worker/merges.py)."""
         ...
 
     def finish(self, replica: Replica, fabric: Any) -> None:

@@ -8,7 +8,7 @@ A stable entry: a checkout of another age has to answer it too, so its arguments
 come from a newer checkout: keys that this one does not know are passed over when they are null (not in use) and refused
 otherwise. Hence a new field of Cell that is to stay comparable with older checkouts has None for its default.
 
-With HVDBENCH_TURN in the environment the launch takes turns with another (harness/turns.py).
+With HVDBENCH_TURN in the environment the launch takes turns with another (harness/timing/turns.py).
 It prints its progress as lines of JSON and ends when its standard input closes, so that it does not outlive its parent.
 Exit codes: 0 a record was written, whatever its status; 2 the cell cannot run here, said on standard error.
 """
@@ -25,15 +25,15 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from harness import turns
-from harness.cell import Cell
-from harness.feasible import first_obstacle
 from harness.launchers.hosts import this_machine
-from harness.machine import describe_machine, installed_versions, revision
-from harness.record import SCHEMA_VERSION, Record, ResultsFolder
+from harness.records.record import SCHEMA_VERSION, Record, ResultsFolder
 from harness.registry import STRATEGIES
-from harness.runner import Setting, run_cell
-from harness.suite import describe
+from harness.run.feasible import first_obstacle
+from harness.run.machine import describe_machine, installed_versions, revision
+from harness.run.runner import Setting, run_cell
+from harness.suite.cell import Cell
+from harness.suite.suite import describe
+from harness.timing import turns
 
 EXIT_REFUSED, EXIT_INTERRUPTED = 2, 130
 USAGE = "usage: python -m harness.run_one CELL.json RESULTS_DIR | --about CELLS.json"

@@ -74,7 +74,7 @@ def workers_of(results: Path) -> list[psutil.Process]:
 
 def is_worker(process: psutil.Process) -> bool:
     """Not horovodrun or a shell it started, which have the worker's command among their arguments."""
-    return process.cmdline()[1:3] == ["-m", "harness.worker"]
+    return process.cmdline()[1:3] == ["-m", "harness.worker.worker"]
 
 
 def training_has_begun(results: Path) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from harness.bootstrap.pins import ROOT
 from harness.doctor import network_lab
-from harness.machine import describe_machine
+from harness.run.machine import describe_machine
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
 from tests.report import browser
 

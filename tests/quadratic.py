@@ -280,7 +280,7 @@ def train(
     warm_up_steps: int = 0,
     **options: Any,
 ) -> Trained:
-    """Runs the strategy on worker threads over a real barrier, after a warm-up as in harness/training.py."""
+    """Runs the strategy on worker threads over a real barrier, after a warm-up as in harness/worker/training.py."""
     kind = STRATEGIES[strategy]
     team = Team(workers, in_lockstep=in_lockstep)
     plan = Plan(num_workers=workers, num_steps=steps, steps_per_epoch=steps_per_epoch)

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.cell import Cell
 from harness.launchers.hosts import Host
 from harness.protocols import Capability
-from harness.record import Record, ResultsFolder
+from harness.records.record import Record, ResultsFolder
 from harness.registry import frameworks_of
-from harness.runner import Setting, run_cell
+from harness.run.runner import Setting, run_cell
+from harness.suite.cell import Cell
 
 FRAMEWORKS = ("torch", "tensorflow")
 LAUNCH_LIMIT_S = 240

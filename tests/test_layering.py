@@ -73,9 +73,10 @@ def test_workloads_know_numpy_alone(name: str) -> None:
     assert outside(name) <= {"numpy", "pooch"}
 
 
-def test_only_backends_and_fabrics_import_a_framework() -> None:
+def test_only_backends_fabrics_and_servers_import_a_framework() -> None:
     programs = {"harness.launchers.quick_horovodrun"}  # runs in a process of its own, which is Horovod's
-    allowed = programs | set(within("harness.backends")) | set(within("harness.fabrics"))
+    rooms = ("harness.backends", "harness.fabrics", "harness.servers")
+    allowed = programs.union(*(within(room) for room in rooms))
     assert not any(ours(name) & programs for name in IMPORTS)
     assert {name for name in IMPORTS if outside(name) & FRAMEWORKS} <= allowed
 
@@ -88,16 +89,60 @@ def test_modules_do_not_import_one_another_in_a_circle() -> None:
     assert left == {}
 
 
+# From the bottom to the top: a module imports what stands in a lower row, or in its own package.
+LAYERS = (
+    ("bootstrap", "strict", "markdown"),
+    ("protocols", "suite.injection", "suite.gates"),
+    ("workloads", "strategies"),
+    ("registry",),
+    ("suite",),
+    ("records",),
+    ("timing",),
+    ("backends",),
+    ("fabrics",),
+    ("worker",),
+    ("launchers", "servers"),
+    ("run",),
+    ("progress",),
+    ("parity", "analysis"),
+    ("report",),
+    ("check",),
+    ("catalogue", "doctor", "run_one"),
+    ("cli",),
+)
+
+
+def place_of(name: str) -> tuple[int, str]:
+    """A module's row, counted from the bottom, and the entry that it belongs to: the longest that fits."""
+    within_harness = name.removeprefix("harness.")
+    fitting = [
+        (len(entry), row, entry)
+        for row, entries in enumerate(LAYERS)
+        for entry in entries
+        if within_harness == entry or within_harness.startswith(f"{entry}.")
+    ]
+    assert fitting, f"{name}: in no row of LAYERS"
+    _, row, entry = max(fitting)
+    return row, entry
+
+
+@pytest.mark.parametrize("name", sorted(set(IMPORTS) - {"harness"}))
+def test_imports_run_downwards(name: str) -> None:
+    row, entry = place_of(name)
+    for used in ours(name) - {"harness"}:
+        row_of_used, entry_of_used = place_of(used)
+        assert row_of_used < row or entry_of_used == entry, f"{name} imports {used}, which does not lie below it"
+
+
 @pytest.mark.parametrize("package", ["harness.analysis", "harness.report"])
 def test_downstream_half_reaches_training_through_records_alone(package: str) -> None:
-    above = {"harness.runner", "harness.training", "harness.worker", "harness.rank"}
+    training = ("harness.run", "harness.worker", "harness.backends", "harness.fabrics", "harness.launchers")
     for name in within(package):
         for used in ours(name):
-            assert used not in above, name
-            assert not used.startswith(("harness.backends", "harness.fabrics", "harness.launchers")), name
+            assert not used.startswith(training), name
 
 
 def test_imports_are_really_read() -> None:
     assert "harness.protocols" in ours("harness.strategies.serial")
-    assert "harness.registry" in ours("harness.cell")
+    assert "harness.registry" in ours("harness.suite.cell")
     assert "torch" in outside("harness.backends.torch_replica")

@@ -10,11 +10,11 @@ from typing import Never
 import pytest
 
 from harness import cli
-from harness.record import ResultsError, ResultsFolder
-from harness.run_folder import run_folder
-from harness.suite import Suite
+from harness.records.record import ResultsError, ResultsFolder
+from harness.run.run_folder import run_folder
+from harness.suite.suite import Suite
 from tests.command import hvdbench, write_suite
-from tests.records import finished
+from tests.sample_records import finished
 
 
 @pytest.mark.parametrize("command", ["report", "export", "history"])

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.cell import Cell
 from harness.run_one import about, read_cell
+from harness.suite.cell import Cell
 
 CELL = Cell(workload="fnn", strategy="allreduce", workers=2)
 

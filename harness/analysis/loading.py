@@ -21,7 +21,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from harness.analysis.tables import FrameBuilder
-from harness.record import SCHEMA_VERSION, Record, ResultsError, read_record, record_files
+from harness.records.record import SCHEMA_VERSION, Record, ResultsError, read_record, record_files
 
 CACHE_FOLDER = ".analysis"
 _INDEX = "index.json"
@@ -120,11 +120,13 @@ def _code_digest() -> str:
 def sources() -> list[Path]:
     """The code that decides what stands in the frames; a strategy's defaults decide which options a label names."""
     package = Path(__file__).parent
-    folders = [package, package.parent / "strategies"]
-    modules = ("record", "cell", "injection", "traffic", "registry", "protocols")
-    return [path for folder in folders for path in sorted(folder.glob("*.py"))] + [
-        package.parent / f"{module}.py" for module in modules
-    ]
+    harness = package.parent
+    modules = (
+        *("records/record", "suite/cell", "suite/injection", "timing/traffic"),
+        *("registry", "protocols"),
+    )
+    found = [path for folder in (package, harness / "strategies") for path in sorted(folder.glob("*.py"))]
+    return found + [harness / f"{module}.py" for module in modules]
 
 
 def _from_cache(cached: Path, fingerprint: str, names: tuple[str, ...]) -> dict[str, pd.DataFrame] | None:

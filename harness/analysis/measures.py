@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.steady import Steady, steady_state
-from harness.cell import Cell
-from harness.record import Point, Record, Window, WorkerPart
-from harness.traffic import allreduce_bytes
+from harness.records.record import Point, Record, Window, WorkerPart
+from harness.suite.cell import Cell
+from harness.timing.traffic import allreduce_bytes
 
 WINDOW_FIELDS = (
     "start_s",

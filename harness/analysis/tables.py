@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness.analysis.columns import FRAMES, Column
 from harness.analysis.measures import WINDOW_FIELDS, rows_of
-from harness.record import Record
+from harness.records.record import Record
 
 
 class FrameBuilder:

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from harness.backends.tensorflow_layers import layouts, scores
 from harness.backends.tensorflow_native import Model, Tensor, Training, apply_momentum
-from harness.cell import Cell
-from harness.fabrics.horovod import settings_in_force
 from harness.protocols import GradientAveraging
+from harness.suite.cell import Cell
 from harness.workloads.data import Dataset, Split
 from harness.workloads.initial import initial_weights
 from harness.workloads.layers import parameters_of
@@ -209,7 +208,6 @@ class TensorFlowReplica:
 
     def settings(self) -> dict[str, str]:
         return {
-            **settings_in_force(),
             "tensorflow.intra_op_threads": str(tf.config.threading.get_intra_op_parallelism_threads()),
             "tensorflow.inter_op_threads": str(tf.config.threading.get_inter_op_parallelism_threads()),
         }

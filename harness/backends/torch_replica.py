@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from harness.backends.torch_layers import build, trainable
-from harness.cell import Cell
-from harness.fabrics.horovod import settings_in_force
 from harness.protocols import Fabric, GradientAveraging
+from harness.suite.cell import Cell
 from harness.workloads.data import Dataset, Split
 from harness.workloads.initial import initial_weights
 from harness.workloads.layers import parameters_of
@@ -154,7 +153,7 @@ class TorchReplica:
         return self._flat.numel()
 
     def settings(self) -> dict[str, str]:
-        return {**settings_in_force(), "torch.num_threads": str(torch.get_num_threads())}
+        return {"torch.num_threads": str(torch.get_num_threads())}
 
 
 class _NativeTraining:

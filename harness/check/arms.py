@@ -21,8 +21,8 @@ from pathlib import Path
 
 from harness.bootstrap.pins import requirements_of
 from harness.check.worktree import ArmError, changed_files, checkout_root, worktree
-from harness.injection import Injection
-from harness.turns import TURN_VARIABLE
+from harness.suite.injection import Injection
+from harness.timing.turns import TURN_VARIABLE
 
 ALLOWED = "here, ref=COMMIT, python=PATH, env:NAME=VALUE, several with commas between them"
 _NEXT_PART = re.compile(r",(?=here\b|ref=|python=|env:)")

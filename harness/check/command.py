@@ -12,9 +12,9 @@ from harness.check.outputs import write_outputs
 from harness.check.show import show_files, show_history_table, show_verdict, watching_pairs
 from harness.check.stored import compare
 from harness.check.verdict import Verdict
-from harness.gates import CheckSettings
-from harness.record import ResultsFolder, make_output_folder, writing_to
-from harness.suite import Suite
+from harness.records.record import ResultsFolder, make_output_folder, writing_to
+from harness.suite.gates import CheckSettings
+from harness.suite.suite import Suite
 
 STORED_OUTPUT = Path("reports/check-stored")
 

@@ -22,7 +22,7 @@ from harness.check.exact import Stage, holm, interval, shift, smallest_caught, w
 from harness.check.observed import Observed, Pair, Phase, difference
 from harness.check.verdict import CellVerdict, Comparison, FailureKind, Outcome, Verdict
 from harness.check.wording import effect_in_words, size
-from harness.gates import CheckSettings, Gate
+from harness.suite.gates import CheckSettings, Gate
 
 # No timing sees less than this, and no two seeds train alike to the last digit.
 _EXACT_TOLERANCE = 1e-12

@@ -21,8 +21,8 @@ import numpy as np
 import ruptures
 
 from harness.check.metrics import values_of
-from harness.record import Record, ResultsError
-from harness.titles import titles_of
+from harness.records.record import Record, ResultsError
+from harness.suite.titles import titles_of
 
 METRICS = {"throughput": "samples/s", "time_to_target": "s"}
 _LEAST_COMMITS = 5  # fewer show no change point

@@ -15,12 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from harness.cell import Cell
 from harness.check.arms import Arm, environment_of
 from harness.check.worktree import ArmError
-from harness.record import SCHEMA_VERSION, Record, ResultsFolder
-from harness.stopwatch import Stopwatch
-from harness.turns import TURN_VARIABLE, make_turn_folder
+from harness.records.record import SCHEMA_VERSION, Record, ResultsFolder
+from harness.suite.cell import Cell
+from harness.timing.stopwatch import Stopwatch
+from harness.timing.turns import TURN_VARIABLE, make_turn_folder
 
 ENTRY, TURN_TAKER = "harness.run_one", "harness.check.turn_taker"
 _TOO_OLD = f"its checkout is older than {ENTRY}, by which the check runs cells; take a newer ref"
@@ -216,7 +216,7 @@ def _follow(launches: Sequence[_Launch], limit_s: float, first_ended: Callable[[
 
 @contextmanager
 def turn_taker(folders: Sequence[Path], *, patience_s: float) -> Iterator[IO[bytes]]:
-    """Lets the launches of these folders (harness/turns.py) train by turns until what it yields is closed.
+    """Lets the launches of these folders (harness/timing/turns.py) train by turns until what it yields is closed.
 
     patience_s: how long one that has trained stays stopped for the other.
     """

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from harness.cell import Cell
 from harness.check.arms import Arm
 from harness.check.decision import decide, groups_to_confirm
 from harness.check.launching import About, Tell, ask_about, launch, launch_in_turns
@@ -26,11 +25,12 @@ from harness.check.observed import (
 from harness.check.pair_folder import SIDES, PairFolder
 from harness.check.verdict import Verdict
 from harness.check.worktree import ArmError
-from harness.gates import CheckSettings
-from harness.record import Record
-from harness.stopwatch import Stopwatch
-from harness.suite import Suite
-from harness.titles import titles_of
+from harness.records.record import Record
+from harness.suite.cell import Cell
+from harness.suite.gates import CheckSettings
+from harness.suite.suite import Suite
+from harness.suite.titles import titles_of
+from harness.timing.stopwatch import Stopwatch
 
 
 class PairWatcher(Protocol):

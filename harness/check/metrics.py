@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.record import Record, WorkerPart
+from harness.records.record import Record, WorkerPart
 
 WARMING_SHARE = 0.10  # of the windows, at the start, left out of throughput and step times
 

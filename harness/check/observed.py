@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.cell import Cell
 from harness.check.metrics import values_of
-from harness.record import Record
+from harness.records.record import Record
+from harness.suite.cell import Cell
 
 
 class Phase(StrEnum):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.record import Record, ResultsError, ResultsFolder, lock, writing_to
+from harness.records.record import Record, ResultsError, ResultsFolder, lock, writing_to
 
 SIDES = ("a", "b")
 _STAGED = ".staged-"

@@ -12,14 +12,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from harness.cell import Cell
 from harness.check.history import Series
 from harness.check.observed import Phase, difference, run_of
 from harness.check.verdict import Comparison, Outcome, Verdict
 from harness.check.wording import direction, effect_in_words, size, value_in_words
 from harness.progress import console, in_minutes, typical_s
-from harness.record import Record
-from harness.stopwatch import Stopwatch
+from harness.records.record import Record
+from harness.suite.cell import Cell
+from harness.timing.stopwatch import Stopwatch
 
 _STYLES = {
     Outcome.FINE: "green",

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from harness.cell import Cell
 from harness.check.decision import decide
 from harness.check.observed import Observed, Pair, Phase, run_of, with_scaling_efficiency
 from harness.check.verdict import Verdict
-from harness.gates import CheckSettings
-from harness.record import Record, ResultsError, ResultsFolder
-from harness.titles import titles_of
+from harness.records.record import Record, ResultsError, ResultsFolder
+from harness.suite.cell import Cell
+from harness.suite.gates import CheckSettings
+from harness.suite.titles import titles_of
 
 SAME_DAY = timedelta(days=1)
 

@@ -1,9 +1,9 @@
 """Lets two launches train by turns: `python -m harness.check.turn_taker PATIENCE_S FOLDER FOLDER`, the first one first.
 
-The folders are those of harness/turns.py. When both launches stand at the start they are stopped, and from then on one
-of them at a time goes on for TURN_S, until it has trained; it stays stopped while the other finishes, but not beyond
-PATIENCE_S from now: a launch that hangs then runs into its time limit alone. Both are continued when standard input
-closes, so that a parent that dies leaves none of them stopped: hence its own process.
+The folders are those of harness/timing/turns.py. When both launches stand at the start they are stopped, and from then
+on one of them at a time goes on for TURN_S, until it has trained; it stays stopped while the other finishes, but not
+beyond PATIENCE_S from now: a launch that hangs then runs into its time limit alone. Both are continued when standard
+input closes, so that a parent that dies leaves none of them stopped: hence its own process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from harness.launchers.supervisor import processes_of
-from harness.turns import DONE_PREFIX, GO_FILE, READY_FILE, StoppedTime
+from harness.timing.turns import DONE_PREFIX, GO_FILE, READY_FILE, StoppedTime
 
 # Neighbours come and go within half a second here. Below 20 ms a turn, stopping several processes one after the other
 # would begin to count.

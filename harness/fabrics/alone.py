@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.cell import Cell
-from harness.clock import Clock
 from harness.fabrics.connection import Connection
 from harness.protocols import Vector
+from harness.suite.cell import Cell
+from harness.timing.clock import Clock
 
 
 class Alone:

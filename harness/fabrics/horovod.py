@@ -27,6 +27,6 @@ def settings_in_force() -> dict[str, str]:
     names = [
         *("HOROVOD_CONTROLLER", "HOROVOD_CPU_OPERATIONS", "HOROVOD_CYCLE_TIME", "HOROVOD_FUSION_THRESHOLD"),
         *("HOROVOD_CACHE_CAPACITY", "HOROVOD_HIERARCHICAL_ALLREDUCE", "HOROVOD_AUTOTUNE"),
-        *("OMPI_MCA_mpi_yield_when_idle", "OMP_NUM_THREADS"),
+        "OMPI_MCA_mpi_yield_when_idle",
     ]
     return {name: os.environ[name] for name in names if name in os.environ}

@@ -11,12 +11,12 @@ import horovod.tensorflow as hvd
 import tensorflow as tf
 
 from harness.backends.tensorflow_native import Model, Tensor, Training
-from harness.cell import Cell
-from harness.clock import Clock
 from harness.fabrics.connection import Connection
-from harness.fabrics.horovod import apply_settings
+from harness.fabrics.horovod import apply_settings, settings_in_force
 from harness.protocols import GradientAveraging, HorovodOptions
-from harness.traffic import allreduce_bytes
+from harness.suite.cell import Cell
+from harness.timing.clock import Clock
+from harness.timing.traffic import allreduce_bytes
 
 
 class HorovodTensorFlow:
@@ -64,7 +64,7 @@ class HorovodTensorFlow:
         return _HorovodTraining(model, averaging, self)
 
     def settings(self) -> dict[str, str]:
-        return {"mean_async": "thread"}
+        return {**settings_in_force(), "mean_async": "thread"}
 
     def close(self) -> None:
         self._thread.shutdown()  # Horovod itself shuts down at exit; inside an existing launch it must outlive the cell

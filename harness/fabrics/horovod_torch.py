@@ -7,12 +7,12 @@ from typing import Any
 import horovod.torch as hvd
 import torch
 
-from harness.cell import Cell
-from harness.clock import Clock
 from harness.fabrics.connection import Connection
-from harness.fabrics.horovod import apply_settings
+from harness.fabrics.horovod import apply_settings, settings_in_force
 from harness.protocols import GradientAveraging, HorovodOptions
-from harness.traffic import allreduce_bytes
+from harness.suite.cell import Cell
+from harness.timing.clock import Clock
+from harness.timing.traffic import allreduce_bytes
 
 
 class HorovodTorch:
@@ -85,7 +85,7 @@ class HorovodTorch:
             optimizer.step()
 
     def settings(self) -> dict[str, str]:
-        return {"mean_async": "handle"}
+        return {**settings_in_force(), "mean_async": "handle"}
 
     def close(self) -> None: ...  # Horovod shuts down at exit; inside an existing launch it must outlive the cell
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from harness.cell import Cell
-from harness.clock import Clock
 from harness.fabrics.connection import Connection
 from harness.fabrics.staleness import Staleness
+from harness.suite.cell import Cell
+from harness.timing.clock import Clock
 
 _SLOT_BYTES = 64
 _POLL_S = 0.0001

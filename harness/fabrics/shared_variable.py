@@ -15,10 +15,10 @@ from typing import Any
 import tensorflow as tf
 
 from harness.backends.tensorflow_native import Tensor
-from harness.cell import Cell
-from harness.clock import Clock
 from harness.fabrics.connection import Connection
 from harness.fabrics.staleness import Staleness
+from harness.suite.cell import Cell
+from harness.timing.clock import Clock
 
 
 @dataclass

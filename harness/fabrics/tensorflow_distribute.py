@@ -12,11 +12,11 @@ from typing import Any
 import tensorflow as tf
 
 from harness.backends.tensorflow_native import Model, Tensor, Training
-from harness.cell import Cell
-from harness.clock import Clock
 from harness.fabrics.connection import Connection
 from harness.protocols import GradientAveraging
-from harness.traffic import allreduce_bytes
+from harness.suite.cell import Cell
+from harness.timing.clock import Clock
+from harness.timing.traffic import allreduce_bytes
 
 
 class MultiWorker:

@@ -14,10 +14,10 @@ import numpy as np
 import tensorflow as tf
 
 from harness.backends.tensorflow_native import Model, Tensor, Training
-from harness.cell import Cell
-from harness.clock import Clock
 from harness.fabrics.connection import Connection
 from harness.protocols import GradientAveraging
+from harness.suite.cell import Cell
+from harness.timing.clock import Clock
 
 WAITING_STEPS_PER_WORKER = 2  # enough to keep every worker busy, few enough that batches do not pile up
 

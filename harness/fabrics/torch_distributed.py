@@ -9,11 +9,11 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from harness.cell import Cell
-from harness.clock import Clock
 from harness.fabrics.connection import Connection
 from harness.protocols import GradientAveraging
-from harness.traffic import allreduce_bytes
+from harness.suite.cell import Cell
+from harness.timing.clock import Clock
+from harness.timing.traffic import allreduce_bytes
 
 
 class TorchDistributed:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from harness.cell import Cell
 from harness.launchers.hosts import Host
+from harness.suite.cell import Cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,4 +26,4 @@ class Launcher(Protocol):
 
 
 def worker_argv(run_dir: Path) -> list[str]:
-    return [sys.executable, "-m", "harness.worker", str(run_dir)]
+    return [sys.executable, "-m", "harness.worker.worker", str(run_dir)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from harness.cell import Cell
 from harness.launchers.command import LaunchCommand, worker_argv
 from harness.launchers.hosts import Host
+from harness.suite.cell import Cell
 
 HOROVODRUN = (sys.executable, "-m", "harness.launchers.quick_horovodrun")
 

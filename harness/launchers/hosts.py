@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cell import Cell
+from harness.suite.cell import Cell
 
 LOCAL_NAMES = ("localhost", "127.0.0.1")
 _IN_LIST = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)(:(?P<slots>[1-9][0-9]*))?")

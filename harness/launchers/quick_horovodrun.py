@@ -16,7 +16,7 @@ from typing import Any
 
 from horovod.runner import launch
 
-from harness.run_files import ERROR_PREFIX, write_atomically
+from harness.records.run_files import ERROR_PREFIX, write_atomically
 
 
 def main() -> None:

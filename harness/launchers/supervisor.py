@@ -1,8 +1,8 @@
 """Runs a launcher's commands to their end, whichever that is, and leaves no process behind.
 
 Every process of a run inherits HVDBENCH_RUN, by which it is found however it was detached. Workers on other hosts watch
-the lock of the run folder (harness/run_folder.py), which this process holds. So a run ends on a time limit, on Ctrl-C,
-and when this process is killed outright.
+the lock of the run folder (harness/run/run_folder.py), which this process holds. So a run ends on a time limit, on
+Ctrl-C, and when this process is killed outright.
 """
 
 from __future__ import annotations

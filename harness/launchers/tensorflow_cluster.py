@@ -8,9 +8,9 @@ import socket
 import sys
 from pathlib import Path
 
-from harness.cell import Cell
 from harness.launchers.command import LaunchCommand, worker_argv
 from harness.launchers.hosts import Host
+from harness.suite.cell import Cell
 
 
 class Workers:
@@ -54,7 +54,7 @@ class ParameterServer:
         tasks = [("ps", 0), *(("worker", index) for index in range(cell.workers))]
         servers = [
             LaunchCommand(
-                argv=[sys.executable, "-m", "harness.fabrics.tensorflow_server", str(run_dir)],
+                argv=[sys.executable, "-m", "harness.servers.tensorflow_server", str(run_dir)],
                 environ={"TF_CONFIG": _config(cluster, *task), **shared},
             )
             for task in tasks

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.cell import Cell
 from harness.launchers.command import LaunchCommand, worker_argv
 from harness.launchers.hosts import Host
-from harness.worker import RANKS_HERE_VARIABLE
+from harness.suite.cell import Cell
+from harness.worker.worker import RANKS_HERE_VARIABLE
 
 
 class Threads:

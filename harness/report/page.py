@@ -20,11 +20,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from harness.analysis.comparable import Pool, pools, why_split
 from harness.analysis.loading import FRAME_NAMES, Results, load_all
 from harness.markdown import escape_markdown
-from harness.parity_record import newest_parity
-from harness.record import ResultsError, make_output_folder, writing_to
+from harness.records.parity_record import newest_parity
+from harness.records.record import ResultsError, make_output_folder, writing_to
 from harness.report.figures import figures
+from harness.report.frameworks import frameworks_sentence, frameworks_table
 from harness.report.material import Figure, material
-from harness.report.parity import frameworks_sentence, frameworks_table
 from harness.report.style import looks, themed
 from harness.report.tables import Table, details_table, markdown, parity_table, summary_table
 from harness.report.verdict import Finding, comparisons, findings, warnings

@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.analysis.comparable import Pool, units
 from harness.analysis.intervals import DISTANCE, SHARE, TOO_FEW, Interval, geometric_interval, mean_interval
-from harness.analysis.parity import parities
+from harness.analysis.quality import parities
 from harness.analysis.scaling import efficiencies
 from harness.analysis.targets import reaching
 from harness.report.wording import interval_by, number, percent, with_interval

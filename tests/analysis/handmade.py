@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.cell import Cell
-from harness.parity_record import Difference, ParityRecord
-from harness.record import Machine, Merge, Point, Record, Window, WorkerPart
+from harness.records.parity_record import Difference, ParityRecord
+from harness.records.record import Machine, Merge, Point, Record, Window, WorkerPart
+from harness.suite.cell import Cell
 
 _ids = itertools.count(1)
 MACHINE = Machine(
@@ -91,7 +91,7 @@ def record(cell: dict[str, Any] | None = None, *, workers: list[WorkerPart] | No
         "started_at": f"2026-01-02T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}.000+00:00",
         "wall_s": 14.0,
         "launcher": "processes",
-        "command": ["python", "-m", "harness.worker"],
+        "command": ["python", "-m", "harness.worker.worker"],
         "evaluated_model": made.evaluated_model,
         "num_parameters": 1000,
         "weights_sha256": "0" * 64,

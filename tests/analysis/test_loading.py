@@ -10,12 +10,12 @@ import pytest
 from harness.analysis import export, load, load_all
 from harness.analysis.columns import FRAMES
 from harness.analysis.loading import CACHE_FOLDER, FRAME_NAMES, build, sources
-from harness.cell import Cell
-from harness.injection import Injection
 from harness.protocols import StrategyOptions
-from harness.record import Record, ResultsError
+from harness.records.record import Record, ResultsError
 from harness.registry import STRATEGIES
-from harness.traffic import allreduce_bytes
+from harness.suite.cell import Cell
+from harness.suite.injection import Injection
+from harness.timing.traffic import allreduce_bytes
 from tests.analysis.handmade import failed, folder_of, record
 
 

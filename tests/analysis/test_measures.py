@@ -8,8 +8,8 @@ import pytest
 
 from harness.analysis.columns import FRAMES
 from harness.analysis.measures import rows_of
-from harness.cell import Cell
-from harness.record import Merge
+from harness.records.record import Merge
+from harness.suite.cell import Cell
 from tests.analysis.handmade import curve, failed, record, window, worker
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cell import Cell
+from harness.suite.cell import Cell
 
 # Asking for an absent package fails as it does where it is not installed.
 WORKER = """
@@ -24,7 +24,7 @@ class Absent:
 sys.meta_path.insert(0, Absent())
 
 from harness.fabrics.connection import Connection
-from harness.worker import run_worker
+from harness.worker.worker import run_worker
 
 connection = Connection(rank=0, size=1, local_rank=0, local_size=1, run_dir=Path({run_dir!r}))
 run_worker({cell!r}, connection, None)

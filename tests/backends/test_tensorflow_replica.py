@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from harness.backends.tensorflow_replica import TensorFlowReplica, prepare
-from harness.cell import Cell
+from harness.suite.cell import Cell
 from harness.workloads.data import Dataset, load_digits
 from harness.workloads.initial import initial_weights
 from harness.workloads.layers import parameters_of

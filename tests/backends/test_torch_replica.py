@@ -11,8 +11,8 @@ from torch import nn
 
 from harness.backends.torch_layers import build, trainable
 from harness.backends.torch_replica import TorchReplica
-from harness.cell import Cell
 from harness.protocols import GradientAveraging
+from harness.suite.cell import Cell
 from harness.workloads.data import Dataset, load_digits, make_synthetic
 from harness.workloads.initial import initial_weights
 from harness.workloads.layers import LSTM, parameters_of

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.check.decision import convicted
 from harness.check.observed import Observed, Pair, Phase, Run
-from harness.gates import DEFAULT_GATES, CheckSettings, Gate
+from harness.suite.gates import DEFAULT_GATES, CheckSettings, Gate
 
 NUM_SUITES = 400
 SLOWDOWNS = (0.03, 0.05, 0.10, 0.20)

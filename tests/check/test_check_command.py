@@ -14,7 +14,7 @@ import pytest
 from harness import cli
 from tests.check.test_stored import side
 from tests.command import hvdbench, started, wait_until, write_suite
-from tests.records import finished
+from tests.sample_records import finished
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.check.decision import convicted, decide, groups_to_confirm
 from harness.check.observed import Observed, Pair, Phase, Run, difference, with_scaling_efficiency
 from harness.check.verdict import Comparison, FailureKind, Outcome, Verdict
-from harness.gates import CheckSettings
+from harness.suite.gates import CheckSettings
 from tests.check.pairs import noisy_throughput, observed
 
 SETTINGS = CheckSettings()
@@ -228,7 +228,7 @@ def test_difference_is_positive_when_b_is_worse() -> None:
 
 
 def test_scaling_efficiency_is_throughput_over_workers_times_one_workers() -> None:
-    from harness.cell import Cell
+    from harness.suite.cell import Cell
 
     one = Cell(workload="fnn", strategy="allreduce", workers=1)
     two = one.model_copy(update={"workers": 2})

@@ -10,7 +10,7 @@ import pytest
 
 from harness.check.decision import decide
 from harness.check.observed import Observed, Pair, Phase, Run
-from harness.injection import Injection
+from harness.suite.injection import Injection
 from tests.evidence import rules, table
 from tests.evidence.__main__ import END, START, between_markers
 from tests.evidence.protocol import ALONE, CELLS, FAULTS, NUM_PAIRS, SETTINGS, TOGETHER, Recorded

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from harness.check.history import HistoryPoint, Series, change_points, marked, write_history
-from harness.record import Record, ResultsError
-from tests.records import finished
+from harness.records.record import Record, ResultsError
+from tests.sample_records import finished
 
 
 def runs(rates: list[float], **changes: Any) -> list[Record]:

@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from harness.cell import Cell
 from harness.check.arms import Arm, parse_arm, ready
 from harness.check.launching import About, ask_about, launch, launch_in_turns
 from harness.check.live import changed_versions, prepare, run_check, verdict_of
 from harness.check.observed import Phase
 from harness.check.worktree import ArmError
-from harness.gates import CheckSettings
-from harness.injection import Injection
-from harness.record import Record
-from harness.suite import Suite
+from harness.records.record import Record
+from harness.suite.cell import Cell
+from harness.suite.gates import CheckSettings
+from harness.suite.injection import Injection
+from harness.suite.suite import Suite
 from tests.check.test_stored import at_speed, results
 
 CELL = Cell(workload="fnn", strategy="serial", epochs=3, evaluations=2, target=0.5)

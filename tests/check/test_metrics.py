@@ -5,8 +5,8 @@ import math
 import pytest
 
 from harness.check.metrics import values_of
-from harness.record import Window
-from tests.records import finished
+from harness.records.record import Window
+from tests.sample_records import finished
 
 
 def windows(*durations_s: float) -> list[Window]:

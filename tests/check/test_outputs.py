@@ -17,8 +17,8 @@ from harness.check.junit import junit_xml
 from harness.check.observed import Observed, Run
 from harness.check.outputs import write_outputs
 from harness.check.verdict import Verdict
-from harness.gates import CheckSettings
 from harness.markdown import escape_markdown
+from harness.suite.gates import CheckSettings
 from tests.check.pairs import noisy_throughput, observed
 
 HOSTILE = "a | <script>alert(1)</script> [x](y)\n::error::no %0A https://evil.example www.evil.example @all a_b ~c~ \\d"

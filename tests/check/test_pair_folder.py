@@ -6,8 +6,8 @@ from typing import Never
 import pytest
 
 from harness.check.pair_folder import PairFolder
-from harness.record import Record, ResultsError
-from tests.records import finished
+from harness.records.record import Record, ResultsError
+from tests.sample_records import finished
 
 
 def leave(folder: Path, record: Record) -> None:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from harness.cell import Cell
 from harness.check.stored import compare
-from harness.gates import CheckSettings
-from harness.record import Record, ResultsError
-from tests.records import FNN, finished
+from harness.records.record import Record, ResultsError
+from harness.suite.cell import Cell
+from harness.suite.gates import CheckSettings
+from tests.sample_records import FNN, finished
 
 SETTINGS = CheckSettings()
 CELL = Cell.model_validate(FNN)

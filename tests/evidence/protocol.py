@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.cell import Cell
 from harness.check.arms import Arm, parse_arm, ready
 from harness.check.live import Check, PairWatcher, observe, prepare, record_pairs, run_check
 from harness.check.observed import Observed
 from harness.check.verdict import Verdict
-from harness.gates import DEFAULT_GATES, CheckSettings
-from harness.injection import Injection
-from harness.suite import Suite
+from harness.suite.cell import Cell
+from harness.suite.gates import DEFAULT_GATES, CheckSettings
+from harness.suite.injection import Injection
+from harness.suite.suite import Suite
 
 NUM_PAIRS = 24  # of a fault: what a flagged cell gets, screening and confirming
 BALLAST_BYTES = 64 * 1024**2

@@ -16,7 +16,7 @@ from scipy import stats
 
 from harness.check.decision import convicted
 from harness.check.observed import Observed, Pair, Phase, Run, difference
-from harness.gates import DEFAULT_GATES
+from harness.suite.gates import DEFAULT_GATES
 from tests.evidence.protocol import METRICS, NUM_PAIRS, SETTINGS
 
 NUM_STORED = 10  # runs a side

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.fabrics.connection import place_among_workers
-from harness.traffic import allreduce_bytes
+from harness.timing.traffic import allreduce_bytes
 
 
 @pytest.mark.parametrize(

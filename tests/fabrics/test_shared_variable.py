@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from harness.cell import Cell
-from harness.clock import Clock
 from harness.fabrics import shared_variable
 from harness.fabrics.connection import Connection
 from harness.fabrics.shared_variable import SharedVariable
+from harness.suite.cell import Cell
+from harness.timing.clock import Clock
 
 NUM_WEIGHTS = 1000
 

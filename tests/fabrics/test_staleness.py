@@ -25,10 +25,10 @@ def test_staleness_keeps_the_rest_in_the_last_place():
 
 def test_shared_memory_tells_how_stale_each_update_was(tmp_path):
     torch = pytest.importorskip("torch")
-    from harness.cell import Cell
-    from harness.clock import Clock
     from harness.fabrics.connection import Connection
     from harness.fabrics.shared_memory import SharedMemory
+    from harness.suite.cell import Cell
+    from harness.timing.clock import Clock
 
     cell = Cell.model_validate({"workload": "fnn", "strategy": "hogwild", "workers": 2})
     run_dir = tmp_path / secrets.token_hex(6)  # its name is the shared file's too

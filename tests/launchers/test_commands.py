@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from harness import registry
-from harness.cell import Cell
 from harness.launchers.command import LaunchCommand
 from harness.launchers.hosts import Host
 from harness.protocols import Capability
+from harness.suite.cell import Cell
 
 RUN_DIR = Path("/r/.runs/7")
 HOROVODRUN = [sys.executable, "-m", "harness.launchers.quick_horovodrun", "/r/.runs/7"]
-WORKER = [sys.executable, "-m", "harness.worker", "/r/.runs/7"]
+WORKER = [sys.executable, "-m", "harness.worker.worker", "/r/.runs/7"]
 
 
 def commands(named: tuple[Host, ...], more: list[str] | None = None, **fields: Any) -> list[LaunchCommand]:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.cell import Cell
 from harness.launchers.hosts import Host, HostsError, parse_hosts, placement, read_hostfile, this_machine
+from harness.suite.cell import Cell
 
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,20}", fullmatch=True)
 hosts = st.lists(

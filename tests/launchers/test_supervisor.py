@@ -170,10 +170,10 @@ def test_log_tail_is_the_end_of_a_long_log(run_dir: Path) -> None:
 PARENT = """
 import sys
 from pathlib import Path
-from harness.cell import Cell
+from harness.suite.cell import Cell
 from harness.launchers.hosts import this_machine
-from harness.record import ResultsFolder
-from harness.runner import Setting, run_cell
+from harness.records.record import ResultsFolder
+from harness.run.runner import Setting, run_cell
 class Watcher:
     def cell_started(self, cell): ...
     def cell_progress(self, share, samples_per_s, loss): print("training", flush=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from harness.cell import Cell
 from harness.launchers.command import LaunchCommand
 from harness.launchers.processes import OneForAll
 from harness.launchers.tensorflow_cluster import ParameterServer, Workers
 from harness.launchers.threads import Threads
+from harness.suite.cell import Cell
 
 
 def cell(strategy: str) -> Cell:
@@ -37,7 +37,8 @@ def test_workers_know_one_another_and_their_own_place() -> None:
 def test_parameter_server_is_one_coordinator_one_server_and_the_workers() -> None:
     commands = ParameterServer().commands(cell("tf-parameter-server"), (), Path("run"), [])
     assert [config(command)["task"]["type"] for command in commands] == ["chief", "ps", "worker", "worker"]
-    assert [command.argv[2] for command in commands] == ["harness.worker"] + ["harness.fabrics.tensorflow_server"] * 3
+    server = "harness.servers.tensorflow_server"
+    assert [command.argv[2] for command in commands] == ["harness.worker.worker", *[server] * 3]
     assert commands[0].environ["HVDBENCH_SIZE"] == "1"
     addresses = [address for kind in config(commands[0])["cluster"].values() for address in kind]  # type: ignore[attr-defined]
     assert len(set(addresses)) == 4

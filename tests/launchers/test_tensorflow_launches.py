@@ -7,11 +7,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.cell import Cell
 from harness.launchers.hosts import Host
 from harness.launchers.supervisor import RUN_VARIABLE
-from harness.record import Record, ResultsFolder
-from harness.runner import Setting, run_cell
+from harness.records.record import Record, ResultsFolder
+from harness.run.runner import Setting, run_cell
+from harness.suite.cell import Cell
 
 EPOCHS = 8
 NUM_STEPS = 180  # of each worker: round(8 · 1437 / 64)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 
-from harness.cell import Cell
 from harness.launchers.hosts import this_machine
-from harness.record import ResultsFolder
-from harness.runner import Setting, run_cell
-from harness.training import NUM_AVERAGES_ALONE, WARMUP_STEPS
+from harness.records.record import ResultsFolder
+from harness.run.runner import Setting, run_cell
+from harness.suite.cell import Cell
+from harness.worker.training import NUM_AVERAGES_ALONE, WARMUP_STEPS
 
 POLL_S = 0.002  # Horovod's cycle and the sleep of its wait, a millisecond each, are in the wait but not in the timeline
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 
-from harness.machine import describe_machine, revision
+from harness.run.machine import describe_machine, revision
 from tests.perf.benchmarks import BENCHMARKS, measure
 
 

@@ -11,8 +11,8 @@ from harness.check.arms import parse_arm, ready
 from harness.check.decision import decide
 from harness.check.live import prepare, run_check
 from harness.check.show import watching_pairs
-from harness.stopwatch import Stopwatch
-from harness.suite import Suite
+from harness.suite.suite import Suite
+from harness.timing.stopwatch import Stopwatch
 from tests.check.simulation import NUM_CELLS, NUM_PAIRS, SETTINGS, simulated_suite
 from tests.perf.figure import Figure
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness import registry
-from harness.cell import Cell
-from harness.clock import Clock
 from harness.fabrics.alone import Alone
 from harness.protocols import Plan
-from harness.sampling import Sampler
-from harness.training import Session, train, warm_up, window_steps
+from harness.suite.cell import Cell
+from harness.timing.clock import Clock
+from harness.worker.sampling import Sampler
+from harness.worker.training import Session, train, warm_up, window_steps
 from harness.workloads.registry import load_dataset
 
 STEPS = {"fnn": 3000, "cnn": 500, "rnn": 500}

@@ -1,6 +1,6 @@
 """Two loops, each in a process of its own, that take turns of 20 ms on one core and count their own time alone.
 
-So both meet the same neighbours and interruptions (harness/turns.py). A pair of fresh processes gives one ratio.
+So both meet the same neighbours and interruptions (harness/timing/turns.py). A pair of fresh processes gives one ratio.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import process
 from harness.check.launching import turn_taker
 from harness.launchers.supervisor import RUN_VARIABLE
-from harness.turns import TURN_VARIABLE, make_turn_folder, of_environment
+from harness.timing.turns import TURN_VARIABLE, make_turn_folder, of_environment
+from harness.worker import process
 from tests.perf.figure import Figure
 
 NUM_PAIRS = 7

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.cell import Cell
 from harness.check.arms import Arm, parse_arm, ready
 from harness.check.launching import Tell, launch_in_turns
 from harness.check.metrics import WARMING_SHARE, values_of
-from harness.record import Record
+from harness.records.record import Record
+from harness.suite.cell import Cell
 from tests.perf.figure import Figure
 
 Side = tuple[Arm, dict[str, Any]]  # and the fields of its cell
@@ -93,7 +93,7 @@ def _measuring(arm: Arm) -> Figure:
 
 
 def _keeping_memory(arm: Arm, as_it_is: Arm) -> Figure:
-    """What it is worth that workers hand nothing back to the system (harness/process.py)."""
+    """What it is worth that workers hand nothing back to the system (harness/worker/process.py)."""
     what = "cnn, torch, delayed-averaging: freed memory kept over glibc's own way with it"
     return _ratios(what, _pairs((arm, TWO | DELAYED), (as_it_is, TWO | DELAYED)), bar=1.0)
 

@@ -8,13 +8,13 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
-from harness.cell import Cell
 from harness.launchers import processes
 from harness.launchers.command import worker_argv
 from harness.launchers.hosts import this_machine
-from harness.record import Record, ResultsFolder
-from harness.runner import Setting, run_cell
-from harness.stopwatch import Stopwatch
+from harness.records.record import Record, ResultsFolder
+from harness.run.runner import Setting, run_cell
+from harness.suite.cell import Cell
+from harness.timing.stopwatch import Stopwatch
 from tests.perf.figure import Figure
 
 NUM_LAUNCHES = 6

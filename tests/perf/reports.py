@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.loading import CACHE_FOLDER, FRAME_NAMES, load_all
-from harness.cell import Cell
-from harness.record import Record
+from harness.records.record import Record
+from harness.suite.cell import Cell
 from tests.analysis.handmade import MACHINE, record
 from tests.perf.figure import Figure
 

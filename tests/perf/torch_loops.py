@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from harness.backends.torch_layers import build, trainable
-from harness.cell import Cell
+from harness.suite.cell import Cell
 from harness.workloads.registry import MODELS, load_dataset
 from tests.perf.figure import Figure
 from tests.perf.harness_loop import STEPS, Now, cell_of, harness_loop

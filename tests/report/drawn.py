@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness.analysis import load_all
 from harness.analysis.comparable import pools
-from harness.record import Record
+from harness.records.record import Record
 from harness.report.material import Figure, Material, material
 from harness.report.style import looks, themed
 from tests.analysis.handmade import folder_of

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from harness.analysis import load_all
-from harness.parity_record import PARITY_FILE, Difference, append_parity
-from harness.record import ResultsError
+from harness.records.parity_record import PARITY_FILE, Difference, append_parity
+from harness.records.record import ResultsError
 from harness.report import write_report
 from tests.analysis.handmade import MACHINE, comparison, failed, folder_of, parity_record, reached_after, record, worker
 from tests.report import browser

@@ -1,0 +1,1 @@
+"""The proof that two frameworks train the same thing."""

@@ -1,0 +1,105 @@
+"""What `hvdbench parity` leaves in a results folder: one line a comparison in parity.jsonl, added and never changed.
+
+results/README.md documents every field. Knows no framework, since the report reads it too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from harness.records.record import Machine, Part, ResultsError, lock, parsed, sync_folder
+
+PARITY_FILE = "parity.jsonl"
+PARITY_SCHEMA_VERSION = 1
+
+Kind = Literal["first loss", "gradient", "losses"]
+
+
+class Difference(Part):
+    """One comparison, relative to the first framework's value."""
+
+    kind: Kind
+    of: str  # the parameter whose gradient it is, else empty
+    relative: float
+    bar: float
+
+    @property
+    def holds(self) -> bool:
+        return self.relative <= self.bar  # a NaN does not
+
+    def in_words(self) -> str:
+        """`9.1e-08 ≤ 1e-05`, or `2.0e-05 not ≤ 1e-05`."""
+        return f"{self.relative:.1e} {'≤' if self.holds else 'not ≤'} {self.bar:.0e}"
+
+
+class ParityRecord(Part):
+    """How far the frameworks differ on one workload and data set."""
+
+    schema_version: int = PARITY_SCHEMA_VERSION
+    measured_at: AwareDatetime  # UTC
+    workload: str
+    dataset: str
+    seed: int
+    num_steps: int  # over which the losses are compared
+    first_loss: Difference
+    worst_gradient: Difference
+    losses: Difference
+    machine: Machine
+    versions: dict[str, str]
+    revision: str | None  # git commit of the harness, `+` when changed since
+
+    @property
+    def holds(self) -> bool:
+        return all(each.holds for each in (self.first_loss, self.worst_gradient, self.losses))
+
+
+def verdict(holds: bool) -> str:
+    return "holds" if holds else "DIFFERS"
+
+
+def append_parity(folder: Path, record: ParityRecord) -> None:
+    """Adds a line, safe on disk on return, and makes the folder where there is none. Raises ResultsError."""
+    path = folder / PARITY_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b") as sink:
+            lock(sink, waiting=True)  # several `hvdbench parity` on one folder take turns
+            sink.seek(0)
+            sink.truncate(sink.read().rfind(b"\n") + 1)  # a line torn by a crash or a full disk
+            sink.write(record.model_dump_json().encode() + b"\n")
+            sink.flush()
+            os.fsync(sink.fileno())
+        sync_folder(folder)
+    except OSError as error:
+        raise ResultsError(f"{path}: {error.strerror}; what was written before is safe") from None
+
+
+def load_parity(folder: Path) -> list[ParityRecord]:
+    """The lines of the folder's file as they were added, none where there is no file.
+
+    A last line without its end was torn, or is being written, and is passed over. Raises ResultsError that names the
+    line which is none of ours.
+    """
+    path = folder / PARITY_FILE
+    try:
+        *lines, _ = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ResultsError(f"{path}: unreadable ({error}); move it away to go on") from None
+    return [
+        parsed(ParityRecord, line, where=f"{path}, line {number}", newest=PARITY_SCHEMA_VERSION)
+        for number, line in enumerate(lines, start=1)
+    ]
+
+
+def newest_parity(folders: Iterable[Path]) -> list[ParityRecord]:
+    """The newest of each workload and data set in all of these folders, by data set, then workload."""
+    found = sorted((record for folder in folders for record in load_parity(folder)), key=lambda each: each.measured_at)
+    newest = {(record.dataset, record.workload): record for record in found}
+    return [newest[key] for key in sorted(newest)]

@@ -1,0 +1,277 @@
+"""What one run leaves behind, and the folder that keeps it. results/README.md documents every field.
+
+Records are written once, whole, and never changed: one file a run, put in place by a rename. Files of another run are
+never opened for writing, so two `hvdbench run` on one folder cannot harm each other's.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.suite.cell import Cell
+
+SCHEMA_VERSION = 1
+STAGED_RECORD = "record"  # in the run folder, until it is whole
+RESERVED_BYTES = 16 * 1024**2  # more than a record takes; held before a run starts so that its record will fit
+
+Status = Literal["ok", "failed", "timeout"]
+
+
+class ResultsError(Exception):
+    """A results folder that cannot be used; the message names the file and what to do."""
+
+
+class Part(BaseModel):
+    """The base of what is read back from results folders."""
+
+    # A diverged run's losses are "Infinity" and "NaN": JSON has no such numbers, and null would not be read back.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class Window(Part):
+    """Consecutive steps of one worker between two fences. Times count from the start of training."""
+
+    start_s: float
+    end_s: float
+    num_steps: int
+    num_samples: int  # of this worker
+    loss: float  # mean over the steps
+    loader_s: float  # waiting for batches
+    exposed_s: float | None  # waiting for communication; None where the wrapper does not tell
+    bytes_sent: int
+    step_p50_s: float
+    step_p95_s: float
+    step_max_s: float
+
+
+class Merge(Part):
+    """This worker's distance ‖x_i − x̄‖₂ from the workers' mean just before and just after it merged what arrived."""
+
+    step: int  # of this worker, at whose end it merged
+    before: float
+    after: float
+
+
+class WorkerPart(Part):
+    """What one worker measured."""
+
+    rank: int
+    num_workers: int = 1  # whom it speaks for: all of the cell's where one process drives them
+    cores: list[int] | None  # pinned to these, None when not pinned
+    startup_s: dict[str, float]  # by phase: import, data, model, connect, warm-up
+    windows: list[Window]
+    snapshots_s: list[float]  # when the weights that `curve` evaluates were copied
+    train_s: float
+    cpu_s: float  # user and system time of training; workers that are threads of one process have equal shares of it
+    peak_rss_bytes: int  # likewise
+    # At the end of training: a page that k processes share counts as 1/k of one, and threads have
+    # equal shares. None where the system does not tell.
+    pss_bytes: int | None = None
+    # The most that tensors took at a time of the GPUs of this process, up to the end of training. None on a CPU.
+    gpu_memory_bytes: int | None = None
+    # Updates by how many of other workers were applied between reading the weights and writing them; the last place
+    # holds that many or more. None where updates are not asynchronous.
+    staleness_counts: list[int] | None = None
+    # ‖x_i − x̄‖₂ of this worker's weights from the workers' mean, at each of `snapshots_s`. None where the evaluated
+    # model is no mean.
+    distances: list[float] | None = None
+    # A few merges spread over training: its first, and the next after some evaluation points. None where the evaluated
+    # model is no mean, and in records from before merges were watched.
+    merges: list[Merge] | None = None
+    # Single averages of all weights, made after training with nothing else to do: what communication takes when
+    # nothing hides it. None where there is no collective.
+    average_alone_s: list[float] | None = None
+    settings: dict[str, str]  # Horovod, MPI, thread and framework settings in force, and how the fabric works
+
+
+class Point(Part):
+    """The evaluated model at one moment."""
+
+    step: int  # of each worker
+    num_samples: int  # of all workers
+    time_s: float  # training time when the last worker got there
+    evaluation_s: float
+    loss: float
+    accuracy: float
+
+
+class Machine(Part):
+    """Where a run took place. `fingerprint` is equal for machines whose timings may be compared."""
+
+    fingerprint: str
+    cpu: str
+    num_cores: int
+    memory_bytes: int
+    gpus: list[str]
+    system: str
+    load_1min: float
+
+
+class Record(Part):
+    """One run of one cell."""
+
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    suite: str
+    cell: Cell
+    key: str
+    group: str
+    status: Status
+    reason: str | None  # why it is not ok, in one sentence
+    log_tail: str | None  # end of the workers' output when it is not ok
+    started_at: str  # UTC, ISO 8601
+    wall_s: float  # from launch to record
+    # horovodrun; processes; threads, of one process; process, one that drives all workers; coordinator, with servers;
+    # existing, started inside a launch
+    launcher: str
+    command: list[str]
+    evaluated_model: str
+    num_parameters: int | None
+    weights_sha256: str | None  # of the evaluated model at the end, float32
+    curve: list[Point]
+    workers: list[WorkerPart]
+    machine: Machine
+    versions: dict[str, str]
+    revision: str | None  # git commit of the harness, `+` when changed since
+
+
+class ResultsFolder:
+    """Records as files `<folder>/<key>-<id>.json`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def make(self) -> None:
+        """The folder, where it is not there yet. Raises ResultsError."""
+        with writing_to(self.path, "--results"):
+            self.path.mkdir(parents=True, exist_ok=True)
+
+    def load(self) -> list[Record]:
+        """All records, oldest first. Raises ResultsError for a file that is not one."""
+        records = [read_record(Path(entry)) for entry in record_files(self.path)]
+        return sorted(records, key=lambda record: (record.started_at, record.id))
+
+    def has_finished(self, key: str, fingerprint: str) -> bool:
+        """Whether the cell of this key has finished on a machine of this fingerprint."""
+        records = (read_record(path) for path in self.path.glob(f"{key}-*.json"))
+        return any(record.status == "ok" and record.machine.fingerprint == fingerprint for record in records)
+
+    def write(self, record: Record, run_dir: Path) -> Path:
+        """Adds the record, whole or not at all, from the room reserved for it. Raises OSError when the disk is full."""
+        staged = run_dir / STAGED_RECORD
+        with staged.open("r+b" if staged.exists() else "wb") as sink:
+            sink.write(record.model_dump_json().encode())
+            sink.truncate()
+            sink.flush()
+            os.fsync(sink.fileno())
+        path = self.path / f"{record.key}-{record.id}.json"
+        staged.rename(path)
+        sync_folder(self.path)
+        return path
+
+    @contextmanager
+    def claim(self, key: str) -> Iterator[bool]:
+        """Whether this process alone may run the cell now. The kernel drops the claim when the process dies."""
+        folder = self.path / ".locks"
+        with writing_to(folder, "--results"):
+            folder.mkdir(parents=True, exist_ok=True)
+            claim = (folder / key).open("w")
+        with claim:
+            yield lock(claim)
+
+
+def lock(file: IO[Any], *, waiting: bool = False) -> bool:
+    """Takes the file, open for writing, for this process alone until it is closed; false where another has it.
+
+    waiting: until nobody else has it. Raises ResultsError where the file system has no locks.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if waiting else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise ResultsError(f"{file.name}: {error.strerror}; results need a file system with locks (flock)") from None
+    return True
+
+
+@contextmanager
+def writing_to(path: Path, option: str) -> Iterator[None]:
+    """Raises ResultsError for what cannot be written in the block. option: the one that named the path."""
+    try:
+        yield
+    except OSError as error:
+        said = f"{error.filename or path}: cannot be written ({error.strerror or error})"
+        raise ResultsError(f"{said}; {option} takes a place that can be") from None
+
+
+def make_output_folder(folder: Path) -> None:
+    """Makes it, before the work whose files go there. Raises ResultsError where nothing can be written in it."""
+    with writing_to(folder, "-o"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+
+
+def record_files(folder: Path) -> list[os.DirEntry[str]]:
+    """The records of a results folder, by name. Raises ResultsError where there is none or it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((entry for entry in entries if entry.name.endswith(".json")), key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ResultsError(f"{folder}: no such results folder; `hvdbench run SUITE --results DIR` makes one") from None
+    except OSError as error:
+        raise ResultsError(f"{folder}: unreadable ({error.strerror})") from None
+
+
+def read_record(path: Path) -> Record:
+    """Raises ResultsError that names the file when it is unreadable, no record, or of a newer schema."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ResultsError(f"{path}: unreadable ({error}); move it away to go on") from None
+    return parsed(Record, content, where=str(path), newest=SCHEMA_VERSION)
+
+
+_Stored = TypeVar("_Stored", bound=Part)
+
+
+def parsed(model: type[_Stored], text: bytes, *, where: str, newest: int) -> _Stored:
+    """What was stored as this JSON, of the schema `newest` or an older one.
+
+    Raises ResultsError that begins with `where` when it is no JSON, nothing of that kind, or of a newer schema.
+    """
+    try:
+        content: Any = json.loads(text)
+    except ValueError as error:
+        raise ResultsError(f"{where}: unreadable ({error}); move it away to go on") from None
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if not isinstance(version, int):
+        raise ResultsError(f"{where}: schema_version: missing; not a record of hvdbench, move it away to go on")
+    if version > newest:
+        raise ResultsError(
+            f"{where}: schema_version: {version}; allowed: up to {newest}: a newer hvdbench wrote it, update this one"
+        )
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ResultsError(f"{where}: {field}: {first['msg']}; move it away to go on") from None
+
+
+def sync_folder(path: Path) -> None:
+    """Returns when the names in this folder would outlive a power cut."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

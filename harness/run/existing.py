@@ -1,0 +1,161 @@
+"""Inside a launch that somebody else made (horovodrun, mpirun, srun): cells run in the processes that are there.
+
+Every rank runs the same command. Rank 0 says what is missing, keeps the time and records; the others follow it. One
+process runs all cells, one after another, so Horovod's settings are those of the launch, and the record's launcher
+says `existing`: such runs share a process, which runs started by this harness never do. A cell that fails ends the
+launch; the next one takes it last, so that it does not stand in the way of the others.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness import registry
+from harness.fabrics.connection import Connection, place_among_workers
+from harness.launchers.command import LaunchCommand
+from harness.launchers.supervisor import Outcome
+from harness.protocols import Capability
+from harness.records.record import Record, ResultsFolder
+from harness.records.run_files import ERROR_PREFIX
+from harness.run.feasible import first_obstacle
+from harness.run.run_folder import reserve, run_folder
+from harness.run.runner import make_record, missing
+from harness.suite.cell import Cell
+from harness.suite.suite import Suite, SuiteError
+from harness.timing.stopwatch import Stopwatch
+from harness.worker import process
+from harness.worker.worker import run_worker
+
+EXIT_FAILED = 1
+
+
+def inside_a_launch() -> bool:
+    return place_among_workers(os.environ) is not None
+
+
+def run_inside(suite: Suite, folder: ResultsFolder) -> int:
+    """Runs the suite's missing collective cells of this launch's size. Returns the exit code. Raises SuiteError."""
+    place = place_among_workers(os.environ)
+    assert place is not None
+    rank, size, local_rank, local_size = place
+    fitting = [cell for cell in suite.cells if cell.needs == Capability.COLLECTIVE and cell.workers == size]
+    framework, num_threads, device = _the_only(fitting, size)
+    obstacle = first_obstacle(fitting, None)
+    if obstacle:
+        raise SuiteError(obstacle)
+    cores = process.pin(local_rank, local_size, num_threads)
+    process.prepare(num_threads=num_threads)
+    registry.load(registry.PREPARATIONS[framework])(
+        num_threads=num_threads, gpus=[local_rank] if device == "gpu" else []
+    )
+    hvd: Any = importlib.import_module(f"horovod.{framework}")
+    hvd.init()
+    # The launch decides how and over what its workers talk; the record has to say what was, not what was asked for.
+    actual = {"controller": "mpi" if hvd.mpi_enabled() else "gloo", "hosts": hvd.cross_size()}
+    cells = {cell.key: cell for cell in (_as_launched(cell, actual) for cell in fitting)}
+    todo = _untried_first(list(cells.values()), folder, suite) if rank == 0 else iter(())
+    while cell := hvd.broadcast_object(next(todo, None), root_rank=0, name="todo"):
+        connection = {"rank": rank, "size": size, "local_rank": local_rank, "local_size": local_size}
+        if rank == 0:
+            with run_folder(folder) as run_dir:
+                hvd.broadcast_object(str(run_dir), root_rank=0, name="run_dir")
+                record = _lead(cell, Connection(**connection, run_dir=run_dir), cores, hvd, suite.name, folder)
+            print(f"{cell.title}: {record.status}", flush=True)
+        else:
+            run_dir = Path(hvd.broadcast_object(None, root_rank=0, name="run_dir"))
+            run_worker(cell.model_dump_json(), Connection(**connection, run_dir=run_dir), cores)
+            _meet(hvd)  # the part is written
+    return 0
+
+
+def _as_launched(cell: Cell, actual: dict[str, Any]) -> Cell:
+    """The cell as this launch runs it. Raises SuiteError where it cannot."""
+    try:
+        return Cell.model_validate({**cell.model_dump(), **actual})
+    except ValidationError as error:
+        raise SuiteError(f"{cell.title}: not in this launch: {error.errors()[0]['msg']}") from None
+
+
+def _untried_first(cells: list[Cell], folder: ResultsFolder, suite: Suite) -> Iterator[Cell]:
+    """What is missing, within the suite's time budget. Raises ResultsError where records cannot be read."""
+    watch = Stopwatch()
+    folder.make()
+    records = folder.load()
+    tried = {record.key for record in records}
+    todo = sorted(missing(cells, records), key=lambda cell: cell.key in tried)
+    print(f"{suite.name}: {len(todo)} launches in this launch of {cells[0].workers} workers", flush=True)
+    for position, cell in enumerate(todo):
+        if suite.time_budget_s is not None and watch.elapsed_s() > suite.time_budget_s:
+            print(f"{suite.name}: time budget over, {len(todo) - position} left", flush=True)
+            return
+        yield cell
+
+
+def _meet(hvd: Any) -> None:
+    """A barrier in words that Horovod has for both frameworks."""
+    hvd.allgather_object(None, name="meet")
+
+
+def _lead(
+    cell: Cell, connection: Connection, cores: list[int] | None, hvd: Any, suite: str, folder: ResultsFolder
+) -> Record:
+    """Rank 0's share: train like the others, then record; on failure or at the time limit record that and end."""
+    run_dir = connection.run_dir
+    reserve(run_dir)
+    started_at, watch = datetime.now(UTC), Stopwatch()
+
+    def record(exit_code: int | None) -> Record:
+        made = make_record(
+            cell,
+            run_dir,
+            suite=suite,
+            launcher="existing",
+            commands=[LaunchCommand(argv=["hvdbench", *sys.argv[1:]])],
+            outcome=Outcome(exit_code=exit_code, wall_s=watch.elapsed_s()),
+            started_at=started_at,
+        )
+        folder.write(made, run_dir)
+        return made
+
+    def give_up() -> None:
+        record(None)
+        faulthandler.dump_traceback(file=sys.stderr)
+        os._exit(EXIT_FAILED)  # a hung collective cannot be ended otherwise; the launch ends the other ranks
+
+    timer = threading.Timer(cell.time_limit_s, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        run_worker(cell.model_dump_json(), connection, cores)
+        _meet(hvd)
+    except BaseException as error:
+        timer.cancel()
+        # Of a rank that fails, the launcher ends the others with a signal; of an interruption nothing is recorded.
+        if isinstance(error, Exception) or any(run_dir.glob(f"{ERROR_PREFIX}*")):
+            record(EXIT_FAILED)
+        raise
+    timer.cancel()
+    return record(0)
+
+
+def _the_only(cells: list[Cell], size: int) -> tuple[str, int, str]:
+    """Framework, threads and device of all these cells. Raises SuiteError when a launch cannot hold them."""
+    if not cells:
+        raise SuiteError(f"no collective cell of {size} workers in this suite; hvdbench show lists what there is")
+    kinds = {(cell.framework, cell.threads, cell.device) for cell in cells}
+    if len(kinds) > 1:
+        listed = "; ".join(f"framework={kind[0]},threads={kind[1]},device={kind[2]}" for kind in sorted(kinds))
+        raise SuiteError(
+            f"one launch runs one framework with one number of threads on one device; choose with --only: {listed}"
+        )
+    return kinds.pop()

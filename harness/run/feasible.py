@@ -1,0 +1,58 @@
+"""What this machine cannot run, found before anything starts. What none can run, harness/suite/cell.py refuses."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness.launchers.hosts import Host, HostsError, placement
+from harness.protocols import Capability
+from harness.run.machine import describe_machine
+from harness.suite.cell import Cell
+from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
+
+MENDING_SETUP = "make setup installs it"
+
+
+def first_obstacle(cells: Iterable[Cell], hosts: tuple[Host, ...] | None) -> str | None:
+    """One message naming the cell, what it lacks here and what mends that; None when all can run.
+
+    hosts: where workers may be put; None inside a launch, which has put them already.
+    """
+    num_gpus = len(describe_machine().gpus)
+    for cell in {cell.group: cell for cell in cells}.values():
+        try:
+            if hosts is not None:
+                placement(cell, hosts)
+        except HostsError as error:
+            return str(error)
+        lacking = _lacking(cell, num_gpus)
+        if lacking:
+            return f"{cell.title}: {lacking}"
+    return None
+
+
+def _lacking(cell: Cell, num_gpus: int) -> str | None:
+    if importlib.util.find_spec(cell.framework) is None:
+        return f"framework: {cell.framework} is not installed: {MENDING_SETUP}"
+    if cell.needs == Capability.COLLECTIVE:
+        if not horovod_supports(cell.framework):
+            return f"strategy: {cell.strategy} needs horovod built for {cell.framework}: {MENDING_SETUP}"
+        if cell.controller == "mpi" and not (Path(sys.executable).parent / "mpirun").exists():
+            return f"controller: mpi needs mpirun beside {Path(sys.executable).name}: {MENDING_SETUP}; allowed: gloo"
+    if cell.device == "gpu" and cell.workers // cell.hosts > num_gpus:
+        return f"device: gpu with {cell.workers // cell.hosts} workers on a host; this one has {num_gpus} GPUs"
+    if cell.dataset == "fashion-mnist" and find_fashion_mnist() is None:
+        return f"dataset: fashion-mnist is not on this machine: {HOW_TO_GET_FASHION}"
+    return None
+
+
+def horovod_supports(framework: str) -> bool:
+    """Whether Horovod is installed with a library for this framework; looks at files, imports nothing."""
+    spec = importlib.util.find_spec("horovod")
+    if spec is None or not spec.submodule_search_locations:
+        return False
+    places = [Path(place, framework) for place in spec.submodule_search_locations]
+    return any(library for place in places for library in place.glob("mpi_lib*.so"))

@@ -1,0 +1,220 @@
+"""Runs what is missing of a suite, one launch after another, and leaves one record for each.
+
+The parent alone writes records. A run that is interrupted leaves none, so the same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness import registry
+from harness.launchers.command import LaunchCommand, Launcher
+from harness.launchers.hosts import Host, placement
+from harness.launchers.supervisor import Outcome, log_tail, supervise
+from harness.protocols import EvaluatedModel
+from harness.records.record import Point, Record, ResultsFolder, Status, WorkerPart
+from harness.records.run_files import CELL_FILE, CURVE_FILE, ERROR_PREFIX, PROGRESS_FILE, part_path
+from harness.run.machine import describe_machine, installed_versions, revision
+from harness.run.run_folder import RUNS_FOLDER, ProgressFile, clear_leftovers, reserve, run_folder
+from harness.suite.cell import Cell
+from harness.suite.suite import Suite
+from harness.worker.worker import EXIT_ORPHANED
+
+MAX_REASON = 500
+
+
+class Watcher(Protocol):
+    """Whoever shows how a suite goes on."""
+
+    def cell_started(self, cell: Cell) -> None: ...
+    def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None: ...
+    def cell_ended(self, record: Record) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Where and how launches happen; the same for all of a suite."""
+
+    suite: str
+    folder: ResultsFolder
+    hosts: tuple[Host, ...]
+    launch_args: list[str] = field(default_factory=list)  # handed on to horovodrun
+    time_limit_factor: float = 1.0  # on that of a cell: above 1 where launches share the machine by turns
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    num_ok: int
+    num_failed: int
+    num_elsewhere: int  # another hvdbench was at them
+    num_left: int  # the suite's time budget was over
+
+    def in_words(self, folder: Path) -> str:
+        parts = [f"{self.num_ok} ran", f"{self.num_failed} failed"]
+        if self.num_elsewhere:
+            parts.append(f"{self.num_elsewhere} are being run by another hvdbench")
+        if self.num_left:
+            parts.append(f"{self.num_left} left when the suite's time budget was over: the same command goes on")
+        return f"{', '.join(parts)}. Records are in {folder}"
+
+
+def missing(cells: Sequence[Cell], records: list[Record]) -> list[Cell]:
+    """The cells without a finished record of this machine, in the same order."""
+    fingerprint = describe_machine().fingerprint
+    done = {record.key for record in records if record.status == "ok" and record.machine.fingerprint == fingerprint}
+    return [cell for cell in cells if cell.key not in done]
+
+
+def run_suite(suite: Suite, setting: Setting, watcher: Watcher) -> Summary:
+    """Runs the missing cells. Raises ResultsError when records cannot be read or written; what is finished is safe."""
+    setting.folder.make()
+    clear_leftovers(setting.folder)
+    todo = missing(suite.cells, setting.folder.load())
+    started = time.monotonic()
+    ended = {"ok": 0, "failed": 0, "timeout": 0}
+    num_elsewhere = 0
+    for position, cell in enumerate(todo):
+        if suite.time_budget_s is not None and time.monotonic() - started > suite.time_budget_s:
+            num_left = len(todo) - position
+            break
+        with setting.folder.claim(cell.key) as mine:
+            if not mine:
+                num_elsewhere += 1
+                continue
+            if setting.folder.has_finished(cell.key, describe_machine().fingerprint):
+                continue  # another hvdbench was faster
+            ended[run_cell(cell, setting, watcher).status] += 1
+    else:
+        num_left = 0
+    return Summary(
+        num_ok=ended["ok"],
+        num_failed=ended["failed"] + ended["timeout"],
+        num_elsewhere=num_elsewhere,
+        num_left=num_left,
+    )
+
+
+def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:
+    """One launch of one cell and its record."""
+    launcher: Launcher = registry.load(registry.LAUNCHERS[cell.needs, cell.framework])()
+    watcher.cell_started(cell)
+    with run_folder(setting.folder) as run_dir:
+        reserve(run_dir)
+        (run_dir / CELL_FILE).write_text(cell.model_dump_json())
+        commands = launcher.commands(cell, placement(cell, setting.hosts), run_dir, setting.launch_args)
+        started_at = datetime.now(UTC)
+        progress = ProgressFile(run_dir / PROGRESS_FILE, watcher.cell_progress)
+        outcome = supervise(
+            commands, run_dir, time_limit_s=cell.time_limit_s * setting.time_limit_factor, watch=progress.read
+        )
+        record = make_record(
+            cell,
+            run_dir,
+            suite=setting.suite,
+            launcher=launcher.name,
+            commands=commands,
+            outcome=outcome,
+            started_at=started_at,
+        )
+        setting.folder.write(record, run_dir)
+    watcher.cell_ended(record)
+    return record
+
+
+def make_record(
+    cell: Cell,
+    run_dir: Path,
+    *,
+    suite: str,
+    launcher: str,
+    commands: list[LaunchCommand],
+    outcome: Outcome,
+    started_at: datetime,
+) -> Record:
+    """Puts together what the workers left and how they ended."""
+    status, reason = _verdict(cell, outcome)
+    if status == "failed":
+        reason = _first_error(run_dir) or reason
+    parts, curve = _read_parts(run_dir, cell.workers)
+    if status == "ok" and (sum(part.num_workers for part in parts) < cell.workers or not curve):
+        absent = sorted(set(range(cell.workers)) - {part.rank for part in parts})
+        status, reason = (
+            "failed",
+            (
+                f"the workers ended well, but ranks {absent} left no part in the results folder: "
+                "is it on a file system that all hosts share?"
+            ),
+        )
+    return Record(
+        id=run_dir.name,
+        suite=suite,
+        cell=cell,
+        key=cell.key,
+        group=cell.group,
+        status=status,
+        reason=reason,
+        log_tail=None if status == "ok" else log_tail(run_dir),
+        started_at=started_at.isoformat(timespec="milliseconds"),
+        wall_s=outcome.wall_s,
+        launcher=launcher,
+        command=_portable(commands[0].argv),
+        evaluated_model=cell.evaluated_model,
+        num_parameters=curve.get("num_parameters"),
+        weights_sha256=curve.get("weights_sha256"),
+        curve=_timed(curve.get("curve", []), parts, cell.evaluated_model),
+        workers=parts,
+        machine=describe_machine(),
+        versions=installed_versions(),
+        revision=revision(),
+    )
+
+
+def _verdict(cell: Cell, outcome: Outcome) -> tuple[Status, str | None]:
+    if outcome.exit_code is None:
+        return "timeout", f"stopped at the cell's time_limit_s of {cell.time_limit_s:g} s"
+    if outcome.exit_code == EXIT_ORPHANED:
+        return "failed", "a worker lost sight of the process that started it"
+    if outcome.exit_code < 0:
+        return "failed", f"a worker was killed by signal {-outcome.exit_code}"
+    if outcome.exit_code:
+        return "failed", f"a worker or its launcher ended with exit code {outcome.exit_code}"
+    return "ok", None
+
+
+def _first_error(run_dir: Path) -> str | None:
+    """What the worker that failed first said; the others' errors are often only that it is gone."""
+    errors = sorted(run_dir.glob(f"{ERROR_PREFIX}*"), key=lambda path: path.stat().st_mtime_ns)
+    return errors[0].read_text(errors="replace")[:MAX_REASON] if errors else None
+
+
+def _read_parts(run_dir: Path, num_workers: int) -> tuple[list[WorkerPart], dict[str, Any]]:
+    paths = [part_path(run_dir, rank) for rank in range(num_workers)]
+    parts = [WorkerPart.model_validate_json(path.read_bytes()) for path in paths if path.exists()]
+    curve_path = run_dir / CURVE_FILE
+    return parts, json.loads(curve_path.read_bytes()) if curve_path.exists() else {}
+
+
+def _timed(points: list[dict[str, Any]], parts: list[WorkerPart], model: EvaluatedModel) -> list[Point]:
+    """A model of all workers exists from when the last of them got there; the shared one when rank 0 read it.
+
+    The shared model's last point is read when every worker is done.
+    """
+    timed = []
+    for index, point in enumerate(points):
+        of_rank_0 = model == EvaluatedModel.SHARED and index < len(points) - 1
+        times = [point["time_s"]] if of_rank_0 else [part.snapshots_s[index] for part in parts]
+        timed.append(Point.model_validate({**point, "time_s": max(times, default=point["time_s"])}))
+    return timed
+
+
+def _portable(argv: list[str]) -> list[str]:
+    """The command without paths of this machine."""
+    prefix = str(Path(sys.executable).parent)
+    return [Path(part).name if part.startswith(prefix) or f"/{RUNS_FOLDER}/" in part else part for part in argv]

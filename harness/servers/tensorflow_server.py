@@ -1,0 +1,47 @@
+"""One of TensorFlow's servers: `python -m harness.servers.tensorflow_server RUN_DIR`, its place in TF_CONFIG.
+
+Serves until the coordinator has written its part of the record, or until the launching process is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from harness.records.run_files import CELL_FILE, part_path
+from harness.worker import process
+from harness.worker.worker import die_with_parent
+
+LOOK_EVERY_S = 0.05
+
+
+def main() -> None:
+    run_dir = Path(sys.argv[1])
+    die_with_parent(run_dir)
+    process.prepare()
+    config = json.loads(os.environ["TF_CONFIG"])
+    kind, index = config["task"]["type"], config["task"]["index"]
+    cell = json.loads((run_dir / CELL_FILE).read_text())
+    if kind == "worker":
+        process.pin(index, cell["workers"], cell["threads"])
+
+    import tensorflow as tf
+
+    from harness.fabrics.tensorflow_parameter_server import WAITING_CALLS
+
+    pools = tf.compat.v1.ConfigProto(
+        intra_op_parallelism_threads=cell["threads"],
+        inter_op_parallelism_threads=cell["workers"] + WAITING_CALLS,
+    )
+    server = tf.distribute.Server(config["cluster"], job_name=kind, task_index=index, protocol="grpc", config=pools)
+    while not part_path(run_dir, 0).exists():
+        time.sleep(LOOK_EVERY_S)
+    del server
+    os._exit(0)  # TensorFlow has no way to stop a server that was asked to serve
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What is asked for: suites, the cells that they span, how a check judges them."""

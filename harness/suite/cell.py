@@ -1,0 +1,224 @@
+"""A cell: one point of a suite's matrix, frozen and hashable, with all that its run depends on.
+
+Cells come from YAML, so this is where values are checked. What cannot run anywhere (hogwild over two hosts) is refused
+here; what this machine cannot run is refused by harness/run/feasible.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
+
+from harness.protocols import Capability, EvaluatedModel, StrategyOptions
+from harness.registry import REPLICAS, STRATEGIES, frameworks_of
+from harness.strict import Strict
+from harness.suite.injection import Injection
+from harness.workloads.registry import DATASETS, IMAGE_SHAPES, MODELS, recipe_of, takes_images_of
+
+
+class SyntheticShape(Strict):
+    """Size of the synthetic data set: images of size × size × channels."""
+
+    num_samples: int = Field(2048, ge=64)
+    size: int = Field(28, ge=8)
+    channels: int = Field(1, ge=1)
+    num_classes: int = Field(10, ge=2)
+
+
+class Cell(Strict):
+    """One point of the matrix. Everything that may change a run's outcome is a field, and so is part of its key."""
+
+    workload: str
+    dataset: str = "digits"
+    synthetic: SyntheticShape | None = None
+    strategy: str
+    options: SerializeAsAny[StrategyOptions] = StrategyOptions()
+    framework: Literal["torch", "tensorflow"] = "torch"
+    workers: int = Field(1, ge=1)
+    threads: int = Field(1, ge=1, description="compute threads of each worker")
+    device: Literal["cpu", "gpu"] = "cpu"
+    hosts: int = Field(1, ge=1)
+    controller: Literal["gloo", "mpi"] | None = Field("gloo", validate_default=True)
+    batch_size: int = Field(ge=1)
+    batch_per: Literal["worker", "global"] = "worker"
+    learning_rate: float = Field(gt=0)
+    momentum: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0)
+    lr_scaling: Literal["none", "linear", "sqrt"] = "none"
+    warmup_epochs: float = Field(0.0, ge=0, description="epochs over which the rate grows to its scaled value")
+    epochs: float = Field(gt=0)
+    evaluations: int = Field(20, ge=0, description="equally spaced, the last at the end")
+    target: Annotated[float | None, Field(gt=0, le=1)] = None
+    seed: int = Field(0, ge=0)
+    time_limit_s: float = Field(600.0, gt=0)
+    inject: Injection | None = Field(None, description="faults put in on purpose, to prove the regression check")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, given: Any) -> Any:
+        """Unfolds `strategy: {name: ..., option: ...}` and `dataset: {name: ..., size: ...}`, fills in the recipe."""
+        if not isinstance(given, dict):
+            return given
+        given = dict(given)
+        _unfold(given, "strategy", "options")
+        _unfold(given, "dataset", "synthetic")
+        workload, dataset = given.get("workload"), given.get("dataset", "digits")
+        strategy = given.get("strategy")
+        _require("workload", workload, MODELS)
+        _require("dataset", dataset, DATASETS)
+        _require("strategy", strategy, STRATEGIES)
+        for name, value in recipe_of(workload, dataset).items():
+            given.setdefault(name, value)
+        if dataset == "synthetic" and isinstance(size := given.get("synthetic") or {}, dict):
+            given["synthetic"] = {**MODELS[workload].synthetic_shape, **size}
+        given.setdefault("options", {})
+        return given
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _read_as_the_strategys_own(cls, given: Any, info: ValidationInfo) -> StrategyOptions:
+        given = given.model_dump() if isinstance(given, StrategyOptions) else given
+        if not isinstance(given, dict):
+            raise ValueError(f"{given!r}; allowed: a mapping of options to their values")
+        return STRATEGIES[info.data["strategy"]].Options.model_validate(given)
+
+    @field_validator("controller")
+    @classmethod
+    def _means_nothing_without_collectives(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return value if STRATEGIES[info.data["strategy"]].needs == Capability.COLLECTIVE else None  # one key, not two
+
+    @field_validator("framework")
+    @classmethod
+    def _framework_is_built(cls, value: str) -> str:
+        if value not in REPLICAS:
+            raise ValueError(f"allowed: {', '.join(REPLICAS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _check(self) -> Cell:
+        if self.synthetic is not None and self.dataset != "synthetic":
+            raise ValueError(f"dataset: {self.dataset} has a size of its own; only synthetic takes one")
+        if not takes_images_of(self.workload, self.image_shape):
+            _, height, width = self.image_shape
+            raise ValueError(
+                f"workload: {self.workload} leaves nothing of an image of {height}×{width}; allowed: larger"
+            )
+        if self.framework not in frameworks_of(self.strategy):
+            allowed = ", ".join(frameworks_of(self.strategy))
+            raise ValueError(f"framework: {self.framework} has no {self.strategy}; allowed: {allowed}")
+        if self.needs == Capability.ALONE and self.workers != 1:
+            raise ValueError(f"workers: {self.workers} with strategy {self.strategy}; allowed: 1")
+        if self.needs != Capability.COLLECTIVE and self.hosts != 1:
+            raise ValueError(
+                f"hosts: {self.hosts} with strategy {self.strategy}, whose workers share one machine's memory or "
+                "loopback; allowed: 1"
+            )
+        if self.needs == Capability.COLLECTIVE and self.controller is None:
+            raise ValueError(f"controller: None with strategy {self.strategy}; allowed: gloo, mpi")
+        if self.needs == Capability.SHARED and self.device == "gpu":
+            raise ValueError(
+                f"device: gpu with strategy {self.strategy}, whose weights are in the host's memory; allowed: cpu"
+            )
+        if self.hosts > self.workers:
+            raise ValueError(f"hosts: {self.hosts} is more than workers {self.workers}")
+        if self.batch_per == "global" and self.batch_size % self.workers:
+            raise ValueError(
+                f"batch_size: {self.batch_size} does not divide among {self.workers} workers (batch_per: global)"
+            )
+        if self.inject is not None and self.inject.rank >= self.workers:
+            raise ValueError(f"inject.rank: {self.inject.rank}; allowed: below workers {self.workers}")
+        if self.inject is not None and self.inject.doubled_traffic and self.needs != Capability.COLLECTIVE:
+            raise ValueError(f"inject.doubled_traffic: {self.strategy} has no collective to repeat")
+        self._check_adasum()
+        return self
+
+    def _check_adasum(self) -> None:
+        if getattr(self.options, "op", None) != "adasum":
+            return
+        if self.controller != "mpi":
+            raise ValueError("options.op: adasum needs controller mpi (Horovod's Gloo build has none)")
+        if self.workers & (self.workers - 1):
+            raise ValueError(f"options.op: adasum needs a power of two of workers, not {self.workers}")
+
+    @property
+    def needs(self) -> Capability:
+        return STRATEGIES[self.strategy].needs
+
+    @property
+    def evaluated_model(self) -> EvaluatedModel:
+        return STRATEGIES[self.strategy].evaluated
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        if self.synthetic is None:
+            return IMAGE_SHAPES[self.dataset]
+        return self.synthetic.channels, self.synthetic.size, self.synthetic.size
+
+    @property
+    def batch_per_worker(self) -> int:
+        return self.batch_size if self.batch_per == "worker" else self.batch_size // self.workers
+
+    @property
+    def key(self) -> str:
+        """Sixteen hex digits, the same for the same cell on every machine and in every session.
+
+        Not cached in the cell: `model_copy` would hand the old key on to a copy with another seed.
+        """
+        return _digest(self._identity())
+
+    @property
+    def group(self) -> str:
+        """The key without the seed: runs of one group repeat each other."""
+        identity = self._identity()
+        del identity["seed"]
+        return _digest(identity)
+
+    def _identity(self) -> dict[str, Any]:
+        """All fields; `inject` only where there is one, so that ordinary cells do not know of it."""
+        return self.model_dump(mode="json", exclude={"inject"} if self.inject is None else None)
+
+    def with_seed(self, seed: int) -> Cell:
+        """The same cell with another seed."""
+        return self.model_copy(update={"seed": seed})
+
+    @property
+    def strategy_label(self) -> str:
+        """The strategy with those options that differ from its defaults: `delayed-averaging period=8`."""
+        defaults = type(self.options)().model_dump()
+        given = self.options.model_dump()
+        changed = [f"{name}={value}" for name, value in given.items() if value != defaults[name]]
+        return " ".join([self.strategy, *changed])
+
+    @property
+    def title(self) -> str:
+        parts = [self.workload, self.dataset, self.strategy_label, self.framework]
+        parts.append(f"{self.workers}×{self.threads} {self.device}")
+        if self.controller:
+            parts.append(self.controller)
+        if self.inject is not None:
+            parts.append(self.inject.in_words())
+        return " · ".join([*parts, f"seed {self.seed}"])
+
+
+def _unfold(given: dict[str, Any], name: str, details: str) -> None:
+    value = given.get(name)
+    if isinstance(value, dict):
+        rest = dict(value)
+        given[name] = rest.pop("name", None)
+        if rest and given.get(details):
+            raise ValueError(f"{details}: stands twice, inside {name} and beside it; allowed: one of them")
+        if rest:
+            given[details] = rest
+
+
+def _require(name: str, value: Any, allowed: Any) -> None:
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name}: {value!r}; allowed: {', '.join(allowed)}")
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

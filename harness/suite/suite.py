@@ -1,0 +1,168 @@
+"""A suite: a YAML file that spans a matrix of cells. All validation happens when it is read.
+
+question: what this suite answers
+repeats: 3                     # launches of each cell, with seeds 0, 1, 2
+time_budget_s: 540             # no further launch is started after it (optional)
+defaults: {threads: 1}         # fields of every cell
+check: {screen_pairs: 8}       # how `hvdbench check` judges (optional, harness/suite/gates.py)
+matrix:                        # blocks; a list is an axis, a block is the product of its axes
+  - workload: [fnn, cnn]
+    strategy: [allreduce, {name: local-sgd, period: 8}]
+    workers: [1, 2]
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from harness.strict import Strict
+from harness.suite.cell import Cell
+from harness.suite.gates import CheckSettings
+
+
+class SuiteError(Exception):
+    """A suite that cannot be used; the message names file, key, value and what is allowed."""
+
+
+class _File(Strict):
+    """The keys of a suite file."""
+
+    question: str = Field(min_length=1)
+    repeats: int = Field(1, ge=1)
+    time_budget_s: float | None = Field(None, gt=0)
+    defaults: dict[str, Any] = Field(default_factory=dict)
+    check: CheckSettings = CheckSettings()
+    matrix: list[dict[str, Any]] = Field(min_length=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    name: str
+    question: str
+    repeats: int
+    time_budget_s: float | None
+    check: CheckSettings
+    cells: tuple[Cell, ...]  # one for each point and seed, in the order of running
+
+    @classmethod
+    def load(cls, path: Path, *, repeats: int | None = None, overrides: dict[str, Any] | None = None) -> Suite:
+        """Reads and checks a suite. Raises SuiteError. repeats, overrides: instead of what the file says."""
+        content = _read_yaml(path)
+        try:
+            file = _File.model_validate(content)
+        except ValidationError as error:
+            raise SuiteError(f"{path}: {describe(error)}") from None
+        num_repeats = repeats if repeats is not None else file.repeats
+        points = list(_points(path, file, overrides or {}))
+        return cls(
+            name=path.stem,
+            question=file.question,
+            repeats=num_repeats,
+            time_budget_s=file.time_budget_s,
+            check=file.check,
+            cells=tuple(_in_running_order(points, num_repeats)),
+        )
+
+    def only(self, conditions: dict[str, str]) -> Suite:
+        """The suite's cells whose fields have these values, given as text. Raises SuiteError for an unknown field."""
+        for name, wanted in conditions.items():
+            if name not in Cell.model_fields:
+                raise SuiteError(f"--only {name}={wanted}: no such field; allowed: {', '.join(Cell.model_fields)}")
+        kept = tuple(
+            cell
+            for cell in self.cells
+            if all(_reads_as(wanted, getattr(cell, name)) for name, wanted in conditions.items())
+        )
+        if not kept:
+            wanted = ",".join(f"{name}={value}" for name, value in conditions.items())
+            raise SuiteError(f"--only {wanted}: no cell of {self.name} is like that; hvdbench show lists them")
+        return Suite(**{**vars(self), "cells": kept})
+
+
+def _reads_as(text: str, value: object) -> bool:
+    try:
+        return str(value) == text or (isinstance(value, float) and float(text) == value)
+    except ValueError:
+        return False
+
+
+def describe(error: ValidationError) -> str:
+    """The first fault in words: key, value and what is allowed."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] not in ("value_error", "missing"):
+        message = f"{first['input']!r}: {message}"
+    return f"{where}: {message}" if where else message
+
+
+def _points(path: Path, file: _File, overrides: dict[str, Any]) -> Iterator[Cell]:
+    seen: set[str] = set()
+    for position, block in enumerate(file.matrix):
+        fields = {**file.defaults, **block, **overrides}
+        for name, value in fields.items():
+            if name == "seed":
+                raise SuiteError(f"{path}: matrix[{position}].seed: seeds come from repeats; leave it out")
+            if name not in Cell.model_fields or name == "inject":  # faults are for the proof of the check alone
+                allowed = ", ".join(field for field in Cell.model_fields if field not in ("seed", "inject"))
+                raise SuiteError(f"{path}: matrix[{position}].{name}: no such key; allowed: {allowed}")
+            if value == []:
+                raise SuiteError(f"{path}: matrix[{position}].{name}: []; an axis needs at least one value")
+        axes = [value if isinstance(value, list) else [value] for value in fields.values()]
+        for values in itertools.product(*axes):
+            cell = _cell(path, position, dict(zip(fields, values, strict=True)))
+            if cell.key not in seen:
+                seen.add(cell.key)
+                yield cell
+
+
+def _cell(path: Path, position: int, fields: dict[str, Any]) -> Cell:
+    try:
+        return Cell.model_validate(fields)
+    except ValidationError as error:
+        raise SuiteError(f"{path}: matrix[{position}]: {describe(error)}") from None
+
+
+def _in_running_order(points: list[Cell], repeats: int) -> Iterator[Cell]:
+    """Repeat by repeat, each in an order of its own, so that drift of the machine favours no cell."""
+    for seed in range(repeats):
+        shuffled = sorted(points, key=lambda cell: cell.key)
+        random.Random(seed).shuffle(shuffled)
+        for cell in shuffled:
+            yield cell.with_seed(seed)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """PyYAML keeps the last of two equal keys without a word; a suite with two is a mistake."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Looks as the file is read: later, merge keys (`<<`) put in keys that may be overridden."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
+        return node
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        with path.open(encoding="utf-8") as source:
+            content = yaml.load(source, Loader=_StrictLoader)  # a SafeLoader: builds no objects
+    except FileNotFoundError:
+        raise SuiteError(f"{path}: no such suite; `hvdbench list suites` lists those of this checkout") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SuiteError(f"{path}: unreadable ({error})") from None
+    except yaml.YAMLError as error:
+        raise SuiteError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise SuiteError(f"{path}: a suite is a mapping with the keys {', '.join(_File.model_fields)}")
+    return content

@@ -1,0 +1,1 @@
+"""Time and traffic: the clock of the measured loop, and launches that share a machine by turns."""

@@ -1,0 +1,93 @@
+"""Watches an averaging strategy's merges: the weights of each worker just before and just after one.
+
+Neither the strategy nor the training loop knows of it. The watch stands around the strategy; for a merge that is to be
+watched it hands the strategy a replica that copies its weights around the next `set_weights`, which is the merge:
+local steps descend. Copying is all that is done in training. How far apart the copies are takes a mean over the
+workers, so it is found afterwards (harness/worker/training.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from harness.protocols import Loss, Replica, Strategy, Vector
+
+MAX_WATCHED = 5  # merges a run: each keeps two copies of the weights, which count in the worker's peak memory
+
+_Given = TypeVar("_Given")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merged:
+    """One worker's weights around a merge."""
+
+    step: int  # of this worker, at whose end it merged
+    before: Vector
+    after: Vector
+
+
+class MergeWatch:
+    """A strategy, and up to MAX_WATCHED of its merges: the first of training and the next after some snapshots.
+
+    num_snapshots: how many will be taken; without any, none is watched.
+    """
+
+    def __init__(self, strategy: Strategy, *, num_snapshots: int) -> None:
+        self._strategy = strategy
+        self.Options, self.needs, self.evaluated = strategy.Options, strategy.needs, strategy.evaluated
+        self._is_wanted = num_snapshots > 0
+        self._every = math.ceil(num_snapshots / MAX_WATCHED)
+        self.merges: list[Merged] = []
+
+    def as_strategy(self) -> Strategy:
+        return cast(Strategy, self)  # its class attributes are the watched one's
+
+    def setup(self, replica: Replica, fabric: Any) -> None:
+        self._num_steps = self._num_snapshots = 0
+        self._is_due = self._is_wanted
+        self.merges = []
+        self._strategy.setup(replica, fabric)
+
+    def step(self, replica: Replica, fabric: Any, batch: Any) -> Loss:
+        self._num_steps += 1
+        return self._watched(replica, lambda seen: self._strategy.step(seen, fabric, batch))
+
+    def finish(self, replica: Replica, fabric: Any) -> None:
+        self._watched(replica, lambda seen: self._strategy.finish(seen, fabric))
+
+    def snapshot(self, replica: Replica, fabric: Any) -> Vector:
+        self._num_snapshots += 1
+        if self._is_wanted and self._num_snapshots % self._every == 0:
+            self._is_due = True
+        return self._strategy.snapshot(replica, fabric)
+
+    def _watched(self, replica: Replica, act: Callable[[Replica], _Given]) -> _Given:
+        """What `act` gives; when a merge is due to be watched and `act` merges, the weights around that are kept."""
+        if not self._is_due:
+            return act(replica)
+        witness = _Witness(replica)
+        given = act(cast(Replica, witness))
+        if witness.seen is not None:
+            before, after = witness.seen
+            self.merges.append(Merged(step=self._num_steps, before=before, after=after))
+            self._is_due = False
+        return given
+
+
+class _Witness:
+    """A replica that copies its weights around `set_weights`."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+        self.seen: tuple[Vector, Vector] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._replica, name)
+
+    def set_weights(self, vector: Vector) -> None:
+        before = self._replica.weights()
+        self._replica.set_weights(vector)
+        self.seen = before, self._replica.weights()

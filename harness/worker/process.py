@@ -1,0 +1,56 @@
+"""What every process of a run does before its framework is imported: cores, threads, memory."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+KEPT_BYTES = 1 << 30  # what is freed below this size, or at the end of the heap, is kept
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_MALLOC_VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES")
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2"}  # TensorFlow's remarks on the CPU's instructions; errors still come through
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+
+
+def prepare(*, num_threads: int | None = None) -> None:
+    """num_threads: of the libraries that read their number from the environment; None leaves it as it is."""
+    if num_threads is not None:
+        for name in _THREAD_VARIABLES:
+            os.environ[name] = str(num_threads)
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    if not _set_by_the_user():
+        _keep_freed_memory()
+
+
+def _keep_freed_memory() -> None:
+    """Tells glibc's malloc not to hand freed memory back to the system; without glibc nothing happens.
+
+    By default it returns large blocks at once, and at its next use every one is faulted in again, page by page, more or
+    fewer as tensors happen to lie. That is not what strategies are compared for; `python -m tests.perf launches` says
+    what it is worth. (PyTorch's tuning guide advises jemalloc or tcmalloc, which keep memory too.)
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for parameter in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
+            mallopt(parameter, KEPT_BYTES)
+
+
+def settings() -> dict[str, str]:
+    """For the record: the threads of OpenMP, and the malloc variables that a user set, which hold."""
+    return {name: os.environ[name] for name in ("OMP_NUM_THREADS",) if name in os.environ} | _set_by_the_user()
+
+
+def _set_by_the_user() -> dict[str, str]:
+    """The malloc variables; empty where the harness chose."""
+    return {name: os.environ[name] for name in _MALLOC_VARIABLES if name in os.environ}
+
+
+def pin(local_rank: int, local_size: int, num_threads: int) -> list[int] | None:
+    """Pins this process to cores of its own, `num_threads` of them; None where the host has too few for all workers."""
+    available = sorted(os.sched_getaffinity(0))
+    if local_size * num_threads > len(available):
+        return None
+    cores = available[local_rank * num_threads : (local_rank + 1) * num_threads]
+    os.sched_setaffinity(0, cores)
+    return cores

@@ -1,0 +1,163 @@
+"""One rank of a run, from the import of its framework to the part that it leaves in the run's folder."""
+
+from __future__ import annotations
+
+import json
+import resource
+from pathlib import Path
+from typing import Any
+
+from harness import registry
+from harness.fabrics.connection import Connection
+from harness.protocols import EvaluatedModel, TellsStaleness
+from harness.records.record import WorkerPart
+from harness.records.run_files import CURVE_FILE, PROGRESS_FILE, part_path, write_atomically
+from harness.suite.cell import Cell
+from harness.timing import turns
+from harness.timing.clock import Clock
+from harness.timing.stopwatch import Stopwatch
+from harness.worker import process
+from harness.worker.merges import MergeWatch
+from harness.worker.sabotage import lowered, with_faults
+from harness.worker.sampling import Sampler, evaluation_steps, plan_of
+from harness.worker.training import (
+    Evaluation,
+    Progress,
+    Session,
+    distances_of,
+    evaluate,
+    time_averages,
+    train,
+    warm_up,
+    window_steps,
+)
+from harness.workloads.registry import load_dataset
+
+
+def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, watch: Stopwatch) -> None:
+    """Trains and writes this rank's part, rank 0 also the curve.
+
+    cores: those that this process is pinned to. watch: runs since start-up began.
+    """
+    startup = _Startup(watch)
+    session, clock, merges = _set_up(cell, connection, startup)
+    replica, fabric = session.replica, session.fabric
+
+    def report(progress: Progress) -> None:
+        if fabric.rank == 0:
+            write_atomically(connection.run_dir / PROGRESS_FILE, json.dumps(vars(progress)))
+
+    bytes_before, cpu_before = fabric.bytes_sent, _cpu_s()
+    snapshots = train(session, clock, report)
+    num_workers = cell.workers // fabric.size
+    share = num_workers / connection.workers_here  # of what can be measured of a process only
+    used: dict[str, Any] = {  # before evaluation takes some too
+        "train_s": clock.now(),
+        "cpu_s": (_cpu_s() - cpu_before) * share,
+        "peak_rss_bytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 * share),
+        "pss_bytes": _pss_bytes(share),
+        "gpu_memory_bytes": replica.peak_gpu_bytes(),
+    }
+    evaluation = evaluate(session, snapshots)
+    part = WorkerPart(
+        rank=fabric.rank,
+        num_workers=num_workers,
+        cores=cores,
+        startup_s=startup.phases_s,
+        windows=clock.windows(bytes_before=bytes_before, waiting_is_known=fabric.waiting_is_known),
+        snapshots_s=[snapshot.at_s for snapshot in snapshots],
+        **used,
+        staleness_counts=fabric.staleness_counts() if isinstance(fabric, TellsStaleness) else None,
+        distances=evaluation.distances,
+        merges=None if merges is None else distances_of(session, merges.merges),
+        average_alone_s=time_averages(session),
+        settings={**replica.settings(), **fabric.settings(), **process.settings(), **session.turns.settings()},
+    )
+    if fabric.rank == 0:
+        _write_curve(session, evaluation, connection.run_dir)
+    write_atomically(part_path(connection.run_dir, fabric.rank), part.model_dump_json())
+    fabric.close()
+
+
+class _Startup:
+    """How long each phase took, one after the other."""
+
+    def __init__(self, watch: Stopwatch) -> None:
+        self.phases_s: dict[str, float] = {}
+        self._watch = watch
+
+    def ended(self, phase: str) -> None:
+        self.phases_s[phase] = self._watch.elapsed_s() - sum(self.phases_s.values())
+
+
+def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Session, Clock, MergeWatch | None]:
+    """All that comes before the first measured step."""
+    replica_class = registry.load(registry.REPLICAS[cell.framework])
+    fabric_class = registry.load(registry.FABRICS[cell.needs, cell.framework])
+    registry.load(registry.PREPARATIONS[cell.framework])(
+        num_threads=cell.threads,
+        num_workers=connection.workers_here,
+        gpus=connection.gpus_here if cell.device == "gpu" else (),
+    )
+    startup.ended("import")
+    dataset = load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
+    startup.ended("data")
+    plan = plan_of(cell, len(dataset.train))
+    takes_turns = turns.of_environment(run=connection.run_dir.name, patience_s=cell.time_limit_s)
+    clock = Clock(window_steps=window_steps(plan), now=takes_turns.now)
+    fabric = fabric_class(cell, connection, clock)
+    startup.ended("connect")
+    replica = replica_class(cell, dataset, local_rank=connection.local_rank)
+    startup.ended("model")
+    strategy = registry.STRATEGIES[cell.strategy](cell.options, plan)
+    watch = None
+    if strategy.evaluated == EvaluatedModel.MEAN_OF_WORKERS:
+        watch = MergeWatch(strategy, num_snapshots=len(evaluation_steps(cell, plan)))
+        strategy = watch.as_strategy()
+    if cell.inject is not None:
+        strategy = with_faults(strategy, cell.inject, plan, rank=fabric.rank, now=takes_turns.now)
+    sampler = Sampler(
+        num_samples=len(dataset.train),
+        batch_size=cell.batch_per_worker * (cell.workers // fabric.size),
+        num_workers=fabric.size,
+        rank=fabric.rank,
+        seed=cell.seed,
+    )
+    session = Session(
+        cell=cell,
+        plan=plan,
+        replica=replica,
+        fabric=fabric,
+        strategy=strategy,
+        sampler=sampler,
+        turns=takes_turns,
+    )
+    warm_up(session)
+    startup.ended("warm-up")
+    return session, clock, watch
+
+
+def _write_curve(session: Session, evaluation: Evaluation, run_dir: Path) -> None:
+    inject = session.cell.inject
+    points = evaluation.points if inject is None else lowered(evaluation.points, inject)
+    curve = {
+        "curve": [point.model_dump() for point in points],
+        "weights_sha256": evaluation.weights_sha256,
+        "num_parameters": session.replica.num_parameters,
+    }
+    write_atomically(run_dir / CURVE_FILE, json.dumps(curve))
+
+
+def _pss_bytes(share: float) -> int | None:
+    """This share of the process' proportional set size, as Linux tells it."""
+    try:
+        lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return None
+    found = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), None)
+    return None if found is None else round(found * share)
+
+
+def _cpu_s() -> float:
+    used: Any = resource.getrusage(resource.RUSAGE_SELF)
+    return float(used.ru_utime + used.ru_stime)

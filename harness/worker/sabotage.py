@@ -1,0 +1,88 @@
+"""Commits the faults that a cell asks for (harness/suite/injection.py). Without an injection none of this code runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from harness.protocols import Loss, Plan, Replica, Strategy, Vector
+from harness.records.record import Point
+from harness.suite.injection import Injection
+from harness.timing.stopwatch import Stopwatch
+
+# The kernel wakes a sleeper some 0.1 ms late; sleeping seldom and longer keeps the account exact to a few per cent.
+_LEAST_SLEEP_S = 0.002
+
+
+class InjectedCrashError(Exception):
+    """The crash that the cell asked for."""
+
+
+def with_faults(
+    strategy: Strategy,
+    injection: Injection,
+    plan: Plan,
+    *,
+    rank: int,
+    now: Callable[[], float] = time.perf_counter,
+) -> Strategy:
+    """The strategy with the faults around its steps. now: the clock by which it gets slower."""
+    return cast(Strategy, _Injected(strategy, injection, plan, rank, now))  # its class attributes are the wrapped one's
+
+
+class _Injected:
+    def __init__(
+        self, strategy: Strategy, injection: Injection, plan: Plan, rank: int, now: Callable[[], float]
+    ) -> None:
+        self._now = now
+        self._strategy, self._injection, self._plan = strategy, injection, plan
+        self._is_hit = rank == injection.rank
+        self.Options, self.needs, self.evaluated = strategy.Options, strategy.needs, strategy.evaluated
+        # Ones, not zeros: untouched zero pages take no memory.
+        self._ballast = np.ones(injection.ballast_bytes if self._is_hit else 0, np.uint8)
+
+    def setup(self, replica: Replica, fabric: Any) -> None:
+        self._strategy.setup(replica, fabric)
+        self._num_steps = 0
+        self._owed_s = 0.0
+        self._since_last_step = Stopwatch(self._now)
+
+    def step(self, replica: Replica, fabric: Any, batch: Any) -> Loss:
+        sent_before = fabric.bytes_sent
+        loss = self._strategy.step(replica, fabric, batch)
+        if self._injection.doubled_traffic and fabric.bytes_sent > sent_before:
+            fabric.mean(replica.weights())
+        self._num_steps += 1
+        if self._is_hit:
+            self._crash_when_due()
+            self._sleep_its_share()
+        return loss
+
+    def finish(self, replica: Replica, fabric: Any) -> None:
+        self._strategy.finish(replica, fabric)
+
+    def snapshot(self, replica: Replica, fabric: Any) -> Vector:
+        return self._strategy.snapshot(replica, fabric)
+
+    def _crash_when_due(self) -> None:
+        at = self._injection.crash_at
+        if at is not None and self._num_steps >= at * self._plan.num_steps:
+            raise InjectedCrashError(f"after {self._num_steps} of {self._plan.num_steps} steps, as the cell asks")
+
+    def _sleep_its_share(self) -> None:
+        """Everything between two steps counts, loading too: the whole loop gets slower by the share."""
+        self._owed_s += self._since_last_step.elapsed_s() * self._injection.slowdown
+        if self._owed_s >= _LEAST_SLEEP_S:
+            slept = Stopwatch(self._now)
+            time.sleep(self._owed_s)
+            self._owed_s -= slept.elapsed_s()
+        self._since_last_step = Stopwatch(self._now)
+
+
+def lowered(points: Sequence[Point], injection: Injection) -> list[Point]:
+    """The evaluated points with the injected drop in accuracy."""
+    drop = injection.accuracy_drop
+    return [point.model_copy(update={"accuracy": max(0.0, point.accuracy - drop)}) for point in points]

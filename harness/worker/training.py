@@ -1,0 +1,231 @@
+"""One worker's measured run: warm up, train against the clock, then evaluate what was kept on the way.
+
+Evaluation waits until training is over: at each evaluation point a worker only copies its weights. So no evaluation
+runs inside the timed part, no barrier is put into an asynchronous strategy, and nothing arrives for free in a pause.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from harness.protocols import Capability, EvaluatedModel, Fabric, Plan, Replica, Strategy, Vector
+from harness.records.record import Merge, Point
+from harness.suite.cell import Cell
+from harness.timing.clock import Clock
+from harness.timing.stopwatch import Stopwatch
+from harness.timing.turns import NoTurns, Turns
+from harness.worker.merges import Merged
+from harness.worker.sampling import LearningRate, Sampler, evaluation_steps
+
+WARMUP_STEPS = 5
+MIN_WINDOWS = 50  # enough to see a drift within a run
+MAX_WINDOW_STEPS = 500  # so that a long run says now and then how it goes
+NUM_AVERAGES_ALONE = 5
+PROGRESS_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """Weights copied at an evaluation point."""
+
+    step: int
+    num_samples: int  # of all workers, as this one could see
+    at_s: float
+    weights: Vector
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What became of the snapshots. Points and hash on rank 0 only."""
+
+    points: list[Point]
+    weights_sha256: str | None  # of the last weights evaluated
+    distances: list[float] | None  # of this worker's weights from the mean, for strategies judged by the mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """For whoever watches the run."""
+
+    share: float
+    samples_per_s: float  # of all workers
+    loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """What one worker trains with."""
+
+    cell: Cell
+    plan: Plan
+    replica: Replica
+    fabric: Fabric
+    strategy: Strategy
+    sampler: Sampler
+    turns: Turns = field(default_factory=NoTurns)
+
+    @property
+    def batch_size(self) -> int:
+        """Samples in one step of this rank: those of all workers it speaks for."""
+        return self.cell.batch_per_worker * (self.cell.workers // self.fabric.size)
+
+
+def window_steps(plan: Plan) -> int:
+    return min(max(1, plan.num_steps // MIN_WINDOWS), MAX_WINDOW_STEPS)
+
+
+def warm_up(session: Session) -> None:
+    """A few steps of the real thing, then all as before: what libraries do at their first use stays off the clock.
+
+    That is also the first average: in so few steps a strategy need not come to one.
+    """
+    replica, strategy = session.replica, session.strategy
+    fabric: Any = session.fabric
+    initial = replica.weights()
+    strategy.setup(replica, fabric)
+    for step in range(max(WARMUP_STEPS, getattr(session.cell.options, "backward_passes_per_step", 0))):
+        strategy.step(replica, fabric, replica.load(session.sampler.indices(step)))
+    strategy.finish(replica, fabric)
+    if strategy.needs == Capability.COLLECTIVE:
+        fabric.mean(replica.weights())
+        fabric.mean_async(replica.weights()).wait()
+    replica.synchronize()
+    fabric.barrier()
+    replica.reset(initial)
+
+
+def train(session: Session, clock: Clock, report: Callable[[Progress], None]) -> list[Snapshot]:
+    """Trains by the plan and returns what was copied at the evaluation points."""
+    cell, plan, replica, fabric, strategy = (
+        session.cell,
+        session.plan,
+        session.replica,
+        session.fabric,
+        session.strategy,
+    )
+    learning_rate = LearningRate(cell, plan)
+    snapshot_steps = set(evaluation_steps(cell, plan))
+    batch_size, global_batch = session.batch_size, session.batch_size * fabric.size
+    snapshots: list[Snapshot] = []
+    reported_at, reported_step = 0.0, 0
+    strategy.setup(replica, fabric)
+    replica.synchronize()
+    fabric.barrier()
+    session.turns.await_start(rank=fabric.rank, num_ranks=fabric.size)
+    clock.start()
+    for step in range(plan.num_steps):
+        replica.set_learning_rate(learning_rate.at(step))
+        with clock.loader:
+            batch = replica.load(session.sampler.indices(step))
+        loss = strategy.step(replica, fabric, batch)
+        num_done = step + 1
+        if num_done == plan.num_steps:
+            strategy.finish(replica, fabric)
+        if clock.step_done(loss, batch_size) or num_done == plan.num_steps:
+            replica.synchronize()
+            clock.close_window(fabric.bytes_sent)
+            elapsed = clock.now()
+            if elapsed - reported_at >= PROGRESS_EVERY_S:
+                rate = (num_done - reported_step) * global_batch / (elapsed - reported_at)
+                report(Progress(share=num_done / plan.num_steps, samples_per_s=rate, loss=clock.last_loss()))
+                reported_at, reported_step = elapsed, num_done
+        if num_done in snapshot_steps:
+            weights = strategy.snapshot(replica, fabric)
+            replica.synchronize()
+            snapshots.append(
+                Snapshot(
+                    step=num_done,
+                    num_samples=fabric.total_steps(num_done) * batch_size,
+                    at_s=clock.now(),
+                    weights=weights,
+                )
+            )
+    session.turns.done(fabric.rank)
+    return snapshots
+
+
+def time_averages(session: Session) -> list[float] | None:
+    """Seconds of single averages of all weights with nothing else going on; every rank has to call it."""
+    fabric: Any = session.fabric
+    if session.strategy.needs != Capability.COLLECTIVE or fabric.size == 1:
+        return None
+    taken_s = []
+    for _ in range(1 + NUM_AVERAGES_ALONE):
+        vector = session.replica.weights()
+        session.replica.synchronize()
+        fabric.barrier()
+        watch = Stopwatch(session.turns.now)
+        fabric.mean(vector)
+        session.replica.synchronize()
+        taken_s.append(watch.elapsed_s())
+    return taken_s[1:]  # the first agrees on names and makes buffers
+
+
+def evaluate(session: Session, snapshots: list[Snapshot]) -> Evaluation:
+    """The evaluated model's curve.
+
+    Every rank has to call it: the model of the averaging strategies is the mean of all workers'. A shared model is
+    complete only when every worker is done, so its last point is read again.
+    """
+    fabric: Any = session.fabric
+    replica = session.replica
+    kind = session.strategy.evaluated
+    points: list[Point] = []
+    digest = None
+    distances = []
+    fabric.barrier()
+    for index, snapshot in enumerate(snapshots):
+        vector, num_samples = snapshot.weights, snapshot.num_samples
+        last = index == len(snapshots) - 1
+        if kind == EvaluatedModel.MEAN_OF_WORKERS:
+            distance, vector = _from_mean(session, vector)
+            distances.append(distance)
+        elif kind == EvaluatedModel.SHARED and last:
+            vector = session.strategy.snapshot(session.replica, fabric)
+            num_samples = fabric.total_steps(snapshot.step) * session.batch_size
+        if fabric.rank:
+            continue
+        watch = Stopwatch(session.turns.now)
+        loss, accuracy = replica.evaluate(vector)
+        points.append(
+            Point(
+                step=snapshot.step,
+                num_samples=num_samples,
+                time_s=snapshot.at_s,
+                evaluation_s=watch.elapsed_s(),
+                loss=loss,
+                accuracy=accuracy,
+            )
+        )
+        if last:
+            digest = hashlib.sha256(replica.to_numpy(vector).tobytes()).hexdigest()
+    return Evaluation(
+        points=points,
+        weights_sha256=digest,
+        distances=distances if kind == EvaluatedModel.MEAN_OF_WORKERS else None,
+    )
+
+
+def distances_of(session: Session, merges: Sequence[Merged]) -> list[Merge]:
+    """This worker's distances from the mean around its watched merges; every rank has to call it."""
+    return [
+        Merge(
+            step=merged.step,
+            before=_from_mean(session, merged.before)[0],
+            after=_from_mean(session, merged.after)[0],
+        )
+        for merged in merges
+    ]
+
+
+def _from_mean(session: Session, vector: Vector) -> tuple[float, Vector]:
+    """‖x_i − x̄‖₂ of this worker's vector from the workers' mean, and that mean. `vector` is given up."""
+    fabric: Any = session.fabric
+    own = session.replica.to_numpy(vector).copy()  # `mean` may write into its argument
+    mean = fabric.mean(vector)
+    return float(np.linalg.norm(own - session.replica.to_numpy(mean))), mean

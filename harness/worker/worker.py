@@ -1,0 +1,107 @@
+"""One worker: `python -m harness.worker.worker RUN_DIR`, started by a launcher on every rank.
+
+Reads `cell.json`, trains, and leaves `part-<rank>.json` (rank 0 also `curve.json`) in RUN_DIR, which all hosts share.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from harness.fabrics.connection import Connection, place_among_workers
+from harness.records.run_files import CELL_FILE, ERROR_PREFIX, PARENT_LOCK, write_atomically
+from harness.timing.stopwatch import Stopwatch
+from harness.worker import process
+
+WATCH_EVERY_S = 1.0
+EXIT_FAILED, EXIT_ORPHANED = 1, 70
+RANKS_HERE_VARIABLE = "HVDBENCH_RANKS_HERE"  # how many ranks, from its own on, a process runs as threads
+
+
+def main() -> None:
+    run_dir = Path(sys.argv[1])
+    place = place_among_workers(os.environ)
+    if place is None:
+        sys.exit("harness.worker.worker: started outside a launch; use `hvdbench run`")
+    die_with_parent(run_dir)
+    rank, size, local_rank, local_size = place
+    ranks_here = int(os.environ.get(RANKS_HERE_VARIABLE, "1"))
+    cell_json = (run_dir / CELL_FILE).read_text()
+    cell = json.loads(cell_json)
+    workers_here = ranks_here * cell["workers"] // size
+    num_threads = cell["threads"] * workers_here
+    cores = process.pin(local_rank // ranks_here, local_size // ranks_here, num_threads)
+    process.prepare(num_threads=num_threads)
+    _run_all(
+        cell_json,
+        [
+            Connection(
+                rank=rank + index,
+                size=size,
+                local_rank=local_rank + index,
+                local_size=local_size,
+                run_dir=run_dir,
+                workers_here=workers_here,
+            )
+            for index in range(ranks_here)
+        ],
+        cores,
+    )
+
+
+def _run_all(cell_json: str, connections: list[Connection], cores: list[int] | None) -> None:
+    """The ranks of this process: one as it is, several each in a thread. The first error ends them all."""
+    if len(connections) == 1:
+        run_worker(cell_json, connections[0], cores)
+        return
+    with ThreadPoolExecutor(len(connections)) as pool:
+        ranks = [pool.submit(run_worker, cell_json, connection, cores) for connection in connections]
+        for ended in as_completed(ranks):
+            error = ended.exception()
+            if error is not None:
+                traceback.print_exception(error)
+                sys.stderr.flush()
+                os._exit(EXIT_FAILED)  # the other threads may wait for this one for ever
+
+
+def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) -> None:
+    """Runs the cell on this rank and writes its part or its error. Imports the framework: threads are set."""
+    watch = Stopwatch()
+    try:
+        from harness.suite.cell import Cell
+        from harness.worker.rank import run_rank
+
+        run_rank(Cell.model_validate_json(cell_json), connection, cores, watch=watch)
+    except Exception as error:
+        message = f"rank {connection.rank}: {type(error).__name__}: {error}"
+        write_atomically(connection.run_dir / f"{ERROR_PREFIX}{connection.rank}", message)
+        raise
+
+
+def die_with_parent(run_dir: Path) -> None:
+    """From now on this process ends once the launching one, which holds the folder's lock while it lives, is gone."""
+    threading.Thread(target=_watch, args=(run_dir / PARENT_LOCK,), daemon=True).start()
+
+
+def _watch(lock: Path) -> None:
+    while True:
+        time.sleep(WATCH_EVERY_S)
+        try:
+            with lock.open() as held:
+                fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue  # the parent lives
+        except FileNotFoundError:
+            pass  # it has ended the run and cleaned up
+        os._exit(EXIT_ORPHANED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""What is missing of a suite, what is run of it, and how the end of a run is put into words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.launchers.command import LaunchCommand, worker_argv
+from harness.launchers.hosts import this_machine
+from harness.launchers.supervisor import LOG_FILE, Outcome
+from harness.records.record import Record, ResultsFolder, WorkerPart
+from harness.records.run_files import CURVE_FILE, part_path
+from harness.run.machine import describe_machine
+from harness.run.run_folder import run_folder
+from harness.run.runner import Setting, make_record, missing, run_suite
+from harness.suite.cell import Cell
+from harness.suite.gates import CheckSettings
+from harness.suite.suite import Suite
+from tests.sample_records import finished
+
+CELL = Cell.model_validate({"workload": "fnn", "strategy": "serial", "epochs": 0.1, "evaluations": 1})
+
+
+class Quiet:
+    """A Watcher that remembers which cells ended."""
+
+    def __init__(self) -> None:
+        self.ended: list[Record] = []
+
+    def cell_started(self, cell: Cell) -> None: ...
+    def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None: ...
+    def cell_ended(self, record: Record) -> None:
+        self.ended.append(record)
+
+
+def suite_of(*cells: Cell, time_budget_s: float | None = None) -> Suite:
+    return Suite(name="a", question="q", repeats=1, time_budget_s=time_budget_s, check=CheckSettings(), cells=cells)
+
+
+def setting_of(folder: Path) -> Setting:
+    return Setting(suite="a", folder=ResultsFolder(folder), hosts=this_machine())
+
+
+def elsewhere() -> dict[str, Any]:
+    return {"machine": describe_machine().model_copy(update={"fingerprint": "another"})}
+
+
+def saved(folder: Path, record: Record) -> None:
+    with run_folder(ResultsFolder(folder)) as run_dir:
+        ResultsFolder(folder).write(record, run_dir)
+
+
+def test_missing_are_cells_without_a_finished_record_of_this_machine() -> None:
+    cells = [CELL.with_seed(seed) for seed in range(4)]
+    records = [
+        finished(cells[0]),
+        finished(cells[1], status="failed", reason="x", log_tail=""),
+        finished(cells[2], **elsewhere()),
+    ]
+    assert [cell.seed for cell in missing(cells, records)] == [1, 2, 3]
+
+
+def test_run_suite_runs_what_is_missing_and_then_nothing(tmp_path: Path) -> None:
+    watcher = Quiet()
+    summary = run_suite(suite_of(CELL), setting_of(tmp_path), watcher)
+    assert (summary.num_ok, summary.num_failed, summary.num_elsewhere, summary.num_left) == (1, 0, 0, 0)
+    (record,) = ResultsFolder(tmp_path).load()
+    assert watcher.ended == [record]
+    assert (record.status, record.cell, record.suite, record.launcher) == ("ok", CELL, "a", "processes")
+    assert record.command == ["python", "-m", "harness.worker.worker", record.id]
+    again = run_suite(suite_of(CELL), setting_of(tmp_path), watcher)
+    assert again.num_ok == 0
+    assert len(watcher.ended) == 1
+
+
+def test_run_suite_runs_here_what_only_another_machine_has_run(tmp_path: Path) -> None:
+    saved(tmp_path, finished(CELL, **elsewhere()))
+    summary = run_suite(suite_of(CELL), setting_of(tmp_path), Quiet())
+    assert summary.num_ok == 1
+    assert len(ResultsFolder(tmp_path).load()) == 2
+
+
+def test_run_suite_leaves_what_another_process_is_at(tmp_path: Path) -> None:
+    with ResultsFolder(tmp_path).claim(CELL.key):
+        summary = run_suite(suite_of(CELL), setting_of(tmp_path), Quiet())
+    assert (summary.num_ok, summary.num_elsewhere) == (0, 1)
+    assert ResultsFolder(tmp_path).load() == []
+
+
+def test_run_suite_starts_nothing_after_its_time_budget(tmp_path: Path) -> None:
+    cells = [CELL.with_seed(seed) for seed in range(3)]
+    summary = run_suite(suite_of(*cells, time_budget_s=1e-9), setting_of(tmp_path), Quiet())
+    assert (summary.num_ok, summary.num_left) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "status", "reason"),
+    [
+        (None, "timeout", "stopped at the cell's time_limit_s of 600 s"),
+        (-9, "failed", "a worker was killed by signal 9"),
+        (70, "failed", "a worker lost sight of the process that started it"),
+        (1, "failed", "a worker or its launcher ended with exit code 1"),
+        (0, "failed", "the workers ended well, but ranks [0] left no part in the results folder"),
+    ],
+)
+def test_record_says_how_a_run_ended(tmp_path: Path, exit_code: int | None, status: str, reason: str) -> None:
+    record = made(tmp_path, exit_code)
+    assert record.status == status
+    assert record.reason is not None
+    assert record.reason.startswith(reason)
+    assert record.log_tail == "what the workers said\n"
+    assert (record.curve, record.workers, record.weights_sha256) == ([], [], None)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "times_s"),
+    [
+        ("delayed-averaging", [2.0, 4.0]),  # the mean of all is there when the last is
+        ("hogwild", [0.5, 4.0]),  # rank 0 read the shared model at 0.5 s; the last reading is after all are done
+    ],
+)
+def test_curve_has_the_time_at_which_its_model_was_there(tmp_path: Path, strategy: str, times_s: list[float]) -> None:
+    (part,) = finished().workers
+    for rank, snapshots_s in enumerate([[1.0, 4.0], [2.0, 3.0]]):
+        own = WorkerPart(**{**vars(part), "rank": rank, "snapshots_s": snapshots_s})
+        part_path(tmp_path, rank).write_text(own.model_dump_json())
+    point = '{"step": 1, "num_samples": 2, "time_s": 0.5, "evaluation_s": 0, "loss": NaN, "accuracy": 0.5}'
+    (tmp_path / CURVE_FILE).write_text(f'{{"curve": [{point}, {point}], "weights_sha256": "00", "num_parameters": 7}}')
+    record = made(tmp_path, 0, workers=2, strategy=strategy)
+    assert record.status == "ok"
+    assert record.log_tail is None
+    assert [point.time_s for point in record.curve] == times_s
+    assert (record.weights_sha256, record.num_parameters) == ("00", 7)
+
+
+def made(run_dir: Path, exit_code: int | None, **fields: Any) -> Record:
+    (run_dir / LOG_FILE).write_text("what the workers said\n")
+    return make_record(
+        Cell.model_validate({"workload": "fnn", "strategy": "serial", **fields}),
+        run_dir,
+        suite="a",
+        launcher="processes",
+        commands=[LaunchCommand(argv=worker_argv(run_dir))],
+        outcome=Outcome(exit_code=exit_code, wall_s=1.0),
+        started_at=datetime.now(UTC),
+    )

@@ -1,0 +1,210 @@
+"""Cells: what they refuse, and that a key is the same wherever and however a cell is made."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from harness.registry import STRATEGIES, frameworks_of
+from harness.suite.cell import Cell, SyntheticShape
+
+FNN = {"workload": "fnn", "strategy": "serial"}
+
+
+@st.composite
+def cells(draw: st.DrawFn) -> Cell:
+    """Any cell that is possible."""
+    strategy = draw(st.sampled_from(sorted(STRATEGIES)))
+    fields: dict[str, Any] = {
+        "workload": draw(st.sampled_from(["fnn", "cnn", "rnn"])),
+        "strategy": {"name": strategy, **draw(_options(strategy))},
+        "framework": draw(st.sampled_from(frameworks_of(strategy))),
+        "workers": 1 if strategy == "serial" else draw(st.integers(1, 8)),
+        "controller": draw(st.sampled_from(["gloo", "mpi"])),
+        "batch_size": draw(st.integers(1, 512)),
+        "learning_rate": draw(st.floats(0, 10, exclude_min=True)),
+        "momentum": draw(st.floats(0, 1, exclude_max=True)),
+        "lr_scaling": draw(st.sampled_from(["none", "linear", "sqrt"])),
+        "warmup_epochs": draw(st.floats(0, 100)),
+        "target": draw(st.none() | st.floats(0, 1, exclude_min=True)),
+        "seed": draw(st.integers(0, 2**32)),
+    }
+    if draw(st.booleans()):
+        fields["dataset"] = {"name": "synthetic", "size": draw(st.integers(8, 64))}
+    return Cell.model_validate(fields)
+
+
+def _options(strategy: str) -> st.SearchStrategy[dict[str, Any]]:
+    period = st.integers(1, 100)
+    by_strategy: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+        "local-sgd": st.fixed_dictionaries({}, optional={"period": period, "mpi_yield_when_idle": st.booleans()}),
+        "post-local-sgd": st.fixed_dictionaries({"switch_epoch": st.floats(0, 1e6)}, optional={"period": period}),
+        "delayed-averaging": st.fixed_dictionaries(
+            {"merge": st.sampled_from(["delta", "mix", "pullback"]), "period": period},
+            optional={"keep": st.floats(0, 1)},
+        ),
+        "allreduce": st.fixed_dictionaries(
+            {}, optional={"compression": st.just("fp16"), "cycle_time_ms": st.just(3.5)}
+        ),
+    }
+    return by_strategy.get(strategy, st.just({}))
+
+
+@given(cells())
+def test_cell_survives_json_with_its_key(cell: Cell) -> None:
+    again = Cell.model_validate_json(cell.model_dump_json())
+    assert again == cell
+    assert (again.key, again.group) == (cell.key, cell.group)
+
+
+@given(cells(), st.randoms())
+def test_key_does_not_depend_on_the_order_of_fields(cell: Cell, random: Any) -> None:
+    fields = list(json.loads(cell.model_dump_json()).items())
+    random.shuffle(fields)
+    assert Cell.model_validate(dict(fields)).key == cell.key
+
+
+@given(cells(), st.integers(0, 2**32))
+def test_seed_changes_the_key_and_not_the_group(cell: Cell, seed: int) -> None:
+    assert cell.key  # a key once asked for must not stick to the copy
+    other = cell.with_seed(seed)
+    assert other.seed == seed
+    assert other.group == cell.group
+    assert (other.key == cell.key) == (seed == cell.seed)
+
+
+def test_every_field_but_the_seed_changes_key_and_group() -> None:
+    cell = Cell.model_validate({"workload": "fnn", "strategy": "local-sgd", "workers": 2})
+    changes: dict[str, Any] = {
+        "workload": "cnn",
+        "dataset": "fashion-mnist",
+        "strategy": "allreduce-flat",
+        "options": {"period": 9},
+        "workers": 4,
+        "threads": 2,
+        "device": "gpu",
+        "hosts": 2,
+        "controller": "mpi",
+        "batch_size": 33,
+        "batch_per": "global",
+        "learning_rate": 0.5,
+        "momentum": 0.5,
+        "weight_decay": 0.5,
+        "lr_scaling": "sqrt",
+        "warmup_epochs": 1.0,
+        "epochs": 3.0,
+        "evaluations": 3,
+        "target": 0.5,
+        "time_limit_s": 1.0,
+        "inject": {"slowdown": 0.1},
+    }
+    assert set(changes) == set(Cell.model_fields) - {"seed", "framework", "synthetic"}
+    fields = cell.model_dump()
+    keys = {cell.group}
+    for name, value in changes.items():
+        changed = {**fields, name: value}
+        if name == "strategy":
+            changed["options"] = {}
+        keys.add(Cell.model_validate(changed).group)
+    assert len(keys) == 1 + len(changes)
+
+
+def test_key_is_the_same_in_another_process() -> None:
+    cell = Cell.model_validate(
+        {"workload": "rnn", "strategy": {"name": "delayed-averaging", "period": 8}, "workers": 2}
+    )
+    program = "import sys; from harness.suite.cell import Cell; print(Cell.model_validate_json(sys.stdin.read()).key)"
+    for hash_seed in ("0", "1"):
+        printed = subprocess.run(
+            [sys.executable, "-c", program],
+            input=cell.model_dump_json(),
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        assert printed.strip() == cell.key
+
+
+def test_controller_means_nothing_where_horovod_is_not_used() -> None:
+    gloo, mpi = (Cell.model_validate({**FNN, "controller": name}) for name in ("gloo", "mpi"))
+    assert gloo.controller is None
+    assert gloo.key == mpi.key
+
+
+def test_recipe_gives_way_to_what_the_cell_says() -> None:
+    cell = Cell.model_validate({**FNN, "epochs": 2})
+    assert (cell.epochs, cell.batch_size, cell.learning_rate, cell.target) == (2.0, 32, 0.02, 0.96)
+
+
+def test_synthetic_takes_the_models_shape_for_what_the_cell_leaves_out() -> None:
+    whole = Cell.model_validate({"workload": "resnet18", "strategy": "serial", "dataset": "synthetic"})
+    partial = Cell.model_validate(
+        {"workload": "resnet18", "strategy": "serial", "dataset": {"name": "synthetic", "size": 64}}
+    )
+    empty = Cell.model_validate({**whole.model_dump(), "synthetic": None})
+    assert whole.synthetic == SyntheticShape(num_samples=256, size=224, channels=3, num_classes=1000)
+    assert partial.synthetic == SyntheticShape(num_samples=256, size=64, channels=3, num_classes=1000)
+    assert empty == whole
+
+
+def test_strategy_label_names_the_options_that_differ() -> None:
+    cell = Cell.model_validate({"workload": "fnn", "strategy": {"name": "local-sgd", "period": 4}})
+    assert cell.strategy_label == "local-sgd period=4"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"workload": "gnn"}, "workload: 'gnn'; allowed: fnn, cnn, rnn"),
+        ({"dataset": "mnist"}, "dataset: 'mnist'; allowed: digits, fashion-mnist, synthetic"),
+        ({"strategy": "hogwyld"}, "strategy: 'hogwyld'; allowed: serial, allreduce"),
+        ({"strategy": None}, "strategy: None; allowed: serial"),
+        ({"workers": 2}, "workers: 2 with strategy serial; allowed: 1"),
+        ({"strategy": "hogwild", "workers": 2, "hosts": 2}, "hosts: 2 with strategy hogwild"),
+        ({"strategy": "hogwild", "device": "gpu"}, "device: gpu with strategy hogwild"),
+        ({"strategy": "torch-ddp", "workers": 2, "hosts": 2}, "hosts: 2 with strategy torch-ddp"),
+        ({"strategy": "allreduce", "workers": 1, "hosts": 2}, "hosts: 2 is more than workers 1"),
+        ({"strategy": "allreduce", "controller": None}, "controller: None with strategy allreduce; allowed: gloo, mpi"),
+        ({"strategy": "allreduce", "workers": 3, "batch_size": 32, "batch_per": "global"}, "does not divide among 3"),
+        ({"strategy": {"name": "allreduce", "op": "adasum"}, "workers": 2}, "adasum needs controller mpi"),
+        (
+            {"strategy": {"name": "allreduce", "op": "adasum"}, "workers": 3, "controller": "mpi"},
+            "adasum needs a power of two of workers, not 3",
+        ),
+        ({"strategy": {"name": "local-sgd", "perod": 8}}, "perod: no such key; allowed: cycle_time_ms"),
+        ({"strategy": {"name": "local-sgd", "period": 0}}, "greater than or equal to 1"),
+        ({"strategy": {"name": "local-sgd", "period": 8}, "options": {"period": 4}}, "options: stands twice"),
+        ({"strategy": "local-sgd", "options": 8}, "8; allowed: a mapping of options"),
+        ({"strategy": {"name": "post-local-sgd", "switch_epoch": float("inf")}}, "finite"),
+        ({"strategy": {"name": "delayed-averaging", "period": 2, "delay": 3}}, "delay: 3 is more than period 2"),
+        (
+            {"strategy": {"name": "delayed-averaging", "merge": "pullback", "period": 4, "delay": 2}},
+            "delay: 2 with merge pullback, whose delay is its period",
+        ),
+        ({"synthetic": {"size": 32}}, "dataset: digits has a size of its own"),
+        ({"dataset": {"name": "synthetic", "sise": 32}}, "sise: no such key; allowed: num_samples, size, channels"),
+        ({"workload": "vgg16"}, "workload: vgg16 leaves nothing of an image of 8×8"),
+        ({"workload": "vgg16", "dataset": "fashion-mnist"}, "workload: vgg16 leaves nothing of an image of 28×28"),
+        ({"learning_rate": 0}, "greater than 0"),
+        ({"momentum": 1}, "less than 1"),
+        ({"target": 1.5}, "less than or equal to 1"),
+        ({"learning_rate": float("nan")}, "finite"),
+        ({"workers": True, "strategy": "allreduce"}, "workers: True is no value for it"),
+        ({"strategy": {"name": "local-sgd", "period": True}}, "period: True is no value for it"),
+        ({"controller": "glooo"}, "Input should be 'gloo' or 'mpi'"),
+        ({"colour": "red"}, "colour: no such key; allowed: workload, dataset"),
+    ],
+)
+def test_cell_refuses(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Cell.model_validate({**FNN, **fields})
+    assert message in str(caught.value)

@@ -1,0 +1,137 @@
+"""The clock, against a fake one: every number of a window is known."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from harness.records.record import Window
+from harness.timing.clock import Clock, Phase
+
+
+class FakeTime:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.at = 100.0
+
+    def __call__(self) -> float:
+        return self.at
+
+    def passes(self, seconds: float) -> None:
+        self.at += seconds
+
+
+@pytest.fixture
+def time() -> FakeTime:
+    return FakeTime()
+
+
+@pytest.fixture
+def clock(time: FakeTime) -> Clock:
+    return Clock(window_steps=2, now=time)
+
+
+def step(clock: Clock, time: FakeTime, *, loader_s: float, compute_s: float, waiting_s: float, loss: float) -> bool:
+    with clock.loader:
+        time.passes(loader_s)
+    time.passes(compute_s)
+    with clock.waiting:
+        time.passes(waiting_s)
+    return clock.step_done(loss, 32)
+
+
+def two_windows(clock: Clock, time: FakeTime) -> None:
+    clock.start()
+    assert not step(clock, time, loader_s=0.5, compute_s=1.0, waiting_s=0.25, loss=4.0)  # 1.75 s
+    assert step(clock, time, loader_s=0.5, compute_s=2.0, waiting_s=0.25, loss=3.0)  # 2.75 s
+    time.passes(0.5)  # the fence
+    clock.close_window(1_600)
+    time.passes(1.0)  # something between windows belongs to the next one's first step
+    step(clock, time, loader_s=0.125, compute_s=0.5, waiting_s=1.0, loss=2.0)  # 2.625 s with it
+    clock.close_window(2_000)
+
+
+def test_windows_hold_every_number(clock: Clock, time: FakeTime) -> None:
+    two_windows(clock, time)
+    first, second = clock.windows(bytes_before=600, waiting_is_known=True)
+    assert first == Window(
+        start_s=0.0,
+        end_s=5.0,
+        num_steps=2,
+        num_samples=64,
+        loss=3.5,
+        loader_s=1.0,
+        exposed_s=0.5,
+        bytes_sent=1_000,
+        step_p50_s=2.25,
+        step_p95_s=2.7,
+        step_max_s=2.75,
+    )
+    assert second == Window(
+        start_s=5.0,
+        end_s=7.625,
+        num_steps=1,
+        num_samples=32,
+        loss=2.0,
+        loader_s=0.125,
+        exposed_s=1.0,
+        bytes_sent=400,
+        step_p50_s=2.625,
+        step_p95_s=2.625,
+        step_max_s=2.625,
+    )
+
+
+def test_windows_leave_no_gap_and_add_up_to_training(clock: Clock, time: FakeTime) -> None:
+    two_windows(clock, time)
+    first, second = clock.windows(bytes_before=0, waiting_is_known=True)
+    assert first.end_s == second.start_s
+    assert second.end_s == clock.now()
+
+
+def test_waiting_that_is_not_known_is_not_called_zero(clock: Clock, time: FakeTime) -> None:
+    two_windows(clock, time)
+    assert [window.exposed_s for window in clock.windows(bytes_before=0, waiting_is_known=False)] == [None, None]
+
+
+def test_start_forgets_what_was_before(clock: Clock, time: FakeTime) -> None:
+    two_windows(clock, time)
+    with clock.waiting:
+        time.passes(9.0)
+    clock.start()
+    step(clock, time, loader_s=0.0, compute_s=1.0, waiting_s=0.5, loss=1.0)
+    clock.close_window(10)
+    (window,) = clock.windows(bytes_before=4, waiting_is_known=True)
+    assert (window.start_s, window.end_s, window.exposed_s, window.bytes_sent) == (0.0, 1.5, 0.5, 6)
+
+
+def test_window_without_a_step_is_none(clock: Clock) -> None:
+    clock.start()
+    clock.close_window(0)
+    assert clock.windows(bytes_before=0, waiting_is_known=True) == []
+
+
+def test_last_loss_is_the_newest_steps(clock: Clock, time: FakeTime) -> None:
+    two_windows(clock, time)
+    assert clock.last_loss() == 2.0
+
+
+def test_quantiles_of_steps_of_1_to_21_seconds(time: FakeTime) -> None:
+    clock = Clock(window_steps=21, now=time)
+    clock.start()
+    for seconds in range(1, 22):
+        time.passes(float(seconds))
+        clock.step_done(0.0, 1)
+    clock.close_window(0)
+    (window,) = clock.windows(bytes_before=0, waiting_is_known=True)
+    assert (window.step_p50_s, window.step_p95_s, window.step_max_s) == (11.0, 20.0, 21.0)
+
+
+def test_phase_counts_what_ends_in_an_error(time: FakeTime) -> None:
+    phase = Phase(time)
+    with contextlib.suppress(ZeroDivisionError), phase:
+        time.passes(2.0)
+        _ = 1 / 0
+    assert phase.total_s == 2.0

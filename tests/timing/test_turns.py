@@ -1,0 +1,174 @@
+"""A launch's own time, and the process that stops and continues it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.check.launching import TURN_TAKER
+from harness.launchers.supervisor import RUN_VARIABLE
+from harness.timing.turns import (
+    DONE_PREFIX,
+    GO_FILE,
+    READY_FILE,
+    TURN_VARIABLE,
+    NoTurns,
+    StoppedTime,
+    TurnFolder,
+    are_possible,
+    make_turn_folder,
+    of_environment,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_turn_folder(tmp_path / "a")
+
+
+def test_own_time_leaves_out_what_it_was_stopped_for(folder: Path) -> None:
+    turns, stopped = TurnFolder(folder, run="r", patience_s=0.0), StoppedTime(folder)
+    before, real_before = turns.now(), time.perf_counter()
+    stopped.add(5_000_000_000)
+    stopped.add(2_000_000_000)
+    assert turns.now() - before == pytest.approx(time.perf_counter() - real_before - 7.0, abs=0.5)
+    assert turns.settings() == {"turns": "stopped for 7.000 s in all, while another launch trained"}
+
+
+def test_own_time_is_right_when_stopped_in_the_midst_of_reading_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns, stopped = TurnFolder(folder, run="r", patience_s=0.0), StoppedTime(folder)
+    readings = iter([100.0, 107.0])
+
+    def stopped_before_it_returns() -> float:
+        reading = next(readings)
+        if reading == 100.0:
+            stopped.add(7_000_000_000)
+        return reading
+
+    monkeypatch.setattr(time, "perf_counter", stopped_before_it_returns)
+    assert turns.now() == 100.0
+
+
+def test_await_start_tells_of_itself_and_waits_until_it_may(folder: Path) -> None:
+    (folder / GO_FILE).touch()
+    TurnFolder(folder, run="r", patience_s=3600.0).await_start(rank=1, num_ranks=2)
+    assert not (folder / READY_FILE).exists()  # rank 0 speaks for all
+    TurnFolder(folder, run="r", patience_s=3600.0).await_start(rank=0, num_ranks=2)
+    assert json.loads((folder / READY_FILE).read_text()) == {"run": "r", "num_ranks": 2}
+
+
+def test_await_start_has_an_end_where_the_other_launch_hangs(folder: Path) -> None:
+    TurnFolder(folder, run="r", patience_s=0.01).await_start(rank=0, num_ranks=1)
+
+
+def test_turns_are_taken_only_where_they_were_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(TURN_VARIABLE, raising=False)
+    alone = of_environment(run="r", patience_s=1.0)
+    assert isinstance(alone, NoTurns)
+    assert alone.settings() == {}
+    monkeypatch.setenv(TURN_VARIABLE, str(folder))
+    assert isinstance(of_environment(run="r", patience_s=1.0), TurnFolder)
+
+
+def test_turns_are_not_possible_without_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert are_possible()  # on any Linux that these tests run on
+    monkeypatch.delattr(os, "pidfd_open")
+    assert not are_possible()
+
+
+# What it prints at its end: its own time and the machine's, from its start.
+TRAINS = """
+    import sys, time
+    from pathlib import Path
+    from harness.timing.turns import TurnFolder
+    turns = TurnFolder(Path(sys.argv[1]), run=sys.argv[2], patience_s=60.0)
+    turns.await_start(rank=0, num_ranks=1)
+    own, real, steps = turns.now(), time.perf_counter(), 0
+    while turns.now() - own < float(sys.argv[3]):
+        steps += 1
+    turns.done(0)
+    print(turns.now() - own, time.perf_counter() - real)
+"""
+
+
+def trains(folder: Path, for_s: float) -> subprocess.Popen[str]:
+    run = f"turns-{os.getpid()}-{folder.name}"
+    command = [sys.executable, "-c", textwrap.dedent(TRAINS), str(folder), run, str(for_s)]
+    return subprocess.Popen(command, env=os.environ | {RUN_VARIABLE: run}, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> list[Path]:
+    return [make_turn_folder(tmp_path / name) for name in "ab"]
+
+
+@contextmanager
+def started_taker(folders: list[Path], patience_s: float) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", TURN_TAKER, str(patience_s), *map(str, folders)]
+    started = subprocess.Popen(command, stdin=subprocess.PIPE)
+    yield started
+    started.stdin.close()
+    assert started.wait(timeout=30) == 0
+
+
+@pytest.fixture
+def taker(folders: list[Path]) -> Iterator[subprocess.Popen[bytes]]:
+    with started_taker(folders, patience_s=600.0) as started:
+        yield started
+
+
+def test_taker_lets_one_train_at_a_time(folders: list[Path], taker: subprocess.Popen[bytes]) -> None:
+    told = [process.communicate(timeout=60)[0] for process in [trains(folder, 0.5) for folder in folders]]
+    for said in told:
+        own_s, real_s = map(float, said.split())
+        assert own_s >= 0.5
+        assert real_s >= 0.9  # half of it, and a turn, may lie outside: the other's last turns
+    assert taker.wait(timeout=30) == 0
+
+
+def test_taker_leaves_nobody_stopped_when_its_parent_is_gone(
+    folders: list[Path], taker: subprocess.Popen[bytes]
+) -> None:
+    processes = [trains(folder, 0.5) for folder in folders]
+    while not all((folder / GO_FILE).exists() for folder in folders):
+        time.sleep(0.01)
+    taker.stdin.close()
+    taker.wait(timeout=30)
+    assert psutil.STATUS_STOPPED not in [psutil.Process(process.pid).status() for process in processes]
+    for process in processes:
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+
+
+def test_taker_lets_one_start_alone_when_the_other_is_given_up(
+    folders: list[Path], taker: subprocess.Popen[bytes]
+) -> None:
+    alone = trains(folders[0], 0.1)
+    while not (folders[0] / READY_FILE).exists():
+        time.sleep(0.01)
+    taker.stdin.close()
+    alone.communicate(timeout=60)
+    assert (folders[0] / f"{DONE_PREFIX}0").exists()
+
+
+def test_taker_lets_who_has_trained_go_on_when_the_other_never_ends(folders: list[Path]) -> None:
+    """Else its evaluation would wait for a launch that hangs, and both would run into their time limit."""
+    with started_taker(folders, patience_s=0.0):
+        quick, hanging = trains(folders[0], 0.1), trains(folders[1], 600.0)
+        quick.communicate(timeout=60)
+        assert quick.returncode == 0
+        assert hanging.poll() is None
+        hanging.kill()
+        hanging.communicate(timeout=60)

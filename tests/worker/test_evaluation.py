@@ -1,0 +1,69 @@
+"""What is measured after training, on NumPy workers in threads."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from harness.protocols import Plan
+from harness.registry import STRATEGIES
+from harness.suite.cell import Cell
+from harness.worker.training import NUM_AVERAGES_ALONE, Evaluation, Session, Snapshot, evaluate, time_averages
+from tests.quadratic import NumpyReplica, Quadratic, Team, ThreadCollective
+
+PROBLEM = Quadratic(optima=np.zeros((1, 2)), curvature=np.ones(2), start=np.zeros(2), learning_rate=0.5)
+PLAN = Plan(num_workers=2, num_steps=4, steps_per_epoch=1.0)
+
+
+def on_two_workers(strategy, work):
+    """What `work` makes of each worker's session."""
+    team = Team(2, in_lockstep=True)
+    cell = Cell.model_validate({"workload": "fnn", "strategy": strategy, "workers": 2})
+    sessions = [
+        Session(
+            cell=cell,
+            plan=PLAN,
+            replica=NumpyReplica(PROBLEM),
+            fabric=ThreadCollective(rank, team),
+            strategy=STRATEGIES[strategy](cell.options, PLAN),
+            sampler=None,
+        )
+        for rank in range(2)
+    ]
+    with ThreadPoolExecutor(2) as threads:
+        return list(threads.map(work, sessions))
+
+
+def evaluated(session) -> Evaluation:
+    """Two snapshots: workers at (0, 0) and (6, 8), then both at (1, 1)."""
+    apart = np.array([6.0, 8.0]) * session.fabric.rank
+    weights = (apart, np.ones(2))
+    return evaluate(
+        session, [Snapshot(step=i, num_samples=i, at_s=float(i), weights=w) for i, w in enumerate(weights, start=1)]
+    )
+
+
+@pytest.mark.parametrize("strategy", ["local-sgd", "delayed-averaging"])
+def test_evaluation_tells_each_workers_distance_from_the_mean(strategy):
+    first, second = on_two_workers(strategy, evaluated)
+    assert first.distances == [5.0, 0.0]  # the mean is (3, 4)
+    assert second.distances == [5.0, 0.0]
+
+
+def test_evaluation_tells_no_distance_where_all_hold_the_same():
+    first, _ = on_two_workers("allreduce", evaluated)
+    assert first.distances is None
+
+
+def test_evaluation_is_of_the_mean_on_rank_0_alone():
+    first, second = on_two_workers("local-sgd", evaluated)
+    assert [point.loss for point in first.points] == [(9 + 16) / 2, 1.0]
+    assert second.points == []
+
+
+def test_time_averages_takes_several_on_every_worker():
+    for taken_s in on_two_workers("local-sgd", time_averages):
+        assert len(taken_s) == NUM_AVERAGES_ALONE
+        assert min(taken_s) > 0

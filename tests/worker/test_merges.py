@@ -1,0 +1,92 @@
+"""How far workers are apart around merges: optima 4 and 12, from 0, a step halving the distance, as in
+tests/strategies. Trained by the measured loop itself, on NumPy workers in threads."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from harness.protocols import Plan
+from harness.records.record import Merge
+from harness.registry import STRATEGIES
+from harness.suite.cell import Cell
+from harness.timing.clock import Clock
+from harness.worker.merges import MAX_WATCHED, MergeWatch
+from harness.worker.training import Session, distances_of, train, warm_up
+from tests.quadratic import NumpyReplica, Team, ThreadCollective, one_dimensional
+
+PROBLEM = one_dimensional([4.0, 12.0])
+
+
+class OwnSample:
+    """Worker i sees sample i, always."""
+
+    def __init__(self, rank: int) -> None:
+        self._rank = rank
+
+    def indices(self, step: int) -> list[int]:
+        return [self._rank]
+
+
+def watched(strategy: dict[str, Any], *, steps: int = 4, evaluations: int = 4) -> list[list[Merge]]:
+    """Of each of two workers, after a warm-up that must leave no trace."""
+    cell = Cell.model_validate(
+        {"workload": "fnn", "strategy": strategy, "workers": 2, "learning_rate": 0.5, "evaluations": evaluations}
+    )
+    team = Team(2, in_lockstep=True)
+    plan = Plan(num_workers=2, num_steps=steps, steps_per_epoch=2.0)
+
+    def work(rank: int) -> list[Merge]:
+        watch = MergeWatch(STRATEGIES[cell.strategy](cell.options, plan), num_snapshots=evaluations)
+        session = Session(
+            cell=cell,
+            plan=plan,
+            replica=NumpyReplica(PROBLEM),
+            fabric=ThreadCollective(rank, team),
+            strategy=watch.as_strategy(),
+            sampler=OwnSample(rank),
+        )
+        warm_up(session)
+        train(session, Clock(window_steps=steps), lambda progress: None)
+        return distances_of(session, watch.merges)
+
+    with ThreadPoolExecutor(2) as threads:
+        return list(threads.map(work, range(2)))
+
+
+def merge(step: int, before: float, after: float) -> Merge:
+    return Merge(step=step, before=before, after=after)
+
+
+def test_local_sgd_leaves_no_distance() -> None:
+    # τ = 2; 0 → 2 → 3 and 0 → 6 → 9: 3 from their mean, averaged to 6; 6 → 5 → 4.5 and 6 → 9 → 10.5: 3 again
+    first, second = watched({"name": "local-sgd", "period": 2})
+    assert first == second == [merge(2, 3.0, 0.0), merge(4, 3.0, 0.0)]
+
+
+def test_delta_leaves_what_was_learned_while_the_mean_was_under_way() -> None:
+    # τ = 2, d = 1; step 3: 3 → 3.5 and 9 → 10.5, 3.5 from their mean; 6 arrives: 6.5 and 7.5, which differ by the
+    # overlapped steps, ½ and 1½, alone. Step 4: 5.25 and 9.75, whose mean `finish` merges: 7.5 and 7.5.
+    first, second = watched({"name": "delayed-averaging", "merge": "delta", "period": 2, "delay": 1})
+    assert first == second == [merge(3, 3.5, 0.5), merge(4, 2.25, 0.0)]
+
+
+def test_mix_leaves_a_share_of_the_distance() -> None:
+    # τ = 2, d = 1, ξ = ¼: all of step 3's distance 3.5 but the share ¾ that the common mean takes
+    first, _ = watched({"name": "delayed-averaging", "merge": "mix", "period": 2}, steps=3, evaluations=1)
+    assert first == [merge(3, 3.5, 0.875)]
+
+
+def test_synchronous_steps_are_no_merges() -> None:
+    # switch at step 2: 0 → 4 → 6 on both; step 3: 5 and 9; step 4: 4.5 and 10.5, averaged
+    post = {"name": "post-local-sgd", "period": 2, "switch_epoch": 1.0}
+    assert watched(post) == [[merge(4, 3.0, 0.0)]] * 2
+
+
+@pytest.mark.parametrize(("evaluations", "steps"), [(0, []), (1, [1]), (2, [1, 13]), (12, [1, 7, 13, 19])])
+def test_few_merges_are_watched_spread_over_training(evaluations: int, steps: list[int]) -> None:
+    first, _ = watched({"name": "local-sgd", "period": 1}, steps=24, evaluations=evaluations)
+    assert [each.step for each in first] == steps
+    assert len(first) <= MAX_WATCHED

@@ -1,0 +1,56 @@
+"""A process of a run: memory that is freed stays in the process, unless the user chose otherwise."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from harness.worker import process
+
+BLOCK_BYTES, NUM_BLOCKS = 1 << 20, 50
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+SCRIPT = f"""
+import json, resource, numpy
+from harness.worker import process
+process.prepare(num_threads=3)
+numpy.ones({BLOCK_BYTES}, numpy.uint8)  # the heap grows to what is needed
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range({NUM_BLOCKS}):
+    numpy.ones({BLOCK_BYTES}, numpy.uint8)
+faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+print(json.dumps([faults, process.settings()]))
+"""
+
+
+def faults_and_settings(**environ: str) -> tuple[int, dict[str, str]]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], env={**clean, **environ}, capture_output=True, text=True, check=True
+    )
+    faults, settings = json.loads(done.stdout)
+    return faults, settings
+
+
+def test_freed_memory_is_kept() -> None:
+    faults, settings = faults_and_settings()
+    assert faults < BLOCK_BYTES / PAGE_BYTES  # less than once for one block, of fifty
+    assert settings == {"OMP_NUM_THREADS": "3"}
+
+
+def test_the_users_choice_holds_and_is_recorded() -> None:
+    faults, settings = faults_and_settings(MALLOC_MMAP_THRESHOLD_="65536")
+    assert faults >= NUM_BLOCKS * BLOCK_BYTES / PAGE_BYTES  # every page of every block
+    assert settings == {"OMP_NUM_THREADS": "3", "MALLOC_MMAP_THRESHOLD_": "65536"}
+
+
+def test_threads_of_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_CPP_MIN_LOG_LEVEL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    process.prepare(num_threads=3)
+    assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == os.environ["OPENBLAS_NUM_THREADS"] == "3"
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"  # a user's choice
