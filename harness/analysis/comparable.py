@@ -4,10 +4,11 @@ machine, schema, versions   runs are split into pools, each reported by itself
 problem                     model and data set; a report has one panel for each
 series                      one line of a figure: the strategy with its options and with every setting in which its
                             runs differ; TensorFlow's threads and PyTorch's processes are never one series
-anywhere                    series that differ in the number of hosts alone: a single worker has one host
-kin                         series that differ in hosts and the compute threads of a worker alone: one question for
-                            another division of the same cores
-entrant                     a series within its contest: without framework and kind of worker, which all share there
+series_any_hosts            a series whatever its number of hosts: a single worker has one host
+series_any_layout           a series whatever its hosts and the compute threads of a worker, which are its layout: the
+                            same cores divided differently answer the same question
+competitor                  a series within its contest: without framework and kind of worker, which all share there
+closest match               of several series, the one that agrees with a given one in most settings of SPLIT_BY
 aim                         the problem with its target: times to different targets are not compared
 contest                     an aim, a framework and a kind of worker: who reaches the target soonest is asked within one
 seed                        the unit: runs of one series, problem and number of workers repeat each other
@@ -98,13 +99,13 @@ def why_split(runs: pd.DataFrame) -> str | None:
 
 def with_series(runs: pd.DataFrame) -> pd.DataFrame:
     """A copy with the columns `series`: `label`, and every setting in which runs of that label and problem differ;
-    `anywhere`: the same without the hosts; `kin`: without hosts and threads; `entrant`: without framework and kind of
-    worker; and `aim`: the problem, with its target where it has several."""
+    `series_any_hosts`: the same without the hosts; `series_any_layout`: without hosts and threads; `competitor`:
+    without framework and kind of worker; and `aim`: the problem, with its target where it has several."""
     without: dict[str, set[str]] = {
         "series": set(),
-        "anywhere": {"hosts"},
-        "kin": {"hosts", "threads"},
-        "entrant": {"framework", "worker_kind"},
+        "series_any_hosts": {"hosts"},
+        "series_any_layout": {"hosts", "threads"},
+        "competitor": {"framework", "worker_kind"},
     }
     named = runs.assign(**dict.fromkeys(without, runs["label"]))
     everywhere = [column for column in ("framework", "worker_kind") if named[column].nunique() > 1]
@@ -141,7 +142,7 @@ def contests(launches: pd.DataFrame) -> Iterator[Contest]:
             )
 
 
-def likest(rows: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
+def closest_match(rows: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
     """Of the series among these, the one that shares most settings with the rows of a unit; `among` is not empty."""
     ours = rows[list(SPLIT_BY)].iloc[0]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.analysis.comparable import likest, units
+from harness.analysis.comparable import closest_match, units
 from harness.analysis.intervals import Interval, mean_interval
 
 REFERENCE = "serial"
@@ -35,7 +35,7 @@ def parities(runs: pd.DataFrame) -> list[Parity]:
         among = references.get((problem, rows["framework"].iloc[0]))
         if among is None:
             continue
-        theirs = likest(rows, among)
+        theirs = closest_match(rows, among)
         reference = str(theirs["series"].iloc[0])
         if (series, workers) == (reference, 1):
             continue

@@ -41,13 +41,13 @@ class Efficiency:
 
 def efficiencies(runs: pd.DataFrame, *, per: Resource = "workers") -> list[Efficiency]:
     """For runs of one pool, every unit with more than one of the resource whose like has run with a single one."""
-    likeness = ["problem", "kin" if per == "cores" else "anywhere"]
-    singles = dict(list(runs[runs[per] == 1].groupby(likeness)))
+    matched_on = ["problem", "series_any_layout" if per == "cores" else "series_any_hosts"]
+    singles = dict(list(runs[runs[per] == 1].groupby(matched_on)))
     found = []
     for (problem, series, workers), rows in units(runs):
         first = rows.iloc[0]
         amount = int(first[per])
-        single = singles.get(tuple(first[likeness]))
+        single = singles.get(tuple(first[matched_on]))
         if amount <= 1 or single is None:
             continue
         each = rows.assign(per_one=rows["samples_per_s"] / amount)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from harness.analysis.comparable import Contest, Pool, contests, likest, units
+from harness.analysis.comparable import Contest, Pool, closest_match, contests, units
 from harness.analysis.intervals import MIN_LAUNCHES, SHARE, mean_interval
 from harness.analysis.scaling import efficiencies
 from harness.analysis.targets import Comparison, Reaching, compare, paired_ratio, reaching
@@ -81,8 +81,8 @@ def warnings(pool: Pool) -> list[str]:
 
 def _finding(contest: Contest, compared: list[Comparison], reached: list[Reaching]) -> Finding:
     """Its series go by their names within the contest: the headline says what they share."""
-    launches = contest.launches.assign(series=contest.launches["entrant"])
-    names = dict(zip(contest.launches["series"], contest.launches["entrant"], strict=True))
+    launches = contest.launches.assign(series=contest.launches["competitor"])
+    names = dict(zip(contest.launches["series"], contest.launches["competitor"], strict=True))
     finished = launches[launches["status"] == "ok"]
     most = int((launches if finished.empty else finished)["workers"].max())
     series = set(contest.launches.loc[launches["workers"] == most, "series"])
@@ -176,7 +176,8 @@ def _paying(launches: pd.DataFrame, most: int) -> Iterator[str]:
     no, yes, unclear = f"{workers} do not pay for", f"{workers} pay for", f"Whether {workers} pay is open for"
     answers: dict[str, list[str]] = {no: [], yes: [], unclear: []}
     for series, part in launches[launches["workers"] == most].groupby("series", sort=True):
-        single = likest(part, serial) if len(serial) else singles[singles["anywhere"] == part["anywhere"].iloc[0]]
+        own = singles[singles["series_any_hosts"] == part["series_any_hosts"].iloc[0]]
+        single = closest_match(part, serial) if len(serial) else own
         ratio = paired_ratio(part, single, "time_to_target_s")
         if ratio.interval is None or not ratio.interval.is_known:
             continue
