@@ -187,12 +187,12 @@ def doctor(
 ) -> None:
     """What this machine can run, what is missing, and the command that mends it."""
     from harness.doctor import examine
-    from harness.progress import show_findings
+    from harness.progress import show_diagnostics
     from harness.workloads.data import download_fashion_mnist
 
     if download:
         download_fashion_mnist()
-    show_findings(examine())
+    show_diagnostics(examine())
 
 
 @app.command()

@@ -18,7 +18,7 @@ LAB_TOOLS = ("ip", "tc", "ssh", "ssh-keygen", "sshd")  # beside util-linux, whic
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Diagnostic:
     """One thing looked for."""
 
     what: str
@@ -27,14 +27,16 @@ class Finding:
     mend: str | None = None
 
 
-def examine() -> list[Finding]:
-    """All findings, in the order a user would ask."""
+def examine() -> list[Diagnostic]:
+    """All diagnostics, in the order a user would ask."""
     machine = describe_machine()
     versions = installed_versions()
     memory = f"{machine.memory_bytes / 1024**3:.0f} GiB"
-    findings = [Finding(what="machine", present=True, found=f"{machine.cpu}, {machine.num_cores} cores, {memory}")]
-    findings.append(
-        Finding(
+    diagnostics = [
+        Diagnostic(what="machine", present=True, found=f"{machine.cpu}, {machine.num_cores} cores, {memory}")
+    ]
+    diagnostics.append(
+        Diagnostic(
             what="GPUs",
             present=bool(machine.gpus),
             found=", ".join(machine.gpus) or "none; cells with device: gpu are refused",
@@ -42,35 +44,35 @@ def examine() -> list[Finding]:
     )
     for framework in ("torch", "tensorflow"):
         found = versions.get(framework) or versions.get(f"{framework}-cpu")
-        findings.append(_installed(framework, found))
+        diagnostics.append(_installed(framework, found))
         built = horovod_supports(framework)
-        findings.append(_installed(f"horovod for {framework}", versions.get("horovod") if built else None))
-    findings.append(_controller("gloo", horovod_supports("torch") or horovod_supports("tensorflow")))
-    findings.append(_controller("mpi", (Path(sys.executable).parent / "mpirun").exists()))
-    findings.append(_digits())
-    findings.append(_fashion())
-    findings.append(network_lab())
-    return findings
+        diagnostics.append(_installed(f"horovod for {framework}", versions.get("horovod") if built else None))
+    diagnostics.append(_controller("gloo", horovod_supports("torch") or horovod_supports("tensorflow")))
+    diagnostics.append(_controller("mpi", (Path(sys.executable).parent / "mpirun").exists()))
+    diagnostics.append(_digits())
+    diagnostics.append(_fashion())
+    diagnostics.append(network_lab())
+    return diagnostics
 
 
-def _installed(what: str, found: str | None) -> Finding:
-    return Finding(what=what, present=found is not None, found=found or "missing", mend=None if found else SETUP)
+def _installed(what: str, found: str | None) -> Diagnostic:
+    return Diagnostic(what=what, present=found is not None, found=found or "missing", mend=None if found else SETUP)
 
 
-def _controller(name: str, present: bool) -> Finding:
+def _controller(name: str, present: bool) -> Diagnostic:
     found = "ready" if present else "missing"
-    return Finding(what=f"controller {name}", present=present, found=found, mend=None if present else SETUP)
+    return Diagnostic(what=f"controller {name}", present=present, found=found, mend=None if present else SETUP)
 
 
-def _digits() -> Finding:
+def _digits() -> Diagnostic:
     present = importlib.util.find_spec("sklearn") is not None
     found = "with scikit-learn" if present else "missing"
-    return Finding(what="dataset digits", present=present, found=found, mend=None if present else SETUP)
+    return Diagnostic(what="dataset digits", present=present, found=found, mend=None if present else SETUP)
 
 
-def _fashion() -> Finding:
+def _fashion() -> Diagnostic:
     folder = find_fashion_mnist()
-    return Finding(
+    return Diagnostic(
         what="dataset fashion-mnist",
         present=folder is not None,
         found=str(folder or "missing"),
@@ -78,19 +80,19 @@ def _fashion() -> Finding:
     )
 
 
-def network_lab() -> Finding:
+def network_lab() -> Diagnostic:
     """Whether several hosts can be emulated here (tests/lab)."""
     missing = [tool for tool in LAB_TOOLS if shutil.which(tool, path=_admin_path()) is None]
     if os.geteuid() != 0:
-        return Finding(what="network lab", present=False, found="needs root", mend="run as root to emulate hosts")
+        return Diagnostic(what="network lab", present=False, found="needs root", mend="run as root to emulate hosts")
     if missing:
-        return Finding(
+        return Diagnostic(
             what="network lab",
             present=False,
             found=f"{', '.join(missing)} missing",
             mend="apt-get install iproute2 openssh-client openssh-server",
         )
-    return Finding(what="network lab", present=True, found="root, iproute2 and OpenSSH: make lab")
+    return Diagnostic(what="network lab", present=True, found="root, iproute2 and OpenSSH: make lab")
 
 
 def _admin_path() -> str:

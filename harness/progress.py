@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column, Table
 
 if TYPE_CHECKING:
-    from harness.doctor import Finding
+    from harness.doctor import Diagnostic
     from harness.records.record import Record, ResultsFolder
     from harness.suite.cell import Cell
     from harness.suite.suite import Suite
@@ -135,13 +135,13 @@ def show_matrix(suite: Suite, records: list[Record]) -> None:
     console().print(f"{len(to_do)} of {len(suite.cells)} launches to go, about {estimate}", highlight=False)
 
 
-def show_findings(findings: list[Finding]) -> None:
+def show_diagnostics(diagnostics: list[Diagnostic]) -> None:
     """The doctor's table."""
     table = Table()
     for heading in ("", "what", "found", "to mend it"):
         table.add_column(heading)
-    for finding in findings:
-        table.add_row("✓" if finding.present else "–", finding.what, finding.found, finding.mend or "")
+    for diagnostic in diagnostics:
+        table.add_row("✓" if diagnostic.present else "–", diagnostic.what, diagnostic.found, diagnostic.mend or "")
     console().print(table)
 
 

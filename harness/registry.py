@@ -64,7 +64,7 @@ LAUNCHERS = {
     (Capability.SHARED, "tensorflow"): "harness.launchers.threads:Threads",
     (Capability.TF_MULTIWORKER, "tensorflow"): "harness.launchers.tensorflow_cluster:Workers",
     (Capability.TF_MIRRORED, "tensorflow"): "harness.launchers.processes:OneForAll",
-    (Capability.TF_PARAMETER_SERVER, "tensorflow"): "harness.launchers.tensorflow_cluster:ParameterServer",
+    (Capability.TF_PARAMETER_SERVER, "tensorflow"): "harness.launchers.tensorflow_cluster:ParameterServerCluster",
 }
 
 

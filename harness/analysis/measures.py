@@ -57,7 +57,7 @@ CELL_FIELDS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
+class RecordRows:
     """One record's share of each frame. `windows` has the columns of WINDOW_FIELDS."""
 
     run: dict[str, Any]
@@ -70,13 +70,13 @@ class Rows:
     distances: list[float]  # consensus at each point of the curve, NaN where unknown
 
 
-def rows_of(record: Record, *, results: str) -> Rows:
+def rows_of(record: Record, *, results: str) -> RecordRows:
     """results: name of the folder the record lies in."""
     windows = [window_array(part.windows) for part in record.workers]
     steady = steady_state(seconds_per_sample(windows))
     kept = [array[steady.first :] for array in windows]
     distances = consensus_distances(record.workers, len(record.curve))
-    return Rows(
+    return RecordRows(
         run={
             **_identity(record, results),
             **speed(record.workers, windows, kept, steady),

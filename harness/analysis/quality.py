@@ -16,7 +16,9 @@ REFERENCE = "serial"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parity:
+class QualityDifference:
+    """How much more accurate a unit ends than serial training; negative where it learns less."""
+
     problem: str
     series: str
     workers: int
@@ -24,7 +26,7 @@ class Parity:
     difference: Interval  # of final accuracies, this minus the reference
 
 
-def parities(runs: pd.DataFrame) -> list[Parity]:
+def quality_differences(runs: pd.DataFrame) -> list[QualityDifference]:
     """For runs of one pool, every unit against its problem's serial one in the same framework, of several that which
     shares most settings."""
     known = runs[runs["accuracy"].notna()]
@@ -43,6 +45,8 @@ def parities(runs: pd.DataFrame) -> list[Parity]:
         if differences.notna().any():
             difference = mean_interval(differences)
             found.append(
-                Parity(problem=problem, series=series, workers=workers, reference=reference, difference=difference)
+                QualityDifference(
+                    problem=problem, series=series, workers=workers, reference=reference, difference=difference
+                )
             )
     return found

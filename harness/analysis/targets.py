@@ -104,7 +104,7 @@ def paired_ratio(runs: pd.DataFrame, baseline: pd.DataFrame, column: str) -> Rat
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class BaselineComparison:
     """Time to target against the baseline, and the two factors it splits into."""
 
     contest: str  # its name
@@ -117,11 +117,11 @@ class Comparison:
     samples: Ratio
 
 
-def compare(runs: pd.DataFrame, baseline: pd.DataFrame, *, contest: str) -> Comparison:
+def compare(runs: pd.DataFrame, baseline: pd.DataFrame, *, contest: str) -> BaselineComparison:
     """Both of the contest of this name and each of one unit."""
     ours, theirs = _with_split(runs), _with_split(baseline)
     first = runs.iloc[0]
-    return Comparison(
+    return BaselineComparison(
         contest=contest,
         workers=int(first["workers"]),
         series=str(first["series"]),

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.check.exact import Stage, holm, interval, shift, smallest_caught, worse_p
-from harness.check.observed import Observed, Pair, Phase, difference
-from harness.check.verdict import CellVerdict, Comparison, FailureKind, Outcome, Verdict
+from harness.check.exact import StageDesign, holm, interval, shift, smallest_caught, worse_p
+from harness.check.observed import Observed, Pair, Stage, difference
+from harness.check.verdict import CellVerdict, FailureKind, MetricComparison, Outcome, Verdict
 from harness.check.wording import effect_in_words, size
 from harness.suite.gates import CheckSettings, Gate
 
@@ -30,7 +30,7 @@ _EXACT_TOLERANCE = 1e-12
 
 @dataclass(frozen=True, kw_only=True)
 class _Sample:
-    """The pairs of one metric of one cell in one phase."""
+    """The pairs of one metric of one cell in one stage."""
 
     values: tuple[tuple[float, float], ...]
     differences: np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -136,7 +136,7 @@ def _screen(observed: Observed, settings: CheckSettings) -> list[_Screened]:
         if any(run is not None and run.trouble for pair in pairs for run in (pair.a, pair.b)):
             continue  # that is its verdict
         for metric, gate in settings.metrics.items():
-            screen, confirm = (_sample(pairs, metric, gate, phase) for phase in (Phase.SCREEN, Phase.CONFIRM))
+            screen, confirm = (_sample(pairs, metric, gate, stage) for stage in (Stage.SCREEN, Stage.CONFIRM))
             if screen.values:
                 flagged = gate.gated and (_is_suspect(screen, gate, settings) or _num_lost(metric, screen) > 0)
                 looks.append(
@@ -145,11 +145,11 @@ def _screen(observed: Observed, settings: CheckSettings) -> list[_Screened]:
     return looks
 
 
-def _sample(pairs: list[Pair], metric: str, gate: Gate, phase: Phase) -> _Sample:
+def _sample(pairs: list[Pair], metric: str, gate: Gate, stage: Stage) -> _Sample:
     values = tuple(
         (pair.a.values[metric], pair.b.values[metric])
         for pair in sorted(pairs, key=lambda pair: pair.seed)
-        if pair.phase == phase
+        if pair.stage == stage
         if pair.a is not None and pair.b is not None
         if metric in pair.a.values and metric in pair.b.values
     )
@@ -197,16 +197,16 @@ def _is_convicted(look: _Screened, adjusted_p: float | None, settings: CheckSett
 
 def _judge(
     look: _Screened, settings: CheckSettings, adjusted_p: float | None, num_flagged: int, may_convict: bool
-) -> Comparison:
+) -> MetricComparison:
     gate, screen = look.gate, look.screen
     deciding = look.confirm if adjusted_p is not None else screen
     usable = deciding.is_usable
     low, high = interval(deciding.differences) if usable else (math.nan, math.nan)
     effect = shift(deciding.differences) if usable else math.nan
-    caught = smallest_caught(deciding.differences, _stages(gate, settings, num_flagged)) if usable else math.inf
+    caught = smallest_caught(deciding.differences, _designs(gate, settings, num_flagged)) if usable else math.inf
     outcome, why = _outcome(look, settings, adjusted_p, caught, may_convict)
     sizes = [_as_effect(value, gate) for value in (effect, low, high)]
-    return Comparison(
+    return MetricComparison(
         metric=look.metric,
         unit=gate.unit,
         scale=gate.scale,
@@ -262,14 +262,14 @@ def _lost_in_words(look: _Screened) -> str:
     return f"B misses the target, which A reaches, in {look.num_lost} of {num_pairs} pairs" if look.num_lost else ""
 
 
-def _stages(gate: Gate, settings: CheckSettings, num_flagged: int) -> list[Stage]:
+def _designs(gate: Gate, settings: CheckSettings, num_flagged: int) -> list[StageDesign]:
     return [
-        Stage(
+        StageDesign(
             num_pairs=settings.screen_pairs,
             level=settings.screen_level,
             least_shift=_as_shift(gate.screen, gate),
         ),
-        Stage(
+        StageDesign(
             num_pairs=settings.confirm_pairs,
             level=settings.confirm_level / num_flagged,
             least_shift=_as_shift(gate.gate, gate),

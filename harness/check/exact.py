@@ -86,15 +86,15 @@ def _needed_count(num_pairs: int, level: float) -> int | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
-    """One look at the data: how many pairs, at which level, and the smallest shift that counts."""
+class StageDesign:
+    """Of one look at the data: how many pairs, at which level, and the smallest shift that counts."""
 
     num_pairs: int
     level: float
     least_shift: float
 
 
-def smallest_caught(differences: Floats, stages: Sequence[Stage]) -> float:
+def smallest_caught(differences: Floats, designs: Sequence[StageDesign]) -> float:
     """The shift that all stages together would have caught 80 % of the time, given the noise of these differences.
 
     A signed-rank test rejects exactly when enough Walsh averages are positive, and a shift moves them all alike. So
@@ -107,7 +107,7 @@ def smallest_caught(differences: Floats, stages: Sequence[Stage]) -> float:
         return float("inf")
     noise = (finite - shift(finite)) * np.sqrt(len(finite) / (len(finite) - 1))
     rng = np.random.default_rng(_SEED)
-    critical = [_critical_shifts(noise, stage, rng) for stage in stages]
+    critical = [_critical_shifts(noise, design, rng) for design in designs]
     candidates = np.sort(np.concatenate(critical))
     caught = np.ones(len(candidates))
     for shifts in critical:
@@ -116,17 +116,17 @@ def smallest_caught(differences: Floats, stages: Sequence[Stage]) -> float:
     return float(candidates[enough[0]]) if len(enough) else float("inf")
 
 
-def _critical_shifts(noise: Floats, stage: Stage, rng: np.random.Generator) -> Floats:
+def _critical_shifts(noise: Floats, design: StageDesign, rng: np.random.Generator) -> Floats:
     """From which shift on each of the simulated stages would have passed."""
-    needed = _needed_count(stage.num_pairs, stage.level)
+    needed = _needed_count(design.num_pairs, design.level)
     if needed is None:
         return np.full(_NUM_SIMULATED, np.inf)
-    shape = (_NUM_SIMULATED, stage.num_pairs)
+    shape = (_NUM_SIMULATED, design.num_pairs)
     drawn = rng.choice(noise, shape) * rng.choice([-1.0, 1.0], shape)
-    first, second = np.triu_indices(stage.num_pairs)
+    first, second = np.triu_indices(design.num_pairs)
     averages = np.sort((drawn[:, first] + drawn[:, second]) / 2, axis=1)
     for_the_test = -averages[:, averages.shape[1] - needed]
-    for_the_size = stage.least_shift - np.median(averages, axis=1)
+    for_the_size = design.least_shift - np.median(averages, axis=1)
     return np.asarray(np.maximum(for_the_test, for_the_size), dtype=np.float64)
 
 

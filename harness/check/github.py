@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.check.verdict import CellVerdict, Comparison, Outcome, Verdict
+from harness.check.verdict import CellVerdict, MetricComparison, Outcome, Verdict
 from harness.check.wording import size, value_in_words
 from harness.markdown import escape_markdown
 
@@ -35,7 +35,7 @@ def summary(verdict: Verdict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _comparison_row(cell: CellVerdict, found: Comparison) -> str:
+def _comparison_row(cell: CellVerdict, found: MetricComparison) -> str:
     a, b = (value_in_words(value, found.unit) for value in found.medians)
     caught = size(found.smallest_caught, found.scale)
     return _row(cell.title, found.metric, a, b, found.words, caught, _SIGNS[found.outcome])

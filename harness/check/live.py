@@ -17,7 +17,7 @@ from harness.check.launching import About, Tell, ask_about, launch, launch_in_tu
 from harness.check.observed import (
     Observed,
     Pair,
-    Phase,
+    Stage,
     group_of_one_worker,
     run_of,
     with_scaling_efficiency,
@@ -36,7 +36,7 @@ from harness.timing.stopwatch import Stopwatch
 class PairWatcher(Protocol):
     """Whoever shows how a check goes on."""
 
-    def phase_started(self, phase: Phase, num_pairs: int, num_done: int) -> None: ...
+    def stage_started(self, stage: Stage, num_pairs: int, num_done: int) -> None: ...
     def pair_started(self, cell: Cell) -> None: ...
     def run_progress(self, side: str, share: float, samples_per_s: float, loss: float) -> None: ...
     def pair_ended(self, cell: Cell, a: Record, b: Record) -> None: ...
@@ -98,11 +98,11 @@ def run_check(check: Check, watcher: PairWatcher, *, time_budget_s: float | None
     with check.folder.claim():
         check.folder.forget_failures_of_a()
         screening = _schedule(check.cells, range(settings.screen_pairs))
-        _run_pairs(check, Phase.SCREEN, screening, watcher, watch, time_budget_s)
+        _run_pairs(check, Stage.SCREEN, screening, watcher, watch, time_budget_s)
         fresh = range(settings.screen_pairs, settings.screen_pairs + settings.confirm_pairs)
         confirming = _schedule(_to_confirm(check), fresh)
         if confirming:
-            _run_pairs(check, Phase.CONFIRM, confirming, watcher, watch, time_budget_s)
+            _run_pairs(check, Stage.CONFIRM, confirming, watcher, watch, time_budget_s)
         return verdict_of(check)
 
 
@@ -145,7 +145,7 @@ def observe(check: Check) -> Observed:
         Pair(
             group=group,
             seed=seed,
-            phase=Phase.SCREEN if seed < check.settings.screen_pairs else Phase.CONFIRM,
+            stage=Stage.SCREEN if seed < check.settings.screen_pairs else Stage.CONFIRM,
             a=run_of(a),
             b=run_of(b),
         )
@@ -157,7 +157,7 @@ def observe(check: Check) -> Observed:
 def record_pairs(check: Check, seeds: range, watcher: PairWatcher) -> Observed:
     """Runs the missing pairs of these seeds, flagged or not: recordings on which rules can be compared."""
     with check.folder.claim():
-        _run_pairs(check, Phase.SCREEN, _schedule(check.cells, seeds), watcher, Stopwatch(), None)
+        _run_pairs(check, Stage.SCREEN, _schedule(check.cells, seeds), watcher, Stopwatch(), None)
     return observe(check)
 
 
@@ -200,10 +200,10 @@ def _in_random_order(check: Check, cell: Cell) -> dict[str, Arm]:
 
 
 def _run_pairs(
-    check: Check, phase: Phase, scheduled: list[Cell], watcher: PairWatcher, watch: Stopwatch, budget_s: float | None
+    check: Check, stage: Stage, scheduled: list[Cell], watcher: PairWatcher, watch: Stopwatch, budget_s: float | None
 ) -> None:
     stored = check.folder.load()
-    watcher.phase_started(phase, len(scheduled), sum((cell.group, cell.seed) in stored for cell in scheduled))
+    watcher.stage_started(stage, len(scheduled), sum((cell.group, cell.seed) in stored for cell in scheduled))
     spoilt = {group for (group, _), pair in stored.items() if _is_broken(*pair)}
     for cell in scheduled:
         if budget_s is not None and watch.elapsed_s() > budget_s:

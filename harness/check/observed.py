@@ -12,7 +12,9 @@ from harness.records.record import Record
 from harness.suite.cell import Cell
 
 
-class Phase(StrEnum):
+class Stage(StrEnum):
+    """Of the check's two: every cell is screened, and what looks worse is confirmed with fresh pairs."""
+
     SCREEN = "screen"
     CONFIRM = "confirm"
 
@@ -31,7 +33,7 @@ class Pair:
 
     group: str
     seed: int
-    phase: Phase
+    stage: Stage
     a: Run | None
     b: Run | None
 
@@ -70,7 +72,7 @@ def with_scaling_efficiency(observed: Observed, cells: Iterable[Cell]) -> Observ
         return Pair(
             group=pair.group,
             seed=pair.seed,
-            phase=pair.phase,
+            stage=pair.stage,
             a=_with_efficiency(pair.a, base.a, num_workers),
             b=_with_efficiency(pair.b, base.b, num_workers),
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.check.observed import difference
-from harness.check.verdict import CellVerdict, Comparison, Outcome, Verdict
+from harness.check.verdict import CellVerdict, MetricComparison, Outcome, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +47,7 @@ def draw_pairs(verdict: Verdict, folder: Path) -> list[Path]:
     return paths
 
 
-def _draw_row(axes: Axes, position: int, found: Comparison) -> None:
+def _draw_row(axes: Axes, position: int, found: MetricComparison) -> None:
     shifts = [difference(a, b, better=found.better, scale=found.scale) for a, b in found.deciding]
     worse = [100 * math.expm1(value) for value in shifts if math.isfinite(value)]
     if not worse:  # a target that one arm never reached
@@ -62,5 +62,5 @@ def _draw_row(axes: Axes, position: int, found: Comparison) -> None:
         axes.plot([100 * found.gate] * 2, [position - 0.35, position + 0.35], color="0.2", linewidth=1)
 
 
-def _label(cell: CellVerdict, found: Comparison) -> str:
+def _label(cell: CellVerdict, found: MetricComparison) -> str:
     return f"{cell.title}\n{found.metric}: {found.outcome}"

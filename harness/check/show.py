@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from harness.check.history import Series
-from harness.check.observed import Phase, difference, run_of
-from harness.check.verdict import Comparison, Outcome, Verdict
+from harness.check.observed import Stage, difference, run_of
+from harness.check.verdict import MetricComparison, Outcome, Verdict
 from harness.check.wording import direction, effect_in_words, size, value_in_words
 from harness.progress import console, in_minutes, typical_s
 from harness.records.record import Record
@@ -27,7 +27,7 @@ _STYLES = {
     Outcome.INCONCLUSIVE: "yellow",
     Outcome.REPORTED: "dim",
 }
-_TITLES = {Phase.SCREEN: "screening all cells", Phase.CONFIRM: "confirming with fresh pairs"}
+_TITLES = {Stage.SCREEN: "screening all cells", Stage.CONFIRM: "confirming with fresh pairs"}
 
 
 class ConsoleWatcher:
@@ -39,10 +39,10 @@ class ConsoleWatcher:
         self._seen_s: list[float] = []
         self._watch = Stopwatch()
 
-    def phase_started(self, phase: Phase, num_pairs: int, num_done: int) -> None:
+    def stage_started(self, stage: Stage, num_pairs: int, num_done: int) -> None:
         self._num_pairs, self._num_ended = num_pairs, num_done
         guess = in_minutes((num_pairs - num_done) * self._pair_s())
-        self._say(f"{_TITLES[phase]}: {num_pairs} pairs, {num_done} done, about {guess} to go")
+        self._say(f"{_TITLES[stage]}: {num_pairs} pairs, {num_done} done, about {guess} to go")
         self._bar.update(self._task, total=num_pairs, completed=num_done, left="")
         self._watch = Stopwatch()
 
@@ -133,7 +133,7 @@ def _print_line(say: Console, text: str, style: str | None = None) -> None:
     say.print(" ".join(text.split()), highlight=False, markup=False, soft_wrap=True, style=style)
 
 
-def _row(title: str, found: Comparison) -> list[str]:
+def _row(title: str, found: MetricComparison) -> list[str]:
     a, b = (value_in_words(value, found.unit) for value in found.medians)
     effect = effect_in_words(found.metric, found.scale, found.effect, found.low, found.high)
     num_pairs = len(found.deciding)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from harness.check.decision import decide
-from harness.check.observed import Observed, Pair, Phase, run_of, with_scaling_efficiency
+from harness.check.observed import Observed, Pair, Stage, run_of, with_scaling_efficiency
 from harness.check.verdict import Verdict
 from harness.records.record import Record, ResultsError, ResultsFolder
 from harness.suite.cell import Cell
@@ -42,7 +42,7 @@ def compare(baseline: Path, candidate: Path, settings: CheckSettings) -> Verdict
         Pair(
             group=group,
             seed=seed,
-            phase=Phase.SCREEN,
+            stage=Stage.SCREEN,
             a=run_of(chosen[0].get((group, seed))),
             b=run_of(chosen[1].get((group, seed))),
         )

@@ -10,7 +10,7 @@ import math
 import statistics
 from typing import Any
 
-from harness.check.verdict import Comparison, Verdict
+from harness.check.verdict import MetricComparison, Verdict
 
 
 def github_action_benchmark(verdict: Verdict, *, better: str) -> str:
@@ -46,7 +46,7 @@ def bencher(verdict: Verdict) -> str:
     return _text(benchmarks)
 
 
-def _finite_of_b(found: Comparison) -> list[float]:
+def _finite_of_b(found: MetricComparison) -> list[float]:
     return [b for _, b in found.deciding if math.isfinite(b)]
 
 

@@ -30,7 +30,7 @@ class FailureKind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class MetricComparison:
     """One metric of one cell. Effects are worse when positive: as harness.gates.Gate has them."""
 
     metric: str
@@ -68,7 +68,7 @@ class CellVerdict:
     failure: FailureKind | None = None
     unjudged: str | None = None  # why nothing is said about this cell
     words: str = ""  # of the failure
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[MetricComparison, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ class Verdict:
         return unclear + sum(cell.unjudged is not None for cell in self.cells)
 
     @property
-    def comparisons(self) -> list[tuple[CellVerdict, Comparison]]:
+    def comparisons(self) -> list[tuple[CellVerdict, MetricComparison]]:
         return [(cell, comparison) for cell in self.cells for comparison in cell.comparisons]
 
     @property

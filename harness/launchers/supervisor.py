@@ -28,7 +28,7 @@ TAIL_BYTES = 8192
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class LaunchEnd:
     """How the processes ended: exit code of the first that failed, else 0; None when the time limit ended them."""
 
     exit_code: int | None
@@ -37,7 +37,7 @@ class Outcome:
 
 def supervise(
     commands: list[LaunchCommand], run_dir: Path, *, time_limit_s: float, watch: Callable[[], None]
-) -> Outcome:
+) -> LaunchEnd:
     """Starts the commands, their output in the run's log, and waits. `watch` is called while they run."""
     started = time.monotonic()
     tag = run_dir.name
@@ -60,7 +60,7 @@ def supervise(
             end_run(tag)
             for process in running:
                 process.wait()
-    return Outcome(exit_code=exit_code, wall_s=time.monotonic() - started)
+    return LaunchEnd(exit_code=exit_code, wall_s=time.monotonic() - started)
 
 
 def _own_environment(tag: str) -> dict[str, str]:

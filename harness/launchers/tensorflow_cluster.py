@@ -33,7 +33,7 @@ class Workers:
         ]
 
 
-class ParameterServer:
+class ParameterServerCluster:
     """A coordinator, which is the harness' one rank, and servers that do as it says: workers, one for the weights."""
 
     name = "coordinator"

@@ -13,14 +13,14 @@ from harness.analysis.comparable import Pool, units
 from harness.analysis.intervals import Interval, mean_interval
 from harness.analysis.loading import Results
 from harness.analysis.scaling import Efficiency
-from harness.analysis.targets import Comparison, Reaching
+from harness.analysis.targets import BaselineComparison, Reaching
 from harness.report import drawing
 from harness.report.drawing import LINE_IN, Row, num_lines
 from harness.report.style import Look, Panel, canvas, finished, titled
 from harness.report.wording import interval_by
 
 _ROW_IN, _FRAME_IN = 0.27, 0.85
-_Row = TypeVar("_Row", Comparison, Reaching, Efficiency)
+_Row = TypeVar("_Row", BaselineComparison, Reaching, Efficiency)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +40,13 @@ class Material:
     pool: Pool
     curve: pd.DataFrame  # of the pool's runs, with problem, aim, target, series, strategy, workers and seed
     staleness: pd.DataFrame
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[BaselineComparison, ...]
     looks: dict[str, Look]
     prefix: str  # of the names of panels: unique in a report
 
 
 def material(
-    results: Results, pool: Pool, comparisons: Sequence[Comparison], looks: dict[str, Look], prefix: str
+    results: Results, pool: Pool, comparisons: Sequence[BaselineComparison], looks: dict[str, Look], prefix: str
 ) -> Material:
     names = pool.runs[["run", "problem", "series", "strategy", "workers", "seed", "aim", "target"]]
     curve = results.curve.assign(run=results.curve["run"].astype("str")).merge(names, on="run")

@@ -26,7 +26,7 @@ from harness.report.figures import figures
 from harness.report.frameworks import frameworks_sentence, frameworks_table
 from harness.report.material import Figure, material
 from harness.report.style import looks, themed
-from harness.report.tables import Table, details_table, markdown, parity_table, summary_table
+from harness.report.tables import Table, details_table, markdown, quality_table, summary_table
 from harness.report.verdict import Finding, comparisons, findings, warnings
 
 PAGE = "index.html"
@@ -107,7 +107,7 @@ def _section(results: Results, pool: Pool, prefix: str) -> Section:
         figures=tuple(figures(given)) if len(pool.runs) else (),
         summary=summary,
         tables=tuple(
-            table for table in (summary, details_table(pool, prefix), parity_table(pool, prefix)) if table.rows
+            table for table in (summary, details_table(pool, prefix), quality_table(pool, prefix)) if table.rows
         ),
         about=_about(pool.launches),
     )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.analysis.comparable import Pool, units
 from harness.analysis.intervals import DISTANCE, SHARE, TOO_FEW, Interval, geometric_interval, mean_interval
-from harness.analysis.quality import parities
+from harness.analysis.quality import quality_differences
 from harness.analysis.scaling import efficiencies
 from harness.analysis.targets import reaching
 from harness.report.wording import interval_by, number, percent, with_interval
@@ -93,7 +93,7 @@ def summary_table(pool: Pool, prefix: str) -> Table:
     )
 
 
-def parity_table(pool: Pool, prefix: str) -> Table:
+def quality_table(pool: Pool, prefix: str) -> Table:
     """Final accuracy against serial training."""
     rows = [
         (
@@ -105,7 +105,7 @@ def parity_table(pool: Pool, prefix: str) -> Table:
             interval_cell(_in_points(row.difference)),
             text(_shown(row.difference)),
         )
-        for row in parities(pool.runs)
+        for row in quality_differences(pool.runs)
     ]
     return Table(
         name=f"{prefix}parity",

@@ -15,7 +15,7 @@ import pandas as pd
 from harness.analysis.comparable import Contest, Pool, closest_match, contests, units
 from harness.analysis.intervals import MIN_LAUNCHES, SHARE, mean_interval
 from harness.analysis.scaling import efficiencies
-from harness.analysis.targets import Comparison, Reaching, compare, paired_ratio, reaching
+from harness.analysis.targets import BaselineComparison, Reaching, compare, paired_ratio, reaching
 from harness.report.wording import count, listed, number, percent, share_with_interval, times, with_interval
 
 # Against which the others are measured, the first that was run: what most users have today comes first.
@@ -32,7 +32,7 @@ class Finding:
     details: tuple[str, ...]
 
 
-def comparisons(pool: Pool) -> list[Comparison]:
+def comparisons(pool: Pool) -> list[BaselineComparison]:
     """Every series against the baseline of its contest and number of workers (more than one)."""
     found = []
     for contest in contests(pool.launches):
@@ -49,7 +49,7 @@ def comparisons(pool: Pool) -> list[Comparison]:
     return found
 
 
-def findings(pool: Pool, compared: list[Comparison]) -> list[Finding]:
+def findings(pool: Pool, compared: list[BaselineComparison]) -> list[Finding]:
     """One for each contest."""
     reached = reaching(pool.launches)
     return [_finding(contest, compared, reached) for contest in contests(pool.launches)]
@@ -79,7 +79,7 @@ def warnings(pool: Pool) -> list[str]:
     return found
 
 
-def _finding(contest: Contest, compared: list[Comparison], reached: list[Reaching]) -> Finding:
+def _finding(contest: Contest, compared: list[BaselineComparison], reached: list[Reaching]) -> Finding:
     """Its series go by their names within the contest: the headline says what they share."""
     launches = contest.launches.assign(series=contest.launches["competitor"])
     names = dict(zip(contest.launches["series"], contest.launches["competitor"], strict=True))
@@ -139,7 +139,7 @@ def _is_sooner(runs: pd.DataFrame, best: Reaching, other: Reaching) -> bool:
     return ratio is not None and ratio.excludes(1.0)
 
 
-def _against_baseline(runs: pd.DataFrame, row: Comparison) -> str:
+def _against_baseline(runs: pd.DataFrame, row: BaselineComparison) -> str:
     ratio = row.time
     if ratio.interval is None:
         return f"{row.series} against {row.baseline}: no ratio, since {ratio.reason}."
@@ -151,11 +151,11 @@ def _against_baseline(runs: pd.DataFrame, row: Comparison) -> str:
     return f"{said}: {_split(row)}.{_waiting(runs, row)}"
 
 
-def _split(row: Comparison) -> str:
+def _split(row: BaselineComparison) -> str:
     return f"{times(row.seconds_per_sample)} the seconds per sample, {times(row.samples)} the samples to the target"
 
 
-def _waiting(runs: pd.DataFrame, row: Comparison) -> str:
+def _waiting(runs: pd.DataFrame, row: BaselineComparison) -> str:
     shares = [_unit(runs, series, row.workers)["exposed_share"] for series in (row.series, row.baseline)]
     if any(each.isna().any() for each in shares):
         return ""
@@ -228,7 +228,7 @@ def _baseline(rows: pd.DataFrame) -> str | None:
     return None
 
 
-def _by_ratio(rows: list[Comparison]) -> list[Comparison]:
+def _by_ratio(rows: list[BaselineComparison]) -> list[BaselineComparison]:
     return sorted(rows, key=lambda row: row.time.interval.estimate if row.time.interval else float("inf"))
 
 

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from harness import registry
 from harness.fabrics.connection import Connection, place_among_workers
 from harness.launchers.command import LaunchCommand
-from harness.launchers.supervisor import Outcome
+from harness.launchers.supervisor import LaunchEnd
 from harness.protocols import Capability
 from harness.records.record import Record, ResultsFolder
 from harness.records.run_files import ERROR_PREFIX
@@ -121,7 +121,7 @@ def _lead(
             suite=suite,
             launcher="existing",
             commands=[LaunchCommand(argv=["hvdbench", *sys.argv[1:]])],
-            outcome=Outcome(exit_code=exit_code, wall_s=watch.elapsed_s()),
+            end=LaunchEnd(exit_code=exit_code, wall_s=watch.elapsed_s()),
             started_at=started_at,
         )
         folder.write(made, run_dir)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from harness import registry
 from harness.launchers.command import LaunchCommand, Launcher
 from harness.launchers.hosts import Host, placement
-from harness.launchers.supervisor import Outcome, log_tail, supervise
+from harness.launchers.supervisor import LaunchEnd, log_tail, supervise
 from harness.protocols import EvaluatedModel
 from harness.records.record import Point, Record, ResultsFolder, Status, WorkerPart
 from harness.records.run_files import CELL_FILE, CURVE_FILE, ERROR_PREFIX, PROGRESS_FILE, part_path
@@ -111,7 +111,7 @@ def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:
         commands = launcher.commands(cell, placement(cell, setting.hosts), run_dir, setting.launch_args)
         started_at = datetime.now(UTC)
         progress = ProgressFile(run_dir / PROGRESS_FILE, watcher.cell_progress)
-        outcome = supervise(
+        end = supervise(
             commands, run_dir, time_limit_s=cell.time_limit_s * setting.time_limit_factor, watch=progress.read
         )
         record = make_record(
@@ -120,7 +120,7 @@ def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:
             suite=setting.suite,
             launcher=launcher.name,
             commands=commands,
-            outcome=outcome,
+            end=end,
             started_at=started_at,
         )
         setting.folder.write(record, run_dir)
@@ -135,11 +135,11 @@ def make_record(
     suite: str,
     launcher: str,
     commands: list[LaunchCommand],
-    outcome: Outcome,
+    end: LaunchEnd,
     started_at: datetime,
 ) -> Record:
     """Puts together what the workers left and how they ended."""
-    status, reason = _verdict(cell, outcome)
+    status, reason = _status(cell, end)
     if status == "failed":
         reason = _first_error(run_dir) or reason
     parts, curve = _read_parts(run_dir, cell.workers)
@@ -162,7 +162,7 @@ def make_record(
         reason=reason,
         log_tail=None if status == "ok" else log_tail(run_dir),
         started_at=started_at.isoformat(timespec="milliseconds"),
-        wall_s=outcome.wall_s,
+        wall_s=end.wall_s,
         launcher=launcher,
         command=_portable(commands[0].argv),
         evaluated_model=cell.evaluated_model,
@@ -176,15 +176,15 @@ def make_record(
     )
 
 
-def _verdict(cell: Cell, outcome: Outcome) -> tuple[Status, str | None]:
-    if outcome.exit_code is None:
+def _status(cell: Cell, end: LaunchEnd) -> tuple[Status, str | None]:
+    if end.exit_code is None:
         return "timeout", f"stopped at the cell's time_limit_s of {cell.time_limit_s:g} s"
-    if outcome.exit_code == EXIT_ORPHANED:
+    if end.exit_code == EXIT_ORPHANED:
         return "failed", "a worker lost sight of the process that started it"
-    if outcome.exit_code < 0:
-        return "failed", f"a worker was killed by signal {-outcome.exit_code}"
-    if outcome.exit_code:
-        return "failed", f"a worker or its launcher ended with exit code {outcome.exit_code}"
+    if end.exit_code < 0:
+        return "failed", f"a worker was killed by signal {-end.exit_code}"
+    if end.exit_code:
+        return "failed", f"a worker or its launcher ended with exit code {end.exit_code}"
     return "ok", None
 
 

@@ -11,22 +11,26 @@ from harness.workloads.data import Dataset, DatasetError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class Architecture:
+    """A model before its weights: its layers, and what a list of models says of it."""
+
     layers: Callable[[int], models.Layers]  # of the number of classes
     about: str
     synthetic_shape: dict[str, int] = field(default_factory=dict)  # of the synthetic data set, unless the cell says
 
 
 MODELS = {
-    "fnn": Model(layers=models.fnn, about="two hidden layers of 256 and 128 units"),
-    "cnn": Model(layers=models.cnn, about="two convolutions of 32 and 64 filters, one hidden layer of 128 units"),
-    "rnn": Model(layers=models.rnn, about="an LSTM of 128 units that reads the image row by row"),
-    "resnet18": Model(
+    "fnn": Architecture(layers=models.fnn, about="two hidden layers of 256 and 128 units"),
+    "cnn": Architecture(
+        layers=models.cnn, about="two convolutions of 32 and 64 filters, one hidden layer of 128 units"
+    ),
+    "rnn": Architecture(layers=models.rnn, about="an LSTM of 128 units that reads the image row by row"),
+    "resnet18": Architecture(
         layers=models.resnet18,
         about="ResNet-18 with group norm, for throughput",
         synthetic_shape={"num_samples": 256, "size": 224, "channels": 3, "num_classes": 1000},
     ),
-    "vgg16": Model(
+    "vgg16": Architecture(
         layers=models.vgg16,
         about="VGG-16 without dropout, for throughput",
         synthetic_shape={"num_samples": 128, "size": 224, "channels": 3, "num_classes": 1000},

@@ -6,38 +6,38 @@ import pytest
 
 from harness.analysis import load
 from harness.analysis.comparable import pools
-from harness.analysis.quality import parities
+from harness.analysis.quality import quality_differences
 from tests.analysis.handmade import curve, folder_of, record
 
 
-def test_parity_is_the_difference_in_accuracy_seed_by_seed(tmp_path):
+def test_quality_difference_is_in_accuracy_seed_by_seed(tmp_path):
     serial = [record({"seed": seed}, curve=curve((0.9 + 0.01 * seed,))) for seed in range(3)]
     hogwild = [
         record({"strategy": "hogwild", "workers": 2, "seed": seed}, curve=curve((0.9 + 0.01 * seed - loss,)))
         for seed, loss in enumerate((0.01, 0.02, 0.03))
     ]
     (pool,) = pools(load(folder_of([*serial, *hogwild], tmp_path)))
-    (found,) = parities(pool.runs)
+    (found,) = quality_differences(pool.runs)
     assert found.reference == "serial"
     assert found.difference.estimate == pytest.approx(-0.02)
     assert found.difference.high + 0.02 == pytest.approx(4.302653 * 0.01 / math.sqrt(3), rel=1e-6)
 
 
-def test_parity_needs_a_serial_run_of_the_problem(tmp_path):
+def test_quality_difference_needs_a_serial_run_of_the_problem(tmp_path):
     (pool,) = pools(load(folder_of([record({"strategy": "hogwild", "workers": 2})], tmp_path)))
-    assert parities(pool.runs) == []
+    assert quality_differences(pool.runs) == []
 
 
-def only_parity(tmp_path, *trained):
+def only_difference(tmp_path, *trained):
     """Of one run for each (fields of the cell, its accuracy)."""
     records = [record(fields, curve=curve((accuracy,))) for fields, accuracy in trained]
     (pool,) = pools(load(folder_of(records, tmp_path)))
-    (found,) = parities(pool.runs)
+    (found,) = quality_differences(pool.runs)
     return found
 
 
-def test_parity_is_against_serial_training_in_the_same_framework(tmp_path):
-    found = only_parity(
+def test_quality_difference_is_against_serial_training_in_the_same_framework(tmp_path):
+    found = only_difference(
         tmp_path,
         ({"strategy": "serial", "framework": "torch"}, 0.98),
         ({"strategy": "serial", "framework": "tensorflow"}, 0.9),
@@ -47,8 +47,8 @@ def test_parity_is_against_serial_training_in_the_same_framework(tmp_path):
     assert found.difference.estimate == pytest.approx(0.01)
 
 
-def test_parity_is_against_the_serial_training_that_is_most_alike(tmp_path):
-    found = only_parity(
+def test_quality_difference_is_against_the_serial_training_that_is_most_alike(tmp_path):
+    found = only_difference(
         tmp_path,
         ({"strategy": "serial", "epochs": 1}, 0.9),
         ({"strategy": "serial", "epochs": 2}, 0.95),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.check.observed import Observed, Pair, Phase, Run
+from harness.check.observed import Observed, Pair, Run, Stage
 
 
 def run(**values: Any) -> Run:
@@ -18,9 +18,9 @@ def observed(cells: Any) -> Observed:
     pairs = []
     for group, sides in cells.items():
         for seed, (a, b) in enumerate(sides):
-            phase = Phase.SCREEN if seed < 8 else Phase.CONFIRM
+            stage = Stage.SCREEN if seed < 8 else Stage.CONFIRM
             made = [Run(values=side) if isinstance(side, dict) else side for side in (a, b)]
-            pairs.append(Pair(group=group, seed=seed, phase=phase, a=made[0], b=made[1]))
+            pairs.append(Pair(group=group, seed=seed, stage=stage, a=made[0], b=made[1]))
     return Observed(titles={group: f"cell {group}" for group in cells}, pairs=tuple(pairs))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.check.decision import convicted
-from harness.check.observed import Observed, Pair, Phase, Run
+from harness.check.observed import Observed, Pair, Run, Stage
 from harness.suite.gates import DEFAULT_GATES, CheckSettings, Gate
 
 NUM_SUITES = 400
@@ -31,7 +31,7 @@ def simulated_suite(rng: np.random.Generator, slowdown: float) -> Observed:
         Pair(
             group=str(cell),
             seed=seed,
-            phase=Phase.SCREEN if seed < 8 else Phase.CONFIRM,
+            stage=Stage.SCREEN if seed < 8 else Stage.CONFIRM,
             a=Run(values=dict(zip(METRICS, times[seed, cell, :, 0], strict=True))),
             b=Run(values=dict(zip(METRICS, times[seed, cell, :, 1], strict=True))),
         )

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.check.decision import convicted, decide, groups_to_confirm
-from harness.check.observed import Observed, Pair, Phase, Run, difference, with_scaling_efficiency
-from harness.check.verdict import Comparison, FailureKind, Outcome, Verdict
+from harness.check.observed import Observed, Pair, Run, Stage, difference, with_scaling_efficiency
+from harness.check.verdict import FailureKind, MetricComparison, Outcome, Verdict
 from harness.suite.gates import CheckSettings
 from tests.check.pairs import noisy_throughput, observed
 
@@ -21,7 +21,7 @@ def verdict_of(cells: Any, settings: CheckSettings = SETTINGS, **more: Any) -> V
     return decide(observed(cells), settings, suite="s", arm_a="a", arm_b="b", **more)
 
 
-def only_comparison(verdict: Verdict, metric: str = "throughput") -> Comparison:
+def only_comparison(verdict: Verdict, metric: str = "throughput") -> MetricComparison:
     return next(c for _, c in verdict.comparisons if c.metric == metric)
 
 
@@ -236,7 +236,7 @@ def test_scaling_efficiency_is_throughput_over_workers_times_one_workers() -> No
         Pair(
             group=cell.group,
             seed=0,
-            phase=Phase.SCREEN,
+            stage=Stage.SCREEN,
             a=Run(values={"throughput": a}),
             b=Run(values={"throughput": b}),
         )

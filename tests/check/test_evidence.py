@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.check.decision import decide
-from harness.check.observed import Observed, Pair, Phase, Run
+from harness.check.observed import Observed, Pair, Run, Stage
 from harness.suite.injection import Injection
 from tests.evidence import rules, table
 from tests.evidence.__main__ import END, START, between_markers
@@ -33,7 +33,7 @@ def recording(
         return Run(values=values)
 
     pairs = tuple(
-        Pair(group=cell.group, seed=seed, phase=Phase.SCREEN, a=run(1.0), b=run(1 + slowdown, crash))
+        Pair(group=cell.group, seed=seed, stage=Stage.SCREEN, a=run(1.0), b=run(1 + slowdown, crash))
         for cell in cells
         for seed in range(num_pairs)
     )

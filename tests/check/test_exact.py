@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.check.exact import Stage, holm, interval, shift, smallest_caught, walsh_averages, worse_p
+from harness.check.exact import StageDesign, holm, interval, shift, smallest_caught, walsh_averages, worse_p
 
 DISTINCT = st.lists(st.integers(1, 10_000), min_size=4, max_size=14, unique=True)
-SCREEN = Stage(num_pairs=8, level=0.10, least_shift=0.015)
-CONFIRM = Stage(num_pairs=16, level=0.05, least_shift=0.03)
+SCREEN = StageDesign(num_pairs=8, level=0.10, least_shift=0.015)
+CONFIRM = StageDesign(num_pairs=16, level=0.05, least_shift=0.03)
 
 
 def test_worse_p_of_eight_positive_differences_is_one_in_256() -> None:
@@ -108,7 +108,7 @@ def test_smallest_caught_without_noise_is_the_gate() -> None:
 
 def test_smallest_caught_with_too_few_pairs_is_infinite() -> None:
     assert smallest_caught(np.array([0.1]), [SCREEN, CONFIRM]) == float("inf")
-    assert smallest_caught(np.ones(8), [Stage(num_pairs=3, level=0.05, least_shift=0.0)]) == float("inf")
+    assert smallest_caught(np.ones(8), [StageDesign(num_pairs=3, level=0.05, least_shift=0.0)]) == float("inf")
 
 
 def test_smallest_caught_beside_a_pair_that_b_never_finished_is_infinite() -> None:

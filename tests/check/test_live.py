@@ -15,7 +15,7 @@ import pytest
 from harness.check.arms import Arm, parse_arm, ready
 from harness.check.launching import About, ask_about, launch, launch_in_turns
 from harness.check.live import changed_versions, prepare, run_check, verdict_of
-from harness.check.observed import Phase
+from harness.check.observed import Stage
 from harness.check.worktree import ArmError
 from harness.records.record import Record
 from harness.suite.cell import Cell
@@ -33,7 +33,7 @@ class Silent:
     def __init__(self) -> None:
         self.seeds = []
 
-    def phase_started(self, phase: Phase, num_pairs: int, num_done: int) -> None: ...
+    def stage_started(self, stage: Stage, num_pairs: int, num_done: int) -> None: ...
     def pair_started(self, cell: Cell) -> None:
         self.seeds.append(cell.seed)
 

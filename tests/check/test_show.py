@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.check.observed import Phase
+from harness.check.observed import Stage
 from harness.check.show import show_verdict, watching_pairs
 from harness.check.verdict import Verdict
 from tests.check.test_stored import CELL, at_speed
@@ -12,7 +12,7 @@ from tests.check.test_stored import CELL, at_speed
 
 def pair_line(capsys: pytest.CaptureFixture[str], a: Any, b: Any) -> str:
     with watching_pairs() as watcher:
-        watcher.phase_started(Phase.SCREEN, 1, 0)
+        watcher.stage_started(Stage.SCREEN, 1, 0)
         watcher.pair_ended(CELL, a, b)
     [_, line] = capsys.readouterr().out.splitlines()
     return line

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from harness.check.decision import convicted
-from harness.check.observed import Observed, Pair, Phase, Run, difference
+from harness.check.observed import Observed, Pair, Run, Stage, difference
 from harness.suite.gates import DEFAULT_GATES
 from tests.evidence.protocol import METRICS, NUM_PAIRS, SETTINGS
 
@@ -36,7 +36,7 @@ def _ours(drawn: Drawn) -> set[str]:
         Pair(
             group=group,
             seed=position,
-            phase=Phase.SCREEN if position < SETTINGS.screen_pairs else Phase.CONFIRM,
+            stage=Stage.SCREEN if position < SETTINGS.screen_pairs else Stage.CONFIRM,
             a=pair.a,
             b=pair.b,
         )
@@ -137,4 +137,4 @@ def _resampled(pairs: Sequence[Pair], rng: np.random.Generator) -> list[Pair]:
 def _swapped(pair: Pair, rng: np.random.Generator) -> Pair:
     if rng.random() < 0.5:
         return pair
-    return Pair(group=pair.group, seed=pair.seed, phase=pair.phase, a=pair.b, b=pair.a)
+    return Pair(group=pair.group, seed=pair.seed, stage=pair.stage, a=pair.b, b=pair.a)

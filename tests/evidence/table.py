@@ -140,7 +140,7 @@ def judged(observed: Observed) -> Verdict:
         Pair(
             group=pair.group,
             seed=pair.seed,
-            phase="screen" if pair.seed < SETTINGS.screen_pairs else "confirm",  # type: ignore[arg-type]
+            stage="screen" if pair.seed < SETTINGS.screen_pairs else "confirm",  # type: ignore[arg-type]
             a=pair.a,
             b=pair.b,
         )
@@ -156,7 +156,7 @@ def _removed_cell_row(rest: Pools) -> list[str]:
     removed = CELLS[1].group
     pairs = [pair for pairs in rest.values() for pair in pairs[: SETTINGS.screen_pairs]]
     kept = tuple(
-        Pair(group=p.group, seed=p.seed, phase=p.phase, a=p.a, b=None if p.group == removed else p.b) for p in pairs
+        Pair(group=p.group, seed=p.seed, stage=p.stage, a=p.a, b=None if p.group == removed else p.b) for p in pairs
     )
     titles = {cell.group: cell.title for cell in CELLS}
     verdict = decide(Observed(titles=titles, pairs=kept), SETTINGS, suite="evidence", arm_a="A", arm_b="B")

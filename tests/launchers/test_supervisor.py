@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from harness.launchers.command import LaunchCommand
-from harness.launchers.supervisor import RUN_VARIABLE, Outcome, end_run, log_tail, supervise
+from harness.launchers.supervisor import RUN_VARIABLE, LaunchEnd, end_run, log_tail, supervise
 
 SLEEP = "import time; time.sleep(60)"
 # A grandchild in a session of its own, as daemons make themselves; it writes its id and stays.
@@ -39,7 +39,9 @@ def python(code: str, **environ: str) -> LaunchCommand:
 def nothing() -> None: ...
 
 
-def run(run_dir: Path, *commands: LaunchCommand, limit_s: float = 30.0, watch: Callable[[], None] = nothing) -> Outcome:
+def run(
+    run_dir: Path, *commands: LaunchCommand, limit_s: float = 30.0, watch: Callable[[], None] = nothing
+) -> LaunchEnd:
     return supervise(list(commands), run_dir, time_limit_s=limit_s, watch=watch)
 
 
@@ -69,9 +71,9 @@ def test_commands_that_end_well_give_0_and_their_output(run_dir: Path) -> None:
         python("import os; os.write(1, b'one\\n')"),
         python("import os; os.write(1, os.environb[b'TWO'])", TWO="two\n"),
     )
-    outcome = run(run_dir, one, two)
-    assert outcome.exit_code == 0
-    assert 0 < outcome.wall_s < 30
+    end = run(run_dir, one, two)
+    assert end.exit_code == 0
+    assert 0 < end.wall_s < 30
     assert sorted(log_tail(run_dir).split()) == ["one", "two"]
 
 
@@ -82,31 +84,31 @@ def test_processes_know_their_run_and_have_no_terminal(run_dir: Path) -> None:
 
 
 def test_first_failure_ends_the_others(run_dir: Path) -> None:
-    outcome = run(run_dir, python(SLEEP), python("import sys; sys.exit(3)"))
-    assert outcome.exit_code == 3
-    assert outcome.wall_s < 10
+    end = run(run_dir, python(SLEEP), python("import sys; sys.exit(3)"))
+    assert end.exit_code == 3
+    assert end.wall_s < 10
     assert of_this_run(run_dir) == []
 
 
 def test_killed_worker_ends_the_others(run_dir: Path) -> None:
-    outcome = run(run_dir, python(SLEEP), python("import os; os.kill(os.getpid(), 9)"))
-    assert outcome.exit_code == -signal.SIGKILL
+    end = run(run_dir, python(SLEEP), python("import os; os.kill(os.getpid(), 9)"))
+    assert end.exit_code == -signal.SIGKILL
     assert of_this_run(run_dir) == []
 
 
 def test_time_limit_ends_a_hanging_worker(run_dir: Path) -> None:
-    outcome = run(run_dir, python(SLEEP), limit_s=0.5)
-    assert outcome.exit_code is None
-    assert 0.5 <= outcome.wall_s < 5
+    end = run(run_dir, python(SLEEP), limit_s=0.5)
+    assert end.exit_code is None
+    assert 0.5 <= end.wall_s < 5
     assert of_this_run(run_dir) == []
 
 
 def test_worker_deaf_to_sigterm_is_killed_after_the_grace_period(run_dir: Path) -> None:
     deaf = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); {SLEEP}"
-    outcome = run(run_dir, python(deaf), limit_s=1.0)
-    assert outcome.exit_code is None
+    end = run(run_dir, python(deaf), limit_s=1.0)
+    assert end.exit_code is None
     assert log_tail(run_dir) == "deaf\n"
-    assert 4.0 <= outcome.wall_s < 8
+    assert 4.0 <= end.wall_s < 8
     assert of_this_run(run_dir) == []
 
 

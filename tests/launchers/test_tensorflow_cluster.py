@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.launchers.command import LaunchCommand
 from harness.launchers.processes import OneForAll
-from harness.launchers.tensorflow_cluster import ParameterServer, Workers
+from harness.launchers.tensorflow_cluster import ParameterServerCluster, Workers
 from harness.launchers.threads import Threads
 from harness.suite.cell import Cell
 
@@ -35,7 +35,7 @@ def test_workers_know_one_another_and_their_own_place() -> None:
 
 
 def test_parameter_server_is_one_coordinator_one_server_and_the_workers() -> None:
-    commands = ParameterServer().commands(cell("tf-parameter-server"), (), Path("run"), [])
+    commands = ParameterServerCluster().commands(cell("tf-parameter-server"), (), Path("run"), [])
     assert [config(command)["task"]["type"] for command in commands] == ["chief", "ps", "worker", "worker"]
     server = "harness.servers.tensorflow_server"
     assert [command.argv[2] for command in commands] == ["harness.worker.worker", *[server] * 3]

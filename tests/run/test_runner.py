@@ -10,7 +10,7 @@ import pytest
 
 from harness.launchers.command import LaunchCommand, worker_argv
 from harness.launchers.hosts import this_machine
-from harness.launchers.supervisor import LOG_FILE, Outcome
+from harness.launchers.supervisor import LOG_FILE, LaunchEnd
 from harness.records.record import Record, ResultsFolder, WorkerPart
 from harness.records.run_files import CURVE_FILE, part_path
 from harness.run.machine import describe_machine
@@ -144,6 +144,6 @@ def made(run_dir: Path, exit_code: int | None, **fields: Any) -> Record:
         suite="a",
         launcher="processes",
         commands=[LaunchCommand(argv=worker_argv(run_dir))],
-        outcome=Outcome(exit_code=exit_code, wall_s=1.0),
+        end=LaunchEnd(exit_code=exit_code, wall_s=1.0),
         started_at=datetime.now(UTC),
     )
