@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.registry import STRATEGIES, frameworks_of
 from harness.suite.suite import Suite, SuiteError
-from harness.workloads.registry import DATASETS, MODELS
+from harness.workloads.shipped import DATASETS, MODELS
 
 Lines = Iterator[tuple[str, str]]
 

@@ -224,7 +224,7 @@ def check(
     command goes on. With --baseline and --candidate it compares what is stored: it screens, and never convicts.
     """
     with _break_is_no_regression():
-        from harness.check.command import check_arms, check_stored
+        from harness.check.check_command import check_arms, check_stored
 
         if baseline or candidate:
             if not (baseline and candidate) or suite or a or b:
@@ -246,7 +246,7 @@ def history(
     ),
 ) -> None:
     """Throughput and time to target over commits, with change points marked. Advisory: only `check` convicts."""
-    from harness.check.command import show_history
+    from harness.check.check_command import show_history
 
     show_history(results, output)
 

@@ -22,7 +22,7 @@ sys.meta_path.insert(0, Absent())
 """
 
 
-@pytest.mark.parametrize("module", ["harness.analysis", "harness.report", "harness.check.command", "harness.cli"])
+@pytest.mark.parametrize("module", ["harness.analysis", "harness.report", "harness.check.check_command", "harness.cli"])
 def test_downstream_half_needs_no_framework(module):
     done = subprocess.run(
         [sys.executable, "-c", f"{WITHOUT_FRAMEWORKS}\nimport {module}"], capture_output=True, text=True, check=False
@@ -30,7 +30,7 @@ def test_downstream_half_needs_no_framework(module):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("module", ["harness.analysis", "harness.report", "harness.check.command"])
+@pytest.mark.parametrize("module", ["harness.analysis", "harness.report", "harness.check.check_command"])
 def test_downstream_half_does_not_try_for_a_framework(module):
     """Importing one where it is installed would cost seconds; a `try: import torch` would do it unseen."""
     code = f"import sys, {module}; print([name for name in ('torch', 'tensorflow', 'horovod') if name in sys.modules])"

@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import ValidationError
 
-from harness.analysis.tables import FrameBuilder
+from harness.analysis.frames import FrameBuilder
 from harness.records.record import SCHEMA_VERSION, Record, ResultsError, read_record, record_files
 
 CACHE_FOLDER = ".analysis"

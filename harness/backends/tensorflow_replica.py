@@ -22,7 +22,7 @@ from harness.suite.cell import Cell
 from harness.workloads.data import Dataset, Split
 from harness.workloads.initial import initial_weights
 from harness.workloads.layers import parameters_of
-from harness.workloads.registry import MODELS
+from harness.workloads.shipped import MODELS
 
 EVALUATION_BATCH = 500
 

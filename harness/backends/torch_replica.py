@@ -20,7 +20,7 @@ from harness.suite.cell import Cell
 from harness.workloads.data import Dataset, Split
 from harness.workloads.initial import initial_weights
 from harness.workloads.layers import parameters_of
-from harness.workloads.registry import MODELS
+from harness.workloads.shipped import MODELS
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # images (B, C, H, W), labels (B,)
 EVALUATION_BATCH = 500

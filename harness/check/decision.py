@@ -18,10 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.check.effect_wording import effect_in_words, size
 from harness.check.exact import StageDesign, holm, interval, shift, smallest_caught, worse_p
 from harness.check.observed import Observed, Pair, Stage, difference
 from harness.check.verdict import CellVerdict, FailureKind, MetricComparison, Outcome, Verdict
-from harness.check.wording import effect_in_words, size
 from harness.suite.gates import CheckSettings, Gate
 
 # No timing sees less than this, and no two seeds train alike to the last digit.

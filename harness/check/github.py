@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.check.effect_wording import size, value_in_words
 from harness.check.verdict import CellVerdict, MetricComparison, Outcome, Verdict
-from harness.check.wording import size, value_in_words
 from harness.markdown import escape_markdown
 
 _SIGNS = {  # in the order of the summary

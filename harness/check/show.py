@@ -12,10 +12,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from harness.check.effect_wording import direction, effect_in_words, size, value_in_words
 from harness.check.history import Series
 from harness.check.observed import Stage, difference, run_of
 from harness.check.verdict import MetricComparison, Outcome, Verdict
-from harness.check.wording import direction, effect_in_words, size, value_in_words
 from harness.progress import console, in_minutes, typical_s
 from harness.records.record import Record
 from harness.suite.cell import Cell

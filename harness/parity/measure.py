@@ -20,7 +20,7 @@ from harness.run.machine import describe_machine, installed_versions, revision
 from harness.suite.cell import Cell
 from harness.worker.sampling import Sampler
 from harness.workloads.layers import Parameter, parameters_of
-from harness.workloads.registry import MODELS, load_dataset
+from harness.workloads.shipped import MODELS, load_dataset
 
 FRAMEWORKS = ("torch", "tensorflow")
 NUM_STEPS = 20

@@ -23,11 +23,11 @@ from harness.markdown import escape_markdown
 from harness.records.parity_record import newest_parity
 from harness.records.record import ResultsError, make_output_folder, writing_to
 from harness.report.figures import figures
+from harness.report.findings import Finding, comparisons, findings, warnings
 from harness.report.frameworks import frameworks_sentence, frameworks_table
 from harness.report.material import Figure, material
 from harness.report.style import looks, themed
 from harness.report.tables import Table, details_table, markdown, quality_table, summary_table
-from harness.report.verdict import Finding, comparisons, findings, warnings
 
 PAGE = "index.html"
 SUMMARY = "summary.md"

@@ -16,7 +16,7 @@ from harness.protocols import Capability, EvaluatedModel, StrategyOptions
 from harness.registry import REPLICAS, STRATEGIES, frameworks_of
 from harness.strict import Strict
 from harness.suite.injection import Injection
-from harness.workloads.registry import DATASETS, IMAGE_SHAPES, MODELS, recipe_of, takes_images_of
+from harness.workloads.shipped import DATASETS, IMAGE_SHAPES, MODELS, recipe_of, takes_images_of
 
 
 class SyntheticShape(Strict):

@@ -31,7 +31,7 @@ from harness.worker.training import (
     warm_up,
     window_steps,
 )
-from harness.workloads.registry import load_dataset
+from harness.workloads.shipped import load_dataset
 
 
 def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, watch: Stopwatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from harness.backends.tensorflow_layers import Layout, layouts
 from harness.workloads.layers import Conv, Dense, Flatten, ReLU, parameters_of
-from harness.workloads.registry import MODELS
+from harness.workloads.shipped import MODELS
 
 
 def numbered(shape: tuple[int, ...]) -> np.ndarray:

@@ -16,7 +16,7 @@ from harness.suite.cell import Cell
 from harness.workloads.data import Dataset, load_digits, make_synthetic
 from harness.workloads.initial import initial_weights
 from harness.workloads.layers import LSTM, parameters_of
-from harness.workloads.registry import MODELS
+from harness.workloads.shipped import MODELS
 
 SMALL = ("fnn", "cnn", "rnn")
 

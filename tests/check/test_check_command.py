@@ -79,7 +79,7 @@ def test_check_that_breaks_exits_2_with_its_traceback_and_one_message(
     def broken(*_: object) -> Never:
         raise ValueError("surprising")
 
-    monkeypatch.setattr("harness.check.command.compare", broken)
+    monkeypatch.setattr("harness.check.check_command.compare", broken)
     monkeypatch.setattr("sys.argv", ["hvdbench", "check", "--baseline", "x", "--candidate", "y"])
     with pytest.raises(SystemExit) as ended:
         cli.main()

@@ -16,7 +16,7 @@ from harness.suite.cell import Cell
 from harness.worker.sampling import Sampler
 from harness.workloads.data import Dataset
 from harness.workloads.layers import Parameter
-from harness.workloads.registry import load_dataset
+from harness.workloads.shipped import load_dataset
 
 DIGITS = ["fnn", "cnn", "rnn"]
 

@@ -11,7 +11,7 @@ from harness.suite.cell import Cell
 from harness.timing.clock import Clock
 from harness.worker.sampling import Sampler
 from harness.worker.training import Session, train, warm_up, window_steps
-from harness.workloads.registry import load_dataset
+from harness.workloads.shipped import load_dataset
 
 STEPS = {"fnn": 3000, "cnn": 500, "rnn": 500}
 Now = Callable[[], float]

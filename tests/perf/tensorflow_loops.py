@@ -17,7 +17,7 @@ from harness.backends.tensorflow_native import apply_momentum
 from harness.backends.tensorflow_replica import prepare
 from harness.workloads.initial import initial_weights
 from harness.workloads.layers import parameters_of
-from harness.workloads.registry import MODELS, load_dataset
+from harness.workloads.shipped import MODELS, load_dataset
 from tests.perf.figure import Figure
 from tests.perf.harness_loop import STEPS, Now, cell_of, harness_loop
 from tests.perf.in_turns import compare_in_turns

@@ -10,7 +10,7 @@ from torch import nn
 
 from harness.backends.torch_layers import build, trainable
 from harness.suite.cell import Cell
-from harness.workloads.registry import MODELS, load_dataset
+from harness.workloads.shipped import MODELS, load_dataset
 from tests.perf.figure import Figure
 from tests.perf.harness_loop import STEPS, Now, cell_of, harness_loop
 from tests.perf.in_turns import compare_in_turns

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from harness.report.findings import comparisons
 from harness.report.outcomes import accuracy_over, profile, speed_ups, time_to_target
 from harness.report.style import themed
-from harness.report.verdict import comparisons
 from tests.analysis.handmade import comparison, curve, reached_after, record
 from tests.report.drawn import drawn, material_of
 

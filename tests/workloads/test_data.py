@@ -21,7 +21,7 @@ from harness.workloads.data import (
     load_fashion_mnist,
     make_synthetic,
 )
-from harness.workloads.registry import load_dataset
+from harness.workloads.shipped import load_dataset
 
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = FASHION_MD5
 

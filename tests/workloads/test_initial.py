@@ -9,7 +9,7 @@ import pytest
 
 from harness.workloads.initial import initial_weights
 from harness.workloads.layers import LSTM, Dense, GroupNorm, parameters_of
-from harness.workloads.registry import MODELS
+from harness.workloads.shipped import MODELS
 
 
 def drawn(model: str, seed: int = 0) -> dict[str, np.ndarray]:

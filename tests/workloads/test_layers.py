@@ -16,7 +16,7 @@ from harness.workloads.layers import (
     output_shape,
     parameters_of,
 )
-from harness.workloads.registry import IMAGE_SHAPES, MODELS, takes_images_of
+from harness.workloads.shipped import IMAGE_SHAPES, MODELS, takes_images_of
 
 DIGITS, FASHION, IMAGENET = (1, 8, 8), (1, 28, 28), (3, 224, 224)
 

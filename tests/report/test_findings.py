@@ -6,7 +6,7 @@ import pytest
 
 from harness.analysis import load
 from harness.analysis.comparable import pools
-from harness.report.verdict import comparisons, findings, warnings
+from harness.report.findings import comparisons, findings, warnings
 from tests.analysis.handmade import comparison, curve, failed, folder_of, reached_after, record, window, worker
 
 
@@ -22,7 +22,7 @@ def verdict(tmp_path, records):
     return headline, details, pool
 
 
-def test_verdict_names_the_soonest_where_intervals_exclude_the_rest(tmp_path):
+def test_finding_names_the_soonest_where_intervals_exclude_the_rest(tmp_path):
     headline, details, _ = verdict(
         tmp_path, comparison({"allreduce": (4.0, 4.1, 4.2), "hogwild": (2.0, 2.05, 2.1), "local-sgd": (3.0, 3.05, 3.1)})
     )
@@ -32,21 +32,21 @@ def test_verdict_names_the_soonest_where_intervals_exclude_the_rest(tmp_path):
     assert "0.500 × [0.500, 0.500] the seconds per sample, 1.00 × [1.00, 1.00] the samples to the target" in details[0]
 
 
-def test_verdict_claims_nothing_where_the_interval_holds_1(tmp_path):
+def test_finding_claims_nothing_where_the_interval_holds_1(tmp_path):
     headline, details, _ = verdict(tmp_path, comparison({"allreduce": (4.0, 3.0, 5.0), "hogwild": (3.0, 5.0, 3.5)}))
     assert "no strategy is shown to be the soonest" in headline
     assert "not told apart from" in headline
     assert "no difference is shown" in details[0]
 
 
-def test_verdict_claims_nothing_from_two_seeds(tmp_path):
+def test_finding_claims_nothing_from_two_seeds(tmp_path):
     headline, details, pool = verdict(tmp_path, comparison({"allreduce": (4.0, 4.0), "hogwild": (1.0, 1.0)}))
     assert "no strategy is shown to be the soonest" in headline
     assert details[0].endswith("too few for an interval, so nothing is claimed.")
     assert any("fewer than 3 launches" in said for said in warnings(pool))
 
 
-def test_verdict_counts_runs_that_missed_the_target(tmp_path):
+def test_finding_counts_runs_that_missed_the_target(tmp_path):
     missed = record({"strategy": "hogwild", "workers": 2, "seed": 2}, curve=curve((0.5, 0.6)))
     headline, details, _ = verdict(
         tmp_path, [*comparison({"allreduce": (4.0, 4.1, 4.2), "hogwild": (1.0, 1.0)}), missed]
@@ -58,7 +58,7 @@ def test_verdict_counts_runs_that_missed_the_target(tmp_path):
     assert details[1].endswith("no ratio, since 1 of its 3 runs and 0 of the baseline's 3 have no value.")
 
 
-def test_verdict_says_whether_workers_pay(tmp_path):
+def test_finding_says_whether_workers_pay(tmp_path):
     _, details, _ = verdict(
         tmp_path,
         comparison({"serial": (4.0, 4.1, 4.2), "allreduce": (8.0, 8.2, 8.4), "hogwild": (2.0, 2.05, 2.1)}),
@@ -69,7 +69,7 @@ def test_verdict_says_whether_workers_pay(tmp_path):
     ]
 
 
-def test_verdict_without_serial_is_against_the_strategys_own_single_worker(tmp_path):
+def test_finding_without_serial_is_against_the_strategys_own_single_worker(tmp_path):
     several = comparison({"allreduce": (4.0, 4.1, 4.2), "hogwild": (1.0, 1.025, 1.05), "local-sgd": (1.0, 2.0, 4.0)})
     single = comparison(dict.fromkeys(("allreduce", "hogwild", "local-sgd"), (2.0, 2.05, 2.1)), workers=1)
     _, details, _ = verdict(tmp_path, [*several, *single])
@@ -80,7 +80,7 @@ def test_verdict_without_serial_is_against_the_strategys_own_single_worker(tmp_p
     assert details[2].startswith("Whether 2 workers pay is open for local-sgd (0.976 × [0.")
 
 
-def test_verdict_over_hosts_is_against_the_single_worker_on_one(tmp_path):
+def test_finding_over_hosts_is_against_the_single_worker_on_one(tmp_path):
     def runs(workers, hosts, *times):
         return [
             record(
@@ -96,7 +96,7 @@ def test_verdict_over_hosts_is_against_the_single_worker_on_one(tmp_path):
     ]
 
 
-def test_verdict_gives_an_interval_with_each_share_of_waiting(tmp_path):
+def test_finding_gives_an_interval_with_each_share_of_waiting(tmp_path):
     # Exposed for 0.1, 0.2 and 0.3 s of each second, and for 0.2 s: 20 %, with an interval cut off at 0 and with none.
     def waiting(strategy, time_s, seed, exposed_s):
         parts = [worker(rank, windows=[window(k, exposed_s=exposed_s) for k in range(10)]) for rank in range(2)]
@@ -110,13 +110,13 @@ def test_verdict_gives_an_interval_with_each_share_of_waiting(tmp_path):
     )
 
 
-def test_verdict_without_any_success_says_so(tmp_path):
+def test_finding_without_any_success_says_so(tmp_path):
     headline, _, _ = verdict(tmp_path, [record(curve=curve((0.5,)))])
     assert headline == "cnn on digits, 1 worker: no strategy reached 98 % in all of its launches."
 
 
 @pytest.mark.parametrize("status", ["timeout", "failed"])
-def test_verdict_does_not_crown_who_mostly_fails(tmp_path, status):
+def test_finding_does_not_crown_who_mostly_fails(tmp_path, status):
     broken = [failed({"strategy": "hogwild", "workers": 2, "seed": seed}, status=status) for seed in range(3, 9)]
     times = {"allreduce": [4.0 + seed / 10 for seed in range(9)], "hogwild": (1.0, 1.1, 1.2)}
     headline, details, _ = verdict(tmp_path, [*comparison(times), *broken])
@@ -126,14 +126,14 @@ def test_verdict_does_not_crown_who_mostly_fails(tmp_path, status):
     assert details[1].endswith("no ratio, since 6 of its 9 runs and 0 of the baseline's 9 have no value.")
 
 
-def test_verdict_is_no_claim_about_who_missed_the_target(tmp_path):
+def test_finding_is_no_claim_about_who_missed_the_target(tmp_path):
     times = {"allreduce": (4.0, 4.1, 4.2), "local-sgd": (2.0, 2.05, 2.1), "hogwild": (1.0, 1.0)}
     broken = failed({"strategy": "hogwild", "workers": 2, "seed": 2})
     headline, _, _ = verdict(tmp_path, [*comparison(times), broken])
     assert "sooner than every other strategy that reached it in all of its launches." in headline
 
 
-def test_verdict_of_failures_alone_says_how_many(tmp_path):
+def test_finding_of_failures_alone_says_how_many(tmp_path):
     headline, details, _ = verdict(tmp_path, [failed({"seed": seed}) for seed in range(3)])
     assert headline == (
         "cnn on digits, 1 worker: no strategy reached 98 % in all of its launches. 3 of 3 launches did not finish."
@@ -143,20 +143,20 @@ def test_verdict_of_failures_alone_says_how_many(tmp_path):
     ]
 
 
-def test_verdict_is_on_the_most_workers_that_finished(tmp_path):
+def test_finding_is_on_the_most_workers_that_finished(tmp_path):
     broken = [failed({"strategy": "hogwild", "workers": 4, "seed": seed}) for seed in range(3)]
     headline, details, _ = verdict(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), *broken])
     assert headline.startswith("cnn on digits, 2 workers: hogwild reaches 98 % after ")
     assert "With more workers none of 3 launches finished." in details
 
 
-def test_verdict_passes_over_runs_without_a_target(tmp_path):
+def test_finding_passes_over_runs_without_a_target(tmp_path):
     without = record({"strategy": "hogwild", "workers": 4, "target": None})
     headline, _, _ = verdict(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), without])
     assert headline.startswith("cnn on digits to 98 %, 2 workers: hogwild target=0.98 reaches")
 
 
-def test_verdict_passes_over_runs_without_evaluations(tmp_path):
+def test_finding_passes_over_runs_without_evaluations(tmp_path):
     blind = record({"strategy": "allreduce", "workers": 4, "evaluations": 0}, curve=[])
     headline, _, _ = verdict(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), blind])
     assert headline.startswith("cnn on digits, 2 workers: hogwild")
@@ -175,7 +175,7 @@ def in_tensorflow(times, *, launcher="processes", **cell):
     ]
 
 
-def test_verdict_keeps_frameworks_apart_and_names_each_in_its_headline_alone(tmp_path):
+def test_finding_keeps_frameworks_apart_and_names_each_in_its_headline_alone(tmp_path):
     (tensorflow, torch), _ = verdicts(
         tmp_path,
         [
@@ -189,7 +189,7 @@ def test_verdict_keeps_frameworks_apart_and_names_each_in_its_headline_alone(tmp
     assert tensorflow[1].startswith("delayed-averaging takes 0.500 × [0.500, 0.500] the time of allreduce (3 seeds)")
 
 
-def test_verdict_measures_each_framework_against_its_own_serial(tmp_path):
+def test_finding_measures_each_framework_against_its_own_serial(tmp_path):
     (tensorflow, torch), _ = verdicts(
         tmp_path,
         [
@@ -206,7 +206,7 @@ def test_verdict_measures_each_framework_against_its_own_serial(tmp_path):
     ]
 
 
-def test_verdict_does_not_compare_threads_with_processes_and_says_why(tmp_path):
+def test_finding_does_not_compare_threads_with_processes_and_says_why(tmp_path):
     (processes, threads), _ = verdicts(
         tmp_path,
         [
@@ -223,7 +223,7 @@ def test_verdict_does_not_compare_threads_with_processes_and_says_why(tmp_path):
     assert not any("the time of" in sentence for sentence in [*processes, *threads])
 
 
-def test_verdict_does_not_compare_times_to_different_targets(tmp_path):
+def test_finding_does_not_compare_times_to_different_targets(tmp_path):
     low = [
         record({"strategy": "hogwild", "workers": 2, "seed": seed, "target": 0.8}, curve=reached_after(2.0 + seed / 10))
         for seed in range(3)
