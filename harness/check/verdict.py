@@ -31,7 +31,7 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class MetricComparison:
-    """One metric of one cell. Effects are worse when positive: as harness.gates.Gate has them."""
+    """One metric of one cell. Effects are worse when positive: as harness.suite.gates.Gate has them."""
 
     metric: str
     unit: str
