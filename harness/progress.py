@@ -41,9 +41,9 @@ class SuiteWatcher:
         self._task = bar.add_task("", total=num_cells, now="", left="")
 
     def cell_started(self, cell: Cell) -> None:
-        self._title = cell.title
+        self._title = cell.title_with_seed
         self._started = time.monotonic()
-        self._bar.update(self._task, description=cell.title, now="starting", left=self._left(), refresh=True)
+        self._bar.update(self._task, description=self._title, now="starting", left=self._left(), refresh=True)
 
     def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None:
         self._bar.update(
@@ -96,22 +96,24 @@ def outcome_of(record: Record) -> str:
     """One run in a few words."""
     if record.status != "ok":
         return f"{record.status}: {record.reason}"
-    num_samples = sum(window.num_samples for part in record.workers for window in part.windows)
+    from harness.records.derived import point_of_target, samples_per_s
+
     train_s = max(part.train_s for part in record.workers)
-    words = f"{num_samples / train_s:,.0f} samples/s over {train_s:.1f} s"
+    words = f"{samples_per_s(record):,.0f} samples/s over {train_s:.1f} s"
     if record.curve:
-        words += f", accuracy {record.curve[-1].accuracy:.1%}"
-        target = record.cell.target
+        metric, target = record.cell.metric, record.cell["target"]
+        words += f", {metric.name} {metric.in_words(record.curve[-1].score)}"
         if target is not None:
-            reached = next((point.time_s for point in record.curve if point.accuracy >= target), None)
-            words += f", {target:.1%} " + ("not reached" if reached is None else f"after {reached:.2f} s")
+            reached = point_of_target(record)
+            when = "not reached" if reached is None else f"after {reached.time_s:.2f} s"
+            words += f", {metric.in_words(target)} {when}"
     return words
 
 
 def show_matrix(suite: Suite, records: list[Record]) -> None:
     """The points of a suite, one line each, with the launches done of all."""
+    from harness.records.titles import differing_of
     from harness.run.runner import missing
-    from harness.suite.titles import differing_of
 
     to_do = missing(suite.cells, records)
     left, total = Counter(cell.group for cell in to_do), Counter(cell.group for cell in suite.cells)
@@ -120,7 +122,7 @@ def show_matrix(suite: Suite, records: list[Record]) -> None:
         table.add_column(heading)
     table.add_column("done", justify="right")
     points = {cell.group: cell for cell in suite.cells}
-    differing = differing_of(points.values())
+    differing = differing_of(cell.stored() for cell in points.values())
     if any(differing.values()):
         table.add_column("differs in")
     for group, cell in sorted(points.items(), key=lambda pair: pair[1].title):

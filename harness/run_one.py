@@ -5,8 +5,8 @@
                                                          what keeps them from running these cells
 
 A stable entry: a checkout of another age has to answer it too, so its arguments and its JSON only ever gain. A cell may
-come from a newer checkout: keys that this one does not know are passed over when they are null (not in use) and refused
-otherwise. Hence a new field of Cell that is to stay comparable with older checkouts has None for its default.
+come from a newer checkout: fields at their neutral value are not sent (`Cell.asked`), and of what this one does not
+know, null (not in use) is passed over and the rest refused.
 
 With HVDBENCH_TURN in the environment the launch takes turns with another (harness/timing/turns.py).
 It prints its progress as lines of JSON and ends when its standard input closes, so that it does not outlive its parent.

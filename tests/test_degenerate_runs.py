@@ -148,8 +148,8 @@ def with_each(*strategies: str) -> pytest.MarkDecorator:
 def same_bits(one: Record, other: Record) -> None:
     assert one.weights_sha256 is not None
     assert one.weights_sha256 == other.weights_sha256
-    assert [(point.step, point.loss, point.accuracy) for point in one.curve] == [
-        (point.step, point.loss, point.accuracy) for point in other.curve
+    assert [(point.step, point.loss, point.score) for point in one.curve] == [
+        (point.step, point.loss, point.score) for point in other.curve
     ]
 
 

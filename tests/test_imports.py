@@ -31,6 +31,17 @@ def test_downstream_half_needs_no_framework(module):
 
 
 @pytest.mark.parametrize("module", ["harness.analysis", "harness.report", "harness.check.check_command"])
+def test_stored_results_are_read_without_what_can_be_run(module):
+    """An unknown workload or strategy in a folder is nothing that could be looked up."""
+    code = f"import sys, {module}; print([name for name in sys.modules if name.startswith('harness.')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout
+    assert "harness.records.record" in loaded
+    for name in ("harness.registry", "harness.strategies", "harness.workloads.shipped", "harness.suite.cell"):
+        assert name not in loaded
+
+
+@pytest.mark.parametrize("module", ["harness.analysis", "harness.report", "harness.check.check_command"])
 def test_downstream_half_does_not_try_for_a_framework(module):
     """Importing one where it is installed would cost seconds; a `try: import torch` would do it unseen."""
     code = f"import sys, {module}; print([name for name in ('torch', 'tensorflow', 'horovod') if name in sys.modules])"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.suite.fields import FIELDS, column_dtype
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
@@ -23,8 +25,16 @@ def _columns(*rows: tuple[str, str, str, str]) -> tuple[Column, ...]:
     return tuple(Column(name=name, dtype=dtype, unit=unit, meaning=meaning) for name, dtype, unit, meaning in rows)
 
 
-RUNS = _columns(
-    # What ran.
+def _of_cell() -> tuple[Column, ...]:
+    """The fields of a cell that are columns, as harness/suite/fields.py describes them."""
+    return tuple(
+        Column(name=name, dtype=column_dtype(name), unit=known.unit, meaning=known.meaning)
+        for name, known in FIELDS.items()
+        if known.is_column
+    )
+
+
+_RUN = _columns(
     ("run", "str", "", "id of the run, unique"),
     ("results", "str", "", "name of the results folder it lies in"),
     ("suite", "str", "", "suite it was started for"),
@@ -35,33 +45,22 @@ RUNS = _columns(
     ("log_tail", "str", "", "end of the workers' output; missing when it is ok"),
     ("started_at", "datetime64[us, UTC]", "UTC", "launch"),
     ("wall_s", "float64", "s", "from launch to record: start-up, training and evaluation"),
-    ("workload", "str", "", "model"),
-    ("dataset", "str", "", "data set"),
+)
+
+_NAMED = _columns(
     ("problem", "str", "", "model and data set, with the size of synthetic data: what runs must share to be compared"),
-    ("strategy", "str", "", "strategy"),
     ("label", "str", "", "strategy with those options that differ from its defaults"),
-    ("framework", "str", "", "torch or tensorflow"),
+    ("metric", "str", "", "by which the model is judged: accuracy, or what the workload names"),
+    ("metric_unit", "str", "", "its unit; share runs from 0 to 1"),
+    ("metric_better", "str", "", "higher or lower"),
+    ("sample_unit", "str", "", "what a sample is: image, token, rating"),
     ("worker_kind", "str", "", "processes or threads; never drawn as one series"),
-    ("workers", "int64", "", "number of workers"),
-    ("threads", "int64", "", "compute threads of each worker"),
     ("cores", "int64", "", "workers × threads"),
     ("num_gpus", "int64", "", "one a worker; 0 on a CPU"),
-    ("hosts", "int64", "", "number of hosts"),
-    ("device", "str", "", "cpu or gpu"),
-    ("controller", "str", "", "Horovod's: gloo or mpi; missing for strategies without Horovod"),
-    ("batch_size", "int64", "samples", "as the cell gives it"),
-    ("batch_per", "str", "", "what batch_size counts: one worker's batch (weak scaling) or all workers' (strong)"),
     ("global_batch_size", "int64", "samples", "of all workers in one step"),
-    ("learning_rate", "float64", "", "before scaling"),
-    ("momentum", "float64", "", ""),
-    ("weight_decay", "float64", "", ""),
-    ("lr_scaling", "str", "", "how the learning rate grows with the workers: none, linear or sqrt"),
-    ("warmup_epochs", "float64", "epochs", "over which it grows"),
-    ("epochs", "float64", "epochs", "of training, shared out among the workers"),
-    ("evaluations", "int64", "", "points of the curve, equally spaced"),
-    ("inject", "str", "", "faults put in on purpose to prove the regression check; missing in every other run"),
-    ("target", "float64", "share", "accuracy to reach; missing when the cell sets none"),
-    ("seed", "int64", "", "of the cell: initial weights and order of samples"),
+)
+
+_MEASURED = _columns(
     # Speed.
     ("train_s", "float64", "s", "training of the slowest worker, evaluation excluded"),
     ("samples_per_s", "float64", "samples/s", "of all workers in steady state"),
@@ -101,11 +100,11 @@ RUNS = _columns(
      "missing on a CPU"),
     # Learning.
     ("num_parameters", "float64", "", "trainable"),
-    ("accuracy", "float64", "share", "of the evaluated model at the end"),
-    ("best_accuracy", "float64", "share", "highest of its curve"),
+    ("score", "float64", "", "of the evaluated model at the end, by `metric`"),
+    ("best_score", "float64", "", "best of its curve"),
     ("loss", "float64", "", "of the evaluated model at the end, held-out set"),
     ("reached", "bool", "", "whether the target was reached; false where there is none, or the run is not ok"),
-    ("time_to_target_s", "float64", "s", "training time at the first evaluation at or above the target; "
+    ("time_to_target_s", "float64", "s", "training time at the first evaluation as good as the target; "
      "missing = not reached: given up at observed_s, or not ok"),
     ("time_to_target_after_s", "float64", "s", "the evaluation before that one: the target was reached in between"),
     ("time_to_target_with_evaluation_s", "float64", "s", "the same with the time that the evaluations up to it took"),
@@ -126,6 +125,8 @@ RUNS = _columns(
     ("settings", "str", "", "of libraries and threads in force on the first worker, name=value, comma-separated"),
     ("weights_sha256", "str", "", "hash of the evaluated model's last weights"),
 )  # fmt: skip
+
+RUNS = (*_RUN, *_of_cell(), *_NAMED, *_MEASURED)
 
 WORKERS = _columns(
     ("run", "str", "", "id of the run"),
@@ -170,7 +171,7 @@ CURVE = _columns(
     ("evaluation_s", "float64", "s", "taken by this evaluation, off the clock"),
     ("time_with_evaluation_s", "float64", "s", "time_s and all evaluations up to this one"),
     ("loss", "float64", "", "of the evaluated model, held-out set"),
-    ("accuracy", "float64", "share", "of the evaluated model, held-out set"),
+    ("score", "float64", "", "of the evaluated model, held-out set, by the run's metric"),
     ("consensus_distance", "float64", "", "√(Σ‖x_i − x̄‖²/m) over the workers; missing where the model is no mean"),
 )
 

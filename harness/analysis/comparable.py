@@ -25,28 +25,12 @@ from typing import cast
 
 import pandas as pd
 
+from harness.suite.fields import FIELDS, SPLITTING
+
 # Settings that a series is split by where its runs differ in them. What is not here is the problem, the strategy with
 # its options (`label`), the number of workers (an axis), the seed (the unit) or the time limit (no run that is kept
 # ran into it).
-SPLIT_BY = (
-    "framework",
-    "worker_kind",
-    "device",
-    "threads",
-    "hosts",
-    "controller",
-    "batch_size",
-    "batch_per",
-    "learning_rate",
-    "momentum",
-    "weight_decay",
-    "lr_scaling",
-    "warmup_epochs",
-    "epochs",
-    "evaluations",
-    "target",
-    "inject",
-)
+SPLIT_BY = (*SPLITTING, "worker_kind")
 _POOL = ["schema_version", "fingerprint", "versions"]
 UNIT = ["problem", "series", "workers"]  # runs that agree in these repeat each other
 
@@ -172,7 +156,7 @@ def _to_target(target: float) -> str:
 
 
 def _said(column: str, value: object) -> str:
-    if column in ("framework", "worker_kind", "controller", "device", "inject"):
+    if column not in FIELDS or FIELDS[column].speaks_for_itself:
         return "" if pd.isna(value) else f" {value}"  # type: ignore[call-overload]
     return f" {column}={value:g}" if isinstance(value, float) else f" {column}={value}"
 

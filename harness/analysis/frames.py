@@ -50,7 +50,7 @@ class FrameBuilder:
                     point.evaluation_s,
                     point.time_s + evaluation_s,
                     point.loss,
-                    point.accuracy,
+                    point.score,
                     distance,
                 )
             )

@@ -11,6 +11,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cache
@@ -18,10 +19,9 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-from pydantic import ValidationError
 
 from harness.analysis.frames import FrameBuilder
-from harness.records.record import SCHEMA_VERSION, Record, ResultsError, read_record, record_files
+from harness.records.record import ResultsError, each_record, record_files
 
 CACHE_FOLDER = ".analysis"
 _INDEX = "index.json"
@@ -36,27 +36,53 @@ class Results:
     windows: pd.DataFrame
     curve: pd.DataFrame
     staleness: pd.DataFrame
+    cautions: tuple[str, ...] = ()  # a sentence for each file that was set aside
 
 
-FRAME_NAMES = tuple(field.name for field in fields(Results))
+FRAME_NAMES = tuple(field.name for field in fields(Results) if field.name != "cautions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frames:
+    """Some of the frames, by name, and what had to be set aside for them."""
+
+    frames: dict[str, pd.DataFrame]
+    cautions: tuple[str, ...]
 
 
 def load(*folders: str | Path) -> pd.DataFrame:
-    """The tidy frame, one row a run, oldest first. Raises ResultsError for a folder or file that cannot be used."""
-    return _read(folders, ("runs",))["runs"]
+    """The tidy frame, one row a run, oldest first.
+
+    Warns of each file that had to be set aside. Raises ResultsError for a folder that cannot be used, or holds nothing
+    else.
+    """
+    found = read(folders, ("runs",))
+    for caution in found.cautions:
+        warnings.warn(caution, stacklevel=2)
+    return found.frames["runs"]
 
 
 def load_all(*folders: str | Path) -> Results:
-    """All frames. Raises ResultsError for a folder or file that cannot be used."""
-    return Results(**_read(folders, FRAME_NAMES))
+    """All frames, with the cautions. Raises ResultsError as `load` does."""
+    found = read(folders, FRAME_NAMES)
+    return Results(**found.frames, cautions=found.cautions)
 
 
-def _read(folders: Iterable[str | Path], names: tuple[str, ...]) -> dict[str, pd.DataFrame]:
+def read(folders: Iterable[str | Path], names: tuple[str, ...]) -> Frames:
+    """The frames of these names, of all folders. Raises ResultsError as `load` does."""
     # The same folder given twice is one folder; so is a run copied into two.
     distinct = {Path(folder).resolve(): Path(folder) for folder in folders}
-    loaded = [_read_folder(folder, names) for folder in distinct.values()]
-    if not loaded:
+    found = [_read_folder(folder, names) for folder in distinct.values()]
+    if not found:
         raise ResultsError("no results folder given")
+    cautions = tuple(caution for one in found for caution in one.cautions)
+    frames = _together([one.frames for one in found], names)
+    if cautions and frames[names[0]].empty:
+        raise ResultsError(f"{cautions[0]}; no other record is there")
+    return Frames(frames=frames, cautions=cautions)
+
+
+def _together(loaded: list[dict[str, pd.DataFrame]], names: tuple[str, ...]) -> dict[str, pd.DataFrame]:
     if len(loaded) == 1:
         return loaded[0]
     seen: set[str] = set()
@@ -77,32 +103,24 @@ def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
     return whole.astype({"run": "category"}) if isinstance(kind, pd.CategoricalDtype) else whole
 
 
-def _read_folder(folder: Path, names: tuple[str, ...]) -> dict[str, pd.DataFrame]:
+def _read_folder(folder: Path, names: tuple[str, ...]) -> Frames:
     paths, fingerprint = _records_in(folder)
     cached = folder / CACHE_FOLDER
     found = _from_cache(cached, fingerprint, names)
     if found is None:
-        frames = build(paths, results=folder.resolve().name)
-        _to_cache(cached, fingerprint, frames)
-        found = {name: frames[name] for name in names}
+        whole = build(paths, results=folder.resolve().name)
+        _to_cache(cached, fingerprint, whole)
+        found = Frames(frames={name: whole.frames[name] for name in names}, cautions=whole.cautions)
     return found
 
 
-def build(paths: Iterable[Path], *, results: str) -> dict[str, pd.DataFrame]:
-    """The frames of these records, without any cache. Raises ResultsError for a file that is no record."""
+def build(paths: Iterable[Path], *, results: str) -> Frames:
+    """All frames of these records, without any cache."""
     builder = FrameBuilder(results=results)
-    for path in paths:
-        builder.add(_read_fast(path))
-    return builder.frames()
-
-
-def _read_fast(path: Path) -> Record:
-    """As read_record, which parses twice to be able to say what is wrong; so it is asked only when something is."""
-    try:
-        record = Record.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return read_record(path)
-    return record if record.schema_version <= SCHEMA_VERSION else read_record(path)
+    cautions: list[str] = []
+    for record in each_record(paths, cautions.append):
+        builder.add(record)
+    return Frames(frames=builder.frames(), cautions=tuple(cautions))
 
 
 def _records_in(folder: Path) -> tuple[list[Path], str]:
@@ -118,36 +136,34 @@ def _code_digest() -> str:
 
 
 def sources() -> list[Path]:
-    """The code that decides what stands in the frames; a strategy's defaults decide which options a label names."""
+    """The code that decides what stands in the frames."""
     package = Path(__file__).parent
     harness = package.parent
-    modules = (
-        *("records/record", "suite/cell", "suite/injection", "timing/traffic"),
-        *("registry", "protocols"),
-    )
-    found = [path for folder in (package, harness / "strategies") for path in sorted(folder.glob("*.py"))]
-    return found + [harness / f"{module}.py" for module in modules]
+    found = [path for folder in (package, harness / "records") for path in sorted(folder.glob("*.py"))]
+    return found + [harness / f"{module}.py" for module in ("suite/fields", "timing/traffic", "workloads/metric")]
 
 
-def _from_cache(cached: Path, fingerprint: str, names: tuple[str, ...]) -> dict[str, pd.DataFrame] | None:
+def _from_cache(cached: Path, fingerprint: str, names: tuple[str, ...]) -> Frames | None:
     try:
-        if json.loads((cached / _INDEX).read_bytes()).get("fingerprint") != fingerprint:
+        index = json.loads((cached / _INDEX).read_bytes())
+        if index["fingerprint"] != fingerprint:
             return None
-        return {name: pd.read_parquet(cached / f"{name}.parquet") for name in names}
-    except (OSError, ValueError, pa.ArrowException):
+        frames = {name: pd.read_parquet(cached / f"{name}.parquet") for name in names}
+        return Frames(frames=frames, cautions=tuple(map(str, index["cautions"])))
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         return None  # absent or damaged: the records are what counts
 
 
-def _to_cache(cached: Path, fingerprint: str, frames: dict[str, pd.DataFrame]) -> None:
+def _to_cache(cached: Path, fingerprint: str, whole: Frames) -> None:
     """Puts the copy in place whole, by a rename; two processes at it do no harm."""
     try:
         staged = Path(tempfile.mkdtemp(prefix=f"{CACHE_FOLDER}-", dir=cached.parent))
     except OSError:
         return
     try:
-        for name, frame in frames.items():
+        for name, frame in whole.frames.items():
             frame.to_parquet(staged / f"{name}.parquet", compression="zstd")
-        (staged / _INDEX).write_text(json.dumps({"fingerprint": fingerprint}))
+        (staged / _INDEX).write_text(json.dumps({"fingerprint": fingerprint, "cautions": whole.cautions}))
         shutil.rmtree(cached, ignore_errors=True)
         staged.rename(cached)
     except OSError:

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.steady import Steady, steady_state
+from harness.records.derived import reached_at
 from harness.records.record import Point, Record, Window, WorkerPart
-from harness.suite.cell import Cell
+from harness.suite.fields import FIELDS
 from harness.timing.traffic import allreduce_bytes
 
 WINDOW_FIELDS = (
@@ -32,28 +33,7 @@ WINDOW_FIELDS = (
 _START, _END, _STEPS, _SAMPLES, _, _LOADER, _EXPOSED, _BYTES, _P50, _P95, _MAX = range(len(WINDOW_FIELDS))
 _values_of = attrgetter(*WINDOW_FIELDS)
 
-CELL_FIELDS = (
-    "workload",
-    "dataset",
-    "strategy",
-    "framework",
-    "workers",
-    "threads",
-    "hosts",
-    "device",
-    "controller",
-    "batch_size",
-    "batch_per",
-    "learning_rate",
-    "momentum",
-    "weight_decay",
-    "lr_scaling",
-    "warmup_epochs",
-    "epochs",
-    "evaluations",
-    "target",
-    "seed",
-)
+CELL_FIELDS = tuple(name for name, known in FIELDS.items() if known.is_column)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +67,7 @@ def rows_of(record: Record, *, results: str) -> RecordRows:
             **staleness(record.workers),
             "consensus_distance": float(np.mean(distances)) if distances else math.nan,
             **around_merges(record.workers),
-            **to_target(record.curve, record.cell.target if record.status == "ok" else None),
+            **to_target(record),
         },
         workers=[_worker_row(record.id, part, array) for part, array in zip(record.workers, kept, strict=True)],
         windows=windows,
@@ -165,12 +145,12 @@ def communication(record: Record, windows: list[NDArray[np.float64]]) -> dict[st
     The exchanges of a run are counted by their bytes: so many averages of all weights (float32) have the same volume.
     """
     samples_s = [taken_s for part in record.workers for taken_s in part.average_alone_s or ()]
-    if not samples_s or not record.num_parameters or record.cell.workers == 1:
+    if not samples_s or not record.num_parameters or record.cell["workers"] == 1:
         return {"average_alone_s": math.nan, "communication_s": math.nan, "hidden_share": math.nan}
     alone_s = float(np.median(samples_s))
     num_bytes = float(np.mean([array[:, _BYTES].sum() for array in windows]))
     exposed_s = float(np.mean([array[:, _EXPOSED].sum() for array in windows]))
-    total_s = alone_s * num_bytes / allreduce_bytes(4 * record.num_parameters, record.cell.workers)
+    total_s = alone_s * num_bytes / allreduce_bytes(4 * record.num_parameters, record.cell["workers"])
     return {
         "average_alone_s": alone_s,
         "communication_s": total_s,
@@ -215,11 +195,12 @@ def _root_mean_square(distances: list[list[float]]) -> NDArray[np.float64]:
     return np.asarray(np.sqrt(np.mean(np.square(distances), axis=0)))
 
 
-def to_target(curve: list[Point], target: float | None) -> dict[str, Any]:
-    """Time and samples to the first evaluation at or above the target, with and without evaluation."""
+def to_target(record: Record) -> dict[str, Any]:
+    """Time and samples to the first evaluation as good as the target, with and without evaluation."""
+    curve = record.curve
     found: dict[str, Any] = {
-        "accuracy": curve[-1].accuracy if curve else math.nan,
-        "best_accuracy": max((point.accuracy for point in curve), default=math.nan),
+        "score": curve[-1].score if curve else math.nan,
+        "best_score": record.cell.metric.best(point.score for point in curve),
         "loss": curve[-1].loss if curve else math.nan,
         "reached": False,
         "time_to_target_s": math.nan,
@@ -228,29 +209,18 @@ def to_target(curve: list[Point], target: float | None) -> dict[str, Any]:
         "samples_to_target": math.nan,
         "observed_s": curve[-1].time_s if curve else math.nan,
     }
-    evaluation_s, before_s = 0.0, 0.0
-    for point in curve:
-        evaluation_s += point.evaluation_s
-        if target is not None and point.accuracy >= target:
-            return {
-                **found,
-                "reached": True,
-                "time_to_target_s": point.time_s,
-                "time_to_target_after_s": before_s,
-                "time_to_target_with_evaluation_s": point.time_s + evaluation_s,
-                "samples_to_target": float(point.num_samples),
-            }
-        before_s = point.time_s
-    return found
-
-
-def problem_of(cell: Cell) -> str:
-    """Names what is trained on what: runs of different problems are never compared."""
-    if cell.synthetic is None:
-        return f"{cell.workload} on {cell.dataset}"
-    shape = cell.synthetic
-    size = f"{shape.num_samples} of {shape.size}×{shape.size}×{shape.channels}, {shape.num_classes} classes"
-    return f"{cell.workload} on {cell.dataset} ({size})"
+    place = reached_at(record) if record.status == "ok" else None
+    if place is None:
+        return found
+    evaluation_s = sum(point.evaluation_s for point in curve[: place + 1])
+    return {
+        **found,
+        "reached": True,
+        "time_to_target_s": curve[place].time_s,
+        "time_to_target_after_s": curve[place - 1].time_s if place else 0.0,
+        "time_to_target_with_evaluation_s": curve[place].time_s + evaluation_s,
+        "samples_to_target": float(curve[place].num_samples),
+    }
 
 
 def worker_kind(launcher: str) -> str:
@@ -270,14 +240,18 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "log_tail": record.log_tail,
         "started_at": record.started_at,
         "wall_s": record.wall_s,
-        **{name: getattr(cell, name) for name in CELL_FIELDS},
-        "inject": cell.inject.in_words() if cell.inject else None,
-        "problem": problem_of(cell),
-        "label": cell.strategy_label,
+        **{name: cell[name] for name in CELL_FIELDS},
+        "inject": _injected(cell["inject"]),
+        "problem": cell.problem,
+        "label": cell.series,
+        "metric": cell.metric.name,
+        "metric_unit": cell.metric.unit,
+        "metric_better": cell.metric.better,
+        "sample_unit": cell.sample_unit,
         "worker_kind": worker_kind(record.launcher),
-        "cores": cell.workers * cell.threads,
-        "num_gpus": cell.workers if cell.device == "gpu" else 0,
-        "global_batch_size": cell.batch_per_worker * cell.workers,
+        "cores": cell["workers"] * cell["threads"],
+        "num_gpus": cell["workers"] if cell["device"] == "gpu" else 0,
+        "global_batch_size": cell.global_batch_size,
         "num_parameters": record.num_parameters,
         "evaluated_model": record.evaluated_model,
         "launcher": record.launcher,
@@ -295,6 +269,11 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
     }
 
 
+def _injected(faults: dict[str, Any] | None) -> str | None:
+    """The faults that the run was asked to commit, in words."""
+    return "injected " + " ".join(f"{name}={value}" for name, value in faults.items()) if faults else None
+
+
 def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, float]:
     parts = record.workers
     if not parts:
@@ -302,7 +281,7 @@ def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, 
         return dict.fromkeys(measured, math.nan)
     num_steps = sum(float(array[:, _STEPS].sum()) for array in windows)
     # A part may speak for several workers (one process that drives them all), so its time counts for each.
-    busy_s = sum(part.train_s for part in parts) / len(parts) * record.cell.workers * record.cell.threads
+    busy_s = sum(part.train_s for part in parts) / len(parts) * record.cell["workers"] * record.cell["threads"]
     return {
         "startup_s": max(sum(part.startup_s.values()) for part in parts),
         "cpu_share": sum(part.cpu_s for part in parts) / busy_s if busy_s else math.nan,

@@ -29,7 +29,7 @@ class QualityDifference:
 def quality_differences(runs: pd.DataFrame) -> list[QualityDifference]:
     """For runs of one pool, every unit against its problem's serial one in the same framework, of several that which
     shares most settings."""
-    known = runs[runs["accuracy"].notna()]
+    known = runs[runs["score"].notna()]
     serial = known[(known["strategy"] == REFERENCE) & (known["workers"] == 1)]
     references = dict(list(serial.groupby(["problem", "framework"])))
     found = []
@@ -41,7 +41,7 @@ def quality_differences(runs: pd.DataFrame) -> list[QualityDifference]:
         reference = str(theirs["series"].iloc[0])
         if (series, workers) == (reference, 1):
             continue
-        differences = rows.groupby("seed")["accuracy"].mean() - theirs.groupby("seed")["accuracy"].mean()
+        differences = rows.groupby("seed")["score"].mean() - theirs.groupby("seed")["score"].mean()
         if differences.notna().any():
             difference = mean_interval(differences)
             found.append(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.check.arms import other_suites, parse_arm, ready
 from harness.check.history import change_points, write_history
-from harness.check.live import prepare, run_check
 from harness.check.outputs import write_outputs
 from harness.check.show import show_files, show_history_table, show_verdict, watching_pairs
 from harness.check.stored import compare
 from harness.check.verdict import Verdict
 from harness.records.record import ResultsFolder, make_output_folder, writing_to
 from harness.suite.gates import CheckSettings
-from harness.suite.suite import Suite
+
+if TYPE_CHECKING:
+    from harness.suite.suite import Suite
 
 STORED_OUTPUT = Path("reports/check-stored")
 
@@ -23,6 +24,9 @@ def check_arms(
     suite_file: Path, suite: Suite, a: str, b: str, *, results: Path, output: Path | None, time_budget_s: float | None
 ) -> int:
     """Runs both arms of the suite, read from that file, and returns the exit code. Raises ArmError, ResultsError."""
+    from harness.check.arms import other_suites, parse_arm, ready
+    from harness.check.live import prepare, run_check  # knows what can be run, which stored results need not
+
     with ready((parse_arm(a), parse_arm(b))) as arms:
         check = prepare(suite, arms, results, notes=other_suites(suite_file, arms))
         output = output or Path("reports") / check.folder.path.name

@@ -23,6 +23,7 @@ from harness.check.exact import StageDesign, holm, interval, shift, smallest_cau
 from harness.check.observed import Observed, Pair, Stage, difference
 from harness.check.verdict import CellVerdict, FailureKind, MetricComparison, Outcome, Verdict
 from harness.suite.gates import CheckSettings, Gate
+from harness.workloads.metric import ACCURACY
 
 # No timing sees less than this, and no two seeds train alike to the last digit.
 _EXACT_TOLERANCE = 1e-12
@@ -135,7 +136,8 @@ def _screen(observed: Observed, settings: CheckSettings) -> list[_Screened]:
         pairs = [pair for pair in observed.pairs if pair.group == group]
         if any(run is not None and run.trouble for pair in pairs for run in (pair.a, pair.b)):
             continue  # that is its verdict
-        for metric, gate in settings.metrics.items():
+        for metric, general in settings.metrics.items():
+            gate = general.by(observed.metrics.get(group, ACCURACY))
             screen, confirm = (_sample(pairs, metric, gate, stage) for stage in (Stage.SCREEN, Stage.CONFIRM))
             if screen.values:
                 flagged = gate.gated and (_is_suspect(screen, gate, settings) or _num_lost(metric, screen) > 0)

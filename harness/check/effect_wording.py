@@ -1,4 +1,4 @@
-"""Effects in words: "7.2 % slower", "1.4 points less accurate"."""
+"""Effects in words: "7.2 % slower", "1.4 points worse"."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _WORSE_BETTER = {
     "throughput": ("slower", "faster"),
     "time_to_target": ("later at the target", "sooner at the target"),
     "peak_memory": ("more memory", "less memory"),
-    "final_accuracy": ("less accurate", "more accurate"),
+    "final_score": ("worse", "better"),
     "target_reached": ("fewer runs at the target", "more runs at the target"),
     "step_p95": ("slower slow steps", "faster slow steps"),
     "scaling_efficiency": ("less efficient", "more efficient"),

@@ -22,7 +22,7 @@ import ruptures
 
 from harness.check.metrics import values_of
 from harness.records.record import Record, ResultsError
-from harness.suite.titles import titles_of
+from harness.records.titles import titles_of
 
 METRICS = {"throughput": "samples/s", "time_to_target": "s"}
 _LEAST_COMMITS = 5  # fewer show no change point
@@ -60,7 +60,7 @@ def change_points(records: Sequence[Record]) -> list[Series]:
     usable = [record for record in records if record.status == "ok" and record.revision is not None]
     titles = titles_of(record.cell for record in usable)
     for record in usable:
-        grouped[titles[record.cell.group], record.cell.group, record.machine.fingerprint].append(record)
+        grouped[titles[record.group], record.group, record.machine.fingerprint].append(record)
     if not grouped:
         raise ResultsError("history: no finished run with a git commit in these results")
     series = []

@@ -241,5 +241,4 @@ def _progress(line: str) -> tuple[float, float, float] | None:
 
 def _content(arm: Arm, cell: Cell) -> dict[str, Any]:
     fault = arm.injections.get(cell.group)
-    content: dict[str, Any] = cell.model_copy(update={"inject": fault}).model_dump(mode="json")
-    return content
+    return cell.model_copy(update={"inject": fault}).asked()

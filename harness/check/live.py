@@ -18,9 +18,9 @@ from harness.check.observed import (
     Observed,
     Pair,
     Stage,
-    group_of_one_worker,
+    observed_of,
     run_of,
-    with_scaling_efficiency,
+    single_of_each,
 )
 from harness.check.pair_folder import SIDES, PairFolder
 from harness.check.verdict import Verdict
@@ -29,7 +29,6 @@ from harness.records.record import Record
 from harness.suite.cell import Cell
 from harness.suite.gates import CheckSettings
 from harness.suite.suite import Suite
-from harness.suite.titles import titles_of
 from harness.timing.stopwatch import Stopwatch
 
 
@@ -151,7 +150,7 @@ def observe(check: Check) -> Observed:
         )
         for (group, seed), (a, b) in check.folder.load().items()
     )
-    return with_scaling_efficiency(Observed(titles=titles_of(check.cells), pairs=pairs), check.cells)
+    return observed_of([cell.stored() for cell in check.cells], pairs)
 
 
 def record_pairs(check: Check, seeds: range, watcher: PairWatcher) -> Observed:
@@ -165,7 +164,8 @@ def _to_confirm(check: Check) -> list[Cell]:
     """The flagged cells, and with a gated scaling efficiency also those that it rests on."""
     flagged = set(groups_to_confirm(observe(check), check.settings))
     if check.settings.metrics["scaling_efficiency"].gated:
-        flagged |= {group_of_one_worker(cell) for cell in check.cells if cell.group in flagged}
+        single_of = single_of_each(cell.stored() for cell in check.cells)
+        flagged |= {single_of[group] for group in flagged & single_of.keys()}
     return [cell for cell in check.cells if cell.group in flagged]
 
 

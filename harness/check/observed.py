@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from harness.check.metrics import values_of
 from harness.records.record import Record
-from harness.suite.cell import Cell
+from harness.records.stored_cell import StoredCell
+from harness.records.titles import titles_of
+from harness.workloads.metric import Metric
 
 
 class Stage(StrEnum):
@@ -44,6 +47,7 @@ class Observed:
 
     titles: Mapping[str, str]  # of the compared cells, by group, in the order to show them
     pairs: tuple[Pair, ...]
+    metrics: Mapping[str, Metric] = field(default_factory=dict)  # by which models are judged, by group
 
 
 def run_of(record: Record | None) -> Run | None:
@@ -54,19 +58,28 @@ def run_of(record: Record | None) -> Run | None:
     return Run(values=values_of(record))
 
 
-def group_of_one_worker(cell: Cell) -> str:
-    """The group of the same cell with one worker, on which its scaling efficiency rests."""
-    return cell.model_copy(update={"workers": 1, "hosts": 1}).group
+def single_of_each(cells: Iterable[StoredCell]) -> dict[str, str]:
+    """By group, that of the same cell with one worker, on which its scaling efficiency rests; where there is one."""
+    listed = list(cells)
+    singles = {_but_for_workers(cell): cell.group for cell in listed if cell["workers"] == 1}
+    found = {cell.group: singles.get(_but_for_workers(cell)) for cell in listed}
+    return {group: single for group, single in found.items() if single is not None}
 
 
-def with_scaling_efficiency(observed: Observed, cells: Iterable[Cell]) -> Observed:
-    """Adds throughput over (workers × throughput of one worker), where the suite has the same cell with one worker."""
+def _but_for_workers(cell: StoredCell) -> str:
+    return json.dumps(cell.without("workers", "hosts", "seed"), sort_keys=True)
+
+
+def observed_of(cells: Iterable[StoredCell], pairs: tuple[Pair, ...]) -> Observed:
+    """What was seen of these cells. Adds the throughput over (workers × throughput of one worker), where there is the
+    same cell with one worker."""
     by_group = {cell.group: cell for cell in cells}
-    seen = {(pair.group, pair.seed): pair for pair in observed.pairs}
+    single_of = single_of_each(by_group.values())
+    seen = {(pair.group, pair.seed): pair for pair in pairs}
 
     def derived(pair: Pair) -> Pair:
-        num_workers = by_group[pair.group].workers
-        base = seen.get((group_of_one_worker(by_group[pair.group]), pair.seed))
+        num_workers = by_group[pair.group]["workers"]
+        base = seen.get((single_of.get(pair.group, ""), pair.seed))
         if num_workers == 1 or base is None:
             return pair
         return Pair(
@@ -77,7 +90,11 @@ def with_scaling_efficiency(observed: Observed, cells: Iterable[Cell]) -> Observ
             b=_with_efficiency(pair.b, base.b, num_workers),
         )
 
-    return Observed(titles=observed.titles, pairs=tuple(derived(pair) for pair in observed.pairs))
+    return Observed(
+        titles=titles_of(by_group.values()),
+        pairs=tuple(derived(pair) for pair in pairs),
+        metrics={group: cell.metric for group, cell in by_group.items()},
+    )
 
 
 def _with_efficiency(run: Run | None, alone: Run | None, num_workers: int) -> Run | None:

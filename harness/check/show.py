@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,8 +19,10 @@ from harness.check.observed import Stage, difference, run_of
 from harness.check.verdict import MetricComparison, Outcome, Verdict
 from harness.progress import console, in_minutes, typical_s
 from harness.records.record import Record
-from harness.suite.cell import Cell
 from harness.timing.stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    from harness.suite.cell import Cell
 
 _STYLES = {
     Outcome.FINE: "green",
@@ -48,7 +51,7 @@ class ConsoleWatcher:
 
     def pair_started(self, cell: Cell) -> None:
         self._now: dict[str, str] = {}
-        self._bar.update(self._task, description=escape(cell.title), now="starting")
+        self._bar.update(self._task, description=escape(cell.title_with_seed), now="starting")
 
     def run_progress(self, side: str, share: float, samples_per_s: float, loss: float) -> None:
         self._now[side] = f"{side.upper()} {share:.0%} · {samples_per_s:,.0f} samples/s · loss {loss:.3f}"
@@ -58,7 +61,7 @@ class ConsoleWatcher:
         self._num_ended += 1
         self._seen_s.append(self._watch.elapsed_s())
         self._watch = Stopwatch()
-        self._say(f"[{self._num_ended}/{self._num_pairs}] {cell.title}: {_pair_in_words(a, b)}")
+        self._say(f"[{self._num_ended}/{self._num_pairs}] {cell.title_with_seed}: {_pair_in_words(a, b)}")
         left = in_minutes((self._num_pairs - self._num_ended) * self._pair_s())
         self._bar.update(self._task, completed=self._num_ended, now="", left=f"about {left} left")
 

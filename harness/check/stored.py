@@ -9,30 +9,32 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from harness.check.decision import decide
-from harness.check.observed import Observed, Pair, Stage, run_of, with_scaling_efficiency
+from harness.check.observed import Pair, Stage, observed_of, run_of
 from harness.check.verdict import Verdict
-from harness.records.record import Record, ResultsError, ResultsFolder
-from harness.suite.cell import Cell
+from harness.records.record import Contents, Record, ResultsError, ResultsFolder
+from harness.records.stored_cell import StoredCell
+from harness.records.titles import titles_of
 from harness.suite.gates import CheckSettings
-from harness.suite.titles import titles_of
 
 SAME_DAY = timedelta(days=1)
 
 
 def compare(baseline: Path, candidate: Path, settings: CheckSettings) -> Verdict:
     """The verdict on two results folders. Raises ResultsError for folders that cannot be compared at all."""
-    sides = [_records(folder) for folder in (baseline, candidate)]
+    contents = [_contents(folder) for folder in (baseline, candidate)]
+    sides = [each.records for each in contents]
     suites = [sorted({record.suite for record in side}) for side in sides]
     if suites[0] != suites[1]:
         raise ResultsError(
             f"{candidate}: holds runs of {', '.join(suites[1])}, {baseline} of {', '.join(suites[0])}; "
             "allowed: results of the same suite"
         )
-    chosen = [{(record.cell.group, record.cell.seed): record for record in _best(side)} for side in sides]
+    chosen = [{(record.group, record.cell.seed): record for record in _best(side)} for side in sides]
     if not {group for group, _ in chosen[0]} & {group for group, _ in chosen[1]}:
         raise ResultsError(f"{candidate}: has no cell in common with {baseline}: did the suite change in between?")
     cells = _cells(sides[0])
@@ -48,27 +50,30 @@ def compare(baseline: Path, candidate: Path, settings: CheckSettings) -> Verdict
         )
         for group, seed in keys
     )
-    new = {record.cell.group: record.cell for record in sides[1] if record.cell.group not in known}
+    new = {record.group: record.cell for record in sides[1] if record.group not in known}
     titles = titles_of([*cells, *new.values()])
     compared = {cell.group: titles[cell.group] for cell in cells}
-    observed = with_scaling_efficiency(Observed(titles=compared, pairs=pairs), cells)
     return decide(
-        observed,
+        replace(observed_of(cells, pairs), titles=compared),
         settings,
         suite=", ".join(suites[0]),
         arm_a=_name(baseline, sides[0]),
         arm_b=_name(candidate, sides[1]),
         incomparable=_differences(*sides),
-        notes=[f"new in the candidate, not judged: {title}" for title in sorted(titles[group] for group in new)],
+        notes=[
+            *(f"new in the candidate, not judged: {title}" for title in sorted(titles[group] for group in new)),
+            *(caution for each in contents for caution in each.cautions),
+        ],
         may_convict=False,
     )
 
 
-def _records(folder: Path) -> list[Record]:
-    records = ResultsFolder(folder).load()
-    if not records:
-        raise ResultsError(f"{folder}: holds no record; `hvdbench run SUITE --results DIR` makes some")
-    return records
+def _contents(folder: Path) -> Contents:
+    contents = ResultsFolder(folder).read()
+    if not contents.records:
+        why = "".join(f"; {caution}" for caution in contents.cautions[:1])
+        raise ResultsError(f"{folder}: holds no record; `hvdbench run SUITE --results DIR` makes some{why}")
+    return contents
 
 
 def _best(records: Sequence[Record]) -> list[Record]:
@@ -76,8 +81,8 @@ def _best(records: Sequence[Record]) -> list[Record]:
     return sorted(records, key=lambda record: (record.status == "ok", record.started_at))
 
 
-def _cells(records: Sequence[Record]) -> list[Cell]:
-    by_group = {record.cell.group: record.cell.with_seed(0) for record in records}
+def _cells(records: Sequence[Record]) -> list[StoredCell]:
+    by_group = {record.group: record.cell for record in records}
     return sorted(by_group.values(), key=lambda cell: cell.title)
 
 

@@ -10,16 +10,18 @@ import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.suite.cell import Cell
+from harness.records.lifting import lifted
+from harness.records.stored_cell import StoredCell
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 STAGED_RECORD = "record"  # in the run folder, until it is whole
 RESERVED_BYTES = 16 * 1024**2  # more than a record takes; held before a run starts so that its record will fit
 
@@ -101,7 +103,7 @@ class Point(Part):
     time_s: float  # training time when the last worker got there
     evaluation_s: float
     loss: float
-    accuracy: float
+    score: float  # by the cell's metric
 
 
 class Machine(Part):
@@ -122,9 +124,7 @@ class Record(Part):
     schema_version: int = SCHEMA_VERSION
     id: str
     suite: str
-    cell: Cell
-    key: str
-    group: str
+    cell: StoredCell
     status: Status
     reason: str | None  # why it is not ok, in one sentence
     log_tail: str | None  # end of the workers' output when it is not ok
@@ -143,6 +143,22 @@ class Record(Part):
     versions: dict[str, str]
     revision: str | None  # git commit of the harness, `+` when changed since
 
+    @property
+    def key(self) -> str:
+        return self.cell.key
+
+    @property
+    def group(self) -> str:
+        return self.cell.group
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What files hold: the records, and a sentence for each file that was set aside."""
+
+    records: list[Record]
+    cautions: tuple[str, ...]
+
 
 class ResultsFolder:
     """Records as files `<folder>/<key>-<id>.json`."""
@@ -155,14 +171,20 @@ class ResultsFolder:
         with writing_to(self.path, "--results"):
             self.path.mkdir(parents=True, exist_ok=True)
 
+    def read(self) -> Contents:
+        """All records, oldest first, and what was set aside. Raises ResultsError where there is no such folder."""
+        found = read_records([Path(entry) for entry in record_files(self.path)])
+        return Contents(
+            records=sorted(found.records, key=lambda record: (record.started_at, record.id)), cautions=found.cautions
+        )
+
     def load(self) -> list[Record]:
-        """All records, oldest first. Raises ResultsError for a file that is not one."""
-        records = [read_record(Path(entry)) for entry in record_files(self.path)]
-        return sorted(records, key=lambda record: (record.started_at, record.id))
+        """All records that can be read, oldest first. Raises ResultsError where there is no such folder."""
+        return self.read().records
 
     def has_finished(self, key: str, fingerprint: str) -> bool:
         """Whether the cell of this key has finished on a machine of this fingerprint."""
-        records = (read_record(path) for path in self.path.glob(f"{key}-*.json"))
+        records = read_records(self.path.glob(f"{key}-*.json")).records
         return any(record.status == "ok" and record.machine.fingerprint == fingerprint for record in records)
 
     def write(self, record: Record, run_dir: Path) -> Path:
@@ -232,40 +254,79 @@ def record_files(folder: Path) -> list[os.DirEntry[str]]:
         raise ResultsError(f"{folder}: unreadable ({error.strerror})") from None
 
 
+def read_records(paths: Iterable[Path]) -> Contents:
+    """The records of these files."""
+    cautions: list[str] = []
+    records = list(each_record(paths, cautions.append))
+    return Contents(records=records, cautions=tuple(cautions))
+
+
+def each_record(paths: Iterable[Path], caution: Callable[[str], None]) -> Iterator[Record]:
+    """The records of these files, one after another.
+
+    A file that is none, or that holds a run which another one holds, is set aside and named to `caution`.
+    """
+    seen: set[str] = set()
+    for path in sorted(paths, key=lambda path: (len(path.name), path.name)):  # a copy has the longer name
+        try:
+            record = read_record(path)
+        except ResultsError as error:
+            caution(f"Set aside: {error}")
+            continue
+        if record.id in seen:
+            caution(f"Set aside: {path}: the same run once more; it counts once")
+            continue
+        seen.add(record.id)
+        yield record
+
+
 def read_record(path: Path) -> Record:
     """Raises ResultsError that names the file when it is unreadable, no record, or of a newer schema."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ResultsError(f"{path}: unreadable ({error}); move it away to go on") from None
-    return parsed(Record, content, where=str(path), newest=SCHEMA_VERSION)
+        raise ResultsError(f"{path}: unreadable ({error})") from None
+    with suppress(ValidationError):  # an older record, or none: what is wrong is said below
+        record = Record.model_validate_json(content)
+        if record.schema_version == SCHEMA_VERSION:
+            return record
+    return parsed(Record, content, where=str(path), newest=SCHEMA_VERSION, lift=lifted)
 
 
 _Stored = TypeVar("_Stored", bound=Part)
 
 
-def parsed(model: type[_Stored], text: bytes, *, where: str, newest: int) -> _Stored:
-    """What was stored as this JSON, of the schema `newest` or an older one.
+def _as_it_is(content: dict[str, Any], *, newest: int) -> dict[str, Any]:
+    return content
+
+
+def parsed(
+    model: type[_Stored], text: bytes, *, where: str, newest: int, lift: Callable[..., dict[str, Any]] = _as_it_is
+) -> _Stored:
+    """What was stored as this JSON, of the schema `newest` or an older one, which `lift` makes new.
 
     Raises ResultsError that begins with `where` when it is no JSON, nothing of that kind, or of a newer schema.
     """
     try:
         content: Any = json.loads(text)
     except ValueError as error:
-        raise ResultsError(f"{where}: unreadable ({error}); move it away to go on") from None
+        raise ResultsError(f"{where}: unreadable ({error})") from None
     version = content.get("schema_version") if isinstance(content, dict) else None
-    if not isinstance(version, int):
-        raise ResultsError(f"{where}: schema_version: missing; not a record of hvdbench, move it away to go on")
+    if type(version) is not int or version < 1:
+        raise ResultsError(f"{where}: schema_version: missing; not a record of hvdbench")
     if version > newest:
         raise ResultsError(
             f"{where}: schema_version: {version}; allowed: up to {newest}: a newer hvdbench wrote it, update this one"
         )
     try:
-        return model.model_validate(content)
+        return model.model_validate(lift(content, newest=newest))
+    except (KeyError, TypeError, AttributeError) as error:
+        said = f"{type(error).__name__}: {error}"
+        raise ResultsError(f"{where}: no record of schema version {version} ({said})") from None
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise ResultsError(f"{where}: {field}: {first['msg']}; move it away to go on") from None
+        raise ResultsError(f"{where}: {field}: {first['msg']}") from None
 
 
 def sync_folder(path: Path) -> None:

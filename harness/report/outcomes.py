@@ -126,14 +126,14 @@ def accuracy_over(given: Material, *, x: str, unit: str, name: str, title: str) 
         with canvas(height_in=labelled_height_in(names)) as (figure, axes):
             for (series, workers), rows in shown.groupby(["series", "workers"], sort=True):
                 look = given.looks[str(series)]
-                band = launch_band(rows, x=x, y="accuracy", within=SHARE)
-                drawing.line_with_band(axes, band, look, x=x, y="accuracy")
+                band = launch_band(rows, x=x, y="score", within=SHARE)
+                drawing.line_with_band(axes, band, look, x=x, y="score")
                 ends.append((str(series) if workers == most else f"{series} ×{workers}", look,
-                             float(band[x].iloc[-1]), float(band["accuracy"].iloc[-1])))  # fmt: skip
+                             float(band[x].iloc[-1]), float(band["score"].iloc[-1])))  # fmt: skip
                 parts.append(band.assign(series=series, workers=workers))
             data = pd.concat(parts, ignore_index=True)
             drawing.from_zero(axes, unit)
-            axes.set_ylim(_floor(data["accuracy"]), 1.0 if data["accuracy"].max() > 0.9 else None)
+            axes.set_ylim(_floor(data["score"]), 1.0 if data["score"].max() > 0.9 else None)
             axes.set_ylabel("accuracy, held-out set")
             axes.yaxis.set_major_formatter(PercentFormatter(1))
             target = curve["target"].iloc[0]
@@ -200,7 +200,7 @@ def _profile(given: Material, data: pd.DataFrame, whose: str) -> Panel:
 def time_against_accuracy(given: Material) -> Figure:
     panels = []
     for problem, runs in given.pool.runs.groupby("problem", sort=True):
-        rows = [(key, part) for key, part in units(runs) if part["accuracy"].notna().all()]
+        rows = [(key, part) for key, part in units(runs) if part["score"].notna().all()]
         if not rows:
             continue
         data = pd.DataFrame(
@@ -209,13 +209,13 @@ def time_against_accuracy(given: Material) -> Figure:
                     "series": series,
                     "workers": workers,
                     **_spread("train_s", geometric_interval(part["train_s"])),
-                    **_spread("accuracy", mean_interval(part["accuracy"], within=SHARE)),
+                    **_spread("score", mean_interval(part["score"], within=SHARE)),
                     "n": len(part),
                 }
                 for (_, series, workers), part in rows
             ]
         )
-        data["on_front"] = pareto_front(data, cost="train_s", value="accuracy")
+        data["on_front"] = pareto_front(data, cost="train_s", value="score")
         panels.append(_front(given, str(problem), data))
     return Figure(
         name="time-against-accuracy",
@@ -231,13 +231,13 @@ def _front(given: Material, problem: str, data: pd.DataFrame) -> Panel:
     front = data[data["on_front"]].sort_values("train_s")
     names = [f"{series} ×{workers}" for series, workers in zip(data["series"], data["workers"], strict=True)]
     with canvas(height_in=labelled_height_in(names)) as (figure, axes):
-        axes.plot(front["train_s"], front["accuracy"], color=MUTED, linewidth=1.2, zorder=1)
+        axes.plot(front["train_s"], front["score"], color=MUTED, linewidth=1.2, zorder=1)
         ends = []
         for name, row in zip(names, data.to_dict("records"), strict=True):
-            look, train_s, accuracy = given.looks[row["series"]], row["train_s"], row["accuracy"]
+            look, train_s, accuracy = given.looks[row["series"]], row["train_s"], row["score"]
             whiskers: dict[str, Any] = {"color": look.colour, "linewidth": 1.4, "alpha": 0.6, "zorder": 2}
             axes.hlines(accuracy, row["train_s_low"], row["train_s_high"], **whiskers)
-            axes.vlines(train_s, row["accuracy_low"], row["accuracy_high"], **whiskers)
+            axes.vlines(train_s, row["score_low"], row["score_high"], **whiskers)
             axes.scatter([train_s], [accuracy], s=40, color=look.colour, marker=look.marker, zorder=3)
             ends.append((name, look, float(train_s), float(accuracy)))
         axes.set_xlim(0, drawing.ceiling(data["train_s"], data["train_s_high"]))

@@ -56,7 +56,7 @@ def summary_table(pool: Pool, prefix: str) -> Table:
                 interval_cell(_geometric(runs["samples_per_s"])),
                 _efficiency(scaled.get(key)),
                 _share(runs["exposed_share"]),
-                interval_cell(_in_points(mean_interval(runs["accuracy"], within=SHARE))),
+                interval_cell(_in_points(mean_interval(runs["score"], within=SHARE))),
                 value(_mean(runs["bytes_per_step"]) / 1e6),
                 value(_mean(runs["peak_rss_bytes"]) / 2**20),
                 value(_mean(runs["pss_bytes"]) / 2**20),

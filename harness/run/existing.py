@@ -70,7 +70,7 @@ def run_inside(suite: Suite, folder: ResultsFolder) -> int:
             with run_folder(folder) as run_dir:
                 hvd.broadcast_object(str(run_dir), root_rank=0, name="run_dir")
                 record = _lead(cell, Connection(**connection, run_dir=run_dir), cores, hvd, suite.name, folder)
-            print(f"{cell.title}: {record.status}", flush=True)
+            print(f"{cell.title_with_seed}: {record.status}", flush=True)
         else:
             run_dir = Path(hvd.broadcast_object(None, root_rank=0, name="run_dir"))
             run_worker(cell.model_dump_json(), Connection(**connection, run_dir=run_dir), cores)

@@ -155,9 +155,7 @@ def make_record(
     return Record(
         id=run_dir.name,
         suite=suite,
-        cell=cell,
-        key=cell.key,
-        group=cell.group,
+        cell=cell.stored(),
         status=status,
         reason=reason,
         log_tail=None if status == "ok" else log_tail(run_dir),

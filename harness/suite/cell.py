@@ -8,53 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from harness.protocols import Capability, EvaluatedModel, StrategyOptions
+from harness.records.stored_cell import StoredCell
 from harness.registry import REPLICAS, STRATEGIES, frameworks_of
-from harness.strict import Strict
-from harness.suite.injection import Injection
+from harness.suite.fields import FIELDS, CellFields, identity
+from harness.workloads.metric import ACCURACY, Metric
 from harness.workloads.shipped import DATASETS, IMAGE_SHAPES, MODELS, recipe_of, takes_images_of
 
 
-class SyntheticShape(Strict):
-    """Size of the synthetic data set: images of size × size × channels."""
-
-    num_samples: int = Field(2048, ge=64)
-    size: int = Field(28, ge=8)
-    channels: int = Field(1, ge=1)
-    num_classes: int = Field(10, ge=2)
-
-
-class Cell(Strict):
-    """One point of the matrix. Everything that may change a run's outcome is a field, and so is part of its key."""
-
-    workload: str
-    dataset: str = "digits"
-    synthetic: SyntheticShape | None = None
-    strategy: str
-    options: SerializeAsAny[StrategyOptions] = StrategyOptions()
-    framework: Literal["torch", "tensorflow"] = "torch"
-    workers: int = Field(1, ge=1)
-    threads: int = Field(1, ge=1, description="compute threads of each worker")
-    device: Literal["cpu", "gpu"] = "cpu"
-    hosts: int = Field(1, ge=1)
-    controller: Literal["gloo", "mpi"] | None = Field("gloo", validate_default=True)
-    batch_size: int = Field(ge=1)
-    batch_per: Literal["worker", "global"] = "worker"
-    learning_rate: float = Field(gt=0)
-    momentum: float = Field(ge=0, lt=1)
-    weight_decay: float = Field(0.0, ge=0)
-    lr_scaling: Literal["none", "linear", "sqrt"] = "none"
-    warmup_epochs: float = Field(0.0, ge=0, description="epochs over which the rate grows to its scaled value")
-    epochs: float = Field(gt=0)
-    evaluations: int = Field(20, ge=0, description="equally spaced, the last at the end")
-    target: Annotated[float | None, Field(gt=0, le=1)] = None
-    seed: int = Field(0, ge=0)
-    time_limit_s: float = Field(600.0, gt=0)
-    inject: Injection | None = Field(None, description="faults put in on purpose, to prove the regression check")
+class Cell(CellFields):
+    """One point of the matrix: its fields checked against what there is, and what follows from them."""
 
     @model_validator(mode="before")
     @classmethod
@@ -152,6 +119,15 @@ class Cell(Strict):
         return STRATEGIES[self.strategy].evaluated
 
     @property
+    def metric(self) -> Metric:
+        """By which its model is judged, and `target` is meant."""
+        return ACCURACY
+
+    @property
+    def sample_unit(self) -> str:
+        return "image"
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """(C, H, W)."""
         if self.synthetic is None:
@@ -168,18 +144,12 @@ class Cell(Strict):
 
         Not cached in the cell: `model_copy` would hand the old key on to a copy with another seed.
         """
-        return _digest(self._identity())
+        return _digest(identity(self))
 
     @property
     def group(self) -> str:
         """The key without the seed: runs of one group repeat each other."""
-        identity = self._identity()
-        del identity["seed"]
-        return _digest(identity)
-
-    def _identity(self) -> dict[str, Any]:
-        """All fields; `inject` only where there is one, so that ordinary cells do not know of it."""
-        return self.model_dump(mode="json", exclude={"inject"} if self.inject is None else None)
+        return _digest({name: value for name, value in identity(self).items() if name != "seed"})
 
     def with_seed(self, seed: int) -> Cell:
         """The same cell with another seed."""
@@ -194,14 +164,54 @@ class Cell(Strict):
         return " ".join([self.strategy, *changed])
 
     @property
+    def problem(self) -> str:
+        """Names what is trained on what: runs of different problems are never compared."""
+        if self.synthetic is None:
+            return f"{self.workload} on {self.dataset}"
+        shape = self.synthetic
+        size = f"{shape.num_samples} of {shape.size}×{shape.size}×{shape.channels}, {shape.num_classes} classes"
+        return f"{self.workload} on {self.dataset} ({size})"
+
+    @property
     def title(self) -> str:
+        """What the cell is called, its seed apart."""
         parts = [self.workload, self.dataset, self.strategy_label, self.framework]
         parts.append(f"{self.workers}×{self.threads} {self.device}")
         if self.controller:
             parts.append(self.controller)
         if self.inject is not None:
             parts.append(self.inject.in_words())
-        return " · ".join([*parts, f"seed {self.seed}"])
+        return " · ".join(parts)
+
+    @property
+    def title_with_seed(self) -> str:
+        return f"{self.title} · seed {self.seed}"
+
+    def stored(self) -> StoredCell:
+        """The cell as plain data, with the names that only this checkout can give it."""
+        fields = self.model_dump(mode="json")
+        if self.inject is not None:
+            fields["inject"] = self.inject.model_dump(mode="json", exclude_defaults=True)
+        return StoredCell(
+            key=self.key,
+            group=self.group,
+            title=self.title,
+            problem=self.problem,
+            series=self.strategy_label,
+            needs=self.needs,
+            metric=self.metric,
+            sample_unit=self.sample_unit,
+            fields=fields,
+        )
+
+    def asked(self) -> dict[str, Any]:
+        """What an older checkout has to be told: no field that it may not know yet and that says nothing here."""
+        filled_in = recipe_of(self.workload, self.dataset)
+        return {
+            name: value
+            for name, value in self.model_dump(mode="json").items()
+            if value != FIELDS[name].neutral or name in filled_in
+        }
 
 
 def _unfold(given: dict[str, Any], name: str, details: str) -> None:

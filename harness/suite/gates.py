@@ -4,7 +4,7 @@ check:
   screen_pairs: 8
   metrics:
     throughput: {gate: 0.05}             # a slowdown of 5 % fails, instead of 3 %
-    final_accuracy: {gate: 0.02}         # two points
+    final_score: {gate: 0.02}            # two points where the metric is a share, 2 % where it is not
     step_p95: {gated: true}              # reported only, unless asked for
 """
 
@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from harness.strict import Strict
+from harness.workloads.metric import SHARE, Metric
 
 
 class Gate(Strict):
@@ -23,7 +24,7 @@ class Gate(Strict):
     The ratio is B/A where lower is better and A/B where higher is: half the throughput is 100 % slower.
     """
 
-    better: Literal["higher", "lower"]
+    better: Literal["higher", "lower", "as the metric"]
     scale: Literal["ratio", "difference"] = "ratio"
     gated: bool = True
     screen: float = Field(
@@ -43,13 +44,21 @@ class Gate(Strict):
             raise ValueError(f"must_detect: {self.must_detect:g}; allowed: above gate {self.gate:g}")
         return self
 
+    def by(self, metric: Metric) -> Gate:
+        """The gate for cells that are judged by this metric: a share's effects are points, any other's per cent."""
+        if self.better != "as the metric":
+            return self
+        is_share = metric.unit == SHARE
+        meant = {"better": metric.better, "scale": "difference" if is_share else "ratio"}
+        return self.model_copy(update={**meant, "unit": "" if is_share else metric.unit})
+
 
 # Time to target moves in steps of one evaluation and, where workers race, differs from run to run by a tenth and more.
 DEFAULT_GATES = {
     "throughput": Gate(better="higher", unit="samples/s"),
     "time_to_target": Gate(better="lower", screen=0.025, gate=0.05, must_detect=0.30, unit="s"),
     "peak_memory": Gate(better="lower", unit="bytes"),
-    "final_accuracy": Gate(better="higher", scale="difference", screen=0.005, gate=0.01, must_detect=0.05),
+    "final_score": Gate(better="as the metric", screen=0.005, gate=0.01, must_detect=0.05),
     "target_reached": Gate(better="higher", scale="difference", screen=0.0, gate=0.0, must_detect=1.0),
     "step_p95": Gate(better="lower", gated=False, unit="s"),
     "scaling_efficiency": Gate(better="higher", gated=False),

@@ -18,7 +18,7 @@ class Injection(Strict):
     slowdown: float = Field(default=0.0, ge=0, description="share by which each of its steps takes longer, slept")
     doubled_traffic: bool = Field(default=False, description="every step that sends, sends as much again")
     ballast_bytes: int = Field(default=0, ge=0, description="memory it holds beside its own")
-    accuracy_drop: float = Field(default=0.0, ge=0, le=1, description="taken off every evaluated accuracy")
+    score_drop: float = Field(default=0.0, ge=0, description="by which every evaluated score is made worse")
     crash_at: float | None = Field(default=None, ge=0, le=1, description="share of the training after which it crashes")
 
     def in_words(self) -> str:

@@ -18,7 +18,7 @@ from harness.timing.clock import Clock
 from harness.timing.stopwatch import Stopwatch
 from harness.worker import process
 from harness.worker.merges import MergeWatch
-from harness.worker.sabotage import lowered, with_faults
+from harness.worker.sabotage import with_faults, worsened
 from harness.worker.sampling import Sampler, evaluation_steps, plan_of
 from harness.worker.training import (
     Evaluation,
@@ -138,8 +138,8 @@ def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Sess
 
 
 def _write_curve(session: Session, evaluation: Evaluation, run_dir: Path) -> None:
-    inject = session.cell.inject
-    points = evaluation.points if inject is None else lowered(evaluation.points, inject)
+    cell = session.cell
+    points = evaluation.points if cell.inject is None else worsened(evaluation.points, cell.inject, cell.metric)
     curve = {
         "curve": [point.model_dump() for point in points],
         "weights_sha256": evaluation.weights_sha256,

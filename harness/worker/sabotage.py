@@ -12,6 +12,7 @@ from harness.protocols import Loss, Plan, Replica, Strategy, Vector
 from harness.records.record import Point
 from harness.suite.injection import Injection
 from harness.timing.stopwatch import Stopwatch
+from harness.workloads.metric import Metric
 
 # The kernel wakes a sleeper some 0.1 ms late; sleeping seldom and longer keeps the account exact to a few per cent.
 _LEAST_SLEEP_S = 0.002
@@ -82,7 +83,7 @@ class _Injected:
         self._since_last_step = Stopwatch(self._now)
 
 
-def lowered(points: Sequence[Point], injection: Injection) -> list[Point]:
-    """The evaluated points with the injected drop in accuracy."""
-    drop = injection.accuracy_drop
-    return [point.model_copy(update={"accuracy": max(0.0, point.accuracy - drop)}) for point in points]
+def worsened(points: Sequence[Point], injection: Injection, metric: Metric) -> list[Point]:
+    """The evaluated points with the injected drop in their scores."""
+    drop = injection.score_drop
+    return [point.model_copy(update={"score": metric.worsened(point.score, drop)}) for point in points]

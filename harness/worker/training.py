@@ -191,7 +191,7 @@ def evaluate(session: Session, snapshots: list[Snapshot]) -> Evaluation:
         if fabric.rank:
             continue
         watch = Stopwatch(session.turns.now)
-        loss, accuracy = replica.evaluate(vector)
+        loss, score = replica.evaluate(vector)
         points.append(
             Point(
                 step=snapshot.step,
@@ -199,7 +199,7 @@ def evaluate(session: Session, snapshots: list[Snapshot]) -> Evaluation:
                 time_s=snapshot.at_s,
                 evaluation_s=watch.elapsed_s(),
                 loss=loss,
-                accuracy=accuracy,
+                score=score,
             )
         )
         if last:

@@ -69,7 +69,7 @@ def curve(accuracies: Sequence[float] = (0.5, 0.96, 0.99, 0.97), *, every_s: flo
             time_s=every_s * position,
             evaluation_s=0.5,
             loss=1 - accuracy,
-            accuracy=accuracy,
+            score=accuracy,
         )
         for position, accuracy in enumerate(accuracies, start=1)
     ]
@@ -82,9 +82,7 @@ def record(cell: dict[str, Any] | None = None, *, workers: list[WorkerPart] | No
     given: dict[str, Any] = {
         "id": f"{number:012x}",
         "suite": "handmade",
-        "cell": made,
-        "key": made.key,
-        "group": made.group,
+        "cell": made.stored(),
         "status": "ok",
         "reason": None,
         "log_tail": None,
@@ -107,8 +105,8 @@ def record(cell: dict[str, Any] | None = None, *, workers: list[WorkerPart] | No
 def reached_after(time_s: float, *, samples: int = 1000) -> list[Point]:
     """A curve that reaches 98 % in its second evaluation, at this time and after so many samples."""
     return [
-        Point(step=5, num_samples=samples // 2, time_s=time_s / 2, evaluation_s=0.5, loss=0.5, accuracy=0.8),
-        Point(step=10, num_samples=samples, time_s=time_s, evaluation_s=0.5, loss=0.1, accuracy=0.985),
+        Point(step=5, num_samples=samples // 2, time_s=time_s / 2, evaluation_s=0.5, loss=0.5, score=0.8),
+        Point(step=10, num_samples=samples, time_s=time_s, evaluation_s=0.5, loss=0.1, score=0.985),
     ]
 
 

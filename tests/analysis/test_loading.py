@@ -10,12 +10,13 @@ import pytest
 from harness.analysis import export, load, load_all
 from harness.analysis.columns import FRAMES
 from harness.analysis.loading import CACHE_FOLDER, FRAME_NAMES, build, sources
-from harness.protocols import StrategyOptions
+from harness.records.derived import reached_at
+from harness.records.lifting import lifted
 from harness.records.record import Record, ResultsError
-from harness.registry import STRATEGIES
-from harness.suite.cell import Cell
-from harness.suite.injection import Injection
+from harness.records.stored_cell import StoredCell
+from harness.suite.fields import CellFields
 from harness.timing.traffic import allreduce_bytes
+from harness.workloads.metric import Metric
 from tests.analysis.handmade import failed, folder_of, record
 
 
@@ -69,17 +70,7 @@ def test_load_sees_a_new_record(folder):
     assert len(load(folder)) == 5
 
 
-@pytest.mark.parametrize(
-    "decisive",
-    [
-        *(strategy.Options for strategy in STRATEGIES.values()),
-        StrategyOptions,
-        Cell,
-        Record,
-        Injection,
-        allreduce_bytes,
-    ],
-)
+@pytest.mark.parametrize("decisive", [Record, StoredCell, CellFields, Metric, allreduce_bytes, lifted, reached_at])
 def test_copy_is_of_the_code_that_decides_what_stands_in_it(decisive):
     assert Path(inspect.getfile(decisive)) in sources()
 
@@ -111,16 +102,37 @@ def test_load_takes_a_run_once_however_often_it_is_given(folder, tmp_path):
     assert len(results.windows) == 50
 
 
-def test_load_names_the_file_that_is_no_record(folder):
+@pytest.mark.parametrize("from_copy", [False, True])
+def test_load_names_the_file_that_is_no_record_and_uses_the_rest(folder, from_copy):
     (folder / "broken.json").write_text("{")
-    with pytest.raises(ResultsError, match=r"broken\.json: unreadable"):
-        load(folder)
+    if from_copy:
+        load_all(folder)
+    with pytest.warns(UserWarning, match=r"Set aside: .*broken\.json: unreadable"):
+        assert len(load(folder)) == 4
+    (caution,) = load_all(folder).cautions
+    assert caution.startswith(f"Set aside: {folder / 'broken.json'}: unreadable")
 
 
-def test_load_refuses_a_newer_schema(folder):
+def test_load_sets_a_newer_schema_aside(folder):
     folder_of([record(schema_version=99)], folder)
-    with pytest.raises(ResultsError, match="schema_version: 99; allowed: up to 1"):
-        load(folder)
+    results = load_all(folder)
+    assert len(results.runs) == 4
+    assert "schema_version: 99; allowed: up to 2" in results.cautions[0]
+
+
+def test_load_takes_a_copied_file_once(folder):
+    first = min(folder.glob("*.json"))
+    copy = first.with_name(f"{first.stem} (1).json")
+    copy.write_bytes(first.read_bytes())
+    results = load_all(folder)
+    assert len(results.runs) == 4
+    assert results.cautions == (f"Set aside: {copy}: the same run once more; it counts once",)
+
+
+def test_load_of_nothing_but_damage_says_so(tmp_path):
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(ResultsError, match=r"broken\.json: unreadable.*; no other record is there"):
+        load(tmp_path)
 
 
 def test_load_names_the_folder_that_is_absent(tmp_path):
@@ -133,7 +145,7 @@ def test_load_of_an_empty_folder_has_the_columns_still(tmp_path):
 
 
 def test_build_of_no_records_has_typed_frames():
-    frames = build([], results="none")
+    frames = build([], results="none").frames
     assert {name: len(frame) for name, frame in frames.items()} == dict.fromkeys(FRAME_NAMES, 0)
 
 

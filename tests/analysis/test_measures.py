@@ -88,8 +88,8 @@ def test_time_to_target_with_and_without_evaluation():
     assert row["time_to_target_after_s"] == 5.0
     assert row["time_to_target_with_evaluation_s"] == 9.0  # three evaluations of 0.5 s
     assert row["samples_to_target"] == 1500
-    assert row["accuracy"] == 0.97  # at the end, not the best
-    assert row["best_accuracy"] == 0.99
+    assert row["score"] == 0.97  # at the end, not the best
+    assert row["best_score"] == 0.99
 
 
 def test_time_to_target_is_censored_when_not_reached():
@@ -108,7 +108,7 @@ def test_failed_run_has_no_numbers_but_says_why():
     row = run_row(failed({"strategy": "allreduce", "workers": 2}))
     assert row["status"] == "failed"
     assert row["reason"] == "a worker or its launcher ended with exit code 1"
-    assert all(math.isnan(row[name]) for name in ("samples_per_s", "train_s", "accuracy", "peak_rss_bytes"))
+    assert all(math.isnan(row[name]) for name in ("samples_per_s", "train_s", "score", "peak_rss_bytes"))
 
 
 def test_run_row_has_exactly_the_documented_columns():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.check.decision import convicted, decide, groups_to_confirm
-from harness.check.observed import Observed, Pair, Run, Stage, difference, with_scaling_efficiency
+from harness.check.observed import Observed, Pair, Run, Stage, difference, observed_of
 from harness.check.verdict import FailureKind, MetricComparison, Outcome, Verdict
 from harness.suite.gates import CheckSettings
 from tests.check.pairs import noisy_throughput, observed
@@ -114,8 +114,8 @@ def test_decide_target_no_longer_reached_is_a_regression() -> None:
     assert only_comparison(verdict, "time_to_target").outcome == Outcome.REGRESSION
 
 
-REACHED = {"throughput": 1000.0, "target_reached": 1.0, "time_to_target": 2.0, "final_accuracy": 0.97}
-LOST = {"throughput": 1000.0, "target_reached": 0.0, "time_to_target": math.inf, "final_accuracy": 0.95}
+REACHED = {"throughput": 1000.0, "target_reached": 1.0, "time_to_target": 2.0, "final_score": 0.97}
+LOST = {"throughput": 1000.0, "target_reached": 0.0, "time_to_target": math.inf, "final_score": 0.95}
 
 
 @pytest.mark.parametrize("num_lost", range(1, 9))
@@ -154,14 +154,14 @@ def test_decide_target_that_neither_arm_reaches_is_inconclusive() -> None:
     assert "neither arm reaches" in only_comparison(verdict, "time_to_target").words
 
 
-def test_decide_accuracy_drop_of_three_points_fails_and_of_half_a_point_does_not() -> None:
+def test_decide_score_drop_of_three_points_fails_and_of_half_a_point_does_not() -> None:
     def accuracies(drop: float) -> Any:
         rng = np.random.default_rng(0)
-        return [({"final_accuracy": x}, {"final_accuracy": x - drop}) for x in rng.normal(0.95, 0.004, 24)]
+        return [({"final_score": x}, {"final_score": x - drop}) for x in rng.normal(0.95, 0.004, 24)]
 
     assert verdict_of({"x": accuracies(0.03)}).exit_code == 1
     assert verdict_of({"x": accuracies(0.005)}).exit_code == 0
-    assert "3.0 points less accurate" in only_comparison(verdict_of({"x": accuracies(0.03)}), "final_accuracy").words
+    assert "3.0 points worse" in only_comparison(verdict_of({"x": accuracies(0.03)}), "final_score").words
 
 
 def test_decide_metric_that_is_not_gated_is_reported_only() -> None:
@@ -242,8 +242,7 @@ def test_scaling_efficiency_is_throughput_over_workers_times_one_workers() -> No
         )
         for cell, a, b in ((one, 100.0, 100.0), (two, 180.0, 120.0))
     )
-    seen = Observed(titles={one.group: "1", two.group: "2"}, pairs=pairs)
-    derived = with_scaling_efficiency(seen, [one, two])
+    derived = observed_of([one.stored(), two.stored()], pairs)
     assert derived.pairs[1].a.values["scaling_efficiency"] == pytest.approx(0.9)
     assert derived.pairs[1].b.values["scaling_efficiency"] == pytest.approx(0.6)
     assert "scaling_efficiency" not in derived.pairs[0].a.values

@@ -27,7 +27,7 @@ def recording(
             return Run(values={}, trouble="failed: injected")
         values = {
             "throughput": 1000 / factor * np.exp(rng.normal(0, 0.01)),
-            "final_accuracy": 0.98,
+            "final_score": 0.98,
             "target_reached": 1.0,
         }
         return Run(values=values)

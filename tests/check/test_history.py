@@ -54,7 +54,7 @@ def test_change_points_of_fewer_than_five_commits_are_none() -> None:
 
 def test_history_keeps_commits_that_missed_the_target() -> None:
     """The median launch counts: one lucky launch in three is no time to a target."""
-    low = finished().curve[-1].model_copy(update={"accuracy": 0.1})
+    low = finished().curve[-1].model_copy(update={"score": 0.1})
     missed = [finished(revision="a" * 12, curve=[low]) for _ in range(2)]
     lucky = finished(revision="a" * 12)
     [series] = [one for one in change_points([*missed, lucky]) if one.metric == "time_to_target"]

@@ -57,15 +57,15 @@ def test_launch_runs_the_cell_with_the_arms_environment_and_fault(arms: tuple[Ar
         name="x",
         python=arms[0].python,
         root=arms[0].root,
-        environ={"HOROVOD_CYCLE_TIME": "2.5"},
-        injections={CELL.group: Injection(accuracy_drop=0.25)},
+        environ={"MALLOC_TOP_PAD_": "4096"},
+        injections={CELL.group: Injection(score_drop=0.25)},
     )
     record = launch(arm, CELL.with_seed(4), tmp_path / "a", lambda *_: None)
     assert record.status == "ok"
-    assert record.workers[0].settings["HOROVOD_CYCLE_TIME"] == "2.5"
-    assert record.cell.inject == Injection(accuracy_drop=0.25)  # the record says it
+    assert record.workers[0].settings["MALLOC_TOP_PAD_"] == "4096"
+    assert record.cell["inject"] == {"score_drop": 0.25}  # the record says it
     assert record.cell.seed == 4
-    assert record.curve[-1].accuracy < 0.75
+    assert record.curve[-1].score < 0.75
 
 
 def say_nothing(side: str) -> Any:

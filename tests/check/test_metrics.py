@@ -41,11 +41,11 @@ def test_values_of_adds_up_the_workers_rates_and_memory() -> None:
 def test_values_of_a_target_reached_in_the_second_point() -> None:
     record = finished()
     points = [
-        record.curve[0].model_copy(update={"time_s": t, "accuracy": share})
+        record.curve[0].model_copy(update={"time_s": t, "score": share})
         for t, share in ((1, 0.9), (2, 0.97), (3, 0.96))
     ]
     values = values_of(record.model_copy(update={"curve": points}))
-    assert (values["time_to_target"], values["target_reached"], values["final_accuracy"]) == (2.0, 1.0, 0.96)
+    assert (values["time_to_target"], values["target_reached"], values["final_score"]) == (2.0, 1.0, 0.96)
 
 
 def test_values_of_a_target_missed_is_infinitely_late() -> None:
@@ -55,6 +55,7 @@ def test_values_of_a_target_missed_is_infinitely_late() -> None:
 
 def test_values_of_a_cell_without_target_or_curve() -> None:
     record = finished()
-    untargeted = record.model_copy(update={"cell": record.cell.model_copy(update={"target": None})})
+    cell = record.cell.model_copy(update={"fields": {**record.cell.fields, "target": None}})
+    untargeted = record.model_copy(update={"cell": cell})
     assert not {"time_to_target", "target_reached"} & values_of(untargeted).keys()
-    assert "final_accuracy" not in values_of(record.model_copy(update={"curve": []}))
+    assert "final_score" not in values_of(record.model_copy(update={"curve": []}))

@@ -19,7 +19,7 @@ def at_speed(seed: int, factor: float, cell: Cell = CELL, **changes: Any) -> Rec
     record = finished(cell.with_seed(seed), **changes)
     window = record.workers[0].windows[0].model_copy(update={"end_s": 2.0 * factor * (1 + 0.001 * seed)})
     part = record.workers[0].model_copy(update={"windows": [window]})
-    point = record.curve[0].model_copy(update={"accuracy": 0.99})
+    point = record.curve[0].model_copy(update={"score": 0.99})
     return record.model_copy(update={"workers": [part], "curve": [point]})
 
 

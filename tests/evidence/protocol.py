@@ -48,7 +48,7 @@ FAULTS = (
     *(Fault(name=f"slower by {share:.0%}", cell=ALONE, injection=Injection(slowdown=share)) for share in SLOWDOWNS),
     Fault(name="doubled traffic", cell=TOGETHER, injection=Injection(doubled_traffic=True)),
     Fault(name="64 MiB of ballast", cell=ALONE, injection=Injection(ballast_bytes=BALLAST_BYTES)),
-    Fault(name="3 points less accurate", cell=ALONE, injection=Injection(accuracy_drop=0.03)),
+    Fault(name="3 points less accurate", cell=ALONE, injection=Injection(score_drop=0.03)),
     Fault(name="crash half-way", cell=ALONE, injection=Injection(crash_at=0.5)),
     Fault(name="faster by 10 %", cell=ALONE, injection=Injection(slowdown=0.11), into_a=True),
 )

@@ -64,7 +64,7 @@ def test_hogwild_is_threads_and_says_so(tmp_path: Path) -> None:
     assert {part.settings["workers"] for part in record.workers} == {"threads of one process"}
     assert num_samples(record) == NUM_STEPS * 64
     assert record.curve[-1].num_samples == NUM_STEPS * 64
-    assert record.curve[-1].accuracy > 0.9
+    assert record.curve[-1].score > 0.9
     assert [sum(part.staleness_counts or []) for part in record.workers] == [NUM_STEPS, NUM_STEPS]
     peaks = [part.peak_rss_bytes for part in record.workers]
     assert max(peaks) < 1.05 * min(peaks)  # shares of one process
@@ -78,7 +78,7 @@ def test_one_process_speaks_for_all_workers(tmp_path: Path, strategy: str, launc
     assert part.num_workers == 2
     assert num_samples(record) == NUM_STEPS * 64
     assert record.curve[-1].num_samples == NUM_STEPS * 64
-    assert record.curve[-1].accuracy > 0.9
+    assert record.curve[-1].score > 0.9
 
 
 def test_multi_worker_is_a_process_a_worker(tmp_path: Path) -> None:

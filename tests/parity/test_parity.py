@@ -73,7 +73,7 @@ def test_parity_finds_a_bias_that_learns_at_twice_the_rate(monkeypatch: pytest.M
     assert worst(differences, "gradient").relative == pytest.approx(1.0, abs=1e-4)
 
 
-def final_accuracy(each: Cell, dataset: Dataset, num_steps: int) -> float:
+def final_score(each: Cell, dataset: Dataset, num_steps: int) -> float:
     """On the held-out set, after so many plain steps in the cell's framework."""
     load(PREPARATIONS[each.framework])(num_threads=1)
     replica = load(REPLICAS[each.framework])(each, dataset, local_rank=0)
@@ -107,7 +107,7 @@ def test_final_accuracies_agree_within_the_spread_of_seeds(
     ours, theirs = (
         np.array(
             [
-                final_accuracy(cell(workload, dataset, framework=name, seed=seed), images, num_steps)
+                final_score(cell(workload, dataset, framework=name, seed=seed), images, num_steps)
                 for seed in range(num_seeds)
             ]
         )

@@ -86,7 +86,7 @@ def _varied(template: dict, cell: Cell, number: int, num_windows: int, rng: np.r
     accuracies = 1 - 0.5 * np.exp(-np.arange(1, 21) / rng.uniform(2, 4))
     first, end_s = template["curve"][0], ends[0, -1]
     curve = [
-        {**first, "step": 5 * i, "num_samples": 500 * i, "time_s": end_s * i / 20, "accuracy": float(accuracy)}
+        {**first, "step": 5 * i, "num_samples": 500 * i, "time_s": end_s * i / 20, "score": float(accuracy)}
         for i, accuracy in enumerate(accuracies, start=1)
     ]
     return {

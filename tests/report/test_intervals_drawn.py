@@ -26,21 +26,21 @@ def of_accuracies(tmp_path, *accuracies):
 
 def test_accuracy_over_time_has_an_interval_that_ends_at_100_percent(tmp_path):
     last = drawn(accuracy_over_time, of_accuracies(tmp_path, 0.98, 0.99, 1.0)).iloc[-1]
-    assert last["accuracy"] == pytest.approx(0.99)
+    assert last["score"] == pytest.approx(0.99)
     assert last["low"] == pytest.approx(0.99 - T_OF_3 * 0.01, rel=1e-6)
     assert (last["high"], last["n"]) == (1.0, 3)
 
 
 def test_accuracy_of_two_launches_has_no_band(tmp_path):
     last = drawn(accuracy_over_time, of_accuracies(tmp_path, 0.98, 1.0)).iloc[-1]
-    assert last["accuracy"] == pytest.approx(0.99)
+    assert last["score"] == pytest.approx(0.99)
     assert math.isnan(last["low"])
 
 
 def test_time_against_accuracy_has_both_intervals(tmp_path):
     (row,) = drawn(time_against_accuracy, of_accuracies(tmp_path, 0.98, 0.99, 1.0)).to_dict("records")
-    assert row["accuracy_low"] == pytest.approx(0.99 - T_OF_3 * 0.01, rel=1e-6)
-    assert row["accuracy_high"] == 1.0
+    assert row["score_low"] == pytest.approx(0.99 - T_OF_3 * 0.01, rel=1e-6)
+    assert row["score_high"] == 1.0
     assert (row["train_s_low"], row["train_s"], row["train_s_high"]) == pytest.approx((10.0, 10.0, 10.0))
 
 

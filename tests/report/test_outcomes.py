@@ -58,8 +58,8 @@ def test_speed_up_draws_the_ratios_of_the_frame(tmp_path):
 
 def test_accuracy_over_samples_draws_the_means_of_the_frame(tmp_path):
     given = material_of(tmp_path, [record({"seed": s}, curve=curve((0.5, 0.9 + s / 100))) for s in range(3)])
-    data = drawn(accuracy_over_samples, given).set_index("num_samples")["accuracy"]
-    assert data.to_dict() == pytest.approx(given.curve.groupby("num_samples")["accuracy"].mean().to_dict())
+    data = drawn(accuracy_over_samples, given).set_index("num_samples")["score"]
+    assert data.to_dict() == pytest.approx(given.curve.groupby("num_samples")["score"].mean().to_dict())
     assert data.to_dict() == pytest.approx({500: 0.5, 1000: 0.91})
 
 

@@ -127,7 +127,7 @@ def test_curve_has_the_time_at_which_its_model_was_there(tmp_path: Path, strateg
     for rank, snapshots_s in enumerate([[1.0, 4.0], [2.0, 3.0]]):
         own = WorkerPart(**{**vars(part), "rank": rank, "snapshots_s": snapshots_s})
         part_path(tmp_path, rank).write_text(own.model_dump_json())
-    point = '{"step": 1, "num_samples": 2, "time_s": 0.5, "evaluation_s": 0, "loss": NaN, "accuracy": 0.5}'
+    point = '{"step": 1, "num_samples": 2, "time_s": 0.5, "evaluation_s": 0, "loss": NaN, "score": 0.5}'
     (tmp_path / CURVE_FILE).write_text(f'{{"curve": [{point}, {point}], "weights_sha256": "00", "num_parameters": 7}}')
     record = made(tmp_path, 0, workers=2, strategy=strategy)
     assert record.status == "ok"

@@ -6,15 +6,17 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from harness.records.stored_cell import StoredCell
 from harness.registry import STRATEGIES, frameworks_of
-from harness.suite.cell import Cell, SyntheticShape
+from harness.suite.cell import Cell
+from harness.suite.fields import About, SyntheticShape, identity
 
 FNN = {"workload": "fnn", "strategy": "serial"}
 
@@ -208,3 +210,99 @@ def test_cell_refuses(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Cell.model_validate({**FNN, **fields})
     assert message in str(caught.value)
+
+
+# The names of cells as they were given on 2026-11-26. They may gain, never change: each is part of a file's name.
+GOLDEN: dict[str, dict[str, Any]] = {
+    "dbd46e0886bdff7d": {"workload": "fnn", "strategy": "serial"},
+    "490a8d2a979320e4": {"workload": "cnn", "strategy": "serial", "seed": 3},
+    "37269825873b92ef": {"workload": "rnn", "strategy": "allreduce", "workers": 2, "controller": "mpi"},
+    "d41f497cf9bc9b15": {
+        "workload": "cnn",
+        "strategy": "allreduce-flat",
+        "workers": 4,
+        "batch_per": "global",
+        "batch_size": 64,
+    },
+    "93109ae8a016c46d": {"workload": "fnn", "strategy": {"name": "local-sgd", "period": 16}, "workers": 2},
+    "9029d8a8edd0378e": {"workload": "fnn", "strategy": {"name": "post-local-sgd", "switch_epoch": 2}, "workers": 2},
+    "9c8dfb6ec598079a": {"workload": "cnn", "strategy": {"name": "delayed-averaging", "period": 8}, "workers": 2},
+    "90e9e5e44c85d232": {
+        "workload": "cnn",
+        "strategy": {"name": "delayed-averaging", "merge": "mix"},
+        "workers": 2,
+        "hosts": 2,
+    },
+    "f5aa18b9c58636ec": {
+        "workload": "fnn",
+        "strategy": "hogwild",
+        "framework": "tensorflow",
+        "workers": 2,
+        "threads": 2,
+    },
+    "226258dfb922744f": {
+        "workload": "resnet18",
+        "strategy": "torch-ddp",
+        "dataset": "synthetic",
+        "workers": 2,
+        "device": "gpu",
+    },
+    "617a57477ff9bbe8": {
+        "workload": "vgg16",
+        "strategy": "tf-mirrored",
+        "dataset": {"name": "synthetic", "size": 64},
+        "framework": "tensorflow",
+    },
+    "8240a46e49fd15a7": {
+        "workload": "cnn",
+        "strategy": "allreduce",
+        "dataset": "fashion-mnist",
+        "workers": 2,
+        "lr_scaling": "linear",
+        "warmup_epochs": 1,
+        "epochs": 2,
+        "evaluations": 5,
+        "target": 0.9,
+    },
+    "a470e5c3ba8a7b33": {"workload": "fnn", "strategy": "serial", "inject": {"slowdown": 0.1}},
+}
+
+
+@pytest.mark.parametrize(("key", "fields"), GOLDEN.items())
+def test_key_of_a_cell_never_changes(key: str, fields: dict[str, Any]) -> None:
+    assert Cell.model_validate(fields).key == key
+
+
+class _CellOfTomorrow(Cell):
+    colour: Annotated[str, About(neutral="none")] = "none"
+
+
+def test_new_field_at_its_neutral_value_leaves_the_key_alone() -> None:
+    assert _CellOfTomorrow.model_validate(FNN).key == Cell.model_validate(FNN).key
+    assert _CellOfTomorrow.model_validate({**FNN, "colour": "red"}).key != Cell.model_validate(FNN).key
+
+
+def test_option_at_its_neutral_value_leaves_the_key_alone() -> None:
+    plain = Cell.model_validate({"workload": "fnn", "strategy": "local-sgd"})
+    assert identity(plain.options) == {}
+    assert plain.key == Cell.model_validate({"workload": "fnn", "strategy": {"name": "local-sgd", "period": 8}}).key
+
+
+@given(cells())
+def test_cell_is_asked_of_older_checkouts_without_what_says_nothing(cell: Cell) -> None:
+    assert Cell.model_validate(cell.asked()) == cell
+    assert "inject" not in cell.asked()
+    assert "time_limit_s" not in cell.asked()
+
+
+@given(cells())
+def test_stored_cell_has_every_field_and_name(cell: Cell) -> None:
+    stored = StoredCell.model_validate_json(cell.stored().model_dump_json())
+    assert (stored.key, stored.group, stored.title, stored.series) == (
+        cell.key,
+        cell.group,
+        cell.title,
+        cell.strategy_label,
+    )
+    assert Cell.model_validate(stored.fields) == cell
+    assert stored.global_batch_size == cell.batch_per_worker * cell.workers

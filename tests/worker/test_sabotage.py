@@ -12,7 +12,8 @@ from harness.protocols import Capability, EvaluatedModel, Plan, StrategyOptions
 from harness.records.record import Point
 from harness.suite.cell import Cell
 from harness.suite.injection import Injection
-from harness.worker.sabotage import InjectedCrashError, lowered, with_faults
+from harness.worker.sabotage import InjectedCrashError, with_faults, worsened
+from harness.workloads.metric import ACCURACY, Metric
 
 PLAN = Plan(num_workers=2, num_steps=10, steps_per_epoch=10)
 
@@ -107,9 +108,11 @@ def test_crash_comes_after_half_of_the_steps_and_not_in_a_warm_up_before() -> No
         strategy.step(Weights(), CountingFabric(), None)
 
 
-def test_lowered_takes_the_drop_off_and_stops_at_zero() -> None:
-    points = [Point(step=1, num_samples=1, time_s=1, evaluation_s=0, loss=1, accuracy=share) for share in (0.9, 0.05)]
-    assert [point.accuracy for point in lowered(points, Injection(accuracy_drop=0.1))] == pytest.approx([0.8, 0.0])
+def test_worsened_takes_the_drop_off_and_stops_at_the_metrics_bound() -> None:
+    points = [Point(step=1, num_samples=1, time_s=1, evaluation_s=0, loss=1, score=share) for share in (0.9, 0.05)]
+    injection, error = Injection(score_drop=0.1), Metric(name="error", better="lower", bounds=(0, 0.95))
+    assert [point.score for point in worsened(points, injection, ACCURACY)] == pytest.approx([0.8, 0.0])
+    assert [point.score for point in worsened(points, injection, error)] == pytest.approx([0.95, 0.15])
 
 
 def test_cell_says_its_injection_in_key_group_and_title() -> None:

@@ -4,36 +4,37 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.records.stored_cell import StoredCell
+from harness.records.titles import differing_of, titles_of
 from harness.suite.cell import Cell
-from harness.suite.titles import differing_of, titles_of
 from tests.command import hvdbench
 
 CELL = Cell(workload="fnn", strategy="serial", batch_size=32)
 PLAIN = "fnn · digits · serial · torch · 1×1 cpu"
 
 
-def like(**changes: object) -> Cell:
-    return CELL.model_copy(update=changes)
+def like(**changes: object) -> StoredCell:
+    return CELL.model_copy(update=changes).stored()
 
 
 def test_titles_of_cells_with_titles_of_their_own_are_those() -> None:
-    assert list(titles_of([CELL, like(threads=2)]).values()) == [PLAIN, PLAIN.replace("1×1", "1×2")]
+    assert list(titles_of([like(), like(threads=2)]).values()) == [PLAIN, PLAIN.replace("1×1", "1×2")]
 
 
 def test_titles_of_a_batch_size_axis_name_it() -> None:
-    assert list(titles_of([CELL, like(batch_size=64)]).values()) == [
+    assert list(titles_of([like(), like(batch_size=64)]).values()) == [
         f"{PLAIN} · batch_size 32",
         f"{PLAIN} · batch_size 64",
     ]
 
 
 def test_differing_of_a_batch_size_axis_leaves_the_title_out() -> None:
-    cells = [CELL, like(batch_size=64), like(threads=2)]
+    cells = [like(), like(batch_size=64), like(threads=2)]
     assert list(differing_of(cells).values()) == [["batch_size 32"], ["batch_size 64"], []]
 
 
 def test_titles_of_two_axes_name_both_and_of_no_other_cell() -> None:
-    cells = [CELL, like(batch_size=64), like(epochs=5.0, target=None), like(workload="cnn")]
+    cells = [like(), like(batch_size=64), like(epochs=5.0, target=None), like(workload="cnn")]
     titles = list(titles_of(cells).values())
     assert titles[1] == f"{PLAIN} · batch_size 64 · epochs {CELL.epochs} · target {CELL.target}"
     assert titles[2] == f"{PLAIN} · batch_size 32 · epochs 5.0 · target None"
@@ -42,10 +43,12 @@ def test_titles_of_two_axes_name_both_and_of_no_other_cell() -> None:
 
 def test_titles_of_the_sizes_of_a_synthetic_data_set_differ() -> None:
     sizes = [
-        Cell(workload="fnn", strategy="serial", dataset={"name": "synthetic", "num_samples": number}, batch_size=8)
+        Cell(
+            workload="fnn", strategy="serial", dataset={"name": "synthetic", "num_samples": number}, batch_size=8
+        ).stored()
         for number in (64, 128)
     ]
-    titles = list(titles_of(sizes).values())
+    titles = list(titles_of(cell.stored() for cell in sizes).values())
     assert len(set(titles)) == 2
     assert titles[0].endswith(" · synthetic num_samples=64 size=28 channels=1 num_classes=10")
 

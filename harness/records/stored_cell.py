@@ -1,0 +1,52 @@
+"""What was asked of a run, as it was stored: plain data and the names that it had when it ran.
+
+Reading is not asking: nothing is looked up or validated here, so results stay readable when a workload is gone, when a
+strategy was never installed on this machine, and when an option has been renamed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.suite.fields import ALWAYS_NAMED, FIELDS
+from harness.workloads.metric import Metric
+
+
+class StoredCell(BaseModel):
+    """A cell that ran."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str  # hash of the cell with its seed
+    group: str  # the same without the seed: runs of one group repeat each other
+    title: str  # its seed apart
+    problem: str  # what is trained on what
+    series: str  # the strategy with those options that differ from its defaults
+    needs: str  # how its workers reach each other
+    metric: Metric  # by which the model is judged, and `target` is meant
+    sample_unit: str  # what a sample is: image, token, rating
+    fields: dict[str, Any]  # as JSON has them; `harness.suite.fields` says what they mean
+
+    def __getitem__(self, name: str) -> Any:
+        """A field's value; of one that came later than the record, the neutral value, which is what held then."""
+        if name in self.fields:
+            return self.fields[name]
+        neutral = FIELDS[name].neutral
+        if neutral is ALWAYS_NAMED:
+            raise KeyError(name)
+        return neutral
+
+    @property
+    def seed(self) -> int:
+        return int(self["seed"])
+
+    @property
+    def global_batch_size(self) -> int:
+        """Samples of all workers in one step."""
+        return int(self["batch_size"]) * (int(self["workers"]) if self["batch_per"] == "worker" else 1)
+
+    def without(self, *names: str) -> dict[str, Any]:
+        """All fields but these: what cells that differ in them alone have in common."""
+        return {name: self[name] for name in {*FIELDS, *self.fields} - {*names}}

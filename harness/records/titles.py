@@ -1,0 +1,36 @@
+"""What cells are called where several are shown together, their seeds apart."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from harness.records.stored_cell import StoredCell
+from harness.suite.fields import FIELDS
+
+
+def titles_of(cells: Iterable[StoredCell]) -> dict[str, str]:
+    """Each cell's title, by group; cells of equal title are told apart by the fields that differ."""
+    by_group = {cell.group: cell for cell in cells}
+    differing = differing_of(by_group.values())
+    return {group: " · ".join([cell.title, *differing[group]]) for group, cell in by_group.items()}
+
+
+def differing_of(cells: Iterable[StoredCell]) -> dict[str, list[str]]:
+    """By group, the fields in which a cell differs from others of its title, such as `batch_size 64`."""
+    by_title: defaultdict[str, dict[str, StoredCell]] = defaultdict(dict)
+    for cell in cells:
+        by_title[cell.title][cell.group] = cell
+    return {
+        group: _differing(cell, list(alike.values())) for alike in by_title.values() for group, cell in alike.items()
+    }
+
+
+def _differing(cell: StoredCell, alike: Sequence[StoredCell]) -> list[str]:
+    names = [name for name in FIELDS if name != "seed"]
+    return [f"{name} {_said(cell[name])}" for name in names if any(other[name] != cell[name] for other in alike)]
+
+
+def _said(value: Any) -> str:
+    return " ".join(f"{name}={each}" for name, each in value.items()) if isinstance(value, dict) else str(value)

@@ -1,0 +1,167 @@
+"""The fields of a cell: the one place that says of each what it means, and what follows from that.
+
+From a field's `About` come its part in a cell's identity, the column of the frame of runs that holds it, and whether
+runs that differ in it are different series. Nothing here knows which workloads or strategies there are, so stored
+results can be read where none of them is installed.
+
+A field enters the hash that names a cell only where it differs from its neutral value: a new field whose neutral value
+is what was before leaves the names of all older cells alone. A neutral value never changes, even where a default does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, Field, SerializeAsAny
+from pydantic.fields import FieldInfo
+
+from harness.protocols import StrategyOptions
+from harness.strict import Strict
+from harness.suite.injection import Injection
+
+ALWAYS_NAMED: Any = object()  # the neutral value of a field that is part of every cell's identity
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What is known of a field beside its type and limits."""
+
+    meaning: str = ""
+    unit: str = ""
+    neutral: Any = ALWAYS_NAMED  # as JSON has it
+    is_column: bool = True  # of the frame of runs
+    splits: bool = False  # runs that differ in it are different series
+    speaks_for_itself: bool = False  # a series is called `gpu`, not `device=gpu`
+
+
+class SyntheticShape(Strict):
+    """Size of the synthetic data set: images of size × size × channels."""
+
+    num_samples: int = Field(2048, ge=64)
+    size: int = Field(28, ge=8)
+    channels: int = Field(1, ge=1)
+    num_classes: int = Field(10, ge=2)
+
+
+class CellFields(Strict):
+    """Everything that may change a run's outcome. `harness.suite.cell.Cell` checks it against what there is."""
+
+    workload: Annotated[str, About(meaning="model")]
+    dataset: Annotated[str, About(meaning="data set")] = "digits"
+    synthetic: Annotated[SyntheticShape | None, About(neutral=None, is_column=False)] = None
+    strategy: Annotated[str, About(meaning="strategy")]
+    options: Annotated[SerializeAsAny[StrategyOptions], About(neutral={}, is_column=False)] = StrategyOptions()
+    framework: Annotated[
+        Literal["torch", "tensorflow"], About(meaning="torch or tensorflow", splits=True, speaks_for_itself=True)
+    ] = "torch"
+    workers: Annotated[int, Field(ge=1), About(meaning="number of workers")] = 1
+    threads: Annotated[
+        int,
+        Field(ge=1, description="compute threads of each worker"),
+        About(meaning="compute threads of each worker", neutral=1, splits=True),
+    ] = 1
+    hosts: Annotated[int, Field(ge=1), About(meaning="number of hosts", neutral=1, splits=True)] = 1
+    device: Annotated[
+        Literal["cpu", "gpu"], About(meaning="cpu or gpu", neutral="cpu", splits=True, speaks_for_itself=True)
+    ] = "cpu"
+    controller: Annotated[
+        Literal["gloo", "mpi"] | None,
+        Field(validate_default=True),
+        About(
+            meaning="Horovod's: gloo or mpi; missing for strategies without Horovod",
+            neutral=None,
+            splits=True,
+            speaks_for_itself=True,
+        ),
+    ] = "gloo"
+    batch_size: Annotated[int, Field(ge=1), About(unit="samples", meaning="as the cell gives it", splits=True)]
+    batch_per: Annotated[
+        Literal["worker", "global"],
+        About(
+            meaning="what batch_size counts: one worker's batch (weak scaling) or all workers' (strong)",
+            neutral="worker",
+            splits=True,
+        ),
+    ] = "worker"
+    learning_rate: Annotated[float, Field(gt=0), About(meaning="before scaling", splits=True)]
+    momentum: Annotated[float, Field(ge=0, lt=1), About(splits=True)]
+    weight_decay: Annotated[float, Field(ge=0), About(neutral=0.0, splits=True)] = 0.0
+    lr_scaling: Annotated[
+        Literal["none", "linear", "sqrt"],
+        About(
+            meaning="how the learning rate grows with the workers: none, linear or sqrt", neutral="none", splits=True
+        ),
+    ] = "none"
+    warmup_epochs: Annotated[
+        float,
+        Field(ge=0, description="epochs over which the rate grows to its scaled value"),
+        About(unit="epochs", meaning="over which it grows", neutral=0.0, splits=True),
+    ] = 0.0
+    epochs: Annotated[
+        float, Field(gt=0), About(unit="epochs", meaning="of training, shared out among the workers", splits=True)
+    ]
+    evaluations: Annotated[
+        int,
+        Field(ge=0, description="equally spaced, the last at the end"),
+        About(meaning="points of the curve, equally spaced", neutral=20, splits=True),
+    ] = 20
+    target: Annotated[
+        Annotated[float, Field(gt=0, le=1)] | None,
+        About(unit="share", meaning="accuracy to reach; missing when the cell sets none", neutral=None, splits=True),
+    ] = None
+    seed: Annotated[int, Field(ge=0), About(meaning="of the cell: initial weights and order of samples")] = 0
+    time_limit_s: Annotated[float, Field(gt=0), About(neutral=600.0, is_column=False)] = 600.0
+    inject: Annotated[
+        Injection | None,
+        Field(description="faults put in on purpose, to prove the regression check"),
+        About(
+            meaning="faults put in on purpose to prove the regression check; missing in every other run",
+            neutral=None,
+            splits=True,
+            speaks_for_itself=True,
+        ),
+    ] = None
+
+
+def about(field: FieldInfo) -> About:
+    """What is known of a field; of an option of a strategy, whose neutral value is its default, that alone."""
+    declared = next((entry for entry in field.metadata if isinstance(entry, About)), None)
+    if declared is not None:
+        return declared
+    return About(neutral=ALWAYS_NAMED if field.is_required() else _as_json(field.default))
+
+
+FIELDS: dict[str, About] = {name: about(field) for name, field in CellFields.model_fields.items()}
+SPLITTING = tuple(name for name, known in FIELDS.items() if known.splits)
+
+
+def column_dtype(name: str) -> str:
+    """Of a field's column, as pandas names it."""
+    kinds = set(_kinds(CellFields.model_fields[name].annotation))
+    if int in kinds:
+        return "int64"
+    return "float64" if float in kinds else "str"
+
+
+def identity(model: BaseModel) -> dict[str, Any]:
+    """The fields that differ from their neutral values, as JSON has them; of options each by itself."""
+    dumped = model.model_dump(mode="json")
+    kept = {}
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        said = identity(value) if isinstance(value, StrategyOptions) else dumped[name]
+        if said != about(field).neutral:
+            kept[name] = said
+    return kept
+
+
+def _as_json(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from _kinds(part)
