@@ -9,6 +9,11 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from harness.optimizers.adagrad import Adagrad
+from harness.optimizers.adam import Adam, AdamW
+from harness.optimizers.optimizer import Optimizer
+from harness.optimizers.rmsprop import RMSprop
+from harness.optimizers.sgd import SGD, Nesterov
 from harness.protocols import Capability, Strategy
 from harness.strategies.allreduce import Allreduce, TFMirrored, TFMultiWorker, TFParameterServer, TorchDDP
 from harness.strategies.delayed_averaging import DelayedAveraging
@@ -28,6 +33,15 @@ STRATEGIES: dict[str, type[Strategy]] = {
     "tf-multiworker": TFMultiWorker,
     "tf-mirrored": TFMirrored,
     "tf-parameter-server": TFParameterServer,
+}
+
+OPTIMIZERS: dict[str, type[Optimizer[Any]]] = {
+    "sgd": SGD,
+    "nesterov": Nesterov,
+    "adagrad": Adagrad,
+    "rmsprop": RMSprop,
+    "adam": Adam,
+    "adamw": AdamW,
 }
 
 REPLICAS = {

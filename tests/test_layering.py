@@ -67,6 +67,13 @@ def test_strategies_know_protocols_alone(name: str) -> None:
     assert outside(name) <= {"pydantic"}
 
 
+@pytest.mark.parametrize("name", within("harness.optimizers"))
+def test_optimizers_know_protocols_alone(name: str) -> None:
+    allowed = {"harness.protocols", "harness.strict"}
+    assert {used for used in ours(name) if not used.startswith("harness.optimizers")} <= allowed
+    assert outside(name) <= {"pydantic"}
+
+
 @pytest.mark.parametrize("name", within("harness.workloads"))
 def test_workloads_know_no_framework(name: str) -> None:
     assert {used for used in ours(name) if not used.startswith("harness.workloads")} <= {"harness.strict"}
@@ -93,7 +100,7 @@ def test_modules_do_not_import_one_another_in_a_circle() -> None:
 LAYERS = (
     ("bootstrap", "strict", "markdown"),
     ("protocols", "suite.injection"),
-    ("workloads", "strategies", "suite.fields"),
+    ("workloads", "strategies", "optimizers", "suite.fields"),
     ("records", "suite.gates"),
     ("registry",),
     ("suite",),
