@@ -1,0 +1,107 @@
+"""The rate of a step: warm-up, then the schedule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from harness.optimizers.schedules import (
+    ConstantSchedule,
+    CosineSchedule,
+    Schedule,
+    ScheduledLearningRate,
+    StepSchedule,
+)
+from harness.suite.cell import Cell
+from harness.worker.sampling import LearningRate, plan_of
+
+
+def rate_of(**fields: Any) -> ScheduledLearningRate:
+    """Ten steps an epoch, ten epochs."""
+    neutral: dict[str, Any] = {
+        "base": 0.1,
+        "scale": 1.0,
+        "schedule": ConstantSchedule(),
+        "warmup_epochs": 0.0,
+        "warmup_from": "base",
+        "steps_per_epoch": 10.0,
+        "num_steps": 100,
+    }
+    return ScheduledLearningRate(**{**neutral, **fields})
+
+
+@given(
+    workers=st.integers(1, 8),
+    scaling=st.sampled_from(["none", "linear", "sqrt"]),
+    base=st.floats(1e-4, 1.0),
+    warmup_epochs=st.floats(0, 5),
+    num_samples=st.integers(100, 2000),
+    step=st.integers(0, 500),
+)
+def test_constant_schedule_is_the_workers_rate_today(
+    workers: int, scaling: str, base: float, warmup_epochs: float, num_samples: int, step: int
+) -> None:
+    fields = {"workers": workers, "lr_scaling": scaling, "learning_rate": base, "warmup_epochs": warmup_epochs}
+    cell = Cell.model_validate({"workload": "fnn", "strategy": "allreduce", **fields})
+    plan = plan_of(cell, num_samples)
+    scheduled = rate_of(
+        base=base,
+        scale={"none": 1.0, "linear": float(workers), "sqrt": workers**0.5}[scaling],
+        warmup_epochs=warmup_epochs,
+        steps_per_epoch=plan.steps_per_epoch,
+        num_steps=plan.num_steps,
+    )
+    assert scheduled.at(step) == LearningRate(cell, plan).at(step)
+
+
+def test_warm_up_grows_from_base_or_from_zero() -> None:
+    from_base = rate_of(scale=4.0, warmup_epochs=2.0)
+    from_zero = rate_of(scale=4.0, warmup_epochs=2.0, warmup_from="zero")
+    steps = [0, 5, 10, 20, 99]
+    assert [from_base.at(step) for step in steps] == pytest.approx([0.1, 0.175, 0.25, 0.4, 0.4])
+    assert [from_zero.at(step) for step in steps] == pytest.approx([0.0, 0.1, 0.2, 0.4, 0.4])
+
+
+def test_cosine_falls_to_its_final_share() -> None:
+    # quarters of the way: ½ (1 + cos 45°) = 0.8536, ½, 0.1464; of which 0.9, beside the 0.1 that stay
+    rate = rate_of(schedule=CosineSchedule(final_share=0.1))
+    expected = [0.1, 0.01 + 0.09 * 0.853553391, 0.055, 0.01 + 0.09 * 0.146446609, 0.01]
+    assert [rate.at(step) for step in (0, 25, 50, 75, 100)] == pytest.approx(expected)
+    assert rate_of(schedule=CosineSchedule()).at(100) == 0
+
+
+def test_cosine_begins_after_the_warm_up() -> None:
+    rate = rate_of(schedule=CosineSchedule(), scale=4.0, warmup_epochs=2.0)
+    assert rate.at(10) == pytest.approx(0.25)  # half-way from 0.1 to 0.4
+    assert [rate.at(step) for step in (20, 60, 100)] == pytest.approx([0.4, 0.2, 0.0])
+
+
+def test_cosine_of_a_training_that_is_all_warm_up_is_never_reached() -> None:
+    rate = rate_of(schedule=CosineSchedule(), warmup_epochs=10.0, warmup_from="zero")
+    assert rate.at(99) == pytest.approx(0.099)
+    assert rate.at(100) == 0
+
+
+def test_step_schedule_falls_every_few_epochs() -> None:
+    rate = rate_of(schedule=StepSchedule(every_epochs=3, factor=0.5))
+    assert [rate.at(step) for step in (0, 29, 30, 59, 60, 99)] == [0.1, 0.1, 0.05, 0.05, 0.025, 0.0125]
+
+
+def test_step_schedule_counts_epochs_from_the_start() -> None:
+    rate = rate_of(schedule=StepSchedule(every_epochs=3, factor=0.5), scale=4.0, warmup_epochs=2.0)
+    assert [rate.at(step) for step in (10, 20, 29, 30)] == pytest.approx([0.25, 0.4, 0.4, 0.2])
+
+
+def test_schedules_are_read_by_name() -> None:
+    read = TypeAdapter(Schedule).validate_python
+    assert read({"name": "constant"}) == ConstantSchedule()
+    assert read({"name": "cosine", "final_share": 0.01}) == CosineSchedule(final_share=0.01)
+    assert read({"name": "step", "every_epochs": 30}) == StepSchedule(every_epochs=30, factor=0.1)
+    with pytest.raises(ValidationError, match="'constant', 'cosine', 'step'"):
+        read({"name": "exponential"})
+    with pytest.raises(ValidationError, match="every_epochs: no such key; allowed: name, final_share"):
+        read({"name": "cosine", "every_epochs": 3})
