@@ -1,6 +1,6 @@
 """The fields of a cell: the one place that says of each what it means, and what follows from that.
 
-From a field's `About` come its part in a cell's identity, the column of the frame of runs that holds it, and whether
+From a field's `Meaning` come its part in a cell's identity, the column of the frame of runs that holds it, and whether
 runs that differ in it are different series. Nothing here knows which workloads or strategies there are, so stored
 results can be read where none of them is installed.
 
@@ -25,7 +25,7 @@ ALWAYS_NAMED: Any = object()  # the neutral value of a field that is part of eve
 
 
 @dataclass(frozen=True, kw_only=True)
-class About:
+class Meaning:
     """What is known of a field beside its type and limits."""
 
     meaning: str = ""
@@ -48,75 +48,75 @@ class SyntheticShape(Strict):
 class CellFields(Strict):
     """Everything that may change a run's outcome. `harness.suite.cell.Cell` checks it against what there is."""
 
-    workload: Annotated[str, About(meaning="model")]
-    dataset: Annotated[str, About(meaning="data set")] = "digits"
-    synthetic: Annotated[SyntheticShape | None, About(neutral=None, is_column=False)] = None
-    strategy: Annotated[str, About(meaning="strategy")]
-    options: Annotated[SerializeAsAny[StrategyOptions], About(neutral={}, is_column=False)] = StrategyOptions()
+    workload: Annotated[str, Meaning(meaning="model")]
+    dataset: Annotated[str, Meaning(meaning="data set")] = "digits"
+    synthetic: Annotated[SyntheticShape | None, Meaning(neutral=None, is_column=False)] = None
+    strategy: Annotated[str, Meaning(meaning="strategy")]
+    options: Annotated[SerializeAsAny[StrategyOptions], Meaning(neutral={}, is_column=False)] = StrategyOptions()
     framework: Annotated[
-        Literal["torch", "tensorflow"], About(meaning="torch or tensorflow", splits=True, speaks_for_itself=True)
+        Literal["torch", "tensorflow"], Meaning(meaning="torch or tensorflow", splits=True, speaks_for_itself=True)
     ] = "torch"
-    workers: Annotated[int, Field(ge=1), About(meaning="number of workers")] = 1
+    workers: Annotated[int, Field(ge=1), Meaning(meaning="number of workers")] = 1
     threads: Annotated[
         int,
         Field(ge=1, description="compute threads of each worker"),
-        About(meaning="compute threads of each worker", neutral=1, splits=True),
+        Meaning(meaning="compute threads of each worker", neutral=1, splits=True),
     ] = 1
-    hosts: Annotated[int, Field(ge=1), About(meaning="number of hosts", neutral=1, splits=True)] = 1
+    hosts: Annotated[int, Field(ge=1), Meaning(meaning="number of hosts", neutral=1, splits=True)] = 1
     device: Annotated[
-        Literal["cpu", "gpu"], About(meaning="cpu or gpu", neutral="cpu", splits=True, speaks_for_itself=True)
+        Literal["cpu", "gpu"], Meaning(meaning="cpu or gpu", neutral="cpu", splits=True, speaks_for_itself=True)
     ] = "cpu"
     controller: Annotated[
         Literal["gloo", "mpi"] | None,
         Field(validate_default=True),
-        About(
+        Meaning(
             meaning="Horovod's: gloo or mpi; missing for strategies without Horovod",
             neutral=None,
             splits=True,
             speaks_for_itself=True,
         ),
     ] = "gloo"
-    batch_size: Annotated[int, Field(ge=1), About(unit="samples", meaning="as the cell gives it", splits=True)]
+    batch_size: Annotated[int, Field(ge=1), Meaning(unit="samples", meaning="as the cell gives it", splits=True)]
     batch_per: Annotated[
         Literal["worker", "global"],
-        About(
+        Meaning(
             meaning="what batch_size counts: one worker's batch (weak scaling) or all workers' (strong)",
             neutral="worker",
             splits=True,
         ),
     ] = "worker"
-    learning_rate: Annotated[float, Field(gt=0), About(meaning="before scaling", splits=True)]
-    momentum: Annotated[float, Field(ge=0, lt=1), About(splits=True)]
-    weight_decay: Annotated[float, Field(ge=0), About(neutral=0.0, splits=True)] = 0.0
+    learning_rate: Annotated[float, Field(gt=0), Meaning(meaning="before scaling", splits=True)]
+    momentum: Annotated[float, Field(ge=0, lt=1), Meaning(splits=True)]
+    weight_decay: Annotated[float, Field(ge=0), Meaning(neutral=0.0, splits=True)] = 0.0
     lr_scaling: Annotated[
         Literal["none", "linear", "sqrt"],
-        About(
+        Meaning(
             meaning="how the learning rate grows with the workers: none, linear or sqrt", neutral="none", splits=True
         ),
     ] = "none"
     warmup_epochs: Annotated[
         float,
         Field(ge=0, description="epochs over which the rate grows to its scaled value"),
-        About(unit="epochs", meaning="over which it grows", neutral=0.0, splits=True),
+        Meaning(unit="epochs", meaning="over which it grows", neutral=0.0, splits=True),
     ] = 0.0
     epochs: Annotated[
-        float, Field(gt=0), About(unit="epochs", meaning="of training, shared out among the workers", splits=True)
+        float, Field(gt=0), Meaning(unit="epochs", meaning="of training, shared out among the workers", splits=True)
     ]
     evaluations: Annotated[
         int,
         Field(ge=0, description="equally spaced, the last at the end"),
-        About(meaning="points of the curve, equally spaced", neutral=20, splits=True),
+        Meaning(meaning="points of the curve, equally spaced", neutral=20, splits=True),
     ] = 20
     target: Annotated[
         Annotated[float, Field(gt=0, le=1)] | None,
-        About(unit="share", meaning="accuracy to reach; missing when the cell sets none", neutral=None, splits=True),
+        Meaning(unit="share", meaning="accuracy to reach; missing when the cell sets none", neutral=None, splits=True),
     ] = None
-    seed: Annotated[int, Field(ge=0), About(meaning="of the cell: initial weights and order of samples")] = 0
-    time_limit_s: Annotated[float, Field(gt=0), About(neutral=600.0, is_column=False)] = 600.0
+    seed: Annotated[int, Field(ge=0), Meaning(meaning="of the cell: initial weights and order of samples")] = 0
+    time_limit_s: Annotated[float, Field(gt=0), Meaning(neutral=600.0, is_column=False)] = 600.0
     inject: Annotated[
         Injection | None,
         Field(description="faults put in on purpose, to prove the regression check"),
-        About(
+        Meaning(
             meaning="faults put in on purpose to prove the regression check; missing in every other run",
             neutral=None,
             splits=True,
@@ -125,15 +125,15 @@ class CellFields(Strict):
     ] = None
 
 
-def about(field: FieldInfo) -> About:
+def meaning_of(field: FieldInfo) -> Meaning:
     """What is known of a field; of an option of a strategy, whose neutral value is its default, that alone."""
-    declared = next((entry for entry in field.metadata if isinstance(entry, About)), None)
+    declared = next((entry for entry in field.metadata if isinstance(entry, Meaning)), None)
     if declared is not None:
         return declared
-    return About(neutral=ALWAYS_NAMED if field.is_required() else _as_json(field.default))
+    return Meaning(neutral=ALWAYS_NAMED if field.is_required() else _as_json(field.default))
 
 
-FIELDS: dict[str, About] = {name: about(field) for name, field in CellFields.model_fields.items()}
+FIELDS: dict[str, Meaning] = {name: meaning_of(field) for name, field in CellFields.model_fields.items()}
 SPLITTING = tuple(name for name, known in FIELDS.items() if known.splits)
 
 
@@ -152,7 +152,7 @@ def identity(model: BaseModel) -> dict[str, Any]:
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         said = identity(value) if isinstance(value, StrategyOptions) else dumped[name]
-        if said != about(field).neutral:
+        if said != meaning_of(field).neutral:
             kept[name] = said
     return kept
 

@@ -43,9 +43,7 @@ def test_titles_of_two_axes_name_both_and_of_no_other_cell() -> None:
 
 def test_titles_of_the_sizes_of_a_synthetic_data_set_differ() -> None:
     sizes = [
-        Cell(
-            workload="fnn", strategy="serial", dataset={"name": "synthetic", "num_samples": number}, batch_size=8
-        ).stored()
+        Cell(workload="fnn", strategy="serial", dataset={"name": "synthetic", "num_samples": number}, batch_size=8)
         for number in (64, 128)
     ]
     titles = list(titles_of(cell.stored() for cell in sizes).values())

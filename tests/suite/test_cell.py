@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from harness.records.stored_cell import StoredCell
 from harness.registry import STRATEGIES, frameworks_of
 from harness.suite.cell import Cell
-from harness.suite.fields import About, SyntheticShape, identity
+from harness.suite.fields import Meaning, SyntheticShape, identity
 
 FNN = {"workload": "fnn", "strategy": "serial"}
 
@@ -274,7 +274,7 @@ def test_key_of_a_cell_never_changes(key: str, fields: dict[str, Any]) -> None:
 
 
 class _CellOfTomorrow(Cell):
-    colour: Annotated[str, About(neutral="none")] = "none"
+    colour: Annotated[str, Meaning(neutral="none")] = "none"
 
 
 def test_new_field_at_its_neutral_value_leaves_the_key_alone() -> None:
