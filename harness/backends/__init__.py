@@ -1,1 +1,1 @@
-"""Replicas: one worker's model in one framework, behind the protocol of harness/protocols.py."""
+"""Replicas: one worker's model in one framework, behind the protocol of harness/protocols/."""

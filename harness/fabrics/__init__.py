@@ -1,1 +1,1 @@
-"""How workers reach each other, behind the protocols of harness/protocols.py."""
+"""How workers reach each other, behind the protocols of harness/protocols/."""

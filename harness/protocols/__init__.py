@@ -1,0 +1,35 @@
+"""What the parts promise one another: Vector, Replica, Fabric, Strategy. Nothing here knows a framework.
+
+A strategy is written against these alone, so that the same code runs on PyTorch, on TensorFlow and, in tests, on NumPy.
+"""
+
+from harness.protocols.capability import Capability
+from harness.protocols.fabric import (
+    CollectiveFabric,
+    Fabric,
+    GradientAveraging,
+    Pending,
+    SharedFabric,
+    TellsStaleness,
+)
+from harness.protocols.replica import Replica
+from harness.protocols.strategy import EvaluatedModel, HorovodOptions, Plan, Strategy, StrategyOptions
+from harness.protocols.vector import Loss, Vector
+
+__all__ = [
+    "Capability",
+    "CollectiveFabric",
+    "EvaluatedModel",
+    "Fabric",
+    "GradientAveraging",
+    "HorovodOptions",
+    "Loss",
+    "Pending",
+    "Plan",
+    "Replica",
+    "SharedFabric",
+    "Strategy",
+    "StrategyOptions",
+    "TellsStaleness",
+    "Vector",
+]

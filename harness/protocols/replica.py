@@ -1,0 +1,76 @@
+"""One worker's model, whatever the framework."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.protocols.fabric import Fabric, GradientAveraging
+from harness.protocols.vector import Loss, Vector
+
+
+class Replica(Protocol):
+    """One worker's model, data and optimizer in one framework."""
+
+    def load(self, indices: Any) -> Any:
+        """The batch of these training samples, on the device. indices: int64 NumPy array, shape (B,)."""
+        ...
+
+    def weights(self) -> Vector:
+        """A copy of the weights."""
+        ...
+
+    def set_weights(self, vector: Vector) -> None: ...
+
+    def gradient(self, batch: Any) -> tuple[Vector, Loss]:
+        """The gradient of the mean loss over the batch, valid until the next call, and that loss."""
+        ...
+
+    def update(self, gradient: Vector) -> Vector:
+        """What SGD adds to the weights for this gradient, Δ = −η v with v ← μ v + g + λ w; v stays in this worker."""
+        ...
+
+    def descend(self, gradient: Vector) -> None:
+        """w ← w + update(gradient)."""
+        ...
+
+    def local_step(self, batch: Any) -> Loss:
+        """w ← w + update(gradient(batch)), in as few calls as the framework can make of it; the loss before."""
+        ...
+
+    def average_gradients_over(self, fabric: Fabric, averaging: GradientAveraging) -> None:
+        """Wraps model or optimizer with the fabric's own synchronous data parallelism; `native_step` then uses it."""
+        ...
+
+    def native_step(self, batch: Any) -> Loss:
+        """One training step as the framework's users write it."""
+        ...
+
+    def set_learning_rate(self, learning_rate: float) -> None: ...
+
+    def reset(self, vector: Vector) -> None:
+        """These weights, and an optimizer that has seen nothing."""
+        ...
+
+    def evaluate(self, vector: Vector) -> tuple[float, float]:
+        """Mean loss and accuracy (share of samples, 0 to 1) of these weights on the held-out set."""
+        ...
+
+    def to_numpy(self, vector: Any) -> NDArray[np.float32]: ...
+
+    @property
+    def num_parameters(self) -> int: ...
+
+    def settings(self) -> dict[str, str]:
+        """The libraries' settings in force, for the record."""
+        ...
+
+    def peak_gpu_bytes(self) -> int | None:
+        """The most that tensors have taken at a time of the GPUs of this process, summed over them; None on a CPU."""
+        ...
+
+    def synchronize(self) -> None:
+        """Returns when the device has done all it was asked to."""
+        ...

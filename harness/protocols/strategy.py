@@ -1,0 +1,68 @@
+"""How shared weights are updated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol
+
+from pydantic import Field
+
+from harness.protocols.capability import Capability
+from harness.protocols.replica import Replica
+from harness.protocols.vector import Loss, Vector
+from harness.strict import Strict
+
+
+class EvaluatedModel(StrEnum):
+    """Which model a strategy is judged by."""
+
+    MEAN_OF_WORKERS = "mean of workers"
+    SHARED = "shared model"
+    REPLICATED = "replicated model"  # every worker holds the same; rank 0's is taken
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How much training a worker is to do, the same for all workers of a cell."""
+
+    num_workers: int
+    num_steps: int  # of each worker
+    steps_per_epoch: float  # N / (num_workers · batch size)
+
+
+class StrategyOptions(Strict):
+    """Base of every strategy's options."""
+
+
+class HorovodOptions(StrategyOptions):
+    """Settings of the Horovod underneath; None leaves Horovod's default (1 ms, 128 MiB) in force."""
+
+    cycle_time_ms: float | None = Field(None, gt=0)
+    fusion_threshold_bytes: int | None = Field(None, ge=0)
+    mpi_yield_when_idle: bool = Field(True, description="Open MPI gives the core away while it waits for a message")
+
+
+class Strategy(Protocol):
+    """How shared weights are updated. State lives from `setup` to `finish`; a second `setup` starts afresh."""
+
+    Options: ClassVar[type[StrategyOptions]]
+    needs: ClassVar[Capability]
+    evaluated: ClassVar[EvaluatedModel]
+
+    def __init__(self, options: Any, plan: Plan) -> None: ...
+
+    def setup(self, replica: Replica, fabric: Any) -> None: ...
+
+    def step(self, replica: Replica, fabric: Any, batch: Any) -> Loss:
+        """A step on this batch; gives its loss. Where workers' models are averaged, `set_weights` is for merging them
+        and nothing else: that is how merges are watched (harness/worker/merges.py)."""
+        ...
+
+    def finish(self, replica: Replica, fabric: Any) -> None:
+        """Ends what is under way; called once, after the last step."""
+        ...
+
+    def snapshot(self, replica: Replica, fabric: Any) -> Vector:
+        """This worker's part of the evaluated model: its own weights, or the shared ones."""
+        ...
