@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.protocols import Capability, Fabric, GradientAveraging, Plan
+from harness.protocols import Capability, GradientAveraging, NativeFabric, Plan
 from harness.registry import STRATEGIES
 
 Array = NDArray[np.float64]
@@ -57,8 +57,7 @@ class NumpyReplica:
         self._weights = problem.start.copy()
         self._velocity = np.zeros_like(self._weights)
         self._learning_rate = problem.learning_rate
-        self._native: tuple[Any, GradientAveraging] | None = None
-        self._accumulated: list[Array] = []
+        self._native: _MeanGradients | None = None
 
     def load(self, indices: Any) -> Any:
         return indices
@@ -88,18 +87,15 @@ class NumpyReplica:
         self.descend(gradient)
         return loss
 
-    def average_gradients_over(self, fabric: Fabric, averaging: GradientAveraging) -> None:
-        self._native = (fabric, averaging)
+    def average_gradients_over(
+        self, fabric: NativeFabric[NumpyReplica, _MeanGradients], averaging: GradientAveraging
+    ) -> None:
+        if self._native is None:
+            self._native = fabric.distribute(self, averaging)
 
     def native_step(self, batch: Any) -> float:
         assert self._native is not None
-        fabric, averaging = self._native
-        gradient, loss = self.gradient(batch)
-        self._accumulated.append(gradient)
-        if len(self._accumulated) == averaging.backward_passes_per_step:
-            self.descend(fabric.mean(np.mean(self._accumulated, axis=0)))
-            self._accumulated = []
-        return loss
+        return self._native.step(batch, self._learning_rate)
 
     def set_learning_rate(self, learning_rate: float) -> None:
         self._learning_rate = learning_rate
@@ -107,7 +103,8 @@ class NumpyReplica:
     def reset(self, vector: Array) -> None:
         self.set_weights(vector)
         self._velocity = np.zeros_like(self._velocity)
-        self._accumulated = []
+        if self._native is not None:
+            self._native.forget()
 
     def evaluate(self, vector: Array) -> tuple[float, float]:
         kept = self.weights()
@@ -132,6 +129,27 @@ class NumpyReplica:
     def synchronize(self) -> None: ...
 
 
+class _MeanGradients:
+    """Implements harness.protocols.NativeTraining: a library's wrapper, written out."""
+
+    def __init__(self, replica: NumpyReplica, averaging: GradientAveraging, fabric: ThreadCollective) -> None:
+        self._replica, self._fabric = replica, fabric
+        self._passes = averaging.backward_passes_per_step
+        self._accumulated: list[Array] = []
+
+    def step(self, batch: Any, learning_rate: float) -> float:
+        gradient, loss = self._replica.gradient(batch)
+        self._accumulated.append(gradient)
+        if len(self._accumulated) == self._passes:
+            self._replica.set_learning_rate(learning_rate)
+            self._replica.descend(self._fabric.mean(np.mean(self._accumulated, axis=0)))
+            self.forget()
+        return loss
+
+    def forget(self) -> None:
+        self._accumulated = []
+
+
 class _ThreadFabric:
     """What the fabrics of all capabilities share; one object a worker, `team` shared by them."""
 
@@ -154,7 +172,10 @@ class _ThreadFabric:
 
 
 class ThreadCollective(_ThreadFabric):
-    """Implements harness.protocols.CollectiveFabric: the k-th mean of each worker is of one kind, whenever it comes."""
+    """Implements harness.protocols.CollectiveFabric and NativeFabric.
+
+    The k-th mean of each worker is of one kind, whenever it comes.
+    """
 
     def __init__(self, rank: int, team: Team) -> None:
         super().__init__(rank, team)
@@ -167,6 +188,9 @@ class ThreadCollective(_ThreadFabric):
         self._num_async += 1
         self._team.contribute(self._num_async, self.rank, vector)
         return _PendingMean(self._team, self._num_async)
+
+    def distribute(self, model: NumpyReplica, averaging: GradientAveraging) -> _MeanGradients:
+        return _MeanGradients(model, averaging, self)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Model:
 
 
 class Training:
-    """Variables and velocities of one worker; subclasses say what a step is."""
+    """Implements harness.protocols.NativeTraining by a variable and a velocity a parameter; a subclass has the step."""
 
     def __init__(self, model: Model, scope: AbstractContextManager[Any] | None = None) -> None:
         self.model = model

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from harness.backends.tensorflow_layers import layouts, scores
 from harness.backends.tensorflow_native import Model, Tensor, Training, apply_momentum
-from harness.protocols import GradientAveraging
+from harness.protocols import GradientAveraging, NativeFabric
 from harness.suite.cell import Cell
 from harness.workloads.data import Dataset, Split
 from harness.workloads.initial import initial_weights
@@ -146,7 +146,7 @@ class TensorFlowReplica:
     def _with_decay(self, gradient: Tensor) -> Tensor:
         return gradient + self._weight_decay * self._flat if self._weight_decay else gradient
 
-    def average_gradients_over(self, fabric: Any, averaging: GradientAveraging) -> None:
+    def average_gradients_over(self, fabric: NativeFabric[Model, Training], averaging: GradientAveraging) -> None:
         if self._native is not None:
             return
         model = Model(

@@ -7,7 +7,6 @@ memory, and a strategy's arithmetic is one operation on one vector.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,14 +14,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from harness.backends.torch_layers import build, trainable
-from harness.protocols import Fabric, GradientAveraging
+from harness.backends.torch_native import Batch, TorchModel, TorchTraining
+from harness.protocols import GradientAveraging, NativeFabric
 from harness.suite.cell import Cell
 from harness.workloads.data import Dataset, Split
 from harness.workloads.initial import initial_weights
 from harness.workloads.layers import parameters_of
 from harness.workloads.shipped import MODELS
 
-Batch = tuple[torch.Tensor, torch.Tensor]  # images (B, C, H, W), labels (B,)
 EVALUATION_BATCH = 500
 
 
@@ -51,7 +50,7 @@ class TorchReplica:
         self._momentum, self._weight_decay = cell.momentum, cell.weight_decay
         self._learning_rate = cell.learning_rate
         self._train, self._test = _on(self._device, dataset.train), _on(self._device, dataset.test)
-        self._native: _NativeTraining | None = None
+        self._native: TorchTraining | None = None
 
     def _point_parameters_into_flat(self, shapes: list[tuple[int, ...]]) -> None:
         offset = 0
@@ -97,13 +96,16 @@ class TorchReplica:
         self.descend(gradient)
         return loss
 
-    def average_gradients_over(self, fabric: Fabric, averaging: GradientAveraging) -> None:
+    def average_gradients_over(
+        self, fabric: NativeFabric[TorchModel, TorchTraining], averaging: GradientAveraging
+    ) -> None:
         if self._native is None:
-            self._native = _NativeTraining(self._model, self._new_optimizer(), fabric, averaging)
+            model = TorchModel(module=self._model, optimizer=self._new_optimizer(), loss=self._loss)
+            self._native = fabric.distribute(model, averaging)
 
     def native_step(self, batch: Batch) -> torch.Tensor:
         assert self._native is not None, "average_gradients_over comes first"
-        return self._native.step(batch, self._loss, self._learning_rate)
+        return self._native.step(batch, self._learning_rate)
 
     def _new_optimizer(self) -> torch.optim.SGD:
         return torch.optim.SGD(
@@ -154,36 +156,6 @@ class TorchReplica:
 
     def settings(self) -> dict[str, str]:
         return {"torch.num_threads": str(torch.get_num_threads())}
-
-
-class _NativeTraining:
-    """The loop body of a user's script, over the fabric's wrapper of model or optimizer."""
-
-    def __init__(self, model: nn.Module, optimizer: torch.optim.SGD, fabric: Any, averaging: GradientAveraging) -> None:
-        self._model, self._optimizer = fabric.distribute(model, optimizer, averaging)
-        self._fabric = fabric
-        self._passes = averaging.backward_passes_per_step
-        self._pass = 0
-
-    def step(self, batch: Batch, loss_function: nn.Module, learning_rate: float) -> torch.Tensor:
-        images, labels = batch
-        loss: torch.Tensor = loss_function(self._model(images), labels)
-        (loss / self._passes if self._passes > 1 else loss).backward()
-        self._pass += 1
-        if self._pass == self._passes:
-            self._pass = 0
-            for group in self._optimizer.param_groups:
-                group["lr"] = learning_rate
-            self._fabric.step(self._optimizer)
-            self._optimizer.zero_grad()
-        return loss.detach()
-
-    def forget(self) -> None:
-        if self._pass:  # Horovod's hooks count passes too: end the one begun, on every rank alike
-            self._fabric.step(self._optimizer)
-        self._pass = 0
-        self._optimizer.zero_grad()
-        self._optimizer.state.clear()
 
 
 def _on(device: torch.device, split: Split) -> Batch:

@@ -20,7 +20,7 @@ from harness.timing.traffic import allreduce_bytes
 
 
 class HorovodTensorFlow:
-    """Implements harness.protocols.CollectiveFabric. With one worker nothing is sent."""
+    """Implements harness.protocols.CollectiveFabric and NativeFabric. With one worker nothing is sent."""
 
     waiting_is_known = True
 

@@ -7,6 +7,7 @@ from typing import Any
 import horovod.torch as hvd
 import torch
 
+from harness.backends.torch_native import TorchModel, TorchTraining
 from harness.fabrics.connection import Connection
 from harness.fabrics.horovod import apply_settings, settings_in_force
 from harness.protocols import GradientAveraging, HorovodOptions
@@ -16,7 +17,7 @@ from harness.timing.traffic import allreduce_bytes
 
 
 class HorovodTorch:
-    """Implements harness.protocols.CollectiveFabric.
+    """Implements harness.protocols.CollectiveFabric and NativeFabric.
 
     With one worker nothing is sent, as Horovod's own optimizer does with one process.
     """
@@ -53,41 +54,44 @@ class HorovodTorch:
         self.bytes_sent += allreduce_bytes(vector.nbytes, self.size)
         return _Pending(self, hvd.allreduce_async(vector, op=hvd.Average, name="mean_async"), vector)
 
-    def distribute(
-        self, model: torch.nn.Module, optimizer: torch.optim.SGD, averaging: GradientAveraging
-    ) -> tuple[torch.nn.Module, torch.optim.SGD]:
-        """Model and optimizer as a Horovod user wraps them."""
-        fp16 = averaging.compression == "fp16"
-        gradient_bytes = sum(
-            parameter.nbytes // (2 if fp16 else 1) for parameter in model.parameters() if parameter.requires_grad
-        )
-        self._bytes_per_step = allreduce_bytes(gradient_bytes, self.size)
-        wrapped = hvd.DistributedOptimizer(
-            optimizer,
-            named_parameters=[pair for pair in model.named_parameters() if pair[1].requires_grad],
-            compression=hvd.Compression.fp16 if fp16 else hvd.Compression.none,
-            op=hvd.Adasum if averaging.op == "adasum" else hvd.Average,
-            backward_passes_per_step=averaging.backward_passes_per_step,
-        )
-        self._waits_apart = averaging.op != "adasum" and self.size > 1
+    def distribute(self, model: TorchModel, averaging: GradientAveraging) -> TorchTraining:
         self.waiting_is_known = averaging.op != "adasum"
-        return model, wrapped
-
-    def step(self, optimizer: Any) -> None:
-        """`optimizer.step()`, the wait for the allreduces timed apart where Horovod offers it apart."""
-        self.bytes_sent += self._bytes_per_step
-        if not self._waits_apart:
-            optimizer.step()
-            return
-        with self._waiting:
-            optimizer.synchronize()
-        with optimizer.skip_synchronize():
-            optimizer.step()
+        return _HorovodTraining(model, averaging, self)
 
     def settings(self) -> dict[str, str]:
         return {**settings_in_force(), "mean_async": "handle"}
 
     def close(self) -> None: ...  # Horovod shuts down at exit; inside an existing launch it must outlive the cell
+
+
+class _HorovodTraining(TorchTraining):
+    """DistributedOptimizer, as in Horovod's examples."""
+
+    def __init__(self, model: TorchModel, averaging: GradientAveraging, fabric: HorovodTorch) -> None:
+        super().__init__(model, averaging)
+        fp16 = averaging.compression == "fp16"
+        self.optimizer = hvd.DistributedOptimizer(
+            model.optimizer,
+            named_parameters=[pair for pair in model.module.named_parameters() if pair[1].requires_grad],
+            compression=hvd.Compression.fp16 if fp16 else hvd.Compression.none,
+            op=hvd.Adasum if averaging.op == "adasum" else hvd.Average,
+            backward_passes_per_step=averaging.backward_passes_per_step,
+        )
+        self._fabric = fabric
+        self._bytes_per_step = allreduce_bytes(model.gradient_bytes // (2 if fp16 else 1), fabric.size)
+        self._waits_apart = averaging.op != "adasum" and fabric.size > 1
+
+    def update(self) -> None:
+        """The wait for the allreduces is timed apart where Horovod offers it apart."""
+        self._fabric.bytes_sent += self._bytes_per_step
+        if not self._waits_apart:
+            self.optimizer.step()
+            return
+        wrapped: Any = self.optimizer
+        with self._fabric._waiting:
+            wrapped.synchronize()
+        with wrapped.skip_synchronize():
+            wrapped.step()
 
 
 class _Pending:

@@ -20,7 +20,10 @@ from harness.timing.traffic import allreduce_bytes
 
 
 class MultiWorker:
-    """MultiWorkerMirroredStrategy: a process a worker, TensorFlow's ring over gRPC, NCCL on GPUs."""
+    """MultiWorkerMirroredStrategy: a process a worker, TensorFlow's ring over gRPC, NCCL on GPUs.
+
+    Implements harness.protocols.NativeFabric.
+    """
 
     waiting_is_known = False  # the graph waits
 
@@ -59,7 +62,10 @@ class MultiWorker:
 
 
 class Mirrored:
-    """MirroredStrategy: one process for all workers, each a GPU or, on a CPU machine, a logical device."""
+    """MirroredStrategy: one process for all workers, each a GPU or, on a CPU machine, a logical device.
+
+    Implements harness.protocols.NativeFabric.
+    """
 
     waiting_is_known = False
     rank, size = 0, 1  # the one process that speaks for all workers

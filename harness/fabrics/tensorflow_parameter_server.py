@@ -25,7 +25,7 @@ WAITING_CALLS = 2  # threads that only wait, beside one a worker; TensorFlow's g
 
 
 class ParameterServer:
-    """Implements harness.protocols.Fabric for the coordinator, which speaks for all workers."""
+    """Implements harness.protocols.NativeFabric for the coordinator, which speaks for all workers."""
 
     waiting_is_known = False
     rank, size = 0, 1

@@ -9,6 +9,7 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
+from harness.backends.torch_native import TorchModel, TorchTraining
 from harness.fabrics.connection import Connection
 from harness.protocols import GradientAveraging
 from harness.suite.cell import Cell
@@ -17,7 +18,7 @@ from harness.timing.traffic import allreduce_bytes
 
 
 class TorchDistributed:
-    """Implements harness.protocols.Fabric. DDP waits inside `backward`, so its waiting cannot be told apart."""
+    """Implements harness.protocols.NativeFabric. DDP waits inside `backward`, so its waiting cannot be told apart."""
 
     waiting_is_known = False
 
@@ -43,20 +44,25 @@ class TorchDistributed:
     def total_steps(self, own_steps: int) -> int:
         return own_steps * self.size
 
-    def distribute(
-        self, model: torch.nn.Module, optimizer: torch.optim.SGD, averaging: GradientAveraging
-    ) -> tuple[torch.nn.Module, torch.optim.SGD]:
-        """Model and optimizer as a DDP user wraps them."""
-        gradient_bytes = sum(parameter.nbytes for parameter in model.parameters() if parameter.requires_grad)
-        self._bytes_per_step = allreduce_bytes(gradient_bytes, self.size)
-        return DistributedDataParallel(model), optimizer
-
-    def step(self, optimizer: torch.optim.SGD) -> None:
-        self.bytes_sent += self._bytes_per_step
-        optimizer.step()
+    def distribute(self, model: TorchModel, averaging: GradientAveraging) -> TorchTraining:
+        return _DDPTraining(model, averaging, self)
 
     def settings(self) -> dict[str, str]:
         return {}
 
     def close(self) -> None:
         dist.destroy_process_group()
+
+
+class _DDPTraining(TorchTraining):
+    """DistributedDataParallel, as in PyTorch's tutorial."""
+
+    def __init__(self, model: TorchModel, averaging: GradientAveraging, fabric: TorchDistributed) -> None:
+        super().__init__(model, averaging)
+        self.module = DistributedDataParallel(model.module)
+        self._fabric = fabric
+        self._bytes_per_step = allreduce_bytes(model.gradient_bytes, fabric.size)
+
+    def update(self) -> None:
+        self._fabric.bytes_sent += self._bytes_per_step
+        self.optimizer.step()

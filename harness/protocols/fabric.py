@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from harness.protocols.vector import Vector
+from harness.protocols.vector import Loss, Vector
 
 
 class Pending(Protocol):
@@ -76,3 +76,32 @@ class GradientAveraging:
     op: str = "average"
     compression: str = "none"
     backward_passes_per_step: int = 1
+
+
+class NativeTraining(Protocol):
+    """A worker's model under a library's own data parallelism, trained as that library's users train it."""
+
+    def step(self, batch: Any, learning_rate: Any) -> Loss:
+        """One step on this batch, gradients averaged by the library; the loss of this worker's part of it."""
+        ...
+
+    def forget(self) -> None:
+        """An optimizer that has seen nothing; the weights may be any after it."""
+        ...
+
+
+ModelT_contra = TypeVar("ModelT_contra", contravariant=True)
+TrainingT_co = TypeVar("TrainingT_co", bound=NativeTraining, covariant=True)
+
+
+class NativeFabric(Fabric, Protocol[ModelT_contra, TrainingT_co]):
+    """A fabric with data parallelism of its own, which wraps what a replica of its framework hands over.
+
+    The two types are the framework's: `TorchModel` and `TorchTraining` of harness/backends/torch_native.py, `Model` and
+    `Training` of harness/backends/tensorflow_native.py. A subclass of the latter says what the library's step is.
+    """
+
+    def distribute(self, model: ModelT_contra, averaging: GradientAveraging) -> TrainingT_co:
+        """Called once, by `Replica.average_gradients_over`. From here on the training counts `bytes_sent`, and
+        `waiting_is_known` says whether the library tells its waiting."""
+        ...

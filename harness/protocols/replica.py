@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.protocols.fabric import Fabric, GradientAveraging
+from harness.protocols.fabric import GradientAveraging, NativeFabric
 from harness.protocols.vector import Loss, Vector
 
 
@@ -40,8 +40,8 @@ class Replica(Protocol):
         """w ← w + update(gradient(batch)), in as few calls as the framework can make of it; the loss before."""
         ...
 
-    def average_gradients_over(self, fabric: Fabric, averaging: GradientAveraging) -> None:
-        """Wraps model or optimizer with the fabric's own synchronous data parallelism; `native_step` then uses it."""
+    def average_gradients_over(self, fabric: NativeFabric[Any, Any], averaging: GradientAveraging) -> None:
+        """Has the fabric `distribute` the model, once; `native_step` then trains by that."""
         ...
 
     def native_step(self, batch: Any) -> Loss:

@@ -16,10 +16,10 @@ from pydantic import Field
 from harness.protocols import (
     Capability,
     EvaluatedModel,
-    Fabric,
     GradientAveraging,
     HorovodOptions,
     Loss,
+    NativeFabric,
     Plan,
     Replica,
     StrategyOptions,
@@ -50,16 +50,16 @@ class Allreduce:
             backward_passes_per_step=options.backward_passes_per_step,
         )
 
-    def setup(self, replica: Replica, fabric: Fabric) -> None:
+    def setup(self, replica: Replica, fabric: NativeFabric[Any, Any]) -> None:
         replica.set_weights(fabric.broadcast(replica.weights()))
         replica.average_gradients_over(fabric, self._averaging)
 
-    def step(self, replica: Replica, fabric: Fabric, batch: Any) -> Loss:
+    def step(self, replica: Replica, fabric: NativeFabric[Any, Any], batch: Any) -> Loss:
         return replica.native_step(batch)
 
-    def finish(self, replica: Replica, fabric: Fabric) -> None: ...
+    def finish(self, replica: Replica, fabric: NativeFabric[Any, Any]) -> None: ...
 
-    def snapshot(self, replica: Replica, fabric: Fabric) -> Vector:
+    def snapshot(self, replica: Replica, fabric: NativeFabric[Any, Any]) -> Vector:
         return replica.weights()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness import registry
 from harness.fabrics.connection import Connection
+from harness.fabrics.factory import FabricFactory
 from harness.protocols import EvaluatedModel, TellsStaleness
 from harness.records.record import WorkerPart
 from harness.records.run_files import CURVE_FILE, PROGRESS_FILE, part_path, write_atomically
@@ -93,7 +94,7 @@ class _Startup:
 def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Session, Clock, MergeWatch | None]:
     """All that comes before the first measured step."""
     replica_class = registry.load(registry.REPLICAS[cell.framework])
-    fabric_class = registry.load(registry.FABRICS[cell.needs, cell.framework])
+    fabric_factory: FabricFactory = registry.load(registry.FABRICS[cell.needs, cell.framework])
     registry.load(registry.PREPARATIONS[cell.framework])(
         num_threads=cell.threads,
         num_workers=connection.workers_here,
@@ -105,7 +106,7 @@ def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Sess
     plan = plan_of(cell, len(dataset.train))
     takes_turns = turns.of_environment(run=connection.run_dir.name, patience_s=cell.time_limit_s)
     clock = Clock(window_steps=window_steps(plan), now=takes_turns.now)
-    fabric = fabric_class(cell, connection, clock)
+    fabric = fabric_factory(cell, connection, clock)
     startup.ended("connect")
     replica = replica_class(cell, dataset, local_rank=connection.local_rank)
     startup.ended("model")

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from harness.backends.torch_layers import build, trainable
+from harness.backends.torch_native import TorchModel, TorchTraining
 from harness.backends.torch_replica import TorchReplica
 from harness.protocols import GradientAveraging
 from harness.suite.cell import Cell
@@ -125,12 +126,15 @@ class Unwrapped:
     def __init__(self) -> None:
         self.num_steps = 0
 
-    def distribute(self, model: nn.Module, optimizer: torch.optim.SGD, averaging: Any) -> Any:
-        return model, optimizer
+    def distribute(self, model: TorchModel, averaging: GradientAveraging) -> TorchTraining:
+        fabric = self
 
-    def step(self, optimizer: torch.optim.SGD) -> None:
-        self.num_steps += 1
-        optimizer.step()
+        class Counted(TorchTraining):
+            def update(self) -> None:
+                fabric.num_steps += 1
+                super().update()
+
+        return Counted(model, averaging)
 
 
 @pytest.mark.parametrize("passes", [1, 2])
