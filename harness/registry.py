@@ -21,7 +21,7 @@ from harness.strategies.hogwild import Hogwild
 from harness.strategies.local_sgd import AllreduceFlat, LocalSGD, PostLocalSGD
 from harness.strategies.serial import Serial
 
-STRATEGIES: dict[str, type[Strategy]] = {
+STRATEGIES: dict[str, type[Strategy[Any]]] = {
     "serial": Serial,
     "allreduce": Allreduce,
     "allreduce-flat": AllreduceFlat,

@@ -68,6 +68,9 @@ class NumpyReplica:
     def set_weights(self, vector: Array) -> None:
         self._weights[:] = vector
 
+    def merge(self, vector: Array) -> None:
+        self.set_weights(vector)
+
     def gradient(self, batch: Any) -> tuple[Array, float]:
         problem = self._problem
         away = self._weights - problem.optima[batch]  # (B, P)

@@ -130,6 +130,9 @@ class TensorFlowReplica:
         else:
             self._native.set_weights(vector)
 
+    def merge(self, vector: Tensor) -> None:
+        self.set_weights(vector)
+
     def gradient(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         gradient, loss = self._gradient(batch.shape[0])(batch)
         return gradient, loss

@@ -73,6 +73,9 @@ class TorchReplica:
     def set_weights(self, vector: torch.Tensor) -> None:
         self._flat.copy_(vector)
 
+    def merge(self, vector: torch.Tensor) -> None:
+        self.set_weights(vector)
+
     def gradient(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         images, labels = batch
         self._gradient.zero_()

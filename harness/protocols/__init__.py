@@ -15,7 +15,7 @@ from harness.protocols.fabric import (
     TellsStaleness,
 )
 from harness.protocols.replica import Replica
-from harness.protocols.strategy import EvaluatedModel, HorovodOptions, Plan, Strategy, StrategyOptions
+from harness.protocols.strategy import EvaluatedModel, FabricT, HorovodOptions, Plan, Strategy, StrategyOptions
 from harness.protocols.vector import Loss, Vector
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "CollectiveFabric",
     "EvaluatedModel",
     "Fabric",
+    "FabricT",
     "GradientAveraging",
     "HorovodOptions",
     "Loss",

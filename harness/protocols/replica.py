@@ -22,7 +22,13 @@ class Replica(Protocol):
         """A copy of the weights."""
         ...
 
-    def set_weights(self, vector: Vector) -> None: ...
+    def set_weights(self, vector: Vector) -> None:
+        """These weights: where training starts, or what a worker reads of a shared model."""
+        ...
+
+    def merge(self, vector: Vector) -> None:
+        """These weights, in which this worker's are averaged with the others'; that is how merges are watched."""
+        ...
 
     def gradient(self, batch: Any) -> tuple[Vector, Loss]:
         """The gradient of the mean loss over the batch, valid until the next call, and that loss."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import Field
 
 from harness.protocols.capability import Capability
+from harness.protocols.fabric import Fabric
 from harness.protocols.replica import Replica
 from harness.protocols.vector import Loss, Vector
 from harness.strict import Strict
@@ -43,8 +44,15 @@ class HorovodOptions(StrategyOptions):
     mpi_yield_when_idle: bool = Field(True, description="Open MPI gives the core away while it waits for a message")
 
 
-class Strategy(Protocol):
-    """How shared weights are updated. State lives from `setup` to `finish`; a second `setup` starts afresh."""
+FabricT = TypeVar("FabricT", bound=Fabric)
+FabricT_contra = TypeVar("FabricT_contra", bound=Fabric, contravariant=True)
+
+
+class Strategy(Protocol[FabricT_contra]):
+    """How shared weights are updated. State lives from `setup` to `finish`; a second `setup` starts afresh.
+
+    A strategy names the kind of fabric that its capability stands for: `fabric: CollectiveFabric` where it averages.
+    """
 
     Options: ClassVar[type[StrategyOptions]]
     needs: ClassVar[Capability]
@@ -52,17 +60,16 @@ class Strategy(Protocol):
 
     def __init__(self, options: Any, plan: Plan) -> None: ...
 
-    def setup(self, replica: Replica, fabric: Any) -> None: ...
+    def setup(self, replica: Replica, fabric: FabricT_contra) -> None: ...
 
-    def step(self, replica: Replica, fabric: Any, batch: Any) -> Loss:
-        """A step on this batch; gives its loss. Where workers' models are averaged, `set_weights` is for merging them
-        and nothing else: that is how merges are watched (harness/worker/merges.py)."""
+    def step(self, replica: Replica, fabric: FabricT_contra, batch: Any) -> Loss:
+        """A step on this batch; gives its loss. Averaged weights go in by `replica.merge`."""
         ...
 
-    def finish(self, replica: Replica, fabric: Any) -> None:
+    def finish(self, replica: Replica, fabric: FabricT_contra) -> None:
         """Ends what is under way; called once, after the last step."""
         ...
 
-    def snapshot(self, replica: Replica, fabric: Any) -> Vector:
+    def snapshot(self, replica: Replica, fabric: FabricT_contra) -> Vector:
         """This worker's part of the evaluated model: its own weights, or the shared ones."""
         ...

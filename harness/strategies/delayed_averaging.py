@@ -108,7 +108,7 @@ class DelayedAveraging:
         assert self._pending is not None
         arrived = self._pending.wait()
         self._pending = None
-        replica.set_weights(self._merge.receive(replica.weights(), arrived))
+        replica.merge(self._merge.receive(replica.weights(), arrived))
 
 
 class _Merge(Protocol):

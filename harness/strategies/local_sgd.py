@@ -59,7 +59,7 @@ class _Averaging:
             return loss
         loss = replica.local_step(batch)
         if self._num_steps % self._period == 0:
-            replica.set_weights(fabric.mean(replica.weights()))
+            replica.merge(fabric.mean(replica.weights()))
         return loss
 
     def finish(self, replica: Replica, fabric: CollectiveFabric) -> None: ...

@@ -1,9 +1,9 @@
 """Watches an averaging strategy's merges: the weights of each worker just before and just after one.
 
 Neither the strategy nor the training loop knows of it. The watch stands around the strategy; for a merge that is to be
-watched it hands the strategy a replica that copies its weights around the next `set_weights`, which is the merge:
-local steps descend. Copying is all that is done in training. How far apart the copies are takes a mean over the
-workers, so it is found afterwards (harness/worker/training.py).
+watched it hands the strategy a replica that copies its weights around the next `merge`. Copying is all that is done in
+training. How far apart the copies are takes a mean over the workers, so it is found afterwards
+(harness/worker/training.py).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
-from harness.protocols import Loss, Replica, Strategy, Vector
+from harness.protocols import FabricT, Loss, Replica, Strategy, Vector
 
 MAX_WATCHED = 5  # merges a run: each keeps two copies of the weights, which count in the worker's peak memory
 
@@ -29,36 +29,36 @@ class Merged:
     after: Vector
 
 
-class MergeWatch:
+class MergeWatch(Generic[FabricT]):
     """A strategy, and up to MAX_WATCHED of its merges: the first of training and the next after some snapshots.
 
     num_snapshots: how many will be taken; without any, none is watched.
     """
 
-    def __init__(self, strategy: Strategy, *, num_snapshots: int) -> None:
+    def __init__(self, strategy: Strategy[FabricT], *, num_snapshots: int) -> None:
         self._strategy = strategy
         self.Options, self.needs, self.evaluated = strategy.Options, strategy.needs, strategy.evaluated
         self._is_wanted = num_snapshots > 0
         self._every = math.ceil(num_snapshots / MAX_WATCHED)
         self.merges: list[Merged] = []
 
-    def as_strategy(self) -> Strategy:
-        return cast(Strategy, self)  # its class attributes are the watched one's
+    def as_strategy(self) -> Strategy[FabricT]:
+        return cast("Strategy[FabricT]", self)  # its class attributes are the watched one's
 
-    def setup(self, replica: Replica, fabric: Any) -> None:
+    def setup(self, replica: Replica, fabric: FabricT) -> None:
         self._num_steps = self._num_snapshots = 0
         self._is_due = self._is_wanted
         self.merges = []
         self._strategy.setup(replica, fabric)
 
-    def step(self, replica: Replica, fabric: Any, batch: Any) -> Loss:
+    def step(self, replica: Replica, fabric: FabricT, batch: Any) -> Loss:
         self._num_steps += 1
         return self._watched(replica, lambda seen: self._strategy.step(seen, fabric, batch))
 
-    def finish(self, replica: Replica, fabric: Any) -> None:
+    def finish(self, replica: Replica, fabric: FabricT) -> None:
         self._watched(replica, lambda seen: self._strategy.finish(seen, fabric))
 
-    def snapshot(self, replica: Replica, fabric: Any) -> Vector:
+    def snapshot(self, replica: Replica, fabric: FabricT) -> Vector:
         self._num_snapshots += 1
         if self._is_wanted and self._num_snapshots % self._every == 0:
             self._is_due = True
@@ -78,7 +78,7 @@ class MergeWatch:
 
 
 class _Witness:
-    """A replica that copies its weights around `set_weights`."""
+    """A replica that copies its weights around `merge`."""
 
     def __init__(self, replica: Replica) -> None:
         self._replica = replica
@@ -87,7 +87,7 @@ class _Witness:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._replica, name)
 
-    def set_weights(self, vector: Vector) -> None:
+    def merge(self, vector: Vector) -> None:
         before = self._replica.weights()
-        self._replica.set_weights(vector)
+        self._replica.merge(vector)
         self.seen = before, self._replica.weights()

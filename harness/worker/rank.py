@@ -91,7 +91,7 @@ class _Startup:
         self.phases_s[phase] = self._watch.elapsed_s() - sum(self.phases_s.values())
 
 
-def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Session, Clock, MergeWatch | None]:
+def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Session, Clock, MergeWatch[Any] | None]:
     """All that comes before the first measured step."""
     replica_class = registry.load(registry.REPLICAS[cell.framework])
     fabric_factory: FabricFactory = registry.load(registry.FABRICS[cell.needs, cell.framework])

@@ -65,7 +65,7 @@ class Session:
     plan: Plan
     replica: Replica
     fabric: Fabric
-    strategy: Strategy
+    strategy: Strategy[Any]  # of this fabric
     sampler: Sampler
     turns: Turns = field(default_factory=NoTurns)
 

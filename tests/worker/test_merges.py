@@ -6,14 +6,16 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harness.protocols import Plan
 from harness.records.record import Merge
 from harness.registry import STRATEGIES
+from harness.strategies.local_sgd import LocalSGD
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
-from harness.worker.merges import MAX_WATCHED, MergeWatch
+from harness.worker.merges import MAX_WATCHED, Merged, MergeWatch
 from harness.worker.training import Session, distances_of, train, warm_up
 from tests.quadratic import NumpyReplica, Team, ThreadCollective, one_dimensional
 
@@ -83,6 +85,29 @@ def test_synchronous_steps_are_no_merges() -> None:
     # switch at step 2: 0 → 4 → 6 on both; step 3: 5 and 9; step 4: 4.5 and 10.5, averaged
     post = {"name": "post-local-sgd", "period": 2, "switch_epoch": 1.0}
     assert watched(post) == [[merge(4, 3.0, 0.0)]] * 2
+
+
+class Reading:
+    """Steps to weights read elsewhere at odd steps, which is no merge, and merges at even ones."""
+
+    Options, needs, evaluated = LocalSGD.Options, LocalSGD.needs, LocalSGD.evaluated
+
+    def setup(self, replica: Any, fabric: Any) -> None:
+        self._num_steps = 0
+
+    def step(self, replica: Any, fabric: Any, batch: Any) -> float:
+        self._num_steps += 1
+        put = replica.set_weights if self._num_steps % 2 else replica.merge
+        put(np.array([10.0 * self._num_steps]))
+        return 0.0
+
+
+def test_weights_that_are_set_are_no_merge() -> None:
+    watch, replica = MergeWatch(Reading(), num_snapshots=1), NumpyReplica(PROBLEM)
+    watch.setup(replica, None)
+    for _ in range(3):
+        watch.step(replica, None, None)
+    assert watch.merges == [Merged(step=2, before=np.array([10.0]), after=np.array([20.0]))]
 
 
 @pytest.mark.parametrize(("evaluations", "steps"), [(0, []), (1, [1]), (2, [1, 13]), (12, [1, 7, 13, 19])])
