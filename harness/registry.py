@@ -14,7 +14,16 @@ from harness.optimizers.adam import Adam, AdamW
 from harness.optimizers.optimizer import Optimizer
 from harness.optimizers.rmsprop import RMSprop
 from harness.optimizers.sgd import SGD, Nesterov
-from harness.protocols import Capability, Strategy
+from harness.protocols import (
+    ALONE,
+    COLLECTIVE,
+    SHARED,
+    TF_MIRRORED,
+    TF_MULTIWORKER,
+    TF_PARAMETER_SERVER,
+    TORCH_DISTRIBUTED,
+    Strategy,
+)
 from harness.strategies.allreduce import Allreduce, TFMirrored, TFMultiWorker, TFParameterServer, TorchDDP
 from harness.strategies.delayed_averaging import DelayedAveraging
 from harness.strategies.hogwild import Hogwild
@@ -56,29 +65,29 @@ PREPARATIONS = {
 }
 
 FABRICS = {
-    (Capability.ALONE, "torch"): "harness.fabrics.alone:Alone",
-    (Capability.COLLECTIVE, "torch"): "harness.fabrics.horovod_torch:HorovodTorch",
-    (Capability.SHARED, "torch"): "harness.fabrics.shared_memory:SharedMemory",
-    (Capability.TORCH_DISTRIBUTED, "torch"): "harness.fabrics.torch_distributed:TorchDistributed",
-    (Capability.ALONE, "tensorflow"): "harness.fabrics.alone:Alone",
-    (Capability.COLLECTIVE, "tensorflow"): "harness.fabrics.horovod_tensorflow:HorovodTensorFlow",
-    (Capability.SHARED, "tensorflow"): "harness.fabrics.shared_variable:SharedVariable",
-    (Capability.TF_MULTIWORKER, "tensorflow"): "harness.fabrics.tensorflow_distribute:MultiWorker",
-    (Capability.TF_MIRRORED, "tensorflow"): "harness.fabrics.tensorflow_distribute:Mirrored",
-    (Capability.TF_PARAMETER_SERVER, "tensorflow"): "harness.fabrics.tensorflow_parameter_server:ParameterServer",
+    (ALONE, "torch"): "harness.fabrics.alone:Alone",
+    (COLLECTIVE, "torch"): "harness.fabrics.horovod_torch:HorovodTorch",
+    (SHARED, "torch"): "harness.fabrics.shared_memory:SharedMemory",
+    (TORCH_DISTRIBUTED, "torch"): "harness.fabrics.torch_distributed:TorchDistributed",
+    (ALONE, "tensorflow"): "harness.fabrics.alone:Alone",
+    (COLLECTIVE, "tensorflow"): "harness.fabrics.horovod_tensorflow:HorovodTensorFlow",
+    (SHARED, "tensorflow"): "harness.fabrics.shared_variable:SharedVariable",
+    (TF_MULTIWORKER, "tensorflow"): "harness.fabrics.tensorflow_distribute:MultiWorker",
+    (TF_MIRRORED, "tensorflow"): "harness.fabrics.tensorflow_distribute:Mirrored",
+    (TF_PARAMETER_SERVER, "tensorflow"): "harness.fabrics.tensorflow_parameter_server:ParameterServer",
 }
 
 LAUNCHERS = {
-    (Capability.ALONE, "torch"): "harness.launchers.processes:Processes",
-    (Capability.COLLECTIVE, "torch"): "harness.launchers.horovodrun:HorovodRun",
-    (Capability.SHARED, "torch"): "harness.launchers.processes:Processes",
-    (Capability.TORCH_DISTRIBUTED, "torch"): "harness.launchers.processes:Processes",
-    (Capability.ALONE, "tensorflow"): "harness.launchers.processes:Processes",
-    (Capability.COLLECTIVE, "tensorflow"): "harness.launchers.horovodrun:HorovodRun",
-    (Capability.SHARED, "tensorflow"): "harness.launchers.threads:Threads",
-    (Capability.TF_MULTIWORKER, "tensorflow"): "harness.launchers.tensorflow_cluster:Workers",
-    (Capability.TF_MIRRORED, "tensorflow"): "harness.launchers.processes:OneForAll",
-    (Capability.TF_PARAMETER_SERVER, "tensorflow"): "harness.launchers.tensorflow_cluster:ParameterServerCluster",
+    (ALONE, "torch"): "harness.launchers.processes:Processes",
+    (COLLECTIVE, "torch"): "harness.launchers.horovodrun:HorovodRun",
+    (SHARED, "torch"): "harness.launchers.processes:Processes",
+    (TORCH_DISTRIBUTED, "torch"): "harness.launchers.processes:Processes",
+    (ALONE, "tensorflow"): "harness.launchers.processes:Processes",
+    (COLLECTIVE, "tensorflow"): "harness.launchers.horovodrun:HorovodRun",
+    (SHARED, "tensorflow"): "harness.launchers.threads:Threads",
+    (TF_MULTIWORKER, "tensorflow"): "harness.launchers.tensorflow_cluster:Workers",
+    (TF_MIRRORED, "tensorflow"): "harness.launchers.processes:OneForAll",
+    (TF_PARAMETER_SERVER, "tensorflow"): "harness.launchers.tensorflow_cluster:ParameterServerCluster",
 }
 
 
@@ -90,4 +99,4 @@ def load(path: str) -> Any:
 
 def frameworks_of(strategy: str) -> tuple[str, ...]:
     """The frameworks a strategy runs in."""
-    return tuple(framework for needs, framework in FABRICS if needs == STRATEGIES[strategy].needs)
+    return tuple(framework for capability, framework in FABRICS if capability == STRATEGIES[strategy].needs)

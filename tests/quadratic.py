@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.protocols import Capability, GradientAveraging, NativeFabric, Plan
+from harness.protocols import SHARED, Capability, GradientAveraging, NativeFabric, Plan
 from harness.registry import STRATEGIES
 
 Array = NDArray[np.float64]
@@ -236,6 +236,9 @@ class ThreadShared(_ThreadFabric):
         return self._team.num_added
 
 
+FABRICS: dict[Capability, type[_ThreadFabric]] = {SHARED: ThreadShared}  # the others can have collectives
+
+
 class Team:
     """What the threads of one run share."""
 
@@ -311,7 +314,7 @@ def train(
     kind = STRATEGIES[strategy]
     team = Team(workers, in_lockstep=in_lockstep)
     plan = Plan(num_workers=workers, num_steps=steps, steps_per_epoch=steps_per_epoch)
-    fabric_class = ThreadShared if kind.needs == Capability.SHARED else ThreadCollective
+    fabric_class = FABRICS.get(kind.needs, ThreadCollective)
 
     def work(rank: int) -> tuple[list[Array], Array, list[float]]:
         replica, fabric = NumpyReplica(problem), fabric_class(rank, team)

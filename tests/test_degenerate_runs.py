@@ -17,7 +17,6 @@ import pytest
 import yaml
 
 from harness.launchers.hosts import Host
-from harness.protocols import Capability
 from harness.records.record import Record, ResultsFolder
 from harness.registry import frameworks_of
 from harness.run.runner import Setting, run_cell
@@ -124,7 +123,7 @@ def run(framework: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
         if cell.key in records:
             return records[cell.key]
         folder = tmp_path_factory.mktemp("runs")
-        if cell.needs == Capability.COLLECTIVE:
+        if cell.needs.uses_horovod:
             assert cell.workers not in launched, f"{cell.title} is not in collective_cells"
             launched.add(cell.workers)
             launch_together(collective_cells(framework, cell.workers), folder)

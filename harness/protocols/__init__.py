@@ -3,7 +3,19 @@
 A strategy is written against these alone, so that the same code runs on PyTorch, on TensorFlow and, in tests, on NumPy.
 """
 
-from harness.protocols.capability import Capability
+from harness.protocols.capability import (
+    ALONE,
+    COLLECTIVE,
+    SHARED,
+    TF_MIRRORED,
+    TF_MULTIWORKER,
+    TF_PARAMETER_SERVER,
+    TORCH_DISTRIBUTED,
+    Capability,
+    Role,
+    Span,
+    Topology,
+)
 from harness.protocols.fabric import (
     CollectiveFabric,
     Fabric,
@@ -19,6 +31,13 @@ from harness.protocols.strategy import EvaluatedModel, FabricT, HorovodOptions, 
 from harness.protocols.vector import Loss, Vector
 
 __all__ = [
+    "ALONE",
+    "COLLECTIVE",
+    "SHARED",
+    "TF_MIRRORED",
+    "TF_MULTIWORKER",
+    "TF_PARAMETER_SERVER",
+    "TORCH_DISTRIBUTED",
     "Capability",
     "CollectiveFabric",
     "EvaluatedModel",
@@ -32,9 +51,12 @@ __all__ = [
     "Pending",
     "Plan",
     "Replica",
+    "Role",
     "SharedFabric",
+    "Span",
     "Strategy",
     "StrategyOptions",
     "TellsStaleness",
+    "Topology",
     "Vector",
 ]

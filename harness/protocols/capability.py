@@ -1,17 +1,103 @@
-"""What a strategy needs of the way its workers reach each other."""
+"""What a strategy needs of the way its workers reach each other, and where such workers can be put.
+
+Behaviour is asked of a capability by its attributes. The tables of harness/registry.py join it to fabric and launcher.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Capability(StrEnum):
-    """How a strategy's workers reach each other; decides fabric and launcher (harness/registry.py)."""
+class Role(StrEnum):
+    """What a process of a launch is there for."""
 
-    ALONE = "alone"  # one worker
-    COLLECTIVE = "collective"  # Horovod
-    SHARED = "shared"  # one set of weights in memory that all workers write
-    TORCH_DISTRIBUTED = "torch-distributed"  # PyTorch's own process group, for the reference strategy
-    TF_MULTIWORKER = "tf-multiworker"  # TensorFlow's own collectives over gRPC
-    TF_MIRRORED = "tf-mirrored"  # one TensorFlow process over several of its devices
-    TF_PARAMETER_SERVER = "tf-parameter-server"  # TensorFlow's own servers over gRPC
+    WORKER = "worker"  # trains on its share of the data
+    COORDINATOR = "coordinator"  # hands the workers their shares, and is the one rank that the harness talks to
+    SERVER = "server"  # holds weights for the workers; gets no share of the data
+    LAUNCHER = "launcher"  # starts the workers and waits for them
+
+
+class Span(StrEnum):
+    """How far apart the workers of a cell may be; the value says what they share."""
+
+    PROCESS = "one process"
+    MACHINE = "one machine's memory or loopback"
+    HOSTS = "a network"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topology:
+    """What of a cell says how many workers there are, where, and by what they reach each other."""
+
+    workers: int
+    hosts: int
+    device: str
+    controller: str | None  # Horovod's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capability:
+    """How a strategy's workers reach each other."""
+
+    name: str
+    means: str  # what the workers have, for messages
+    spans: Span
+    devices: tuple[str, ...] = ("cpu", "gpu")
+    max_workers: int | None = None
+    roles: tuple[Role, ...] = (Role.WORKER,)  # that take part, beside whoever launches
+    has_collectives: bool = False  # the fabric is a CollectiveFabric
+    controllers: tuple[str, ...] = ()  # Horovod's, of which a cell takes one; none where Horovod is not used
+
+    @property
+    def uses_horovod(self) -> bool:
+        return bool(self.controllers)
+
+    def check(self, topology: Topology, *, strategy: str) -> None:
+        """Raises ValueError, which names the field and what is allowed, where such workers cannot be placed so."""
+        if self.max_workers is not None and topology.workers > self.max_workers:
+            raise ValueError(f"workers: {topology.workers} with strategy {strategy}; allowed: {self.max_workers}")
+        if self.spans != Span.HOSTS and topology.hosts != 1:
+            raise ValueError(
+                f"hosts: {topology.hosts} with strategy {strategy}, whose workers share {self.spans}; allowed: 1"
+            )
+        if self.uses_horovod and topology.controller not in self.controllers:
+            allowed = ", ".join(self.controllers)
+            raise ValueError(f"controller: {topology.controller} with strategy {strategy}; allowed: {allowed}")
+        if topology.device not in self.devices:
+            allowed = ", ".join(self.devices)
+            raise ValueError(
+                f"device: {topology.device} with strategy {strategy}, whose workers have {self.means}; "
+                f"allowed: {allowed}"
+            )
+
+
+ALONE = Capability(name="alone", means="no others", spans=Span.PROCESS, max_workers=1)
+COLLECTIVE = Capability(
+    name="collective",
+    means="Horovod",
+    spans=Span.HOSTS,
+    has_collectives=True,
+    controllers=("gloo", "mpi"),
+)
+SHARED = Capability(
+    name="shared",
+    means="one set of weights in the host's memory, which all write",
+    spans=Span.MACHINE,
+    devices=("cpu",),
+)
+TORCH_DISTRIBUTED = Capability(
+    name="torch-distributed", means="PyTorch's own process group, over loopback", spans=Span.MACHINE
+)
+TF_MULTIWORKER = Capability(
+    name="tf-multiworker", means="TensorFlow's own collectives, over gRPC on loopback", spans=Span.MACHINE
+)
+TF_MIRRORED = Capability(
+    name="tf-mirrored", means="one TensorFlow process, over several of its devices", spans=Span.PROCESS
+)
+TF_PARAMETER_SERVER = Capability(
+    name="tf-parameter-server",
+    means="TensorFlow's own servers, over gRPC on loopback",
+    spans=Span.MACHINE,
+    roles=(Role.COORDINATOR, Role.SERVER, Role.WORKER),
+)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import Field
 
-from harness.protocols.capability import Capability
+from harness.protocols.capability import Capability, Topology
 from harness.protocols.fabric import Fabric
 from harness.protocols.replica import Replica
 from harness.protocols.vector import Loss, Vector
@@ -34,6 +34,14 @@ class Plan:
 
 class StrategyOptions(Strict):
     """Base of every strategy's options."""
+
+    def check_against(self, topology: Topology) -> None:
+        """Raises ValueError, which names the option, where workers so placed cannot do what the options say."""
+
+    @property
+    def steps_per_update(self) -> int:
+        """Of a worker: after so many the strategy has done all that it ever does in a step."""
+        return 1
 
 
 class HorovodOptions(StrategyOptions):

@@ -24,7 +24,6 @@ from harness import registry
 from harness.fabrics.connection import Connection, place_among_workers
 from harness.launchers.command import LaunchCommand
 from harness.launchers.supervisor import LaunchEnd
-from harness.protocols import Capability
 from harness.records.record import Record, ResultsFolder
 from harness.records.run_files import ERROR_PREFIX
 from harness.run.feasible import first_obstacle
@@ -48,7 +47,7 @@ def run_inside(suite: Suite, folder: ResultsFolder) -> int:
     place = place_among_workers(os.environ)
     assert place is not None
     rank, size, local_rank, local_size = place
-    fitting = [cell for cell in suite.cells if cell.needs == Capability.COLLECTIVE and cell.workers == size]
+    fitting = [cell for cell in suite.cells if cell.needs.uses_horovod and cell.workers == size]
     framework, num_threads, device = _the_only(fitting, size)
     obstacle = first_obstacle(fitting, None)
     if obstacle:

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.launchers.hosts import Host, HostsError, placement
-from harness.protocols import Capability
 from harness.run.machine import describe_machine
 from harness.suite.cell import Cell
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
@@ -37,7 +36,7 @@ def first_obstacle(cells: Iterable[Cell], hosts: tuple[Host, ...] | None) -> str
 def _lacking(cell: Cell, num_gpus: int) -> str | None:
     if importlib.util.find_spec(cell.framework) is None:
         return f"framework: {cell.framework} is not installed: {MENDING_SETUP}"
-    if cell.needs == Capability.COLLECTIVE:
+    if cell.needs.uses_horovod:
         if not horovod_supports(cell.framework):
             return f"strategy: {cell.strategy} needs horovod built for {cell.framework}: {MENDING_SETUP}"
         if cell.controller == "mpi" and not (Path(sys.executable).parent / "mpirun").exists():

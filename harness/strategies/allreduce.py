@@ -14,7 +14,11 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from harness.protocols import (
-    Capability,
+    COLLECTIVE,
+    TF_MIRRORED,
+    TF_MULTIWORKER,
+    TF_PARAMETER_SERVER,
+    TORCH_DISTRIBUTED,
     EvaluatedModel,
     GradientAveraging,
     HorovodOptions,
@@ -23,6 +27,7 @@ from harness.protocols import (
     Plan,
     Replica,
     StrategyOptions,
+    Topology,
     Vector,
 )
 
@@ -35,12 +40,24 @@ class AllreduceOptions(HorovodOptions):
     backward_passes_per_step: int = Field(1, ge=1)
     mpi_yield_when_idle: bool = False  # Open MPI's default: this strategy is the one nobody tuned
 
+    def check_against(self, topology: Topology) -> None:
+        if self.op != "adasum":
+            return
+        if topology.controller != "mpi":
+            raise ValueError("options.op: adasum needs controller mpi (Horovod's Gloo build has none)")
+        if topology.workers & (topology.workers - 1):
+            raise ValueError(f"options.op: adasum needs a power of two of workers, not {topology.workers}")
+
+    @property
+    def steps_per_update(self) -> int:
+        return self.backward_passes_per_step
+
 
 class Allreduce:
     """Horovod's DistributedOptimizer."""
 
     Options: ClassVar[type[StrategyOptions]] = AllreduceOptions
-    needs: ClassVar = Capability.COLLECTIVE
+    needs: ClassVar = COLLECTIVE
     evaluated: ClassVar = EvaluatedModel.REPLICATED
 
     def __init__(self, options: AllreduceOptions, plan: Plan) -> None:
@@ -75,19 +92,19 @@ class _Reference(Allreduce):
 class TorchDDP(_Reference):
     """PyTorch's DistributedDataParallel: what users would pick instead of Horovod."""
 
-    needs: ClassVar = Capability.TORCH_DISTRIBUTED
+    needs: ClassVar = TORCH_DISTRIBUTED
 
 
 class TFMultiWorker(_Reference):
     """TensorFlow's MultiWorkerMirroredStrategy in a custom loop: what users would pick instead of Horovod."""
 
-    needs: ClassVar = Capability.TF_MULTIWORKER
+    needs: ClassVar = TF_MULTIWORKER
 
 
 class TFMirrored(_Reference):
     """TensorFlow's MirroredStrategy: one process over this machine's GPUs, or over logical CPU devices."""
 
-    needs: ClassVar = Capability.TF_MIRRORED
+    needs: ClassVar = TF_MIRRORED
 
 
 class TFParameterServer(_Reference):
@@ -96,5 +113,5 @@ class TFParameterServer(_Reference):
     w ← w − η v,  v ← μ v + g_i(w'), where w' is what worker i read earlier; v lives on the server.
     """
 
-    needs: ClassVar = Capability.TF_PARAMETER_SERVER
+    needs: ClassVar = TF_PARAMETER_SERVER
     evaluated: ClassVar = EvaluatedModel.SHARED

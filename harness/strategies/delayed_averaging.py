@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from pydantic import Field, model_validator
 
 from harness.protocols import (
-    Capability,
+    COLLECTIVE,
     CollectiveFabric,
     EvaluatedModel,
     HorovodOptions,
@@ -65,7 +65,7 @@ class DelayedAveragingOptions(HorovodOptions):
 
 class DelayedAveraging:
     Options: ClassVar[type[StrategyOptions]] = DelayedAveragingOptions
-    needs: ClassVar = Capability.COLLECTIVE
+    needs: ClassVar = COLLECTIVE
     evaluated: ClassVar = EvaluatedModel.MEAN_OF_WORKERS
 
     def __init__(self, options: DelayedAveragingOptions, plan: Plan) -> None:

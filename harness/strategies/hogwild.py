@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from harness.protocols import Capability, EvaluatedModel, Loss, Plan, Replica, SharedFabric, StrategyOptions, Vector
+from harness.protocols import SHARED, EvaluatedModel, Loss, Plan, Replica, SharedFabric, StrategyOptions, Vector
 
 
 class Hogwild:
     Options: ClassVar[type[StrategyOptions]] = StrategyOptions
-    needs: ClassVar = Capability.SHARED
+    needs: ClassVar = SHARED
     evaluated: ClassVar = EvaluatedModel.SHARED
 
     def __init__(self, options: StrategyOptions, plan: Plan) -> None: ...

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from harness.protocols import (
-    Capability,
+    COLLECTIVE,
     CollectiveFabric,
     EvaluatedModel,
     HorovodOptions,
@@ -41,7 +41,7 @@ class PostLocalSGDOptions(LocalSGDOptions):
 class _Averaging:
     """Shared by the three: synchronous steps up to `switch_step`, local ones after it."""
 
-    needs: ClassVar = Capability.COLLECTIVE
+    needs: ClassVar = COLLECTIVE
 
     def __init__(self, *, switch_step: float, period: int) -> None:
         self._switch_step, self._period = switch_step, period

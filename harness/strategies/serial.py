@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from harness.protocols import Capability, EvaluatedModel, Fabric, Loss, Plan, Replica, StrategyOptions, Vector
+from harness.protocols import ALONE, EvaluatedModel, Fabric, Loss, Plan, Replica, StrategyOptions, Vector
 
 
 class Serial:
     """Plain stochastic gradient descent."""
 
     Options: ClassVar[type[StrategyOptions]] = StrategyOptions
-    needs: ClassVar = Capability.ALONE
+    needs: ClassVar = ALONE
     evaluated: ClassVar = EvaluatedModel.REPLICATED
 
     def __init__(self, options: StrategyOptions, plan: Plan) -> None: ...

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationInfo, field_validator, model_validator
 
-from harness.protocols import Capability, EvaluatedModel, StrategyOptions
+from harness.protocols import Capability, EvaluatedModel, StrategyOptions, Topology
 from harness.records.stored_cell import StoredCell
 from harness.registry import REPLICAS, STRATEGIES, frameworks_of
 from harness.suite.fields import FIELDS, CellFields, identity
@@ -54,8 +54,8 @@ class Cell(CellFields):
 
     @field_validator("controller")
     @classmethod
-    def _means_nothing_without_collectives(cls, value: str | None, info: ValidationInfo) -> str | None:
-        return value if STRATEGIES[info.data["strategy"]].needs == Capability.COLLECTIVE else None  # one key, not two
+    def _means_nothing_without_horovod(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return value if STRATEGIES[info.data["strategy"]].needs.uses_horovod else None  # one key, not two
 
     @field_validator("framework")
     @classmethod
@@ -76,19 +76,7 @@ class Cell(CellFields):
         if self.framework not in frameworks_of(self.strategy):
             allowed = ", ".join(frameworks_of(self.strategy))
             raise ValueError(f"framework: {self.framework} has no {self.strategy}; allowed: {allowed}")
-        if self.needs == Capability.ALONE and self.workers != 1:
-            raise ValueError(f"workers: {self.workers} with strategy {self.strategy}; allowed: 1")
-        if self.needs != Capability.COLLECTIVE and self.hosts != 1:
-            raise ValueError(
-                f"hosts: {self.hosts} with strategy {self.strategy}, whose workers share one machine's memory or "
-                "loopback; allowed: 1"
-            )
-        if self.needs == Capability.COLLECTIVE and self.controller is None:
-            raise ValueError(f"controller: None with strategy {self.strategy}; allowed: gloo, mpi")
-        if self.needs == Capability.SHARED and self.device == "gpu":
-            raise ValueError(
-                f"device: gpu with strategy {self.strategy}, whose weights are in the host's memory; allowed: cpu"
-            )
+        self.needs.check(self.topology, strategy=self.strategy)
         if self.hosts > self.workers:
             raise ValueError(f"hosts: {self.hosts} is more than workers {self.workers}")
         if self.batch_per == "global" and self.batch_size % self.workers:
@@ -97,22 +85,18 @@ class Cell(CellFields):
             )
         if self.inject is not None and self.inject.rank >= self.workers:
             raise ValueError(f"inject.rank: {self.inject.rank}; allowed: below workers {self.workers}")
-        if self.inject is not None and self.inject.doubled_traffic and self.needs != Capability.COLLECTIVE:
+        if self.inject is not None and self.inject.doubled_traffic and not self.needs.has_collectives:
             raise ValueError(f"inject.doubled_traffic: {self.strategy} has no collective to repeat")
-        self._check_adasum()
+        self.options.check_against(self.topology)
         return self
-
-    def _check_adasum(self) -> None:
-        if getattr(self.options, "op", None) != "adasum":
-            return
-        if self.controller != "mpi":
-            raise ValueError("options.op: adasum needs controller mpi (Horovod's Gloo build has none)")
-        if self.workers & (self.workers - 1):
-            raise ValueError(f"options.op: adasum needs a power of two of workers, not {self.workers}")
 
     @property
     def needs(self) -> Capability:
         return STRATEGIES[self.strategy].needs
+
+    @property
+    def topology(self) -> Topology:
+        return Topology(workers=self.workers, hosts=self.hosts, device=self.device, controller=self.controller)
 
     @property
     def evaluated_model(self) -> EvaluatedModel:
@@ -198,7 +182,7 @@ class Cell(CellFields):
             title=self.title,
             problem=self.problem,
             series=self.strategy_label,
-            needs=self.needs,
+            needs=self.needs.name,
             metric=self.metric,
             sample_unit=self.sample_unit,
             fields=fields,

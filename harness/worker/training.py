@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from harness.protocols import Capability, EvaluatedModel, Fabric, Plan, Replica, Strategy, Vector
+from harness.protocols import CollectiveFabric, EvaluatedModel, Fabric, Plan, Replica, Strategy, Vector
 from harness.records.record import Merge, Point
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
@@ -70,6 +70,11 @@ class Session:
     turns: Turns = field(default_factory=NoTurns)
 
     @property
+    def collective(self) -> CollectiveFabric | None:
+        """The fabric, where it averages."""
+        return cast("CollectiveFabric", self.fabric) if self.strategy.needs.has_collectives else None
+
+    @property
     def batch_size(self) -> int:
         """Samples in one step of this rank: those of all workers it speaks for."""
         return self.cell.batch_per_worker * (self.cell.workers // self.fabric.size)
@@ -84,16 +89,15 @@ def warm_up(session: Session) -> None:
 
     That is also the first average: in so few steps a strategy need not come to one.
     """
-    replica, strategy = session.replica, session.strategy
-    fabric: Any = session.fabric
+    replica, fabric, strategy = session.replica, session.fabric, session.strategy
     initial = replica.weights()
     strategy.setup(replica, fabric)
-    for step in range(max(WARMUP_STEPS, getattr(session.cell.options, "backward_passes_per_step", 0))):
+    for step in range(max(WARMUP_STEPS, session.cell.options.steps_per_update)):
         strategy.step(replica, fabric, replica.load(session.sampler.indices(step)))
     strategy.finish(replica, fabric)
-    if strategy.needs == Capability.COLLECTIVE:
-        fabric.mean(replica.weights())
-        fabric.mean_async(replica.weights()).wait()
+    if session.collective is not None:
+        session.collective.mean(replica.weights())
+        session.collective.mean_async(replica.weights()).wait()
     replica.synchronize()
     fabric.barrier()
     replica.reset(initial)
@@ -151,8 +155,8 @@ def train(session: Session, clock: Clock, report: Callable[[Progress], None]) ->
 
 def time_averages(session: Session) -> list[float] | None:
     """Seconds of single averages of all weights with nothing else going on; every rank has to call it."""
-    fabric: Any = session.fabric
-    if session.strategy.needs != Capability.COLLECTIVE or fabric.size == 1:
+    fabric = session.collective
+    if fabric is None or fabric.size == 1:
         return None
     taken_s = []
     for _ in range(1 + NUM_AVERAGES_ALONE):
@@ -172,8 +176,7 @@ def evaluate(session: Session, snapshots: list[Snapshot]) -> Evaluation:
     Every rank has to call it: the model of the averaging strategies is the mean of all workers'. A shared model is
     complete only when every worker is done, so its last point is read again.
     """
-    fabric: Any = session.fabric
-    replica = session.replica
+    replica, fabric = session.replica, session.fabric
     kind = session.strategy.evaluated
     points: list[Point] = []
     digest = None
@@ -225,7 +228,7 @@ def distances_of(session: Session, merges: Sequence[Merged]) -> list[Merge]:
 
 def _from_mean(session: Session, vector: Vector) -> tuple[float, Vector]:
     """‖x_i − x̄‖₂ of this worker's vector from the workers' mean, and that mean. `vector` is given up."""
-    fabric: Any = session.fabric
+    assert session.collective is not None, "a mean of workers is evaluated where they can average"
     own = session.replica.to_numpy(vector).copy()  # `mean` may write into its argument
-    mean = fabric.mean(vector)
+    mean = session.collective.mean(vector)
     return float(np.linalg.norm(own - session.replica.to_numpy(mean))), mean

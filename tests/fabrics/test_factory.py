@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import pytest
 
 from harness import registry
 from harness.fabrics.factory import FabricFactory
-from harness.protocols import Fabric
+from harness.protocols import CollectiveFabric, Fabric, NativeFabric
+from harness.strategies.allreduce import Allreduce
 
 FABRICS = sorted(set(registry.FABRICS.values()))
 
@@ -22,6 +24,23 @@ def test_every_fabric_is_made_from_cell_connection_and_clock(path: str) -> None:
 
 @pytest.mark.parametrize("path", FABRICS)
 def test_every_fabric_does_what_all_do(path: str) -> None:
-    promised = {name for name, value in vars(Fabric).items() if callable(value) and not name.startswith("_")}
-    assert promised == {"barrier", "broadcast", "total_steps", "settings", "close"}
-    assert promised <= set(dir(registry.load(path)))
+    assert calls_of(Fabric) == {"barrier", "broadcast", "total_steps", "settings", "close"}
+    assert calls_of(Fabric) <= set(dir(registry.load(path)))
+
+
+def test_fabrics_average_where_their_capability_says_so() -> None:
+    for (capability, _), path in registry.FABRICS.items():
+        averages = calls_of(CollectiveFabric) <= set(dir(registry.load(path)))
+        assert averages == capability.has_collectives, path
+
+
+def test_strategies_of_the_frameworks_own_find_a_fabric_that_distributes() -> None:
+    """All that `allreduce` and the references run on."""
+    native = {kind.needs for kind in registry.STRATEGIES.values() if issubclass(kind, Allreduce)}
+    for (capability, _), path in registry.FABRICS.items():
+        assert (calls_of(NativeFabric) <= set(dir(registry.load(path)))) == (capability in native), path
+
+
+def calls_of(protocol: type[Any]) -> set[str]:
+    """Without those of a protocol that it adds to."""
+    return {name for name, value in vars(protocol).items() if callable(value) and not name.startswith("_")}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from harness.protocols import Capability, EvaluatedModel, Plan, StrategyOptions
+from harness.protocols import COLLECTIVE, EvaluatedModel, Plan, StrategyOptions
 from harness.records.record import Point
 from harness.suite.cell import Cell
 from harness.suite.injection import Injection
@@ -19,7 +19,7 @@ PLAN = Plan(num_workers=2, num_steps=10, steps_per_epoch=10)
 
 
 class Steps:
-    Options, needs, evaluated = StrategyOptions, Capability.COLLECTIVE, EvaluatedModel.REPLICATED
+    Options, needs, evaluated = StrategyOptions, COLLECTIVE, EvaluatedModel.REPLICATED
 
     def __init__(self, *, sends: bool) -> None:
         self._sends = sends
