@@ -92,10 +92,10 @@ _MEASURED = _columns(
     ("slowest_rank", "int64", "", "worker that computes longest for a step, communication excluded; -1 when unknown"),
     ("imbalance", "float64", "share", "by how much that worker is slower than the mean of all: 0.1 is 10 %"),
     ("startup_s", "float64", "s", "of the slowest worker, from its first line of Python to its first measured step"),
-    ("cpu_share", "float64", "share", "CPU time used of the cores asked for; above 1 when workers used more; "
-     "this and memory without the servers of tf-parameter-server"),
-    ("peak_rss_bytes", "float64", "bytes", "sum over workers of each one's peak; shared pages count once a worker"),
-    ("pss_bytes", "float64", "bytes", "sum over workers at the end of training; a page that k share counts 1/k"),
+    ("cpu_share", "float64", "share", "CPU time used in training, servers' included, of the cores asked for; "
+     "above 1 when more was used"),
+    ("peak_rss_bytes", "float64", "bytes", "sum of each worker's and server's peak; shared pages count once for each"),
+    ("pss_bytes", "float64", "bytes", "sum over all processes at the end of training; a page that k share counts 1/k"),
     ("gpu_memory_bytes", "float64", "bytes", "sum over workers of each one's peak of what tensors took of its GPU; "
      "missing on a CPU"),
     # Learning.

@@ -284,16 +284,16 @@ def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, 
     busy_s = sum(part.train_s for part in parts) / len(parts) * record.cell["workers"] * record.cell["threads"]
     return {
         "startup_s": max(sum(part.startup_s.values()) for part in parts),
-        "cpu_share": sum(part.cpu_s for part in parts) / busy_s if busy_s else math.nan,
-        "peak_rss_bytes": float(sum(part.peak_rss_bytes for part in parts)),
-        "pss_bytes": _total(part.pss_bytes for part in parts),
+        "cpu_share": sum(each.cpu_s for each in record.processes) / busy_s if busy_s else math.nan,
+        "peak_rss_bytes": float(sum(each.peak_rss_bytes for each in record.processes)),
+        "pss_bytes": _total(each.pss_bytes for each in record.processes),
         "gpu_memory_bytes": _total(part.gpu_memory_bytes for part in parts),
         "bytes_per_step": sum(float(a[:, _BYTES].sum()) for a in windows) / num_steps if num_steps else math.nan,
     }
 
 
 def _total(each: Iterable[int | None]) -> float:
-    """The sum over workers; NaN where one does not tell."""
+    """The sum; NaN where one does not tell."""
     return float(sum(math.nan if value is None else value for value in each))
 
 

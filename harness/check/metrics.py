@@ -13,12 +13,12 @@ WARMING_SHARE = 0.10  # of the windows, at the start, left out of throughput and
 def values_of(record: Record) -> dict[str, float]:
     """Metric by name, those that this run has. A target not reached is an infinite time to it.
 
-    throughput in samples/s of all workers; time_to_target and step_p95 in s; peak_memory in bytes, of all workers;
-    final_score by the cell's metric; target_reached 1 or 0.
+    throughput in samples/s of all workers; time_to_target and step_p95 in s; peak_memory in bytes, of all workers
+    and servers; final_score by the cell's metric; target_reached 1 or 0.
     """
     values = {
         "throughput": samples_per_s(record, _num_warming),
-        "peak_memory": float(sum(part.peak_rss_bytes for part in record.workers)),
+        "peak_memory": float(sum(each.peak_rss_bytes for each in record.processes)),
         "step_p95": max(_step_p95_s(part) for part in record.workers),
     }
     if record.curve:

@@ -95,6 +95,16 @@ class WorkerPart(Part):
     settings: dict[str, str]  # Horovod, MPI, thread and framework settings in force, and how the fabric works
 
 
+class ServerPart(Part):
+    """What a process that is no rank used while the workers trained. It gets no share of the data from the harness."""
+
+    role: str  # server; worker, where a coordinator hands it batches
+    index: int  # among the processes of its role
+    cpu_s: float  # user and system time of training
+    peak_rss_bytes: int
+    pss_bytes: int | None  # at the end of training; None where the system does not tell
+
+
 class Point(Part):
     """The evaluated model at one moment."""
 
@@ -139,6 +149,7 @@ class Record(Part):
     weights_sha256: str | None  # of the evaluated model at the end, float32
     curve: list[Point]
     workers: list[WorkerPart]
+    servers: list[ServerPart] = []  # beside the ranks; none in records from before they were counted
     machine: Machine
     versions: dict[str, str]
     revision: str | None  # git commit of the harness, `+` when changed since
@@ -150,6 +161,11 @@ class Record(Part):
     @property
     def group(self) -> str:
         return self.cell.group
+
+    @property
+    def processes(self) -> list[WorkerPart | ServerPart]:
+        """All that took part: what a run takes of the machine is the sum over them."""
+        return [*self.workers, *self.servers]
 
 
 @dataclass(frozen=True, kw_only=True)

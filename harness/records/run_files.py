@@ -7,11 +7,17 @@ from pathlib import Path
 
 PARENT_LOCK = "parent.lock"
 CELL_FILE, CURVE_FILE, PROGRESS_FILE = "cell.json", "curve.json", "progress.json"
+TRAINING_BEGAN, TRAINING_ENDED = "training-began", "training-ended"  # empty; rank 0 tells its servers
 ERROR_PREFIX = "error-"
+SERVER_PART_PREFIX = "server-"
 
 
 def part_path(run_dir: Path, rank: int) -> Path:
     return run_dir / f"part-{rank}.json"
+
+
+def server_part_path(run_dir: Path, role: str, index: int) -> Path:
+    return run_dir / f"{SERVER_PART_PREFIX}{role}-{index}.json"
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -19,8 +19,15 @@ from harness.launchers.command import LaunchCommand, Launcher
 from harness.launchers.hosts import Host, placement
 from harness.launchers.supervisor import LaunchEnd, log_tail, supervise
 from harness.protocols import EvaluatedModel
-from harness.records.record import Point, Record, ResultsFolder, Status, WorkerPart
-from harness.records.run_files import CELL_FILE, CURVE_FILE, ERROR_PREFIX, PROGRESS_FILE, part_path
+from harness.records.record import Point, Record, ResultsFolder, ServerPart, Status, WorkerPart
+from harness.records.run_files import (
+    CELL_FILE,
+    CURVE_FILE,
+    ERROR_PREFIX,
+    PROGRESS_FILE,
+    SERVER_PART_PREFIX,
+    part_path,
+)
 from harness.run.machine import describe_machine, installed_versions, revision
 from harness.run.run_folder import RUNS_FOLDER, ProgressFile, clear_leftovers, reserve, run_folder
 from harness.suite.cell import Cell
@@ -168,6 +175,7 @@ def make_record(
         weights_sha256=curve.get("weights_sha256"),
         curve=_timed(curve.get("curve", []), parts, cell.evaluated_model),
         workers=parts,
+        servers=_read_servers(run_dir),
         machine=describe_machine(),
         versions=installed_versions(),
         revision=revision(),
@@ -197,6 +205,12 @@ def _read_parts(run_dir: Path, num_workers: int) -> tuple[list[WorkerPart], dict
     parts = [WorkerPart.model_validate_json(path.read_bytes()) for path in paths if path.exists()]
     curve_path = run_dir / CURVE_FILE
     return parts, json.loads(curve_path.read_bytes()) if curve_path.exists() else {}
+
+
+def _read_servers(run_dir: Path) -> list[ServerPart]:
+    paths = run_dir.glob(f"{SERVER_PART_PREFIX}*")
+    parts = [ServerPart.model_validate_json(path.read_bytes()) for path in paths]
+    return sorted(parts, key=lambda part: (part.role, part.index))
 
 
 def _timed(points: list[dict[str, Any]], parts: list[WorkerPart], model: EvaluatedModel) -> list[Point]:

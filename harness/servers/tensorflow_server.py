@@ -1,4 +1,4 @@
-"""One of TensorFlow's servers: `python -m harness.servers.tensorflow_server RUN_DIR`, its place in TF_CONFIG.
+"""One process of TensorFlow's cluster: `python -m harness.servers.tensorflow_server RUN_DIR`, its place in TF_CONFIG.
 
 Serves until the coordinator has written its part of the record, or until the launching process is gone.
 """
@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
-from harness.records.run_files import CELL_FILE, part_path
+from harness.protocols import Role
+from harness.records.run_files import CELL_FILE
+from harness.servers.serving import stay
 from harness.worker import process
 from harness.worker.worker import die_with_parent
 
-LOOK_EVERY_S = 0.05
+ROLES = {"ps": Role.SERVER, "worker": Role.WORKER}  # by TensorFlow's name for a task
 
 
 def main() -> None:
@@ -25,7 +26,7 @@ def main() -> None:
     config = json.loads(os.environ["TF_CONFIG"])
     kind, index = config["task"]["type"], config["task"]["index"]
     cell = json.loads((run_dir / CELL_FILE).read_text())
-    if kind == "worker":
+    if ROLES[kind] == Role.WORKER:
         process.pin(index, cell["workers"], cell["threads"])
 
     import tensorflow as tf
@@ -37,8 +38,7 @@ def main() -> None:
         inter_op_parallelism_threads=cell["workers"] + WAITING_CALLS,
     )
     server = tf.distribute.Server(config["cluster"], job_name=kind, task_index=index, protocol="grpc", config=pools)
-    while not part_path(run_dir, 0).exists():
-        time.sleep(LOOK_EVERY_S)
+    stay(run_dir, role=ROLES[kind], index=index)
     del server
     os._exit(0)  # TensorFlow has no way to stop a server that was asked to serve
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
-import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from harness import registry
 from harness.fabrics.connection import Connection
 from harness.fabrics.factory import FabricFactory
-from harness.protocols import EvaluatedModel, TellsStaleness
+from harness.protocols import EvaluatedModel, Role, TellsStaleness
 from harness.records.record import WorkerPart
-from harness.records.run_files import CURVE_FILE, PROGRESS_FILE, part_path, write_atomically
+from harness.records.run_files import (
+    CURVE_FILE,
+    PROGRESS_FILE,
+    TRAINING_BEGAN,
+    TRAINING_ENDED,
+    part_path,
+    write_atomically,
+)
 from harness.suite.cell import Cell
 from harness.timing import turns
 from harness.timing.clock import Clock
@@ -32,6 +40,7 @@ from harness.worker.training import (
     warm_up,
     window_steps,
 )
+from harness.worker.usage import UsageMeter
 from harness.workloads.shipped import load_dataset
 
 
@@ -48,15 +57,13 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
         if fabric.rank == 0:
             write_atomically(connection.run_dir / PROGRESS_FILE, json.dumps(vars(progress)))
 
-    bytes_before, cpu_before = fabric.bytes_sent, _cpu_s()
-    snapshots = train(session, clock, report)
     num_workers = cell.workers // fabric.size
-    share = num_workers / connection.workers_here  # of what can be measured of a process only
+    bytes_before, meter = fabric.bytes_sent, UsageMeter()
+    with _told_to_servers(session, connection.run_dir):
+        snapshots = train(session, clock, report)
     used: dict[str, Any] = {  # before evaluation takes some too
         "train_s": clock.now(),
-        "cpu_s": (_cpu_s() - cpu_before) * share,
-        "peak_rss_bytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 * share),
-        "pss_bytes": _pss_bytes(share),
+        **vars(meter.read(share=num_workers / connection.workers_here)),
         "gpu_memory_bytes": replica.peak_gpu_bytes(),
     }
     evaluation = evaluate(session, snapshots)
@@ -78,6 +85,17 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
         _write_curve(session, evaluation, connection.run_dir)
     write_atomically(part_path(connection.run_dir, fabric.rank), part.model_dump_json())
     fabric.close()
+
+
+@contextmanager
+def _told_to_servers(session: Session, run_dir: Path) -> Iterator[None]:
+    """Rank 0 tells the servers, where there are some, when training begins and ends: they count what they use in it."""
+    tells = session.fabric.rank == 0 and Role.SERVER in session.cell.needs.roles
+    if tells:
+        (run_dir / TRAINING_BEGAN).touch()
+    yield
+    if tells:
+        (run_dir / TRAINING_ENDED).touch()
 
 
 class _Startup:
@@ -147,18 +165,3 @@ def _write_curve(session: Session, evaluation: Evaluation, run_dir: Path) -> Non
         "num_parameters": session.replica.num_parameters,
     }
     write_atomically(run_dir / CURVE_FILE, json.dumps(curve))
-
-
-def _pss_bytes(share: float) -> int | None:
-    """This share of the process' proportional set size, as Linux tells it."""
-    try:
-        lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return None
-    found = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), None)
-    return None if found is None else round(found * share)
-
-
-def _cpu_s() -> float:
-    used: Any = resource.getrusage(resource.RUSAGE_SELF)
-    return float(used.ru_utime + used.ru_stime)

@@ -8,7 +8,7 @@ import pytest
 
 from harness.analysis.columns import FRAMES
 from harness.analysis.measures import rows_of
-from harness.records.record import Merge
+from harness.records.record import Merge, ServerPart
 from harness.suite.cell import Cell
 from tests.analysis.handmade import curve, failed, record, window, worker
 
@@ -207,6 +207,20 @@ def test_proportional_memory_needs_every_worker_to_tell():
     cell = {"strategy": "hogwild", "workers": 2}
     assert run_row(record(cell, workers=told))["pss_bytes"] == 150
     assert math.isnan(run_row(record(cell, workers=[told[0], worker(1)]))["pss_bytes"])
+
+
+def test_servers_count_as_workers_do():
+    cell = {"strategy": "tf-parameter-server", "framework": "tensorflow", "workers": 2}
+    coordinator = worker(0, num_workers=2, cpu_s=1.0, peak_rss_bytes=300, pss_bytes=200)
+    servers = [
+        ServerPart(role="server", index=0, cpu_s=4.0, peak_rss_bytes=50, pss_bytes=40),
+        *(ServerPart(role="worker", index=i, cpu_s=5.0, peak_rss_bytes=70, pss_bytes=60) for i in range(2)),
+    ]
+    row = run_row(record(cell, workers=[coordinator], servers=servers))
+    assert row["cpu_share"] == pytest.approx((1 + 4 + 5 + 5) / (10 * 2))  # ten seconds on two cores
+    assert (row["peak_rss_bytes"], row["pss_bytes"]) == (490, 360)
+    silent = servers[0].model_copy(update={"pss_bytes": None})
+    assert math.isnan(run_row(record(cell, workers=[coordinator], servers=[silent]))["pss_bytes"])
 
 
 def test_gpu_memory_is_the_sum_of_the_workers_peaks():

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from harness.check.metrics import values_of
-from harness.records.record import Window
+from harness.records.record import ServerPart, Window
 from tests.sample_records import finished
 
 
@@ -36,6 +36,11 @@ def test_values_of_adds_up_the_workers_rates_and_memory() -> None:
     assert values["throughput"] == pytest.approx(300.0)
     assert values["peak_memory"] == 2e8
     assert values["step_p95"] == pytest.approx(0.25)
+
+
+def test_values_of_counts_the_memory_of_servers() -> None:
+    server = ServerPart(role="server", index=0, cpu_s=1.0, peak_rss_bytes=5 * 10**7, pss_bytes=None)
+    assert values_of(finished(servers=[server]))["peak_memory"] == 1.5e8
 
 
 def test_values_of_a_target_reached_in_the_second_point() -> None:

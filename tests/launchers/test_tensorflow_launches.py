@@ -70,8 +70,16 @@ def test_hogwild_is_threads_and_says_so(tmp_path: Path) -> None:
     assert max(peaks) < 1.05 * min(peaks)  # shares of one process
 
 
-@pytest.mark.parametrize(("strategy", "launcher"), [("tf-mirrored", "process"), ("tf-parameter-server", "coordinator")])
-def test_one_process_speaks_for_all_workers(tmp_path: Path, strategy: str, launcher: str) -> None:
+@pytest.mark.parametrize(
+    ("strategy", "launcher", "servers"),
+    [
+        ("tf-mirrored", "process", []),
+        ("tf-parameter-server", "coordinator", [("server", 0), ("worker", 0), ("worker", 1)]),
+    ],
+)
+def test_one_process_speaks_for_all_workers(
+    tmp_path: Path, strategy: str, launcher: str, servers: list[tuple[str, int]]
+) -> None:
     record = launch(strategy, tmp_path)
     assert record.launcher == launcher
     (part,) = record.workers
@@ -79,6 +87,8 @@ def test_one_process_speaks_for_all_workers(tmp_path: Path, strategy: str, launc
     assert num_samples(record) == NUM_STEPS * 64
     assert record.curve[-1].num_samples == NUM_STEPS * 64
     assert record.curve[-1].score > 0.9
+    assert [(served.role, served.index) for served in record.servers] == servers
+    assert all(served.cpu_s > 0 and served.peak_rss_bytes > 2**20 for served in record.servers)
 
 
 def test_multi_worker_is_a_process_a_worker(tmp_path: Path) -> None:

@@ -58,6 +58,12 @@ def saved(folder: ResultsFolder, record: Record) -> Path:
         return folder.write(record, run_dir)
 
 
+def test_record_from_before_servers_were_counted_has_none() -> None:
+    fields = finished().model_dump(mode="json")
+    assert fields.pop("servers") == []
+    assert Record.model_validate(fields).servers == []
+
+
 def test_record_survives_the_disk(tmp_path: Path) -> None:
     folder, record = ResultsFolder(tmp_path), finished()
     path = saved(folder, record)

@@ -1,0 +1,31 @@
+"""How long a server stays, and what it leaves in the run's folder: what it used while the workers trained."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from harness.protocols import Role
+from harness.records.record import ServerPart
+from harness.records.run_files import TRAINING_BEGAN, TRAINING_ENDED, part_path, server_part_path, write_atomically
+from harness.worker.usage import UsageMeter
+
+LOOK_EVERY_S = 0.05  # training is seen to begin and to end late by as much, so its length is right on average
+
+
+def stay(run_dir: Path, *, role: Role, index: int) -> None:
+    """Returns when rank 0 has left its part of the record; this process' own has been in place since training ended.
+
+    index: among the processes of this role.
+    """
+    _wait_for(run_dir / TRAINING_BEGAN)
+    meter = UsageMeter()
+    _wait_for(run_dir / TRAINING_ENDED)
+    part = ServerPart(role=role, index=index, **vars(meter.read()))
+    write_atomically(server_part_path(run_dir, role, index), part.model_dump_json())
+    _wait_for(part_path(run_dir, 0))  # evaluation may still read the weights
+
+
+def _wait_for(path: Path) -> None:
+    while not path.exists():
+        time.sleep(LOOK_EVERY_S)
