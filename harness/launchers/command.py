@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.launchers.hosts import Host
+from harness.protocols import Role
 from harness.suite.cell import Cell
 
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchCommand:
+    """One process of a launch. A server is no worker and gets no share of the data."""
+
+    role: Role
     argv: list[str]
     environ: dict[str, str] = field(default_factory=dict)  # beside the parent's own
+    host: str | None = None  # None: this machine
 
 
 class Launcher(Protocol):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.launchers.command import LaunchCommand, worker_argv
 from harness.launchers.hosts import Host
+from harness.protocols import Role
 from harness.suite.cell import Cell
 
 HOROVODRUN = (sys.executable, "-m", "harness.launchers.quick_horovodrun")
@@ -19,7 +20,8 @@ class HorovodRun:
         listed = ",".join(f"{host.name}:{host.slots}" for host in hosts)
         argv = [*HOROVODRUN, str(run_dir), "-np", str(cell.workers), "-H", listed]
         argv += [f"--{cell.controller}", *more, *worker_argv(run_dir)]
-        return [LaunchCommand(argv=argv, environ=_open_mpi_of_this_python() if cell.controller == "mpi" else {})]
+        environ = _open_mpi_of_this_python() if cell.controller == "mpi" else {}
+        return [LaunchCommand(role=Role.LAUNCHER, argv=argv, environ=environ)]
 
 
 def _open_mpi_of_this_python() -> dict[str, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.launchers.command import LaunchCommand, worker_argv
 from harness.launchers.hosts import Host
+from harness.protocols import Role
 from harness.suite.cell import Cell
 
 
@@ -15,6 +16,7 @@ class Processes:
     def commands(self, cell: Cell, hosts: tuple[Host, ...], run_dir: Path, more: list[str]) -> list[LaunchCommand]:
         return [
             LaunchCommand(
+                role=Role.WORKER,
                 argv=worker_argv(run_dir),
                 environ={"HVDBENCH_RANK": str(rank), "HVDBENCH_SIZE": str(cell.workers)},
             )
@@ -28,4 +30,5 @@ class OneForAll:
     name = "process"
 
     def commands(self, cell: Cell, hosts: tuple[Host, ...], run_dir: Path, more: list[str]) -> list[LaunchCommand]:
-        return [LaunchCommand(argv=worker_argv(run_dir), environ={"HVDBENCH_RANK": "0", "HVDBENCH_SIZE": "1"})]
+        environ = {"HVDBENCH_RANK": "0", "HVDBENCH_SIZE": "1"}
+        return [LaunchCommand(role=Role.WORKER, argv=worker_argv(run_dir), environ=environ)]

@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from harness.launchers.command import LaunchCommand
+from harness.protocols import Role
 
 RUN_VARIABLE = "HVDBENCH_RUN"
 LOG_FILE = "log.txt"
@@ -33,12 +34,19 @@ class LaunchEnd:
 
     exit_code: int | None
     wall_s: float
+    role: Role | None = None  # of the process that failed
 
 
 def supervise(
     commands: list[LaunchCommand], run_dir: Path, *, time_limit_s: float, watch: Callable[[], None]
 ) -> LaunchEnd:
-    """Starts the commands, their output in the run's log, and waits. `watch` is called while they run."""
+    """Starts the commands, their output in the run's log, and waits. `watch` is called while they run.
+
+    Raises ValueError for a command on another host: those are horovodrun's to start.
+    """
+    elsewhere = [command.host for command in commands if command.host is not None]
+    if elsewhere:
+        raise ValueError(f"host: {elsewhere[0]} for a process started here; allowed: None, this machine")
     started = time.monotonic()
     tag = run_dir.name
     with (run_dir / LOG_FILE).open("ab") as log:
@@ -55,12 +63,13 @@ def supervise(
                         start_new_session=True,  # Ctrl-C is this process' to handle
                     )
                 )
-            exit_code = _wait(running, started + time_limit_s, watch)
+            exit_code, failed = _wait(running, started + time_limit_s, watch)
         finally:  # after success too: a worker may have left a child in a session of its own
             end_run(tag)
             for process in running:
                 process.wait()
-    return LaunchEnd(exit_code=exit_code, wall_s=time.monotonic() - started)
+    role = None if failed is None else commands[failed].role
+    return LaunchEnd(exit_code=exit_code, wall_s=time.monotonic() - started, role=role)
 
 
 def _own_environment(tag: str) -> dict[str, str]:
@@ -69,16 +78,19 @@ def _own_environment(tag: str) -> dict[str, str]:
     return {RUN_VARIABLE: tag, "PATH": os.pathsep.join([tools, os.environ.get("PATH", os.defpath)])}
 
 
-def _wait(running: list[subprocess.Popen[bytes]], deadline: float, watch: Callable[[], None]) -> int | None:
+def _wait(
+    running: list[subprocess.Popen[bytes]], deadline: float, watch: Callable[[], None]
+) -> tuple[int | None, int | None]:
+    """The exit code and the position of the first that failed; 0 and None, or None twice at the deadline."""
     while True:
         codes = [process.poll() for process in running]
-        failed = next((code for code in codes if code), None)
+        failed = next((position for position, code in enumerate(codes) if code), None)
         if failed is not None:
-            return failed
+            return codes[failed], failed
         if all(code == 0 for code in codes):
-            return 0
+            return 0, None
         if time.monotonic() > deadline:
-            return None
+            return None, None
         watch()
         time.sleep(POLL_S)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.launchers.command import LaunchCommand, worker_argv
 from harness.launchers.hosts import Host
+from harness.protocols import Role
 from harness.suite.cell import Cell
 
 
@@ -22,6 +23,7 @@ class Workers:
         cluster = {"worker": _free_addresses(cell.workers)}
         return [
             LaunchCommand(
+                role=Role.WORKER,
                 argv=worker_argv(run_dir),
                 environ={
                     "HVDBENCH_RANK": str(rank),
@@ -43,6 +45,7 @@ class ParameterServerCluster:
         cluster = {"chief": [chief], "ps": [server], "worker": workers}
         shared = {"GRPC_FAIL_FAST": "use_caller"}  # as TensorFlow's guide asks for: a lost server is reported
         coordinator = LaunchCommand(
+            role=Role.COORDINATOR,
             argv=worker_argv(run_dir),
             environ={
                 "HVDBENCH_RANK": "0",
@@ -51,15 +54,16 @@ class ParameterServerCluster:
                 **shared,
             },
         )
-        tasks = [("ps", 0), *(("worker", index) for index in range(cell.workers))]
-        servers = [
+        tasks = [(Role.SERVER, "ps", 0), *((Role.WORKER, "worker", index) for index in range(cell.workers))]
+        coordinated = [
             LaunchCommand(
+                role=role,
                 argv=[sys.executable, "-m", "harness.servers.tensorflow_server", str(run_dir)],
-                environ={"TF_CONFIG": _config(cluster, *task), **shared},
+                environ={"TF_CONFIG": _config(cluster, kind, index), **shared},
             )
-            for task in tasks
+            for role, kind, index in tasks
         ]
-        return [coordinator, *servers]
+        return [coordinator, *coordinated]
 
 
 def _config(cluster: dict[str, list[str]], kind: str, index: int) -> str:

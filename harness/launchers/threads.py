@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.launchers.command import LaunchCommand, worker_argv
 from harness.launchers.hosts import Host
+from harness.protocols import Role
 from harness.suite.cell import Cell
 from harness.worker.worker import RANKS_HERE_VARIABLE
 
@@ -16,4 +17,4 @@ class Threads:
     def commands(self, cell: Cell, hosts: tuple[Host, ...], run_dir: Path, more: list[str]) -> list[LaunchCommand]:
         num_workers = str(cell.workers)
         environ = {"HVDBENCH_RANK": "0", "HVDBENCH_SIZE": num_workers, RANKS_HERE_VARIABLE: num_workers}
-        return [LaunchCommand(argv=worker_argv(run_dir), environ=environ)]
+        return [LaunchCommand(role=Role.WORKER, argv=worker_argv(run_dir), environ=environ)]

@@ -24,6 +24,7 @@ from harness import registry
 from harness.fabrics.connection import Connection, place_among_workers
 from harness.launchers.command import LaunchCommand
 from harness.launchers.supervisor import LaunchEnd
+from harness.protocols import Role
 from harness.records.record import Record, ResultsFolder
 from harness.records.run_files import ERROR_PREFIX
 from harness.run.feasible import first_obstacle
@@ -119,7 +120,7 @@ def _lead(
             run_dir,
             suite=suite,
             launcher="existing",
-            commands=[LaunchCommand(argv=["hvdbench", *sys.argv[1:]])],
+            commands=[LaunchCommand(role=Role.WORKER, argv=["hvdbench", *sys.argv[1:]])],
             end=LaunchEnd(exit_code=exit_code, wall_s=watch.elapsed_s()),
             started_at=started_at,
         )

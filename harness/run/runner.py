@@ -18,7 +18,7 @@ from harness import registry
 from harness.launchers.command import LaunchCommand, Launcher
 from harness.launchers.hosts import Host, placement
 from harness.launchers.supervisor import LaunchEnd, log_tail, supervise
-from harness.protocols import EvaluatedModel
+from harness.protocols import EvaluatedModel, Role
 from harness.records.record import Point, Record, ResultsFolder, ServerPart, Status, WorkerPart
 from harness.records.run_files import (
     CELL_FILE,
@@ -185,12 +185,13 @@ def make_record(
 def _status(cell: Cell, end: LaunchEnd) -> tuple[Status, str | None]:
     if end.exit_code is None:
         return "timeout", f"stopped at the cell's time_limit_s of {cell.time_limit_s:g} s"
+    who = "worker or its launcher" if end.role == Role.LAUNCHER else end.role or Role.WORKER
     if end.exit_code == EXIT_ORPHANED:
-        return "failed", "a worker lost sight of the process that started it"
+        return "failed", f"a {who} lost sight of the process that started it"
     if end.exit_code < 0:
-        return "failed", f"a worker was killed by signal {-end.exit_code}"
+        return "failed", f"a {who} was killed by signal {-end.exit_code}"
     if end.exit_code:
-        return "failed", f"a worker or its launcher ended with exit code {end.exit_code}"
+        return "failed", f"a {who} ended with exit code {end.exit_code}"
     return "ok", None
 
 

@@ -11,6 +11,7 @@ import pytest
 from harness import registry
 from harness.launchers.command import LaunchCommand
 from harness.launchers.hosts import Host
+from harness.protocols import Role
 from harness.suite.cell import Cell
 
 RUN_DIR = Path("/r/.runs/7")
@@ -37,7 +38,7 @@ def test_horovodrun_on_this_machine(controller: str, environ: dict[str, str]) ->
     assert [command.argv for command in made] == [
         [*HOROVODRUN, "-np", "2", "-H", "localhost:2", f"--{controller}", *WORKER]
     ]
-    assert made[0].environ == environ
+    assert [(command.role, command.host, command.environ) for command in made] == [(Role.LAUNCHER, None, environ)]
 
 
 def test_horovodrun_on_hosts_with_arguments_of_the_user() -> None:
@@ -52,6 +53,7 @@ def test_processes_of_this_machine_are_told_their_rank(strategy: str) -> None:
     workers = 1 if strategy == "serial" else 3
     made = commands((Host(name="localhost", slots=workers),), strategy=strategy, workers=workers)
     assert [command.argv for command in made] == [WORKER] * workers
+    assert {(command.role, command.host) for command in made} == {(Role.WORKER, None)}
     assert [command.environ for command in made] == [
         {"HVDBENCH_RANK": str(rank), "HVDBENCH_SIZE": str(workers)} for rank in range(workers)
     ]

@@ -16,6 +16,7 @@ import pytest
 
 from harness.launchers.command import LaunchCommand
 from harness.launchers.supervisor import RUN_VARIABLE, LaunchEnd, end_run, log_tail, supervise
+from harness.protocols import Role
 
 SLEEP = "import time; time.sleep(60)"
 # A grandchild in a session of its own, as daemons make themselves; it writes its id and stays.
@@ -32,8 +33,8 @@ def run_dir(tmp_path: Path) -> Path:
     return path
 
 
-def python(code: str, **environ: str) -> LaunchCommand:
-    return LaunchCommand(argv=[sys.executable, "-c", code], environ=environ)
+def python(code: str, role: Role = Role.WORKER, **environ: str) -> LaunchCommand:
+    return LaunchCommand(role=role, argv=[sys.executable, "-c", code], environ=environ)
 
 
 def nothing() -> None: ...
@@ -84,8 +85,8 @@ def test_processes_know_their_run_and_have_no_terminal(run_dir: Path) -> None:
 
 
 def test_first_failure_ends_the_others(run_dir: Path) -> None:
-    end = run(run_dir, python(SLEEP), python("import sys; sys.exit(3)"))
-    assert end.exit_code == 3
+    end = run(run_dir, python(SLEEP), python("import sys; sys.exit(3)", Role.SERVER))
+    assert (end.exit_code, end.role) == (3, Role.SERVER)
     assert end.wall_s < 10
     assert of_this_run(run_dir) == []
 
@@ -131,8 +132,15 @@ def test_interruption_ends_everything_and_is_passed_on(run_dir: Path) -> None:
 
 def test_command_that_cannot_start_ends_those_that_did(run_dir: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        run(run_dir, python(SLEEP), LaunchCommand(argv=["/nowhere/horovodrun"]))
+        run(run_dir, python(SLEEP), LaunchCommand(role=Role.LAUNCHER, argv=["/nowhere/horovodrun"]))
     assert of_this_run(run_dir) == []
+
+
+def test_command_on_another_host_is_refused_before_any_starts(run_dir: Path) -> None:
+    elsewhere = LaunchCommand(role=Role.SERVER, argv=["true"], host="b")
+    with pytest.raises(ValueError, match="host: b for a process started here; allowed: None, this machine"):
+        run(run_dir, python("print('started')"), elsewhere)
+    assert log_tail(run_dir) == ""
 
 
 def test_end_run_leaves_other_runs_alone(run_dir: Path) -> None:

@@ -9,6 +9,7 @@ from harness.launchers.command import LaunchCommand
 from harness.launchers.processes import OneForAll
 from harness.launchers.tensorflow_cluster import ParameterServerCluster, Workers
 from harness.launchers.threads import Threads
+from harness.protocols import TF_PARAMETER_SERVER, Role
 from harness.suite.cell import Cell
 
 
@@ -37,6 +38,8 @@ def test_workers_know_one_another_and_their_own_place() -> None:
 def test_parameter_server_is_one_coordinator_one_server_and_the_workers() -> None:
     commands = ParameterServerCluster().commands(cell("tf-parameter-server"), (), Path("run"), [])
     assert [config(command)["task"]["type"] for command in commands] == ["chief", "ps", "worker", "worker"]
+    assert [command.role for command in commands] == [Role.COORDINATOR, Role.SERVER, Role.WORKER, Role.WORKER]
+    assert {command.role for command in commands} == set(TF_PARAMETER_SERVER.roles)
     server = "harness.servers.tensorflow_server"
     assert [command.argv[2] for command in commands] == ["harness.worker.worker", *[server] * 3]
     assert commands[0].environ["HVDBENCH_SIZE"] == "1"

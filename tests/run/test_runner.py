@@ -11,6 +11,7 @@ import pytest
 from harness.launchers.command import LaunchCommand, worker_argv
 from harness.launchers.hosts import this_machine
 from harness.launchers.supervisor import LOG_FILE, LaunchEnd
+from harness.protocols import Role
 from harness.records.record import Record, ResultsFolder, WorkerPart
 from harness.records.run_files import CURVE_FILE, part_path
 from harness.run.machine import describe_machine
@@ -97,17 +98,20 @@ def test_run_suite_starts_nothing_after_its_time_budget(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("exit_code", "status", "reason"),
+    ("exit_code", "role", "status", "reason"),
     [
-        (None, "timeout", "stopped at the cell's time_limit_s of 600 s"),
-        (-9, "failed", "a worker was killed by signal 9"),
-        (70, "failed", "a worker lost sight of the process that started it"),
-        (1, "failed", "a worker or its launcher ended with exit code 1"),
-        (0, "failed", "the workers ended well, but ranks [0] left no part in the results folder"),
+        (None, None, "timeout", "stopped at the cell's time_limit_s of 600 s"),
+        (-9, Role.WORKER, "failed", "a worker was killed by signal 9"),
+        (-9, Role.SERVER, "failed", "a server was killed by signal 9"),
+        (70, Role.WORKER, "failed", "a worker lost sight of the process that started it"),
+        (1, Role.LAUNCHER, "failed", "a worker or its launcher ended with exit code 1"),
+        (0, None, "failed", "the workers ended well, but ranks [0] left no part in the results folder"),
     ],
 )
-def test_record_says_how_a_run_ended(tmp_path: Path, exit_code: int | None, status: str, reason: str) -> None:
-    record = made(tmp_path, exit_code)
+def test_record_says_how_a_run_ended(
+    tmp_path: Path, exit_code: int | None, role: Role | None, status: str, reason: str
+) -> None:
+    record = made(tmp_path, exit_code, role)
     assert record.status == status
     assert record.reason is not None
     assert record.reason.startswith(reason)
@@ -136,14 +140,14 @@ def test_curve_has_the_time_at_which_its_model_was_there(tmp_path: Path, strateg
     assert (record.weights_sha256, record.num_parameters) == ("00", 7)
 
 
-def made(run_dir: Path, exit_code: int | None, **fields: Any) -> Record:
+def made(run_dir: Path, exit_code: int | None, role: Role | None = None, **fields: Any) -> Record:
     (run_dir / LOG_FILE).write_text("what the workers said\n")
     return make_record(
         Cell.model_validate({"workload": "fnn", "strategy": "serial", **fields}),
         run_dir,
         suite="a",
         launcher="processes",
-        commands=[LaunchCommand(argv=worker_argv(run_dir))],
-        end=LaunchEnd(exit_code=exit_code, wall_s=1.0),
+        commands=[LaunchCommand(role=Role.WORKER, argv=worker_argv(run_dir))],
+        end=LaunchEnd(exit_code=exit_code, wall_s=1.0, role=role),
         started_at=datetime.now(UTC),
     )
