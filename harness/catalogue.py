@@ -22,7 +22,7 @@ def strategies() -> Lines:
     """Each with its frameworks and the options it takes."""
     for name, kind in STRATEGIES.items():
         options = ", ".join(f"{key}={field.default}" for key, field in kind.Options.model_fields.items())
-        yield name, f"{'+'.join(frameworks_of(name))}, {kind.needs.name}" + (f"; {options}" if options else "")
+        yield name, f"{'+'.join(frameworks_of(kind))}, {kind.needs.name}" + (f"; {options}" if options else "")
 
 
 def suites(folder: Path = Path("suites")) -> Lines:

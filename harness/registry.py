@@ -7,8 +7,11 @@ here by its path and imported by the worker that needs it.
 from __future__ import annotations
 
 import importlib
+from functools import cache
 from typing import Any
 
+from harness import extensions
+from harness.extensions import ExtensionError, load_extension
 from harness.optimizers.adagrad import Adagrad
 from harness.optimizers.adam import Adam, AdamW
 from harness.optimizers.optimizer import Optimizer
@@ -23,6 +26,7 @@ from harness.protocols import (
     TF_PARAMETER_SERVER,
     TORCH_DISTRIBUTED,
     Strategy,
+    StrategyOptions,
 )
 from harness.strategies.allreduce import Allreduce, TFMirrored, TFMultiWorker, TFParameterServer, TorchDDP
 from harness.strategies.delayed_averaging import DelayedAveraging
@@ -91,12 +95,44 @@ LAUNCHERS = {
 }
 
 
+# What trains a cell in a framework: the shipped model and data, or what a user's function makes.
+WORKLOADS = {
+    "torch": "harness.backends.torch_workloads:workload_of",
+    "tensorflow": "harness.backends.tensorflow_workloads:workload_of",
+}
+
+
 def load(path: str) -> Any:
     """The object at `package.module:name`."""
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)
 
 
-def frameworks_of(strategy: str) -> tuple[str, ...]:
+@cache
+def strategy_of(name: str, folder: str | None = None) -> type[Strategy[Any]]:
+    """The strategy of that name, ours or a user's (harness/extensions.py). Raises ExtensionError where there is none.
+
+    folder: against which the path of a user's file is taken.
+    """
+    if name in STRATEGIES:
+        return STRATEGIES[name]
+    found: Any = load_extension(name, folder, group=extensions.STRATEGIES)
+    lacking = [part for part in _STRATEGY_PARTS if not hasattr(found, part)]
+    if lacking or not callable(found):
+        what = f"lacks {', '.join(lacking)}" if lacking else f"is {type(found).__name__}"
+        raise ExtensionError(f"{name}: {what}; wanted: a class as harness.protocols.Strategy describes it")
+    options, needs = found.Options, found.needs
+    if not (isinstance(options, type) and issubclass(options, StrategyOptions)):
+        raise ExtensionError(f"{name}: Options: {options!r}; wanted: a subclass of harness.protocols.StrategyOptions")
+    if not any(needs == capability for capability, _ in FABRICS):
+        raise ExtensionError(f"{name}: needs: {needs!r}; wanted: ALONE, COLLECTIVE or SHARED of harness.protocols")
+    kind: type[Strategy[Any]] = found
+    return kind
+
+
+_STRATEGY_PARTS = ("Options", "needs", "evaluated", "setup", "step", "finish", "snapshot")
+
+
+def frameworks_of(strategy: type[Strategy[Any]]) -> tuple[str, ...]:
     """The frameworks a strategy runs in."""
-    return tuple(framework for capability, framework in FABRICS if capability == STRATEGIES[strategy].needs)
+    return tuple(framework for capability, framework in FABRICS if capability == strategy.needs)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.protocols import SHARED, Capability, GradientAveraging, NativeFabric, Plan
+from harness.protocols import SHARED, Capability, GradientAveraging, NativeFabric, Plan, Share
 from harness.registry import STRATEGIES
 
 Array = NDArray[np.float64]
@@ -49,6 +49,18 @@ def random_problem(*, num_samples: int, seed: int = 0, **changes: Any) -> Quadra
     return Quadratic(**{**fields, **changes})
 
 
+class OwnSample:
+    """Implements harness.protocols.Batches: worker i sees sample i, always."""
+
+    def __init__(self, rank: int) -> None:
+        self._rank = rank
+
+    def at(self, step: int) -> list[int]:
+        return [self._rank]
+
+    def close(self) -> None: ...
+
+
 class NumpyReplica:
     """Implements harness.protocols.Replica. A batch is the indices of its samples."""
 
@@ -59,8 +71,8 @@ class NumpyReplica:
         self._learning_rate = problem.learning_rate
         self._native: _MeanGradients | None = None
 
-    def load(self, indices: Any) -> Any:
-        return indices
+    def batches(self, share: Share) -> OwnSample:
+        return OwnSample(share.rank)
 
     def weights(self) -> Array:
         return self._weights.copy()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.worker.sampling import Sampler
+from harness.workloads.sampler import Sampler
 from tests.quadratic import Quadratic, Trained, random_problem, train
 
 WORKERS, STEPS, SAMPLES = 2, 24, 48

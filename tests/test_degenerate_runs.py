@@ -18,7 +18,7 @@ import yaml
 
 from harness.launchers.hosts import Host
 from harness.records.record import Record, ResultsFolder
-from harness.registry import frameworks_of
+from harness.registry import STRATEGIES, frameworks_of
 from harness.run.runner import Setting, run_cell
 from harness.suite.cell import Cell
 
@@ -140,7 +140,7 @@ def run(framework: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def with_each(*strategies: str) -> pytest.MarkDecorator:
     """Each strategy in each framework that has it."""
-    pairs = [(framework, strategy) for strategy in strategies for framework in frameworks_of(strategy)]
+    pairs = [(framework, strategy) for strategy in strategies for framework in frameworks_of(STRATEGIES[strategy])]
     return pytest.mark.parametrize(("framework", "strategy"), pairs, indirect=["framework"], scope="module")
 
 

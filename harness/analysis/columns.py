@@ -54,6 +54,7 @@ _NAMED = _columns(
     ("metric_unit", "str", "", "its unit; share runs from 0 to 1"),
     ("metric_better", "str", "", "higher or lower"),
     ("sample_unit", "str", "", "what a sample is: image, token, rating"),
+    ("workload_code", "str", "", "digest of the file of a workload that is not shipped; missing for those that are"),
     ("worker_kind", "str", "", "processes or threads; never drawn as one series"),
     ("cores", "int64", "", "workers × threads"),
     ("num_gpus", "int64", "", "one a worker; 0 on a CPU"),

@@ -30,7 +30,7 @@ from harness.suite.fields import FIELDS, SPLITTING
 # Settings that a series is split by where its runs differ in them. What is not here is the problem, the strategy with
 # its options (`label`), the number of workers (an axis), the seed (the unit) or the time limit (no run that is kept
 # ran into it).
-SPLIT_BY = (*SPLITTING, "worker_kind")
+SPLIT_BY = (*SPLITTING, "worker_kind", "workload_code")
 _POOL = ["schema_version", "fingerprint", "versions"]
 UNIT = ["problem", "series", "workers"]  # runs that agree in these repeat each other
 

@@ -241,6 +241,8 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "started_at": record.started_at,
         "wall_s": record.wall_s,
         **{name: cell[name] for name in CELL_FIELDS},
+        "optimizer": _with_options(cell["optimizer"], cell["optimizer_options"]),
+        "schedule": _with_options(**_named(cell["schedule"])),
         "inject": _injected(cell["inject"]),
         "problem": cell.problem,
         "label": cell.series,
@@ -248,6 +250,7 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "metric_unit": cell.metric.unit,
         "metric_better": cell.metric.better,
         "sample_unit": cell.sample_unit,
+        "workload_code": cell["own"]["code"] if cell["own"] else None,
         "worker_kind": worker_kind(record.launcher),
         "cores": cell["workers"] * cell["threads"],
         "num_gpus": cell["workers"] if cell["device"] == "gpu" else 0,
@@ -267,6 +270,14 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "settings": _listed(record.workers[0].settings) if record.workers else None,
         "weights_sha256": record.weights_sha256,
     }
+
+
+def _with_options(name: str, options: dict[str, Any]) -> str:
+    return " ".join([name, *(f"{option}={value}" for option, value in options.items())])
+
+
+def _named(chosen: dict[str, Any]) -> dict[str, Any]:
+    return {"name": chosen["name"], "options": {name: value for name, value in chosen.items() if name != "name"}}
 
 
 def _injected(faults: dict[str, Any] | None) -> str | None:

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from harness.backends.tensorflow_layers import layouts, scores
 from harness.backends.tensorflow_native import Model, Tensor, Training, apply_momentum
-from harness.protocols import GradientAveraging, NativeFabric
+from harness.protocols import GradientAveraging, NativeFabric, Share
 from harness.suite.cell import Cell
 from harness.workloads.data import Dataset, Split
 from harness.workloads.initial import initial_weights
 from harness.workloads.layers import parameters_of
+from harness.workloads.sampler import IndexedBatches, Sampler
 from harness.workloads.shipped import MODELS
 
 EVALUATION_BATCH = 500
@@ -51,13 +52,14 @@ def prepare(*, num_threads: int, num_workers: int = 1, gpus: Sequence[int] = ())
 class TensorFlowReplica:
     """Implements harness.protocols.Replica."""
 
-    def __init__(self, cell: Cell, dataset: Dataset, *, local_rank: int) -> None:
+    def __init__(self, cell: Cell, dataset: Dataset, *, rank: int, local_rank: int) -> None:
         self._device = f"/{cell.device.upper()}:0"  # `prepare` shows this process its own
         self._layers = MODELS[cell.workload].layers(dataset.num_classes)
         self._layouts = layouts(self._layers, dataset.image_shape)
         self._sizes = [int(np.prod(layout.native)) for layout in self._layouts]
         initial = initial_weights(parameters_of(self._layers, dataset.image_shape), cell.seed)
         arrays = [layout.to_native(array) for layout, array in zip(self._layouts, initial, strict=True)]
+        self._num_samples = dataset.num_samples
         self._momentum, self._weight_decay = cell.momentum, cell.weight_decay
         self._native: Training | None = None
         with tf.device(self._device):
@@ -117,6 +119,9 @@ class TensorFlowReplica:
     def _loss(self, parameters: Sequence[Tensor], images: Tensor, labels: Tensor) -> Tensor:
         logits = scores(self._layers, parameters, images)
         return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+
+    def batches(self, share: Share) -> IndexedBatches:
+        return IndexedBatches(Sampler(num_samples=self._num_samples, **vars(share)), self.load)
 
     def load(self, indices: NDArray[np.int64]) -> Tensor:
         return tf.constant(indices)

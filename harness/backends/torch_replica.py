@@ -15,11 +15,12 @@ from torch import nn
 
 from harness.backends.torch_layers import build, trainable
 from harness.backends.torch_native import Batch, TorchModel, TorchTraining
-from harness.protocols import GradientAveraging, NativeFabric
+from harness.protocols import GradientAveraging, NativeFabric, Share
 from harness.suite.cell import Cell
 from harness.workloads.data import Dataset, Split
 from harness.workloads.initial import initial_weights
 from harness.workloads.layers import parameters_of
+from harness.workloads.sampler import IndexedBatches, Sampler
 from harness.workloads.shipped import MODELS
 
 EVALUATION_BATCH = 500
@@ -35,7 +36,7 @@ def prepare(*, num_threads: int, num_workers: int = 1, gpus: Sequence[int] = ())
 class TorchReplica:
     """Implements harness.protocols.Replica."""
 
-    def __init__(self, cell: Cell, dataset: Dataset, *, local_rank: int) -> None:
+    def __init__(self, cell: Cell, dataset: Dataset, *, rank: int, local_rank: int) -> None:
         self._device = torch.device("cuda", local_rank) if cell.device == "gpu" else torch.device("cpu")
         layers = MODELS[cell.workload].layers(dataset.num_classes)
         parameters = parameters_of(layers, dataset.image_shape)
@@ -47,6 +48,7 @@ class TorchReplica:
         self._velocity = torch.zeros_like(self._flat)
         self._point_parameters_into_flat([parameter.shape for parameter in parameters])
         self._loss = nn.CrossEntropyLoss()
+        self._num_samples = dataset.num_samples
         self._momentum, self._weight_decay = cell.momentum, cell.weight_decay
         self._learning_rate = cell.learning_rate
         self._train, self._test = _on(self._device, dataset.train), _on(self._device, dataset.test)
@@ -61,6 +63,9 @@ class TorchReplica:
             parameter.data = self._flat[part].view(shape)
             self._gradient_views.append(self._gradient[part].view(shape))
             offset += parameter.numel()
+
+    def batches(self, share: Share) -> IndexedBatches:
+        return IndexedBatches(Sampler(num_samples=self._num_samples, **vars(share)), self.load)
 
     def load(self, indices: NDArray[np.int64]) -> Batch:
         chosen = torch.from_numpy(indices).to(self._device)

@@ -7,6 +7,7 @@ of the first steps of SGD with momentum, over which rounding errors grow.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import registry
-from harness.protocols import Replica
+from harness.protocols import Replica, Share
 from harness.records.parity_record import Difference, Kind, ParityRecord
 from harness.run.machine import describe_machine, installed_versions, revision
 from harness.suite.cell import Cell
-from harness.worker.sampling import Sampler
 from harness.workloads.layers import Parameter, parameters_of
 from harness.workloads.shipped import MODELS, load_dataset
 
@@ -37,23 +37,26 @@ class Steps:
 
 def parity(cell: Cell, frameworks: Sequence[str] = FRAMEWORKS) -> list[Difference]:
     """The differences between two frameworks on the cell's workload, data and seed. Raises DatasetError."""
-    dataset = load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
-    sampler = Sampler(num_samples=len(dataset.train), batch_size=cell.batch_size, num_workers=1, rank=0, seed=cell.seed)
-    batches = [sampler.indices(step) for step in range(NUM_STEPS)]
     steps = []
     for framework in frameworks:
         registry.load(registry.PREPARATIONS[framework])(num_threads=cell.threads)
-        replica = registry.load(registry.REPLICAS[framework])(cell, dataset, local_rank=0)
-        steps.append(train(replica, batches))
+        workload = registry.load(registry.WORKLOADS[framework])(cell)
+        replica = registry.load(registry.REPLICAS[framework])(cell, workload, rank=0, local_rank=0)
+        steps.append(train(replica, cell))
+    assert cell.dataset is not None
+    dataset = load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
     layers = MODELS[cell.workload].layers(dataset.num_classes)
     return compare(steps[0], steps[1], parameters_of(layers, dataset.image_shape))
 
 
-def train(replica: Replica, batches: Sequence[NDArray[np.int64]]) -> Steps:
+def train(replica: Replica, cell: Cell, num_steps: int = NUM_STEPS) -> Steps:
     """Plain steps on one worker, as the strategy `serial` makes them."""
-    gradient, _ = replica.gradient(replica.load(batches[0]))
-    first = np.array(replica.to_numpy(gradient))  # a copy: valid until the next step
-    losses = [float(replica.local_step(replica.load(batch))) for batch in batches]
+    share = Share(num_workers=1, rank=0, batch_size=cell.batch_size, seed=cell.seed)
+    with closing(replica.batches(share)) as batches:
+        gradient, _ = replica.gradient(batches.at(0))
+        first = np.array(replica.to_numpy(gradient))  # a copy: valid until the next step
+    with closing(replica.batches(share)) as batches:
+        losses = [float(replica.local_step(batches.at(step))) for step in range(num_steps)]
     return Steps(losses=np.array(losses), gradient=first)
 
 
@@ -78,7 +81,7 @@ def record_of(cell: Cell, differences: Sequence[Difference]) -> ParityRecord:
     return ParityRecord(
         measured_at=datetime.now(UTC),
         workload=cell.workload,
-        dataset=cell.dataset,
+        dataset=cell.dataset or "",
         seed=cell.seed,
         num_steps=NUM_STEPS,
         first_loss=worst(differences, "first loss"),

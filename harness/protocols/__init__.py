@@ -26,7 +26,7 @@ from harness.protocols.fabric import (
     SharedFabric,
     TellsStaleness,
 )
-from harness.protocols.replica import Replica
+from harness.protocols.replica import Batches, Replica, Share
 from harness.protocols.strategy import EvaluatedModel, FabricT, HorovodOptions, Plan, Strategy, StrategyOptions
 from harness.protocols.vector import Loss, Vector
 
@@ -38,6 +38,7 @@ __all__ = [
     "TF_MULTIWORKER",
     "TF_PARAMETER_SERVER",
     "TORCH_DISTRIBUTED",
+    "Batches",
     "Capability",
     "CollectiveFabric",
     "EvaluatedModel",
@@ -52,6 +53,7 @@ __all__ = [
     "Plan",
     "Replica",
     "Role",
+    "Share",
     "SharedFabric",
     "Span",
     "Strategy",

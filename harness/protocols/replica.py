@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,11 +12,33 @@ from harness.protocols.fabric import GradientAveraging, NativeFabric
 from harness.protocols.vector import Loss, Vector
 
 
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """Which part of the stream of training samples is one worker's."""
+
+    num_workers: int
+    rank: int
+    batch_size: int  # of this worker
+    seed: int
+
+
+class Batches(Protocol):
+    """One worker's batches, in the order of its steps."""
+
+    def at(self, step: int) -> Any:
+        """The batch of a step, on the device. Asked for once a step, from step 0 on."""
+        ...
+
+    def close(self) -> None:
+        """Ends what makes batches ahead of time."""
+        ...
+
+
 class Replica(Protocol):
     """One worker's model, data and optimizer in one framework."""
 
-    def load(self, indices: Any) -> Any:
-        """The batch of these training samples, on the device. indices: int64 NumPy array, shape (B,)."""
+    def batches(self, share: Share) -> Batches:
+        """That share of the training samples, from the first on; the same share gives the same batches."""
         ...
 
     def weights(self) -> Vector:
@@ -35,7 +58,7 @@ class Replica(Protocol):
         ...
 
     def update(self, gradient: Vector) -> Vector:
-        """What SGD adds to the weights for this gradient, Δ = −η v with v ← μ v + g + λ w; v stays in this worker."""
+        """What the optimizer adds to the weights for this gradient, Δ; its own state stays in this worker."""
         ...
 
     def descend(self, gradient: Vector) -> None:
@@ -61,7 +84,7 @@ class Replica(Protocol):
         ...
 
     def evaluate(self, vector: Vector) -> tuple[float, float]:
-        """Mean loss and accuracy (share of samples, 0 to 1) of these weights on the held-out set."""
+        """Mean loss of these weights on the held-out set, and their score by the cell's metric."""
         ...
 
     def to_numpy(self, vector: Any) -> NDArray[np.float32]: ...

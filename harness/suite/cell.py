@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from pydantic import ValidationInfo, field_validator, model_validator
 
-from harness.protocols import Capability, EvaluatedModel, StrategyOptions, Topology
+from harness import extensions
+from harness.extensions import code_digest, is_code
+from harness.optimizers.optimizer import OptimizerOptions
+from harness.protocols import Capability, EvaluatedModel, Strategy, StrategyOptions, Topology
 from harness.records.stored_cell import StoredCell
-from harness.registry import REPLICAS, STRATEGIES, frameworks_of
+from harness.registry import OPTIMIZERS, REPLICAS, STRATEGIES, frameworks_of, strategy_of
 from harness.suite.fields import FIELDS, CellFields, identity
 from harness.workloads.metric import ACCURACY, Metric
 from harness.workloads.shipped import DATASETS, IMAGE_SHAPES, MODELS, recipe_of, takes_images_of
+
+_OptionsT = TypeVar("_OptionsT", StrategyOptions, OptimizerOptions)
 
 
 class Cell(CellFields):
@@ -26,36 +32,39 @@ class Cell(CellFields):
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, given: Any) -> Any:
-        """Unfolds `strategy: {name: ..., option: ...}` and `dataset: {name: ..., size: ...}`, fills in the recipe."""
+        """Unfolds `strategy: {name: ..., option: ...}` and the like, fills in the recipe and what code is asked for."""
         if not isinstance(given, dict):
             return given
         given = dict(given)
-        _unfold(given, "strategy", "options")
-        _unfold(given, "dataset", "synthetic")
-        workload, dataset = given.get("workload"), given.get("dataset", "digits")
-        strategy = given.get("strategy")
-        _require("workload", workload, MODELS)
-        _require("dataset", dataset, DATASETS)
-        _require("strategy", strategy, STRATEGIES)
-        for name, value in recipe_of(workload, dataset).items():
-            given.setdefault(name, value)
-        if dataset == "synthetic" and isinstance(size := given.get("synthetic") or {}, dict):
-            given["synthetic"] = {**MODELS[workload].synthetic_shape, **size}
+        for name, details in _UNFOLDED.items():
+            _unfold(given, name, details)
+        if isinstance(given.get("schedule"), str):
+            given["schedule"] = {"name": given["schedule"]}
         given.setdefault("options", {})
+        given.setdefault("optimizer_options", {})
+        _fill_in_strategy(given)
+        if is_code(str(given.get("workload"))) or given.get("own") is not None:
+            _fill_in_own(given)
+        else:
+            _fill_in_shipped(given)
         return given
 
     @field_validator("options", mode="before")
     @classmethod
     def _read_as_the_strategys_own(cls, given: Any, info: ValidationInfo) -> StrategyOptions:
-        given = given.model_dump() if isinstance(given, StrategyOptions) else given
-        if not isinstance(given, dict):
-            raise ValueError(f"{given!r}; allowed: a mapping of options to their values")
-        return STRATEGIES[info.data["strategy"]].Options.model_validate(given)
+        return _options(strategy_of(info.data["strategy"], info.data["folder"]).Options, given)
+
+    @field_validator("optimizer_options", mode="before")
+    @classmethod
+    def _read_as_the_optimizers_own(cls, given: Any, info: ValidationInfo) -> OptimizerOptions:
+        known = OPTIMIZERS.get(info.data["optimizer"])
+        return _options(OptimizerOptions if known is None else known.Options, given)
 
     @field_validator("controller")
     @classmethod
     def _means_nothing_without_horovod(cls, value: str | None, info: ValidationInfo) -> str | None:
-        return value if STRATEGIES[info.data["strategy"]].needs.uses_horovod else None  # one key, not two
+        needs = strategy_of(info.data["strategy"], info.data["folder"]).needs
+        return value if needs.uses_horovod else None  # one key, not two
 
     @field_validator("framework")
     @classmethod
@@ -66,23 +75,14 @@ class Cell(CellFields):
 
     @model_validator(mode="after")
     def _check(self) -> Cell:
-        if self.synthetic is not None and self.dataset != "synthetic":
-            raise ValueError(f"dataset: {self.dataset} has a size of its own; only synthetic takes one")
-        if not takes_images_of(self.workload, self.image_shape):
-            _, height, width = self.image_shape
-            raise ValueError(
-                f"workload: {self.workload} leaves nothing of an image of {height}×{width}; allowed: larger"
-            )
-        if self.framework not in frameworks_of(self.strategy):
-            allowed = ", ".join(frameworks_of(self.strategy))
+        self._check_workload()
+        self._check_training()
+        if self.framework not in frameworks_of(self._strategy):
+            allowed = ", ".join(frameworks_of(self._strategy))
             raise ValueError(f"framework: {self.framework} has no {self.strategy}; allowed: {allowed}")
         self.needs.check(self.topology, strategy=self.strategy)
         if self.hosts > self.workers:
             raise ValueError(f"hosts: {self.hosts} is more than workers {self.workers}")
-        if self.batch_per == "global" and self.batch_size % self.workers:
-            raise ValueError(
-                f"batch_size: {self.batch_size} does not divide among {self.workers} workers (batch_per: global)"
-            )
         if self.inject is not None and self.inject.rank >= self.workers:
             raise ValueError(f"inject.rank: {self.inject.rank}; allowed: below workers {self.workers}")
         if self.inject is not None and self.inject.doubled_traffic and not self.needs.has_collectives:
@@ -90,9 +90,49 @@ class Cell(CellFields):
         self.options.check_against(self.topology)
         return self
 
+    def _check_workload(self) -> None:
+        if self.own is not None:
+            global_batch = self.batch_per_worker * self.workers
+            if self.own.num_samples < global_batch:
+                raise ValueError(
+                    f"batch_size: {global_batch} samples of {self.workers} workers; allowed: no more than the "
+                    f"{self.own.num_samples} that {self.workload} has in an epoch"
+                )
+            return
+        if self.synthetic is not None and self.dataset != "synthetic":
+            raise ValueError(f"dataset: {self.dataset} has a size of its own; only synthetic takes one")
+        if not takes_images_of(self.workload, self.image_shape):
+            _, height, width = self.image_shape
+            raise ValueError(
+                f"workload: {self.workload} leaves nothing of an image of {height}×{width}; allowed: larger"
+            )
+
+    def _check_training(self) -> None:
+        if self.batch_per == "global" and self.batch_size % self.workers:
+            raise ValueError(
+                f"batch_size: {self.batch_size} does not divide among {self.workers} workers (batch_per: global)"
+            )
+        if self.batch_per_worker % self.accumulation:
+            raise ValueError(
+                f"accumulation: {self.accumulation} parts of a batch of {self.batch_per_worker}; allowed: its divisors"
+            )
+        if self.optimizer not in OPTIMIZERS and not (self.optimizer == "own" and self.own is not None):
+            raise ValueError(f"optimizer: {self.optimizer!r}; allowed: {', '.join(OPTIMIZERS)}")
+        if self.momentum and not _takes_momentum(self.optimizer):
+            raise ValueError(f"momentum: {self.momentum:g} with optimizer {self.optimizer}; allowed: 0")
+        if self.loader_workers and self.input != "loader":
+            raise ValueError(f"loader_workers: {self.loader_workers} with input {self.input}; allowed: input loader")
+        low, high = self.metric.limits
+        if self.target is not None and not low <= self.target <= high:
+            raise ValueError(f"target: {self.target:g}; allowed: {low:g} to {high:g} ({self.metric.name})")
+
+    @property
+    def _strategy(self) -> type[Strategy[Any]]:
+        return strategy_of(self.strategy, self.folder)
+
     @property
     def needs(self) -> Capability:
-        return STRATEGIES[self.strategy].needs
+        return self._strategy.needs
 
     @property
     def topology(self) -> Topology:
@@ -100,21 +140,22 @@ class Cell(CellFields):
 
     @property
     def evaluated_model(self) -> EvaluatedModel:
-        return STRATEGIES[self.strategy].evaluated
+        return self._strategy.evaluated
 
     @property
     def metric(self) -> Metric:
         """By which its model is judged, and `target` is meant."""
-        return ACCURACY
+        return ACCURACY if self.own is None else self.own.metric
 
     @property
     def sample_unit(self) -> str:
-        return "image"
+        return "image" if self.own is None else self.own.sample_unit
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W)."""
+        """(C, H, W) of a shipped data set."""
         if self.synthetic is None:
+            assert self.dataset is not None
             return IMAGE_SHAPES[self.dataset]
         return self.synthetic.channels, self.synthetic.size, self.synthetic.size
 
@@ -150,6 +191,8 @@ class Cell(CellFields):
     @property
     def problem(self) -> str:
         """Names what is trained on what: runs of different problems are never compared."""
+        if self.dataset is None:
+            return self.workload
         if self.synthetic is None:
             return f"{self.workload} on {self.dataset}"
         shape = self.synthetic
@@ -159,7 +202,7 @@ class Cell(CellFields):
     @property
     def title(self) -> str:
         """What the cell is called, its seed apart."""
-        parts = [self.workload, self.dataset, self.strategy_label, self.framework]
+        parts = [self.workload, *([self.dataset] if self.dataset else []), self.strategy_label, self.framework]
         parts.append(f"{self.workers}×{self.threads} {self.device}")
         if self.controller:
             parts.append(self.controller)
@@ -173,7 +216,9 @@ class Cell(CellFields):
 
     def stored(self) -> StoredCell:
         """The cell as plain data, with the names that only this checkout can give it."""
-        fields = self.model_dump(mode="json")
+        fields = {name: value for name, value in self.model_dump(mode="json").items() if not FIELDS[name].is_private}
+        said = identity(self)  # without what an option's default says
+        fields |= {name: said.get(name, FIELDS[name].neutral) for name in ("optimizer_options", "schedule")}
         if self.inject is not None:
             fields["inject"] = self.inject.model_dump(mode="json", exclude_defaults=True)
         return StoredCell(
@@ -190,12 +235,15 @@ class Cell(CellFields):
 
     def asked(self) -> dict[str, Any]:
         """What an older checkout has to be told: no field that it may not know yet and that says nothing here."""
-        filled_in = recipe_of(self.workload, self.dataset)
+        filled_in = {} if self.dataset is None else recipe_of(self.workload, self.dataset)
         return {
             name: value
             for name, value in self.model_dump(mode="json").items()
             if value != FIELDS[name].neutral or name in filled_in
         }
+
+
+_UNFOLDED = {"strategy": "options", "optimizer": "optimizer_options", "dataset": "synthetic"}
 
 
 def _unfold(given: dict[str, Any], name: str, details: str) -> None:
@@ -209,9 +257,59 @@ def _unfold(given: dict[str, Any], name: str, details: str) -> None:
             given[details] = rest
 
 
-def _require(name: str, value: Any, allowed: Any) -> None:
+def _fill_in_strategy(given: dict[str, Any]) -> None:
+    name, folder = given.get("strategy"), given.get("folder")
+    if not isinstance(name, str) or not is_code(name):
+        _require("strategy", name, STRATEGIES)
+        return
+    strategy_of(name, folder)
+    given["strategy_code"] = code_digest(name, folder, group=extensions.STRATEGIES)
+
+
+def _fill_in_shipped(given: dict[str, Any]) -> None:
+    if given.get("dataset") is None:
+        given["dataset"] = "digits"
+    workload = _require("workload", given.get("workload"), MODELS)
+    dataset = _require("dataset", given["dataset"], DATASETS)
+    _fill_in_recipe(given, recipe_of(workload, dataset))
+    if dataset == "synthetic" and isinstance(size := given.get("synthetic") or {}, dict):
+        given["synthetic"] = {**MODELS[workload].synthetic_shape, **size}
+
+
+def _fill_in_own(given: dict[str, Any]) -> None:
+    """`own` and `recipe` come from a dry step (harness/suite/own_facts.py), which no cell takes by itself."""
+    if given.get("own") is None:
+        raise ValueError(f"workload: {given['workload']}: its own facts are missing; a suite's cells have them")
+    _fill_in_recipe(given, given.pop("recipe", {}))
+    if given.get("dataset") is not None:
+        raise ValueError(f"dataset: {given['dataset']!r} with workload {given['workload']}, which brings its own data")
+
+
+def _fill_in_recipe(given: dict[str, Any], recipe: Mapping[str, Any]) -> None:
+    """What the cell leaves open, as its workload has it; the recipe's momentum where the cell's optimizer takes one."""
+    for name, value in recipe.items():
+        given.setdefault(name, value)
+    _unfold(given, "optimizer", "optimizer_options")
+    if "momentum" in recipe and not _takes_momentum(given.get("optimizer", "sgd")):
+        given["momentum"] = 0.0 if given["momentum"] == recipe["momentum"] else given["momentum"]
+
+
+def _takes_momentum(optimizer: Any) -> bool:
+    return isinstance(optimizer, str) and optimizer in OPTIMIZERS and OPTIMIZERS[optimizer].takes_momentum
+
+
+def _options(kind: type[_OptionsT], given: Any) -> _OptionsT:
+    given = given.model_dump() if isinstance(given, StrategyOptions | OptimizerOptions) else given
+    if not isinstance(given, dict):
+        raise ValueError(f"{given!r}; allowed: a mapping of options to their values")
+    return kind.model_validate(given)
+
+
+def _require(name: str, value: Any, allowed: Any) -> str:
     if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name}: {value!r}; allowed: {', '.join(allowed)}")
+        code = "" if name == "dataset" else ", or code of your own: file.py:name"
+        raise ValueError(f"{name}: {value!r}; allowed: {', '.join(allowed)}{code}")
+    return value
 
 
 def _digest(content: Any) -> str:

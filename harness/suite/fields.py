@@ -17,9 +17,12 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, Field, SerializeAsAny
 from pydantic.fields import FieldInfo
 
+from harness.optimizers.optimizer import OptimizerOptions
+from harness.optimizers.schedules import ConstantSchedule, CosineSchedule, Schedule, StepSchedule
 from harness.protocols import StrategyOptions
 from harness.strict import Strict
 from harness.suite.injection import Injection
+from harness.workloads.metric import Metric
 
 ALWAYS_NAMED: Any = object()  # the neutral value of a field that is part of every cell's identity
 
@@ -32,6 +35,7 @@ class Meaning:
     unit: str = ""
     neutral: Any = ALWAYS_NAMED  # as JSON has it
     is_column: bool = True  # of the frame of runs
+    is_private: bool = False  # of this machine: neither part of a cell's identity nor stored
     splits: bool = False  # runs that differ in it are different series
     speaks_for_itself: bool = False  # a series is called `gpu`, not `device=gpu`
 
@@ -45,14 +49,34 @@ class SyntheticShape(Strict):
     num_classes: int = Field(10, ge=2)
 
 
+class OwnFacts(Strict):
+    """What a dry step has found a user's workload to be."""
+
+    code: str = Field(description="digest of the file that makes it: changed code is another cell")
+    metric: Metric
+    sample_unit: str
+    num_samples: int = Field(ge=1, description="in an epoch")
+
+
 class CellFields(Strict):
     """Everything that may change a run's outcome. `harness.suite.cell.Cell` checks it against what there is."""
 
-    workload: Annotated[str, Meaning(meaning="model")]
-    dataset: Annotated[str, Meaning(meaning="data set")] = "digits"
+    workload: Annotated[str, Meaning(meaning="model, or the code that makes one")]
+    dataset: Annotated[str | None, Meaning(meaning="data set; missing where the workload brings its own")] = None
     synthetic: Annotated[SyntheticShape | None, Meaning(neutral=None, is_column=False)] = None
+    own: Annotated[OwnFacts | None, Meaning(neutral=None, is_column=False)] = None
+    folder: Annotated[
+        str | None,
+        Field(description="against which paths of code are taken"),
+        Meaning(neutral=None, is_column=False, is_private=True),
+    ] = None
     strategy: Annotated[str, Meaning(meaning="strategy")]
     options: Annotated[SerializeAsAny[StrategyOptions], Meaning(neutral={}, is_column=False)] = StrategyOptions()
+    strategy_code: Annotated[
+        str | None,
+        Field(description="digest of the file of a strategy that is not ours"),
+        Meaning(meaning="digest of the file of a strategy that is not shipped", neutral=None, splits=True),
+    ] = None
     framework: Annotated[
         Literal["torch", "tensorflow"], Meaning(meaning="torch or tensorflow", splits=True, speaks_for_itself=True)
     ] = "torch"
@@ -86,6 +110,18 @@ class CellFields(Strict):
         ),
     ] = "worker"
     learning_rate: Annotated[float, Field(gt=0), Meaning(meaning="before scaling", splits=True)]
+    optimizer: Annotated[
+        str,
+        Meaning(
+            meaning="how a gradient becomes an update, with the options that differ from its defaults",
+            neutral="sgd",
+            splits=True,
+            speaks_for_itself=True,
+        ),
+    ] = "sgd"
+    optimizer_options: Annotated[SerializeAsAny[OptimizerOptions], Meaning(neutral={}, is_column=False)] = (
+        OptimizerOptions()
+    )
     momentum: Annotated[float, Field(ge=0, lt=1), Meaning(splits=True)]
     weight_decay: Annotated[float, Field(ge=0), Meaning(neutral=0.0, splits=True)] = 0.0
     lr_scaling: Annotated[
@@ -99,6 +135,53 @@ class CellFields(Strict):
         Field(ge=0, description="epochs over which the rate grows to its scaled value"),
         Meaning(unit="epochs", meaning="over which it grows", neutral=0.0, splits=True),
     ] = 0.0
+    warmup_from: Annotated[
+        Literal["base", "zero"],
+        Meaning(meaning="where it starts: base, the rate before scaling, or zero", neutral="base", splits=True),
+    ] = "base"
+    schedule: Annotated[
+        Schedule,
+        Meaning(
+            meaning="of the rate after that: constant, cosine or step, with the options that differ from its defaults",
+            neutral={"name": "constant"},
+            splits=True,
+            speaks_for_itself=True,
+        ),
+    ] = ConstantSchedule()
+    clip_norm: Annotated[
+        float | None,
+        Field(gt=0, description="the longest that a gradient may be when it is applied"),
+        Meaning(
+            meaning="the longest that an applied gradient may be; missing where none is cut", neutral=None, splits=True
+        ),
+    ] = None
+    accumulation: Annotated[
+        int,
+        Field(ge=1, description="parts of a batch whose gradients are added up, one after another"),
+        Meaning(meaning="parts of a batch whose gradients are added up, one after another", neutral=1, splits=True),
+    ] = 1
+    precision: Annotated[
+        Literal["float32", "bf16"],
+        Meaning(
+            meaning="that layers compute in; weights are float32",
+            neutral="float32",
+            splits=True,
+            speaks_for_itself=True,
+        ),
+    ] = "float32"
+    input: Annotated[
+        Literal["resident", "loader"],
+        Meaning(
+            meaning="resident: all data on the device; loader: batches are made while training goes on",
+            neutral="resident",
+            splits=True,
+        ),
+    ] = "resident"
+    loader_workers: Annotated[
+        int,
+        Field(ge=0, description="processes of each worker that make batches, with input loader"),
+        Meaning(meaning="processes of each worker that make batches", neutral=0, splits=True),
+    ] = 0
     epochs: Annotated[
         float, Field(gt=0), Meaning(unit="epochs", meaning="of training, shared out among the workers", splits=True)
     ]
@@ -108,8 +191,8 @@ class CellFields(Strict):
         Meaning(meaning="points of the curve, equally spaced", neutral=20, splits=True),
     ] = 20
     target: Annotated[
-        Annotated[float, Field(gt=0, le=1)] | None,
-        Meaning(unit="share", meaning="accuracy to reach; missing when the cell sets none", neutral=None, splits=True),
+        float | None,
+        Meaning(meaning="score to reach, by `metric`; missing when the cell sets none", neutral=None, splits=True),
     ] = None
     seed: Annotated[int, Field(ge=0), Meaning(meaning="of the cell: initial weights and order of samples")] = 0
     time_limit_s: Annotated[float, Field(gt=0), Meaning(neutral=600.0, is_column=False)] = 600.0
@@ -133,6 +216,8 @@ def meaning_of(field: FieldInfo) -> Meaning:
     return Meaning(neutral=ALWAYS_NAMED if field.is_required() else _as_json(field.default))
 
 
+_OPTIONS = (StrategyOptions, OptimizerOptions, ConstantSchedule, CosineSchedule, StepSchedule)
+
 FIELDS: dict[str, Meaning] = {name: meaning_of(field) for name, field in CellFields.model_fields.items()}
 SPLITTING = tuple(name for name, known in FIELDS.items() if known.splits)
 
@@ -150,11 +235,17 @@ def identity(model: BaseModel) -> dict[str, Any]:
     dumped = model.model_dump(mode="json")
     kept = {}
     for name, field in type(model).model_fields.items():
-        value = getattr(model, name)
-        said = identity(value) if isinstance(value, StrategyOptions) else dumped[name]
-        if said != meaning_of(field).neutral:
+        value, meaning = getattr(model, name), meaning_of(field)
+        said = _differing(value) if isinstance(value, _OPTIONS) else dumped[name]
+        if said != meaning.neutral and not meaning.is_private:
             kept[name] = said
     return kept
+
+
+def _differing(options: BaseModel) -> dict[str, Any]:
+    """The name of what is chosen, where it carries one, and the options that differ from their neutral values."""
+    name = getattr(options, "name", None)
+    return {**({} if name is None else {"name": name}), **identity(options)}
 
 
 def _as_json(value: Any) -> Any:

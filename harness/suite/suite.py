@@ -23,13 +23,20 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError
 
+from harness.extensions import WORKLOADS, ExtensionError, is_code, is_entry_point
 from harness.strict import Strict
 from harness.suite.cell import Cell
 from harness.suite.gates import CheckSettings
+from harness.suite.own_facts import own_facts
+from harness.workloads.shipped import MODELS
 
 
 class SuiteError(Exception):
     """A suite that cannot be used; the message names file, key, value and what is allowed."""
+
+
+# Faults are for the proof of the check alone; what is known of a user's code is found out, not said.
+_NOT_ASKED_FOR = ("inject", "own", "folder", "strategy_code")
 
 
 class _File(Strict):
@@ -106,19 +113,20 @@ def describe(error: ValidationError) -> str:
 
 def _points(path: Path, file: _File, overrides: dict[str, Any]) -> Iterator[Cell]:
     seen: set[str] = set()
+    folder = str(path.resolve().parent)
     for position, block in enumerate(file.matrix):
         fields = {**file.defaults, **block, **overrides}
         for name, value in fields.items():
             if name == "seed":
                 raise SuiteError(f"{path}: matrix[{position}].seed: seeds come from repeats; leave it out")
-            if name not in Cell.model_fields or name == "inject":  # faults are for the proof of the check alone
-                allowed = ", ".join(field for field in Cell.model_fields if field not in ("seed", "inject"))
+            if name not in Cell.model_fields or name in _NOT_ASKED_FOR:
+                allowed = ", ".join(field for field in Cell.model_fields if field not in ("seed", *_NOT_ASKED_FOR))
                 raise SuiteError(f"{path}: matrix[{position}].{name}: no such key; allowed: {allowed}")
             if value == []:
                 raise SuiteError(f"{path}: matrix[{position}].{name}: []; an axis needs at least one value")
         axes = [value if isinstance(value, list) else [value] for value in fields.values()]
         for values in itertools.product(*axes):
-            cell = _cell(path, position, dict(zip(fields, values, strict=True)))
+            cell = _cell(path, position, {**dict(zip(fields, values, strict=True)), "folder": folder})
             if cell.key not in seen:
                 seen.add(cell.key)
                 yield cell
@@ -126,9 +134,24 @@ def _points(path: Path, file: _File, overrides: dict[str, Any]) -> Iterator[Cell
 
 def _cell(path: Path, position: int, fields: dict[str, Any]) -> Cell:
     try:
-        return Cell.model_validate(fields)
+        return Cell.model_validate({**fields, **_of_own_code(fields)})
     except ValidationError as error:
         raise SuiteError(f"{path}: matrix[{position}]: {describe(error)}") from None
+    except ExtensionError as error:
+        raise SuiteError(f"{path}: matrix[{position}]: workload: {error}") from None
+
+
+def _of_own_code(fields: dict[str, Any]) -> dict[str, Any]:
+    """What the dry step of a user's workload tells; the folder stays with cells that name code alone."""
+    workload, strategy = fields.get("workload"), fields.get("strategy")
+    strategy = strategy.get("name") if isinstance(strategy, dict) else strategy
+    if (
+        isinstance(workload, str)
+        and workload not in MODELS
+        and (is_code(workload) or is_entry_point(workload, WORKLOADS))
+    ):
+        return own_facts(workload, fields["folder"], fields.get("framework"))
+    return {} if is_code(str(strategy)) else {"folder": None}
 
 
 def _in_running_order(points: list[Cell], repeats: int) -> Iterator[Cell]:

@@ -27,8 +27,8 @@ from harness.timing.clock import Clock
 from harness.timing.stopwatch import Stopwatch
 from harness.worker import process
 from harness.worker.merges import MergeWatch
+from harness.worker.plan import evaluation_steps, plan_of
 from harness.worker.sabotage import with_faults, worsened
-from harness.worker.sampling import Sampler, evaluation_steps, plan_of
 from harness.worker.training import (
     Evaluation,
     Progress,
@@ -41,7 +41,6 @@ from harness.worker.training import (
     window_steps,
 )
 from harness.worker.usage import UsageMeter
-from harness.workloads.shipped import load_dataset
 
 
 def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, watch: Stopwatch) -> None:
@@ -119,36 +118,28 @@ def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Sess
         gpus=connection.gpus_here if cell.device == "gpu" else (),
     )
     startup.ended("import")
-    dataset = load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
+    workload = registry.load(registry.WORKLOADS[cell.framework])(cell)
     startup.ended("data")
-    plan = plan_of(cell, len(dataset.train))
+    plan = plan_of(cell, workload.num_samples)
     takes_turns = turns.of_environment(run=connection.run_dir.name, patience_s=cell.time_limit_s)
     clock = Clock(window_steps=window_steps(plan), now=takes_turns.now)
     fabric = fabric_factory(cell, connection, clock)
     startup.ended("connect")
-    replica = replica_class(cell, dataset, local_rank=connection.local_rank)
+    replica = replica_class(cell, workload, rank=fabric.rank, local_rank=connection.local_rank)
     startup.ended("model")
-    strategy = registry.STRATEGIES[cell.strategy](cell.options, plan)
+    strategy = registry.strategy_of(cell.strategy, cell.folder)(cell.options, plan)
     watch = None
     if strategy.evaluated == EvaluatedModel.MEAN_OF_WORKERS:
         watch = MergeWatch(strategy, num_snapshots=len(evaluation_steps(cell, plan)))
         strategy = watch.as_strategy()
     if cell.inject is not None:
         strategy = with_faults(strategy, cell.inject, plan, rank=fabric.rank, now=takes_turns.now)
-    sampler = Sampler(
-        num_samples=len(dataset.train),
-        batch_size=cell.batch_per_worker * (cell.workers // fabric.size),
-        num_workers=fabric.size,
-        rank=fabric.rank,
-        seed=cell.seed,
-    )
     session = Session(
         cell=cell,
         plan=plan,
         replica=replica,
         fabric=fabric,
         strategy=strategy,
-        sampler=sampler,
         turns=takes_turns,
     )
     warm_up(session)

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 
-from harness.protocols import CollectiveFabric, EvaluatedModel, Fabric, Plan, Replica, Strategy, Vector
+from harness.protocols import CollectiveFabric, EvaluatedModel, Fabric, Plan, Replica, Share, Strategy, Vector
 from harness.records.record import Merge, Point
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
 from harness.timing.stopwatch import Stopwatch
 from harness.timing.turns import NoTurns, Turns
 from harness.worker.merges import Merged
-from harness.worker.sampling import LearningRate, Sampler, evaluation_steps
+from harness.worker.plan import evaluation_steps, learning_rate_of
 
 WARMUP_STEPS = 5
 MIN_WINDOWS = 50  # enough to see a drift within a run
@@ -66,7 +67,6 @@ class Session:
     replica: Replica
     fabric: Fabric
     strategy: Strategy[Any]  # of this fabric
-    sampler: Sampler
     turns: Turns = field(default_factory=NoTurns)
 
     @property
@@ -78,6 +78,13 @@ class Session:
     def batch_size(self) -> int:
         """Samples in one step of this rank: those of all workers it speaks for."""
         return self.cell.batch_per_worker * (self.cell.workers // self.fabric.size)
+
+    @property
+    def share(self) -> Share:
+        """Of the training samples, this rank's."""
+        return Share(
+            num_workers=self.fabric.size, rank=self.fabric.rank, batch_size=self.batch_size, seed=self.cell.seed
+        )
 
 
 def window_steps(plan: Plan) -> int:
@@ -92,8 +99,9 @@ def warm_up(session: Session) -> None:
     replica, fabric, strategy = session.replica, session.fabric, session.strategy
     initial = replica.weights()
     strategy.setup(replica, fabric)
-    for step in range(max(WARMUP_STEPS, session.cell.options.steps_per_update)):
-        strategy.step(replica, fabric, replica.load(session.sampler.indices(step)))
+    with closing(replica.batches(session.share)) as batches:
+        for step in range(max(WARMUP_STEPS, session.cell.options.steps_per_update)):
+            strategy.step(replica, fabric, batches.at(step))
     strategy.finish(replica, fabric)
     if session.collective is not None:
         session.collective.mean(replica.weights())
@@ -112,11 +120,12 @@ def train(session: Session, clock: Clock, report: Callable[[Progress], None]) ->
         session.fabric,
         session.strategy,
     )
-    learning_rate = LearningRate(cell, plan)
+    learning_rate = learning_rate_of(cell, plan)
     snapshot_steps = set(evaluation_steps(cell, plan))
     batch_size, global_batch = session.batch_size, session.batch_size * fabric.size
     snapshots: list[Snapshot] = []
     reported_at, reported_step = 0.0, 0
+    batches = replica.batches(session.share)
     strategy.setup(replica, fabric)
     replica.synchronize()
     fabric.barrier()
@@ -125,7 +134,7 @@ def train(session: Session, clock: Clock, report: Callable[[Progress], None]) ->
     for step in range(plan.num_steps):
         replica.set_learning_rate(learning_rate.at(step))
         with clock.loader:
-            batch = replica.load(session.sampler.indices(step))
+            batch = batches.at(step)
         loss = strategy.step(replica, fabric, batch)
         num_done = step + 1
         if num_done == plan.num_steps:
@@ -149,6 +158,7 @@ def train(session: Session, clock: Clock, report: Callable[[Progress], None]) ->
                     weights=weights,
                 )
             )
+    batches.close()
     session.turns.done(fabric.rank)
     return snapshots
 

@@ -53,6 +53,10 @@ class Dataset:
     num_classes: int
 
     @property
+    def num_samples(self) -> int:
+        return len(self.train)
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         _, channels, height, width = self.train.images.shape
         return channels, height, width

@@ -135,8 +135,10 @@ def test_every_field_of_a_cell_is_accounted_for():
     """A new field would else pool runs that differ in it."""
     from harness.analysis.comparable import SPLIT_BY
 
-    elsewhere = {"workload", "dataset", "synthetic", "strategy", "options", "workers", "seed", "time_limit_s"}
-    assert set(Cell.model_fields) == elsewhere | (set(SPLIT_BY) - {"worker_kind"})
+    problem = {"workload", "dataset", "synthetic", "own"}  # `own` by its code, in `workload_code`
+    within_labels = {"strategy", "options", "optimizer_options"}
+    elsewhere = problem | within_labels | {"workers", "seed", "time_limit_s", "folder"}
+    assert set(Cell.model_fields) == elsewhere | (set(SPLIT_BY) - {"worker_kind", "workload_code"})
 
 
 def test_hidden_communication_is_what_nobody_waited_for():

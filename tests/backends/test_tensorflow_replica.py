@@ -24,7 +24,7 @@ def digits() -> Dataset:
 def replica(digits: Dataset, workload: str = "fnn", **fields: float) -> TensorFlowReplica:
     cell = Cell.model_validate({"workload": workload, "strategy": "serial", "framework": "tensorflow", **fields})
     prepare(num_threads=1)
-    return TensorFlowReplica(cell, digits, local_rank=0)
+    return TensorFlowReplica(cell, digits, rank=0, local_rank=0)
 
 
 @pytest.mark.parametrize("workload", ["fnn", "cnn", "rnn"])

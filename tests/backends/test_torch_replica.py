@@ -29,7 +29,7 @@ def digits() -> Dataset:
 
 def replica_of(data: Dataset, workload: str = "fnn", **fields: Any) -> TorchReplica:
     cell = Cell.model_validate({"workload": workload, "strategy": "serial", **fields})
-    return TorchReplica(cell, data, local_rank=0)
+    return TorchReplica(cell, data, rank=0, local_rank=0)
 
 
 def plain(workload: str, dataset: Dataset) -> nn.Module:

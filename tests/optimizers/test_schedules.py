@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from harness.optimizers.schedules import (
@@ -16,8 +14,6 @@ from harness.optimizers.schedules import (
     ScheduledLearningRate,
     StepSchedule,
 )
-from harness.suite.cell import Cell
-from harness.worker.sampling import LearningRate, plan_of
 
 
 def rate_of(**fields: Any) -> ScheduledLearningRate:
@@ -32,30 +28,6 @@ def rate_of(**fields: Any) -> ScheduledLearningRate:
         "num_steps": 100,
     }
     return ScheduledLearningRate(**{**neutral, **fields})
-
-
-@given(
-    workers=st.integers(1, 8),
-    scaling=st.sampled_from(["none", "linear", "sqrt"]),
-    base=st.floats(1e-4, 1.0),
-    warmup_epochs=st.floats(0, 5),
-    num_samples=st.integers(100, 2000),
-    step=st.integers(0, 500),
-)
-def test_constant_schedule_is_the_workers_rate_today(
-    workers: int, scaling: str, base: float, warmup_epochs: float, num_samples: int, step: int
-) -> None:
-    fields = {"workers": workers, "lr_scaling": scaling, "learning_rate": base, "warmup_epochs": warmup_epochs}
-    cell = Cell.model_validate({"workload": "fnn", "strategy": "allreduce", **fields})
-    plan = plan_of(cell, num_samples)
-    scheduled = rate_of(
-        base=base,
-        scale={"none": 1.0, "linear": float(workers), "sqrt": workers**0.5}[scaling],
-        warmup_epochs=warmup_epochs,
-        steps_per_epoch=plan.steps_per_epoch,
-        num_steps=plan.num_steps,
-    )
-    assert scheduled.at(step) == LearningRate(cell, plan).at(step)
 
 
 def test_warm_up_grows_from_base_or_from_zero() -> None:

@@ -11,10 +11,8 @@ import tensorflow as tf
 from harness.backends import tensorflow_layers, tensorflow_replica
 from harness.parity.measure import FRAMEWORKS, Steps, compare, parity, train, worst
 from harness.records.parity_record import Difference
-from harness.registry import PREPARATIONS, REPLICAS, load
+from harness.registry import PREPARATIONS, REPLICAS, WORKLOADS, load
 from harness.suite.cell import Cell
-from harness.worker.sampling import Sampler
-from harness.workloads.data import Dataset
 from harness.workloads.layers import Parameter
 from harness.workloads.shipped import load_dataset
 
@@ -73,12 +71,12 @@ def test_parity_finds_a_bias_that_learns_at_twice_the_rate(monkeypatch: pytest.M
     assert worst(differences, "gradient").relative == pytest.approx(1.0, abs=1e-4)
 
 
-def final_score(each: Cell, dataset: Dataset, num_steps: int) -> float:
+def final_score(each: Cell, num_steps: int) -> float:
     """On the held-out set, after so many plain steps in the cell's framework."""
     load(PREPARATIONS[each.framework])(num_threads=1)
-    replica = load(REPLICAS[each.framework])(each, dataset, local_rank=0)
-    sampler = Sampler(num_samples=len(dataset.train), batch_size=each.batch_size, num_workers=1, rank=0, seed=each.seed)
-    train(replica, [sampler.indices(step) for step in range(num_steps)])
+    workload = load(WORKLOADS[each.framework])(each)
+    replica = load(REPLICAS[each.framework])(each, workload, rank=0, local_rank=0)
+    train(replica, each, num_steps)
     return replica.evaluate(replica.weights())[1]
 
 
@@ -106,10 +104,7 @@ def test_final_accuracies_agree_within_the_spread_of_seeds(
     images = load_dataset(dataset, None)
     ours, theirs = (
         np.array(
-            [
-                final_score(cell(workload, dataset, framework=name, seed=seed), images, num_steps)
-                for seed in range(num_seeds)
-            ]
+            [final_score(cell(workload, dataset, framework=name, seed=seed), num_steps) for seed in range(num_seeds)]
         )
         for name in FRAMEWORKS
     )

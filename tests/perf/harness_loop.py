@@ -9,9 +9,7 @@ from harness.fabrics.alone import Alone
 from harness.protocols import Plan
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
-from harness.worker.sampling import Sampler
 from harness.worker.training import Session, train, warm_up, window_steps
-from harness.workloads.shipped import load_dataset
 
 STEPS = {"fnn": 3000, "cnn": 500, "rnn": 500}
 Now = Callable[[], float]
@@ -24,14 +22,14 @@ def cell_of(workload: str, framework: str) -> Cell:
 def harness_loop(cell: Cell, now: Now) -> Callable[[], float]:
     """Trains for the workload's STEPS and returns the samples/s by the clock `now`; warmed up."""
     fabric = Alone(cell, None, None)  # type: ignore[arg-type]
-    dataset = load_dataset(cell.dataset, None)
+    workload = registry.load(registry.WORKLOADS[cell.framework])(cell)
     num_steps, batch_size = STEPS[cell.workload], cell.batch_per_worker
     plan = Plan(
         num_workers=1,
         num_steps=num_steps,
-        steps_per_epoch=len(dataset.train) / batch_size,
+        steps_per_epoch=workload.num_samples / batch_size,
     )
-    replica = registry.load(registry.REPLICAS[cell.framework])(cell, dataset, local_rank=0)
+    replica = registry.load(registry.REPLICAS[cell.framework])(cell, workload, rank=0, local_rank=0)
     initial = replica.weights()
     session = Session(
         cell=cell,
@@ -39,13 +37,6 @@ def harness_loop(cell: Cell, now: Now) -> Callable[[], float]:
         replica=replica,
         fabric=fabric,
         strategy=registry.STRATEGIES[cell.strategy](cell.options, plan),
-        sampler=Sampler(
-            num_samples=len(dataset.train),
-            batch_size=batch_size,
-            num_workers=1,
-            rank=0,
-            seed=cell.seed,
-        ),
     )
     warm_up(session)
 

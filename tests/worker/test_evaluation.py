@@ -28,7 +28,6 @@ def on_two_workers(strategy, work):
             replica=NumpyReplica(PROBLEM),
             fabric=ThreadCollective(rank, team),
             strategy=STRATEGIES[strategy](cell.options, PLAN),
-            sampler=None,
         )
         for rank in range(2)
     ]

@@ -22,16 +22,6 @@ from tests.quadratic import NumpyReplica, Team, ThreadCollective, one_dimensiona
 PROBLEM = one_dimensional([4.0, 12.0])
 
 
-class OwnSample:
-    """Worker i sees sample i, always."""
-
-    def __init__(self, rank: int) -> None:
-        self._rank = rank
-
-    def indices(self, step: int) -> list[int]:
-        return [self._rank]
-
-
 def watched(strategy: dict[str, Any], *, steps: int = 4, evaluations: int = 4) -> list[list[Merge]]:
     """Of each of two workers, after a warm-up that must leave no trace."""
     cell = Cell.model_validate(
@@ -48,7 +38,6 @@ def watched(strategy: dict[str, Any], *, steps: int = 4, evaluations: int = 4) -
             replica=NumpyReplica(PROBLEM),
             fabric=ThreadCollective(rank, team),
             strategy=watch.as_strategy(),
-            sampler=OwnSample(rank),
         )
         warm_up(session)
         train(session, Clock(window_steps=steps), lambda progress: None)

@@ -29,11 +29,6 @@ class Counting(ThreadCollective):
         return super().mean_async(vector)
 
 
-class AllSamples:
-    def indices(self, step: int) -> list[int]:
-        return [0, 1]
-
-
 @pytest.mark.parametrize("name", ["local-sgd", "delayed-averaging"])
 def test_first_averages_come_before_training_and_leave_no_trace(name: str) -> None:
     options = {"period": SELDOM, "delay": SELDOM} if name == "delayed-averaging" else {"period": SELDOM}
@@ -44,7 +39,7 @@ def test_first_averages_come_before_training_and_leave_no_trace(name: str) -> No
     def work(rank: int) -> tuple[Counting, Array]:
         fabric, replica = Counting(rank, team), NumpyReplica(one_dimensional([4.0, 12.0]))
         strategy = STRATEGIES[name](cell.options, plan)
-        warm_up(Session(cell=cell, plan=plan, replica=replica, fabric=fabric, strategy=strategy, sampler=AllSamples()))
+        warm_up(Session(cell=cell, plan=plan, replica=replica, fabric=fabric, strategy=strategy))
         return fabric, replica.weights()
 
     with ThreadPoolExecutor(2) as threads:

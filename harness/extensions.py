@@ -1,0 +1,128 @@
+"""Code that is not ours, by its name: `file.py:name`, `package.module:name`, or an installed entry point.
+
+A suite or a command names it by its author's hand. Nothing that was read from a results folder comes here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+import traceback
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+WORKLOADS, STRATEGIES = "hvdbench.workloads", "hvdbench.strategies"  # groups of entry points
+ALLOWED = "file.py:name, package.module:name, or the name of an installed entry point"
+
+
+class ExtensionError(ValueError):
+    """Code of a user's that cannot be used; the message says where, what is wrong and what is wanted."""
+
+
+def is_code(name: str) -> bool:
+    """Whether a name is one of code, rather than one in a table of ours."""
+    return ":" in name
+
+
+def is_entry_point(name: str, group: str) -> bool:
+    return bool(entry_points(group=group, name=name))
+
+
+def load_extension(name: str, folder: str | None, *, group: str) -> Any:
+    """The object of that name. folder: against which a file's path is taken; None for the working folder.
+
+    Raises ExtensionError, which names the user's own line where their code has failed.
+    """
+    where, _, attribute = _as_code(name, group).partition(":")
+    if not (where and attribute):
+        raise ExtensionError(f"{name}: no name of code; allowed: {ALLOWED}")
+    try:
+        module = _module_of_file(_file(where, folder)) if where.endswith(".py") else importlib.import_module(where)
+    except ExtensionError:
+        raise
+    except BaseException as error:  # whatever their code raises, and be it SystemExit
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise ExtensionError(f"{name}: cannot be imported: {in_their_words(error)}") from error
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        public = ", ".join(sorted(known for known in vars(module) if not known.startswith("_")))
+        raise ExtensionError(f"{name}: {where} has no {attribute}; it has {public or 'nothing public'}") from None
+
+
+def code_digest(name: str, folder: str | None, *, group: str) -> str:
+    """Sixteen hex digits of the file that holds the object. Raises ExtensionError where there is none."""
+    where = _as_code(name, group).partition(":")[0]
+    path = _file(where, folder) if where.endswith(".py") else _file_of_module(name, where)
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def in_their_words(error: BaseException) -> str:
+    """`my_training.py, line 12: NameError: ...`: the innermost line that is neither ours nor a library's."""
+    said = f"{type(error).__name__}: {error}".strip().rstrip(":")
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{Path(error.filename).name}, line {error.lineno}: {type(error).__name__}: {error.msg}"
+    theirs = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_theirs(frame.filename)]
+    return f"{Path(theirs[-1].filename).name}, line {theirs[-1].lineno}: {said}" if theirs else said
+
+
+def _is_theirs(filename: str) -> bool:
+    path = Path(filename)
+    ours = Path(__file__).parent
+    return (
+        path.suffix == ".py"
+        and not path.is_relative_to(ours)
+        and not path.is_relative_to(sys.prefix)
+        and (not path.is_relative_to(sys.base_prefix) and path.exists())
+    )
+
+
+def _as_code(name: str, group: str) -> str:
+    """What an entry point stands for; any other name as it is."""
+    if is_code(name):
+        return name
+    found: list[EntryPoint] = list(entry_points(group=group, name=name))
+    if not found:
+        raise ExtensionError(f"{name}: no such entry point of {group}; allowed: {ALLOWED}")
+    return found[0].value
+
+
+def _file(where: str, folder: str | None) -> Path:
+    path = Path(folder or ".", where)
+    if not path.is_file():
+        raise ExtensionError(f"{where}: no such file in {Path(folder or '.').resolve().name}/; allowed: {ALLOWED}")
+    return path.resolve()
+
+
+def _file_of_module(name: str, where: str) -> Path:
+    try:
+        spec = importlib.util.find_spec(where)
+    except (ImportError, ValueError) as error:
+        raise ExtensionError(f"{name}: {error}; allowed: {ALLOWED}") from None
+    if spec is None or spec.origin is None:
+        raise ExtensionError(f"{name}: no module {where}; allowed: {ALLOWED}")
+    return Path(spec.origin)
+
+
+def _module_of_file(path: Path) -> Any:
+    """The module, imported once a process; its folder is searched for what it imports, as with `python file.py`."""
+    name = f"hvdbench_own_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

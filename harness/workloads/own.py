@@ -1,0 +1,119 @@
+"""A user's own workload, as a function of theirs makes it: `workload: my_training.py:make`.
+
+    def make():
+        ...
+        return TorchWorkload(
+            model=model,                                                    # an nn.Module
+            loss=lambda model, batch: cross_entropy(model(batch[0]), batch[1]),
+            score=lambda model, batch: (model(batch[0]).argmax(1) == batch[1]).float(),
+            train=TensorDataset(images, labels),
+            test=TensorDataset(test_images, test_labels),
+            batch_size=32,
+            learning_rate=0.05,
+            target=0.95,
+        )
+
+`make` is called once in every worker, after the framework's random numbers were seeded by the cell's seed; so the
+weights that the model is made with are the initial ones, the same on every worker. It may take one argument named
+`framework`, `torch` or `tensorflow`, and return a TorchWorkload or a KerasWorkload by it.
+
+What is settled:
+buffers        such as batch norm's averages stand behind the parameters in a worker's vector when training moves them:
+               averaged with the weights where a strategy averages weights, rank 0's everywhere else
+tied weights   are one parameter
+frozen         parameters that need no gradient stay as they are and are never sent
+dropout        draws from a generator seeded by (seed, rank)
+dtypes         parameters and moving buffers are float32; `precision: bf16` computes in less under autocast
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from harness.workloads.metric import ACCURACY, Metric
+
+Batch = Any  # what the loss takes: a tuple of tensors (B, ...), or what the data yield
+
+
+class WorkloadError(ValueError):
+    """A workload that cannot be trained; the message names the part of it and what is wanted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnWorkload:
+    """What both frameworks' workloads have. Settings are defaults: a suite's cell may say otherwise."""
+
+    framework: ClassVar[str]
+
+    model: Any
+    loss: Callable[[Any, Batch], Any]  # of model and batch: the mean over the batch, a scalar
+    score: Callable[[Any, Batch], Any]  # of model and batch: one value a sample (B,), whose mean is the metric
+    train: Any
+    test: Any  # finite
+    metric: Metric = ACCURACY
+    finish: Callable[[float], float] | None = None  # of the mean score, where the metric is no mean: math.sqrt for RMSE
+    evaluate: Callable[[Any, Batch], tuple[Any, Any]] | None = None  # loss and score in one pass, where that is cheaper
+    sample_unit: str = "sample"
+    samples_per_epoch: int | None = None  # of training data that have no length
+    batch_size: int  # of one worker
+    learning_rate: float
+    optimizer: str | Mapping[str, Any] | Callable[..., Any] = "sgd"  # a name, {name, options}, or what makes one
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    epochs: float = 10.0
+    target: float | None = None
+    input: str = "resident"  # all data on the device, or `loader`: batches are made while training goes on
+    loader_workers: int = 0  # processes that make batches, with input loader
+    collate: Callable[[list[Any]], Batch] | None = None  # of samples, as DataLoader's
+
+    @property
+    def num_samples(self) -> int:
+        """In an epoch. Raises WorkloadError where nothing tells."""
+        if self.samples_per_epoch is not None:
+            return self.samples_per_epoch
+        try:
+            return len(self.train[0] if isinstance(self.train, tuple | list) else self.train)
+        except (TypeError, IndexError):
+            raise WorkloadError(
+                "samples_per_epoch: missing, and the training data have no length; wanted: the samples of an epoch"
+            ) from None
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Defaults of a cell's training settings, by the names of its fields."""
+        given: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in (
+                *("batch_size", "learning_rate", "momentum", "weight_decay", "epochs", "target"),
+                *("input", "loader_workers"),
+            )
+        }
+        optimizer = "own" if callable(self.optimizer) else self.optimizer
+        return {**given, "optimizer": dict(optimizer) if isinstance(optimizer, Mapping) else optimizer}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TorchWorkload(OwnWorkload):
+    """An `nn.Module` and its data.
+
+    train, test: a tuple of tensors (N, ...), a TensorDataset, any map-style dataset, or (train only) an
+    IterableDataset, of which every worker takes its share. optimizer: a name, or a function of the parameters that
+    gives a `torch.optim.Optimizer`.
+    """
+
+    framework: ClassVar[str] = "torch"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KerasWorkload(OwnWorkload):
+    """A `keras.Model` and its data, on the TensorFlow backend.
+
+    train, test: a tuple of arrays (N, ...), or (train only) a `tf.data.Dataset` of batches' elements, of which every
+    worker takes its share. from_torch: the trainable variables, in the order of `model.trainable_variables`, for the
+    parameters of a TorchWorkload by name; with it `hvdbench parity` compares the two.
+    """
+
+    framework: ClassVar[str] = "tensorflow"
+    from_torch: Callable[[Mapping[str, Any]], list[Any]] | None = None
