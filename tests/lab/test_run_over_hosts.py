@@ -78,9 +78,9 @@ def bytes_sent(record: dict[str, Any], rank: int) -> int:
 
 def assert_ran_on_both(lab: Lab, records: list[dict[str, Any]], sent_before: list[int]) -> None:
     """All is recorded as it should be, and what the workers say they sent has left their host's interface."""
-    assert {record["cell"]["strategy"] for record in records} == {"allreduce-flat", "delayed-averaging"}
+    assert {record["cell"]["fields"]["strategy"] for record in records} == {"allreduce-flat", "delayed-averaging"}
     for record in records:
-        assert (record["status"], record["reason"], record["cell"]["hosts"]) == ("ok", None, 2)
+        assert (record["status"], record["reason"], record["cell"]["fields"]["hosts"]) == ("ok", None, 2)
         assert [worker["rank"] for worker in record["workers"]] == [0, 1]
     for rank, host in enumerate(lab.hosts):
         recorded = sum(bytes_sent(record, rank) for record in records)

@@ -32,7 +32,7 @@ def test_run_leaves_one_record_a_launch_and_then_has_nothing_to_do(tmp_path: Pat
     code, output, _ = hvdbench("run", suite, "--results", results)
     assert code == 0
     assert "2 ran, 0 failed" in output
-    assert {record["cell"]["seed"] for record in records_in(results)} == {0, 1}  # type: ignore[index]
+    assert {record["cell"]["fields"]["seed"] for record in records_in(results)} == {0, 1}  # type: ignore[index]
     assert list((results / ".runs").iterdir()) == []
     code, output, _ = hvdbench("run", suite, "--results", results)
     assert code == 0
@@ -127,7 +127,7 @@ def test_two_runs_on_the_same_results_share_the_work(tmp_path: Path) -> None:
         for parent in (first, second):
             parent.communicate(timeout=100)
             assert parent.returncode == 0
-    assert sorted(record["cell"]["seed"] for record in records_in(results)) == [0, 1, 2, 3]  # type: ignore[index]
+    assert sorted(record["cell"]["fields"]["seed"] for record in records_in(results)) == [0, 1, 2, 3]  # type: ignore[index]
 
 
 @pytest.mark.needs_root  # mounts a small disk
@@ -173,12 +173,12 @@ def test_run_inside_an_existing_launch_uses_its_processes(tmp_path: Path, launch
     done = inside(launcher, suite, "--results", results)
     assert done.returncode == 0, done.stdout + done.stderr
     records = records_in(results)
-    assert {record["cell"]["strategy"] for record in records} == {"allreduce", "local-sgd"}  # type: ignore[index]
+    assert {record["cell"]["fields"]["strategy"] for record in records} == {"allreduce", "local-sgd"}  # type: ignore[index]
     for record in records:
         assert record["status"] == "ok"
         assert record["launcher"] == "existing"
-        assert record["cell"]["workers"] == 2  # type: ignore[index]
-        assert record["cell"]["controller"] == controller  # type: ignore[index]
+        assert record["cell"]["fields"]["workers"] == 2  # type: ignore[index]
+        assert record["cell"]["fields"]["controller"] == controller  # type: ignore[index]
         assert len(record["workers"]) == 2  # type: ignore[arg-type]
         assert record["machine"]["num_cores"] == len(os.sched_getaffinity(1))  # type: ignore[index]
 
@@ -192,8 +192,8 @@ def test_a_cell_that_fails_inside_a_launch_says_why_and_lets_the_others_run(tmp_
     ended: dict[object, list[dict[str, object]]] = {"ok": [], "failed": []}
     for record in records_in(results):
         ended[record["status"]].append(record)
-    assert [record["cell"]["strategy"] for record in ended["ok"]] == ["local-sgd"]  # type: ignore[index]
-    assert {record["cell"]["strategy"] for record in ended["failed"]} == {"allreduce"}  # type: ignore[index]
+    assert [record["cell"]["fields"]["strategy"] for record in ended["ok"]] == ["local-sgd"]  # type: ignore[index]
+    assert {record["cell"]["fields"]["strategy"] for record in ended["failed"]} == {"allreduce"}  # type: ignore[index]
     assert all("HOROVOD_CYCLE_TIME=7.0 is asked for" in str(record["reason"]) for record in ended["failed"])
 
 
