@@ -1,0 +1,94 @@
+"""A dry step of a user's workload: `python -m harness.worker.probe NAME FRAMEWORK FOLDER`, asked by suite/own_facts.py.
+
+Makes the workload, takes the gradient of one batch, evaluates once, and says in one line of JSON what it found: `own`,
+`recipe` and `framework`; or `fault`, a message with the user's own line and what is wanted, and exit code 2.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from harness import registry
+from harness.extensions import WORKLOADS, ExtensionError, code_digest, in_their_words
+from harness.protocols import Replica, Share
+from harness.suite.cell import Cell
+from harness.suite.suite import describe
+from harness.worker import process
+from harness.workloads.making import make_own
+from harness.workloads.metric import Metric
+from harness.workloads.own import OwnWorkload, WorkloadError
+
+EXIT_FAULT = 2
+
+
+def main() -> None:
+    name, framework, folder = sys.argv[1:4]
+    process.prepare(num_threads=1)
+    try:
+        found = probed(name, framework or None, folder or None)
+    except Exception as error:
+        print(json.dumps({"fault": _in_words(name, error)}))
+        sys.exit(EXIT_FAULT)
+    print(json.dumps(found))
+
+
+def probed(name: str, framework: str | None, folder: str | None) -> dict[str, Any]:
+    """What the cells of this workload have to say of it. Raises what its code raises, and WorkloadError."""
+    made = make_own(name, folder, framework)
+    own = {
+        "metric": _metric(made).model_dump(mode="json"),
+        "sample_unit": made.sample_unit,
+        "num_samples": made.num_samples,
+    }
+    digest = code_digest(name, folder, group=WORKLOADS)
+    fields = {"workload": name, "folder": folder, "framework": made.framework, "strategy": "serial", "seed": 0}
+    cell = Cell.model_validate({**fields, "own": {**own, "code": digest}, "recipe": made.recipe})
+    _dry_step(cell)
+    return {"own": own, "recipe": made.recipe, "framework": made.framework}
+
+
+def _metric(made: OwnWorkload) -> Metric:
+    if not isinstance(made.metric, Metric):
+        raise WorkloadError(f"metric: {made.metric!r}; wanted: a Metric of harness.workloads, such as ACCURACY")
+    return made.metric
+
+
+def _dry_step(cell: Cell) -> None:
+    """Raises WorkloadError where a step or an evaluation gives no number."""
+    registry.load(registry.PREPARATIONS[cell.framework])(num_threads=1)
+    workload = registry.load(registry.WORKLOADS[cell.framework])(cell)
+    replica: Replica = registry.load(registry.REPLICAS[cell.framework])(cell, workload, rank=0, local_rank=0)
+    share = Share(num_workers=1, rank=0, batch_size=cell.batch_per_worker, seed=cell.seed)
+    with closing(replica.batches(share)) as batches:
+        gradient, loss = replica.gradient(batches.at(0))
+    if not math.isfinite(float(loss)):
+        raise WorkloadError(f"loss: {float(loss)} on the first batch; wanted: a finite number")
+    if not np.isfinite(replica.to_numpy(gradient)).all():
+        raise WorkloadError("loss: its gradient on the first batch is not finite; wanted: finite numbers")
+    _, score = replica.evaluate(replica.weights())
+    low, high = cell.metric.limits
+    if not low <= score <= high:
+        raise WorkloadError(
+            f"score: {score:g} before training; wanted: {low:g} to {high:g}, as the metric {cell.metric.name} says"
+        )
+
+
+def _in_words(name: str, error: Exception) -> str:
+    if isinstance(error, ExtensionError):
+        return str(error)
+    if isinstance(error, WorkloadError):
+        return f"{name}: {error}"
+    if isinstance(error, ValidationError):
+        return f"{name}: {describe(error)}"
+    return f"{name}: {in_their_words(error)}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Suites that name their author's own code: a workload after a dry step, a strategy by its class."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.suite import suite as suite_module
+from harness.suite.cell import Cell
+from harness.suite.suite import Suite, SuiteError
+from tests.command import hvdbench
+
+STRATEGY = """
+from harness.protocols import COLLECTIVE, EvaluatedModel, HorovodOptions
+
+class Options(HorovodOptions):
+    every: int = 3
+
+class Lazy:
+    Options, needs, evaluated = Options, COLLECTIVE, EvaluatedModel.MEAN_OF_WORKERS
+    def __init__(self, options, plan): ...
+    def setup(self, replica, fabric): ...
+    def step(self, replica, fabric, batch): return replica.local_step(batch)
+    def finish(self, replica, fabric): ...
+    def snapshot(self, replica, fabric): return replica.weights()
+
+class Torso:
+    Options, needs = Options, COLLECTIVE
+"""
+RMSE = {"name": "RMSE", "unit": "stars", "better": "lower", "bounds": [0.0, None]}
+OWN = {"code": "0123456789abcdef", "metric": RMSE, "sample_unit": "rating", "num_samples": 100}
+RECIPE = {"batch_size": 8, "learning_rate": 0.1, "momentum": 0.5, "weight_decay": 0.0, "epochs": 2.0, "target": 0.9}
+
+
+def own(**fields: Any) -> Cell:
+    return Cell.model_validate(
+        {"workload": "my.py:make", "strategy": "serial", "own": OWN, "recipe": RECIPE, "folder": "/somewhere", **fields}
+    )
+
+
+def write(folder: Path, matrix: list[dict[str, Any]]) -> Path:
+    path = folder / "s.yaml"
+    path.write_text(json.dumps({"question": "-", "matrix": matrix}))  # JSON is YAML
+    return path
+
+
+def test_own_workload_takes_its_recipe_where_the_cell_is_silent() -> None:
+    cell = own(batch_size=4)
+    assert (cell.batch_size, cell.learning_rate, cell.target, cell.dataset) == (4, 0.1, 0.9, None)
+    assert (cell.metric.name, cell.sample_unit, cell.problem) == ("RMSE", "rating", "my.py:make")
+    assert cell.title == "my.py:make · serial · torch · 1×1 cpu"
+
+
+def test_own_recipes_momentum_is_for_optimizers_that_take_one() -> None:
+    assert own(optimizer="adam").momentum == 0.0
+    assert own(optimizer="nesterov").momentum == 0.5
+
+
+def test_folder_is_of_this_machine_alone() -> None:
+    here, there = own(folder="/here"), own(folder="/there")
+    assert here.key == there.key
+    assert "folder" not in here.stored().fields
+    assert Cell.model_validate_json(here.model_dump_json()).folder == "/here"  # workers have to find the code
+
+
+def test_changed_code_is_another_cell() -> None:
+    assert own(own={**OWN, "code": "f" * 16}).key != own().key
+    assert own(own={**OWN, "code": "f" * 16}).stored()["own"]["code"] == "f" * 16
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"own": None}, "workload: my.py:make: its own facts are missing"),
+        ({"dataset": "digits"}, "dataset: 'digits' with workload my.py:make, which brings its own data"),
+        ({"batch_size": 101}, "batch_size: 101 samples of 1 workers; allowed: no more than the 100"),
+        ({"target": -1}, "target: -1; allowed: 0 to inf (RMSE)"),
+        ({"strategy": "allreduce", "workers": 2, "batch_size": 60}, "batch_size: 120 samples of 2 workers"),
+    ],
+)
+def test_own_workload_refuses(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match="validation error") as caught:
+        own(**fields)
+    assert message in str(caught.value)
+
+
+def test_suite_asks_for_the_facts_once_a_cell_and_framework(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def facts(name: str, folder: str, framework: str | None) -> dict[str, Any]:
+        asked.append((name, folder, framework))
+        return {"own": OWN, "recipe": RECIPE, "framework": framework or "torch"}
+
+    monkeypatch.setattr(suite_module, "own_facts", facts)
+    suite = Suite.load(write(tmp_path, [{"workload": "my.py:make", "strategy": ["serial", "hogwild"]}]))
+    assert [(cell.framework, cell.folder) for cell in suite.cells] == [("torch", str(tmp_path))] * 2
+    assert asked == [("my.py:make", str(tmp_path), None)] * 2
+
+
+def test_suite_of_shipped_code_knows_no_folder(tmp_path: Path) -> None:
+    (cell,) = Suite.load(write(tmp_path, [{"workload": "fnn", "strategy": "serial"}])).cells
+    assert cell.folder is None
+
+
+def test_strategy_of_a_file_has_its_options_checked(tmp_path: Path) -> None:
+    (tmp_path / "lazy.py").write_text(STRATEGY)
+    matrix = [{"workload": "fnn", "strategy": {"name": "lazy.py:Lazy", "every": 5}, "workers": 2}]
+    (cell,) = Suite.load(write(tmp_path, matrix)).cells
+    assert cell.strategy_label == "lazy.py:Lazy every=5"
+    assert cell.needs.name == "collective"
+    assert cell.stored()["strategy_code"] == cell.strategy_code
+    assert Cell.model_validate_json(cell.model_dump_json()).key == cell.key
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        ({"name": "lazy.py:Lazy", "evry": 5}, "evry: no such key; allowed: cycle_time_ms"),
+        ("lazy.py:Torso", "lazy.py:Torso: lacks evaluated, setup, step, finish, snapshot; wanted: a class as"),
+        ("lazy.py:STRATEGY", "lazy.py has no STRATEGY; it has COLLECTIVE, EvaluatedModel, HorovodOptions, Lazy"),
+        ("gone.py:Lazy", "gone.py: no such file in "),
+        ("lazyly", "strategy: 'lazyly'; allowed: serial, allreduce"),
+    ],
+)
+def test_suite_refuses_a_strategy_that_is_none(tmp_path: Path, strategy: Any, message: str) -> None:
+    (tmp_path / "lazy.py").write_text(STRATEGY)
+    with pytest.raises(SuiteError) as caught:
+        Suite.load(write(tmp_path, [{"workload": "fnn", "strategy": strategy, "workers": 2}]))
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(f"{tmp_path / 's.yaml'}: matrix[0]")
+
+
+def test_facts_are_found_out_and_never_said(tmp_path: Path) -> None:
+    with pytest.raises(SuiteError, match=r"matrix\[0\]\.own: no such key"):
+        Suite.load(write(tmp_path, [{"workload": "fnn", "strategy": "serial", "own": OWN}]))
+
+
+def test_show_of_a_workload_that_breaks_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / "my.py").write_text("def make():\n    return 1 / 0\n")
+    path = write(tmp_path, [{"workload": "my.py:make", "strategy": "serial"}])
+    code, _, errors = hvdbench("show", path)
+    assert code == 2
+    assert errors.strip() == (
+        f"hvdbench: {path}: matrix[0]: workload: my.py:make: my.py, line 2: ZeroDivisionError: division by zero"
+    )

@@ -1,0 +1,95 @@
+"""Code that is not ours: found by its name, and what is said where it cannot be used."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from harness import extensions
+from harness.extensions import WORKLOADS, ExtensionError, code_digest, is_code, load_extension
+
+
+def write(folder: Path, text: str, name: str = "mine.py") -> str:
+    (folder / name).write_text(text)
+    return str(folder)
+
+
+def refusal(name: str, folder: str | None) -> str:
+    with pytest.raises(ExtensionError) as caught:
+        load_extension(name, folder, group=WORKLOADS)
+    return str(caught.value)
+
+
+def test_is_code_tells_code_from_names_in_tables() -> None:
+    assert [is_code(name) for name in ("mine.py:make", "package.module:make", "cnn")] == [True, True, False]
+
+
+def test_file_is_loaded_once_and_from_the_folder_given(tmp_path: Path) -> None:
+    folder = write(tmp_path, "import neighbour\nmake = [neighbour.VALUE]\n")
+    write(tmp_path, "VALUE = 7\n", "neighbour.py")
+    made = load_extension("mine.py:make", folder, group=WORKLOADS)
+    assert made == [7]
+    assert load_extension("mine.py:make", folder, group=WORKLOADS) is made
+
+
+def test_files_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
+    folders = []
+    for number in (1, 2):
+        (tmp_path / str(number)).mkdir()
+        folders.append(write(tmp_path / str(number), f"make = {number}\n"))
+    assert [load_extension("mine.py:make", folder, group=WORKLOADS) for folder in folders] == [1, 2]
+
+
+def test_module_is_loaded_by_its_dotted_name() -> None:
+    assert load_extension("json.decoder:JSONDecoder", None, group=WORKLOADS).__name__ == "JSONDecoder"
+
+
+def test_entry_point_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint(name="theirs", value="json:loads", group=WORKLOADS)
+    monkeypatch.setattr(extensions, "entry_points", lambda group, name: [point] if name == "theirs" else [])
+    assert load_extension("theirs", None, group=WORKLOADS).__name__ == "loads"
+    assert refusal("others", None).startswith(
+        "others: no such entry point of hvdbench.workloads; allowed: file.py:name"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("mine.py:make", "x = 1\n\nraise RuntimeError('no GPU')\n", "mine.py, line 3: RuntimeError: no GPU"),
+        ("mine.py:make", "def make(:\n", "mine.py, line 1: SyntaxError"),
+        ("mine.py:make", "import nothing_like_it\n", "mine.py, line 1: ModuleNotFoundError: No module named 'nothing"),
+        ("mine.py:make", "import sys\nsys.exit(3)\n", "mine.py, line 2: SystemExit: 3"),
+        ("mine.py:mak", "def make(): ...\n", "mine.py:mak: mine.py has no mak; it has make"),
+        ("other.py:make", "", "other.py: no such file in "),
+        ("mine.py:", "make = 1\n", "mine.py:: no name of code; allowed: file.py:name, package.module:name"),
+        (
+            "no.such.module:make",
+            "",
+            "no.such.module:make: cannot be imported: ModuleNotFoundError: No module named 'no'",
+        ),
+    ],
+)
+def test_code_that_cannot_be_used_is_refused_with_its_line(tmp_path: Path, name: str, text: str, message: str) -> None:
+    assert message in refusal(name, write(tmp_path, text))
+
+
+def test_file_that_failed_is_tried_again_once_it_is_mended(tmp_path: Path) -> None:
+    folder = write(tmp_path, "1 / 0\n")
+    assert "mine.py, line 1: ZeroDivisionError" in refusal("mine.py:make", folder)
+    write(tmp_path, "make = 4\n")
+    sys.path_importer_cache.clear()
+    assert load_extension("mine.py:make", folder, group=WORKLOADS) == 4
+
+
+def test_digest_is_of_the_file_that_holds_the_object(tmp_path: Path) -> None:
+    folder = write(tmp_path, "make = 1\n")
+    first = code_digest("mine.py:make", folder, group=WORKLOADS)
+    assert len(first) == 16
+    assert code_digest("mine.py:other", folder, group=WORKLOADS) == first
+    write(tmp_path, "make = 2\n")
+    assert code_digest("mine.py:make", folder, group=WORKLOADS) != first
+    assert len(code_digest("json.decoder:JSONDecoder", None, group=WORKLOADS)) == 16
