@@ -53,6 +53,8 @@ _NAMED = _columns(
     ("metric", "str", "", "by which the model is judged: accuracy, or what the workload names"),
     ("metric_unit", "str", "", "its unit; share runs from 0 to 1"),
     ("metric_better", "str", "", "higher or lower"),
+    ("metric_low", "float64", "", "the least value that there can be; missing where there is none"),
+    ("metric_high", "float64", "", "the greatest one, likewise"),
     ("sample_unit", "str", "", "what a sample is: image, token, rating"),
     ("workload_code", "str", "", "digest of the file of a workload that is not shipped; missing for those that are"),
     ("worker_kind", "str", "", "processes or threads; never drawn as one series"),

@@ -1,7 +1,7 @@
 """What may be compared with what. Nothing is pooled across these lines:
 
 machine, schema, versions   runs are split into pools, each reported by itself
-problem                     model and data set; a report has one panel for each
+problem                     model and data set, judged by one metric; a report has one panel for each
 series                      one line of a figure: the strategy with its options and with every setting in which its
                             runs differ; TensorFlow's threads and PyTorch's processes are never one series
 series_any_hosts            a series whatever its number of hosts: a single worker has one host
@@ -21,11 +21,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import pandas as pd
 
+from harness.analysis.scores import METRIC_COLUMNS, metric_of, metrics_of, target_in_words
 from harness.suite.fields import FIELDS, SPLITTING
+from harness.workloads.metric import Metric
 
 # Settings that a series is split by where its runs differ in them. What is not here is the problem, the strategy with
 # its options (`label`), the number of workers (an axis), the seed (the unit) or the time limit (no run that is kept
@@ -82,25 +85,24 @@ def why_split(runs: pd.DataFrame) -> str | None:
 
 
 def with_series(runs: pd.DataFrame) -> pd.DataFrame:
-    """A copy with the columns `series`: `label`, and every setting in which runs of that label and problem differ;
-    `series_any_hosts`: the same without the hosts; `series_any_layout`: without hosts and threads; `competitor`:
-    without framework and kind of worker; and `aim`: the problem, with its target where it has several."""
+    """A copy with the columns `problem`: with its metric where runs of that name are judged by several; `series`:
+    `label`, and every setting in which runs of that label and problem differ; `series_any_hosts`: the same without the
+    hosts; `series_any_layout`: without hosts and threads; `competitor`: without framework and kind of worker; and
+    `aim`: the problem, with its target where it has several."""
     without: dict[str, set[str]] = {
         "series": set(),
         "series_any_hosts": {"hosts"},
         "series_any_layout": {"hosts", "threads"},
         "competitor": {"framework", "worker_kind"},
     }
-    named = runs.assign(**dict.fromkeys(without, runs["label"]))
+    named = runs.assign(problem=_problems(runs), **dict.fromkeys(without, runs["label"]))
     everywhere = [column for column in ("framework", "worker_kind") if named[column].nunique() > 1]
     for _, rows in named.groupby(["problem", "label"], sort=False):
         different = [column for column in SPLIT_BY if column in everywhere or rows[column].nunique(dropna=False) > 1]
         for name, left_out in without.items():
             kept = [column for column in different if column not in left_out]
-            named.loc[rows.index, name] = _label_with(rows, kept)
-    num_targets = named.groupby("problem")["target"].transform(lambda targets: targets.nunique(dropna=False))
-    named["aim"] = named["problem"].where(num_targets == 1, named["problem"] + named["target"].map(_to_target))
-    return named
+            named.loc[rows.index, name] = _named_with(rows["label"], rows, kept)
+    return named.assign(aim=_aims(named))
 
 
 def aimed(launches: pd.DataFrame) -> pd.DataFrame:
@@ -144,15 +146,37 @@ def units(runs: pd.DataFrame) -> Iterator[tuple[tuple[str, str, int], pd.DataFra
         yield (problem, series, int(workers)), rows
 
 
-def _label_with(rows: pd.DataFrame, columns: list[str]) -> pd.Series[str]:
-    label = rows["label"]
+def _named_with(names: pd.Series[str], rows: pd.DataFrame, columns: list[str]) -> pd.Series[str]:
+    """The names, each followed by its row's values of these columns."""
     for column in columns:
-        label = label + rows[column].map(lambda value, column=column: _said(column, value)).astype("str")
-    return label
+        names = names + rows[column].map(lambda value, column=column: _said(column, value)).astype("str")
+    return names
 
 
-def _to_target(target: float) -> str:
-    return " without target" if pd.isna(target) else f" to {target * 100:g}\u00a0%"
+def _problems(runs: pd.DataFrame) -> pd.Series[str]:
+    """With its metric where runs of one name are judged by several: a workload changed in between."""
+    problems = runs["problem"].copy()
+    for _, rows in runs.groupby("problem", sort=False):
+        num_metrics = len(metrics_of(rows))
+        if num_metrics > 1:
+            # As few columns as tell them apart: nearly always the metric's name alone.
+            leading = (list(METRIC_COLUMNS[:length]) for length in range(1, len(METRIC_COLUMNS) + 1))
+            telling = next(columns for columns in leading if len(rows[columns].drop_duplicates()) == num_metrics)
+            problems.loc[rows.index] = _named_with(rows["problem"] + " by", rows, telling)
+    return problems
+
+
+def _aims(named: pd.DataFrame) -> pd.Series[str]:
+    """The problem, with the target where its runs have several."""
+    aims = named["problem"].copy()
+    for _, rows in named.groupby("problem", sort=False):
+        if rows["target"].nunique(dropna=False) > 1:
+            aims.loc[rows.index] = rows["problem"] + rows["target"].map(partial(_to_target, metric_of(rows)))
+    return aims
+
+
+def _to_target(metric: Metric, target: float) -> str:
+    return " without target" if pd.isna(target) else f" to {target_in_words(metric, target)}"
 
 
 def _said(column: str, value: object) -> str:

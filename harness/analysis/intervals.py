@@ -7,7 +7,7 @@ their logarithms, since those spread by factors: the estimate is then the geomet
 on it is a BCa bootstrap of the same estimate (Efron 1987). Below MIN_LAUNCHES there is none: two launches have one in
 name only, 13 times as wide as their distance.
 
-Where a mean has natural bounds (an accuracy lies in 0 to 1), an interval is cut off at them. The true mean lies within
+Where a mean has natural bounds (a share lies in 0 to 1), an interval is cut off at them. The true mean lies within
 them, so what is cut off never held it: the cut interval covers as often as the whole one, at any n. Nothing is
 transformed, since a logit would estimate another mean and has no value for a launch that gets every image right.
 
@@ -27,7 +27,7 @@ from scipy import special
 CONFIDENCE = 0.95
 MIN_LAUNCHES, MIN_BOOTSTRAP = 3, 34
 TOO_FEW = "too few launches"  # a method that gives no interval
-SHARE, DISTANCE = (0.0, 1.0), (0.0, math.inf)  # bounds; an accuracy is a share
+SHARE, DISTANCE = (0.0, 1.0), (0.0, math.inf)  # bounds of what is no score: a score has those of its metric
 _NUM_RESAMPLES = 4999
 
 
@@ -51,7 +51,7 @@ class Interval:
 
 
 def mean_interval(values: Iterable[float], *, within: tuple[float, float] = (-math.inf, math.inf)) -> Interval:
-    """The arithmetic mean: accuracies, shares, differences. within: bounds of what is measured."""
+    """The arithmetic mean: scores, shares, differences. within: bounds of what is measured."""
     found = _interval(_finite(values))
     low, high = (float(end) for end in np.clip([found.low, found.high], *within))  # NaN stays
     return replace(found, low=low, high=high)

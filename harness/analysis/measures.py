@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.analysis.scores import metric_columns
 from harness.analysis.steady import Steady, steady_state
 from harness.records.derived import reached_at
 from harness.records.record import Point, Record, Window, WorkerPart
@@ -246,9 +247,7 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "inject": _injected(cell["inject"]),
         "problem": cell.problem,
         "label": cell.series,
-        "metric": cell.metric.name,
-        "metric_unit": cell.metric.unit,
-        "metric_better": cell.metric.better,
+        **metric_columns(cell.metric),
         "sample_unit": cell.sample_unit,
         "workload_code": cell["own"]["code"] if cell["own"] else None,
         "worker_kind": worker_kind(record.launcher),

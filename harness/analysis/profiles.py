@@ -1,4 +1,4 @@
-"""Strategies across problems: performance profiles, and the front of time against accuracy.
+"""Strategies across problems: performance profiles, and the front of training time against score.
 
 Performance profile: ρ_s(τ) is the share of problems which series s solves within τ times the time of the best series.
 Source: Dolan and Moré, "Benchmarking Optimization Software with Performance Profiles" (Mathematical Programming 91,
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.comparable import aimed, units
+from harness.workloads.metric import Metric
 
 
 def performance_profile(launches: pd.DataFrame) -> pd.DataFrame:
@@ -46,9 +47,9 @@ def performance_profile(launches: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def pareto_front(points: pd.DataFrame, *, cost: str, value: str) -> pd.Series[bool]:
-    """Which rows no other beats: none with less cost and at least its value, nor with more value at no more cost."""
-    costs, values = points[cost].to_numpy(), points[value].to_numpy()
-    cheaper = (costs[None, :] <= costs[:, None]) & (values[None, :] >= values[:, None])
-    better = (costs[None, :] < costs[:, None]) | (values[None, :] > values[:, None])
+def pareto_front(points: pd.DataFrame, *, cost: str, score: str, metric: Metric) -> pd.Series[bool]:
+    """Which rows no other beats: none of less cost and as good a score, nor of a better score at no more cost."""
+    costs, scores = points[cost].to_numpy(), points[score].to_numpy() * metric.direction
+    cheaper = (costs[None, :] <= costs[:, None]) & (scores[None, :] >= scores[:, None])
+    better = (costs[None, :] < costs[:, None]) | (scores[None, :] > scores[:, None])
     return pd.Series(~(cheaper & better).any(axis=1), index=points.index)

@@ -18,6 +18,8 @@ import pandas as pd
 
 from harness.analysis.comparable import aimed, units
 from harness.analysis.intervals import Interval, geometric_interval, mean_interval, share_interval
+from harness.analysis.scores import metric_of
+from harness.workloads.metric import Metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,7 @@ class Reaching:
     strategy: str
     workers: int
     target: float
+    metric: Metric  # by which the target is meant
     num_launches: int
     num_unfinished: int  # of them failed or ran into the time limit
     share_reached: Interval  # of the launches
@@ -65,6 +68,7 @@ def reaching(launches: pd.DataFrame) -> list[Reaching]:
                 strategy=str(rows["strategy"].iloc[0]),
                 workers=workers,
                 target=float(rows["target"].iloc[0]),
+                metric=metric_of(rows),
                 num_launches=len(rows),
                 num_unfinished=int((rows["status"] != "ok").sum()),
                 share_reached=share_interval(int(reached.sum()), len(rows)),

@@ -14,14 +14,18 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from harness.analysis.intervals import Interval
+from harness.plain_text import one_line
 from harness.report.style import GROUND, HEIGHT_IN, INK, MUTED, PHASES, Look
+from harness.report.wording import with_unit
+from harness.workloads.metric import SHARE, Metric
 
 _AXES_SHARE = 0.72  # of a panel's height, about
 MAX_POINTS_SHOWN = 20  # of one row; more would be a smear
 MIN_SHARE_NAMED = 0.09  # of a bar; in less there is no room for its number
 MIN_TICK_DISTANCE = 0.2  # of a logarithmic axis
 LABEL_WIDTH = 24  # letters; longer names are broken
-UNIT_WIDTH = 36  # likewise, below an axis
+UNIT_WIDTH = 36  # likewise, below or beside an axis
+MAX_LABEL = 4 * UNIT_WIDTH
 LINE_IN = 0.15  # height of a line of a label
 MIN_GROUPED = 2000  # from here on digits are grouped
 REACH, LOG_REACH = 1.7, 4.0  # how far beyond the greatest estimate an axis goes to show intervals
@@ -122,7 +126,10 @@ def label_ends(axes: Axes, ends: Iterable[tuple[str, Look, float, float]]) -> No
     ends: label, look, and the line's last x and y. Call after the limits of the axes are set.
     """
     to_axes = axes.transData + axes.transAxes.inverted()
-    placed = sorted(((label, look, *to_axes.transform((x, y))) for label, look, x, y in ends), key=lambda end: end[3])
+    placed = sorted(
+        ((label, look, *np.clip(to_axes.transform((x, y)), 0, 1)) for label, look, x, y in ends),  # in view
+        key=lambda end: end[3],
+    )
     figure = axes.get_figure(root=True)
     assert figure is not None
     line = LINE_IN / (_AXES_SHARE * figure.get_figheight())
@@ -144,10 +151,26 @@ def from_zero(axes: Axes, unit: str, rows: Sequence[Row] = ()) -> None:
         axes.set_xlim(0, ceiling(seen, [row.interval.high for row in rows]))
     else:
         axes.set_xlim(left=0)
-    axes.set_xlabel(textwrap.fill(unit, UNIT_WIDTH))
+    axes.set_xlabel(axis_label(unit))
     axes.xaxis.set_major_locator(MaxNLocator(5))
     if axes.get_xlim()[1] >= MIN_GROUPED:
         axes.xaxis.set_major_formatter(GROUPED)
+
+
+def score_axis(axes: Axes, metric: Metric, *, when: str = "", decimals: int | None = None) -> None:
+    """Scores on the y axis, shares in per cent. when: of which moment they are; decimals: of the per cent."""
+    name = f"{metric.name}{when}"
+    if metric.unit == SHARE:
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=decimals))
+    else:
+        name = with_unit(name, metric.unit)
+    axes.set_ylabel(axis_label(f"{name}, held-out set"))
+
+
+def axis_label(words: str) -> str:
+    """In lines that fit beside or below the axes; what is too long loses its end."""
+    words = one_line(words)
+    return textwrap.fill(words if len(words) <= MAX_LABEL else f"{words[: MAX_LABEL - 1]}…", UNIT_WIDTH)
 
 
 def ceiling(seen: Iterable[float], highs: Iterable[float]) -> float:
@@ -177,7 +200,7 @@ def log_ratio_axis(axes: Axes, intervals: Sequence[Interval], unit: str) -> None
             ticks.append(tick)
     axes.set_xticks(ticks, [f"{tick:g}×" for tick in ticks])
     axes.set_xticks([], minor=True)
-    axes.set_xlabel(textwrap.fill(unit, UNIT_WIDTH))
+    axes.set_xlabel(axis_label(unit))
     axes.axvline(1, color=INK, linewidth=1)
 
 

@@ -11,8 +11,9 @@ from functools import partial
 
 from harness.report.costs import consensus, gpu_memory, memory, merges, staleness, where_time_goes
 from harness.report.material import Figure, Material
-from harness.report.outcomes import accuracy_over, profile, speed_ups, time_against_accuracy, time_to_target
+from harness.report.outcomes import profile, speed_ups, time_to_target
 from harness.report.scaling import scaling, throughput
+from harness.report.score_figures import score_over, time_against_score
 
 MAX_PROCESSES = 4
 
@@ -37,21 +38,16 @@ def _draw(given: Material, position: int) -> Figure:
 _FIGURES: tuple[Callable[[Material], Figure], ...] = (
     speed_ups,
     time_to_target,
-    lambda given: accuracy_over(
-        given, x="time_s", unit="training time (s)", name="accuracy-over-time", title="Accuracy over time"
-    ),
-    lambda given: accuracy_over(
-        given, x="num_samples", unit="samples trained on, all workers", name="accuracy-over-samples",
-        title="Accuracy over samples",
-    ),
+    partial(score_over, x="time_s", unit="training time (s)", over="time"),
+    partial(score_over, x="num_samples", unit="samples trained on, all workers", over="samples"),
     throughput,
     scaling,
     where_time_goes,
-    time_against_accuracy,
+    time_against_score,
     profile,
     staleness,
     merges,
     consensus,
     memory,
     gpu_memory,
-)  # fmt: skip
+)

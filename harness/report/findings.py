@@ -15,6 +15,7 @@ import pandas as pd
 from harness.analysis.comparable import Contest, Pool, closest_match, contests, units
 from harness.analysis.intervals import MIN_LAUNCHES, SHARE, mean_interval
 from harness.analysis.scaling import efficiencies
+from harness.analysis.scores import target_in_words
 from harness.analysis.targets import BaselineComparison, Reaching, compare, paired_ratio, reaching
 from harness.report.wording import count, listed, number, percent, share_with_interval, times, with_interval
 
@@ -117,9 +118,9 @@ def _headline(contest: str, launches: pd.DataFrame, workers: int, here: list[Rea
 def _soonest(launches: pd.DataFrame, here: list[Reaching]) -> str:
     always = sorted((row for row in here if row.time_s is not None), key=lambda row: _time(row))
     if not always:
-        return f"no strategy reached {percent(here[0].target)} in all of its launches."
+        return f"no strategy reached {_target(here[0])} in all of its launches."
     best = always[0]
-    said = f"{best.series} reaches {percent(best.target)} after {_with_unit(best)}"
+    said = f"{best.series} reaches {_target(best)} after {_with_unit(best)}"
     if len(here) == 1:
         return f"{said}."
     if len(always) == 1:
@@ -196,7 +197,7 @@ def _missed(here: list[Reaching]) -> Iterator[str]:
         share = row.share_reached
         broken = f", {row.num_unfinished} of which did not finish" if row.num_unfinished else ""
         said = (
-            f"{row.series} reached {percent(row.target)} in {round(share.estimate * share.n)} of "
+            f"{row.series} reached {_target(row)} in {round(share.estimate * share.n)} of "
             f"{count(share.n, 'launch', 'launches')}{broken} "
             f"(Wilson interval {percent(share.low, 0)} to {percent(share.high, 0)})"
         )
@@ -239,6 +240,10 @@ def _unit(runs: pd.DataFrame, series: str, workers: int) -> pd.DataFrame:
 def _time(row: Reaching) -> float:
     assert row.time_s is not None
     return row.time_s.estimate
+
+
+def _target(row: Reaching) -> str:
+    return target_in_words(row.metric, row.target)
 
 
 def _with_unit(row: Reaching) -> str:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from harness.records.parity_record import Difference, ParityRecord, verdict
-from harness.report.tables import Table, TableCell, text, value
+from harness.report.table_cells import Table, TableCell, text, value
 from harness.report.wording import count, listed
 
 

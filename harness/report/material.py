@@ -7,17 +7,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 import pandas as pd
 
 from harness.analysis.comparable import Pool, units
 from harness.analysis.intervals import Interval, mean_interval
 from harness.analysis.loading import Results
 from harness.analysis.scaling import Efficiency
+from harness.analysis.scores import METRIC_COLUMNS, metrics_of
 from harness.analysis.targets import BaselineComparison, Reaching
 from harness.report import drawing
 from harness.report.drawing import LINE_IN, Row, num_lines
 from harness.report.style import Look, Panel, canvas, finished, titled
 from harness.report.wording import interval_by
+from harness.workloads.metric import Metric
 
 _ROW_IN, _FRAME_IN = 0.27, 0.85
 _Row = TypeVar("_Row", BaselineComparison, Reaching, Efficiency)
@@ -38,17 +41,22 @@ class Material:
     """What figures are drawn from."""
 
     pool: Pool
-    curve: pd.DataFrame  # of the pool's runs, with problem, aim, target, series, strategy, workers and seed
+    curve: pd.DataFrame  # of the pool's runs, with problem, aim, target, metric, series, strategy, workers and seed
     staleness: pd.DataFrame
     comparisons: tuple[BaselineComparison, ...]
     looks: dict[str, Look]
     prefix: str  # of the names of panels: unique in a report
 
+    @property
+    def metrics(self) -> list[Metric]:
+        """By which its runs are judged."""
+        return metrics_of(self.pool.runs)
+
 
 def material(
     results: Results, pool: Pool, comparisons: Sequence[BaselineComparison], looks: dict[str, Look], prefix: str
 ) -> Material:
-    names = pool.runs[["run", "problem", "series", "strategy", "workers", "seed", "aim", "target"]]
+    names = pool.runs[["run", "problem", "series", "strategy", "workers", "seed", "aim", "target", *METRIC_COLUMNS]]
     curve = results.curve.assign(run=results.curve["run"].astype("str")).merge(names, on="run")
     return Material(
         pool=pool, curve=curve, staleness=results.staleness, comparisons=tuple(comparisons), looks=looks, prefix=prefix
@@ -125,9 +133,11 @@ def panel_name(given: Material, figure: str, problem: str) -> str:
 def launch_band(rows: pd.DataFrame, *, x: str, y: str, within: tuple[float, float]) -> pd.DataFrame:
     """Mean over launches at each evaluation with its interval; launches of a unit evaluate at the same steps.
 
+    Without evaluations at which y is not finite in some launch: the mean of the others would hide that it diverged.
     within: bounds of y.
     """
-    grouped = rows.groupby("step", sort=True)
+    is_finite = np.isfinite(rows[y]).groupby(rows["step"]).transform("all")
+    grouped = rows[is_finite].groupby("step", sort=True)
     intervals = [mean_interval(values, within=within) for _, values in grouped[y]]
     return pd.DataFrame(
         {

@@ -1,18 +1,15 @@
-"""Figures of what comes out: who reaches the target, when, and with what accuracy."""
+"""Figures of what comes out: who reaches the target, and when."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
-from harness.analysis.comparable import units
-from harness.analysis.intervals import MIN_LAUNCHES, SHARE, Interval, geometric_interval, mean_interval
-from harness.analysis.profiles import pareto_front, performance_profile
+from harness.analysis.profiles import performance_profile
+from harness.analysis.scores import target_in_words
 from harness.analysis.targets import Reaching, reaching
 from harness.report import drawing
 from harness.report.drawing import Row, labelled_height_in
@@ -24,13 +21,13 @@ from harness.report.material import (
     height_in,
     interval_frame,
     interval_of,
-    launch_band,
     launches,
     panel_name,
     unit_of,
 )
-from harness.report.style import INK, MUTED, Panel, canvas, finished, titled
-from harness.report.wording import count, number, percent
+from harness.report.style import Panel, canvas, finished, titled
+from harness.report.wording import count, number
+from harness.workloads.metric import ACCURACY
 
 
 def speed_ups(given: Material) -> Figure:
@@ -95,7 +92,7 @@ def time_to_target(given: Material) -> Figure:
                 dots,
                 interval_frame(data),
                 name="time-to-target",
-                unit=f"training time to {percent(rows[0].target)} accuracy (s)",
+                unit=f"training time to {_aimed_at(rows[0])} (s)",
                 alt="Time to target by strategy and workers",
             )
         )
@@ -103,7 +100,7 @@ def time_to_target(given: Material) -> Figure:
         name="time-to-target",
         title="Time to target",
         caption=f"Rings are launches ({launches(given)}), the filled mark their geometric mean with its "
-        f"{interval_of(panels)} over launches; ×2 is two workers. The first evaluation at or above the target "
+        f"{interval_of(panels)} over launches; ×2 is two workers. The first evaluation as good as the target "
         f"counts, so a time may be too long by the distance of two evaluations{_distances(reached)}; evaluation is off "
         "the clock. "
         "Where a launch missed the target or did not finish, the mark is the restricted mean.",
@@ -111,46 +108,15 @@ def time_to_target(given: Material) -> Figure:
     )
 
 
+def _aimed_at(row: Reaching) -> str:
+    """On an axis the default metric has its name too."""
+    said = target_in_words(row.metric, row.target)
+    return f"{said} {row.metric.name}" if row.metric == ACCURACY else said
+
+
 def _distances(reached: Sequence[Reaching]) -> str:
     known = [row.resolution_s for row in reached if math.isfinite(row.resolution_s)]
     return f", {number(min(known))} to {number(max(known))} s here" if known else ""
-
-
-def accuracy_over(given: Material, *, x: str, unit: str, name: str, title: str) -> Figure:
-    panels = []
-    for aim, curve in given.curve.groupby("aim", sort=True):
-        most = curve["workers"].max()
-        shown = curve[(curve["workers"] == most) | (curve["workers"] == 1) & (curve["strategy"] == "serial")]
-        parts, ends = [], []
-        names = [f"{series} ×{workers}" for (series, workers), _ in shown.groupby(["series", "workers"])]
-        with canvas(height_in=labelled_height_in(names)) as (figure, axes):
-            for (series, workers), rows in shown.groupby(["series", "workers"], sort=True):
-                look = given.looks[str(series)]
-                band = launch_band(rows, x=x, y="score", within=SHARE)
-                drawing.line_with_band(axes, band, look, x=x, y="score")
-                ends.append((str(series) if workers == most else f"{series} ×{workers}", look,
-                             float(band[x].iloc[-1]), float(band["score"].iloc[-1])))  # fmt: skip
-                parts.append(band.assign(series=series, workers=workers))
-            data = pd.concat(parts, ignore_index=True)
-            drawing.from_zero(axes, unit)
-            axes.set_ylim(_floor(data["score"]), 1.0 if data["score"].max() > 0.9 else None)
-            axes.set_ylabel("accuracy, held-out set")
-            axes.yaxis.set_major_formatter(PercentFormatter(1))
-            target = curve["target"].iloc[0]
-            if pd.notna(target):
-                axes.axhline(target, color=INK, linewidth=0.8, linestyle=":")
-            titled(figure, f"{aim}, {count(most, 'worker')}")
-            drawing.label_ends(axes, ends)
-            panels.append(finished(figure, name=panel_name(given, name, str(aim)), data=data,
-                                   alt=f"{title} for {aim}"))  # fmt: skip
-    return Figure(
-        name=name,
-        title=title,
-        caption=f"Line: mean over launches ({launches(given)}) at each evaluation; band: its "
-        f"{interval_of(panels)} from {MIN_LAUNCHES} launches on, cut off at 100 %. Dotted: the target. Which model is "
-        "evaluated is fixed by the strategy and stands in the table.",
-        panels=tuple(panels),
-    )
 
 
 def profile(given: Material) -> Figure:
@@ -195,70 +161,3 @@ def _profile(given: Material, data: pd.DataFrame, whose: str) -> Panel:
         drawing.label_ends(axes, ends)
         name = panel_name(given, "performance-profile", whose) if whose else f"{given.prefix}performance-profile"
         return finished(figure, name=name, data=data, alt=f"Performance profile of the strategies, {whose or over}")
-
-
-def time_against_accuracy(given: Material) -> Figure:
-    panels = []
-    for problem, runs in given.pool.runs.groupby("problem", sort=True):
-        rows = [(key, part) for key, part in units(runs) if part["score"].notna().all()]
-        if not rows:
-            continue
-        data = pd.DataFrame(
-            [
-                {
-                    "series": series,
-                    "workers": workers,
-                    **_spread("train_s", geometric_interval(part["train_s"])),
-                    **_spread("score", mean_interval(part["score"], within=SHARE)),
-                    "n": len(part),
-                }
-                for (_, series, workers), part in rows
-            ]
-        )
-        data["on_front"] = pareto_front(data, cost="train_s", value="score")
-        panels.append(_front(given, str(problem), data))
-    return Figure(
-        name="time-against-accuracy",
-        title="Training time against final accuracy",
-        caption="The whole of training (geometric mean) and the accuracy at its end (mean) over launches "
-        f"({launches(given)}), each with its {interval_of(panels)}, that of the accuracy cut off at 100 %. On "
-        "the line: the Pareto front, which no other point beats in both means.",
-        panels=tuple(panels),
-    )
-
-
-def _front(given: Material, problem: str, data: pd.DataFrame) -> Panel:
-    front = data[data["on_front"]].sort_values("train_s")
-    names = [f"{series} ×{workers}" for series, workers in zip(data["series"], data["workers"], strict=True)]
-    with canvas(height_in=labelled_height_in(names)) as (figure, axes):
-        axes.plot(front["train_s"], front["score"], color=MUTED, linewidth=1.2, zorder=1)
-        ends = []
-        for name, row in zip(names, data.to_dict("records"), strict=True):
-            look, train_s, accuracy = given.looks[row["series"]], row["train_s"], row["score"]
-            whiskers: dict[str, Any] = {"color": look.colour, "linewidth": 1.4, "alpha": 0.6, "zorder": 2}
-            axes.hlines(accuracy, row["train_s_low"], row["train_s_high"], **whiskers)
-            axes.vlines(train_s, row["score_low"], row["score_high"], **whiskers)
-            axes.scatter([train_s], [accuracy], s=40, color=look.colour, marker=look.marker, zorder=3)
-            ends.append((name, look, float(train_s), float(accuracy)))
-        axes.set_xlim(0, drawing.ceiling(data["train_s"], data["train_s_high"]))
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
-        axes.set_xlabel("training time (s)")
-        axes.set_ylabel("accuracy at the end, held-out set")
-        titled(figure, problem)
-        drawing.label_ends(axes, ends)
-        name = panel_name(given, "time-against-accuracy", problem)
-        return finished(figure, name=name, data=data, alt=f"Training time against accuracy for {problem}")
-
-
-def _spread(column: str, interval: Interval) -> dict[str, float | str]:
-    return {
-        column: interval.estimate,
-        f"{column}_low": interval.low,
-        f"{column}_high": interval.high,
-        f"{column}_method": interval.method,
-    }
-
-
-def _floor(accuracy: pd.Series[float]) -> float:
-    """Where the accuracy axis starts: a look at the last stretch, where strategies differ."""
-    return max(0.0, float(np.floor(accuracy.quantile(0.15) * 20) / 20))

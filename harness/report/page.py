@@ -26,8 +26,10 @@ from harness.report.figures import figures
 from harness.report.findings import Finding, comparisons, findings, warnings
 from harness.report.frameworks import frameworks_sentence, frameworks_table
 from harness.report.material import Figure, material
+from harness.report.score_tables import quality_table
 from harness.report.style import looks, themed
-from harness.report.tables import Table, details_table, markdown, quality_table, summary_table
+from harness.report.table_cells import Table, markdown
+from harness.report.tables import details_table, summary_table
 
 PAGE = "index.html"
 SUMMARY = "summary.md"

@@ -15,6 +15,7 @@ from harness.report import drawing
 from harness.report.drawing import labelled_height_in
 from harness.report.material import Figure, Material, grouped, interval_frame, interval_of, launches, panel_name
 from harness.report.style import GROUND, INK, Panel, canvas, finished, titled
+from harness.report.wording import per_second
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,8 @@ def throughput(given: Material) -> Figure:
         data = interval_frame(
             [(series, workers, geometric_interval(part["samples_per_s"])) for (_, series, workers), part in each]
         ).assign(**{scale.column: [part[scale.column].iloc[0] for _, part in each]})
-        panels.append(_over(given, str(problem), data, scale, name="throughput", unit="samples/s, all workers"))
+        unit = f"{per_second(runs['sample_unit'])}, all workers"
+        panels.append(_over(given, str(problem), data, scale, name="throughput", unit=unit))
     return Figure(
         name="throughput",
         title=f"Throughput by {scale.one}s",
@@ -105,7 +107,7 @@ def _over(
         axes.set_xlim(-0.3, len(counts) - 0.7)
         axes.set_xticks(range(len(counts)), [str(count) for count in counts])
         axes.set_xlabel(scale.label)
-        axes.set_ylabel(unit)
+        axes.set_ylabel(drawing.axis_label(unit))
         axes.yaxis.set_major_locator(MaxNLocator(5))
         if top >= drawing.MIN_GROUPED:
             axes.yaxis.set_major_formatter(drawing.GROUPED)

@@ -1,42 +1,27 @@
-"""The tables of the page: cells with the text shown and the value sorted by."""
+"""The tables of all numbers: the summary, and what explains it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pandas as pd
 
 from harness.analysis.comparable import Pool, units
-from harness.analysis.intervals import DISTANCE, SHARE, TOO_FEW, Interval, geometric_interval, mean_interval
-from harness.analysis.quality import quality_differences
+from harness.analysis.intervals import DISTANCE, Interval, geometric_interval, mean_interval
 from harness.analysis.scaling import efficiencies
+from harness.analysis.scores import metrics_of
 from harness.analysis.targets import reaching
-from harness.report.wording import interval_by, number, percent, with_interval
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableCell:
-    text: str
-    sort_by: str | float  # a number, or text in lower case
-    is_number: bool = False
-    method: str = TOO_FEW  # of the interval shown
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    name: str
-    title: str
-    caption: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[TableCell, ...], ...]
+from harness.report.score_tables import final_score, final_score_header
+from harness.report.table_cells import Table, TableCell, interval_cell, intervals_of, text, value
+from harness.report.wording import cut_off, number, per_second, percent, score_name
 
 
 def summary_table(pool: Pool, prefix: str) -> Table:
     """One row for each problem, series and number of workers."""
     reached = {(row.problem, row.series, row.workers): row for row in reaching(pool.launches)}
     scaled = {(row.problem, row.series, row.workers): row.interval for row in efficiencies(pool.runs)}
+    metrics = metrics_of(pool.launches)
     has_gpus = bool(pool.runs["gpu_memory_bytes"].notna().any())
     rows = []
     for key, launches in units(pool.launches):
@@ -56,7 +41,7 @@ def summary_table(pool: Pool, prefix: str) -> Table:
                 interval_cell(_geometric(runs["samples_per_s"])),
                 _efficiency(scaled.get(key)),
                 _share(runs["exposed_share"]),
-                interval_cell(_in_points(mean_interval(runs["score"], within=SHARE))),
+                final_score(runs, is_named=len(metrics) > 1),
                 value(_mean(runs["bytes_per_step"]) / 1e6),
                 value(_mean(runs["peak_rss_bytes"]) / 2**20),
                 value(_mean(runs["pss_bytes"]) / 2**20),
@@ -67,10 +52,10 @@ def summary_table(pool: Pool, prefix: str) -> Table:
     return Table(
         name=f"{prefix}summary",
         title="All numbers",
-        caption=f"In brackets the {_interval_of(rows)} over launches. Times and rates are geometric means, the rest "
-        "are means; intervals of accuracies are cut off at 0 and 100 %. A time stands only where all launches reached "
-        "the target; the other columns are of the launches that finished. Memory is of all workers: RSS counts a page "
-        "that workers share once for each, PSS once in all.",
+        caption=f"In brackets the {intervals_of(rows)} over launches. Times and rates are geometric means, the rest "
+        f"are means{cut_off(metrics, f'; intervals of the {score_name(metrics)} are ')}. A time stands only where all "
+        "launches reached the target; the other columns are of the launches that finished. Memory is of all workers: "
+        "RSS counts a page that workers share once for each, PSS once in all.",
         header=(
             "problem",
             "strategy",
@@ -79,40 +64,16 @@ def summary_table(pool: Pool, prefix: str) -> Table:
             "reached target",
             "time to target (s)",
             "samples to target",
-            "samples/s",
+            per_second(pool.launches["sample_unit"]),
             "efficiency (%)",
             "exposed communication",
-            "accuracy at the end (%)",
+            final_score_header(metrics),
             "sent a worker and step (MB)",
             "sum of peak RSS (MiB)",
             "PSS at the end (MiB)",
             *(("sum of peak GPU memory (MiB)",) if has_gpus else ()),
             "evaluated model",
         ),
-        rows=tuple(rows),
-    )
-
-
-def quality_table(pool: Pool, prefix: str) -> Table:
-    """Final accuracy against serial training."""
-    rows = [
-        (
-            text(row.problem),
-            text(row.series),
-            value(row.workers, str(row.workers)),
-            value(row.difference.n, str(row.difference.n)),
-            text(row.reference),
-            interval_cell(_in_points(row.difference)),
-            text(_shown(row.difference)),
-        )
-        for row in quality_differences(pool.runs)
-    ]
-    return Table(
-        name=f"{prefix}parity",
-        title="Parity: does it learn as well as serial training?",
-        caption="Final accuracy minus that of one serial worker in the same framework, in percentage points, paired by "
-        f"seed: mean and {_interval_of(rows)}. An interval that holds 0 shows no difference.",
-        header=("problem", "strategy", "workers", "seeds", "against", "difference (points)", "shown"),
         rows=tuple(rows),
     )
 
@@ -145,7 +106,7 @@ def details_table(pool: Pool, prefix: str) -> Table:
     return Table(
         name=f"{prefix}details",
         title="What explains them",
-        caption=f"Means over launches; in brackets, for the distances, the {_interval_of(rows)}, cut off at 0. "
+        caption=f"Means over launches; in brackets, for the distances, the {intervals_of(rows)}, cut off at 0. "
         "Hidden: the share of its averages' time alone that a worker did not wait for. Staleness in updates of others. "
         "The slowest rank is the one that computes longest, with the number of launches in which it was; imbalance is "
         "by how much it exceeds the mean.",
@@ -176,37 +137,6 @@ def _slowest(runs: pd.DataFrame) -> str:
     return f"{ranks.index[0]} ({ranks.iloc[0]} of {len(runs)})" if len(ranks) else "–"
 
 
-def _in_points(interval: Interval) -> Interval:
-    return replace(interval, estimate=interval.estimate * 100, low=interval.low * 100, high=interval.high * 100)
-
-
-def _shown(difference: Interval) -> str:
-    if not difference.is_known:
-        return "too few seeds"
-    if not difference.excludes(0.0):
-        return "no difference"
-    return "better" if difference.estimate > 0 else "worse"
-
-
-def text(content: str) -> TableCell:
-    return TableCell(text=content, sort_by=content.lower())
-
-
-def value(content: float, shown: str | None = None) -> TableCell:
-    known = math.isfinite(content)
-    return TableCell(
-        text=(number(content) if shown is None else shown) if known else "–",
-        sort_by=content if known else "",
-        is_number=True,
-    )
-
-
-def interval_cell(interval: Interval | None) -> TableCell:
-    if interval is None or not math.isfinite(interval.estimate):
-        return TableCell(text="–", sort_by="", is_number=True)
-    return replace(value(interval.estimate, with_interval(interval)), method=interval.method)
-
-
 def _efficiency(interval: Interval | None) -> TableCell:
     if interval is None:
         return TableCell(text="–", sort_by="", is_number=True)
@@ -214,10 +144,6 @@ def _efficiency(interval: Interval | None) -> TableCell:
     flag = " above 100 %!" if interval.estimate > 1 and interval.excludes(1.0) else ""
     shown = f"{number(interval.estimate * 100)}{bounds}{flag}"
     return replace(value(interval.estimate, shown), method=interval.method)
-
-
-def _interval_of(rows: Sequence[Sequence[TableCell]]) -> str:
-    return interval_by(cell.method for row in rows for cell in row)
 
 
 def _share(values: pd.Series[float]) -> TableCell:
@@ -231,8 +157,3 @@ def _mean(values: pd.Series[float]) -> float:
 
 def _geometric(values: pd.Series[float]) -> Interval | None:
     return geometric_interval(values) if (values > 0).all() else None
-
-
-def markdown(table: Table, columns: Sequence[int]) -> list[list[str]]:
-    """Header and rows of these columns."""
-    return [[table.header[i] for i in columns], *([row[i].text for i in columns] for row in table.rows)]

@@ -1,12 +1,14 @@
-"""Numbers in words: as many digits as they deserve, intervals in brackets, units said."""
+"""Numbers in words: as many digits as they deserve, intervals in brackets, units said; scores by their metrics."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from harness.analysis.intervals import CONFIDENCE, TOO_FEW, Interval
 from harness.analysis.targets import Ratio
+from harness.workloads.metric import SHARE, Metric
 
 
 def number(value: float) -> str:
@@ -61,3 +63,60 @@ def count(n: int, noun: str, plural: str | None = None) -> str:
 def listed(names: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def capitalized(words: str) -> str:
+    """`Accuracy`, `RMSE`: the first letter alone is made another."""
+    return words[:1].upper() + words[1:]
+
+
+def per_second(sample_units: Iterable[str]) -> str:
+    """`images/s` where all samples are images; `samples/s` where they differ."""
+    different = set(sample_units)
+    known = different.pop() if len(different) == 1 else ""
+    return f"{known or 'sample'}s/s"
+
+
+def score_name(metrics: Sequence[Metric]) -> str:
+    """The metric's name, or `score` where there are several."""
+    return metrics[0].name if len(metrics) == 1 else "score"
+
+
+def shown_unit(metric: Metric) -> str:
+    """The unit that `in_shown_unit` gives."""
+    return "%" if metric.unit == SHARE else metric.unit
+
+
+def unit_of_difference(metric: Metric) -> str:
+    """A difference of two shares is in points, whatever the share."""
+    return "points" if metric.unit == SHARE else metric.unit
+
+
+def in_shown_unit(interval: Interval, metric: Metric) -> Interval:
+    """Shares in per cent, all else as it is."""
+    if metric.unit != SHARE:
+        return interval
+    return replace(interval, estimate=interval.estimate * 100, low=interval.low * 100, high=interval.high * 100)
+
+
+def with_unit(words: str, unit: str) -> str:
+    """`RMSE (stars)`; without a unit the words alone."""
+    return f"{words} ({unit})" if unit else words
+
+
+def cut_off(metrics: Sequence[Metric], before: str) -> str:
+    """Where intervals of scores end: `cut off at 0 and 100 %`, after these words; empty where nothing bounds them."""
+    bounded = [metric for metric in metrics if any(map(math.isfinite, metric.limits))]
+    if not bounded:
+        return ""
+    if len(metrics) > 1:
+        return f"{before}cut off where the metric ends"
+    factor = 100 if bounded[0].unit == SHARE else 1
+    ends = [f"{end * factor:g}" for end in bounded[0].limits if math.isfinite(end)]
+    return f"{before}cut off at {listed(ends)}\u00a0{shown_unit(bounded[0])}".rstrip()
+
+
+def less_is_better(metrics: Sequence[Metric]) -> str:
+    """A sentence, with a space before it, on those of which less is better; empty where there is none."""
+    names = [metric.name for metric in metrics if metric.better == "lower"]
+    return f" Of {listed(names)} less is better." if names else ""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from harness.analysis import load
 from harness.analysis.comparable import pools, units, why_split, with_series
-from tests.analysis.handmade import MACHINE, failed, folder_of, record
+from tests.analysis.handmade import MACHINE, by_rmse, failed, folder_of, record
 
 
 def loaded(tmp_path, *records):
@@ -71,3 +71,23 @@ def test_a_failure_that_ran_well_another_time_is_told_and_does_not_count(tmp_pat
     (pool,) = pools(load(folder_of([failed(), record(), failed({"seed": 1})], tmp_path)))
     assert list(pool.launches["status"]) == ["ok", "failed"]
     assert len(pool.failed) == 2
+
+
+def test_aim_says_the_target_in_its_metrics_words(tmp_path):
+    hogwild = {"strategy": "hogwild", "workers": 2}
+    other = by_rmse(record(hogwild))
+    cell = other.cell.model_copy(update={"fields": {**other.cell.fields, "target": 1.0}})
+    runs = loaded(tmp_path, by_rmse(record()), other.model_copy(update={"cell": cell}), record())
+    assert sorted(with_series(runs)["aim"]) == [
+        "cnn on digits",
+        "mf on movielens to 0.92 RMSE",
+        "mf on movielens to 1 RMSE",
+    ]
+
+
+def test_problem_that_changed_its_metric_is_two(tmp_path):
+    before, after = record(), by_rmse(record({"seed": 1}))
+    after = after.model_copy(update={"cell": after.cell.model_copy(update={"problem": before.cell.problem})})
+    named = with_series(loaded(tmp_path, before, after, by_rmse(record())))
+    assert sorted(named["problem"]) == ["cnn on digits by RMSE", "cnn on digits by accuracy", "mf on movielens"]
+    assert sorted(named["aim"]) == sorted(named["problem"])  # a problem of one target, though the two differ

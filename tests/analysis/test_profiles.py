@@ -5,7 +5,8 @@ import pandas as pd
 from harness.analysis import load
 from harness.analysis.comparable import pools
 from harness.analysis.profiles import pareto_front, performance_profile
-from tests.analysis.handmade import curve, failed, folder_of, reached_after, record
+from harness.workloads.metric import ACCURACY
+from tests.analysis.handmade import RMSE, curve, failed, folder_of, reached_after, record
 
 
 def test_profile_counts_problems_within_each_factor(tmp_path):
@@ -49,4 +50,10 @@ def test_profile_without_targets_is_empty():
 
 def test_pareto_front_keeps_what_nothing_beats():
     points = pd.DataFrame({"time_s": [1.0, 2.0, 2.0, 3.0, 1.0], "score": [0.9, 0.95, 0.94, 0.95, 0.9]})
-    assert list(pareto_front(points, cost="time_s", value="score")) == [True, True, False, False, True]
+    assert list(pareto_front(points, cost="time_s", score="score", metric=ACCURACY)) == [True, True, False, False, True]
+
+
+def test_pareto_front_of_errors_keeps_what_is_least(tmp_path):
+    # 0.92 after 2 s is beaten by 0.91 after 2 s, 0.91 after 3 s by the same; 0.95 after 1 s is the soonest.
+    points = pd.DataFrame({"time_s": [1.0, 2.0, 2.0, 3.0, 4.0], "score": [0.95, 0.92, 0.91, 0.91, 0.90]})
+    assert list(pareto_front(points, cost="time_s", score="score", metric=RMSE)) == [True, False, True, False, True]

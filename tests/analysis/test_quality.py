@@ -7,7 +7,7 @@ import pytest
 from harness.analysis import load
 from harness.analysis.comparable import pools
 from harness.analysis.quality import quality_differences
-from tests.analysis.handmade import curve, folder_of, record
+from tests.analysis.handmade import RMSE, by_rmse, curve, folder_of, record
 
 
 def test_quality_difference_is_in_accuracy_seed_by_seed(tmp_path):
@@ -56,3 +56,31 @@ def test_quality_difference_is_against_the_serial_training_that_is_most_alike(tm
     )
     assert (found.series, found.reference) == ("hogwild", "serial epochs=2")
     assert found.difference.estimate == pytest.approx(-0.01)
+
+
+@pytest.mark.parametrize(("accuracy", "difference", "is_worse"), [(0.96, 0.02, True), (0.99, -0.01, False)])
+def test_quality_difference_is_worse_where_an_error_is_greater(tmp_path, accuracy, difference, is_worse):
+    # RMSE of serial training: 1.9 − 0.98 = 0.92; of hogwild 0.94 or 0.91.
+    serial = by_rmse(record(curve=curve((0.98,))))
+    hogwild = by_rmse(record({"strategy": "hogwild", "workers": 2}, curve=curve((accuracy,))))
+    (pool,) = pools(load(folder_of([serial, hogwild], tmp_path)))
+    (found,) = quality_differences(pool.runs)
+    assert (found.problem, found.metric) == ("mf on movielens", RMSE)
+    assert found.difference.estimate == pytest.approx(difference)
+    assert found.is_worse is is_worse
+
+
+def test_quality_difference_of_shares_is_worse_where_less_was_learned(tmp_path):
+    found = only_difference(tmp_path, ({"strategy": "serial"}, 0.98), ({"strategy": "hogwild"}, 0.96))
+    assert found.is_worse
+
+
+def test_quality_difference_is_unknown_where_a_run_diverged(tmp_path):
+    serial = [record({"seed": seed}, curve=curve((0.98,))) for seed in range(3)]
+    hogwild = [
+        record({"strategy": "hogwild", "workers": 2, "seed": seed}, curve=curve((score,)))
+        for seed, score in enumerate((0.98, 0.99, math.nan))
+    ]
+    (pool,) = pools(load(folder_of(map(by_rmse, [*serial, *hogwild]), tmp_path)))
+    (found,) = quality_differences(pool.runs)
+    assert (found.num_diverged, math.isnan(found.difference.estimate)) == (1, True)

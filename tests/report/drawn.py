@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +15,7 @@ from harness.report.style import looks, themed
 from tests.analysis.handmade import folder_of
 
 
-def material_of(tmp_path: Path, runs: Sequence[Record]) -> Material:
+def material_of(tmp_path: Path, runs: Iterable[Record]) -> Material:
     results = load_all(folder_of(runs, tmp_path))
     (pool,) = pools(results.runs)
     return material(results, pool, [], looks(pool.launches), "")

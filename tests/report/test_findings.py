@@ -7,7 +7,7 @@ import pytest
 from harness.analysis import load
 from harness.analysis.comparable import pools
 from harness.report.findings import comparisons, findings, warnings
-from tests.analysis.handmade import comparison, curve, failed, folder_of, reached_after, record, window, worker
+from tests.analysis.handmade import by_rmse, comparison, curve, failed, folder_of, reached_after, record, window, worker
 
 
 def verdicts(tmp_path, records):
@@ -232,3 +232,28 @@ def test_finding_does_not_compare_times_to_different_targets(tmp_path):
     assert to_80[0].startswith("cnn on digits to 80 %, 2 workers: hogwild reaches 80 % after 1.0")
     assert to_98[0].startswith("cnn on digits to 98 %, 2 workers: allreduce reaches 98 % after 4.10 s")
     assert (to_80[1:], to_98[1:]) == ([], [])
+
+
+def test_finding_of_an_error_names_the_soonest_to_fall_to_its_target(tmp_path):
+    # RMSE ends at 0.915 for both, and for local SGD at 1.9 − 0.6 = 1.3: it never reaches 0.92.
+    missed = [
+        record({"strategy": "local-sgd", "workers": 2, "seed": seed}, curve=curve((0.5, 0.6))) for seed in range(3)
+    ]
+    times = {"allreduce": (4.0, 4.1, 4.2), "hogwild": (2.0, 2.05, 2.1)}
+    headline, details, _ = verdict(tmp_path, map(by_rmse, [*comparison(times), *missed]))
+    assert headline.startswith("mf on movielens, 2 workers: hogwild reaches 0.92 RMSE after 2.05 s [")
+    assert headline.endswith("sooner than every other strategy that reached it in all of its launches.")
+    assert details[0].startswith("local-sgd reached 0.92 RMSE in 0 of 3 launches (Wilson interval 0 % to 56 %)")
+    assert details[1].startswith("hogwild takes 0.500 × [0.500, 0.500] the time of allreduce (3 seeds): ")
+
+
+def test_finding_without_any_success_says_so_in_the_metrics_words(tmp_path):
+    headline, _, _ = verdict(tmp_path, [by_rmse(record(curve=curve((0.5,))))])
+    assert headline == "mf on movielens, 1 worker: no strategy reached 0.92 RMSE in all of its launches."
+
+
+def test_findings_of_problems_with_different_metrics_have_each_its_own_target(tmp_path):
+    runs = comparison({"allreduce": (4.0, 4.1, 4.2)})
+    (accuracy, rmse), _ = verdicts(tmp_path, [*runs, *map(by_rmse, runs)])
+    assert accuracy[0].startswith("cnn on digits, 2 workers: allreduce reaches 98 % after 4.10 s")
+    assert rmse[0].startswith("mf on movielens, 2 workers: allreduce reaches 0.92 RMSE after 4.10 s")

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from harness.report.costs import consensus, staleness, where_time_goes
-from harness.report.outcomes import accuracy_over, time_against_accuracy
+from harness.report.score_figures import score_over, time_against_score
 from harness.report.style import themed
 from harness.report.tables import summary_table
 from tests.analysis.handmade import curve, record, window, worker
@@ -16,29 +16,29 @@ from tests.report.drawn import drawn, material_of
 T_OF_3 = 4.302653 / math.sqrt(3)  # half width of a t interval of three launches, in deviations
 
 
-def accuracy_over_time(given):
-    return accuracy_over(given, x="time_s", unit="s", name="accuracy-over-time", title="")
+def score_over_time(given):
+    return score_over(given, x="time_s", unit="s", over="time")
 
 
 def of_accuracies(tmp_path, *accuracies):
     return material_of(tmp_path, [record({"seed": s}, curve=curve((0.5, a))) for s, a in enumerate(accuracies)])
 
 
-def test_accuracy_over_time_has_an_interval_that_ends_at_100_percent(tmp_path):
-    last = drawn(accuracy_over_time, of_accuracies(tmp_path, 0.98, 0.99, 1.0)).iloc[-1]
+def test_score_over_time_has_an_interval_that_ends_at_100_percent(tmp_path):
+    last = drawn(score_over_time, of_accuracies(tmp_path, 0.98, 0.99, 1.0)).iloc[-1]
     assert last["score"] == pytest.approx(0.99)
     assert last["low"] == pytest.approx(0.99 - T_OF_3 * 0.01, rel=1e-6)
     assert (last["high"], last["n"]) == (1.0, 3)
 
 
 def test_accuracy_of_two_launches_has_no_band(tmp_path):
-    last = drawn(accuracy_over_time, of_accuracies(tmp_path, 0.98, 1.0)).iloc[-1]
+    last = drawn(score_over_time, of_accuracies(tmp_path, 0.98, 1.0)).iloc[-1]
     assert last["score"] == pytest.approx(0.99)
     assert math.isnan(last["low"])
 
 
-def test_time_against_accuracy_has_both_intervals(tmp_path):
-    (row,) = drawn(time_against_accuracy, of_accuracies(tmp_path, 0.98, 0.99, 1.0)).to_dict("records")
+def test_time_against_score_has_both_intervals(tmp_path):
+    (row,) = drawn(time_against_score, of_accuracies(tmp_path, 0.98, 0.99, 1.0)).to_dict("records")
     assert row["score_low"] == pytest.approx(0.99 - T_OF_3 * 0.01, rel=1e-6)
     assert row["score_high"] == 1.0
     assert (row["train_s_low"], row["train_s"], row["train_s_high"]) == pytest.approx((10.0, 10.0, 10.0))
@@ -99,7 +99,7 @@ def test_drift_has_an_interval_that_ends_at_0(tmp_path):
 def test_caption_says_how_intervals_were_made(tmp_path, num_launches, words):
     given = of_accuracies(tmp_path, *(0.9 + launch / 1000 for launch in range(num_launches)))
     with themed():
-        assert words in accuracy_over_time(given).caption.replace("\u00a0", " ")
+        assert words in score_over_time(given).caption.replace("\u00a0", " ")
 
 
 @pytest.mark.parametrize("method", ["t", "BCa bootstrap"])

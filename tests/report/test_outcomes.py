@@ -7,14 +7,15 @@ from dataclasses import replace
 import pytest
 
 from harness.report.findings import comparisons
-from harness.report.outcomes import accuracy_over, profile, speed_ups, time_to_target
+from harness.report.outcomes import profile, speed_ups, time_to_target
+from harness.report.score_figures import score_over
 from harness.report.style import themed
 from tests.analysis.handmade import comparison, curve, reached_after, record
 from tests.report.drawn import drawn, material_of
 
 
-def accuracy_over_samples(given):
-    return accuracy_over(given, x="num_samples", unit="samples", name="accuracy-over-samples", title="")
+def score_over_samples(given):
+    return score_over(given, x="num_samples", unit="samples", over="samples")
 
 
 def panels(figure, given):
@@ -27,7 +28,7 @@ def compared(given):
 
 
 @pytest.mark.parametrize(
-    ("figure", "name"), [(time_to_target, "time-to-target"), (accuracy_over_samples, "accuracy-over-samples")]
+    ("figure", "name"), [(time_to_target, "time-to-target"), (score_over_samples, "score-over-samples")]
 )
 def test_figure_that_shows_a_target_has_a_panel_for_each(tmp_path, figure, name):
     low = record({"strategy": "hogwild", "workers": 2, "target": 0.8}, curve=reached_after(2.0))
@@ -56,9 +57,9 @@ def test_speed_up_draws_the_ratios_of_the_frame(tmp_path):
     assert set(data["n"]) == {3}
 
 
-def test_accuracy_over_samples_draws_the_means_of_the_frame(tmp_path):
+def test_score_over_samples_draws_the_means_of_the_frame(tmp_path):
     given = material_of(tmp_path, [record({"seed": s}, curve=curve((0.5, 0.9 + s / 100))) for s in range(3)])
-    data = drawn(accuracy_over_samples, given).set_index("num_samples")["score"]
+    data = drawn(score_over_samples, given).set_index("num_samples")["score"]
     assert data.to_dict() == pytest.approx(given.curve.groupby("num_samples")["score"].mean().to_dict())
     assert data.to_dict() == pytest.approx({500: 0.5, 1000: 0.91})
 

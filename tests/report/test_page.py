@@ -11,7 +11,18 @@ from harness.analysis import load_all
 from harness.records.parity_record import PARITY_FILE, Difference, append_parity
 from harness.records.record import ResultsError
 from harness.report import write_report
-from tests.analysis.handmade import MACHINE, comparison, failed, folder_of, parity_record, reached_after, record, worker
+from harness.workloads.metric import Metric
+from tests.analysis.handmade import (
+    MACHINE,
+    by_rmse,
+    comparison,
+    failed,
+    folder_of,
+    parity_record,
+    reached_after,
+    record,
+    worker,
+)
 from tests.report import browser
 
 HOSTILE = (
@@ -41,11 +52,24 @@ def report(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def mixed_report(tmp_path_factory):
+    """Of two problems, one judged by its accuracy and one by its RMSE."""
+    base = tmp_path_factory.mktemp("mixed")
+    folder = folder_of([*records(), *map(by_rmse, comparison(TIMES))], base / "mixed")
+    return write_report([folder], base / "out").parent
+
+
+@pytest.fixture(scope="module")
 def hostile_report(tmp_path_factory):
     base = tmp_path_factory.mktemp("hostile")
     machine = MACHINE.model_copy(update={"cpu": HOSTILE, "fingerprint": HOSTILE, "gpus": [HOSTILE]})
     said = {"machine": machine, "suite": HOSTILE, "versions": {"torch": HOSTILE}, "revision": HOSTILE}
+    metric = Metric(name=HOSTILE, unit=HOSTILE, better="lower")
+    judged = {"metric": metric, "sample_unit": HOSTILE, "problem": HOSTILE}
     runs = [one.model_copy(update=said) for one in comparison(TIMES)]
+    runs += [
+        by_rmse(one).model_copy(update={**said, "cell": by_rmse(one).cell.model_copy(update=judged)}) for one in runs
+    ]
     broken = failed(log_tail=HOSTILE, reason=HOSTILE, command=[HOSTILE], **said)
     folder = folder_of([*runs, broken, record()], base / "<b>quick")
     of_parameter = Difference(kind="gradient", of=HOSTILE, relative=1.0, bar=1e-4)
@@ -148,6 +172,23 @@ def test_figures_over_problems_and_of_gpus_neither_collide_nor_stick_out(tmp_pat
 
 
 @pytest.mark.needs_chromium
+@pytest.mark.parametrize("width", [390, 1400])
+def test_page_of_two_metrics_shows_both_and_nothing_sticks_out(mixed_report, width):
+    with browser.browsing(width=width, height=900) as page:
+        page.open(mixed_report / "index.html")
+        seen = page.run(LOOK)
+        assert seen["overflow"] <= 0
+        assert seen["outside"] == []
+        assert seen["over"] == []
+        assert page.console() == []
+        headings = page.run("return [...document.querySelectorAll('h2')].map(heading => heading.innerText)")
+        assert {"Score over time", "Score over samples", "Training time against final score"} <= set(headings)
+        headlines = page.run("return [...document.querySelectorAll('.headline')].map(said => said.innerText)")
+        assert ["98\u00a0%" in said for said in headlines] == [True, False]
+        assert ["0.92 RMSE" in said for said in headlines] == [False, True]
+
+
+@pytest.mark.needs_chromium
 def test_page_asks_for_nothing_but_itself(report):
     with browser.browsing(width=1400, height=900) as page:
         page.open(report / "index.html")
@@ -201,8 +242,8 @@ def test_summary_holds_no_markup_of_a_record(hostile_report):
 def test_every_panel_comes_as_svg_and_png_and_csv(report):
     by_kind = {kind: {path.stem for path in (report / "figures").glob(f"*.{kind}")} for kind in ("svg", "png", "csv")}
     assert by_kind["svg"] == by_kind["png"] == by_kind["csv"]
-    figures = "speed-up time-to-target accuracy-over-time accuracy-over-samples throughput efficiency where-time-goes"
-    more = "time-against-accuracy staleness merges consensus memory"
+    figures = "speed-up time-to-target score-over-time score-over-samples throughput efficiency where-time-goes"
+    more = "time-against-score staleness merges consensus memory"
     assert by_kind["svg"] == {f"{figure}-cnn-on-digits" for figure in f"{figures} {more}".split()}
 
 

@@ -23,12 +23,12 @@ def test_summary_counts_launches_that_did_not_finish(tmp_path):
     assert shown["launches"] == "9, 6 unfinished"
     assert shown["reached target"] == "3 of 9"
     assert shown["time to target (s)"] == shown["samples to target"] == "–"
-    assert shown["samples/s"].startswith("200")
+    assert shown["images/s"].startswith("200")
 
 
 def test_summary_has_a_row_for_what_never_finished(tmp_path):
     shown = cells(material_of(tmp_path, broken(0, 1)))
-    assert (shown["launches"], shown["reached target"], shown["samples/s"]) == ("2, 2 unfinished", "0 of 2", "–")
+    assert (shown["launches"], shown["reached target"], shown["images/s"]) == ("2, 2 unfinished", "0 of 2", "–")
 
 
 def test_time_to_target_draws_who_never_finished_at_the_horizon(tmp_path):

@@ -6,7 +6,19 @@ import pytest
 
 from harness.analysis.intervals import geometric_interval, mean_interval
 from harness.analysis.targets import Ratio
-from harness.report.wording import count, listed, number, percent, times, with_interval
+from harness.report.wording import (
+    count,
+    cut_off,
+    less_is_better,
+    listed,
+    number,
+    per_second,
+    percent,
+    times,
+    with_interval,
+)
+from harness.workloads.metric import ACCURACY, Metric
+from tests.analysis.handmade import RMSE
 
 
 @pytest.mark.parametrize(
@@ -45,3 +57,31 @@ def test_counts_and_lists_read_as_english():
     assert count(3, "seed") == "3\u00a0seeds"
     assert listed(["a"]) == "a"
     assert listed(["a", "b", "c"]) == "a, b and c"
+
+
+@pytest.mark.parametrize(
+    ("sample_units", "said"),
+    [(["image", "image"], "images/s"), (["token"], "tokens/s"), (["image", "token"], "samples/s"), ([""], "samples/s")],
+)
+def test_rate_is_in_the_sample_unit_that_all_share(sample_units, said):
+    assert per_second(sample_units) == said
+
+
+def test_end_of_intervals_is_said_where_there_is_one():
+    error_rate = Metric(name="error", unit="share", better="lower", bounds=(None, 0.5))
+    stars = Metric(name="error", unit="stars", better="lower", bounds=(0, 4))
+    loss = Metric(name="loss", better="lower")
+    assert [cut_off([metric], ", ").replace("\u00a0", " ") for metric in (ACCURACY, RMSE, error_rate, stars, loss)] == [
+        ", cut off at 0 and 100 %",
+        ", cut off at 0",
+        ", cut off at 50 %",
+        ", cut off at 0 and 4 stars",
+        "",
+    ]
+    assert cut_off([ACCURACY, loss], ", ") == ", cut off where the metric ends"
+    assert cut_off([loss, loss], ", ") == cut_off([], ", ") == ""
+
+
+def test_metrics_of_which_less_is_better_are_named():
+    assert less_is_better([ACCURACY]) == ""
+    assert less_is_better([ACCURACY, RMSE]) == " Of RMSE less is better."

@@ -1,0 +1,54 @@
+"""What scores mean: the metric by which runs are judged, as columns of a frame and back, and targets in its words."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from harness.workloads.metric import ACCURACY, SHARE, Metric
+
+METRIC_COLUMNS = ("metric", "metric_unit", "metric_better", "metric_low", "metric_high")
+
+
+def metric_columns(metric: Metric) -> dict[str, Any]:
+    """METRIC_COLUMNS of a run; a bound that there is not is NaN."""
+    low, high = (math.nan if bound is None else bound for bound in metric.bounds)
+    return dict(zip(METRIC_COLUMNS, (metric.name, metric.unit, metric.better, low, high), strict=True))
+
+
+def metrics_of(rows: pd.DataFrame) -> list[Metric]:
+    """Each metric by which some of these rows are judged, by name."""
+    distinct = rows[list(METRIC_COLUMNS)].drop_duplicates().sort_values(list(METRIC_COLUMNS))
+    return [
+        Metric(name=name, unit=unit, better=better, bounds=(_bound(low), _bound(high)))
+        for name, unit, better, low, high in distinct.itertuples(index=False)
+    ]
+
+
+def metric_of(rows: pd.DataFrame) -> Metric:
+    """The one by which all these rows are judged: those of a problem share it."""
+    (metric,) = metrics_of(rows)
+    return metric
+
+
+def has_diverged(runs: pd.DataFrame) -> pd.Series[bool]:
+    """Which runs were evaluated and ended without a finite score."""
+    return runs["observed_s"].notna() & ~runs["score"].between(-math.inf, math.inf, inclusive="neither")
+
+
+def target_in_words(metric: Metric, target: float) -> str:
+    """`98 %` of the default metric, which needs no name; `0.92 RMSE`, `1.6 nats/character loss`.
+
+    With all its digits, since targets that differ must not read alike.
+    """
+    if metric.unit == SHARE:
+        said = f"{target * 100:.12g}\u00a0%"
+    else:
+        said = f"{target:.12g}" + (f"\u00a0{metric.unit}" if metric.unit else "")
+    return said if metric == ACCURACY else f"{said} {metric.name}"
+
+
+def _bound(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)

@@ -1,0 +1,166 @@
+"""Figures of what is learned: scores over time and samples, and training time against the score at its end."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis.comparable import units
+from harness.analysis.intervals import MIN_LAUNCHES, Interval, geometric_interval, mean_interval
+from harness.analysis.profiles import pareto_front
+from harness.analysis.scores import has_diverged, metric_of
+from harness.report import drawing
+from harness.report.drawing import labelled_height_in
+from harness.report.material import Figure, Material, interval_of, launch_band, launches, panel_name
+from harness.report.style import INK, MUTED, Panel, canvas, finished, titled
+from harness.report.wording import capitalized, count, cut_off, less_is_better, score_name
+from harness.workloads.metric import Metric
+
+WORST_SHOWN = 0.15  # of the evaluations, the worst of them, are out of view
+NUM_STEPS = 20  # an axis begins at a multiple of this part of what it can span
+
+
+def score_over(given: Material, *, x: str, unit: str, over: str) -> Figure:
+    """x: a column of the curve, with its unit. over: what it is, in a word."""
+    panels = [
+        panel
+        for aim, curve in given.curve.groupby("aim", sort=True)
+        if (panel := _curves(given, str(aim), curve, x=x, unit=unit, over=over))
+    ]
+    return Figure(
+        name=f"score-over-{over}",
+        title=f"{capitalized(score_name(given.metrics))} over {over}",
+        caption=f"Line: mean over launches ({launches(given)}) at each evaluation; band: its "
+        f"{interval_of(panels)} from {MIN_LAUNCHES} launches on{cut_off(given.metrics, ', ')}. Dotted: the "
+        f"target. Which model is evaluated is fixed by the strategy and stands in the table.{_diverged(given)}",
+        panels=tuple(panels),
+    )
+
+
+def _curves(given: Material, aim: str, curve: pd.DataFrame, *, x: str, unit: str, over: str) -> Panel | None:
+    """The series with most workers and serial training; None where none of them has a score."""
+    metric, most = metric_of(curve), curve["workers"].max()
+    shown = curve[(curve["workers"] == most) | (curve["workers"] == 1) & (curve["strategy"] == "serial")]
+    bands = [
+        launch_band(rows, x=x, y="score", within=metric.limits).assign(series=series, workers=workers)
+        for (series, workers), rows in shown.groupby(["series", "workers"], sort=True)
+    ]
+    bands = [band for band in bands if len(band)]
+    if not bands:
+        return None
+    data = pd.concat(bands, ignore_index=True)
+    names = [f"{series} ×{workers}" for (series, workers), _ in data.groupby(["series", "workers"])]
+    with canvas(height_in=labelled_height_in(names)) as (figure, axes):
+        ends = []
+        for band in bands:
+            last = band.iloc[-1]
+            series, look = last["series"], given.looks[last["series"]]
+            drawing.line_with_band(axes, band, look, x=x, y="score")
+            label = series if last["workers"] == most else f"{series} ×{last['workers']}"
+            ends.append((label, look, float(last[x]), float(last["score"])))
+        target = float(curve["target"].iloc[0])
+        if math.isfinite(target):
+            axes.axhline(target, color=INK, linewidth=0.8, linestyle=":")
+        drawing.from_zero(axes, unit)
+        drawing.score_axis(axes, metric)
+        axes.set_ylim(score_limits(data, metric, target))
+        titled(figure, f"{aim}, {count(most, 'worker')}")
+        drawing.label_ends(axes, ends)
+        alt = f"{capitalized(metric.name)} over {over} for {aim}"
+        return finished(figure, name=panel_name(given, f"score-over-{over}", aim), data=data, alt=alt)
+
+
+def score_limits(band: pd.DataFrame, metric: Metric, target: float) -> tuple[float, float] | None:
+    """Ends of an axis of scores; None where all are equal. band: columns score, low and high. target: NaN if none.
+
+    At the worse end a look at the last stretch, where strategies differ: what diverged is out of view. At the better
+    one the metric's bound where scores come near it, else room for the target and for intervals.
+    """
+    sign = metric.direction  # from here on more is better
+    least, most = sorted(sign * end for end in metric.limits)
+    scores = band["score"] * sign
+    worst, best = float(scores.quantile(WORST_SHOWN)), float(np.nanmax([*scores, target * sign]))
+    span = most - least if math.isfinite(most - least) else best - worst
+    if span <= 0:
+        return None
+    step = span / NUM_STEPS
+    reach = float(np.nanmax([best, *(band["high"] if sign > 0 else -band["low"])]))
+    end = most if best > most - 2 * step else min(most, min(reach, best + span) + step)
+    start = min(max(least, math.floor(worst / span * NUM_STEPS) * step), end - step)
+    return (start, end) if sign > 0 else (-end, -start)
+
+
+def _diverged(given: Material) -> str:
+    """A sentence, with a space before it, on what figures of scores leave out."""
+    num_diverged = int(has_diverged(given.pool.runs).sum())
+    if not num_diverged:
+        return ""
+    return f" {count(num_diverged, 'launch', 'launches')} diverged: there is no mean where one has no finite score."
+
+
+def time_against_score(given: Material) -> Figure:
+    panels = []
+    for problem, runs in given.pool.runs.groupby("problem", sort=True):
+        metric = metric_of(runs)
+        rows = [(key, part) for key, part in units(runs) if np.isfinite(part["score"]).all()]
+        if not rows:
+            continue
+        data = pd.DataFrame(
+            [
+                {
+                    "series": series,
+                    "workers": workers,
+                    **_spread("train_s", geometric_interval(part["train_s"])),
+                    **_spread("score", mean_interval(part["score"], within=metric.limits)),
+                    "n": len(part),
+                }
+                for (_, series, workers), part in rows
+            ]
+        )
+        data["on_front"] = pareto_front(data, cost="train_s", score="score", metric=metric)
+        panels.append(_front(given, str(problem), data, metric))
+    name = score_name(given.metrics)
+    return Figure(
+        name="time-against-score",
+        title=f"Training time against final {name}",
+        caption=f"The whole of training (geometric mean) and the {name} at its end (mean) over launches "
+        f"({launches(given)}), each with its {interval_of(panels)}"
+        f"{cut_off(given.metrics, f', that of the {name} ')}. On the line: the Pareto front, which no other "
+        f"point beats in both means.{less_is_better(given.metrics)}{_diverged(given)}",
+        panels=tuple(panels),
+    )
+
+
+def _front(given: Material, problem: str, data: pd.DataFrame, metric: Metric) -> Panel:
+    front = data[data["on_front"]].sort_values("train_s")
+    names = [f"{series} ×{workers}" for series, workers in zip(data["series"], data["workers"], strict=True)]
+    with canvas(height_in=labelled_height_in(names)) as (figure, axes):
+        axes.plot(front["train_s"], front["score"], color=MUTED, linewidth=1.2, zorder=1)
+        ends = []
+        for name, row in zip(names, data.to_dict("records"), strict=True):
+            look, train_s, score = given.looks[row["series"]], row["train_s"], row["score"]
+            whiskers: dict[str, Any] = {"color": look.colour, "linewidth": 1.4, "alpha": 0.6, "zorder": 2}
+            axes.hlines(score, row["train_s_low"], row["train_s_high"], **whiskers)
+            axes.vlines(train_s, row["score_low"], row["score_high"], **whiskers)
+            axes.scatter([train_s], [score], s=40, color=look.colour, marker=look.marker, zorder=3)
+            ends.append((name, look, float(train_s), float(score)))
+        axes.set_xlim(0, drawing.ceiling(data["train_s"], data["train_s_high"]))
+        axes.set_xlabel("training time (s)")
+        drawing.score_axis(axes, metric, when=" at the end", decimals=1)
+        titled(figure, problem)
+        drawing.label_ends(axes, ends)
+        name = panel_name(given, "time-against-score", problem)
+        alt = f"Training time against {metric.name} for {problem}"
+        return finished(figure, name=name, data=data, alt=alt)
+
+
+def _spread(column: str, interval: Interval) -> dict[str, float | str]:
+    return {
+        column: interval.estimate,
+        f"{column}_low": interval.low,
+        f"{column}_high": interval.high,
+        f"{column}_method": interval.method,
+    }

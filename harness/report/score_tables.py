@@ -1,0 +1,100 @@
+"""What was learned, in tables: scores at the end, and their differences from serial training's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from harness.analysis.comparable import Pool
+from harness.analysis.intervals import Interval, mean_interval
+from harness.analysis.quality import QualityDifference, quality_differences
+from harness.analysis.scores import has_diverged, metric_of, metrics_of
+from harness.report.table_cells import Table, TableCell, interval_cell, intervals_of, text, value
+from harness.report.wording import (
+    count,
+    in_shown_unit,
+    less_is_better,
+    score_name,
+    shown_unit,
+    unit_of_difference,
+    with_unit,
+)
+from harness.workloads.metric import SHARE, Metric
+
+
+def quality_table(pool: Pool, prefix: str) -> Table:
+    """The score at the end against serial training's."""
+    found = quality_differences(pool.runs)
+    metrics = metrics_of(pool.runs)
+    unit = unit_of_difference(metrics[0]) if len(metrics) == 1 else ""
+    rows = [
+        (
+            text(row.problem),
+            text(row.series),
+            value(row.workers, str(row.workers)),
+            value(row.difference.n, str(row.difference.n)),
+            text(row.reference),
+            _difference(row, is_named=len(metrics) > 1),
+            text(_shown(row)),
+        )
+        for row in found
+    ]
+    return Table(
+        name=f"{prefix}parity",
+        title="Parity: does it learn as well as serial training?",
+        caption=f"Final {score_name(metrics)} minus that of one serial worker in the same framework, "
+        f"{_in_unit(metrics)}paired by seed: mean and {intervals_of(rows)}. An interval that holds 0 shows no "
+        f"difference.{less_is_better(metrics)}",
+        header=("problem", "strategy", "workers", "seeds", "against", with_unit("difference", unit), "shown"),
+        rows=tuple(rows),
+    )
+
+
+def final_score_header(metrics: Sequence[Metric]) -> str:
+    """Of the column of `final_score` cells: `accuracy at the end (%)`."""
+    return with_unit(f"{score_name(metrics)} at the end", shown_unit(metrics[0]) if len(metrics) == 1 else "")
+
+
+def final_score(runs: pd.DataFrame, *, is_named: bool) -> TableCell:
+    """Of a unit's runs that ended well. is_named: with the metric, in a column of several."""
+    num_diverged = int(has_diverged(runs).sum())
+    if num_diverged:
+        return TableCell(text=f"{num_diverged} of {len(runs)} diverged", sort_by="", is_number=True)
+    if runs.empty:
+        return interval_cell(None)
+    metric = metric_of(runs)
+    interval = in_shown_unit(mean_interval(runs["score"], within=metric.limits), metric)
+    return _of_metric(interval, metric, shown_unit(metric) if is_named else None)
+
+
+def _difference(row: QualityDifference, *, is_named: bool) -> TableCell:
+    interval = in_shown_unit(row.difference, row.metric)
+    return _of_metric(interval, row.metric, unit_of_difference(row.metric) if is_named else None)
+
+
+def _of_metric(interval: Interval, metric: Metric, unit: str | None) -> TableCell:
+    """unit: said with the metric's name; None where the column says both."""
+    cell = interval_cell(interval)
+    if unit is None or cell.sort_by == "":
+        return cell
+    return replace(cell, text=f"{metric.name} {cell.text}\u00a0{unit}".rstrip())
+
+
+def _in_unit(metrics: Sequence[Metric]) -> str:
+    """`in percentage points, `; empty where it is without a unit, or where the cells say it."""
+    if len(metrics) != 1:
+        return ""
+    unit = "percentage points" if metrics[0].unit == SHARE else metrics[0].unit
+    return f"in {unit}, " if unit else ""
+
+
+def _shown(row: QualityDifference) -> str:
+    if row.num_diverged:
+        return f"{count(row.num_diverged, 'launch', 'launches')} diverged"
+    if not row.difference.is_known:
+        return "too few seeds"
+    if not row.difference.excludes(0.0):
+        return "no difference"
+    return "worse" if row.is_worse else "better"
