@@ -84,7 +84,7 @@ def run(
     if obstacle:
         _refuse(f"{suite}: {obstacle}")
     if dry_run:
-        show_matrix(loaded, folder.load() if folder.path.exists() else [])
+        show_matrix(loaded, folder)
         return
     setting = Setting(suite=loaded.name, folder=folder, hosts=available, launch_args=arguments)
     with _interruptible(), watching(loaded, folder) as watcher:
@@ -102,7 +102,7 @@ def show(suite: SuiteArgument, results: ResultsOption = None, only: OnlyOption =
 
     loaded = _load(suite, only=only)
     folder = ResultsFolder(results or Path("results") / loaded.name)
-    show_matrix(loaded, folder.load() if folder.path.exists() else [])
+    show_matrix(loaded, folder)
 
 
 @app.command(name="list")
@@ -141,13 +141,16 @@ def export(
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="instead of standard output")] = None,
 ) -> None:
     """The tidy frame, one row a run."""
-    from harness.analysis.export import FORMATS
-    from harness.analysis.export import export as exported
+    from harness.analysis.export import FORMATS, written
+    from harness.analysis.loading import read
+    from harness.progress import show_cautions
     from harness.records.record import writing_to
 
     if file_format not in FORMATS:
         _refuse(f"--format {file_format}: no such format; allowed: {', '.join(FORMATS)}")
-    content = exported(results, file_format)
+    found = read(results, ("runs",))
+    show_cautions(found.cautions)
+    content = written(found.frames["runs"], file_format)
     if out is None:
         sys.stdout.buffer.write(content)
     else:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from statistics import median
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column, Table
+
+from harness.plain_text import one_line
 
 if TYPE_CHECKING:
     from harness.doctor import Diagnostic
@@ -70,7 +73,7 @@ def watching(suite: Suite, folder: ResultsFolder) -> Iterator[SuiteWatcher]:
     """The watcher of a suite's missing cells, its live line shown while in the block."""
     from harness.run.runner import missing
 
-    records = folder.load() if folder.path.exists() else []
+    records = stored(folder)
     num_missing = len(missing(suite.cells, records))
     say = console()
     say.print(
@@ -110,11 +113,12 @@ def outcome_of(record: Record) -> str:
     return words
 
 
-def show_matrix(suite: Suite, records: list[Record]) -> None:
+def show_matrix(suite: Suite, folder: ResultsFolder) -> None:
     """The points of a suite, one line each, with the launches done of all."""
     from harness.records.titles import differing_of
     from harness.run.runner import missing
 
+    records = stored(folder)
     to_do = missing(suite.cells, records)
     left, total = Counter(cell.group for cell in to_do), Counter(cell.group for cell in suite.cells)
     table = Table(title=suite.question.strip(), title_justify="left")
@@ -145,6 +149,21 @@ def show_diagnostics(diagnostics: list[Diagnostic]) -> None:
     for diagnostic in diagnostics:
         table.add_row("✓" if diagnostic.present else "–", diagnostic.what, diagnostic.found, diagnostic.mend or "")
     console().print(table)
+
+
+def stored(folder: ResultsFolder) -> list[Record]:
+    """The records of the folder, if it is there yet; what was set aside is said."""
+    if not folder.path.exists():
+        return []
+    contents = folder.read()
+    show_cautions(contents.cautions)
+    return contents.records
+
+
+def show_cautions(cautions: Iterable[str]) -> None:
+    """To standard error, a line each: standard output may be a file of results."""
+    for caution in cautions:
+        print(f"hvdbench: {one_line(caution)}", file=sys.stderr)
 
 
 def typical_s(seen_s: list[float]) -> float:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
+import pandas as pd
+
 from harness.analysis.loading import load
 
 Format = Literal["csv", "parquet", "json"]
@@ -20,7 +22,11 @@ def export(folders: Sequence[str | Path], file_format: str) -> bytes:
     """
     if file_format not in FORMATS:
         raise ValueError(f"--format {file_format}; allowed: {', '.join(FORMATS)}")
-    runs = load(*folders)
+    return written(load(*folders), file_format)
+
+
+def written(runs: pd.DataFrame, file_format: str) -> bytes:
+    """These runs in one of FORMATS."""
     match file_format:
         case "csv":
             return runs.to_csv(index=False, lineterminator="\n").encode()

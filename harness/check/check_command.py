@@ -11,6 +11,7 @@ from harness.check.outputs import write_outputs
 from harness.check.show import show_files, show_history_table, show_verdict, watching_pairs
 from harness.check.stored import compare
 from harness.check.verdict import Verdict
+from harness.progress import show_cautions
 from harness.records.record import ResultsFolder, make_output_folder, writing_to
 from harness.suite.gates import CheckSettings
 
@@ -51,7 +52,10 @@ def _told(verdict: Verdict, output: Path) -> int:
 
 def show_history(folders: list[Path], output: Path) -> None:
     """Writes and prints the history of the folders' records. Raises ResultsError."""
-    series = change_points([record for folder in folders for record in ResultsFolder(folder).load()])
+    contents = [ResultsFolder(folder).read() for folder in folders]
+    for each in contents:
+        show_cautions(each.cautions)
+    series = change_points([record for each in contents for record in each.records])
     with writing_to(output, "-o"):
         written = write_history(series, output)
     show_history_table(series)

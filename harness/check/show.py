@@ -17,6 +17,7 @@ from harness.check.effect_wording import direction, effect_in_words, size, value
 from harness.check.history import Series
 from harness.check.observed import Stage, difference, run_of
 from harness.check.verdict import MetricComparison, Outcome, Verdict
+from harness.plain_text import one_line
 from harness.progress import console, in_minutes, typical_s
 from harness.records.record import Record
 from harness.timing.stopwatch import Stopwatch
@@ -133,7 +134,7 @@ def show_files(written: Sequence[Path]) -> None:
 
 def _print_line(say: Console, text: str, style: str | None = None) -> None:
     """In one line, so that no text of a log begins one: GitHub obeys lines that begin with `::`."""
-    say.print(" ".join(text.split()), highlight=False, markup=False, soft_wrap=True, style=style)
+    say.print(one_line(text), highlight=False, markup=False, soft_wrap=True, style=style)
 
 
 def _row(title: str, found: MetricComparison) -> list[str]:

@@ -62,7 +62,8 @@ def write_report(folders: Sequence[str | Path], out: str | Path) -> Path:
     make_output_folder(target)
     sections = sections_of(results)
     names = sorted(results.runs["results"].unique())
-    context = {"sections": sections, "split": why_split(results.runs), "runs": results.runs, "names": names,
+    context = {"sections": sections, "split": why_split(results.runs), "cautions": results.cautions,
+               "runs": results.runs, "names": names,
                "frameworks": frameworks_table(compared), "frameworks_sentence": frameworks_sentence(compared, names[0]),
                "made_at": datetime.now(UTC)}  # fmt: skip
     texts = {SUMMARY: _environment().get_template("summary.md").render(context), PAGE: _render_page(context)}

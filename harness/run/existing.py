@@ -24,6 +24,7 @@ from harness import registry
 from harness.fabrics.connection import Connection, place_among_workers
 from harness.launchers.command import LaunchCommand
 from harness.launchers.supervisor import LaunchEnd
+from harness.plain_text import one_line
 from harness.protocols import Role
 from harness.records.record import Record, ResultsFolder
 from harness.records.run_files import ERROR_PREFIX
@@ -90,9 +91,11 @@ def _untried_first(cells: list[Cell], folder: ResultsFolder, suite: Suite) -> It
     """What is missing, within the suite's time budget. Raises ResultsError where records cannot be read."""
     watch = Stopwatch()
     folder.make()
-    records = folder.load()
-    tried = {record.key for record in records}
-    todo = sorted(missing(cells, records), key=lambda cell: cell.key in tried)
+    contents = folder.read()
+    for caution in contents.cautions:
+        print(f"hvdbench: {one_line(caution)}", file=sys.stderr, flush=True)
+    tried = {record.key for record in contents.records}
+    todo = sorted(missing(cells, contents.records), key=lambda cell: cell.key in tried)
     print(f"{suite.name}: {len(todo)} launches in this launch of {cells[0].workers} workers", flush=True)
     for position, cell in enumerate(todo):
         if suite.time_budget_s is not None and watch.elapsed_s() > suite.time_budget_s:

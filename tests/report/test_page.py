@@ -53,9 +53,11 @@ def report(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def mixed_report(tmp_path_factory):
-    """Of two problems, one judged by its accuracy and one by its RMSE."""
+    """Of two problems, one judged by its accuracy and one by its RMSE, and of files that are no records."""
     base = tmp_path_factory.mktemp("mixed")
     folder = folder_of([*records(), *map(by_rmse, comparison(TIMES))], base / "mixed")
+    for position in range(6):
+        (folder / f"<b>{position}.json").write_text("{")
     return write_report([folder], base / "out").parent
 
 
@@ -72,6 +74,7 @@ def hostile_report(tmp_path_factory):
     ]
     broken = failed(log_tail=HOSTILE, reason=HOSTILE, command=[HOSTILE], **said)
     folder = folder_of([*runs, broken, record()], base / "<b>quick")
+    (folder / "<img src=x onerror=alert(4)>[a](javascript:alert(5)).json").write_text("{")
     of_parameter = Difference(kind="gradient", of=HOSTILE, relative=1.0, bar=1e-4)
     del said["suite"]
     append_parity(folder, parity_record(workload=HOSTILE, dataset=HOSTILE, worst_gradient=of_parameter, **said))
@@ -186,6 +189,24 @@ def test_page_of_two_metrics_shows_both_and_nothing_sticks_out(mixed_report, wid
         headlines = page.run("return [...document.querySelectorAll('.headline')].map(said => said.innerText)")
         assert ["98\u00a0%" in said for said in headlines] == [True, False]
         assert ["0.92 RMSE" in said for said in headlines] == [False, True]
+
+
+@pytest.mark.needs_chromium
+def test_page_names_files_that_were_set_aside_before_all_else(mixed_report):
+    with browser.browsing(width=1400, height=900) as page:
+        page.open(mixed_report / "index.html")
+        cautions = "document.querySelector('header .warnings')"
+        assert page.run(f"return {cautions}.getBoundingClientRect().bottom") < 600
+        items = page.run(f"return [...{cautions}.querySelectorAll('li')].map(item => item.textContent)")
+        assert len(items) == 6
+        assert items[0].startswith(f"Set aside: {mixed_report.parent}/mixed/<b>0.json: unreadable")
+        assert page.run(f"return {cautions}.querySelector('summary').innerText") == "1 more"
+
+
+def test_summary_names_files_that_were_set_aside(mixed_report):
+    said = (mixed_report / "summary.md").read_text(encoding="utf-8").splitlines()
+    assert sum(line.startswith("> Set aside: ") for line in said) == 6
+    assert r"/mixed/\<b\>0.json: unreadable" in said[2]
 
 
 @pytest.mark.needs_chromium

@@ -1,0 +1,64 @@
+"""Files of a results folder that are no records: every command that reads it names them, once, to standard error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.progress import watching
+from harness.records.record import ResultsFolder
+from harness.suite.suite import Suite
+from tests.command import hvdbench, write_suite
+from tests.sample_records import finished
+
+# Ends a line and begins one that GitHub obeys; clears a terminal.
+HOSTILE = "broken\n::error::\x1b[2J.json"
+SAID = "hvdbench: Set aside: "
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    record = finished(revision="0123456789ab")
+    (folder / f"{record.key}-{record.id}.json").write_text(record.model_dump_json())
+    (folder / HOSTILE).write_text("{")
+    return folder
+
+
+def assert_named_once(errors: str, results: Path) -> None:
+    (line,) = [line for line in errors.splitlines() if "Set aside" in line]
+    assert line.startswith(f"{SAID}{results}/broken ::error:: [2J.json: unreadable (")
+    assert "\x1b" not in errors
+
+
+def test_export_names_what_it_set_aside_and_its_file_holds_the_rest(results: Path) -> None:
+    code, out, errors = hvdbench("export", results, "--format", "csv")
+    assert (code, len(out.splitlines())) == (0, 2)
+    assert "Set aside" not in out
+    assert errors.count("\n") == 1
+    assert_named_once(errors, results)
+
+
+def test_history_names_what_it_set_aside(results: Path, tmp_path: Path) -> None:
+    code, _, errors = hvdbench("history", results, "-o", tmp_path / "history")
+    assert code == 0
+    assert_named_once(errors, results)
+
+
+@pytest.mark.parametrize("command", [("show",), ("run", "--dry-run")])
+def test_show_and_dry_run_name_what_they_set_aside(results: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
+    suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: serial}")
+    code, out, errors = hvdbench(*command, suite, "--results", results)
+    assert (code, "launches to go" in out) == (0, True)
+    assert_named_once(errors, results)
+
+
+def test_run_names_what_it_set_aside_as_it_begins(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = Suite.load(write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: serial}"))
+    with watching(suite, ResultsFolder(results)):
+        assert_named_once(capsys.readouterr().err, results)
+    assert capsys.readouterr().err == ""
