@@ -32,18 +32,17 @@ def frameworks_table(records: Sequence[ParityRecord]) -> Table:
         caption="From the same weights, on the same batches; differences are relative to PyTorch's values, each beside "
         "its bar. Of the gradients on the first batch that of the parameter which differs most; of the losses the "
         f"largest difference over the steps of SGD. {_circumstances(records)}",
-        header=("workload", "data", "first loss", "worst gradient", "of", "losses", "steps", "parity"),
         rows=tuple(
-            (
-                text(record.workload),
-                text(record.dataset),
-                _against_bar(record.first_loss),
-                _against_bar(record.worst_gradient),
-                text(record.worst_gradient.of),
-                _against_bar(record.losses),
-                value(record.num_steps, str(record.num_steps)),
-                text(verdict(record.holds)),
-            )
+            {
+                "workload": text(record.workload),
+                "data": text(record.dataset),
+                "first loss": _against_bar(record.first_loss),
+                "worst gradient": _against_bar(record.worst_gradient),
+                "of": text(record.worst_gradient.of),
+                "losses": _against_bar(record.losses),
+                "steps": value(record.num_steps, str(record.num_steps)),
+                "parity": text(verdict(record.holds)),
+            }
             for record in records
         ),
     )

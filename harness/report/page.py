@@ -29,11 +29,10 @@ from harness.report.material import Figure, material
 from harness.report.score_tables import quality_table
 from harness.report.style import looks, themed
 from harness.report.table_cells import Table, markdown
-from harness.report.tables import details_table, summary_table
+from harness.report.tables import NOT_IN_BRIEF, details_table, summary_table
 
 PAGE = "index.html"
 SUMMARY = "summary.md"
-_SUMMARY_COLUMNS = (0, 1, 2, 4, 5, 7, 8, 10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +148,7 @@ def _environment() -> Environment:
     environment.filters["markdown"] = escape_markdown
     environment.filters["python"] = repr
     environment.filters["shell"] = lambda text: shlex.quote(str(text))
-    environment.globals["markdown_table"] = lambda table: markdown(table, _SUMMARY_COLUMNS)
+    environment.globals["markdown_table"] = lambda table: markdown(table, NOT_IN_BRIEF)
     return environment
 
 

@@ -29,26 +29,25 @@ def quality_table(pool: Pool, prefix: str) -> Table:
     found = quality_differences(pool.runs)
     metrics = metrics_of(pool.runs)
     unit = unit_of_difference(metrics[0]) if len(metrics) == 1 else ""
-    rows = [
-        (
-            text(row.problem),
-            text(row.series),
-            value(row.workers, str(row.workers)),
-            value(row.difference.n, str(row.difference.n)),
-            text(row.reference),
-            _difference(row, is_named=len(metrics) > 1),
-            text(_shown(row)),
-        )
+    rows = tuple(
+        {
+            "problem": text(row.problem),
+            "strategy": text(row.series),
+            "workers": value(row.workers, str(row.workers)),
+            "seeds": value(row.difference.n, str(row.difference.n)),
+            "against": text(row.reference),
+            with_unit("difference", unit): _difference(row, is_named=len(metrics) > 1),
+            "shown": text(_shown(row)),
+        }
         for row in found
-    ]
+    )
     return Table(
         name=f"{prefix}parity",
         title="Parity: does it learn as well as serial training?",
         caption=f"Final {score_name(metrics)} minus that of one serial worker in the same framework, "
         f"{_in_unit(metrics)}paired by seed: mean and {intervals_of(rows)}. An interval that holds 0 shows no "
         f"difference.{less_is_better(metrics)}",
-        header=("problem", "strategy", "workers", "seeds", "against", with_unit("difference", unit), "shown"),
-        rows=tuple(rows),
+        rows=rows,
     )
 
 

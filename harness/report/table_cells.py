@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from harness.analysis.intervals import TOO_FEW, Interval
@@ -18,13 +18,21 @@ class TableCell:
     method: str = TOO_FEW  # of the interval shown
 
 
+Row = Mapping[str, TableCell]  # by the heading of its column
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table:
+    """Every row has the same columns, in the same order."""
+
     name: str
     title: str
     caption: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[TableCell, ...], ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        return tuple(self.rows[0]) if self.rows else ()
 
 
 def text(content: str) -> TableCell:
@@ -46,11 +54,12 @@ def interval_cell(interval: Interval | None) -> TableCell:
     return replace(value(interval.estimate, with_interval(interval)), method=interval.method)
 
 
-def intervals_of(rows: Sequence[Sequence[TableCell]]) -> str:
+def intervals_of(rows: Iterable[Row]) -> str:
     """`95 % interval (t)`: how those of all cells were made."""
-    return interval_by(cell.method for row in rows for cell in row)
+    return interval_by(cell.method for row in rows for cell in row.values())
 
 
-def markdown(table: Table, columns: Sequence[int]) -> list[list[str]]:
-    """Header and rows of these columns."""
-    return [[table.header[i] for i in columns], *([row[i].text for i in columns] for row in table.rows)]
+def markdown(table: Table, left_out: Collection[str]) -> list[list[str]]:
+    """Header and rows, without these columns."""
+    kept = [heading for heading in table.header if heading not in left_out]
+    return [kept, *([row[heading].text for heading in kept] for row in table.rows)]

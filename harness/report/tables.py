@@ -11,10 +11,15 @@ from harness.analysis.comparable import Pool, units
 from harness.analysis.intervals import DISTANCE, Interval, geometric_interval, mean_interval
 from harness.analysis.scaling import efficiencies
 from harness.analysis.scores import metrics_of
-from harness.analysis.targets import reaching
+from harness.analysis.targets import Reaching, reaching
 from harness.report.score_tables import final_score, final_score_header
-from harness.report.table_cells import Table, TableCell, interval_cell, intervals_of, text, value
+from harness.report.table_cells import Row, Table, TableCell, interval_cell, intervals_of, text, value
 from harness.report.wording import cut_off, number, per_second, percent, score_name
+
+LAUNCHES, SAMPLES, EXPOSED, EVALUATED = "launches", "samples to target", "exposed communication", "evaluated model"
+SENT, PEAK_RSS, PSS = "sent a worker and step (MB)", "sum of peak RSS (MiB)", "PSS at the end (MiB)"
+GPU_MEMORY = "sum of peak GPU memory (MiB)"
+NOT_IN_BRIEF = (LAUNCHES, SAMPLES, EXPOSED, SENT, PEAK_RSS, PSS, GPU_MEMORY, EVALUATED)
 
 
 def summary_table(pool: Pool, prefix: str) -> Table:
@@ -23,32 +28,16 @@ def summary_table(pool: Pool, prefix: str) -> Table:
     scaled = {(row.problem, row.series, row.workers): row.interval for row in efficiencies(pool.runs)}
     metrics = metrics_of(pool.launches)
     has_gpus = bool(pool.runs["gpu_memory_bytes"].notna().any())
-    rows = []
-    for key, launches in units(pool.launches):
-        aim = reached.get(key)
-        runs = launches[launches["status"] == "ok"]
-        unfinished = len(launches) - len(runs)
-        hits = f"{int(launches['reached'].sum())} of {len(launches)}" if aim else "–"
-        rows.append(
-            (
-                text(key[0]),
-                text(key[1]),
-                value(key[2], str(key[2])),
-                value(len(launches), f"{len(launches)}, {unfinished} unfinished" if unfinished else str(len(launches))),
-                value(float(launches["reached"].mean()) if aim else math.nan, hits),
-                interval_cell(aim.time_s if aim else None),
-                value(_mean(launches["samples_to_target"])),
-                interval_cell(_geometric(runs["samples_per_s"])),
-                _efficiency(scaled.get(key)),
-                _share(runs["exposed_share"]),
-                final_score(runs, is_named=len(metrics) > 1),
-                value(_mean(runs["bytes_per_step"]) / 1e6),
-                value(_mean(runs["peak_rss_bytes"]) / 2**20),
-                value(_mean(runs["pss_bytes"]) / 2**20),
-                *((value(_mean(runs["gpu_memory_bytes"]) / 2**20),) if has_gpus else ()),
-                text(str(launches["evaluated_model"].iloc[0])),
-            )
-        )
+    rows = tuple(
+        {
+            **_reached(launches, reached.get(key)),
+            **_speed(launches[launches["status"] == "ok"], per_second(pool.launches["sample_unit"]), scaled.get(key)),
+            final_score_header(metrics): final_score(launches[launches["status"] == "ok"], is_named=len(metrics) > 1),
+            **_resources(launches[launches["status"] == "ok"], has_gpus=has_gpus),
+            EVALUATED: text(str(launches["evaluated_model"].iloc[0])),
+        }
+        for key, launches in units(pool.launches)
+    )
     return Table(
         name=f"{prefix}summary",
         title="All numbers",
@@ -56,53 +45,31 @@ def summary_table(pool: Pool, prefix: str) -> Table:
         f"are means{cut_off(metrics, f'; intervals of the {score_name(metrics)} are ')}. A time stands only where all "
         "launches reached the target; the other columns are of the launches that finished. Memory is of all workers: "
         "RSS counts a page that workers share once for each, PSS once in all.",
-        header=(
-            "problem",
-            "strategy",
-            "workers",
-            "launches",
-            "reached target",
-            "time to target (s)",
-            "samples to target",
-            per_second(pool.launches["sample_unit"]),
-            "efficiency (%)",
-            "exposed communication",
-            final_score_header(metrics),
-            "sent a worker and step (MB)",
-            "sum of peak RSS (MiB)",
-            "PSS at the end (MiB)",
-            *(("sum of peak GPU memory (MiB)",) if has_gpus else ()),
-            "evaluated model",
-        ),
-        rows=tuple(rows),
+        rows=rows,
     )
 
 
 def details_table(pool: Pool, prefix: str) -> Table:
     """What explains the summary: steps, communication, staleness, who was slow."""
-    rows = [
-        (
-            text(problem),
-            text(series),
-            value(workers, str(workers)),
-            value(_mean(runs["step_p50_s"]) * 1e3),
-            value(_mean(runs["step_p95_s"]) * 1e3),
-            _share(runs["loader_share"]),
-            value(_mean(runs["average_alone_s"]) * 1e3),
-            _share(runs["hidden_share"]),
-            value(_mean(runs["staleness_mean"])),
-            value(_mean(runs["staleness_p95"])),
-            *(
-                interval_cell(mean_interval(runs[f"distance_{when}_merge"], within=DISTANCE))
-                for when in ("before", "after")
-            ),
-            text(_slowest(runs)),
-            _share(runs["imbalance"]),
-            _share(runs["cpu_share"]),
-            value(_mean(runs["startup_s"])),
-        )
+    rows = tuple(
+        {
+            **_unit(problem, series, workers),
+            "median step (ms)": value(_mean(runs["step_p50_s"]) * 1e3),
+            "95th percentile (ms)": value(_mean(runs["step_p95_s"]) * 1e3),
+            "waiting for data": _share(runs["loader_share"]),
+            "one average alone (ms)": value(_mean(runs["average_alone_s"]) * 1e3),
+            "communication hidden": _share(runs["hidden_share"]),
+            "staleness, mean": value(_mean(runs["staleness_mean"])),
+            "staleness, 95th percentile": value(_mean(runs["staleness_p95"])),
+            "distance from the mean before a merge": _distance(runs["distance_before_merge"]),
+            "after it": _distance(runs["distance_after_merge"]),
+            "slowest rank": text(_slowest(runs)),
+            "imbalance": _share(runs["imbalance"]),
+            "CPU used of cores asked for": _share(runs["cpu_share"]),
+            "start-up (s)": value(_mean(runs["startup_s"])),
+        }
         for (problem, series, workers), runs in units(pool.runs)
-    ]
+    )
     return Table(
         name=f"{prefix}details",
         title="What explains them",
@@ -110,26 +77,50 @@ def details_table(pool: Pool, prefix: str) -> Table:
         "Hidden: the share of its averages' time alone that a worker did not wait for. Staleness in updates of others. "
         "The slowest rank is the one that computes longest, with the number of launches in which it was; imbalance is "
         "by how much it exceeds the mean.",
-        header=(
-            "problem",
-            "strategy",
-            "workers",
-            "median step (ms)",
-            "95th percentile (ms)",
-            "waiting for data",
-            "one average alone (ms)",
-            "communication hidden",
-            "staleness, mean",
-            "staleness, 95th percentile",
-            "distance from the mean before a merge",
-            "after it",
-            "slowest rank",
-            "imbalance",
-            "CPU used of cores asked for",
-            "start-up (s)",
-        ),
-        rows=tuple(rows),
+        rows=rows,
     )
+
+
+def _unit(problem: str, series: str, workers: int) -> Row:
+    return {"problem": text(problem), "strategy": text(series), "workers": value(workers, str(workers))}
+
+
+def _reached(launches: pd.DataFrame, aim: Reaching | None) -> Row:
+    """Of a unit's launches, which did what was wanted. aim: None where they had no target."""
+    first = launches.iloc[0]
+    unfinished = int((launches["status"] != "ok").sum())
+    num_launches = f"{len(launches)}, {unfinished} unfinished" if unfinished else str(len(launches))
+    hits = f"{int(launches['reached'].sum())} of {len(launches)}" if aim else "–"
+    return {
+        **_unit(first["problem"], first["series"], int(first["workers"])),
+        LAUNCHES: value(len(launches), num_launches),
+        "reached target": value(float(launches["reached"].mean()) if aim else math.nan, hits),
+        "time to target (s)": interval_cell(aim.time_s if aim else None),
+        SAMPLES: value(_mean(launches["samples_to_target"])),
+    }
+
+
+def _speed(runs: pd.DataFrame, rate: str, efficiency: Interval | None) -> Row:
+    """rate: what throughput is in, `images/s`."""
+    return {
+        rate: interval_cell(_geometric(runs["samples_per_s"])),
+        "efficiency (%)": _efficiency(efficiency),
+        EXPOSED: _share(runs["exposed_share"]),
+    }
+
+
+def _resources(runs: pd.DataFrame, *, has_gpus: bool) -> Row:
+    gpu = {GPU_MEMORY: value(_mean(runs["gpu_memory_bytes"]) / 2**20)} if has_gpus else {}
+    return {
+        SENT: value(_mean(runs["bytes_per_step"]) / 1e6),
+        PEAK_RSS: value(_mean(runs["peak_rss_bytes"]) / 2**20),
+        PSS: value(_mean(runs["pss_bytes"]) / 2**20),
+        **gpu,
+    }
+
+
+def _distance(values: pd.Series[float]) -> TableCell:
+    return interval_cell(mean_interval(values, within=DISTANCE))
 
 
 def _slowest(runs: pd.DataFrame) -> str:

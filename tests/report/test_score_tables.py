@@ -26,8 +26,7 @@ LEARNED = [*trained("serial", 0.98, 0.98, 0.98), *trained("hogwild", 0.96, 0.96,
 
 
 def column(table, heading):
-    place = table.header.index(heading)
-    return [row[place].text.replace("\u00a0", " ") for row in table.rows]
+    return [row[heading].text.replace("\u00a0", " ") for row in table.rows]
 
 
 @pytest.mark.parametrize(

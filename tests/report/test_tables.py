@@ -11,7 +11,7 @@ from tests.report.drawn import drawn, material_of
 def cells(given, row=0):
     """The shown texts of one row by column."""
     table = summary_table(given.pool, "")
-    return dict(zip(table.header, (cell.text for cell in table.rows[row]), strict=True))
+    return {heading: cell.text for heading, cell in table.rows[row].items()}
 
 
 def broken(*seeds):
