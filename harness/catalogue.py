@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from harness import extensions
 from harness.registry import STRATEGIES, frameworks_of
 from harness.suite.suite import Suite, SuiteError
 from harness.workloads.shipped import DATASETS, MODELS
@@ -16,6 +17,7 @@ def workloads() -> Lines:
     """Models, then data sets."""
     yield from ((name, model.about) for name, model in MODELS.items())
     yield from ((f"dataset {name}", about) for name, about in DATASETS.items())
+    yield from _of_others(extensions.WORKLOADS, "my_training.py:make; hvdbench new workload my_training.py writes one")
 
 
 def strategies() -> Lines:
@@ -23,6 +25,13 @@ def strategies() -> Lines:
     for name, kind in STRATEGIES.items():
         options = ", ".join(f"{key}={field.default}" for key, field in kind.Options.model_fields.items())
         yield name, f"{'+'.join(frameworks_of(kind))}, {kind.needs.name}" + (f"; {options}" if options else "")
+    yield from _of_others(extensions.STRATEGIES, "my_strategy.py:Mine; harness/protocols/strategy.py says what it has")
+
+
+def _of_others(group: str, example: str) -> Lines:
+    """Installed entry points, and how code of one's own is named."""
+    yield from ((name, f"installed: {value}") for name, value in extensions.installed(group))
+    yield "your own", example
 
 
 def suites(folder: Path = Path("suites")) -> Lines:

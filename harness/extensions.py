@@ -31,6 +31,11 @@ def is_entry_point(name: str, group: str) -> bool:
     return bool(entry_points(group=group, name=name))
 
 
+def installed(group: str) -> list[tuple[str, str]]:
+    """Names of the entry points that are installed, each with the code that it stands for."""
+    return sorted((point.name, point.value) for point in entry_points(group=group))
+
+
 def load_extension(name: str, folder: str | None, *, group: str) -> Any:
     """The object of that name. folder: against which a file's path is taken; None for the working folder.
 
