@@ -116,7 +116,11 @@ def strategy_of(name: str, folder: str | None = None) -> type[Strategy[Any]]:
     """
     if name in STRATEGIES:
         return STRATEGIES[name]
-    found: Any = load_extension(name, folder, group=extensions.STRATEGIES)
+    return checked_strategy(name, load_extension(name, folder, group=extensions.STRATEGIES))
+
+
+def checked_strategy(name: str, found: Any) -> type[Strategy[Any]]:
+    """What was found under that name, seen to be a strategy. Raises ExtensionError where it is none."""
     lacking = [part for part in _STRATEGY_PARTS if not hasattr(found, part)]
     if lacking or not callable(found):
         what = f"lacks {', '.join(lacking)}" if lacking else f"is {type(found).__name__}"

@@ -116,7 +116,7 @@ LAYERS = (
     ("parity", "analysis"),
     ("report",),
     ("check",),
-    ("catalogue", "doctor", "run_one"),
+    ("catalogue", "doctor", "run_one", "testing"),
     ("cli",),
 )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.quadratic import one_dimensional, train
+from harness.testing.quadratic import one_dimensional
+from harness.testing.thread_workers import train
 
 
 @pytest.mark.parametrize("strategy", ["allreduce", "torch-ddp"])
@@ -22,8 +23,8 @@ def test_gradients_of_several_passes_make_one_step() -> None:
     done = train(
         one_dimensional([4.0, 8.0, 12.0, 16.0]),
         "allreduce",
+        {"backward_passes_per_step": 2},
         workers=2,
         batch_of=lambda rank, step: batches[rank, step],
-        backward_passes_per_step=2,
     )
     assert done.path == [[0.0, 5.0, 5.0]] * 2

@@ -9,13 +9,14 @@ import pytest
 from pydantic import ValidationError
 
 from harness.strategies.delayed_averaging import DelayedAveragingOptions
-from tests.quadratic import one_dimensional, random_problem, train
+from harness.testing.quadratic import one_dimensional, random_problem
+from harness.testing.thread_workers import train
 
 OPTIMA = (4.0, 12.0)
 
 
 def paths(**options: Any) -> list[list[float]]:
-    return train(one_dimensional(OPTIMA), "delayed-averaging", workers=2, steps=4, **options).path
+    return train(one_dimensional(OPTIMA), "delayed-averaging", options, workers=2, steps=4).path
 
 
 def test_delta_adds_what_was_learned_while_the_mean_was_under_way() -> None:
@@ -49,15 +50,8 @@ def test_pullback_is_drawn_to_an_anchor_with_momentum() -> None:
     # step 2: 1 → 2.5 and 3 → 7.5; z = 2: x = 2.25 and 4.75; u = −½ + (2 − 2.25) = −0.75 and −1.5 − 2.75 = −4.25;
     #         sends 2.75 and 6.25, mean 4.5
     # step 3: 2.25 → 3.125 and 4.75 → 8.375; z = 4.5: x = 3.8125 and 6.4375
-    done = train(
-        one_dimensional(OPTIMA),
-        "delayed-averaging",
-        workers=2,
-        merge="pullback",
-        period=1,
-        pull=0.5,
-        anchor_momentum=0.5,
-    )
+    options = {"merge": "pullback", "period": 1, "pull": 0.5, "anchor_momentum": 0.5}
+    done = train(one_dimensional(OPTIMA), "delayed-averaging", options, workers=2)
     assert done.path == [[1.0, 2.25, 3.8125], [3.0, 4.75, 6.4375]]
 
 
@@ -65,7 +59,8 @@ def test_pullback_is_drawn_to_an_anchor_with_momentum() -> None:
 def test_delta_moves_the_mean_by_the_mean_gradient_and_nothing_else(delay: int) -> None:
     """x̄(t+1) − x̄(t) = −η · mean of the gradients at the workers' weights before the step."""
     problem = random_problem(num_samples=3)
-    done = train(problem, "delayed-averaging", workers=3, steps=9, merge="delta", period=3, delay=delay)
+    options = {"merge": "delta", "period": 3, "delay": delay}
+    done = train(problem, "delayed-averaging", options, workers=3, steps=9)
     before = np.concatenate([np.tile(problem.start, (3, 1, 1)), done.paths[:, :-1]], axis=1)
     gradients = problem.curvature * (before - problem.optima[:, None])
     moved = done.paths.mean(axis=0) - before.mean(axis=0)
@@ -74,7 +69,7 @@ def test_delta_moves_the_mean_by_the_mean_gradient_and_nothing_else(delay: int) 
 
 def test_finish_merges_what_is_under_way() -> None:
     # τ = 2, d = 2, two steps: 3 and 9, the mean 6 is asked for and has not arrived; finish waits for it
-    done = train(one_dimensional(OPTIMA), "delayed-averaging", workers=2, steps=2, period=2)
+    done = train(one_dimensional(OPTIMA), "delayed-averaging", {"period": 2}, workers=2, steps=2)
     assert done.paths[:, -1, 0].tolist() == [3.0, 9.0]
     assert done.final[:, 0].tolist() == [6.0, 6.0]
 

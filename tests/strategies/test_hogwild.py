@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.quadratic import one_dimensional, random_problem, train
+from harness.testing.quadratic import one_dimensional, random_problem
+from harness.testing.thread_workers import train
 
 
 def test_every_update_counts_and_none_is_averaged() -> None:

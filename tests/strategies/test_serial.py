@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.quadratic import one_dimensional, train
+from harness.testing.quadratic import one_dimensional
+from harness.testing.thread_workers import train
 
 
 def test_serial_halves_the_distance_to_the_optimum() -> None:

@@ -10,8 +10,9 @@ import pytest
 from harness.protocols import Plan
 from harness.registry import STRATEGIES
 from harness.suite.cell import Cell
+from harness.testing.quadratic import NumpyReplica, Quadratic
+from harness.testing.thread_fabrics import Team, ThreadCollective
 from harness.worker.training import NUM_AVERAGES_ALONE, Evaluation, Session, Snapshot, evaluate, time_averages
-from tests.quadratic import NumpyReplica, Quadratic, Team, ThreadCollective
 
 PROBLEM = Quadratic(optima=np.zeros((1, 2)), curvature=np.ones(2), start=np.zeros(2), learning_rate=0.5)
 PLAN = Plan(num_workers=2, num_steps=4, steps_per_epoch=1.0)

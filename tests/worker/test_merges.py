@@ -14,10 +14,11 @@ from harness.records.record import Merge
 from harness.registry import STRATEGIES
 from harness.strategies.local_sgd import LocalSGD
 from harness.suite.cell import Cell
+from harness.testing.quadratic import NumpyReplica, one_dimensional
+from harness.testing.thread_fabrics import Team, ThreadCollective
 from harness.timing.clock import Clock
 from harness.worker.merges import MAX_WATCHED, Merged, MergeWatch
 from harness.worker.training import Session, distances_of, train, warm_up
-from tests.quadratic import NumpyReplica, Team, ThreadCollective, one_dimensional
 
 PROBLEM = one_dimensional([4.0, 12.0])
 

@@ -11,8 +11,9 @@ import pytest
 from harness.protocols import Plan
 from harness.registry import STRATEGIES
 from harness.suite.cell import Cell
+from harness.testing.quadratic import Array, NumpyReplica, one_dimensional
+from harness.testing.thread_fabrics import Team, ThreadCollective
 from harness.worker.training import WARMUP_STEPS, Session, warm_up
-from tests.quadratic import Array, NumpyReplica, Team, ThreadCollective, one_dimensional
 
 SELDOM = 10 * WARMUP_STEPS
 

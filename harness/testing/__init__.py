@@ -1,0 +1,9 @@
+"""Checks that authors of strategies, optimizers and workloads run in tests of their own.
+
+Plain functions, whatever the test runner: they raise AssertionError, which says what was expected, what was found and
+which rule that breaks. Each module of this package opens with an example.
+"""
+
+from harness.testing.strategy_checks import check_equal, check_strategy
+
+__all__ = ["check_equal", "check_strategy"]

@@ -1,0 +1,188 @@
+"""How the workers of a test reach each other: threads of one process over a real barrier, one fabric a worker.
+
+They hold a strategy to the letter of harness/protocols/fabric.py: a vector that `mean` was given is spoilt, one that
+`mean_async` was given may not change before its mean has arrived, and one such mean may be under way at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from harness.protocols import SHARED, Capability, GradientAveraging
+from harness.testing.quadratic import Array, NumpyReplica
+
+PATIENCE_S = 10.0  # a strategy whose workers disagree about a collective fails here, and does not hang
+
+
+class _MeanGradients:
+    """Implements harness.protocols.NativeTraining: a library's wrapper, written out."""
+
+    def __init__(self, replica: NumpyReplica, averaging: GradientAveraging, fabric: ThreadCollective) -> None:
+        self._replica, self._fabric = replica, fabric
+        self._passes = averaging.backward_passes_per_step
+        self._accumulated: list[Array] = []
+
+    def step(self, batch: Any, learning_rate: float) -> float:
+        gradient, loss = self._replica.gradient(batch)
+        self._accumulated.append(gradient)
+        if len(self._accumulated) == self._passes:
+            self._replica.set_learning_rate(learning_rate)
+            self._replica.descend(self._fabric.mean(_mean(self._accumulated)))
+            self.forget()
+        return loss
+
+    def forget(self) -> None:
+        self._accumulated = []
+
+
+class ThreadFabric:
+    """What the fabrics of all capabilities share; one object a worker, `team` shared by them."""
+
+    waiting_is_known = True
+
+    def __init__(self, rank: int, team: Team) -> None:
+        self.rank, self.size, self._team = rank, team.size, team
+        self.bytes_sent = 0
+        self.num_under_way = 0  # means that were asked for and not waited for
+
+    def barrier(self) -> None:
+        self._team.barrier.wait(PATIENCE_S)
+
+    def broadcast(self, vector: Array) -> Array:
+        return self._team.exchange(self.rank, vector)[0].copy()
+
+    def total_steps(self, own_steps: int) -> int:
+        return own_steps * self.size
+
+    def settings(self) -> dict[str, str]:
+        return {}
+
+    def close(self) -> None: ...
+
+
+class ThreadCollective(ThreadFabric):
+    """Implements harness.protocols.CollectiveFabric and NativeFabric.
+
+    The k-th mean of each worker is of one kind, whenever it comes.
+    """
+
+    def __init__(self, rank: int, team: Team) -> None:
+        super().__init__(rank, team)
+        self._num_async = 0
+
+    def mean(self, vector: Array) -> Array:
+        arrived = _mean(self._team.exchange(self.rank, vector))
+        vector[...] = np.nan  # given up: elsewhere its memory may hold the mean
+        return arrived
+
+    def mean_async(self, vector: Array) -> _PendingMean:
+        if self.num_under_way:
+            raise AssertionError(
+                f"mean_async: expected no other mean under way, found {self.num_under_way}. "
+                "Rule: one may be under way (harness/protocols/fabric.py)"
+            )
+        self.num_under_way += 1
+        self._num_async += 1
+        self._team.contribute(self._num_async, self.rank, vector)
+        return _PendingMean(self, self._team, self._num_async, given=vector)
+
+    def distribute(self, model: NumpyReplica, averaging: GradientAveraging) -> _MeanGradients:
+        return _MeanGradients(model, averaging, self)
+
+
+class _PendingMean:
+    """Implements harness.protocols.Pending. given: the worker's vector itself, of which the team has a copy."""
+
+    def __init__(self, fabric: ThreadCollective, team: Team, number: int, *, given: Array) -> None:
+        self._fabric, self._team, self._number = fabric, team, number
+        self._given = given
+
+    def wait(self) -> Array:
+        contributed = self._team.collected(self._number)
+        self._fabric.num_under_way = 0
+        if not np.array_equal(self._given, contributed[self._fabric.rank], equal_nan=True):
+            raise AssertionError(
+                "mean_async: expected the vector as it was given, found it changed while its mean was under way. "
+                "Rule: it must not change until the mean has arrived (harness/protocols/fabric.py)"
+            )
+        return _mean(contributed)
+
+
+def _mean(vectors: list[Array]) -> Array:
+    mean: Array = np.mean(vectors, axis=0)
+    return mean
+
+
+class ThreadShared(ThreadFabric):
+    """Implements harness.protocols.SharedFabric. In lockstep, all workers read before any of them adds."""
+
+    def broadcast(self, vector: Array) -> Array:
+        first = super().broadcast(vector)
+        if self.rank == 0:
+            self._team.shared = first.copy()
+            self._team.num_added = 0
+        self.barrier()
+        return first
+
+    def read(self) -> Array:
+        copied = self._team.shared.copy()
+        if self._team.in_lockstep:
+            self.barrier()
+        return copied
+
+    def add(self, delta: Array) -> None:
+        if not self._team.in_lockstep:
+            self._team.add(delta)
+            return
+        deltas = self._team.exchange(self.rank, delta)
+        if self.rank == 0:
+            for each in deltas:  # in the order of ranks: sums that differ by rounding would not be equal
+                self._team.add(each)
+        self.barrier()
+
+    def total_steps(self, own_steps: int) -> int:
+        return self._team.num_added
+
+
+FABRICS: dict[Capability, type[ThreadFabric]] = {SHARED: ThreadShared}  # the others can have collectives
+
+
+class Team:
+    """What the threads of one run share."""
+
+    def __init__(self, size: int, *, in_lockstep: bool) -> None:
+        self.size, self.in_lockstep = size, in_lockstep
+        self.barrier = threading.Barrier(size)
+        self.condition = threading.Condition()
+        self.shared = np.zeros(0)
+        self.num_added = 0
+        self._slots: list[Array] = [np.zeros(0)] * size
+        self._contributions: dict[int, dict[int, Array]] = {}
+
+    def exchange(self, rank: int, vector: Array) -> list[Array]:
+        """Everybody's vector, by rank."""
+        self._slots[rank] = vector.copy()
+        self.barrier.wait(PATIENCE_S)
+        gathered = list(self._slots)
+        self.barrier.wait(PATIENCE_S)
+        return gathered
+
+    def add(self, delta: Array) -> None:
+        with self.condition:  # in NumPy two threads' += may lose one; what is tested here is not that
+            self.shared += delta
+            self.num_added += 1
+
+    def contribute(self, number: int, rank: int, vector: Array) -> None:
+        with self.condition:
+            self._contributions.setdefault(number, {})[rank] = vector.copy()
+            self.condition.notify_all()
+
+    def collected(self, number: int) -> list[Array]:
+        with self.condition:
+            if not self.condition.wait_for(lambda: len(self._contributions[number]) == self.size, PATIENCE_S):
+                here = sorted(self._contributions[number])
+                raise AssertionError(f"mean_async: expected all {self.size} workers at mean {number}, found {here}")
+            return [self._contributions[number][rank] for rank in range(self.size)]
