@@ -7,25 +7,31 @@ import sys
 
 import pytest
 
-# A machine without any framework: asking for one fails as it would there, and none may have been loaded in the end.
-WITHOUT_FRAMEWORKS = """
+# A machine without any framework, and without pytest: asking for one fails as it would there, and none may have been
+# loaded in the end.
+WITHOUT_FRAMEWORKS_OR_PYTEST = """
 import sys
 
-FRAMEWORKS = ("torch", "tensorflow", "horovod")
+ABSENT = ("torch", "tensorflow", "horovod", "pytest")
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in FRAMEWORKS:
+        if name.partition(".")[0] in ABSENT:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Absent())
 """
 
 
-@pytest.mark.parametrize("module", ["harness.analysis", "harness.report", "harness.check.check_command", "harness.cli"])
-def test_downstream_half_needs_no_framework(module):
+@pytest.mark.parametrize(
+    "module", ["harness.analysis", "harness.report", "harness.check.check_command", "harness.cli", "harness.testing"]
+)
+def test_module_needs_neither_framework_nor_pytest(module):
     done = subprocess.run(
-        [sys.executable, "-c", f"{WITHOUT_FRAMEWORKS}\nimport {module}"], capture_output=True, text=True, check=False
+        [sys.executable, "-c", f"{WITHOUT_FRAMEWORKS_OR_PYTEST}\nimport {module}"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 

@@ -4,6 +4,7 @@ Plain functions, whatever the test runner: they raise AssertionError, which says
 which rule that breaks. Each module of this package opens with an example.
 """
 
+from harness.testing.optimizer_checks import check_optimizer
 from harness.testing.strategy_checks import check_equal, check_strategy
 
-__all__ = ["check_equal", "check_strategy"]
+__all__ = ["check_equal", "check_optimizer", "check_strategy"]

@@ -142,7 +142,7 @@ def check_equal(
         expect_same(
             getattr(one, what),
             getattr(other, what),
-            tolerance=tolerance,
+            rtol=tolerance,
             of=f"{what} of {a.label}, (worker, step, weight)",
             expected=f"that of {b.label}",
             rule=rule,
@@ -152,7 +152,7 @@ def check_equal(
 def _expect_same_run(one: Trained, other: Trained, *, of: str, rule: str) -> None:
     for what in ("paths", "final", "losses"):
         expect_same(
-            getattr(other, what), getattr(one, what), tolerance=0, of=f"{what} of {of}", expected="the same", rule=rule
+            getattr(other, what), getattr(one, what), rtol=0, of=f"{what} of {of}", expected="the same", rule=rule
         )
 
 
@@ -160,7 +160,7 @@ def _check_snapshots(trained: Trained, case: _Case) -> None:
     expect_same(
         trained.paths_later,
         trained.paths,
-        tolerance=0,
+        rtol=0,
         of=f"snapshots of {case.label}, (worker, step, weight)",
         expected="what they were when they were taken",
         rule="`snapshot` gives a copy, which later steps leave alone",
@@ -199,7 +199,7 @@ def _check_finished(trained: Trained, case: _Case, steps: int, tolerance: float)
         expect_same(
             trained.final,
             trained.final[[0] * len(trained.final)],
-            tolerance=tolerance,
+            rtol=tolerance,
             of=f"snapshots of {of}, (worker, weight)",
             expected="rank 0's on every worker",
             rule=f"it is judged by the {case.kind.evaluated}, of which rank 0's copy is taken",
@@ -219,7 +219,7 @@ def _check_equals_serial(case: _Case, *, with_twins: bool, tolerance: float) -> 
             expect_same(
                 getattr(trained, what),
                 expected[[0] * len(getattr(trained, what))],
-                tolerance=tolerance,
+                rtol=tolerance,
                 of=f"{what} of {case.label} with {where}, (worker, step, weight)",
                 expected="that of serial",
                 rule="workers with nothing to disagree about train as serial does (equals_serial=False: not this one)",

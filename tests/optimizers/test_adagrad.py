@@ -32,7 +32,3 @@ def test_adagrad_decays_weights_through_the_gradient() -> None:
 def test_first_step_of_adagrad_is_the_rate_whatever_the_gradient(gradient: float) -> None:
     assert first_delta(made("adagrad"), gradient) == pytest.approx(-1, rel=2e-4)  # ε/g is 1e-4 of the smallest
     assert first_delta(made("adagrad", initial_accumulator=0.1), 1e-6) == pytest.approx(-1e-6 / 0.1**0.5)
-
-
-def test_adagrad_leaves_a_weight_without_gradient_alone() -> None:
-    assert path(made("adagrad"), [0, 0, 0], start=1.0) == [1, 1, 1]  # 0/(0 + ε)

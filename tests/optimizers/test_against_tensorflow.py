@@ -10,18 +10,9 @@ import pytest
 import tensorflow as tf
 
 from harness.optimizers.optimizer import Optimizer
+from harness.testing.optimizer_steps import NUM_PARAMETERS, SHAPES, Adding, Array, by_formula, deltas, parts
+from tests.optimizers.cases import CASES, WEIGHT_DECAY
 from tests.optimizers.steps import made
-from tests.optimizers.trajectories import (
-    CASES,
-    NUM_PARAMETERS,
-    SHAPES,
-    WEIGHT_DECAY,
-    Adding,
-    Array,
-    deltas,
-    ours,
-    parts,
-)
 
 
 def compiled(optimizer: Optimizer[Any]) -> Adding:
@@ -72,7 +63,7 @@ def keras_first_delta(theirs: Any, gradient: float) -> float:
 def test_update_is_the_same_in_a_compiled_function(name: str, settings: dict[str, Any]) -> None:
     """As near as float32 knows 1 − 0.999ᵗ (adam.py), and sums of either sign."""
     optimizer = made(name, weight_decay=WEIGHT_DECAY, **settings)
-    np.testing.assert_allclose(deltas(compiled(optimizer)), deltas(ours(optimizer)), rtol=2e-5, atol=1e-8)
+    np.testing.assert_allclose(deltas(compiled(optimizer)), deltas(by_formula(optimizer)), rtol=2e-5, atol=1e-8)
 
 
 NEAR_KERAS: list[tuple[str, dict[str, Any]]] = [
@@ -84,7 +75,7 @@ NEAR_KERAS: list[tuple[str, dict[str, Any]]] = [
 def test_keras_is_near_where_epsilon_is_small_and_the_rate_constant(name: str, settings: dict[str, Any]) -> None:
     """Their Δ is a difference of weights of about 1, known to 10⁻⁷."""
     optimizer = made(name, weight_decay=WEIGHT_DECAY, **settings)
-    theirs, own = deltas(keras_over_parameters(optimizer), rates=(0.02,)), deltas(ours(optimizer), rates=(0.02,))
+    theirs, own = deltas(keras_over_parameters(optimizer), rates=(0.02,)), deltas(by_formula(optimizer), rates=(0.02,))
     np.testing.assert_allclose(theirs, own, rtol=1e-3, atol=1e-6)
 
 
@@ -92,7 +83,9 @@ def test_keras_is_near_where_epsilon_is_small_and_the_rate_constant(name: str, s
 def test_keras_is_the_same_where_nothing_is_said_to_differ(name: str) -> None:
     optimizer = made(name, weight_decay=WEIGHT_DECAY)
     assert optimizer.keras_differs is None
-    np.testing.assert_allclose(deltas(keras_over_parameters(optimizer)), deltas(ours(optimizer)), rtol=0, atol=3e-7)
+    np.testing.assert_allclose(
+        deltas(keras_over_parameters(optimizer)), deltas(by_formula(optimizer)), rtol=0, atol=3e-7
+    )
 
 
 @pytest.mark.parametrize(("name", "settings"), [("adagrad", {}), ("rmsprop", {}), ("adam", {}), ("adamw", {})])
@@ -112,7 +105,7 @@ def test_keras_steps_otherwise_for_a_gradient_of_epsilons_size(name: str, settin
 def test_keras_follows_a_change_of_rate_late(name: str) -> None:
     optimizer = made(name, momentum=0.9)
     assert "a change of rate comes late" in (optimizer.keras_differs or "")
-    difference = np.abs(deltas(keras_over_parameters(optimizer)) - deltas(ours(optimizer)))
+    difference = np.abs(deltas(keras_over_parameters(optimizer)) - deltas(by_formula(optimizer)))
     assert difference[0].max() < 1e-4
     assert difference[1].max() > 1e-3
 
