@@ -23,16 +23,19 @@ def test_every_optimizer_keeps_its_promises(name: str, settings: dict[str, Any])
     check_optimizer(name, options, momentum=settings.get("momentum", 0.0))
 
 
-def test_momentum_is_taken_by_those_whose_formula_has_it() -> None:
-    assert {name for name, optimizer in OPTIMIZERS.items() if optimizer.takes_momentum} == {
-        "sgd",
-        "nesterov",
-        "rmsprop",
-    }
-
-
-def test_decay_is_decoupled_in_adamw_alone() -> None:
-    assert {name for name, optimizer in OPTIMIZERS.items() if optimizer.decouples_decay} == {"adamw"}
+@pytest.mark.parametrize(
+    ("name", "takes_momentum", "decouples_decay"),
+    [
+        ("sgd", True, False),
+        ("nesterov", True, False),
+        ("adagrad", False, False),
+        ("rmsprop", True, False),
+        ("adam", False, False),
+        ("adamw", False, True),
+    ],
+)
+def test_optimizer_takes_what_its_formula_has(name: str, takes_momentum: bool, decouples_decay: bool) -> None:
+    assert (OPTIMIZERS[name].takes_momentum, OPTIMIZERS[name].decouples_decay) == (takes_momentum, decouples_decay)
 
 
 def test_options_refuse_what_they_do_not_know() -> None:
