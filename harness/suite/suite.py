@@ -3,6 +3,7 @@
 question: what this suite answers
 repeats: 3                     # launches of each cell, with seeds 0, 1, 2
 time_budget_s: 540             # no further launch is started after it (optional)
+folder: ../..                  # from which paths of code are taken, seen from the file; beside it unless given
 defaults: {threads: 1}         # fields of every cell
 check: {screen_pairs: 8}       # how `hvdbench check` judges (optional, harness/suite/gates.py)
 matrix:                        # blocks; a list is an axis, a block is the product of its axes
@@ -45,6 +46,7 @@ class _File(Strict):
     question: str = Field(min_length=1)
     repeats: int = Field(1, ge=1)
     time_budget_s: float | None = Field(None, gt=0)
+    folder: str = "."
     defaults: dict[str, Any] = Field(default_factory=dict)
     check: CheckSettings = CheckSettings()
     matrix: list[dict[str, Any]] = Field(min_length=1)
@@ -113,7 +115,7 @@ def describe(error: ValidationError) -> str:
 
 def _points(path: Path, file: _File, overrides: dict[str, Any]) -> Iterator[Cell]:
     seen: set[str] = set()
-    folder = str(path.resolve().parent)
+    folder = str((path.resolve().parent / file.folder).resolve())
     for position, block in enumerate(file.matrix):
         fields = {**file.defaults, **block, **overrides}
         for name, value in fields.items():
@@ -132,9 +134,14 @@ def _points(path: Path, file: _File, overrides: dict[str, Any]) -> Iterator[Cell
                 yield cell
 
 
+def cell_of(fields: dict[str, Any]) -> Cell:
+    """The cell of these fields, `folder` among them. Raises ValidationError, and ExtensionError for a user's code."""
+    return Cell.model_validate({**fields, **_of_own_code(fields)})
+
+
 def _cell(path: Path, position: int, fields: dict[str, Any]) -> Cell:
     try:
-        return Cell.model_validate({**fields, **_of_own_code(fields)})
+        return cell_of(fields)
     except ValidationError as error:
         raise SuiteError(f"{path}: matrix[{position}]: {describe(error)}") from None
     except ExtensionError as error:

@@ -106,7 +106,7 @@ def test_only_refuses(tmp_path: Path, conditions: dict[str, str], message: str) 
     [
         (
             f"repeat: 3\n{MINIMAL}",
-            "repeat: no such key; allowed: question, repeats, time_budget_s, defaults, check, matrix",
+            "repeat: no such key; allowed: question, repeats, time_budget_s, folder, defaults, check, matrix",
         ),
         (f"repeats: 0\n{MINIMAL}", "repeats: 0: Input should be greater than or equal to 1"),
         (f"repeats: many\n{MINIMAL}", "repeats: 'many': Input should be a valid integer"),
@@ -204,3 +204,13 @@ def test_no_value_gets_through_unchecked(tmp_path: Path, fields: dict[str, objec
         assert Suite.load(path).cells
     except SuiteError as error:
         assert str(path) in str(error)  # noqa: PT017  (either is right)
+
+
+def test_folder_of_code_is_seen_from_the_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from harness.strategies.serial import Serial\n\nclass Mine(Serial):\n    pass\n", encoding="utf-8"
+    )
+    (tmp_path / "plans").mkdir()
+    text = "folder: ..\n" + block("workload: fnn, strategy: 'mine.py:Mine'")
+    (cell,) = Suite.load(written(tmp_path / "plans", text)).cells
+    assert (cell.strategy, cell.folder) == ("mine.py:Mine", str(tmp_path.resolve()))
