@@ -38,8 +38,8 @@ def console() -> Console:
 class SuiteWatcher:
     """Implements harness.runner.Watcher: one bar on a terminal, and a line for each cell that ended."""
 
-    def __init__(self, bar: Progress, num_cells: int, seen_s: list[float]) -> None:
-        self._bar, self._num_cells, self._seen_s = bar, num_cells, seen_s
+    def __init__(self, bar: Progress, num_cells: int, seen_s: list[float], guess_s: float) -> None:
+        self._bar, self._num_cells, self._seen_s, self._guess_s = bar, num_cells, seen_s, guess_s
         self._num_ended = 0
         self._task = bar.add_task("", total=num_cells, now="", left="")
 
@@ -65,20 +65,25 @@ class SuiteWatcher:
         self._bar.update(self._task, completed=self._num_ended, now="", left=self._left(), refresh=True)
 
     def _left(self) -> str:
-        return f"about {in_minutes((self._num_cells - self._num_ended) * typical_s(self._seen_s))} left"
+        each_s = typical_s(self._seen_s, self._guess_s)
+        return f"about {in_minutes((self._num_cells - self._num_ended) * each_s)} left"
 
 
 @contextmanager
-def watching(suite: Suite, folder: ResultsFolder) -> Iterator[SuiteWatcher]:
-    """The watcher of a suite's missing cells, its live line shown while in the block."""
+def watching(suite: Suite, folder: ResultsFolder, *, guess_s: float = FIRST_GUESS_S) -> Iterator[SuiteWatcher]:
+    """The watcher of a suite's missing cells, its live line shown while in the block.
+
+    guess_s: of a launch, as long as the folder has seen none.
+    """
     from harness.run.runner import missing
 
     records = stored(folder)
+    seen_s = [record.wall_s for record in records]
     num_missing = len(missing(suite.cells, records))
     say = console()
     say.print(
         f"{suite.name}: {len(suite.cells)} launches, {len(suite.cells) - num_missing} done, "
-        f"about {in_minutes(num_missing * typical_s([record.wall_s for record in records]))} to go",
+        f"about {in_minutes(num_missing * typical_s(seen_s, guess_s))} to go",
         highlight=False,
     )
     # On a narrow terminal the cell's title gives way, never the numbers.
@@ -92,7 +97,7 @@ def watching(suite: Suite, folder: ResultsFolder) -> Iterator[SuiteWatcher]:
     live = say.is_terminal
     # Drawn when there is news, about once a second: redrawing takes time from the workers.
     with Progress(*columns, console=say, disable=not live, transient=True, expand=True, auto_refresh=False) as bar:
-        yield SuiteWatcher(bar, num_missing, [record.wall_s for record in records])
+        yield SuiteWatcher(bar, num_missing, seen_s, guess_s)
 
 
 def outcome_of(record: Record) -> str:
@@ -166,8 +171,8 @@ def show_cautions(cautions: Iterable[str]) -> None:
         print(f"hvdbench: {one_line(caution)}", file=sys.stderr)
 
 
-def typical_s(seen_s: list[float]) -> float:
-    return median(seen_s[-20:]) if seen_s else FIRST_GUESS_S
+def typical_s(seen_s: list[float], guess_s: float = FIRST_GUESS_S) -> float:
+    return median(seen_s[-20:]) if seen_s else guess_s
 
 
 def in_minutes(seconds: float) -> str:
