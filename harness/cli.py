@@ -32,6 +32,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+new = typer.Typer(help="A file to begin with.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(new, name="new")
+
 SuiteArgument = Annotated[Path, typer.Argument(metavar="SUITE", help="a suite file, e.g. suites/quick.yaml")]
 ResultsArgument = Annotated[list[Path], typer.Argument(metavar="RESULTS...", help="folders that `run` wrote")]
 ResultsOption = Annotated[
@@ -92,6 +95,21 @@ def run(
     console().print(summary.in_words(folder.path), highlight=False, soft_wrap=True)
     if summary.num_failed:
         raise typer.Exit(EXIT_FAILED)
+
+
+@new.command()
+def workload(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="that is written, e.g. my_training.py")],
+    framework: Annotated[str, typer.Option(metavar="torch|keras")] = "torch",
+) -> None:
+    """A training file that runs as it is, with a mark on every line that you will change."""
+    from harness.progress import console
+    from harness.templates.new_file import write_workload
+
+    write_workload(file, framework)
+    console().print(
+        f"{file}: runs as it is: hvdbench compare {file}:make", highlight=False, markup=False, soft_wrap=True
+    )
 
 
 @app.command()
@@ -272,9 +290,11 @@ def _is_the_users(error: Exception) -> bool:
     from harness.launchers.hosts import HostsError
     from harness.records.record import ResultsError
     from harness.suite.suite import SuiteError
+    from harness.templates.new_file import NewFileError
     from harness.workloads.data import DatasetError
 
-    return isinstance(error, (PermissionError, SuiteError, ResultsError, HostsError, DatasetError, ArmError))
+    known = (SuiteError, ResultsError, HostsError, DatasetError, ArmError, NewFileError)
+    return isinstance(error, (PermissionError, *known))
 
 
 def _load(path: Path, *, only: str, repeats: int | None = None, controller: str | None = None) -> Suite:

@@ -82,7 +82,10 @@ def test_workloads_know_no_framework(name: str) -> None:
 
 
 def test_only_backends_fabrics_and_servers_import_a_framework() -> None:
-    programs = {"harness.launchers.quick_horovodrun"}  # runs in a process of its own, which is Horovod's
+    programs = {
+        "harness.launchers.quick_horovodrun",  # runs in a process of its own, which is Horovod's
+        *("harness.templates.torch_workload", "harness.templates.keras_workload"),  # copied for users
+    }
     references = {"harness.testing.against_torch"}  # imported by tests of optimizers that name a class of PyTorch's
     rooms = ("harness.backends", "harness.fabrics", "harness.servers")
     allowed = programs.union(references, *(within(room) for room in rooms))
@@ -117,7 +120,7 @@ LAYERS = (
     ("parity", "analysis"),
     ("report",),
     ("check",),
-    ("catalogue", "doctor", "run_one", "testing"),
+    ("catalogue", "doctor", "run_one", "testing", "templates"),
     ("cli",),
 )
 

@@ -1,0 +1,1 @@
+"""Files that `hvdbench new` writes: copied for their readers, never imported here."""
