@@ -1,7 +1,7 @@
 """The command line. Imports late: `hvdbench --help` answers at once, and the analysis half needs no framework.
 
-Exit codes: 0 all well; 1 failed cells (run) or a regression (check); 2 wrong usage or a broken suite or results folder,
-said in one message, or a check that broke; 3 inconclusive or incomparable (check).
+Exit codes: 0 all well; 1 failed cells (run, compare) or a regression (check); 2 wrong usage or a broken suite or
+results folder, said in one message, or a check that broke; 3 inconclusive or incomparable (check).
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
 new = typer.Typer(help="A file to begin with.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(new, name="new")
 
@@ -93,6 +92,56 @@ def run(
     with _interruptible(), watching(loaded, folder) as watcher:
         summary = run_suite(loaded, setting, watcher)
     console().print(summary.in_words(folder.path), highlight=False, soft_wrap=True)
+    if summary.num_failed:
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command()
+def compare(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="cnn, my_training.py:make, package.module:make")],
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="of a shipped workload; digits unless given")
+    ] = None,
+    framework: Annotated[str | None, typer.Option(metavar="torch|tensorflow", help="where there is a choice")] = None,
+    strategies: Annotated[str | None, typer.Option(metavar="A,B,...", help="instead of all that can run here")] = None,
+    workers: Annotated[str | None, typer.Option(metavar="N,M,...", help="1 and 2, or 1 and the hosts' slots")] = None,
+    repeats: Annotated[
+        int | None, typer.Option(help="launches of each cell, 5 unless given; 3 are kept at least")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="that it may take, 20 unless given")] = None,
+    epochs: Annotated[float | None, typer.Option(help="instead of the workload's own")] = None,
+    hosts: HostsOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="DIR", help="where all of it goes; compare/<target> unless given"),
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="plan anew; what was there is kept")] = False,
+) -> None:
+    """Which strategy trains this soonest? Plans a comparison that fits the minutes, runs it, reports and answers.
+
+    The plan is a suite file that is kept, to be edited and run again; interrupted, the same command goes on.
+    """
+    from harness.compare.compare_command import compare as compared
+    from harness.compare.comparison_folder import ComparisonFolder
+    from harness.compare.request import request_of, title_of
+    from harness.run.existing import inside_a_launch
+
+    if inside_a_launch():
+        _refuse("compare: starts its launches itself; inside a launch, allowed: hvdbench run SUITE")
+    request = request_of(
+        target,
+        dataset=dataset,
+        framework=framework,
+        strategies=_listed(strategies),
+        workers=_listed(workers),
+        repeats=repeats,
+        minutes=minutes,
+        epochs=epochs,
+        hosts=hosts,
+    )
+    title = title_of(request)
+    with _interruptible():
+        summary = compared(request, ComparisonFolder(out or Path("compare") / title, title), fresh=fresh)
     if summary.num_failed:
         raise typer.Exit(EXIT_FAILED)
 
@@ -287,13 +336,14 @@ def main() -> NoReturn:
 def _is_the_users(error: Exception) -> bool:
     """Errors with a message for the user, imported only when there is one, and places that the user may not look at."""
     from harness.check.worktree import ArmError
+    from harness.compare.request import CompareError
     from harness.launchers.hosts import HostsError
     from harness.records.record import ResultsError
     from harness.suite.suite import SuiteError
     from harness.templates.new_file import NewFileError
     from harness.workloads.data import DatasetError
 
-    known = (SuiteError, ResultsError, HostsError, DatasetError, ArmError, NewFileError)
+    known = (SuiteError, ResultsError, HostsError, DatasetError, ArmError, CompareError, NewFileError)
     return isinstance(error, (PermissionError, *known))
 
 
@@ -325,6 +375,10 @@ def _hosts(hosts: str | None, hostfile: Path | None) -> tuple[Host, ...]:
     if hosts:
         return parse_hosts(hosts)
     return read_hostfile(hostfile) if hostfile else this_machine()
+
+
+def _listed(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",")]
 
 
 def _words(launch_args: str) -> list[str]:

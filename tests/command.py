@@ -17,13 +17,15 @@ HVDBENCH = [sys.executable, "-m", "harness.cli"]
 LIMIT_S = 120
 
 
-def hvdbench(*args: str | Path, cwd: Path | None = None, environ: dict[str, str] | None = None) -> tuple[int, str, str]:
+def hvdbench(
+    *args: str | Path, cwd: Path | None = None, environ: dict[str, str] | None = None, limit_s: float = LIMIT_S
+) -> tuple[int, str, str]:
     """Exit code, standard output and standard error."""
     done = subprocess.run(
         [*HVDBENCH, *map(str, args)],
         capture_output=True,
         text=True,
-        timeout=LIMIT_S,
+        timeout=limit_s,
         cwd=cwd,
         env={**os.environ, **(environ or {})},
         check=False,

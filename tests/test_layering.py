@@ -119,7 +119,7 @@ LAYERS = (
     ("progress",),
     ("parity", "analysis"),
     ("report",),
-    ("check",),
+    ("check", "compare"),
     ("catalogue", "doctor", "run_one", "testing", "templates"),
     ("cli",),
 )

@@ -1,0 +1,93 @@
+"""The short launches that come first: one for each number of workers, under the strategy that waits most.
+
+They are real cells of few steps, kept apart from the results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.compare.planning import Pace
+from harness.compare.request import CompareError
+from harness.plain_text import one_line
+from harness.protocols import EvaluatedModel
+from harness.records.derived import samples_per_s
+from harness.records.record import Record
+from harness.suite.cell import Cell
+from harness.workloads.shipped import load_dataset
+
+MEASURED_STEPS = 50  # of each worker
+SHARE_OF_MINUTES = 0.25  # that a measuring launch may take: more would leave no room for what is planned by it
+
+
+def num_samples_of(cell: Cell) -> int:
+    """In an epoch. Raises DatasetError."""
+    if cell.own is not None:
+        return cell.own.num_samples
+    if cell.synthetic is not None:
+        return cell.synthetic.num_samples
+    assert cell.dataset is not None
+    return load_dataset(cell.dataset, None).num_samples
+
+
+def measuring_cells(cells: Sequence[Cell], num_samples: int) -> tuple[Cell, ...]:
+    """One for each number of workers among the cells."""
+    return tuple(
+        _shortened(max((cell for cell in cells if cell.workers == workers), key=_waiting), num_samples)
+        for workers in sorted({cell.workers for cell in cells})
+    )
+
+
+def paces_of(cells: Sequence[Cell], records: Sequence[Record]) -> dict[int, Pace]:
+    """By the number of workers of the measuring cells. Raises CompareError where one of them has not ended well."""
+    return {cell.workers: _pace(_newest(cell, records)) for cell in cells}
+
+
+def launch_times_s(cells: Sequence[Cell], paces: Mapping[int, Pace], num_samples: int) -> dict[int, float]:
+    """What one of the cells to be compared takes, by its number of workers."""
+    return {
+        cell.workers: paces[cell.workers].launch_s(
+            num_samples=cell.epochs * num_samples, num_evaluations=cell.evaluations
+        )
+        for cell in cells
+    }
+
+
+def _waiting(cell: Cell) -> tuple[bool, bool]:
+    """Starting by horovodrun takes longest; after that waits most who holds the same model everywhere at every step."""
+    return cell.needs.uses_horovod, cell.evaluated_model == EvaluatedModel.REPLICATED
+
+
+def _shortened(cell: Cell, num_samples: int) -> Cell:
+    epochs = MEASURED_STEPS * cell.workers * cell.batch_per_worker / num_samples
+    return cell.model_copy(update={"epochs": min(cell.epochs, epochs), "evaluations": 1})
+
+
+def _newest(cell: Cell, records: Sequence[Record]) -> Record:
+    """Of the cell's launches the last, which has to have ended well."""
+    mine = [record for record in records if record.key == cell.key]
+    if not mine:
+        raise CompareError(
+            f"measuring {cell.title}: another hvdbench is at it; the same command goes on once it is done"
+        )
+    last = mine[-1]
+    if last.status == "timeout":
+        raise CompareError(
+            f"measuring {cell.title}: {MEASURED_STEPS} steps took over {SHARE_OF_MINUTES:.0%} of the minutes; "
+            "allowed: more --minutes"
+        )
+    if last.status != "ok":
+        raise CompareError(
+            f"measuring {cell.title}: {one_line(last.reason or last.status)}; nothing is planned before that is mended"
+        )
+    return last
+
+
+def _pace(record: Record) -> Pace:
+    train_s = max(part.train_s for part in record.workers)
+    evaluation_s = sum(point.evaluation_s for point in record.curve)
+    return Pace(
+        startup_s=record.wall_s - train_s - evaluation_s,
+        samples_per_s=samples_per_s(record),
+        evaluation_s=evaluation_s / max(1, len(record.curve)),
+    )

@@ -1,0 +1,165 @@
+"""What a comparison was asked for, checked. It is kept beside the plan: the same command goes on with that."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+
+from harness import extensions
+from harness.extensions import ExtensionError, code_digest, is_code, is_entry_point
+from harness.launchers.hosts import Host, parse_hosts, this_machine
+from harness.registry import STRATEGIES
+from harness.strict import Strict
+from harness.suite.suite import describe
+from harness.workloads.shipped import MODELS
+
+# A framework's own wrappers are references: they take part where they are named.
+DEFAULT_STRATEGIES = (
+    *("serial", "allreduce", "allreduce-flat", "local-sgd", "post-local-sgd"),
+    *("delayed-averaging", "hogwild"),
+)
+DEFAULT_REPEATS, DEFAULT_MINUTES = 5, 20.0
+MOST_WORKERS_UNASKED = 2
+
+
+class CompareError(Exception):
+    """A comparison that cannot be made; the message says what stands in the way and what would do."""
+
+
+class Request(Strict):
+    """What differs between two of these asks for another plan."""
+
+    target: str = Field(min_length=1)
+    dataset: str | None = None
+    framework: Literal["torch", "tensorflow"] | None = None  # None leaves the choice to the workload
+    strategies: tuple[str, ...] = Field(DEFAULT_STRATEGIES, min_length=1)
+    workers: tuple[int, ...] = Field(min_length=1)
+    repeats: int = Field(DEFAULT_REPEATS, ge=1)
+    minutes: float = Field(DEFAULT_MINUTES, gt=0)
+    epochs: float | None = Field(None, gt=0)  # None: the recipe's
+    hosts: str | None = None  # None: this machine
+    code: dict[str, str] = Field(default_factory=dict)  # digest by name, of what is not ours
+
+    @field_validator("strategies")
+    @classmethod
+    def _are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in STRATEGIES and not is_code(name):
+                raise ValueError(f"{name!r}; allowed: {', '.join(STRATEGIES)}, or code of your own: file.py:name")
+        return _each_once(names)
+
+    @field_validator("workers")
+    @classmethod
+    def _are_some(cls, counts: tuple[int, ...]) -> tuple[int, ...]:
+        if min(counts) < 1:
+            raise ValueError(f"{min(counts)}; allowed: 1 or more")
+        return tuple(sorted(_each_once(counts)))
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the workload is code of the user's."""
+        return _is_own(self.target)
+
+    @property
+    def command(self) -> list[str]:
+        """The words of the command that asks for it, defaults said too."""
+        given = {
+            "dataset": self.dataset,
+            "framework": self.framework,
+            "epochs": self.epochs,
+            "hosts": self.hosts,
+            "strategies": self.strategies,
+            "workers": self.workers,
+            "repeats": self.repeats,
+            "minutes": self.minutes,
+        }
+        options = (word for name, value in given.items() if value is not None for word in (f"--{name}", _said(value)))
+        return ["hvdbench", "compare", self.target, *options]
+
+    def differences(self, other: Request) -> list[str]:
+        """`minutes 20 (now 30)` for each field in which the other one, the newer, differs."""
+        pairs = ((name, getattr(self, name), getattr(other, name)) for name in type(self).model_fields)
+        return [f"{name} {_said(old)} (now {_said(new)})" for name, old, new in pairs if old != new]
+
+
+def request_of(target: str, **asked: Any) -> Request:
+    """The request of these options, where None leaves the default. Raises CompareError, HostsError."""
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    given.setdefault("workers", default_workers(given.get("hosts")))
+    if "strategies" in given:
+        given["strategies"] = [_seen_from_here(name) for name in given["strategies"]]
+    try:
+        request = Request(target=_seen_from_here(target), **given)
+        return request.model_copy(update={"code": dict(_digests(request))})
+    except ValidationError as error:
+        raise CompareError(f"compare {target}: {describe(error)}") from None
+    except ExtensionError as error:
+        raise CompareError(f"compare: {error}") from None
+
+
+def available_hosts(hosts: str | None) -> tuple[Host, ...]:
+    """As `-H` names them, or this machine. Raises HostsError."""
+    return parse_hosts(hosts) if hosts else this_machine()
+
+
+def default_workers(hosts: str | None) -> tuple[int, ...]:
+    """One, and as many as the hosts have slots; on this machine no more than two unless asked for."""
+    available = available_hosts(hosts)
+    most = len(available) * min(host.slots for host in available)
+    return tuple(sorted({1, most if hosts else min(most, MOST_WORKERS_UNASKED)}))
+
+
+def num_hosts_for(workers: int, hosts: tuple[Host, ...]) -> int:
+    """The fewest hosts that hold the workers, as many on each; all of them where none do: placement says what lacks."""
+    for num_hosts in range(1, len(hosts) + 1):
+        each, rest = divmod(workers, num_hosts)
+        if not rest and all(host.slots >= each for host in hosts[:num_hosts]):
+            return num_hosts
+    return len(hosts)
+
+
+def title_of(request: Request) -> str:
+    """A name for its folder and its suite: `fnn-fashion-mnist`, `my_training-make-tensorflow`."""
+    where, _, attribute = request.target.partition(":")
+    parts = [Path(where).stem if where.endswith(".py") else where, attribute, request.dataset, request.framework]
+    return "-".join("".join(_in_file_names(part)) for part in parts if part)
+
+
+def _seen_from_here(name: str) -> str:
+    """Code in a file by its path from the working folder: records hold no path of this machine."""
+    where, colon, attribute = name.partition(":")
+    return f"{os.path.relpath(where)}{colon}{attribute}" if colon and Path(where).is_absolute() else name
+
+
+def _is_own(target: str) -> bool:
+    return target not in MODELS and (is_code(target) or is_entry_point(target, extensions.WORKLOADS))
+
+
+def _digests(request: Request) -> Iterator[tuple[str, str]]:
+    """Raises ExtensionError where there is no such code."""
+    if request.is_own:
+        yield request.target, code_digest(request.target, None, group=extensions.WORKLOADS)
+    for name in request.strategies:
+        if name not in STRATEGIES:
+            yield name, code_digest(name, None, group=extensions.STRATEGIES)
+
+
+def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"{value} stands twice; allowed: each once")
+    return values
+
+
+def _in_file_names(text: str) -> Iterator[str]:
+    yield from (letter if letter.isalnum() or letter in "_-" else "-" for letter in text)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)

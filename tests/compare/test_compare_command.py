@@ -1,0 +1,110 @@
+"""`hvdbench compare` with real launches, and what it refuses in one message before any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.compare import compare_command
+from harness.compare.comparison_folder import ComparisonFolder
+from harness.compare.request import CompareError
+from harness.plain_text import one_line
+from harness.suite.suite import Suite
+from tests.command import hvdbench, records_in
+from tests.compare.asked import asked
+
+ASKED = ("--strategies", "serial,local-sgd", "--workers", "1,2", "--repeats", "3", "--epochs", "4")
+SEVERAL_LAUNCHES_S = 280.0  # on a machine with much else to do; alone it takes 30 s
+_PLACE = {"RANK": "0", "SIZE": "2", "LOCAL_RANK": "0", "LOCAL_SIZE": "2"}
+
+
+def test_compare_plans_runs_reports_answers_and_goes_on(tmp_path: Path) -> None:
+    code, output, errors = hvdbench("compare", "fnn", *ASKED, cwd=tmp_path, limit_s=SEVERAL_LAUNCHES_S)
+    assert (code, errors) == (0, "")
+    here = tmp_path / "compare" / "fnn"
+    records = records_in(here / "results" / "fnn")
+    assert {record["status"] for record in records} == {"ok"}
+    cells = {cell.key: (cell.strategy, cell.workers) for cell in Suite.load(here / "fnn.yaml").cells}
+    assert {record["cell"]["key"] for record in records} == set(cells)  # type: ignore[index]
+    assert set(cells.values()) == {("serial", 1), ("local-sgd", 1), ("local-sgd", 2)}
+    assert len(records) == 9
+    assert len(records_in(here / "measured")) == 2
+    assert "9 launches, 3 of each cell, about " in output
+    assert (
+        "each trains for 4 epochs (as asked for: the recipe's target may be out of reach), to accuracy 96.0%" in output
+    )
+    headline = next(line for line in output.splitlines() if line.startswith("fnn on digits, 2 workers: "))
+    assert headline in one_line((here / "report" / "summary.md").read_text().replace("\\", ""))  # the page's own words
+    assert "9 ran, 0 failed. Records are in compare/fnn/results/fnn" in output
+    assert "report: compare/fnn/report/index.html" in output
+
+    code, output, _ = hvdbench("compare", "fnn", *ASKED, cwd=tmp_path)
+    assert code == 0
+    assert output.startswith("compare/fnn/fnn.yaml: planned already, and gone on with; --fresh plans anew")
+    assert "0 ran, 0 failed" in output
+    assert headline in output
+    assert len(records_in(here / "measured")) == 2
+
+    code, _, errors = hvdbench("compare", "fnn", *ASKED, "--minutes", "30", cwd=tmp_path)
+    assert code == 2
+    assert errors.startswith("hvdbench: compare/fnn: holds another plan: minutes 20 (now 30). Allowed: ")
+
+
+def test_compare_goes_on_with_what_is_missing(tmp_path: Path) -> None:
+    """As an interrupted command leaves it; the plan may have been edited meanwhile."""
+    asked = ("compare", "fnn", "--strategies", "hogwild", "--workers", "1", "--repeats", "1", "--epochs", "1")
+    assert hvdbench(*asked, cwd=tmp_path)[0] == 0
+    here = tmp_path / "compare" / "fnn"
+    (first,) = (here / "results" / "fnn").glob("*.json")
+    suite = here / "fnn.yaml"
+    suite.write_text(suite.read_text().replace("repeats: 1", "repeats: 2"))
+    code, output, _ = hvdbench(*asked, cwd=tmp_path)
+    assert code == 0
+    assert "1 ran, 0 failed" in output
+    assert len(records_in(here / "results" / "fnn")) == 2
+    assert first.exists()
+
+
+def test_compare_in_too_few_minutes_keeps_no_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare_command, "_measured", lambda *_: {1: 20.0})
+    folder = ComparisonFolder(tmp_path, "fnn")
+    with pytest.raises(
+        CompareError, match=r"--minutes 1: 3 launches of each of 1 strategies .*; allowed: --minutes 2$"
+    ):
+        compare_command.compare(asked(strategies=["serial"], workers=[1], minutes=1), folder, fresh=False)
+    assert not folder.suite.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("fnm",), "compare fnm: workload: 'fnm'; allowed: fnn, cnn, rnn"),
+        (("fnn", "--strategies", "serial,adasum"), "compare fnn: strategies: 'adasum'; allowed: serial, allreduce"),
+        (("fnn", "--workers", "two"), "compare fnn: workers.0: 'two': Input should be a valid integer"),
+        (("fnn", "-H", "a:0"), "-H a:0: 'a:0' is no host; allowed: name:slots,name:slots"),
+        (("absent.py:make",), "compare: absent.py: no such file in "),
+    ],
+)
+def test_compare_refuses_in_one_message(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    code, output, errors = hvdbench("compare", *arguments, cwd=tmp_path)
+    assert (code, output, errors.count("\n")) == (2, "", 1)
+    assert errors.startswith(f"hvdbench: {message}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_compare_of_own_code_that_breaks_says_where(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def make():\n    return 1 / 0\n")
+    code, _, errors = hvdbench("compare", "mine.py:make", cwd=tmp_path)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert errors == "hvdbench: compare: mine.py:make: mine.py, line 2: ZeroDivisionError: division by zero\n"
+    assert not (tmp_path / "compare").exists()
+
+
+def test_compare_inside_a_launch_is_refused(tmp_path: Path) -> None:
+    place = {f"HOROVOD_{name}": value for name, value in _PLACE.items()}
+    code, _, errors = hvdbench("compare", "fnn", cwd=tmp_path, environ=place)
+    assert (code, errors) == (
+        2,
+        "hvdbench: compare: starts its launches itself; inside a launch, allowed: hvdbench run SUITE\n",
+    )

@@ -1,0 +1,81 @@
+"""What a measuring launch is, and what is read off it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.compare.measuring import launch_times_s, measuring_cells, num_samples_of, paces_of
+from harness.compare.planning import Pace
+from harness.compare.request import CompareError
+from harness.records.record import Record
+from harness.suite.cell import Cell
+from tests.analysis.handmade import curve, record, worker
+
+NUM_SAMPLES = 1437
+
+
+def cells_of(*strategies: str, workers: int = 2) -> list[Cell]:
+    return [Cell.model_validate({"workload": "fnn", "strategy": name, "workers": workers}) for name in strategies]
+
+
+def test_one_cell_is_measured_for_each_number_of_workers_under_who_waits_most() -> None:
+    cells = [
+        *cells_of("serial", "hogwild", workers=1),
+        *cells_of("hogwild", "local-sgd", "allreduce", "allreduce-flat"),
+    ]
+    measured = measuring_cells(cells, NUM_SAMPLES)
+    assert [(cell.strategy, cell.workers, cell.evaluations) for cell in measured] == [
+        ("serial", 1, 1),
+        ("allreduce", 2, 1),
+    ]
+    alone, together = measured
+    assert alone.epochs * NUM_SAMPLES == pytest.approx(50 * 32)
+    assert together.epochs * NUM_SAMPLES == pytest.approx(2 * 50 * 32)
+
+
+def test_measuring_trains_no_longer_than_the_recipe() -> None:
+    (cell,) = (cell.model_copy(update={"epochs": 0.5}) for cell in cells_of("hogwild"))
+    assert measuring_cells([cell], NUM_SAMPLES)[0].epochs == 0.5
+
+
+def test_samples_are_those_of_the_training_set() -> None:
+    assert num_samples_of(cells_of("hogwild")[0]) == NUM_SAMPLES
+    assert (
+        num_samples_of(Cell.model_validate({"workload": "fnn", "dataset": "synthetic", "strategy": "serial"})) == 2048
+    )
+
+
+def test_pace_is_read_off_the_record() -> None:
+    """Ten seconds of training at 100 samples/s and one evaluation of half a second, in 14 s from launch to record."""
+    cell, made = measured_by(workers=[worker()], curve=curve((0.5,)))
+    pace = Pace(startup_s=3.5, samples_per_s=100.0, evaluation_s=0.5)
+    assert paces_of([cell], [made]) == {1: pace}
+    whole = cell.model_copy(update={"epochs": 2.0, "evaluations": 20})
+    assert launch_times_s([whole], {1: pace}, NUM_SAMPLES) == {1: 3.5 + 28.74 + 10.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"status": "failed", "reason": "boom\x1b[2J"},
+            r"serial .*: boom \[2J; nothing is planned before that is mended",
+        ),
+        ({"status": "timeout", "reason": "-"}, "50 steps took over 25% of the minutes; allowed: more --minutes"),
+    ],
+)
+def test_measuring_that_ended_badly_plans_nothing(changes: dict[str, Any], message: str) -> None:
+    cell, made = measured_by(**changes)
+    with pytest.raises(CompareError, match=message):
+        paces_of([cell], [made])
+
+
+def test_measuring_that_another_is_at_says_so() -> None:
+    with pytest.raises(CompareError, match="another hvdbench is at it; the same command goes on once it is done"):
+        paces_of(cells_of("serial", workers=1), [])
+
+
+def measured_by(**changes: Any) -> tuple[Cell, Record]:
+    return Cell.model_validate({"workload": "cnn", "strategy": "serial"}), record(**changes)
