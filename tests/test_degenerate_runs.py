@@ -84,7 +84,7 @@ def collective_cells(framework: str, workers: int) -> list[Cell]:
 def launch_together(cells: list[Cell], folder: Path) -> None:
     """One launch for all, as on a cluster whose scheduler owns the launch."""
     suite = folder / "suite.yaml"
-    block = [{**cell.model_dump(mode="json", exclude={"seed", "synthetic", "inject"})} for cell in cells]
+    block = [{name: value for name, value in cell.asked().items() if name != "seed"} for cell in cells]
     suite.write_text(yaml.safe_dump({"question": "are these equal?", "matrix": block}))
     workers = cells[0].workers
     horovodrun = [Path(sys.executable).parent / "horovodrun", "-np", workers, "-H", f"localhost:{workers}", "--gloo"]
