@@ -73,7 +73,3 @@ class _Residual(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         return self.body(inputs) + self.shortcut(inputs)
-
-
-def trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
-    return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]

@@ -1,103 +1,93 @@
-"""One worker's model in PyTorch.
-
-All parameters are views into one flat tensor, and so are their gradients: `gradient` is a backward pass into that
-memory, and a strategy's arithmetic is one operation on one vector.
-"""
+"""One worker's model in PyTorch: a workload's module and data, trained as a vector or natively."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from harness.backends.torch_layers import build, trainable
-from harness.backends.torch_native import Batch, TorchModel, TorchTraining
-from harness.protocols import GradientAveraging, NativeFabric, Share
+from harness.backends.torch_data import evaluation_batch_size, held_out_data, training_data
+from harness.backends.torch_flat import FlatModel, check_parameters, moved_buffers
+from harness.backends.torch_loader import seed_of
+from harness.backends.torch_native import TorchModel, TorchTraining
+from harness.backends.torch_objective import Objective
+from harness.backends.torch_optimizer import flat_optimizer, native_optimizer
+from harness.optimizers.clipping import clipped
+from harness.protocols import Batches, GradientAveraging, NativeFabric, Share
 from harness.suite.cell import Cell
-from harness.workloads.data import Dataset, Split
-from harness.workloads.initial import initial_weights
-from harness.workloads.layers import parameters_of
-from harness.workloads.sampler import IndexedBatches, Sampler
-from harness.workloads.shipped import MODELS
-
-EVALUATION_BATCH = 500
+from harness.workloads.own import Batch, OwnWorkload
 
 
 def prepare(*, num_threads: int, num_workers: int = 1, gpus: Sequence[int] = ()) -> None:
     """Once a process. gpus: those of its workers (one: PyTorch's workers are processes), its default device."""
     torch.set_num_threads(num_threads)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # float32 is float32
     if gpus:
         torch.cuda.set_device(gpus[0])
 
 
 class TorchReplica:
-    """Implements harness.protocols.Replica."""
+    """Implements harness.protocols.Replica. The workload's model is its own from then on.
 
-    def __init__(self, cell: Cell, dataset: Dataset, *, rank: int, local_rank: int) -> None:
+    Raises WorkloadError where the workload cannot be trained.
+    """
+
+    def __init__(self, cell: Cell, workload: OwnWorkload, *, rank: int, local_rank: int) -> None:
+        self._cell, self._workload, self._rank = cell, workload, rank
         self._device = torch.device("cuda", local_rank) if cell.device == "gpu" else torch.device("cpu")
-        layers = MODELS[cell.workload].layers(dataset.num_classes)
-        parameters = parameters_of(layers, dataset.image_shape)
-        self._model = build(layers, dataset.image_shape).to(self._device)
-        self._parameters = [parameter for _, parameter in trainable(self._model)]
-        initial = np.concatenate([array.ravel() for array in initial_weights(parameters, cell.seed)])
-        self._flat = torch.from_numpy(initial).to(self._device)
-        self._gradient = torch.zeros_like(self._flat)
-        self._velocity = torch.zeros_like(self._flat)
-        self._point_parameters_into_flat([parameter.shape for parameter in parameters])
-        self._loss = nn.CrossEntropyLoss()
-        self._num_samples = dataset.num_samples
-        self._momentum, self._weight_decay = cell.momentum, cell.weight_decay
-        self._learning_rate = cell.learning_rate
-        self._train, self._test = _on(self._device, dataset.train), _on(self._device, dataset.test)
+        self._train = training_data(cell, workload, self._device)
+        self._test = held_out_data(cell, workload, self._device)
+        self._objective = Objective(cell, workload, self._device)
+        self._model = self._flattened()
+        self._optimizer = flat_optimizer(cell, workload, self._model)
+        self._clip_norm, self._learning_rate = cell.clip_norm, cell.learning_rate
         self._native: TorchTraining | None = None
+        self._restart_draws()
 
-    def _point_parameters_into_flat(self, shapes: list[tuple[int, ...]]) -> None:
-        offset = 0
-        self._gradient_views: list[torch.Tensor] = []
-        for parameter, shape in zip(self._parameters, shapes, strict=True):
-            assert tuple(parameter.shape) == shape, (parameter.shape, shape)
-            part = slice(offset, offset + parameter.numel())
-            parameter.data = self._flat[part].view(shape)
-            self._gradient_views.append(self._gradient[part].view(shape))
-            offset += parameter.numel()
+    def _flattened(self) -> FlatModel:
+        module = self._workload.model
+        check_parameters(module)
+        module.to(self._device)
+        if not module.training:
+            module.train()  # parts of a module in training that are not in it are so on purpose
+        moved: list[str] = []
+        if next(module.buffers(), None) is not None:
+            batch = self._train.first(self._cell.batch_per_worker)
+            with self._draws_aside():
+                moved = moved_buffers(module, lambda: self._objective.loss(module, batch))
+        return FlatModel(module, moved)
 
-    def batches(self, share: Share) -> IndexedBatches:
-        return IndexedBatches(Sampler(num_samples=self._num_samples, **vars(share)), self.load)
-
-    def load(self, indices: NDArray[np.int64]) -> Batch:
-        chosen = torch.from_numpy(indices).to(self._device)
-        images, labels = self._train
-        return images[chosen], labels[chosen]
+    def batches(self, share: Share) -> Batches:
+        return self._train.batches(share)
 
     def weights(self) -> torch.Tensor:
-        return self._flat.clone()
+        return self._model.read()
 
     def set_weights(self, vector: torch.Tensor) -> None:
-        self._flat.copy_(vector)
+        self._model.write(vector)
 
     def merge(self, vector: torch.Tensor) -> None:
         self.set_weights(vector)
 
     def gradient(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        images, labels = batch
-        self._gradient.zero_()
-        for parameter, view in zip(self._parameters, self._gradient_views, strict=True):
-            parameter.grad = view
-        loss = self._loss(self._model(images), labels)
-        loss.backward()
-        return self._gradient, loss.detach()
+        gradient = self._model.cleared_gradient()
+        return gradient, self._objective.backward(self._model.module, batch)
 
     def update(self, gradient: torch.Tensor) -> torch.Tensor:
-        self._velocity.mul_(self._momentum).add_(gradient)
-        if self._weight_decay:
-            self._velocity.add_(self._flat, alpha=self._weight_decay)
-        return self._velocity * -self._learning_rate
+        return self._model.with_moves(self._delta(gradient), counts=self._rank == 0)
 
     def descend(self, gradient: torch.Tensor) -> None:
-        self._flat.add_(self.update(gradient))
+        self._model.weights.add_(self._delta(gradient))
+
+    def _delta(self, gradient: torch.Tensor) -> torch.Tensor:
+        """Δ of the parameters; buffers have none."""
+        gradient = self._model.of_parameters(gradient)
+        if self._clip_norm is not None:
+            gradient = clipped(gradient, self._clip_norm, torch.linalg.vector_norm(gradient))
+        return self._optimizer.delta(gradient, self._model.weights, self._learning_rate)
 
     def local_step(self, batch: Batch) -> torch.Tensor:
         gradient, loss = self.gradient(batch)
@@ -108,20 +98,18 @@ class TorchReplica:
         self, fabric: NativeFabric[TorchModel, TorchTraining], averaging: GradientAveraging
     ) -> None:
         if self._native is None:
-            model = TorchModel(module=self._model, optimizer=self._new_optimizer(), loss=self._loss)
+            model = TorchModel(
+                module=self._model.module,
+                optimizer=native_optimizer(self._cell, self._workload, self._model.parameters),
+                loss=self._objective.loss,
+                clip_norm=self._clip_norm,
+                accumulation=self._cell.accumulation,
+            )
             self._native = fabric.distribute(model, averaging)
 
     def native_step(self, batch: Batch) -> torch.Tensor:
         assert self._native is not None, "average_gradients_over comes first"
         return self._native.step(batch, self._learning_rate)
-
-    def _new_optimizer(self) -> torch.optim.SGD:
-        return torch.optim.SGD(
-            self._parameters,
-            lr=self._learning_rate,
-            momentum=self._momentum,
-            weight_decay=self._weight_decay,
-        )
 
     def set_learning_rate(self, learning_rate: float) -> None:
         self._learning_rate = learning_rate
@@ -130,23 +118,25 @@ class TorchReplica:
         if self._native is not None:
             self._native.forget()  # first: it may take a step
         self.set_weights(vector)
-        self._velocity.zero_()
+        self._model.restart_counters()
+        self._optimizer = flat_optimizer(self._cell, self._workload, self._model)
+        self._restart_draws()
 
-    @torch.no_grad()
+    def _restart_draws(self) -> None:
+        """Of dropout and the like: each worker's are its own."""
+        torch.manual_seed(seed_of(self._cell.seed, self._rank))
+
+    @contextmanager
+    def _draws_aside(self) -> Iterator[None]:
+        """Draws are the same each time and leave no trace on those of training."""
+        with torch.random.fork_rng([self._device] if self._device.type == "cuda" else []):
+            self._restart_draws()
+            yield
+
     def evaluate(self, vector: torch.Tensor) -> tuple[float, float]:
-        kept = self.weights()
-        self.set_weights(vector)
-        self._model.eval()
-        images, labels = self._test
-        total_loss, num_right = 0.0, 0
-        for first in range(0, len(labels), EVALUATION_BATCH):
-            part = slice(first, first + EVALUATION_BATCH)
-            scores = self._model(images[part])  # (B, classes)
-            total_loss += self._loss(scores, labels[part]).item() * len(scores)
-            num_right += int((scores.argmax(1) == labels[part]).sum())
-        self._model.train()
-        self.set_weights(kept)
-        return total_loss / len(labels), num_right / len(labels)
+        with self._model.evaluating(vector), self._draws_aside():
+            batches = self._test.in_order(evaluation_batch_size(self._cell))
+            return self._objective.evaluate(self._model.module, batches)
 
     def synchronize(self) -> None:
         if self._device.type == "cuda":
@@ -160,11 +150,7 @@ class TorchReplica:
 
     @property
     def num_parameters(self) -> int:
-        return self._flat.numel()
+        return self._model.num_parameters
 
     def settings(self) -> dict[str, str]:
         return {"torch.num_threads": str(torch.get_num_threads())}
-
-
-def _on(device: torch.device, split: Split) -> Batch:
-    return torch.from_numpy(split.images).to(device), torch.from_numpy(split.labels).to(device)

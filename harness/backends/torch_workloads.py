@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+import random
+
+import numpy as np
+import torch
+
+from harness.backends.torch_shipped import shipped_workload
+from harness.extensions import WORKLOADS, ExtensionError, code_digest
 from harness.suite.cell import Cell
-from harness.workloads.data import Dataset
+from harness.workloads.making import make_own
+from harness.workloads.own import OwnWorkload
 from harness.workloads.shipped import load_dataset
 
 
-def workload_of(cell: Cell) -> Dataset:
-    """The shipped data set. Raises DatasetError where it is not at hand."""
-    assert cell.dataset is not None
-    return load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
+def workload_of(cell: Cell) -> OwnWorkload:
+    """A shipped one, or what a user's function makes.
+
+    Raises DatasetError where the data set is not at hand, ExtensionError where the user's code cannot be used or is not
+    the code that the cell was planned with.
+    """
+    if cell.own is None:
+        assert cell.dataset is not None
+        dataset = load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
+        return shipped_workload(cell, dataset)
+    if code_digest(cell.workload, cell.folder, group=WORKLOADS) != cell.own.code:
+        raise ExtensionError(
+            f"{cell.workload}: has changed since the cells were planned; give the same command once more"
+        )
+    _seed_all(cell.seed)
+    return make_own(cell.workload, cell.folder, "torch")
+
+
+def _seed_all(seed: int) -> None:
+    """Whatever a user's function draws from, it draws the same on every worker."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)

@@ -69,14 +69,19 @@ class _HorovodTraining(TorchTraining):
 
     def __init__(self, model: TorchModel, averaging: GradientAveraging, fabric: HorovodTorch) -> None:
         super().__init__(model, averaging)
+        if averaging.op == "adasum" and model.clip_norm is not None:
+            raise ValueError(
+                f"clip_norm: {model.clip_norm:g} with options.op adasum, which averages no gradients to cut"
+            )
         fp16 = averaging.compression == "fp16"
         self.optimizer = hvd.DistributedOptimizer(
             model.optimizer,
             named_parameters=[pair for pair in model.module.named_parameters() if pair[1].requires_grad],
             compression=hvd.Compression.fp16 if fp16 else hvd.Compression.none,
             op=hvd.Adasum if averaging.op == "adasum" else hvd.Average,
-            backward_passes_per_step=averaging.backward_passes_per_step,
+            backward_passes_per_step=averaging.backward_passes_per_step * model.accumulation,
         )
+        self.forget()  # the wrapper has made the state anew, as a constructor's defaults would have it
         self._fabric = fabric
         self._bytes_per_step = allreduce_bytes(model.gradient_bytes // (2 if fp16 else 1), fabric.size)
         self._waits_apart = averaging.op != "adasum" and fabric.size > 1
@@ -85,11 +90,12 @@ class _HorovodTraining(TorchTraining):
         """The wait for the allreduces is timed apart where Horovod offers it apart."""
         self._fabric.bytes_sent += self._bytes_per_step
         if not self._waits_apart:
-            self.optimizer.step()
+            super().update()
             return
         wrapped: Any = self.optimizer
         with self._fabric._waiting:
             wrapped.synchronize()
+        self.clip()
         with wrapped.skip_synchronize():
             wrapped.step()
 

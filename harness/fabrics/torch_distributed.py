@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import torch
@@ -59,10 +60,14 @@ class _DDPTraining(TorchTraining):
 
     def __init__(self, model: TorchModel, averaging: GradientAveraging, fabric: TorchDistributed) -> None:
         super().__init__(model, averaging)
-        self.module = DistributedDataParallel(model.module)
+        # Batch norm's averages stay each worker's own, as they do under Horovod.
+        self.loss_of = self._wrapped = DistributedDataParallel(self.loss_of, broadcast_buffers=False)
         self._fabric = fabric
         self._bytes_per_step = allreduce_bytes(model.gradient_bytes, fabric.size)
 
+    def keeping_gradients(self) -> AbstractContextManager[None]:
+        return self._wrapped.no_sync()
+
     def update(self) -> None:
         self._fabric.bytes_sent += self._bytes_per_step
-        self.optimizer.step()
+        super().update()

@@ -99,8 +99,9 @@ class TorchWorkload(OwnWorkload):
     """An `nn.Module` and its data.
 
     train, test: a tuple of tensors (N, ...), a TensorDataset, any map-style dataset, or (train only) an
-    IterableDataset, of which every worker takes its share. optimizer: a name, or a function of the parameters that
-    gives a `torch.optim.Optimizer`.
+    IterableDataset, of which every worker takes its share: it gives all samples wherever it is iterated. optimizer: a
+    name, or a function of the parameters that gives a `torch.optim.Optimizer`, whose rate is the cell's; groups with
+    rates of their own keep these in proportion.
     """
 
     framework: ClassVar[str] = "torch"

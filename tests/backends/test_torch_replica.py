@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from harness.backends.torch_layers import build, trainable
+from harness.backends.torch_flat import trainable
+from harness.backends.torch_layers import build
 from harness.backends.torch_native import TorchModel, TorchTraining
 from harness.backends.torch_replica import TorchReplica
+from harness.backends.torch_shipped import shipped_workload
 from harness.protocols import GradientAveraging
 from harness.suite.cell import Cell
 from harness.workloads.data import Dataset, load_digits, make_synthetic
@@ -29,7 +31,11 @@ def digits() -> Dataset:
 
 def replica_of(data: Dataset, workload: str = "fnn", **fields: Any) -> TorchReplica:
     cell = Cell.model_validate({"workload": workload, "strategy": "serial", **fields})
-    return TorchReplica(cell, data, rank=0, local_rank=0)
+    return TorchReplica(cell, shipped_workload(cell, data), rank=0, local_rank=0)
+
+
+def samples(data: Dataset, first: int, last: int) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.from_numpy(data.train.images[first:last]), torch.from_numpy(data.train.labels[first:last])
 
 
 def plain(workload: str, dataset: Dataset) -> nn.Module:
@@ -46,9 +52,8 @@ def plain(workload: str, dataset: Dataset) -> nn.Module:
 @pytest.mark.parametrize("workload", SMALL)
 def test_gradient_is_autograds(digits: Dataset, workload: str) -> None:
     replica, model = replica_of(digits, workload), plain(workload, digits)
-    indices = np.arange(16)
     for _ in range(2):  # the second shows that nothing of the first is left in it
-        gradient, loss = replica.gradient(replica.load(indices))
+        gradient, loss = replica.gradient(samples(digits, 0, 16))
     expected = nn.functional.cross_entropy(
         model(torch.from_numpy(digits.train.images[:16])), torch.from_numpy(digits.train.labels[:16])
     )
@@ -64,7 +69,7 @@ def test_gradient_is_autograds(digits: Dataset, workload: str) -> None:
 def test_weights_are_a_copy_and_set_weights_reaches_the_model(digits: Dataset) -> None:
     replica = replica_of(digits)
     before = replica.weights()
-    batch = replica.load(np.arange(8))
+    batch = samples(digits, 0, 8)
     _, first = replica.gradient(batch)
     replica.set_weights(before * 0)
     _, zeroed = replica.gradient(batch)
@@ -101,7 +106,7 @@ def test_local_step_follows_torchs_own_sgd(digits: Dataset) -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=0.01)
     images, labels = torch.from_numpy(digits.train.images), torch.from_numpy(digits.train.labels)
     for first in range(0, 320, 32):
-        replica.local_step(replica.load(np.arange(first, first + 32)))
+        replica.local_step(samples(digits, first, first + 32))
         optimizer.zero_grad()
         nn.functional.cross_entropy(model(images[first : first + 32]), labels[first : first + 32]).backward()
         optimizer.step()
@@ -143,7 +148,7 @@ def test_reset_ends_a_begun_pass_and_gives_exactly_the_weights_asked_for(digits:
     replica.average_gradients_over(fabric, GradientAveraging(backward_passes_per_step=passes))  # type: ignore[arg-type]
     initial = replica.weights()
     for _ in range(5):
-        replica.native_step(replica.load(np.arange(8)))
+        replica.native_step(samples(digits, 0, 8))
     assert not torch.equal(replica.weights(), initial)
     replica.reset(initial)
     assert fabric.num_steps == {1: 5, 2: 3}[passes]
@@ -169,9 +174,9 @@ def test_second_bias_of_the_lstm_stays_zero_and_is_no_parameter(digits: Dataset)
     modules = build(MODELS["rnn"].layers(10), (1, 8, 8))
     assert replica.num_parameters == 512 * 8 + 512 * 128 + 512 + 1290
     assert [name for name, _ in trainable(modules) if "bias_hh" in name] == []
-    model = replica._model
+    model = replica._model.module
     for step in range(3):
-        gradient, _ = replica.gradient(replica.load(np.arange(step * 8, step * 8 + 8)))
+        gradient, _ = replica.gradient(samples(digits, step * 8, step * 8 + 8))
         replica.descend(gradient)
     (second,) = [values for name, values in model.named_parameters() if name.endswith("bias_hh_l0")]
     assert torch.equal(second, torch.zeros_like(second))
@@ -202,7 +207,7 @@ def test_large_models_build_and_train_at_a_small_image_size(workload: str, count
     replica = replica_of(data, workload, dataset=shape)
     assert replica.num_parameters == count
     before = replica.weights()
-    gradient, loss = replica.gradient(replica.load(np.arange(2)))
+    gradient, loss = replica.gradient(samples(data, 0, 2))
     replica.descend(gradient)
     assert np.isfinite(float(loss))
     assert float((replica.weights() - before).abs().max()) > 0

@@ -1,0 +1,131 @@
+"""Where batches come from, in PyTorch: all samples on the device, or a DataLoader that makes batches in training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import IterableDataset, TensorDataset, default_collate
+
+from harness.backends.torch_batches import gathered, lengths_of, listed, moved, sliced
+from harness.backends.torch_loader import IndexedData, Loading, StreamedData
+from harness.protocols import Batches, Share
+from harness.suite.cell import Cell
+from harness.workloads.own import Batch, OwnWorkload, WorkloadError
+from harness.workloads.sampler import IndexedBatches, Sampler
+
+EVALUATION_BATCH = 500  # at most
+
+
+class TrainingData(Protocol):
+    def batches(self, share: Share) -> Batches:
+        """As harness.protocols.Replica.batches says."""
+        ...
+
+    def first(self, batch_size: int) -> Batch:
+        """A batch of up to that size, to look at."""
+        ...
+
+
+class HeldOutData(Protocol):
+    def in_order(self, batch_size: int) -> Iterator[tuple[Batch, int]]:
+        """Every sample once, in batches of up to that size, and their sizes."""
+        ...
+
+
+def training_data(cell: Cell, workload: OwnWorkload, device: torch.device) -> TrainingData:
+    """Raises WorkloadError where the data cannot be had in the way that the cell's `input` says."""
+    data = workload.train
+    if cell.input == "resident":
+        if not _is_indexable(data):
+            raise WorkloadError(f"train: {type(data).__name__} has no index and length; wanted: input: loader with it")
+        return _Resident("train", data, workload.collate, device)
+    loading = Loading(num_processes=cell.loader_workers, collate=workload.collate or default_collate, device=device)
+    if not _is_indexable(data):
+        return StreamedData(data, loading)
+    return IndexedData(_as_dataset(data), loading, num_samples=_num_samples("train", data))
+
+
+def held_out_data(cell: Cell, workload: OwnWorkload, device: torch.device) -> HeldOutData:
+    """Raises WorkloadError where they have no end."""
+    data = workload.test
+    if not _is_indexable(data):
+        raise WorkloadError(
+            f"test: {type(data).__name__} has no index and length; wanted: a tuple of tensors, a TensorDataset or "
+            "another map-style dataset"
+        )
+    if cell.input == "resident":
+        return _Resident("test", data, workload.collate, device)
+    loading = Loading(num_processes=cell.loader_workers, collate=workload.collate or default_collate, device=device)
+    return IndexedData(_as_dataset(data), loading, num_samples=_num_samples("test", data))
+
+
+def evaluation_batch_size(cell: Cell) -> int:
+    """What is not on the device anyway may not fit it by the hundred: no more at a time than in training."""
+    return EVALUATION_BATCH if cell.input == "resident" else min(EVALUATION_BATCH, cell.batch_per_worker)
+
+
+class _Resident:
+    """All samples as one batch on the device; those of another are gathered from it."""
+
+    def __init__(
+        self, what: str, data: Any, collate: Callable[[list[Any]], Batch] | None, device: torch.device
+    ) -> None:
+        self._num_samples, self._device = _num_samples(what, data), device
+        stacked = _columns(data) if collate is None else None
+        if stacked is None:
+            dataset = _as_dataset(data)
+            stacked = (collate or default_collate)([dataset[index] for index in range(self._num_samples)])
+        lengths = lengths_of(stacked)
+        if lengths != {self._num_samples}:
+            raise WorkloadError(
+                f"{what}: {self._num_samples} samples, collated to tensors of {listed(lengths)}; wanted: as many in "
+                "each, or input: loader"
+            )
+        self._samples = moved(stacked, device)
+
+    def batches(self, share: Share) -> IndexedBatches:
+        return IndexedBatches(Sampler(num_samples=self._num_samples, **vars(share)), self._load)
+
+    def _load(self, indices: NDArray[np.int64]) -> Batch:
+        return gathered(self._samples, torch.from_numpy(indices).to(self._device))
+
+    def first(self, batch_size: int) -> Batch:
+        return sliced(self._samples, slice(batch_size))
+
+    def in_order(self, batch_size: int) -> Iterator[tuple[Batch, int]]:
+        for first in range(0, self._num_samples, batch_size):
+            last = min(first + batch_size, self._num_samples)
+            yield sliced(self._samples, slice(first, last)), last - first
+
+
+def _is_indexable(data: Any) -> bool:
+    if isinstance(data, IterableDataset):  # it inherits a __getitem__ that refuses
+        return False
+    return hasattr(data, "__getitem__") and hasattr(data, "__len__")
+
+
+def _columns(data: Any) -> tuple[torch.Tensor, ...] | None:
+    """The tensors (N, ...) that data consist of, where they do."""
+    if isinstance(data, TensorDataset):
+        return data.tensors
+    return tuple(torch.as_tensor(column) for column in data) if isinstance(data, tuple | list) else None
+
+
+def _as_dataset(data: Any) -> Any:
+    columns = _columns(data)
+    return data if columns is None else TensorDataset(*columns)
+
+
+def _num_samples(what: str, data: Any) -> int:
+    """Raises WorkloadError where there are none, or more of one tensor than of another."""
+    columns = _columns(data)
+    lengths = {len(data)} if columns is None else lengths_of(columns)
+    if len(lengths) > 1:
+        raise WorkloadError(f"{what}: tensors of {listed(lengths)} samples; wanted: the same number of each")
+    if not lengths or lengths == {0}:
+        raise WorkloadError(f"{what}: empty; wanted: at least one sample")
+    return lengths.pop()

@@ -1,0 +1,59 @@
+"""The shipped models and data as a user of PyTorch would bring them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from harness.backends.torch_flat import trainable
+from harness.backends.torch_layers import build
+from harness.suite.cell import Cell
+from harness.workloads.data import Dataset, Split
+from harness.workloads.initial import initial_weights
+from harness.workloads.layers import parameters_of
+from harness.workloads.own import TorchWorkload
+from harness.workloads.shipped import MODELS
+
+Labelled = tuple[torch.Tensor, torch.Tensor]  # images (B, C, H, W), labels (B,)
+
+
+def shipped_workload(cell: Cell, dataset: Dataset) -> TorchWorkload:
+    """Its weights are those that NumPy draws from the cell's seed, the same in every framework."""
+    layers = MODELS[cell.workload].layers(dataset.num_classes)
+    model = build(layers, dataset.image_shape)
+    _initialise(model, initial_weights(parameters_of(layers, dataset.image_shape), cell.seed))
+    cross_entropy = nn.CrossEntropyLoss()
+
+    def loss(model: nn.Module, batch: Labelled) -> torch.Tensor:
+        images, labels = batch
+        return cross_entropy(model(images), labels)
+
+    def evaluate(model: nn.Module, batch: Labelled) -> tuple[torch.Tensor, torch.Tensor]:
+        images, labels = batch
+        scores = model(images)  # (B, classes)
+        return cross_entropy(scores, labels), scores.argmax(1) == labels
+
+    return TorchWorkload(
+        model=model,
+        loss=loss,
+        score=lambda model, batch: evaluate(model, batch)[1],
+        evaluate=evaluate,
+        train=_as_tensors(dataset.train),
+        test=_as_tensors(dataset.test),
+        batch_size=cell.batch_per_worker,
+        learning_rate=cell.learning_rate,
+    )
+
+
+def _initialise(model: nn.Module, initial: Iterable[NDArray[np.float32]]) -> None:
+    for (name, parameter), values in zip(trainable(model), initial, strict=True):
+        assert tuple(parameter.shape) == values.shape, (name, parameter.shape, values.shape)
+        parameter.data = torch.from_numpy(values)
+
+
+def _as_tensors(split: Split) -> Labelled:
+    return torch.from_numpy(split.images), torch.from_numpy(split.labels)

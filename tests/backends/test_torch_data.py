@@ -1,0 +1,167 @@
+"""Where batches come from: a loader's are the resident ones, and a stream is shared out once a pass."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.data import Dataset, IterableDataset, TensorDataset
+
+from harness.backends.torch_replica import TorchReplica
+from harness.protocols import Share
+from harness.workloads.own import WorkloadError
+from tests.backends.own_torch import NUM_SAMPLES, batch_at, clusters, loss, mlp, replica_of, workload
+
+SHARE = Share(num_workers=2, rank=1, batch_size=8, seed=4)
+
+
+class Named(Dataset[dict[str, Any]]):
+    """Map-style samples, each a mapping."""
+
+    def __init__(self, num_samples: int = NUM_SAMPLES) -> None:
+        self._features, self._labels = clusters(num_samples)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {"features": self._features[index], "label": self._labels[index]}
+
+
+class Numbers(IterableDataset[torch.Tensor]):
+    """0, 1, 2, … as many as there are, once a pass."""
+
+    def __init__(self, num_samples: int) -> None:
+        self._num_samples = num_samples
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        return iter(torch.arange(self._num_samples).float())
+
+
+def by_name(model: Any, batch: Any) -> torch.Tensor:
+    return loss(model, (batch["features"], batch["label"]))
+
+
+def batches_of(replica: TorchReplica, share: Share, num_steps: int) -> list[Any]:
+    with closing(replica.batches(share)) as batches:
+        return [batches.at(step) for step in range(num_steps)]
+
+
+@pytest.mark.parametrize("loader_workers", [0, 2])
+@pytest.mark.parametrize("data", [clusters(), TensorDataset(*clusters())], ids=["tensors", "dataset"])
+def test_loaded_batches_are_the_resident_ones(data: Any, loader_workers: int) -> None:
+    resident = batches_of(replica_of(workload()), SHARE, 7)  # over the end of an epoch of three
+    loading = replica_of(workload(train=data), input="loader", loader_workers=loader_workers)
+    loaded = batches_of(loading, SHARE, 7)
+    for one, other in zip(resident, loaded, strict=True):
+        assert len(one) == len(other) == 2
+        assert torch.equal(one[0], other[0])
+        assert torch.equal(one[1], other[1])
+
+
+def test_close_ends_the_processes_that_make_batches() -> None:
+    replica = replica_of(workload(), input="loader", loader_workers=2)
+    with closing(replica.batches(SHARE)) as batches:
+        batches.at(0)
+        assert len(multiprocessing.active_children()) == 2
+    gc.collect()
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("loader_workers", [0, 2])
+def test_loader_leaves_dropouts_draws_alone(loader_workers: int) -> None:
+    def losses(**fields: Any) -> list[float]:
+        replica = replica_of(workload(mlp(torch.nn.Dropout(0.5))), **fields)
+        with closing(replica.batches(SHARE)) as batches:
+            return [float(replica.local_step(batches.at(step))) for step in range(3)]
+
+    assert losses(input="loader", loader_workers=loader_workers) == losses()
+
+
+@pytest.mark.parametrize("input_", ["resident", "loader"])
+def test_samples_that_are_mappings_are_collated(input_: str) -> None:
+    made = workload(loss=by_name, score=lambda model, batch: batch["label"] == 0, train=Named(), test=Named(20))
+    replica = replica_of(made, input=input_)
+    for batch, expected in zip(
+        batches_of(replica, SHARE, 3), batches_of(replica_of(workload()), SHARE, 3), strict=True
+    ):
+        assert torch.equal(batch["features"], expected[0])
+        assert torch.equal(batch["label"], expected[1])
+        replica.local_step(batch)
+    _, zeros = replica.evaluate(replica.weights())
+    assert zeros == pytest.approx((clusters(20)[1] == 0).double().mean().item())
+
+
+@pytest.mark.parametrize("input_", ["resident", "loader"])
+def test_own_collate_makes_the_batches(input_: str) -> None:
+    def doubled(samples: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.stack([2 * features for features, _ in samples]), torch.stack([label for _, label in samples])
+
+    replica = replica_of(workload(collate=doubled), input=input_)
+    (batch,), (expected,) = batches_of(replica, SHARE, 1), batches_of(replica_of(workload()), SHARE, 1)
+    assert torch.equal(batch[0], 2 * expected[0])
+
+
+def test_collate_that_gives_no_tensor_by_sample_needs_a_loader() -> None:
+    with pytest.raises(
+        WorkloadError, match=r"^train: 48 samples, collated to tensors of 1; wanted: as many in each, or"
+    ):
+        replica_of(workload(collate=lambda samples: torch.zeros(1, 2)))
+
+
+def streaming(num_samples: int, **fields: Any) -> TorchReplica:
+    return replica_of(workload(train=Numbers(num_samples)), input="loader", **fields)
+
+
+def test_stream_is_shared_out_once_a_pass_and_starts_again() -> None:
+    """12 samples over 3 workers by 2: worker r gets r, r + 3, r + 6, r + 9, and in the second pass the same again."""
+    for rank in range(3):
+        share = Share(num_workers=3, rank=rank, batch_size=2, seed=0)
+        got = torch.cat(batches_of(streaming(12), share, 4)).tolist()
+        assert got == [rank, rank + 3, rank + 6, rank + 9] * 2
+
+
+def test_stream_is_shared_out_once_over_several_processes_of_each_worker() -> None:
+    """24 samples over 3 workers of 2 processes by 2: 4 batches a worker and pass."""
+    seen: Counter[float] = Counter()
+    for rank in range(3):
+        share = Share(num_workers=3, rank=rank, batch_size=2, seed=0)
+        seen.update(torch.cat(batches_of(streaming(24, loader_workers=2), share, 8)).tolist())
+    assert seen == {float(number): 2 for number in range(24)}
+
+
+@pytest.mark.parametrize(("num_samples", "rank"), [(0, 0), (2, 2)])
+def test_stream_that_leaves_a_worker_nothing_is_refused(num_samples: int, rank: int) -> None:
+    share = Share(num_workers=3, rank=rank, batch_size=2, seed=0)
+    message = f"^train: {num_samples} samples in a pass over Numbers; wanted: in every pass at least 3, one for each"
+    with pytest.raises(WorkloadError, match=message):
+        batches_of(streaming(num_samples), share, 1)
+
+
+def test_stream_that_cannot_start_again_says_so_in_the_second_pass() -> None:
+    replica = replica_of(workload(train=iter(torch.arange(4.0))), input="loader")
+    share = Share(num_workers=1, rank=0, batch_size=2, seed=0)
+    with closing(replica.batches(share)) as batches:
+        assert [batches.at(step).tolist() for step in range(2)] == [[0, 1], [2, 3]]
+        with pytest.raises(WorkloadError, match=r"^train: 0 samples in a pass over"):
+            batches.at(2)
+
+
+def test_evaluation_of_loaded_data_takes_no_more_at_a_time_than_training() -> None:
+    sizes = []
+
+    def noting(model: Any, batch: Any) -> torch.Tensor:
+        sizes.append(len(batch[0]))
+        return loss(model, batch)
+
+    expected = replica_of(workload()).evaluate(replica_of(workload()).weights())
+    replica = replica_of(workload(loss=noting), input="loader")
+    assert replica.evaluate(replica.weights()) == pytest.approx(expected, rel=1e-6)
+    assert sizes == [8, 8, 4]
+    assert replica.gradient(batch_at(0))[0].norm() > 0
