@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from harness import registry
 from harness.fabrics.alone import Alone
@@ -12,18 +13,20 @@ from harness.timing.clock import Clock
 from harness.worker.training import Session, train, warm_up, window_steps
 
 STEPS = {"fnn": 3000, "cnn": 500, "rnn": 500}
+OWN_STEPS = 500  # of a user's workload
 Now = Callable[[], float]
 
 
-def cell_of(workload: str, framework: str) -> Cell:
-    return Cell.model_validate({"workload": workload, "strategy": "serial", "framework": framework, "evaluations": 0})
+def cell_of(workload: str, framework: str, **fields: Any) -> Cell:
+    given = {"workload": workload, "strategy": "serial", "framework": framework, "evaluations": 0}
+    return Cell.model_validate({**given, **fields})
 
 
 def harness_loop(cell: Cell, now: Now) -> Callable[[], float]:
-    """Trains for the workload's STEPS and returns the samples/s by the clock `now`; warmed up."""
+    """Trains for the steps meant for its workload and returns the samples/s by the clock `now`; warmed up."""
     fabric = Alone(cell, None, None)  # type: ignore[arg-type]
     workload = registry.load(registry.WORKLOADS[cell.framework])(cell)
-    num_steps, batch_size = STEPS[cell.workload], cell.batch_per_worker
+    num_steps, batch_size = STEPS.get(cell.workload, OWN_STEPS), cell.batch_per_worker
     plan = Plan(
         num_workers=1,
         num_steps=num_steps,
