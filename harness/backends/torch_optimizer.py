@@ -81,8 +81,8 @@ class _HeavyBall:
     """v ← μ v + g + λ w,  Δ = −η v.
 
     torch.optim.SGD over zeros takes longer over the same, on one core: 40 µs for 20 (53,000 weights), 240 for 160
-    (235,000), 440 for 400 (1.6 MB); fused, but for the smallest. A local step of the FNN on digits then takes 1.28 times
-    as long, one of the CNN on Fashion-MNIST 1.015 times.
+    (235,000), 440 for 400 (1.6 MB); fused, but for the smallest. A local step of the FNN on digits then takes 1.28
+    times as long, one of the CNN on Fashion-MNIST 1.015 times.
     """
 
     def __init__(self, momentum: float, weight_decay: float, weights: torch.Tensor) -> None:

@@ -42,6 +42,8 @@ def main() -> None:
 def probed(name: str, framework: str | None, folder: str | None) -> dict[str, Any]:
     """What the cells of this workload have to say of it. Raises what its code raises, and WorkloadError."""
     made = make_own(name, folder, framework)
+    if made.num_samples < 1:
+        raise WorkloadError("train: no samples; wanted: at least one")
     own = {
         "metric": _metric(made).model_dump(mode="json"),
         "sample_unit": made.sample_unit,

@@ -1,0 +1,98 @@
+"""The dry step of a user's workload: what it finds, and what it says of what cannot be trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.suite.own_facts import own_facts
+from harness.worker.probe import _in_words, probed
+
+TORCH = """
+import torch
+from torch import nn
+from harness.workloads import Metric, TorchWorkload
+
+def make():
+    inputs, targets = torch.randn(40, 3), torch.randint(0, 2, (40,))
+    settings = dict(
+        model=nn.Linear(3, 2),
+        loss=lambda model, batch: nn.functional.cross_entropy(model(batch[0]), batch[1]),
+        score=lambda model, batch: (model(batch[0]).argmax(1) == batch[1]).float(),
+        train=(inputs, targets),
+        test=(inputs[:10], targets[:10]),
+        batch_size=8,
+        learning_rate=0.1,
+        target=0.9,
+    )
+    {change}
+    return TorchWorkload(**settings)
+"""
+
+
+def written(folder: Path, change: str = "") -> str:
+    (folder / "mine.py").write_text(TORCH.replace("{change}", change))
+    return str(folder)
+
+
+def fault(folder: str, name: str = "mine.py:make") -> str:
+    try:
+        probed(name, None, folder)
+    except Exception as error:
+        return _in_words(name, error)
+    raise AssertionError("it found nothing wrong")
+
+
+def test_probe_finds_what_a_cell_has_to_say(tmp_path: Path) -> None:
+    found = probed("mine.py:make", None, written(tmp_path))
+    assert found["framework"] == "torch"
+    assert found["own"]["num_samples"] == 40
+    assert found["own"]["metric"]["name"] == "accuracy"
+    assert found["recipe"]["batch_size"] == 8
+
+
+def test_facts_come_from_a_process_of_its_own_and_carry_the_codes_digest(tmp_path: Path) -> None:
+    folder = written(tmp_path, "print('a line of theirs')")
+    facts = own_facts("mine.py:make", folder, "torch")
+    assert (facts["own"]["num_samples"], len(facts["own"]["code"])) == (40, 16)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("return 3", "mine.py:make: returned int; wanted: a TorchWorkload or a KerasWorkload of harness.workloads"),
+        ("settings['loss'] = lambda model, batch: model(batch[0])", "loss: "),
+        (
+            "settings['loss'] = lambda model, batch: model(batch[0]).mean() * float('nan')",
+            "loss: not a number for the first batch; wanted: a finite one",
+        ),
+        ("settings['loss'] = lambda model, batch: model(batch[3])", "mine.py, line 18: IndexError: tuple index out of"),
+        ("settings['model'] = nn.Flatten()", "model: no parameter requires a gradient; wanted: at least one"),
+        ("settings['model'] = nn.Linear(3, 2).double()", "float64"),
+        ("settings['score'] = lambda model, batch: torch.tensor(float('nan'))", "score: nan"),
+        ("settings['score'] = lambda model, batch: torch.tensor(7.0)", "score: 7 before training; wanted: 0 to 1"),
+        ("settings['score'] = lambda model, batch: model(batch[0])", "score: "),
+        ("settings['train'] = (inputs[:0], targets[:0])", "train: no samples; wanted: at least one"),
+        ("settings['test'] = (inputs[:0], targets[:0])", "test: "),
+        ("settings['batch_size'] = 41", "batch_size: 41 samples of 1 workers; allowed: no more than the 40"),
+        ("settings['batch_size'] = 0", "batch_size: 0: Input should be greater than or equal to 1"),
+        ("settings['metric'] = 'accuracy'", "metric: 'accuracy'; wanted: a Metric of harness.workloads"),
+        ("settings['optimizer'] = 'adams'", "optimizer: 'adams'; allowed: sgd, nesterov"),
+        ("settings['target'] = 95", "target: 95; allowed: 0 to 1 (accuracy)"),
+        ("settings['colour'] = 'red'", "mine.py, line 19: TypeError"),
+    ],
+)
+def test_probe_says_what_is_wrong_and_what_is_wanted(tmp_path: Path, change: str, message: str) -> None:
+    said = fault(written(tmp_path, change))
+    assert message in said
+    assert "\n" not in said
+
+
+def test_make_with_arguments_of_its_own_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def make(width): ...\nnothing = 3\n")
+    said = fault(str(tmp_path))
+    assert said == "mine.py:make: takes width; wanted: no argument, or one named framework"
+    assert (
+        fault(str(tmp_path), "mine.py:nothing") == "mine.py:nothing: is int; wanted: a function that returns a workload"
+    )
