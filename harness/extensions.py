@@ -44,6 +44,7 @@ def load_extension(name: str, folder: str | None, *, group: str) -> Any:
     where, _, attribute = _as_code(name, group).partition(":")
     if not (where and attribute):
         raise ExtensionError(f"{name}: no name of code; allowed: {ALLOWED}")
+    _search_last(folder)
     try:
         module = _module_of_file(_file(where, folder)) if where.endswith(".py") else importlib.import_module(where)
     except ExtensionError:
@@ -62,6 +63,7 @@ def load_extension(name: str, folder: str | None, *, group: str) -> Any:
 def code_digest(name: str, folder: str | None, *, group: str) -> str:
     """Sixteen hex digits of the file that holds the object. Raises ExtensionError where there is none."""
     where = _as_code(name, group).partition(":")[0]
+    _search_last(folder)
     path = _file(where, folder) if where.endswith(".py") else _file_of_module(name, where)
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
@@ -73,6 +75,13 @@ def in_their_words(error: BaseException) -> str:
         return f"{Path(error.filename).name}, line {error.lineno}: {type(error).__name__}: {error.msg}"
     theirs = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_theirs(frame.filename)]
     return f"{Path(theirs[-1].filename).name}, line {theirs[-1].lineno}: {said}" if theirs else said
+
+
+def _search_last(folder: str | None) -> None:
+    """A package beside the suite is found by its name, as `python -m` finds it; one that is installed comes first."""
+    place = str(Path(folder or ".").resolve())
+    if place not in sys.path:
+        sys.path.append(place)
 
 
 def _is_theirs(filename: str) -> bool:

@@ -47,6 +47,13 @@ def test_module_is_loaded_by_its_dotted_name() -> None:
     assert load_extension("json.decoder:JSONDecoder", None, group=WORKLOADS).__name__ == "JSONDecoder"
 
 
+def test_package_beside_the_suite_is_found_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "theirs_alone").mkdir()
+    write(tmp_path / "theirs_alone", "make = 5\n", "training.py")
+    assert load_extension("theirs_alone.training:make", str(tmp_path), group=WORKLOADS) == 5
+    assert len(code_digest("theirs_alone.training:make", str(tmp_path), group=WORKLOADS)) == 16
+
+
 def test_entry_point_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint(name="theirs", value="json:loads", group=WORKLOADS)
     monkeypatch.setattr(extensions, "entry_points", lambda group, name: [point] if name == "theirs" else [])
