@@ -71,7 +71,7 @@ class _HorovodTraining(TorchTraining):
         super().__init__(model, averaging)
         if averaging.op == "adasum" and model.clip_norm is not None:
             raise ValueError(
-                f"clip_norm: {model.clip_norm:g} with options.op adasum, which averages no gradients to cut"
+                f"clip_norm: {model.clip_norm:g} with options.op adasum, which averages no gradients; allowed: none"
             )
         fp16 = averaging.compression == "fp16"
         self.optimizer = hvd.DistributedOptimizer(
