@@ -120,6 +120,8 @@ class Cell(CellFields):
             raise ValueError(f"optimizer: {self.optimizer!r}; allowed: {', '.join(OPTIMIZERS)}")
         if self.momentum and not _takes_momentum(self.optimizer):
             raise ValueError(f"momentum: {self.momentum:g} with optimizer {self.optimizer}; allowed: 0")
+        if self.optimizer == "own" and self.weight_decay:
+            raise ValueError(f"weight_decay: {self.weight_decay:g} with the workload's own optimizer; allowed: 0")
         if self.loader_workers and self.input != "loader":
             raise ValueError(f"loader_workers: {self.loader_workers} with input {self.input}; allowed: input loader")
         low, high = self.metric.limits
