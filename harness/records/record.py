@@ -69,7 +69,7 @@ class WorkerPart(Part):
     rank: int
     num_workers: int = 1  # whom it speaks for: all of the cell's where one process drives them
     cores: list[int] | None  # pinned to these, None when not pinned
-    startup_s: dict[str, float]  # by phase: import, data, model, connect, warm-up
+    startup_s: dict[str, float]  # by phase: import, connect, data, model, warm-up
     windows: list[Window]
     snapshots_s: list[float]  # when the weights that `curve` evaluates were copied
     train_s: float

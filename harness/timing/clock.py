@@ -53,16 +53,16 @@ class Clock:
     Closing a window only notes numbers; they become `Window`s after training, so that taking them costs it nothing.
     """
 
-    def __init__(self, *, window_steps: int, now: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
         self._now = now
-        self._window_steps = window_steps
         self.loader, self.waiting = Phase(now), Phase(now)
 
     def now(self) -> float:
         """Seconds since `start`."""
         return self._now() - self._started
 
-    def start(self) -> None:
+    def start(self, *, window_steps: int) -> None:
+        self._window_steps = window_steps
         self.loader.total_s = self.waiting.total_s = 0.0
         self._edges: list[_Edge] = []
         self._ends: list[float] = []

@@ -38,7 +38,6 @@ from harness.worker.training import (
     time_averages,
     train,
     warm_up,
-    window_steps,
 )
 from harness.worker.usage import UsageMeter
 
@@ -118,13 +117,13 @@ def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Sess
         gpus=connection.gpus_here if cell.device == "gpu" else (),
     )
     startup.ended("import")
-    workload = registry.load(registry.WORKLOADS[cell.framework])(cell)
-    startup.ended("data")
-    plan = plan_of(cell, workload.num_samples)
     takes_turns = turns.of_environment(run=connection.run_dir.name, patience_s=cell.time_limit_s)
-    clock = Clock(window_steps=window_steps(plan), now=takes_turns.now)
-    fabric = fabric_factory(cell, connection, clock)
+    clock = Clock(takes_turns.now)
+    fabric = fabric_factory(cell, connection, clock)  # first: TensorFlow's own want to come before any variable
     startup.ended("connect")
+    workload = registry.load(registry.WORKLOADS[cell.framework])(cell)
+    plan = plan_of(cell, workload.num_samples)
+    startup.ended("data")
     replica = replica_class(cell, workload, rank=fabric.rank, local_rank=connection.local_rank)
     startup.ended("model")
     strategy = registry.strategy_of(cell.strategy, cell.folder)(cell.options, plan)

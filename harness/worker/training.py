@@ -130,7 +130,7 @@ def train(session: Session, clock: Clock, report: Callable[[Progress], None]) ->
     replica.synchronize()
     fabric.barrier()
     session.turns.await_start(rank=fabric.rank, num_ranks=fabric.size)
-    clock.start()
+    clock.start(window_steps=window_steps(plan))
     for step in range(plan.num_steps):
         replica.set_learning_rate(learning_rate.at(step))
         with clock.loader:

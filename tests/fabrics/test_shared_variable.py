@@ -21,7 +21,7 @@ NUM_WEIGHTS = 1000
 
 def fabrics(folder: Path, size: int) -> list[SharedVariable]:
     cell = Cell.model_validate({"workload": "fnn", "strategy": "hogwild", "framework": "tensorflow", "workers": size})
-    clock = Clock(window_steps=1)
+    clock = Clock()
     return [
         SharedVariable(cell, Connection(rank=rank, size=size, local_rank=rank, local_size=size, run_dir=folder), clock)
         for rank in range(size)

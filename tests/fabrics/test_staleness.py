@@ -33,7 +33,7 @@ def test_shared_memory_tells_how_stale_each_update_was(tmp_path):
     cell = Cell.model_validate({"workload": "fnn", "strategy": "hogwild", "workers": 2})
     run_dir = tmp_path / secrets.token_hex(6)  # its name is the shared file's too
     places = [Connection(rank=r, size=2, local_rank=r, local_size=2, run_dir=run_dir) for r in (0, 1)]
-    first, second = (SharedMemory(cell, place, Clock(window_steps=1)) for place in places)
+    first, second = (SharedMemory(cell, place, Clock()) for place in places)
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(lambda fabric: fabric.broadcast(torch.zeros(3)), (first, second)))
     first.read()

@@ -10,7 +10,7 @@ from harness.fabrics.alone import Alone
 from harness.protocols import Plan
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
-from harness.worker.training import Session, train, warm_up, window_steps
+from harness.worker.training import Session, train, warm_up
 
 STEPS = {"fnn": 3000, "cnn": 500, "rnn": 500}
 OWN_STEPS = 500  # of a user's workload
@@ -45,7 +45,7 @@ def harness_loop(cell: Cell, now: Now) -> Callable[[], float]:
 
     def samples_per_s() -> float:
         replica.reset(initial)
-        clock = Clock(window_steps=window_steps(plan), now=now)
+        clock = Clock(now)
         train(session, clock, lambda progress: None)
         return num_steps * batch_size / clock.now()
 

@@ -30,7 +30,7 @@ def time() -> FakeTime:
 
 @pytest.fixture
 def clock(time: FakeTime) -> Clock:
-    return Clock(window_steps=2, now=time)
+    return Clock(time)
 
 
 def step(clock: Clock, time: FakeTime, *, loader_s: float, compute_s: float, waiting_s: float, loss: float) -> bool:
@@ -43,7 +43,7 @@ def step(clock: Clock, time: FakeTime, *, loader_s: float, compute_s: float, wai
 
 
 def two_windows(clock: Clock, time: FakeTime) -> None:
-    clock.start()
+    clock.start(window_steps=2)
     assert not step(clock, time, loader_s=0.5, compute_s=1.0, waiting_s=0.25, loss=4.0)  # 1.75 s
     assert step(clock, time, loader_s=0.5, compute_s=2.0, waiting_s=0.25, loss=3.0)  # 2.75 s
     time.passes(0.5)  # the fence
@@ -100,7 +100,7 @@ def test_start_forgets_what_was_before(clock: Clock, time: FakeTime) -> None:
     two_windows(clock, time)
     with clock.waiting:
         time.passes(9.0)
-    clock.start()
+    clock.start(window_steps=2)
     step(clock, time, loader_s=0.0, compute_s=1.0, waiting_s=0.5, loss=1.0)
     clock.close_window(10)
     (window,) = clock.windows(bytes_before=4, waiting_is_known=True)
@@ -108,7 +108,7 @@ def test_start_forgets_what_was_before(clock: Clock, time: FakeTime) -> None:
 
 
 def test_window_without_a_step_is_none(clock: Clock) -> None:
-    clock.start()
+    clock.start(window_steps=2)
     clock.close_window(0)
     assert clock.windows(bytes_before=0, waiting_is_known=True) == []
 
@@ -119,8 +119,8 @@ def test_last_loss_is_the_newest_steps(clock: Clock, time: FakeTime) -> None:
 
 
 def test_quantiles_of_steps_of_1_to_21_seconds(time: FakeTime) -> None:
-    clock = Clock(window_steps=21, now=time)
-    clock.start()
+    clock = Clock(time)
+    clock.start(window_steps=21)
     for seconds in range(1, 22):
         time.passes(float(seconds))
         clock.step_done(0.0, 1)

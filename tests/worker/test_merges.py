@@ -41,7 +41,7 @@ def watched(strategy: dict[str, Any], *, steps: int = 4, evaluations: int = 4) -
             strategy=watch.as_strategy(),
         )
         warm_up(session)
-        train(session, Clock(window_steps=steps), lambda progress: None)
+        train(session, Clock(), lambda progress: None)
         return distances_of(session, watch.merges)
 
     with ThreadPoolExecutor(2) as threads:
