@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from contextlib import closing
 from typing import Any
@@ -31,6 +32,7 @@ EXIT_FAULT = 2
 def main() -> None:
     name, framework, folder = sys.argv[1:4]
     process.prepare(num_threads=1)
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a dry step leaves the GPUs to whoever trains on them
     try:
         found = probed(name, framework or None, folder or None)
     except Exception as error:
@@ -64,7 +66,6 @@ def _metric(made: OwnWorkload) -> Metric:
 
 def _dry_step(cell: Cell) -> None:
     """Raises WorkloadError where a step or an evaluation gives no number."""
-    registry.load(registry.PREPARATIONS[cell.framework])(num_threads=1)
     workload = registry.load(registry.WORKLOADS[cell.framework])(cell)
     replica: Replica = registry.load(registry.REPLICAS[cell.framework])(cell, workload, rank=0, local_rank=0)
     share = Share(num_workers=1, rank=0, batch_size=cell.batch_per_worker, seed=cell.seed)
