@@ -74,27 +74,33 @@ def _permuted(
     return Layout(workload=workload, expanded=expanded, axes=axes, native=native or permuted)
 
 
-def scores(layers: tuple[spec.Layer, ...], parameters: Sequence[Tensor], images: Tensor) -> Tensor:
-    """What the model says of images (B, H, W, C): (B, classes). parameters: in the order of `layouts`."""
-    return _through(layers, iter(parameters), images)
+def scores(
+    layers: tuple[spec.Layer, ...], parameters: Sequence[Tensor], images: Tensor, precision: Any = tf.float32
+) -> Tensor:
+    """What the model says of images (B, H, W, C): (B, classes), float32. parameters: in the order of `layouts`.
+
+    precision: of what multiplies matrices, as under PyTorch's autocast; norms are float32.
+    """
+    return tf.cast(_through(layers, iter(parameters), images, precision), tf.float32)
 
 
-def _through(layers: tuple[spec.Layer, ...], parameters: Iterator[Tensor], values: Tensor) -> Tensor:
+def _through(layers: tuple[spec.Layer, ...], parameters: Iterator[Tensor], values: Tensor, precision: Any) -> Tensor:
     for layer in layers:
-        values = _apply(layer, parameters, values)
+        values = _apply(layer, parameters, values, precision)
     return values
 
 
-def _apply(layer: spec.Layer, parameters: Iterator[Tensor], values: Tensor) -> Tensor:
+def _apply(layer: spec.Layer, parameters: Iterator[Tensor], values: Tensor, precision: Any) -> Tensor:
+    lowered = (tf.cast(parameter, precision) for parameter in parameters)
     match layer:
         case spec.Dense():
-            return tf.nn.bias_add(tf.matmul(values, next(parameters)), next(parameters))
+            return tf.nn.bias_add(tf.matmul(tf.cast(values, precision), next(lowered)), next(lowered))
         case spec.Conv():
-            return _convolve(layer, parameters, values)
+            return _convolve(layer, lowered, tf.cast(values, precision))
         case spec.LSTM():
-            return lstm(next(parameters), next(parameters), next(parameters), values)
+            return lstm(next(lowered), next(lowered), next(lowered), tf.cast(values, precision))
         case spec.GroupNorm(groups=groups):
-            return _group_norm(groups, next(parameters), next(parameters), values)
+            return _group_norm(groups, next(parameters), next(parameters), tf.cast(values, tf.float32))
         case spec.ReLU():
             return tf.nn.relu(values)
         case spec.MaxPool(size=size, stride=stride, padding=padding):
@@ -106,7 +112,8 @@ def _apply(layer: spec.Layer, parameters: Iterator[Tensor], values: Tensor) -> T
         case spec.Rows():
             return tf.reshape(values, (values.shape[0], values.shape[1], -1))  # (B, H, W·C)
         case spec.Residual(body=body, shortcut=shortcut):
-            return _through(body, parameters, values) + _through(shortcut, parameters, values)
+            through = _through(body, parameters, values, precision)
+            return through + tf.cast(_through(shortcut, parameters, values, precision), through.dtype)
     raise AssertionError(layer)
 
 
@@ -128,7 +135,7 @@ def lstm(kernel: Tensor, recurrent: Tensor, bias: Tensor, sequence: Tensor) -> T
     units = recurrent.shape[0]
     by_step = tf.reshape(tf.transpose(sequence, (1, 0, 2)), (-1, num_features))  # (T·B, F)
     inputs = tf.nn.bias_add(tf.matmul(by_step, kernel), bias)
-    hidden = memory = tf.zeros((sequence.shape[0], units))
+    hidden = memory = tf.zeros((sequence.shape[0], units), sequence.dtype)
     for step in tf.unstack(tf.reshape(inputs, (num_steps, -1, 4 * units))):
         i, f, g, o = tf.split(step + tf.matmul(hidden, recurrent), 4, axis=1)
         memory = tf.sigmoid(f) * memory + tf.sigmoid(i) * tf.tanh(g)

@@ -2,12 +2,49 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+
+from harness.extensions import WORKLOADS, ExtensionError, code_digest
 from harness.suite.cell import Cell
 from harness.workloads.data import Dataset
+from harness.workloads.making import make_own
+from harness.workloads.own import KerasWorkload
 from harness.workloads.shipped import load_dataset
 
+# A thread that makes its model seeds the whole process, and imports a file that others may want too.
+_MAKING = threading.Lock()
+POLICIES = {"float32": "float32", "bf16": "mixed_bfloat16"}  # Keras' names
 
-def workload_of(cell: Cell) -> Dataset:
-    """The shipped data set. Raises DatasetError where it is not at hand."""
-    assert cell.dataset is not None
-    return load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
+
+def workload_of(cell: Cell) -> Dataset | KerasWorkload:
+    """The shipped data set, or what the user's function makes of the cell's seed.
+
+    Raises DatasetError where a data set is not at hand, ExtensionError where the user's code cannot be used, or is
+    not what the cell was planned with.
+    """
+    if cell.own is None:
+        assert cell.dataset is not None
+        return load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
+    if code_digest(cell.workload, cell.folder, group=WORKLOADS) != cell.own.code:
+        raise ExtensionError(f"{cell.workload}: has changed since the cells were planned; give the same command again")
+    if keras.backend.backend() != "tensorflow":
+        raise ExtensionError(f"KERAS_BACKEND: {keras.backend.backend()}; wanted: tensorflow, or none set")
+    with _MAKING, _dtype_policy(POLICIES[cell.precision]):
+        keras.utils.set_random_seed(cell.seed)
+        workload = make_own(cell.workload, cell.folder, cell.framework)
+    assert isinstance(workload, KerasWorkload)
+    return workload
+
+
+@contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

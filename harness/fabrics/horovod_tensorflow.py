@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import horovod.tensorflow as hvd
 import tensorflow as tf
 
-from harness.backends.tensorflow_native import Model, Tensor, Training
+from harness.backends.tensorflow_native import Model, Training
+from harness.backends.tensorflow_program import Given, Tensor
 from harness.fabrics.connection import Connection
 from harness.fabrics.horovod import apply_settings, settings_in_force
 from harness.protocols import GradientAveraging, HorovodOptions
@@ -74,7 +75,7 @@ class _HorovodTraining(Training):
     """DistributedGradientTape, as in Horovod's examples."""
 
     def __init__(self, model: Model, averaging: GradientAveraging, fabric: HorovodTensorFlow) -> None:
-        super().__init__(model)
+        super().__init__(model, fabric.rank)
         fp16 = averaging.compression == "fp16"
         self._compression = hvd.Compression.fp16 if fp16 else hvd.Compression.none
         self._op = hvd.Adasum if averaging.op == "adasum" else hvd.Average
@@ -83,15 +84,15 @@ class _HorovodTraining(Training):
         self._bytes_per_step = allreduce_bytes(model.num_bytes // (2 if fp16 else 1), fabric.size)
         self._train = tf.function(self._train_on, autograph=False)
         if self._passes > 1:
-            self._sums = [tf.Variable(tf.zeros_like(array), trainable=False) for array in model.initial]
+            self._sums = [tf.Variable(tf.zeros_like(variable), trainable=False) for variable in self.variables]
             self._add = tf.function(self._add_gradients, autograph=False)
             self._train_on_sums = tf.function(self._reduce_and_apply, autograph=False)
 
-    def step(self, indices: Tensor, learning_rate: Tensor) -> Tensor:
+    def step(self, given: Given, learning_rate: Tensor) -> Tensor:
         if self._passes == 1:
             self._fabric.bytes_sent += self._bytes_per_step
-            return self._train(indices, learning_rate)
-        loss = self._add(indices)
+            return self._train(given, learning_rate)
+        loss = self._add(given)
         self._pass += 1
         if self._pass == self._passes:
             self._pass = 0
@@ -99,28 +100,34 @@ class _HorovodTraining(Training):
             self._train_on_sums(learning_rate)
         return loss
 
-    def _train_on(self, indices: Tensor, learning_rate: Tensor) -> Tensor:
+    def _train_on(self, given: Given, learning_rate: Tensor) -> Tensor:
+        if self.model.num_parts > 1:
+            gradients, loss = self.gradients_of(given)
+            self.apply(self._reduced(gradients), learning_rate)
+            return loss
         with tf.GradientTape() as tape:
-            loss = self.loss_of(indices)
-        tape = hvd.DistributedGradientTape(tape, compression=self._compression, op=self._op)
-        self.apply(tape.gradient(loss, self.variables), learning_rate)
+            loss, state = self.loss_of(given, self.state())
+        self.move_to(state)
+        tape = hvd.DistributedGradientTape(tape, compression=self._compression, op=self._op, sparse_as_dense=True)
+        self.apply(self.dense(tape.gradient(loss, self.variables)), learning_rate)
         return loss
 
-    def _add_gradients(self, indices: Tensor) -> Tensor:
+    def _add_gradients(self, given: Given) -> Tensor:
         """The tape has no `backward_passes_per_step`, so this is what Horovod's optimizer wrapper does with it."""
-        with tf.GradientTape() as tape:
-            loss = self.loss_of(indices)
-        for total, gradient in zip(self._sums, tape.gradient(loss, self.variables), strict=True):
+        gradients, loss = self.gradients_of(given)
+        for total, gradient in zip(self._sums, gradients, strict=True):
             total.assign_add(gradient / self._passes)
         return loss
 
     def _reduce_and_apply(self, learning_rate: Tensor) -> None:
-        reduced = [
-            hvd.allreduce(total, op=self._op, compression=self._compression, name=f"sum_{index}")
-            for index, total in enumerate(self._sums)
-        ]
-        self.apply(reduced, learning_rate)
+        self.apply(self._reduced(self._sums), learning_rate)
         self._clear_sums()
+
+    def _reduced(self, gradients: Sequence[Tensor]) -> list[Tensor]:
+        return [
+            hvd.allreduce(gradient, op=self._op, compression=self._compression, name=f"gradient_{index}")
+            for index, gradient in enumerate(gradients)
+        ]
 
     def _clear_sums(self) -> None:
         for total in self._sums:

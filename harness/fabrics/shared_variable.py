@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from harness.backends.tensorflow_native import Tensor
+from harness.backends.tensorflow_program import Tensor
 from harness.fabrics.connection import Connection
 from harness.fabrics.staleness import Staleness
 from harness.suite.cell import Cell

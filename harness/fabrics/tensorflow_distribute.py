@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from harness.backends.tensorflow_native import Model, Tensor, Training
+from harness.backends.tensorflow_native import Model, Training
+from harness.backends.tensorflow_program import Given, Tensor
 from harness.fabrics.connection import Connection
 from harness.protocols import GradientAveraging
 from harness.suite.cell import Cell
@@ -105,27 +107,44 @@ class _StrategyTraining(Training):
     def __init__(
         self, model: Model, strategy: Any, fabric: Any, bytes_per_step: int, *, num_replicas_here: int
     ) -> None:
-        super().__init__(model, strategy.scope())
+        super().__init__(model, fabric.rank, strategy.scope())
         self._strategy, self._fabric = strategy, fabric
-        self._bytes_per_step, self._num_replicas_here = bytes_per_step, num_replicas_here
+        self._num_replicas_here = num_replicas_here
+        # A clipped gradient is averaged before, and by Keras' optimizers again.
+        self._averages_first = model.clip_norm is not None or not self._optimizer.averages
+        self._bytes_per_step = bytes_per_step * (self._averages_first + self._optimizer.averages)
         self._train = tf.function(self._train_on, autograph=False)
 
-    def step(self, indices: Tensor, learning_rate: Tensor) -> Tensor:
+    def step(self, given: Given, learning_rate: Tensor) -> Tensor:
         self._fabric.bytes_sent += self._bytes_per_step
-        return self._train(indices, learning_rate)
+        return self._train(given, learning_rate)
 
-    def _train_on(self, indices: Tensor, learning_rate: Tensor) -> Tensor:
-        losses = self._strategy.run(self._replica_step, args=(indices, learning_rate))
+    def forget(self) -> None:
+        super().forget()
+        if self.counters:
+            self._strategy.run(self._restart_counters)
+
+    def _restart_counters(self) -> None:
+        """Each replica's as of the worker that it stands for."""
+        by_rank = [self.model.program.counters(rank) for rank in range(self._strategy.num_replicas_in_sync)]
+        own = tf.distribute.get_replica_context().replica_id_in_sync_group
+        for counter, values in zip(self.counters, zip(*by_rank, strict=True), strict=True):
+            counter.assign(tf.constant(np.stack(values))[own])
+
+    def _train_on(self, given: Given, learning_rate: Tensor) -> Tensor:
+        losses = self._strategy.run(self._replica_step, args=(given, learning_rate))
         local = self._strategy.experimental_local_results(losses)
         return local[0] if len(local) == 1 else tf.add_n(local) / len(local)
 
-    def _replica_step(self, indices: Tensor, learning_rate: Tensor) -> Tensor:
+    def _replica_step(self, given: Given, learning_rate: Tensor) -> Tensor:
         context = tf.distribute.get_replica_context()
-        batch_size = indices.shape[0] // self._num_replicas_here
-        here = context.replica_id_in_sync_group % self._num_replicas_here
-        own = tf.reshape(indices, (self._num_replicas_here, batch_size))[here]
-        with tf.GradientTape() as tape:
-            loss = self.loss_of(own)
-        gradients = tape.gradient(loss, self.variables)
-        self.apply(context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients), learning_rate)
+        gradients, loss = self.gradients_of(tf.nest.map_structure(self._own_part, given))
+        if self._averages_first:
+            gradients = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
+        self.apply(gradients, learning_rate)
         return loss
+
+    def _own_part(self, tensor: Tensor) -> Tensor:
+        here = tf.distribute.get_replica_context().replica_id_in_sync_group % self._num_replicas_here
+        size = tensor.shape[0] // self._num_replicas_here
+        return tf.reshape(tensor, (self._num_replicas_here, size, *tensor.shape[1:]))[here]

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from harness.backends.tensorflow_native import Model, Tensor, Training
+from harness.backends.tensorflow_native import Model, Training
+from harness.backends.tensorflow_program import Batch, Given, Tensor, split
 from harness.fabrics.connection import Connection
 from harness.protocols import GradientAveraging
 from harness.suite.cell import Cell
@@ -57,30 +58,36 @@ class ParameterServer:
 
 
 class _ServedTraining(Training):
+    """Buffers and counters lie on the server too: the last worker to move them has the word."""
+
     def __init__(self, model: Model, strategy: Any, coordinator: Any, fabric: ParameterServer) -> None:
-        super().__init__(model, strategy.scope())
-        self._coordinator, self._fabric = coordinator, fabric
+        super().__init__(model, fabric.rank, strategy.scope())
+        self._strategy, self._coordinator, self._fabric = strategy, coordinator, fabric
         self._under_way: deque[_RemoteLoss] = deque()
         self._limit = WAITING_STEPS_PER_WORKER * fabric.num_workers
         self._train = tf.function(self._train_on, autograph=False)
 
-    def step(self, indices: Tensor, learning_rate: Tensor) -> _MeanLoss:
+    def step(self, given: Given, learning_rate: Tensor) -> _MeanLoss:
         """One step of each worker, handed out; their losses come when they are asked for."""
         losses = []
-        for own in tf.split(indices, self._fabric.num_workers):
+        for own in split(given, self._fabric.num_workers):
             if len(self._under_way) >= self._limit:
                 self._under_way.popleft().value()
-            images, labels = tf.gather(self.model.images, own), tf.gather(self.model.labels, own)
-            remote = self._coordinator.schedule(self._train, args=(images, labels, learning_rate))
+            remote = self._coordinator.schedule(self._train, args=(self.model.source.batch_of(own), learning_rate))
             losses.append(_RemoteLoss(remote))
             self._under_way.append(losses[-1])
             self._fabric.bytes_sent += self.model.num_bytes  # its gradient
         return _MeanLoss(losses)
 
-    def _train_on(self, images: Tensor, labels: Tensor, learning_rate: Tensor) -> Tensor:
-        with tf.GradientTape() as tape:
-            loss = self.model.loss(self.variables, images, labels)
-        self.apply(tape.gradient(loss, self.variables), learning_rate)
+    def batch_of(self, given: Given) -> Batch:
+        return given  # on a worker: the coordinator has made it
+
+    def _train_on(self, batch: Batch, learning_rate: Tensor) -> Tensor:
+        return self._strategy.run(self._replica_step, args=(batch, learning_rate))
+
+    def _replica_step(self, batch: Batch, learning_rate: Tensor) -> Tensor:
+        gradients, loss = self.gradients_of(batch)
+        self.apply(gradients, learning_rate)
         return loss
 
     def synchronize(self) -> None:

@@ -111,9 +111,12 @@ class TorchWorkload(OwnWorkload):
 class KerasWorkload(OwnWorkload):
     """A `keras.Model` and its data, on the TensorFlow backend.
 
-    train, test: a tuple of arrays (N, ...), or (train only) a `tf.data.Dataset` of batches' elements, of which every
-    worker takes its share. from_torch: the trainable variables, in the order of `model.trainable_variables`, for the
-    parameters of a TorchWorkload by name; with it `hvdbench parity` compares the two.
+    train, test: a tuple of arrays (N, ...), or (train only, with input loader) a `tf.data.Dataset` of samples, of which
+    every worker takes its share: it is batched here, and shuffles by a seed if at all. loss, score: call the model as
+    it is; whether it trains is known. Randomness is Keras', of layers or of SeedGenerators that the model holds.
+    optimizer: a name, or a function of no argument that gives a `keras.optimizers.Optimizer`, whose rate is the cell's.
+    from_torch: the trainable variables, in the order of `model.trainable_variables`, for the parameters of a
+    TorchWorkload by name; with it `hvdbench parity` compares the two.
     """
 
     framework: ClassVar[str] = "tensorflow"

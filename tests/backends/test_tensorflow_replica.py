@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from harness.backends import tensorflow_shipped
+from harness.backends.tensorflow_layers import scores
 from harness.backends.tensorflow_replica import TensorFlowReplica, prepare
 from harness.suite.cell import Cell
 from harness.workloads.data import Dataset, load_digits
@@ -21,7 +24,7 @@ def digits() -> Dataset:
     return load_digits()
 
 
-def replica(digits: Dataset, workload: str = "fnn", **fields: float) -> TensorFlowReplica:
+def replica(digits: Dataset, workload: str = "fnn", **fields: Any) -> TensorFlowReplica:
     cell = Cell.model_validate({"workload": workload, "strategy": "serial", "framework": "tensorflow", **fields})
     prepare(num_threads=1)
     return TensorFlowReplica(cell, digits, rank=0, local_rank=0)
@@ -59,7 +62,7 @@ def test_descend_is_sgd_with_momentum_and_decay(digits: Dataset) -> None:
 def test_update_is_what_descend_adds(digits: Dataset) -> None:
     made, other = replica(digits, momentum=0.9), replica(digits, momentum=0.9)
     for step in range(3):
-        gradient, _ = made.gradient(made.load(np.arange(step, step + 32)))
+        gradient, _ = made.gradient(tf.constant(np.arange(step, step + 32)))
         made.descend(gradient)
         other.set_weights(other.weights() + other.update(gradient))
     np.testing.assert_allclose(made.weights().numpy(), other.weights().numpy(), rtol=1e-6, atol=1e-8)
@@ -84,13 +87,21 @@ def test_learning_rate_of_a_step_is_the_one_set_last(digits: Dataset) -> None:
         assert set(made.weights().numpy()) == {np.float32(expected)}
 
 
-def test_gradient_and_local_step_are_compiled_once_a_shape(digits: Dataset) -> None:
+def test_gradient_and_local_step_are_compiled_once_a_shape(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two functions, two sizes: the layers are gone through four times."""
+    num_traced = 0
+
+    def counted(*arguments: Any) -> Any:
+        nonlocal num_traced
+        num_traced += 1
+        return scores(*arguments)
+
+    monkeypatch.setattr(tensorflow_shipped, "scores", counted)
     made = replica(digits)
     for size in (32, 32, 16, 32, 16):
-        made.gradient(made.load(np.arange(size)))
-        made.local_step(made.load(np.arange(size)))
-    assert made._gradient.cache_info().misses == 2
-    assert made._local_step.cache_info().misses == 2
+        made.gradient(tf.constant(np.arange(size)))
+        made.local_step(tf.constant(np.arange(size)))
+    assert num_traced == 4
 
 
 @pytest.mark.parametrize("workload", ["fnn", "cnn", "rnn"])
@@ -98,13 +109,23 @@ def test_local_step_descends_the_gradient_by_its_rate(digits: Dataset, workload:
     fields = {"learning_rate": 0.05, "momentum": 0.9, "weight_decay": 0.01}
     made, other = replica(digits, workload, **fields), replica(digits, workload, **fields)
     for step, rate in enumerate((0.05, 0.05, 0.02)):
-        batch = made.load(np.arange(32 * step, 32 * step + 32))
+        batch = tf.constant(np.arange(32 * step, 32 * step + 32))
         for each in (made, other):
             each.set_learning_rate(rate)
         gradient, expected_loss = other.gradient(batch)
         other.descend(gradient)
         assert float(made.local_step(batch)) == pytest.approx(float(expected_loss), rel=1e-6)
     np.testing.assert_allclose(made.weights().numpy(), other.weights().numpy(), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("workload", ["fnn", "cnn", "rnn"])
+def test_bf16_is_near_float32_and_not_it(digits: Dataset, workload: str) -> None:
+    """8 bits of each factor: some parts in a thousand."""
+    exact, rough = replica(digits, workload), replica(digits, workload, precision="bf16")
+    (_, expected), (gradient, found) = (made.gradient(tf.constant(np.arange(32))) for made in (exact, rough))
+    assert gradient.dtype == tf.float32
+    assert float(found) != float(expected)
+    assert float(found) == pytest.approx(float(expected), rel=1e-2)
 
 
 def test_evaluate_of_zero_weights_is_chance(digits: Dataset) -> None:

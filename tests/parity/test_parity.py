@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from harness.backends import tensorflow_layers, tensorflow_replica
+from harness.backends import tensorflow_layers, tensorflow_shipped
 from harness.parity.measure import FRAMEWORKS, Steps, compare, parity, train, worst
 from harness.records.parity_record import Difference
 from harness.registry import PREPARATIONS, REPLICAS, WORKLOADS, load
@@ -53,7 +53,7 @@ def test_parity_finds_a_transposed_kernel(monkeypatch: pytest.MonkeyPatch) -> No
         )
         return [wrong, *rest]
 
-    monkeypatch.setattr(tensorflow_replica, "layouts", mistaken)
+    monkeypatch.setattr(tensorflow_shipped, "layouts", mistaken)
     found = missed(parity(cell("fnn")))
     assert {"first loss", "gradient 1.kernel", "losses"} <= set(found)
 

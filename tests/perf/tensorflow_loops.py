@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from harness.backends.tensorflow_layers import layouts, scores
-from harness.backends.tensorflow_native import apply_momentum
+from harness.backends.tensorflow_optimizer import apply_momentum
 from harness.backends.tensorflow_replica import prepare
 from harness.workloads.initial import initial_weights
 from harness.workloads.layers import parameters_of

@@ -1,0 +1,165 @@
+"""A program over one flat variable: parameters in front, moving buffers behind them in a worker's vector.
+
+All parameters are one variable in TensorFlow's layouts, so that no step transposes a kernel. What a step does is
+compiled into one function, whose call is all that it costs in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from harness.backends.tensorflow_input import Source
+from harness.backends.tensorflow_optimizer import FlatVariableOptimizer, clipped_by
+from harness.backends.tensorflow_program import Batch, Given, Program, State, Tensor, mean_over_parts
+from harness.workloads.own import WorkloadError
+
+
+class FlatTraining:
+    """One worker's weights, and what changes them.
+
+    source: of the batches. optimizer_of: makes the optimizer of a variable.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        *,
+        rank: int,
+        device: str,
+        source: Source,
+        optimizer_of: Callable[[Any], FlatVariableOptimizer],
+        clip_norm: float | None,
+        num_parts: int,
+    ) -> None:
+        self._program, self._rank, self._source = program, rank, source
+        self._clip_norm, self._num_parts = clip_norm, num_parts
+        self._shapes = [array.shape for array in program.parameters]
+        self._sizes = [array.size for array in program.parameters]
+        self._buffer_sizes = [array.size for array in program.buffers]
+        self.num_parameters, self._num_buffers = sum(self._sizes), sum(self._buffer_sizes)
+        with tf.device(device):
+            self._make_variables()
+            self._optimizer = optimizer_of(self._flat)
+        self._compile()
+
+    def _make_variables(self) -> None:
+        program = self._program
+        self._flat = tf.Variable(np.concatenate([array.ravel() for array in program.parameters]))
+        self._counters = [tf.Variable(array, trainable=False) for array in program.counters(self._rank)]
+        if self._num_buffers:
+            initial = np.concatenate([array.ravel() for array in program.buffers])
+            self._buffers = tf.Variable(initial, trainable=False)
+            self._buffers_read = tf.Variable(initial, trainable=False)  # as of the last `set_weights`
+
+    def _compile(self) -> None:
+        vector = tf.TensorSpec([self.num_parameters + self._num_buffers], tf.float32)
+        scalar = tf.TensorSpec([], tf.float32)
+        self.gradient = self._of_each_batch(self._gradient)
+        self.local_step = self._of_each_batch(self._local_step, scalar)
+        self.update = _compiled(self._update, vector, scalar)
+        self.descend = _compiled(self._descend, vector, scalar)
+        self.evaluate = tf.function(self._evaluate, autograph=False)
+
+    def _of_each_batch(self, function: Callable[..., Any], *scalars: tf.TensorSpec) -> Callable[..., Any]:
+        """The function of what a step takes: a concrete one for each number of indices, where those are taken."""
+        if not self._source.takes_indices:
+            return tf.function(function, autograph=False)
+        of_size = cache(lambda size: _compiled(function, tf.TensorSpec([size], tf.int64), *scalars))
+        return lambda indices, *others: of_size(indices.shape[0])(indices, *others)
+
+    def weights(self) -> Tensor:
+        if not self._num_buffers:
+            return self._flat.read_value()
+        return tf.concat([self._flat.read_value(), self._buffers.read_value()], axis=0)
+
+    def set_weights(self, vector: Tensor) -> None:
+        if not self._num_buffers:
+            self._flat.assign(vector)
+            return
+        weights, buffers = vector[: self.num_parameters], vector[self.num_parameters :]
+        self._flat.assign(weights)
+        self._buffers.assign(buffers)
+        self._buffers_read.assign(buffers)
+
+    def forget(self) -> None:
+        """An optimizer that has seen nothing, and random numbers from their first on."""
+        self._optimizer.forget()
+        for counter, value in zip(self._counters, self._program.counters(self._rank), strict=True):
+            counter.assign(value)
+
+    def _gradient(self, given: Given) -> tuple[Tensor, Tensor]:
+        slope, loss = self._slope(given)
+        if self._num_buffers:
+            slope = tf.concat([slope, tf.zeros(self._num_buffers)], axis=0)
+        return slope, loss
+
+    def _local_step(self, given: Given, learning_rate: Tensor) -> Tensor:
+        slope, loss = self._slope(given)
+        self._optimizer.descend(clipped_by(self._clip_norm, [slope]), learning_rate)
+        return loss
+
+    def _update(self, gradient: Tensor, learning_rate: Tensor) -> Tensor:
+        """Δ; behind it what a forward pass has moved the buffers by, of rank 0's: the others' are not shared."""
+        (slope,) = clipped_by(self._clip_norm, [gradient[: self.num_parameters] if self._num_buffers else gradient])
+        delta = self._optimizer.update(slope, learning_rate)
+        if not self._num_buffers:
+            return delta
+        moved = self._buffers - self._buffers_read if self._rank == 0 else tf.zeros_like(self._buffers)
+        return tf.concat([delta, moved], axis=0)
+
+    def _descend(self, gradient: Tensor, learning_rate: Tensor) -> None:
+        slope = gradient[: self.num_parameters] if self._num_buffers else gradient
+        self._optimizer.descend(clipped_by(self._clip_norm, [slope]), learning_rate)
+
+    def _slope(self, given: Given) -> tuple[Tensor, Tensor]:
+        """The gradient in the parameters, and the loss; buffers and counters move on."""
+        weights = self._flat.read_value()
+
+        def gradients_of(part: Given, state: State) -> tuple[Sequence[Tensor], Tensor, State]:
+            batch = self._source.batch_of(part)
+            with tf.GradientTape() as tape:
+                tape.watch(weights)
+                loss, state_after = self._program.loss(self._parameters(weights), state, batch)
+            slope = tape.gradient(loss, weights)
+            if slope is None:
+                raise WorkloadError("loss: depends on no trainable parameter; wanted: one that does")
+            return [slope], loss, state_after
+
+        (slope,), loss, state = mean_over_parts(gradients_of, given, self._state(), self._num_parts)
+        self._move_to(state)
+        return slope, loss
+
+    def _state(self) -> State:
+        counters = [counter.read_value() for counter in self._counters]
+        return [*self._buffers_of(self._buffers.read_value()), *counters] if self._num_buffers else counters
+
+    def _move_to(self, state: State) -> None:
+        num_buffers = len(self._buffer_sizes)
+        if num_buffers:
+            self._buffers.assign(tf.concat([tf.reshape(value, (-1,)) for value in state[:num_buffers]], axis=0))
+        for counter, value in zip(self._counters, state[num_buffers:], strict=True):
+            counter.assign(value)
+
+    def _evaluate(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        if not self._num_buffers:
+            return self._program.evaluate(self._parameters(vector), [], batch)
+        weights, buffers = tf.split(vector, [self.num_parameters, self._num_buffers])
+        return self._program.evaluate(self._parameters(weights), self._buffers_of(buffers), batch)
+
+    def _parameters(self, weights: Tensor) -> list[Tensor]:
+        parts = tf.split(weights, self._sizes)  # whose gradient is one concatenation
+        return [tf.reshape(part, shape) for part, shape in zip(parts, self._shapes, strict=True)]
+
+    def _buffers_of(self, flat: Tensor) -> list[Tensor]:
+        parts = tf.split(flat, self._buffer_sizes)
+        return [tf.reshape(part, array.shape) for part, array in zip(parts, self._program.buffers, strict=True)]
+
+
+def _compiled(function: Callable[..., Any], *arguments: tf.TensorSpec) -> Any:
+    """A concrete function: it is entered faster than one that looks for it by its arguments."""
+    return tf.function(function, autograph=False).get_concrete_function(*arguments)

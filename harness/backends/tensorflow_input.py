@@ -1,0 +1,182 @@
+"""Where batches come from: data that lie on the device, or batches that a thread makes while training goes on.
+
+Data of no length, a `tf.data.Dataset` of samples, are shared out by taking every m-th sample from a worker's rank on,
+`dataset.shard(m, rank)`, and begin anew where they end; batches of it run on from one round to the next. Its order is
+its own, so one that shuffles has to do so by a seed, or the workers' shares overlap. Batching is done here: by
+`dataset.batch`, or by the workload's `collate` of a list of samples; a dataset that was batched wants `unbatch()`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from harness.backends.tensorflow_program import Batch, Data, Given, arrays_of
+from harness.protocols import Batches, Share
+from harness.workloads.own import WorkloadError
+from harness.workloads.sampler import IndexedBatches, Sampler
+
+NUM_AHEAD = 2  # batches that are ready while a step is taken
+
+
+class Source(Protocol):
+    """Of the training batches."""
+
+    takes_indices: bool  # whether that is what a step takes
+
+    def batches(self, share: Share) -> Batches: ...
+
+    def batch_of(self, given: Given) -> Batch:
+        """Inside a compiled function."""
+        ...
+
+
+def source_of(data: Data, kind: str, device: str) -> Source:
+    """kind: the cell's `input`. Raises WorkloadError where the data cannot be used so."""
+    if kind == "loader":
+        return Loader(data, device)
+    if isinstance(data.train, tf.data.Dataset):
+        raise WorkloadError("train: a tf.data.Dataset with input resident; wanted: a tuple of arrays, or input loader")
+    return Resident(data, device)
+
+
+class Resident:
+    """All data on the device; a step takes the indices of its samples, and the compiled function gathers them."""
+
+    takes_indices = True
+
+    def __init__(self, data: Data, device: str) -> None:
+        arrays = arrays_of(data.train, "train")
+        self._num_samples = len(arrays[0])
+        self._samples = _on_device(chosen(arrays, slice(None), data.collate), device)
+        lengths = {len(tensor) if tensor.shape.rank else 0 for tensor in tf.nest.flatten(self._samples)}
+        if lengths != {self._num_samples}:
+            raise WorkloadError(
+                f"collate: makes tensors of {', '.join(map(str, sorted(lengths)))} of all {self._num_samples} samples; "
+                "wanted: as many in each, or input loader"
+            )
+
+    def batches(self, share: Share) -> Batches:
+        return IndexedBatches(Sampler(num_samples=self._num_samples, **vars(share)), tf.constant)
+
+    def batch_of(self, given: Given) -> Batch:
+        with tf.device(tf.nest.flatten(self._samples)[0].device):  # where they lie: only the batch moves
+            return tf.nest.map_structure(lambda tensor: tf.gather(tensor, given), self._samples)
+
+
+class Loader:
+    """Batches made by a thread: of arrays in the sampler's order, of a dataset in its own."""
+
+    takes_indices = False
+
+    def __init__(self, data: Data, device: str) -> None:
+        is_dataset = isinstance(data.train, tf.data.Dataset)
+        self._train: Any = data.train if is_dataset else arrays_of(data.train, "train")
+        self._collate, self._device = data.collate, device
+
+    def batches(self, share: Share) -> Batches:
+        made = self._of_dataset if isinstance(self._train, tf.data.Dataset) else self._of_arrays
+        return BatchesAhead(lambda: (_on_device(batch, self._device) for batch in made(share)))
+
+    def batch_of(self, given: Given) -> Batch:
+        return given
+
+    def _of_arrays(self, share: Share) -> Iterator[Batch]:
+        sampler = Sampler(num_samples=len(self._train[0]), **vars(share))
+        for step in itertools.count():
+            yield chosen(self._train, sampler.indices(step), self._collate)
+
+    def _of_dataset(self, share: Share) -> Iterator[Batch]:
+        samples = self._train.shard(share.num_workers, share.rank).repeat()
+        if self._collate is None:
+            yield from samples.batch(share.batch_size, drop_remainder=True)
+        else:
+            drawn = iter(samples)
+            while batch := list(itertools.islice(drawn, share.batch_size)):
+                yield self._collate(batch)
+        raise WorkloadError(f"train: no sample for worker {share.rank} of {share.num_workers}; wanted: one at least")
+
+
+class HeldOut:
+    """The test data, batch by batch; on the device for good where the training data are."""
+
+    def __init__(self, data: Data, kind: str, device: str, batch_size: int) -> None:
+        self._data, self._device, self._batch_size = data, device, batch_size
+        self._kept = list(self._made()) if kind == "resident" else None
+
+    def batches(self) -> Iterator[tuple[int, Batch]]:
+        """Each with its size."""
+        return self._made() if self._kept is None else iter(self._kept)
+
+    def _made(self) -> Iterator[tuple[int, Batch]]:
+        arrays = tuple(self._data.test)
+        num_samples = len(arrays[0])
+        for first in range(0, num_samples, self._batch_size):
+            last = min(first + self._batch_size, num_samples)
+            yield last - first, _on_device(chosen(arrays, slice(first, last), self._data.collate), self._device)
+
+
+def _on_device(batch: Batch, device: str) -> Batch:
+    with tf.device(device):
+        return tf.nest.map_structure(tf.convert_to_tensor, batch)
+
+
+def chosen(arrays: tuple[NDArray[Any], ...], indices: Any, collate: Callable[[list[Any]], Batch] | None) -> Batch:
+    """The samples of these indices as a batch. indices: (B,), or a slice where nothing is collated."""
+    if collate is None:
+        return tuple(array[indices] for array in arrays)
+    return collate([tuple(array[index] for array in arrays) for index in np.arange(len(arrays[0]))[indices]])
+
+
+class BatchesAhead:
+    """Batches that a thread makes ahead of the steps. Implements harness.protocols.Batches."""
+
+    def __init__(self, make: Callable[[], Iterator[Batch]]) -> None:
+        self._make = make
+        self._ready: queue.Queue[Batch | _Fault] = queue.Queue(NUM_AHEAD)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="batches", daemon=True)
+        self._thread.start()
+
+    def at(self, step: int) -> Batch:
+        batch = self._ready.get()
+        if isinstance(batch, _Fault):
+            self._ready.put(batch)  # for whoever asks again
+            raise batch.error
+        return batch
+
+    def close(self) -> None:
+        self._closed.set()
+        while self._thread.is_alive():
+            _drain(self._ready)
+            self._thread.join(timeout=0.01)
+
+    def _run(self) -> None:
+        try:
+            for batch in self._make():
+                self._ready.put(batch)
+                if self._closed.is_set():
+                    return
+        except BaseException as error:  # whatever a user's data raise, where the steps are taken
+            self._ready.put(_Fault(error))
+
+
+class _Fault:
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+def _drain(ready: queue.Queue[Any]) -> None:
+    """Empties a queue, so that a `put` on it returns."""
+    while True:
+        try:
+            ready.get_nowait()
+        except queue.Empty:
+            return

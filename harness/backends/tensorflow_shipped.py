@@ -1,0 +1,61 @@
+"""The shipped workloads, layers as data, as a program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from harness.backends.tensorflow_layers import Layout, layouts, scores
+from harness.backends.tensorflow_program import Batch, Data, Program, State, Tensor
+from harness.suite.cell import Cell
+from harness.workloads.data import Dataset, Split
+from harness.workloads.initial import initial_weights
+from harness.workloads.layers import parameters_of
+from harness.workloads.shipped import MODELS
+
+PRECISIONS = {"float32": tf.float32, "bf16": tf.bfloat16}  # what dense layers, convolutions and LSTMs compute in
+
+
+def shipped_program(cell: Cell, dataset: Dataset) -> Program:
+    layers = MODELS[cell.workload].layers(dataset.num_classes)
+    parameters = parameters_of(layers, dataset.image_shape)
+    laid_out = layouts(layers, dataset.image_shape)
+    drawn = initial_weights(parameters, cell.seed)
+    precision = PRECISIONS[cell.precision]
+
+    def losses(weights: Sequence[Tensor], batch: Batch) -> tuple[Tensor, Tensor]:
+        images, labels = batch
+        logits = scores(layers, weights, images, precision)  # (B, classes)
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits), logits
+
+    def loss(weights: Sequence[Tensor], state: State, batch: Batch) -> tuple[Tensor, State]:
+        return tf.reduce_mean(losses(weights, batch)[0]), state
+
+    def evaluate(weights: Sequence[Tensor], buffers: State, batch: Batch) -> tuple[Tensor, Tensor]:
+        each, logits = losses(weights, batch)
+        right = tf.argmax(logits, axis=1) == batch[1]
+        return tf.reduce_sum(each), tf.reduce_sum(tf.cast(right, tf.float32))
+
+    return Program(
+        parameters=[layout.to_native(array) for layout, array in zip(laid_out, drawn, strict=True)],
+        loss=loss,
+        evaluate=evaluate,
+        to_workload=lambda flat: _to_workload(laid_out, flat),
+    )
+
+
+def shipped_data(dataset: Dataset) -> Data:
+    return Data(train=_in_native_layout(dataset.train), test=_in_native_layout(dataset.test))
+
+
+def _in_native_layout(part: Split) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    return np.ascontiguousarray(part.images.transpose(0, 2, 3, 1)), part.labels  # (N, H, W, C), (N,)
+
+
+def _to_workload(laid_out: Sequence[Layout], flat: NDArray[np.float32]) -> NDArray[np.float32]:
+    sizes = [int(np.prod(layout.native)) for layout in laid_out]
+    parts = np.split(flat, np.cumsum(sizes)[:-1])
+    return np.concatenate([layout.to_workload(part).ravel() for layout, part in zip(laid_out, parts, strict=True)])
