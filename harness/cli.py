@@ -227,8 +227,12 @@ def export(
 
 @app.command(name="parity")
 def parity_(
-    workload: Annotated[str | None, typer.Argument(metavar="[WORKLOAD]", help="every parameter of this one")] = None,
+    workload: Annotated[
+        str | None,
+        typer.Argument(metavar="[WORKLOAD]", help="every parameter of this one; file.py:make(framework) for your own"),
+    ] = None,
     dataset: Annotated[str | None, typer.Option(metavar="NAME", help="only this data set")] = None,
+    optimizer: Annotated[str | None, typer.Option(metavar="NAME", help="instead of the workload's own")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of weights and batches")] = 0,
     results: Annotated[
         Path | None, typer.Option("--results", metavar="DIR", help="keeps the figures there too, for `report`")
@@ -242,7 +246,7 @@ def parity_(
     from harness.suite.suite import describe
 
     try:
-        agree = show_parity(workload, dataset, seed, results)
+        agree = show_parity(workload, dataset, seed, results, optimizer=optimizer)
     except ParityError as error:
         _refuse(f"parity: {error}")
     except ValidationError as error:

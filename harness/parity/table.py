@@ -4,39 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
+from harness.extensions import WORKLOADS as CODE
+from harness.extensions import ExtensionError, is_code, is_entry_point
 from harness.launchers.hosts import this_machine
-from harness.parity.measure import FRAMEWORKS, NUM_STEPS, parity, record_of
+from harness.optimizers.sgd import SGD
+from harness.parity.measure import NUM_STEPS, parity, record_of
+from harness.parity.sides import FRAMEWORKS
 from harness.progress import console
 from harness.records.parity_record import Difference, ParityRecord, append_parity, verdict
+from harness.registry import OPTIMIZERS
 from harness.run.feasible import first_obstacle
 from harness.suite.cell import Cell
+from harness.suite.own_facts import own_facts
+from harness.workloads.own import WorkloadError
+from harness.workloads.shipped import MODELS
 
 WORKLOADS, DATASETS = ("fnn", "cnn", "rnn"), ("digits", "fashion-mnist")
+# Of an optimizer whose steps do not shrink with the gradient, where the workload's rate is meant for another one.
+ADAPTIVE_RATE = 1e-3
 
 
 class ParityError(Exception):
     """The frameworks cannot be compared here; the message says what mends that."""
 
 
-def show_parity(workload: str | None, dataset: str | None, seed: int, results: Path | None = None) -> bool:
+def show_parity(
+    workload: str | None,
+    dataset: str | None,
+    seed: int,
+    results: Path | None = None,
+    *,
+    optimizer: str | None = None,
+) -> bool:
     """Prints one row a workload and data set, or one a parameter where a workload is named; whether all bars hold.
 
-    results: the folder that keeps what was found, each comparison as soon as it is made. Raises ParityError when what
-    was asked for cannot run here (a data set nobody asked for by name is passed over), ResultsError when that folder
-    cannot be written to.
+    workload: a shipped one, or a user's code for both frameworks. results: the folder that keeps what was found, each
+    comparison as soon as it is made. optimizer: instead of the workload's own. Raises ParityError when what was asked
+    for cannot run here (a data set nobody asked for by name is passed over), ResultsError when that folder cannot be
+    written to.
     """
     compared: list[tuple[ParityRecord, list[Difference]]] = []
-    for cell in _cells(workload, dataset, seed):
+    for cell in _cells(workload, dataset, seed, optimizer):
         obstacle = first_obstacle([cell.model_copy(update={"framework": name}) for name in FRAMEWORKS], this_machine())
-        if obstacle and (dataset is not None or cell.dataset == DATASETS[0]):
+        if obstacle and (dataset is not None or cell.dataset in (None, DATASETS[0])):
             raise ParityError(obstacle)
         if obstacle:
             console().print(f"not compared: {obstacle}", highlight=False, soft_wrap=True)
             continue
-        differences = parity(cell)
+        differences = _compared(cell)
         record = record_of(cell, differences)
         if results is not None:
             append_parity(results, record)
@@ -49,10 +68,40 @@ def show_parity(workload: str | None, dataset: str | None, seed: int, results: P
     return all(record.holds for record, _ in compared)
 
 
-def _cells(workload: str | None, dataset: str | None, seed: int) -> Iterator[Cell]:
+def _compared(cell: Cell) -> list[Difference]:
+    try:
+        return parity(cell)
+    except ExtensionError as error:
+        raise ParityError(str(error)) from None
+    except WorkloadError as error:
+        raise ParityError(f"{cell.workload}: {error}") from None
+
+
+def _cells(workload: str | None, dataset: str | None, seed: int, optimizer: str | None) -> Iterator[Cell]:
+    if workload is not None and workload not in MODELS and (is_code(workload) or is_entry_point(workload, CODE)):
+        yield _with(optimizer, {**_own_fields(workload), "dataset": dataset, "strategy": "serial", "seed": seed})
+        return
     for data in [dataset] if dataset else DATASETS:
         for name in [workload] if workload else WORKLOADS:
-            yield Cell.model_validate({"workload": name, "dataset": data, "strategy": "serial", "seed": seed})
+            yield _with(optimizer, {"workload": name, "dataset": data, "strategy": "serial", "seed": seed})
+
+
+def _own_fields(workload: str) -> dict[str, Any]:
+    try:
+        return {"workload": workload, **own_facts(workload, None, FRAMEWORKS[0])}
+    except ExtensionError as error:
+        raise ParityError(str(error)) from None
+
+
+def _with(optimizer: str | None, fields: dict[str, Any]) -> Cell:
+    """The cell, under this optimizer where one is asked for."""
+    cell = Cell.model_validate(dict(fields))
+    if optimizer is None or optimizer == cell.optimizer:
+        return cell
+    changed = {**fields, "optimizer": optimizer}
+    if optimizer in OPTIMIZERS and not issubclass(OPTIMIZERS[optimizer], SGD):
+        changed["learning_rate"] = ADAPTIVE_RATE
+    return Cell.model_validate(changed)
 
 
 def _table(*columns: str) -> Table:
@@ -63,11 +112,16 @@ def _table(*columns: str) -> Table:
 
 
 def _overview(records: Sequence[ParityRecord]) -> Table:
-    table = _table("workload", "data", "first loss", "worst gradient", "of", f"losses over {NUM_STEPS} steps", "")
+    table = _table(
+        *("workload", "data", "optimizer", "score", "first loss", "worst gradient", "of"),
+        *(f"losses over {NUM_STEPS} steps", ""),
+    )
     for record in records:
         table.add_row(
             record.workload,
             record.dataset,
+            record.optimizer,
+            "" if record.score is None else record.score.in_words(),
             record.first_loss.in_words(),
             record.worst_gradient.in_words(),
             record.worst_gradient.of,
@@ -78,7 +132,7 @@ def _overview(records: Sequence[ParityRecord]) -> Table:
 
 
 def _in_full(record: ParityRecord, differences: Sequence[Difference]) -> Table:
-    table = _table(f"{record.workload}, {record.dataset}", "difference", "bar", "")
+    table = _table(record.problem, "difference", "bar", "")
     for each in differences:
         table.add_row(f"{each.kind} {each.of}".strip(), f"{each.relative:.1e}", f"{each.bar:.0e}", verdict(each.holds))
     return table

@@ -57,8 +57,17 @@ _ACCURACY_V1: _Content = {"name": "accuracy", "unit": "share", "better": "higher
 def lifted(content: _Content, *, newest: int) -> _Content:
     """The content of a record of any version up to `newest`, as `newest` has it. Raises KeyError, TypeError and the
     like where it is no record of the version that it names."""
+    return _lifted_by(LIFTS, content, newest)
+
+
+def lifted_parity(content: _Content, *, newest: int) -> _Content:
+    """The same of a line of parity.jsonl."""
+    return _lifted_by(PARITY_LIFTS, content, newest)
+
+
+def _lifted_by(lifts: dict[int, Callable[[_Content], _Content]], content: _Content, newest: int) -> _Content:
     while content["schema_version"] < newest:
-        content = LIFTS[content["schema_version"]](content)
+        content = lifts[content["schema_version"]](content)
     return content
 
 
@@ -111,4 +120,10 @@ def _without(content: _Content, name: str) -> _Content:
     return {key: value for key, value in content.items() if key != name}
 
 
+def _parity_from_1(content: _Content) -> _Content:
+    """Plain SGD was compared, and no score."""
+    return {**content, "schema_version": 2, "optimizer": "sgd", "score": None}
+
+
+PARITY_LIFTS: dict[int, Callable[[_Content], _Content]] = {1: _parity_from_1}
 LIFTS: dict[int, Callable[[_Content], _Content]] = {1: _from_1}

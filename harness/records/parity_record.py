@@ -12,19 +12,20 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
+from harness.records.lifting import lifted_parity
 from harness.records.record import Machine, Part, ResultsError, lock, parsed, sync_folder
 
 PARITY_FILE = "parity.jsonl"
-PARITY_SCHEMA_VERSION = 1
+PARITY_SCHEMA_VERSION = 2
 
-Kind = Literal["first loss", "gradient", "losses"]
+Kind = Literal["score", "first loss", "gradient", "losses"]
 
 
 class Difference(Part):
     """One comparison, relative to the first framework's value."""
 
     kind: Kind
-    of: str  # the parameter whose gradient it is, else empty
+    of: str  # the parameter whose gradient it is, the metric whose score; else empty
     relative: float
     bar: float
 
@@ -38,14 +39,16 @@ class Difference(Part):
 
 
 class ParityRecord(Part):
-    """How far the frameworks differ on one workload and data set."""
+    """How far the frameworks differ on one workload and data set, under one optimizer."""
 
     schema_version: int = PARITY_SCHEMA_VERSION
     measured_at: AwareDatetime  # UTC
     workload: str
-    dataset: str
+    dataset: str  # empty where the workload brings its own data
+    optimizer: str
     seed: int
     num_steps: int  # over which the losses are compared
+    score: Difference | None  # of the initial weights on the held-out set; None in lines from before it was compared
     first_loss: Difference
     worst_gradient: Difference
     losses: Difference
@@ -55,7 +58,14 @@ class ParityRecord(Part):
 
     @property
     def holds(self) -> bool:
-        return all(each.holds for each in (self.first_loss, self.worst_gradient, self.losses))
+        compared = (self.score, self.first_loss, self.worst_gradient, self.losses)
+        return all(each.holds for each in compared if each is not None)
+
+    @property
+    def problem(self) -> str:
+        """`fnn on digits, adamw`: plain SGD goes without saying."""
+        data = f" on {self.dataset}" if self.dataset else ""
+        return f"{self.workload}{data}{'' if self.optimizer == 'sgd' else f', {self.optimizer}'}"
 
 
 def verdict(holds: bool) -> str:
@@ -93,13 +103,13 @@ def load_parity(folder: Path) -> list[ParityRecord]:
     except OSError as error:
         raise ResultsError(f"{path}: unreadable ({error}); move it away to go on") from None
     return [
-        parsed(ParityRecord, line, where=f"{path}, line {number}", newest=PARITY_SCHEMA_VERSION)
+        parsed(ParityRecord, line, where=f"{path}, line {number}", newest=PARITY_SCHEMA_VERSION, lift=lifted_parity)
         for number, line in enumerate(lines, start=1)
     ]
 
 
 def newest_parity(folders: Iterable[Path]) -> list[ParityRecord]:
-    """The newest of each workload and data set in all of these folders, by data set, then workload."""
+    """The newest of each workload, data set and optimizer in all of these folders, by data set, then workload."""
     found = sorted((record for folder in folders for record in load_parity(folder)), key=lambda each: each.measured_at)
-    newest = {(record.dataset, record.workload): record for record in found}
+    newest = {(record.dataset, record.workload, record.optimizer): record for record in found}
     return [newest[key] for key in sorted(newest)]

@@ -17,7 +17,7 @@ def frameworks_sentence(records: Sequence[ParityRecord], results: str) -> str:
     if not records:
         command = f"hvdbench parity --results {shlex.quote(f'results/{results}')}"
         return f"Parity of PyTorch and TensorFlow was not measured for these results: {command} does it."
-    missed = [f"{record.workload} on {record.dataset}" for record in records if not record.holds]
+    missed = [record.problem for record in records if not record.holds]
     held = f"in {len(records) - len(missed)} of {count(len(records), 'comparison')}"
     if missed:
         return f"PyTorch and TensorFlow DIFFER for {listed(missed)}: parity holds {held}."
@@ -25,17 +25,20 @@ def frameworks_sentence(records: Sequence[ParityRecord], results: str) -> str:
 
 
 def frameworks_table(records: Sequence[ParityRecord]) -> Table:
-    """A row a workload and data set, each difference beside its bar."""
+    """A row a workload, data set and optimizer, each difference beside its bar."""
     return Table(
         name="frameworks",
         title="Parity: do PyTorch and TensorFlow train the same thing?",
         caption="From the same weights, on the same batches; differences are relative to PyTorch's values, each beside "
-        "its bar. Of the gradients on the first batch that of the parameter which differs most; of the losses the "
-        f"largest difference over the steps of SGD. {_circumstances(records)}",
+        "its bar. The score is the initial weights' on the held-out set. Of the gradients on the first batch that of "
+        "the parameter which differs most; of the losses the largest difference over the optimizer's steps. "
+        f"{_circumstances(records)}",
         rows=tuple(
             {
                 "workload": text(record.workload),
                 "data": text(record.dataset),
+                "optimizer": text(record.optimizer),
+                "score": text("") if record.score is None else _against_bar(record.score),
                 "first loss": _against_bar(record.first_loss),
                 "worst gradient": _against_bar(record.worst_gradient),
                 "of": text(record.worst_gradient.of),

@@ -18,14 +18,15 @@ from tests.command import hvdbench
 def test_table_of_one_workload_has_a_row_a_parameter(capsys: pytest.CaptureFixture[str]) -> None:
     assert show_parity("fnn", "digits", seed=0)
     printed = capsys.readouterr().out
-    for row in ("first loss", "gradient 1.kernel", "gradient 5.bias", "losses"):
+    for row in ("score accuracy", "first loss", "gradient 1.kernel", "gradient 5.bias", "losses"):
         assert row in printed
-    assert printed.count("holds") == 8  # six parameters between the first loss and the later ones
+    assert printed.count("holds") == 9  # score and first loss, six parameters, the later losses
     assert "DIFFERS" not in printed
 
 
 def found(cell: Any, bias: float = 0.0) -> list[Difference]:
     return [
+        Difference(kind="score", of="accuracy", relative=0.0, bar=1e-2),
         Difference(kind="first loss", of="", relative=0.0, bar=1e-5),
         Difference(kind="gradient", of="1.kernel", relative=1e-7, bar=1e-4),
         Difference(kind="gradient", of="1.bias", relative=bias, bar=1e-4),

@@ -58,8 +58,8 @@ def test_writers_at_the_same_time_lose_no_line(tmp_path: Path) -> None:
     [
         ("{", "unreadable"),
         ('{"a": 1}', "schema_version: missing; not a record of hvdbench"),
-        ('{"schema_version": 2}', "schema_version: 2; allowed: up to 1: a newer hvdbench wrote it, update this one"),
-        ('{"schema_version": 1}', "measured_at: Field required"),
+        ('{"schema_version": 3}', "schema_version: 3; allowed: up to 2: a newer hvdbench wrote it, update this one"),
+        ('{"schema_version": 2}', "measured_at: Field required"),
     ],
 )
 def test_line_that_is_none_of_ours_is_named(tmp_path: Path, line: str, message: str) -> None:
@@ -77,6 +77,20 @@ def test_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
         append_parity(tmp_path / "file", parity_record())
 
 
+def test_line_of_version_1_is_of_sgd_and_has_no_score(tmp_path: Path) -> None:
+    """As that version wrote it."""
+    content = json.loads(parity_record().model_dump_json(exclude={"optimizer", "score"}))
+    (tmp_path / PARITY_FILE).write_text(json.dumps({**content, "schema_version": 1}) + "\n")
+    assert load_parity(tmp_path) == [parity_record(score=None)]
+    assert load_parity(tmp_path)[0].holds
+
+
+def test_problem_names_data_and_optimizer_where_they_say_something() -> None:
+    assert parity_record().problem == "cnn on digits"
+    assert parity_record(optimizer="adamw").problem == "cnn on digits, adamw"
+    assert parity_record(workload="own.py:make", dataset="").problem == "own.py:make"
+
+
 def test_newest_of_each_workload_and_data_set_counts_in_whatever_folder_it_is(tmp_path: Path) -> None:
     def measured(hour: int, **changes: str) -> None:
         folder = tmp_path / ("a" if hour % 2 else "b")
@@ -87,8 +101,10 @@ def test_newest_of_each_workload_and_data_set_counts_in_whatever_folder_it_is(tm
     measured(5)
     measured(1, workload="fnn")
     measured(2, dataset="fashion-mnist")
+    measured(4, optimizer="adam")
     found = newest_parity([tmp_path / "a", tmp_path / "b"])
     assert [(each.workload, each.dataset, each.measured_at.hour) for each in found] == [
+        ("cnn", "digits", 4),
         ("cnn", "digits", 6),
         ("fnn", "digits", 1),
         ("cnn", "fashion-mnist", 2),

@@ -331,7 +331,8 @@ def test_report_shows_parity_of_all_folders(tmp_path):
     page = write_report(folders, tmp_path / "out").read_text(encoding="utf-8")
     assert "PyTorch and TensorFlow train the same thing: parity holds in 2 of 2\u00a0comparisons." in page
     for row in frameworks_rows(page):
-        assert row[1:] == ["digits", "0.0e+00 ≤ 1e-05", "3.0e-07 ≤ 1e-04", "0.kernel", "2.0e-07 ≤ 1e-03", "20", "holds"]
+        assert row[1:4] == ["digits", "sgd", "0.0e+00 ≤ 1e-02"]
+        assert row[4:] == ["0.0e+00 ≤ 1e-05", "3.0e-07 ≤ 1e-04", "0.kernel", "2.0e-07 ≤ 1e-03", "20", "holds"]
     assert (
         "Measured on Abacus 9, 4\u00a0cores; tensorflow-cpu=2.21.0, torch=2.13.0; harness commit 0123456789ab; " in page
     )
@@ -348,14 +349,14 @@ def test_report_shows_which_parity_missed_its_bar(tmp_path):
     assert sentence in page.read_text(encoding="utf-8")
     assert sentence.replace("\u00a0", " ") in (tmp_path / "out" / "summary.md").read_text(encoding="utf-8")
     differs, holds = frameworks_rows(page.read_text(encoding="utf-8"))
-    assert differs[3:5] == ["1.0e+00 not ≤ 1e-04", "1.bias"]
+    assert differs[5:7] == ["1.0e+00 not ≤ 1e-04", "1.bias"]
     assert (differs[-1], holds[-1]) == ("DIFFERS", "holds")
 
 
 def test_report_of_parity_of_a_newer_schema_is_refused(tmp_path):
     folder = folder_of(comparison(TIMES), tmp_path / "quick")
-    (folder / PARITY_FILE).write_text('{"schema_version": 2}\n')
-    with pytest.raises(ResultsError, match=r"parity.jsonl, line 1: schema_version: 2; allowed: up to 1"):
+    (folder / PARITY_FILE).write_text('{"schema_version": 3}\n')
+    with pytest.raises(ResultsError, match=r"parity.jsonl, line 1: schema_version: 3; allowed: up to 2"):
         write_report([folder], tmp_path / "out")
 
 
