@@ -13,15 +13,29 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
-if TYPE_CHECKING:
-    from harness.launchers.hosts import Host
-    from harness.suite.suite import Suite
+from harness.arguments import (
+    EXIT_USAGE,
+    ControllerOption,
+    HostfileOption,
+    HostsOption,
+    OnlyOption,
+    RepeatsOption,
+    ResultsArgument,
+    ResultsOption,
+    SuiteArgument,
+    listed,
+    read_hosts,
+    read_suite,
+    refuse,
+    say,
+    words,
+)
 
-EXIT_FAILED, EXIT_USAGE = 1, 2
+EXIT_FAILED = 1
 
 app = typer.Typer(
     name="hvdbench",
@@ -33,19 +47,6 @@ app = typer.Typer(
 )
 new = typer.Typer(help="A file to begin with.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(new, name="new")
-
-SuiteArgument = Annotated[Path, typer.Argument(metavar="SUITE", help="a suite file, e.g. suites/quick.yaml")]
-ResultsArgument = Annotated[list[Path], typer.Argument(metavar="RESULTS...", help="folders that `run` wrote")]
-ResultsOption = Annotated[
-    Path | None, typer.Option("--results", metavar="DIR", help="where records go; results/<suite> unless given")
-]
-OnlyOption = Annotated[
-    str, typer.Option("--only", metavar="FIELD=VALUE,...", help="only the cells like that: workload=cnn,workers=2")
-]
-RepeatsOption = Annotated[int | None, typer.Option(min=1, help="launches of each cell, instead of the suite's")]
-ControllerOption = Annotated[str | None, typer.Option(metavar="gloo|mpi", help="instead of the suite's")]
-HostsOption = Annotated[str | None, typer.Option("-H", "--hosts", metavar="NAME:SLOTS,...", help="as horovodrun's")]
-HostfileOption = Annotated[Path | None, typer.Option(help="lines `name slots=2`, as horovodrun's")]
 
 
 @app.command()
@@ -73,18 +74,18 @@ def run(
     from harness.run.feasible import first_obstacle
     from harness.run.runner import Setting, run_suite
 
-    loaded = _load(suite, only=only, repeats=repeats, controller=controller)
+    loaded = read_suite(suite, only=only, repeats=repeats, controller=controller)
     folder = ResultsFolder(results or Path("results") / loaded.name)
     inside = inside_a_launch()
     if inside and not dry_run:
         if hosts or hostfile or launch_args:
-            _refuse("-H, --hostfile, --launch-args: not inside a launch, which has placed its workers already")
+            refuse("-H, --hostfile, --launch-args: not inside a launch, which has placed its workers already")
         with _interruptible():
             raise typer.Exit(run_inside(loaded, folder))
-    available, arguments = _hosts(hosts, hostfile), _words(launch_args)
+    available, arguments = read_hosts(hosts, hostfile), words(launch_args)
     obstacle = first_obstacle(loaded.cells, None if inside else available)
     if obstacle:
-        _refuse(f"{suite}: {obstacle}")
+        refuse(f"{suite}: {obstacle}")
     if dry_run:
         show_matrix(loaded, folder)
         return
@@ -127,13 +128,13 @@ def compare(
     from harness.run.existing import inside_a_launch
 
     if inside_a_launch():
-        _refuse("compare: starts its launches itself; inside a launch, allowed: hvdbench run SUITE")
+        refuse("compare: starts its launches itself; inside a launch, allowed: hvdbench run SUITE")
     request = request_of(
         target,
         dataset=dataset,
         framework=framework,
-        strategies=_listed(strategies),
-        workers=_listed(workers),
+        strategies=listed(strategies),
+        workers=listed(workers),
         repeats=repeats,
         minutes=minutes,
         epochs=epochs,
@@ -167,7 +168,7 @@ def show(suite: SuiteArgument, results: ResultsOption = None, only: OnlyOption =
     from harness.progress import show_matrix
     from harness.records.record import ResultsFolder
 
-    loaded = _load(suite, only=only)
+    loaded = read_suite(suite, only=only)
     folder = ResultsFolder(results or Path("results") / loaded.name)
     show_matrix(loaded, folder)
 
@@ -181,7 +182,7 @@ def list_(
     from harness.progress import console
 
     if what not in CATALOGUES:
-        _refuse(f"list {what}: no such list; allowed: {', '.join(CATALOGUES)}")
+        refuse(f"list {what}: no such list; allowed: {', '.join(CATALOGUES)}")
     lines = list(CATALOGUES[what]())
     width = max((len(name) for name, _ in lines), default=0)
     for name, about in lines:
@@ -214,7 +215,7 @@ def export(
     from harness.records.record import writing_to
 
     if file_format not in FORMATS:
-        _refuse(f"--format {file_format}: no such format; allowed: {', '.join(FORMATS)}")
+        refuse(f"--format {file_format}: no such format; allowed: {', '.join(FORMATS)}")
     found = read(results, ("runs",))
     show_cautions(found.cautions)
     content = written(found.frames["runs"], file_format)
@@ -248,9 +249,9 @@ def parity_(
     try:
         agree = show_parity(workload, dataset, seed, results, optimizer=optimizer)
     except ParityError as error:
-        _refuse(f"parity: {error}")
+        refuse(f"parity: {error}")
     except ValidationError as error:
-        _refuse(f"parity: {describe(error)}")
+        refuse(f"parity: {describe(error)}")
     if not agree:
         raise typer.Exit(EXIT_FAILED)
 
@@ -302,12 +303,12 @@ def check(
 
         if baseline or candidate:
             if not (baseline and candidate) or suite or a or b:
-                _refuse("check: allowed: SUITE --a ARM --b ARM, or --baseline RESULTS --candidate RESULTS")
-            gates = _load(settings, only="").check if settings else None
+                refuse("check: allowed: SUITE --a ARM --b ARM, or --baseline RESULTS --candidate RESULTS")
+            gates = read_suite(settings, only="").check if settings else None
             raise typer.Exit(check_stored(baseline, candidate, gates, output))
         if not (suite and a and b):
-            _refuse("check: needs SUITE --a ARM --b ARM, or --baseline RESULTS --candidate RESULTS; see check --help")
-        loaded = _load(suite, only=only)
+            refuse("check: needs SUITE --a ARM --b ARM, or --baseline RESULTS --candidate RESULTS; see check --help")
+        loaded = read_suite(suite, only=only)
         with _interruptible():
             raise typer.Exit(check_arms(suite, loaded, a, b, results=results, output=output, time_budget_s=time_budget))
 
@@ -332,7 +333,7 @@ def main() -> NoReturn:
     except Exception as error:
         if not _is_the_users(error):
             raise
-        _say(f"{error.filename}: {error.strerror}" if isinstance(error, PermissionError) else str(error))
+        say(f"{error.filename}: {error.strerror}" if isinstance(error, PermissionError) else str(error))
         sys.exit(EXIT_USAGE)
     sys.exit(0)
 
@@ -351,60 +352,6 @@ def _is_the_users(error: Exception) -> bool:
     return isinstance(error, (PermissionError, *known))
 
 
-def _load(path: Path, *, only: str, repeats: int | None = None, controller: str | None = None) -> Suite:
-    from harness.suite.suite import Suite, SuiteError
-
-    overrides: dict[str, Any] = {}
-    if controller is not None:
-        if controller not in ("gloo", "mpi"):
-            _refuse(f"--controller {controller}: no such controller; allowed: gloo, mpi")
-        overrides["controller"] = controller
-    suite = Suite.load(path, repeats=repeats, overrides=overrides)
-    conditions = {}
-    for part in filter(None, only.split(",")):
-        name, equals, value = part.partition("=")
-        if not equals:
-            raise SuiteError(f"--only {only}: {part!r} is no condition; allowed: FIELD=VALUE,FIELD=VALUE")
-        if name.strip() in conditions:
-            raise SuiteError(f"--only {only}: {name.strip()} stands twice; allowed: each field once")
-        conditions[name.strip()] = value.strip()
-    return suite.only(conditions) if conditions else suite
-
-
-def _hosts(hosts: str | None, hostfile: Path | None) -> tuple[Host, ...]:
-    from harness.launchers.hosts import parse_hosts, read_hostfile, this_machine
-
-    if hosts and hostfile:
-        _refuse("-H and --hostfile: give one of them")
-    if hosts:
-        return parse_hosts(hosts)
-    return read_hostfile(hostfile) if hostfile else this_machine()
-
-
-def _listed(text: str | None) -> list[str] | None:
-    return None if text is None else [part.strip() for part in text.split(",")]
-
-
-def _words(launch_args: str) -> list[str]:
-    """As a shell takes them: `--mpi-args="--mca btl self,tcp"` is one argument."""
-    import shlex
-
-    try:
-        return shlex.split(launch_args)
-    except ValueError as error:
-        _refuse(f"--launch-args {launch_args}: {error}; allowed: arguments of horovodrun, quoted as for a shell")
-
-
-def _refuse(message: str) -> NoReturn:
-    _say(message)
-    raise typer.Exit(EXIT_USAGE)
-
-
-def _say(message: str) -> None:
-    """To standard error. Each worker of a launch says it: the first to exit has the launcher stop the others."""
-    print(f"hvdbench: {message}", file=sys.stderr)
-
-
 @contextmanager
 def _break_is_no_regression() -> Iterator[None]:
     """Python's own exit code for an exception is 1, which says "regression" here."""
@@ -415,7 +362,7 @@ def _break_is_no_regression() -> Iterator[None]:
             raise
         traceback.print_exc()
         said = " ".join(f"{type(error).__name__}: {error}".split())
-        _refuse(
+        refuse(
             f"check: broke, and says nothing about B: {said} (traceback above; the same command goes on with the pairs "
             "that are finished)"
         )
@@ -430,7 +377,7 @@ class _interruptible:  # noqa: N801  (reads as a statement)
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         signal.signal(signal.SIGTERM, self._before)
         if kind is KeyboardInterrupt:  # Typer ends with exit code 130
-            _say("interrupted: finished records are safe, the same command goes on")
+            say("interrupted: finished records are safe, the same command goes on")
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:

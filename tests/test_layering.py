@@ -121,6 +121,7 @@ LAYERS = (
     ("report",),
     ("check", "compare"),
     ("catalogue", "doctor", "run_one", "testing", "templates"),
+    ("arguments",),
     ("cli",),
 )
 

@@ -1,0 +1,82 @@
+"""Arguments of the command line: their types, and what is made of them or refused."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.launchers.hosts import Host
+    from harness.suite.suite import Suite
+
+EXIT_USAGE = 2
+
+SuiteArgument = Annotated[Path, typer.Argument(metavar="SUITE", help="a suite file, e.g. suites/quick.yaml")]
+ResultsArgument = Annotated[list[Path], typer.Argument(metavar="RESULTS...", help="folders that `run` wrote")]
+ResultsOption = Annotated[
+    Path | None, typer.Option("--results", metavar="DIR", help="where records go; results/<suite> unless given")
+]
+OnlyOption = Annotated[
+    str, typer.Option("--only", metavar="FIELD=VALUE,...", help="only the cells like that: workload=cnn,workers=2")
+]
+RepeatsOption = Annotated[int | None, typer.Option(min=1, help="launches of each cell, instead of the suite's")]
+ControllerOption = Annotated[str | None, typer.Option(metavar="gloo|mpi", help="instead of the suite's")]
+HostsOption = Annotated[str | None, typer.Option("-H", "--hosts", metavar="NAME:SLOTS,...", help="as horovodrun's")]
+HostfileOption = Annotated[Path | None, typer.Option(help="lines `name slots=2`, as horovodrun's")]
+
+
+def read_suite(path: Path, *, only: str, repeats: int | None = None, controller: str | None = None) -> Suite:
+    from harness.suite.suite import Suite, SuiteError
+
+    overrides: dict[str, Any] = {}
+    if controller is not None:
+        if controller not in ("gloo", "mpi"):
+            refuse(f"--controller {controller}: no such controller; allowed: gloo, mpi")
+        overrides["controller"] = controller
+    suite = Suite.load(path, repeats=repeats, overrides=overrides)
+    conditions = {}
+    for part in filter(None, only.split(",")):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise SuiteError(f"--only {only}: {part!r} is no condition; allowed: FIELD=VALUE,FIELD=VALUE")
+        if name.strip() in conditions:
+            raise SuiteError(f"--only {only}: {name.strip()} stands twice; allowed: each field once")
+        conditions[name.strip()] = value.strip()
+    return suite.only(conditions) if conditions else suite
+
+
+def read_hosts(hosts: str | None, hostfile: Path | None) -> tuple[Host, ...]:
+    from harness.launchers.hosts import parse_hosts, read_hostfile, this_machine
+
+    if hosts and hostfile:
+        refuse("-H and --hostfile: give one of them")
+    if hosts:
+        return parse_hosts(hosts)
+    return read_hostfile(hostfile) if hostfile else this_machine()
+
+
+def listed(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",")]
+
+
+def words(launch_args: str) -> list[str]:
+    """As a shell takes them: `--mpi-args="--mca btl self,tcp"` is one argument."""
+    import shlex
+
+    try:
+        return shlex.split(launch_args)
+    except ValueError as error:
+        refuse(f"--launch-args {launch_args}: {error}; allowed: arguments of horovodrun, quoted as for a shell")
+
+
+def refuse(message: str) -> NoReturn:
+    say(message)
+    raise typer.Exit(EXIT_USAGE)
+
+
+def say(message: str) -> None:
+    """To standard error. Each worker of a launch says it: the first to exit has the launcher stop the others."""
+    print(f"hvdbench: {message}", file=sys.stderr)
