@@ -33,7 +33,7 @@ from harness.workloads.metric import Metric
 # Settings that a series is split by where its runs differ in them. What is not here is the problem, the strategy with
 # its options (`label`), the number of workers (an axis), the seed (the unit) or the time limit (no run that is kept
 # ran into it).
-SPLIT_BY = (*SPLITTING, "worker_kind", "workload_code")
+SPLIT_BY = (*SPLITTING, "worker_kind")
 _POOL = ["schema_version", "fingerprint", "versions"]
 UNIT = ["problem", "series", "workers"]  # runs that agree in these repeat each other
 
@@ -85,7 +85,7 @@ def why_split(runs: pd.DataFrame) -> str | None:
 
 
 def with_series(runs: pd.DataFrame) -> pd.DataFrame:
-    """A copy with the columns `problem`: with its metric where runs of that name are judged by several; `series`:
+    """A copy with the columns `problem`: with its code or metric where runs of that name have several; `series`:
     `label`, and every setting in which runs of that label and problem differ; `series_any_hosts`: the same without the
     hosts; `series_any_layout`: without hosts and threads; `competitor`: without framework and kind of worker; and
     `aim`: the problem, with its target where it has several."""
@@ -153,10 +153,17 @@ def _named_with(names: pd.Series[str], rows: pd.DataFrame, columns: list[str]) -
     return names
 
 
+def _of_code(digest: object) -> str:
+    return f" [code {str(digest)[:8]}]"
+
+
 def _problems(runs: pd.DataFrame) -> pd.Series[str]:
-    """With its metric where runs of one name are judged by several: a workload changed in between."""
+    """With its code or its metric where runs of one name have several: a workload changed in between."""
     problems = runs["problem"].copy()
     for _, rows in runs.groupby("problem", sort=False):
+        if rows["workload_code"].nunique() > 1:
+            problems.loc[rows.index] = rows["problem"] + rows["workload_code"].map(_of_code)
+    for _, rows in runs.assign(problem=problems).groupby("problem", sort=False):
         num_metrics = len(metrics_of(rows))
         if num_metrics > 1:
             # As few columns as tell them apart: nearly always the metric's name alone.
@@ -219,6 +226,9 @@ def _cautions(runs: pd.DataFrame) -> Iterator[str]:
     over = runs[runs["cores"] > runs["num_cores"] * runs["hosts"]]
     if len(over):
         yield f"{len(over)} runs asked for more threads than the machine has cores."
+    for name, codes in runs.groupby("workload")["workload_code"]:
+        if codes.nunique() > 1:
+            yield f"{name} has changed between runs: those of each version of its code are compared among themselves."
     unsettled = runs[~runs["is_steady"]]
     if len(unsettled):
         yield f"{len(unsettled)} of {len(runs)} runs did not settle in their first half; their throughput still moved."

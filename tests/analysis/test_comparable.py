@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from harness.analysis import load
-from harness.analysis.comparable import pools, units, why_split, with_series
+from harness.analysis.comparable import contests, pools, units, why_split, with_series
+from harness.analysis.quality import quality_differences
 from tests.analysis.handmade import MACHINE, by_rmse, failed, folder_of, record
 
 
@@ -27,6 +28,29 @@ def test_pools_of_one_machine_are_one(tmp_path):
     (pool,) = pools(runs)
     assert (len(pool.runs), len(pool.failed)) == (1, 1)
     assert why_split(runs) is None
+
+
+def of_code(digest, strategy, seed):
+    """A run of a workload that its user has changed since, or not yet."""
+    made = record({"strategy": strategy, "workers": 1 if strategy == "serial" else 2, "seed": seed})
+    facts = {"code": digest, "metric": made.cell.metric.model_dump(), "sample_unit": "image", "num_samples": 100}
+    fields = {**made.cell.fields, "workload": "my.py:make", "dataset": None, "own": facts}
+    cell = made.cell.model_copy(update={"fields": fields, "problem": "my.py:make"})
+    return made.model_copy(update={"cell": cell})
+
+
+def test_runs_of_changed_code_are_never_compared_with_those_before(tmp_path):
+    old = [of_code("0" * 16, strategy, seed) for strategy in ("serial", "allreduce-flat") for seed in range(3)]
+    new = [of_code("f" * 16, "local-sgd", seed) for seed in range(3)]
+    (pool,) = pools(loaded(tmp_path, *old, *new))
+    assert sorted({contest.aim for contest in contests(pool.launches)}) == [
+        "my.py:make [code 00000000]",
+        "my.py:make [code ffffffff]",
+    ]
+    assert "my.py:make has changed between runs" in pool.cautions[0]
+    assert quality_differences(pool.runs)[0].problem == "my.py:make [code 00000000]"
+    (alone,) = pools(loaded(tmp_path / "old", *old))
+    assert set(alone.runs["problem"]) == {"my.py:make"}
 
 
 def test_series_never_joins_threads_and_processes(tmp_path):
