@@ -27,6 +27,8 @@ from harness.workloads.metric import ACCURACY
 
 # No timing sees less than this, and no two seeds train alike to the last digit.
 _EXACT_TOLERANCE = 1e-12
+_NEITHER_REACHES = "neither arm reaches the target: train longer, or give the cell another target"
+_NEITHER = {"final_score": "both arms diverge: give the cell a smaller learning rate"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,7 +243,7 @@ def _outcome(
     if not look.screen.is_usable or bool(np.isnan(look.confirm.differences).any()):
         return Outcome.INCONCLUSIVE, "a value is not a number above 0: look at the records"
     if all(math.isinf(a) and math.isinf(b) for a, b in look.screen.values):
-        return Outcome.INCONCLUSIVE, "neither arm reaches the target: train longer, or give the cell another target"
+        return Outcome.INCONCLUSIVE, _NEITHER.get(look.metric, _NEITHER_REACHES)
     if num_screened < settings.screen_pairs:
         return Outcome.INCONCLUSIVE, f"{num_screened} of {settings.screen_pairs} pairs"
     if look.flagged and adjusted_p is None:
@@ -261,7 +263,8 @@ def _outcome(
 
 def _lost_in_words(look: _Screened) -> str:
     num_pairs = len(look.screen.values) + len(look.confirm.values)
-    return f"B misses the target, which A reaches, in {look.num_lost} of {num_pairs} pairs" if look.num_lost else ""
+    what = "B diverges, which A does not," if look.metric == "final_score" else "B misses the target, which A reaches,"
+    return f"{what} in {look.num_lost} of {num_pairs} pairs" if look.num_lost else ""
 
 
 def _designs(gate: Gate, settings: CheckSettings, num_flagged: int) -> list[StageDesign]:

@@ -52,7 +52,7 @@ def _signed(effect: float, scale: str) -> str:
 def value_in_words(value: float, unit: str) -> str:
     """A measured value with its unit, short."""
     if math.isinf(value):
-        return "never"
+        return "never" if unit == "s" else "diverged"
     if unit == "bytes":
         return f"{value / 1024**2:,.0f} MiB"
     if unit:

@@ -14,7 +14,7 @@ def values_of(record: Record) -> dict[str, float]:
     """Metric by name, those that this run has. A target not reached is an infinite time to it.
 
     throughput in samples/s of all workers; time_to_target and step_p95 in s; peak_memory in bytes, of all workers
-    and servers; final_score by the cell's metric; target_reached 1 or 0.
+    and servers; final_score by the cell's metric, infinitely bad where training diverged; target_reached 1 or 0.
     """
     values = {
         "throughput": samples_per_s(record, _num_warming),
@@ -22,12 +22,17 @@ def values_of(record: Record) -> dict[str, float]:
         "step_p95": max(_step_p95_s(part) for part in record.workers),
     }
     if record.curve:
-        values["final_score"] = record.curve[-1].score
+        values["final_score"] = _score(record)
     if record.curve and record.cell["target"] is not None:
         reached = point_of_target(record)
         values["time_to_target"] = math.inf if reached is None else reached.time_s
         values["target_reached"] = float(reached is not None)
     return values
+
+
+def _score(record: Record) -> float:
+    score = record.curve[-1].score
+    return score if math.isfinite(score) else -math.inf * record.cell.metric.direction
 
 
 def _num_warming(part: WorkerPart) -> int:

@@ -107,11 +107,11 @@ def _with_efficiency(run: Run | None, alone: Run | None, num_workers: int) -> Ru
 def difference(a: float, b: float, *, better: str, scale: str) -> float:
     """How much worse b is than a: a log ratio or a plain difference, positive when worse.
 
-    Infinite when one side never got there, 0 when neither did.
+    Infinite when one side never got there, 0 when neither did. NaN where a ratio of values not above 0 is asked for.
     """
     if math.isinf(a) and math.isinf(b):
         return 0.0
-    if scale == "ratio":
+    if scale == "ratio" and not (math.isinf(a) or math.isinf(b)):
         if not (a > 0 and b > 0):  # also NaN
             return math.nan
         worse = math.log(b) - math.log(a)

@@ -45,12 +45,20 @@ class Gate(Strict):
         return self
 
     def by(self, metric: Metric) -> Gate:
-        """The gate for cells that are judged by this metric: a share's effects are points, any other's per cent."""
+        """The gate for cells that are judged by this metric: a share's effects are points, any other's per cent.
+
+        A score that may be 0 or less has no per cent, and no size that is small: it is reported, not gated.
+        """
         if self.better != "as the metric":
             return self
-        is_share = metric.unit == SHARE
-        meant = {"better": metric.better, "scale": "difference" if is_share else "ratio"}
-        return self.model_copy(update={**meant, "unit": "" if is_share else metric.unit})
+        low, _ = metric.limits
+        if metric.unit == SHARE:
+            meant: dict[str, Any] = {"scale": "difference", "unit": ""}
+        elif low >= 0:
+            meant = {"scale": "ratio", "unit": metric.unit}
+        else:
+            meant = {"scale": "difference", "unit": metric.unit, "gated": False}
+        return self.model_copy(update={"better": metric.better, **meant})
 
 
 # Time to target moves in steps of one evaluation and, where workers race, differs from run to run by a tenth and more.

@@ -164,6 +164,17 @@ def test_decide_score_drop_of_three_points_fails_and_of_half_a_point_does_not() 
     assert "3.0 points worse" in only_comparison(verdict_of({"x": accuracies(0.03)}), "final_score").words
 
 
+def test_decide_candidate_that_diverges_fails_and_says_so() -> None:
+    pairs = [({"final_score": 0.9}, {"final_score": -math.inf})] * 24
+    verdict = verdict_of({"x": pairs})
+    assert verdict.exit_code == 1
+    found = only_comparison(verdict, "final_score")
+    assert found.outcome == Outcome.REGRESSION
+    assert "B diverges, which A does not, in 24 of 24 pairs" in found.words
+    both = verdict_of({"x": [({"final_score": -math.inf}, {"final_score": -math.inf})] * 8})
+    assert "both arms diverge" in only_comparison(both, "final_score").words
+
+
 def test_decide_metric_that_is_not_gated_is_reported_only() -> None:
     pairs = [({"step_p95": 1.0}, {"step_p95": 2.0})] * 24
     verdict = verdict_of({"x": pairs})
@@ -225,6 +236,8 @@ def test_difference_is_positive_when_b_is_worse() -> None:
     assert difference(1.0, math.inf, better="lower", scale="ratio") == math.inf
     assert difference(math.inf, 1.0, better="lower", scale="ratio") == -math.inf
     assert difference(math.inf, math.inf, better="lower", scale="ratio") == 0.0
+    assert difference(0.9, -math.inf, better="higher", scale="difference") == math.inf
+    assert difference(-5.0, -math.inf, better="higher", scale="ratio") == math.inf
 
 
 def test_scaling_efficiency_is_throughput_over_workers_times_one_workers() -> None:

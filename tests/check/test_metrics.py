@@ -6,6 +6,7 @@ import pytest
 
 from harness.check.metrics import values_of
 from harness.records.record import ServerPart, Window
+from harness.workloads.metric import Metric
 from tests.sample_records import finished
 
 
@@ -64,3 +65,16 @@ def test_values_of_a_cell_without_target_or_curve() -> None:
     untargeted = record.model_copy(update={"cell": cell})
     assert not {"time_to_target", "target_reached"} & values_of(untargeted).keys()
     assert "final_score" not in values_of(record.model_copy(update={"curve": []}))
+
+
+@pytest.mark.parametrize(("better", "worst"), [("higher", -math.inf), ("lower", math.inf)])
+def test_values_of_a_run_that_diverged_are_as_bad_as_can_be(better: str, worst: float) -> None:
+    record = finished()
+    metric = Metric.model_validate({"name": "score", "better": better})
+    diverged = record.model_copy(
+        update={
+            "cell": record.cell.model_copy(update={"metric": metric}),
+            "curve": [record.curve[0].model_copy(update={"score": math.nan})],
+        }
+    )
+    assert values_of(diverged)["final_score"] == worst

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from harness.suite.gates import DEFAULT_GATES, CheckSettings, Gate
 from harness.suite.suite import Suite, SuiteError
+from harness.workloads.metric import ACCURACY, Metric
 from tests.command import write_suite
 
 
@@ -51,3 +52,13 @@ def test_suite_refuses_injected_faults(tmp_path: Path) -> None:
     path = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: serial, inject: {slowdown: 0.1}}")
     with pytest.raises(SuiteError, match="inject: no such key"):
         Suite.load(path)
+
+
+def test_gate_of_scores_goes_by_the_metric() -> None:
+    gate = DEFAULT_GATES["final_score"]
+    rmse = Metric(name="RMSE", unit="stars", better="lower", bounds=(0, None))
+    episode_return = Metric(name="return", better="higher")
+    assert (gate.by(ACCURACY).better, gate.by(ACCURACY).scale) == ("higher", "difference")
+    assert (gate.by(rmse).better, gate.by(rmse).scale, gate.by(rmse).unit) == ("lower", "ratio", "stars")
+    assert (gate.by(episode_return).gated, gate.by(episode_return).scale) == (False, "difference")
+    assert DEFAULT_GATES["throughput"].by(rmse) is DEFAULT_GATES["throughput"]
