@@ -146,12 +146,13 @@ def communication(record: Record, windows: list[NDArray[np.float64]]) -> dict[st
     The exchanges of a run are counted by their bytes: so many averages of all weights (float32) have the same volume.
     """
     samples_s = [taken_s for part in record.workers for taken_s in part.average_alone_s or ()]
-    if not samples_s or not record.num_parameters or record.cell["workers"] == 1:
+    size = record.vector_size or record.num_parameters  # older records had no buffers
+    if not samples_s or not size or record.cell["workers"] == 1:
         return {"average_alone_s": math.nan, "communication_s": math.nan, "hidden_share": math.nan}
     alone_s = float(np.median(samples_s))
     num_bytes = float(np.mean([array[:, _BYTES].sum() for array in windows]))
     exposed_s = float(np.mean([array[:, _EXPOSED].sum() for array in windows]))
-    total_s = alone_s * num_bytes / allreduce_bytes(4 * record.num_parameters, record.cell["workers"])
+    total_s = alone_s * num_bytes / allreduce_bytes(4 * size, record.cell["workers"])
     return {
         "average_alone_s": alone_s,
         "communication_s": total_s,

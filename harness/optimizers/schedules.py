@@ -23,6 +23,8 @@ from pydantic import Field
 
 from harness.strict import Strict
 
+_ROUNDING = 1e-9  # 3 steps of 0.1 epochs are three, though 0.3 / 0.1 is a little less
+
 
 class ConstantSchedule(Strict):
     name: Literal["constant"] = "constant"
@@ -45,7 +47,7 @@ class StepSchedule(Strict):
     factor: float = Field(0.1, gt=0, le=1, description="what a fall multiplies the rate by")
 
     def share(self, *, epoch: float, part: float) -> float:
-        return self.factor ** int(epoch / self.every_epochs)
+        return self.factor ** int(epoch / self.every_epochs + _ROUNDING)
 
 
 # Each one's `share` is of the scaled rate, at this epoch, when this part of the steps after the warm-up is done.

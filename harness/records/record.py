@@ -146,6 +146,7 @@ class Record(Part):
     command: list[str]
     evaluated_model: str
     num_parameters: int | None
+    vector_size: int | None = None  # values of the vector that is averaged: parameters, and buffers that training moves
     weights_sha256: str | None  # of the evaluated model at the end, float32
     curve: list[Point]
     workers: list[WorkerPart]

@@ -172,6 +172,7 @@ def make_record(
         command=_portable(commands[0].argv),
         evaluated_model=cell.evaluated_model,
         num_parameters=curve.get("num_parameters"),
+        vector_size=curve.get("vector_size"),
         weights_sha256=curve.get("weights_sha256"),
         curve=_timed(curve.get("curve", []), parts, cell.evaluated_model),
         workers=parts,

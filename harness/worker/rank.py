@@ -153,5 +153,6 @@ def _write_curve(session: Session, evaluation: Evaluation, run_dir: Path) -> Non
         "curve": [point.model_dump() for point in points],
         "weights_sha256": evaluation.weights_sha256,
         "num_parameters": session.replica.num_parameters,
+        "vector_size": session.replica.to_numpy(session.replica.weights()).size,
     }
     write_atomically(run_dir / CURVE_FILE, json.dumps(curve))

@@ -138,7 +138,7 @@ def test_every_field_of_a_cell_is_accounted_for():
     problem = {"workload", "dataset", "synthetic", "own"}  # `own` by its code, in `workload_code`
     within_labels = {"strategy", "options", "optimizer_options"}
     elsewhere = problem | within_labels | {"workers", "seed", "time_limit_s", "folder"}
-    assert set(Cell.model_fields) == elsewhere | (set(SPLIT_BY) - {"worker_kind", "workload_code"})
+    assert set(Cell.model_fields) == elsewhere | (set(SPLIT_BY) - {"worker_kind"})
 
 
 def test_hidden_communication_is_what_nobody_waited_for():
@@ -150,6 +150,13 @@ def test_hidden_communication_is_what_nobody_waited_for():
     assert row["average_alone_s"] == 0.4
     assert row["communication_s"] == pytest.approx(5.0)
     assert row["hidden_share"] == pytest.approx(0.7)  # 1.5 s of 5 exposed
+
+
+def test_hidden_communication_counts_averages_of_all_that_is_averaged():
+    # 1000 parameters, 1500 values of batch norm's averages: an average sends 2·(1/2)·4·2500 = 10 000, so there are 5.
+    parts = [worker(rank, average_alone_s=[0.4]) for rank in range(2)]
+    row = run_row(record({"strategy": "delayed-averaging", "workers": 2}, workers=parts, vector_size=2500))
+    assert row["communication_s"] == pytest.approx(2.0)
 
 
 def test_hidden_communication_is_none_where_all_is_waited_for():

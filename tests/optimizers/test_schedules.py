@@ -58,6 +58,11 @@ def test_cosine_of_a_training_that_is_all_warm_up_is_never_reached() -> None:
     assert rate.at(100) == 0
 
 
+def test_step_falls_at_every_multiple_though_rounding_is_a_little_short() -> None:
+    rate = rate_of(schedule=StepSchedule(every_epochs=0.1, factor=0.5), steps_per_epoch=10.0)
+    assert [rate.at(step) for step in range(5)] == pytest.approx([0.1 * 0.5**step for step in range(5)])
+
+
 def test_step_schedule_falls_every_few_epochs() -> None:
     rate = rate_of(schedule=StepSchedule(every_epochs=3, factor=0.5))
     assert [rate.at(step) for step in (0, 29, 30, 59, 60, 99)] == [0.1, 0.1, 0.05, 0.05, 0.025, 0.0125]
