@@ -51,6 +51,21 @@ def test_compare_plans_runs_reports_answers_and_goes_on(tmp_path: Path) -> None:
     assert errors.startswith("hvdbench: compare/fnn: holds another plan: minutes 20 (now 30). Allowed: ")
 
 
+@pytest.mark.parametrize(("framework", "strategies"), [("torch", "serial,hogwild"), ("keras", "serial")])
+def test_compare_of_a_file_that_new_wrote_is_an_answer_about_it(
+    tmp_path: Path, framework: str, strategies: str
+) -> None:
+    assert hvdbench("new", "workload", "mine.py", "--framework", framework, cwd=tmp_path)[0] == 0
+    few = ("--strategies", strategies, "--workers", "1,2", "--repeats", "3", "--epochs", "3")
+    code, output, errors = hvdbench("compare", "mine.py:make", *few, cwd=tmp_path, limit_s=SEVERAL_LAUNCHES_S)
+    assert (code, errors) == (0, "")
+    records = records_in(tmp_path / "compare" / "mine-make" / "results" / "mine-make")
+    assert {record["status"] for record in records} == {"ok"}
+    assert {record["cell"]["fields"]["strategy"] for record in records} == set(strategies.split(","))  # type: ignore[index]
+    assert {record["cell"]["problem"] for record in records} == {"mine.py:make"}  # type: ignore[index]
+    assert "mine.py:make" in output
+
+
 def test_compare_goes_on_with_what_is_missing(tmp_path: Path) -> None:
     """As an interrupted command leaves it; the plan may have been edited meanwhile."""
     asked = ("compare", "fnn", "--strategies", "hogwild", "--workers", "1", "--repeats", "1", "--epochs", "1")
