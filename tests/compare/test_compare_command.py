@@ -56,7 +56,7 @@ def test_compare_of_a_file_that_new_wrote_is_an_answer_about_it(
     tmp_path: Path, framework: str, strategies: str
 ) -> None:
     assert hvdbench("new", "workload", "mine.py", "--framework", framework, cwd=tmp_path)[0] == 0
-    few = ("--strategies", strategies, "--workers", "1,2", "--repeats", "3", "--epochs", "3")
+    few = ("--strategies", strategies, "--workers", "2", "--repeats", "3", "--epochs", "3")
     code, output, errors = hvdbench("compare", "mine.py:make", *few, cwd=tmp_path, limit_s=SEVERAL_LAUNCHES_S)
     assert (code, errors) == (0, "")
     records = records_in(tmp_path / "compare" / "mine-make" / "results" / "mine-make")
