@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
+
+from harness.sources import Sources, sources_of_file, sources_of_module
 
 WORKLOADS, STRATEGIES = "hvdbench.workloads", "hvdbench.strategies"  # groups of entry points
 ALLOWED = "file.py:name, package.module:name, or the name of an installed entry point"
@@ -27,8 +30,15 @@ def is_code(name: str) -> bool:
     return ":" in name
 
 
-def is_entry_point(name: str, group: str) -> bool:
-    return bool(entry_points(group=group, name=name))
+def is_extension(name: str, *, group: str) -> bool:
+    """Whether it is a name of code, or of an entry point that is installed."""
+    return is_code(name) or bool(entry_points(group=group, name=name))
+
+
+def normalized(name: str) -> str:
+    """One name for one file: `./my_training.py:make` is `my_training.py:make`."""
+    where, colon, attribute = name.partition(":")
+    return f"{os.path.normpath(where)}{colon}{attribute}" if colon and where.endswith(".py") else name
 
 
 def installed(group: str) -> list[tuple[str, str]]:
@@ -61,11 +71,22 @@ def load_extension(name: str, folder: str | None, *, group: str) -> Any:
 
 
 def code_digest(name: str, folder: str | None, *, group: str) -> str:
-    """Sixteen hex digits of the file that holds the object. Raises ExtensionError where there is none."""
+    """Sixteen hex digits of the file that holds the object, and of all that it imports of the user's own.
+
+    Nothing is imported. Raises ExtensionError where there is no such file.
+    """
     where = _as_code(name, group).partition(":")[0]
     _search_last(folder)
-    path = _file(where, folder) if where.endswith(".py") else _file_of_module(name, where)
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    try:
+        return _sources(name, where, folder).digest()
+    except OSError as error:
+        raise ExtensionError(f"{name}: {error.filename}: {error.strerror}; wanted: files that can be read") from None
+
+
+def require_unchanged(name: str, folder: str | None, digest: str, *, group: str) -> None:
+    """Raises ExtensionError where the code is no longer what its digest was taken of."""
+    if code_digest(name, folder, group=group) != digest:
+        raise ExtensionError(f"{name}: has changed since the cells were planned; give the same command again")
 
 
 def in_their_words(error: BaseException) -> str:
@@ -112,14 +133,14 @@ def _file(where: str, folder: str | None) -> Path:
     return path.resolve()
 
 
-def _file_of_module(name: str, where: str) -> Path:
-    try:
-        spec = importlib.util.find_spec(where)
-    except (ImportError, ValueError) as error:
-        raise ExtensionError(f"{name}: {error}; allowed: {ALLOWED}") from None
-    if spec is None or spec.origin is None:
-        raise ExtensionError(f"{name}: no module {where}; allowed: {ALLOWED}")
-    return Path(spec.origin)
+def _sources(name: str, where: str, folder: str | None) -> Sources:
+    place = Path(folder or ".").resolve()
+    if where.endswith(".py"):
+        return sources_of_file(_file(where, folder), place)
+    sources = sources_of_module(where, place)
+    if sources is None:
+        raise ExtensionError(f"{name}: no file holds a module {where}; allowed: {ALLOWED}")
+    return sources
 
 
 def _module_of_file(path: Path) -> Any:

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from harness import extensions
-from harness.extensions import WORKLOADS, ExtensionError, code_digest, is_code, load_extension
+from harness.extensions import (
+    WORKLOADS,
+    ExtensionError,
+    code_digest,
+    is_code,
+    load_extension,
+    normalized,
+    require_unchanged,
+)
 
 
 def write(folder: Path, text: str, name: str = "mine.py") -> str:
@@ -92,11 +100,23 @@ def test_file_that_failed_is_tried_again_once_it_is_mended(tmp_path: Path) -> No
     assert load_extension("mine.py:make", folder, group=WORKLOADS) == 4
 
 
-def test_digest_is_of_the_file_that_holds_the_object(tmp_path: Path) -> None:
+def test_digest_is_of_the_file_and_not_of_the_name_in_it(tmp_path: Path) -> None:
     folder = write(tmp_path, "make = 1\n")
     first = code_digest("mine.py:make", folder, group=WORKLOADS)
     assert len(first) == 16
     assert code_digest("mine.py:other", folder, group=WORKLOADS) == first
-    write(tmp_path, "make = 2\n")
-    assert code_digest("mine.py:make", folder, group=WORKLOADS) != first
     assert len(code_digest("json.decoder:JSONDecoder", None, group=WORKLOADS)) == 16
+
+
+def test_code_that_changed_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path, "make = 1\n")
+    digest = code_digest("mine.py:make", folder, group=WORKLOADS)
+    require_unchanged("mine.py:make", folder, digest, group=WORKLOADS)
+    write(tmp_path, "make = 2\n")
+    with pytest.raises(ExtensionError, match=r"mine.py:make: has changed since the cells were planned"):
+        require_unchanged("mine.py:make", folder, digest, group=WORKLOADS)
+
+
+def test_one_file_has_one_name() -> None:
+    assert normalized("./a/../net.py:make") == "net.py:make"
+    assert [normalized(name) for name in ("package.module:make", "theirs")] == ["package.module:make", "theirs"]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import keras
 
-from harness.extensions import WORKLOADS, ExtensionError, code_digest
+from harness.extensions import WORKLOADS, ExtensionError, require_unchanged
 from harness.suite.cell import Cell
 from harness.workloads.data import Dataset
 from harness.workloads.making import make_own
@@ -29,8 +29,7 @@ def workload_of(cell: Cell) -> Dataset | KerasWorkload:
     if cell.own is None:
         assert cell.dataset is not None
         return load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
-    if code_digest(cell.workload, cell.folder, group=WORKLOADS) != cell.own.code:
-        raise ExtensionError(f"{cell.workload}: has changed since the cells were planned; give the same command again")
+    require_unchanged(cell.workload, cell.folder, cell.own.code, group=WORKLOADS)
     if keras.backend.backend() != "tensorflow":
         raise ExtensionError(f"KERAS_BACKEND: {keras.backend.backend()}; wanted: tensorflow, or none set")
     with _MAKING, _dtype_policy(POLICIES[cell.precision]):

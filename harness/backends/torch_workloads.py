@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from harness.backends.torch_shipped import shipped_workload
-from harness.extensions import WORKLOADS, ExtensionError, code_digest
+from harness.extensions import WORKLOADS, require_unchanged
 from harness.suite.cell import Cell
 from harness.workloads.making import make_own
 from harness.workloads.own import OwnWorkload
@@ -25,10 +25,7 @@ def workload_of(cell: Cell) -> OwnWorkload:
         assert cell.dataset is not None
         dataset = load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
         return shipped_workload(cell, dataset)
-    if code_digest(cell.workload, cell.folder, group=WORKLOADS) != cell.own.code:
-        raise ExtensionError(
-            f"{cell.workload}: has changed since the cells were planned; give the same command once more"
-        )
+    require_unchanged(cell.workload, cell.folder, cell.own.code, group=WORKLOADS)
     _seed_all(cell.seed)
     return make_own(cell.workload, cell.folder, "torch")
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from harness import extensions
-from harness.extensions import ExtensionError, code_digest, is_code, is_entry_point
+from harness.extensions import ExtensionError, code_digest, is_extension, normalized
 from harness.launchers.hosts import Host, parse_hosts, this_machine
 from harness.registry import STRATEGIES
 from harness.strict import Strict
@@ -48,7 +48,7 @@ class Request(Strict):
     @classmethod
     def _are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
-            if name not in STRATEGIES and not is_code(name):
+            if name not in STRATEGIES and not is_extension(name, group=extensions.STRATEGIES):
                 raise ValueError(f"{name!r}; allowed: {', '.join(STRATEGIES)}, or code of your own: file.py:name")
         return _each_once(names)
 
@@ -132,11 +132,11 @@ def title_of(request: Request) -> str:
 def _seen_from_here(name: str) -> str:
     """Code in a file by its path from the working folder: records hold no path of this machine."""
     where, colon, attribute = name.partition(":")
-    return f"{os.path.relpath(where)}{colon}{attribute}" if colon and Path(where).is_absolute() else name
+    return f"{os.path.relpath(where)}{colon}{attribute}" if colon and Path(where).is_absolute() else normalized(name)
 
 
 def _is_own(target: str) -> bool:
-    return target not in MODELS and (is_code(target) or is_entry_point(target, extensions.WORKLOADS))
+    return target not in MODELS and is_extension(target, group=extensions.WORKLOADS)
 
 
 def _digests(request: Request) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from harness.extensions import WORKLOADS as CODE
-from harness.extensions import ExtensionError, is_code, is_entry_point
+from harness.extensions import ExtensionError, is_extension
 from harness.launchers.hosts import this_machine
 from harness.optimizers.sgd import SGD
 from harness.parity.measure import NUM_STEPS, parity, record_of
@@ -78,7 +78,7 @@ def _compared(cell: Cell) -> list[Difference]:
 
 
 def _cells(workload: str | None, dataset: str | None, seed: int, optimizer: str | None) -> Iterator[Cell]:
-    if workload is not None and workload not in MODELS and (is_code(workload) or is_entry_point(workload, CODE)):
+    if workload is not None and workload not in MODELS and is_extension(workload, group=CODE):
         yield _with(optimizer, {**_own_fields(workload), "dataset": dataset, "strategy": "serial", "seed": seed})
         return
     for data in [dataset] if dataset else DATASETS:

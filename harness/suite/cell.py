@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationInfo, field_validator, model_validator
 
 from harness import extensions
-from harness.extensions import code_digest, is_code
+from harness.extensions import code_digest, is_extension, normalized, require_unchanged
 from harness.optimizers.optimizer import OptimizerOptions
 from harness.protocols import Capability, EvaluatedModel, Strategy, StrategyOptions, Topology
 from harness.records.stored_cell import StoredCell
@@ -43,7 +43,7 @@ class Cell(CellFields):
         given.setdefault("options", {})
         given.setdefault("optimizer_options", {})
         _fill_in_strategy(given)
-        if is_code(str(given.get("workload"))) or given.get("own") is not None:
+        if given.get("own") is not None or _is_own(given.get("workload"), MODELS, extensions.WORKLOADS):
             _fill_in_own(given)
         else:
             _fill_in_shipped(given)
@@ -261,11 +261,20 @@ def _unfold(given: dict[str, Any], name: str, details: str) -> None:
 
 def _fill_in_strategy(given: dict[str, Any]) -> None:
     name, folder = given.get("strategy"), given.get("folder")
-    if not isinstance(name, str) or not is_code(name):
+    if not _is_own(name, STRATEGIES, extensions.STRATEGIES):
         _require("strategy", name, STRATEGIES)
         return
+    name = given["strategy"] = normalized(str(name))
+    if given.get("strategy_code") is None:
+        given["strategy_code"] = code_digest(name, folder, group=extensions.STRATEGIES)
+    else:
+        require_unchanged(name, folder, given["strategy_code"], group=extensions.STRATEGIES)
     strategy_of(name, folder)
-    given["strategy_code"] = code_digest(name, folder, group=extensions.STRATEGIES)
+
+
+def _is_own(name: Any, ours: Mapping[str, Any], group: str) -> bool:
+    """Whether it is the name of a user's code, and none of a table of ours."""
+    return isinstance(name, str) and name not in ours and is_extension(name, group=group)
 
 
 def _fill_in_shipped(given: dict[str, Any]) -> None:
@@ -280,6 +289,7 @@ def _fill_in_shipped(given: dict[str, Any]) -> None:
 
 def _fill_in_own(given: dict[str, Any]) -> None:
     """`own` and `recipe` come from a dry step (harness/suite/own_facts.py), which no cell takes by itself."""
+    given["workload"] = normalized(given["workload"])
     if given.get("own") is None:
         raise ValueError(f"workload: {given['workload']}: its own facts are missing; a suite's cells have them")
     _fill_in_recipe(given, given.pop("recipe", {}))

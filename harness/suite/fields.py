@@ -52,7 +52,7 @@ class SyntheticShape(Strict):
 class OwnFacts(Strict):
     """What a dry step has found a user's workload to be."""
 
-    code: str = Field(description="digest of the file that makes it: changed code is another cell")
+    code: str = Field(description="digest of the files that make it: changed code is another cell")
     metric: Metric
     sample_unit: str
     num_samples: int = Field(ge=1, description="in an epoch")
@@ -74,8 +74,8 @@ class CellFields(Strict):
     options: Annotated[SerializeAsAny[StrategyOptions], Meaning(neutral={}, is_column=False)] = StrategyOptions()
     strategy_code: Annotated[
         str | None,
-        Field(description="digest of the file of a strategy that is not ours"),
-        Meaning(meaning="digest of the file of a strategy that is not shipped", neutral=None, splits=True),
+        Field(description="digest of the files of a strategy that is not ours"),
+        Meaning(meaning="digest of the files of a strategy that is not shipped", neutral=None, splits=True),
     ] = None
     framework: Annotated[
         Literal["torch", "tensorflow"], Meaning(meaning="torch or tensorflow", splits=True, speaks_for_itself=True)

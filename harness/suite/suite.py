@@ -24,7 +24,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError
 
-from harness.extensions import WORKLOADS, ExtensionError, is_code, is_entry_point
+from harness.extensions import WORKLOADS, ExtensionError, is_code, is_extension
 from harness.strict import Strict
 from harness.suite.cell import Cell
 from harness.suite.gates import CheckSettings
@@ -152,11 +152,7 @@ def _of_own_code(fields: dict[str, Any]) -> dict[str, Any]:
     """What the dry step of a user's workload tells; the folder stays with cells that name code alone."""
     workload, strategy = fields.get("workload"), fields.get("strategy")
     strategy = strategy.get("name") if isinstance(strategy, dict) else strategy
-    if (
-        isinstance(workload, str)
-        and workload not in MODELS
-        and (is_code(workload) or is_entry_point(workload, WORKLOADS))
-    ):
+    if isinstance(workload, str) and workload not in MODELS and is_extension(workload, group=WORKLOADS):
         return own_facts(workload, fields["folder"], fields.get("framework"))
     return {} if is_code(str(strategy)) else {"folder": None}
 

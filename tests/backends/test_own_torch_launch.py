@@ -108,4 +108,4 @@ def test_code_that_has_changed_since_is_not_run(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(OWN + "\n")
     record = launched(cell, tmp_path)
     assert record.status == "failed"
-    assert "own.py:make: has changed since the cells were planned; give the same command once more" in record.log_tail
+    assert "own.py:make: has changed since the cells were planned; give the same command again" in record.log_tail

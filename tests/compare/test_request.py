@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness import extensions
 from harness.compare.request import (
     DEFAULT_STRATEGIES,
     CompareError,
@@ -73,6 +75,18 @@ def test_code_is_named_by_its_path_from_here(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     assert asked(f"{tmp_path}/my_training.py:make").target == "../my_training.py:make"
+
+
+def test_code_by_another_path_is_the_same_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_training.py").touch()
+    monkeypatch.chdir(tmp_path)
+    assert asked("./my_training.py:make") == asked("my_training.py:make")
+
+
+def test_strategy_that_is_installed_is_known_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint(name="theirs", value="json:loads", group=extensions.STRATEGIES)
+    monkeypatch.setattr(extensions, "entry_points", lambda group, name: [point] if name == "theirs" else [])
+    assert asked(strategies=["serial", "theirs"]).strategies == ("serial", "theirs")
 
 
 def test_code_that_changed_is_another_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness import extensions
 from harness.suite import suite as suite_module
 from harness.suite.cell import Cell
 from harness.suite.suite import Suite, SuiteError
@@ -114,6 +116,31 @@ def test_strategy_of_a_file_has_its_options_checked(tmp_path: Path) -> None:
     assert cell.needs.name == "collective"
     assert cell.stored()["strategy_code"] == cell.strategy_code
     assert Cell.model_validate_json(cell.model_dump_json()).key == cell.key
+
+
+def test_strategy_that_changed_since_it_was_planned_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "lazy.py").write_text(STRATEGY)
+    (cell,) = Suite.load(write(tmp_path, [{"workload": "fnn", "strategy": "lazy.py:Lazy", "workers": 2}])).cells
+    (tmp_path / "lazy.py").write_text(STRATEGY + "\n")
+    with pytest.raises(ValueError, match=r"lazy.py:Lazy: has changed since the cells were planned"):
+        Cell.model_validate_json(cell.model_dump_json())
+
+
+def test_strategy_is_found_by_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lazily.py").write_text(STRATEGY)
+    point = EntryPoint(name="lazy-one", value="lazily:Lazy", group=extensions.STRATEGIES)
+    monkeypatch.setattr(extensions, "entry_points", lambda group, name: [point] if name == "lazy-one" else [])
+    monkeypatch.syspath_prepend(tmp_path)
+    (cell,) = Suite.load(write(tmp_path, [{"workload": "fnn", "strategy": "lazy-one", "workers": 2}])).cells
+    assert (cell.strategy_label, cell.needs.name) == ("lazy-one", "collective")
+
+
+def test_one_file_by_two_paths_is_one_cell(tmp_path: Path) -> None:
+    (tmp_path / "lazy.py").write_text(STRATEGY)
+    matrix = [{"workload": "fnn", "strategy": ["lazy.py:Lazy", "./lazy.py:Lazy"], "workers": 2}]
+    (cell,) = Suite.load(write(tmp_path, matrix)).cells
+    assert cell.strategy == "lazy.py:Lazy"
+    assert own(workload="./a/../my.py:make").key == own().key
 
 
 @pytest.mark.parametrize(
