@@ -56,7 +56,7 @@ _NAMED = _columns(
     ("metric_low", "float64", "", "the least value that there can be; missing where there is none"),
     ("metric_high", "float64", "", "the greatest one, likewise"),
     ("sample_unit", "str", "", "what a sample is: image, token, rating"),
-    ("workload_code", "str", "", "digest of the file of a workload that is not shipped; missing for those that are"),
+    ("workload_code", "str", "", "digest of the files of a workload that is not shipped; missing for those that are"),
     ("worker_kind", "str", "", "processes or threads; never drawn as one series"),
     ("cores", "int64", "", "workers × threads"),
     ("num_gpus", "int64", "", "one a worker; 0 on a CPU"),

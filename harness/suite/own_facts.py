@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from harness.extensions import WORKLOADS, ExtensionError, code_digest
+from harness.registry import REPLICAS
 
-PROBE = (
-    "harness.worker.probe"  # answers with a line of JSON: {"own": ..., "recipe": ..., "framework": ...} or {"fault"}
-)
+PROBE = "harness.worker.probe"  # answers in a file: {"own": ..., "recipe": ..., "framework": ...} or {"fault": ...}
 _LIMIT_S = 300.0
 
 
@@ -26,6 +27,8 @@ def own_facts(name: str, folder: str | None, framework: str | None) -> dict[str,
     framework: the one asked for; None leaves the choice to the workload. Raises ExtensionError that says, with the
     user's own line, what is wrong and what is wanted.
     """
+    if framework not in (None, *REPLICAS):
+        raise ExtensionError(f"{name}: framework: {framework!r}; allowed: {', '.join(REPLICAS)}")
     digest = code_digest(name, folder, group=WORKLOADS)
     facts: dict[str, Any] = json.loads(_probed(name, folder, framework, digest))
     return {**facts, "own": {**facts["own"], "code": digest}}
@@ -34,12 +37,25 @@ def own_facts(name: str, folder: str | None, framework: str | None) -> dict[str,
 @cache
 def _probed(name: str, folder: str | None, framework: str | None, digest: str) -> str:
     """Asked once a process for the same code."""
-    command = [sys.executable, "-m", PROBE, name, framework or "", folder or ""]
+    with tempfile.TemporaryDirectory() as place:
+        answer = Path(place, "answer.json")
+        done = _run([sys.executable, "-m", PROBE, name, framework or "", folder or "", str(answer)], name)
+        if not answer.exists():
+            why = " ".join(done.stderr.strip().splitlines()[-1:]) or f"exit code {done.returncode}"
+            raise ExtensionError(f"{name}: a dry step of it broke: {why}")
+        said = answer.read_text()
+    if "fault" in (found := json.loads(said)):
+        raise ExtensionError(found["fault"])
+    return said
+
+
+def _run(command: list[str], name: str) -> subprocess.CompletedProcess[str]:
     try:
-        done = subprocess.run(
+        return subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.DEVNULL,  # what their code prints
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
             timeout=_LIMIT_S,
@@ -47,19 +63,3 @@ def _probed(name: str, folder: str | None, framework: str | None, digest: str) -
         )
     except subprocess.TimeoutExpired:
         raise ExtensionError(f"{name}: a dry step took over {_LIMIT_S:g} s; wanted: less data") from None
-    answer = _last_object(done.stdout)
-    if answer is None:
-        why = " ".join(done.stderr.strip().splitlines()[-1:]) or f"exit code {done.returncode}"
-        raise ExtensionError(f"{name}: a dry step of it broke: {why}")
-    if "fault" in answer:
-        raise ExtensionError(str(answer["fault"]))
-    return json.dumps(answer)
-
-
-def _last_object(output: str) -> dict[str, Any] | None:
-    """The last line, where it is an object: their code may print before it."""
-    try:
-        answer = json.loads("".join(output.splitlines()[-1:]))
-    except json.JSONDecodeError:
-        return None
-    return answer if isinstance(answer, dict) else None

@@ -1,7 +1,8 @@
-"""A dry step of a user's workload: `python -m harness.worker.probe NAME FRAMEWORK FOLDER`, asked by suite/own_facts.py.
+"""A dry step of a user's workload: `python -m harness.worker.probe NAME FRAMEWORK FOLDER ANSWER`.
 
-Makes the workload, takes the gradient of one batch, evaluates once, and says in one line of JSON what it found: `own`,
-`recipe` and `framework`; or `fault`, a message with the user's own line and what is wanted, and exit code 2.
+Makes the workload, takes the gradient of one batch, evaluates once, and writes what it found to the file ANSWER, as
+JSON: `own`, `recipe` and `framework`; or `fault`, a message with the user's own line and what is wanted. Standard
+output is the user's. Asked by suite/own_facts.py.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 import os
 import sys
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from pydantic import ValidationError
 from harness import registry
 from harness.extensions import WORKLOADS, ExtensionError, code_digest, in_their_words
 from harness.protocols import Replica, Share
+from harness.records.run_files import write_atomically
 from harness.suite.cell import Cell
 from harness.suite.suite import describe
 from harness.worker import process
@@ -26,19 +29,16 @@ from harness.workloads.making import make_own
 from harness.workloads.metric import Metric
 from harness.workloads.own import OwnWorkload, WorkloadError
 
-EXIT_FAULT = 2
-
 
 def main() -> None:
-    name, framework, folder = sys.argv[1:4]
+    name, framework, folder, answer = sys.argv[1:5]
     process.prepare(num_threads=1)
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a dry step leaves the GPUs to whoever trains on them
     try:
-        found = probed(name, framework or None, folder or None)
-    except Exception as error:
-        print(json.dumps({"fault": _in_words(name, error)}))
-        sys.exit(EXIT_FAULT)
-    print(json.dumps(found))
+        found = json.dumps(probed(name, framework or None, folder or None))
+    except (Exception, SystemExit) as error:
+        found = json.dumps({"fault": _in_words(name, error)})
+    write_atomically(Path(answer), found)
 
 
 def probed(name: str, framework: str | None, folder: str | None) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _dry_step(cell: Cell) -> None:
         )
 
 
-def _in_words(name: str, error: Exception) -> str:
+def _in_words(name: str, error: BaseException) -> str:
     if isinstance(error, ExtensionError):
         return str(error)
     if isinstance(error, WorkloadError):

@@ -21,7 +21,7 @@ def make_own(name: str, folder: str | None, framework: str | None) -> OwnWorkloa
         made = function(**_arguments(name, function, framework))
     except ExtensionError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ExtensionError(f"{name}: {in_their_words(error)}") from error
     wanted: tuple[type[OwnWorkload], ...] = (
         (TorchWorkload, KerasWorkload) if framework is None else (_WANTED[framework],)

@@ -72,7 +72,7 @@ class OwnWorkload:
     def num_samples(self) -> int:
         """In an epoch. Raises WorkloadError where nothing tells."""
         if self.samples_per_epoch is not None:
-            return self.samples_per_epoch
+            return int(self.samples_per_epoch)
         try:
             return len(self.train[0] if isinstance(self.train, tuple | list) else self.train)
         except (TypeError, IndexError):
@@ -84,14 +84,21 @@ class OwnWorkload:
     def recipe(self) -> dict[str, Any]:
         """Defaults of a cell's training settings, by the names of its fields."""
         given: dict[str, Any] = {
-            name: getattr(self, name)
+            name: _plain(getattr(self, name))
             for name in (
                 *("batch_size", "learning_rate", "momentum", "weight_decay", "epochs", "target"),
                 *("input", "loader_workers"),
             )
         }
         optimizer = "own" if callable(self.optimizer) else self.optimizer
-        return {**given, "optimizer": dict(optimizer) if isinstance(optimizer, Mapping) else optimizer}
+        return {**given, "optimizer": _plain(optimizer)}
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy's or of a framework's as Python's; a mapping of such as a dict."""
+    if isinstance(value, Mapping):
+        return {name: _plain(entry) for name, entry in value.items()}
+    return value.item() if hasattr(value, "item") else value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.extensions import ExtensionError
 from harness.suite.own_facts import own_facts
 from harness.worker.probe import _in_words, probed
 
@@ -56,6 +57,40 @@ def test_facts_come_from_a_process_of_its_own_and_carry_the_codes_digest(tmp_pat
     folder = written(tmp_path, "print('a line of theirs')")
     facts = own_facts("mine.py:make", folder, "torch")
     assert (facts["own"]["num_samples"], len(facts["own"]["code"])) == (40, 16)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "print('no end of a line', end='')",
+        "import atexit; atexit.register(print, 'last words')",
+        "import os; os.write(1, b'{}')",
+        "import numpy as np; settings.update(target=np.float32(0.5), batch_size=np.int64(8))",
+    ],
+)
+def test_facts_are_found_whatever_is_printed_and_whosever_numbers_they_are(tmp_path: Path, change: str) -> None:
+    facts = own_facts("mine.py:make", written(tmp_path, change), None)
+    assert (facts["own"]["num_samples"], facts["recipe"]["batch_size"]) == (40, 8)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("sys.exit(3)", "mine.py:make: mine.py, line 18: SystemExit: 3"),
+        ("settings['loss'] = lambda model, batch: sys.exit('no')", "mine.py:make: mine.py, line 18: SystemExit: no"),
+        ("os._exit(4)", "mine.py:make: a dry step of it broke: exit code 4"),
+    ],
+)
+def test_workload_that_ends_the_process_is_refused(tmp_path: Path, change: str, message: str) -> None:
+    folder = written(tmp_path, f"import os, sys; {change}")
+    with pytest.raises(ExtensionError) as caught:
+        own_facts("mine.py:make", folder, None)
+    assert str(caught.value) == message
+
+
+def test_framework_that_there_is_none_of_is_refused_before_the_step(tmp_path: Path) -> None:
+    with pytest.raises(ExtensionError, match=r"mine.py:make: framework: 'pytorch'; allowed: torch, tensorflow"):
+        own_facts("mine.py:make", str(tmp_path), "pytorch")
 
 
 @pytest.mark.parametrize(
