@@ -91,7 +91,7 @@ def num_samples_of(batch: Batch) -> int:
 
 def arrays_of(data: Any, what: str) -> tuple[NDArray[Any], ...]:
     """The arrays of a user's data. Raises WorkloadError where they are none, empty, or of several lengths."""
-    if not isinstance(data, tuple | list) or not data:
+    if not isinstance(data, tuple) or not data:  # a list would be one of samples
         raise WorkloadError(f"{what}: is {type(data).__name__}; wanted: a tuple of arrays (N, ...)")
     arrays = tuple(np.asarray(array) for array in data)
     lengths = {len(array) if array.ndim else 0 for array in arrays}

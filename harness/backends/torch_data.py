@@ -39,6 +39,8 @@ class HeldOutData(Protocol):
 def training_data(cell: Cell, workload: OwnWorkload, device: torch.device) -> TrainingData:
     """Raises WorkloadError where the data cannot be had in the way that the cell's `input` says."""
     data = workload.train
+    if not _is_indexable(data):
+        _check_repeatable(data)
     if cell.input == "resident":
         if not _is_indexable(data):
             raise WorkloadError(f"train: {type(data).__name__} has no index and length; wanted: input: loader with it")
@@ -108,11 +110,20 @@ def _is_indexable(data: Any) -> bool:
     return hasattr(data, "__getitem__") and hasattr(data, "__len__")
 
 
+def _check_repeatable(data: Any) -> None:
+    """Raises WorkloadError where a second pass, or another process, would find nothing left."""
+    wanted = "wanted: an IterableDataset, or another class whose __iter__ begins anew each time"
+    if not hasattr(data, "__iter__"):
+        raise WorkloadError(f"train: {type(data).__name__} has neither an index and length nor an __iter__; {wanted}")
+    if iter(data) is data:
+        raise WorkloadError(f"train: {type(data).__name__} can be gone through only once; {wanted}")
+
+
 def _columns(data: Any) -> tuple[torch.Tensor, ...] | None:
-    """The tensors (N, ...) that data consist of, where they do."""
+    """The tensors (N, ...) that data consist of, where they do; a list is one of samples."""
     if isinstance(data, TensorDataset):
         return data.tensors
-    return tuple(torch.as_tensor(column) for column in data) if isinstance(data, tuple | list) else None
+    return tuple(torch.as_tensor(column) for column in data) if isinstance(data, tuple) else None
 
 
 def _as_dataset(data: Any) -> Any:

@@ -74,7 +74,7 @@ class OwnWorkload:
         if self.samples_per_epoch is not None:
             return int(self.samples_per_epoch)
         try:
-            return len(self.train[0] if isinstance(self.train, tuple | list) else self.train)
+            return len(self.train[0] if isinstance(self.train, tuple) else self.train)
         except (TypeError, IndexError):
             raise WorkloadError(
                 "samples_per_epoch: missing, and the training data have no length; wanted: the samples of an epoch"
@@ -105,8 +105,9 @@ def _plain(value: Any) -> Any:
 class TorchWorkload(OwnWorkload):
     """An `nn.Module` and its data.
 
-    train, test: a tuple of tensors (N, ...), a TensorDataset, any map-style dataset, or (train only) an
-    IterableDataset, of which every worker takes its share: it gives all samples wherever it is iterated. optimizer: a
+    train, test: a tuple of tensors (N, ...), a TensorDataset, any map-style dataset (a list of samples is one), or
+    (train only) an IterableDataset, of which every worker takes its share: it gives all samples wherever and however
+    often it is iterated. optimizer: a
     name, or a function of the parameters that gives a `torch.optim.Optimizer`, whose rate is the cell's; groups with
     rates of their own keep these in proportion.
     """

@@ -101,6 +101,12 @@ def test_dataset_is_no_resident_data() -> None:
         source_of(of(tf.data.Dataset.range(2)), "resident", CPU)
 
 
+@pytest.mark.parametrize("data", [[(1.0, 2.0)], iter([1.0])], ids=["list of samples", "iterator"])
+def test_samples_that_are_no_arrays_are_refused(data: Any) -> None:
+    with pytest.raises(WorkloadError, match=r"train: is list(_iterator)?; wanted: a tuple of arrays \(N, ...\)"):
+        source_of(of(data), "loader", CPU)
+
+
 def test_batches_are_made_ahead_and_an_error_comes_where_the_batch_is_wanted() -> None:
     def failing() -> Iterator[int]:
         yield 1

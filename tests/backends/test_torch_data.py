@@ -44,6 +44,16 @@ class Numbers(IterableDataset[torch.Tensor]):
         return iter(torch.arange(self._num_samples).float())
 
 
+class Once:
+    """Hides that there is one pass alone."""
+
+    def __init__(self) -> None:
+        self._left = iter(torch.arange(4.0))
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        return self._left
+
+
 def by_name(model: Any, batch: Any) -> torch.Tensor:
     return loss(model, (batch["features"], batch["label"]))
 
@@ -54,7 +64,11 @@ def batches_of(replica: TorchReplica, share: Share, num_steps: int) -> list[Any]
 
 
 @pytest.mark.parametrize("loader_workers", [0, 2])
-@pytest.mark.parametrize("data", [clusters(), TensorDataset(*clusters())], ids=["tensors", "dataset"])
+@pytest.mark.parametrize(
+    "data",
+    [clusters(), TensorDataset(*clusters()), list(zip(*clusters(), strict=True))],
+    ids=["tensors", "dataset", "list of samples"],
+)
 def test_loaded_batches_are_the_resident_ones(data: Any, loader_workers: int) -> None:
     resident = batches_of(replica_of(workload()), SHARE, 7)  # over the end of an epoch of three
     loading = replica_of(workload(train=data), input="loader", loader_workers=loader_workers)
@@ -63,6 +77,14 @@ def test_loaded_batches_are_the_resident_ones(data: Any, loader_workers: int) ->
         assert len(one) == len(other) == 2
         assert torch.equal(one[0], other[0])
         assert torch.equal(one[1], other[1])
+
+
+def test_list_is_one_of_samples_and_a_tuple_one_of_columns() -> None:
+    pairs = list(zip(*clusters(), strict=True))
+    for made in (workload(), workload(train=pairs, test=pairs[:20])):
+        assert made.num_samples == NUM_SAMPLES
+        (features, labels), *_ = batches_of(replica_of(made), SHARE, 1)
+        assert (features.shape, labels.shape) == ((8, 6), (8,))
 
 
 def test_close_ends_the_processes_that_make_batches() -> None:
@@ -145,12 +167,26 @@ def test_stream_that_leaves_a_worker_nothing_is_refused(num_samples: int, rank: 
 
 
 def test_stream_that_cannot_start_again_says_so_in_the_second_pass() -> None:
-    replica = replica_of(workload(train=iter(torch.arange(4.0))), input="loader")
+    replica = replica_of(workload(train=Once()), input="loader")
     share = Share(num_workers=1, rank=0, batch_size=2, seed=0)
     with closing(replica.batches(share)) as batches:
         assert [batches.at(step).tolist() for step in range(2)] == [[0, 1], [2, 3]]
         with pytest.raises(WorkloadError, match=r"^train: 0 samples in a pass over"):
             batches.at(2)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ((row for row in ()), "train: generator can be gone through only once; wanted: an IterableDataset, or"),
+        (iter([1.0]), "train: list_iterator can be gone through only once; wanted: an IterableDataset, or another"),
+        (3, "train: int has neither an index and length nor an __iter__; wanted: an IterableDataset, or another"),
+    ],
+)
+@pytest.mark.parametrize("input_", ["resident", "loader"])
+def test_data_that_no_second_pass_can_be_made_over_are_refused(data: Any, message: str, input_: str) -> None:
+    with pytest.raises(WorkloadError, match=f"^{message}"):
+        replica_of(workload(train=data), input=input_)
 
 
 def test_evaluation_of_loaded_data_takes_no_more_at_a_time_than_training() -> None:

@@ -282,8 +282,8 @@ def half() -> nn.Module:
             "train: tensors of 47 and 48 samples; wanted: the same number of each",
         ),
         (
-            {"train": iter([1])},
-            "train: list_iterator has no index and length; wanted: input: loader with it",
+            {"train": {1}},
+            "train: set has no index and length; wanted: input: loader with it",
         ),
         (
             {"test": iter([1])},
