@@ -299,11 +299,10 @@ def _fill_in_own(given: dict[str, Any]) -> None:
 
 def _fill_in_recipe(given: dict[str, Any], recipe: Mapping[str, Any]) -> None:
     """What the cell leaves open, as its workload has it; the recipe's momentum where the cell's optimizer takes one."""
-    for name, value in recipe.items():
-        given.setdefault(name, value)
+    given.update({name: value for name, value in recipe.items() if name not in (*given, "momentum")})
     _unfold(given, "optimizer", "optimizer_options")
-    if "momentum" in recipe and not _takes_momentum(given.get("optimizer", "sgd")):
-        given["momentum"] = 0.0 if given["momentum"] == recipe["momentum"] else given["momentum"]
+    if "momentum" in recipe:
+        given.setdefault("momentum", recipe["momentum"] if _takes_momentum(given.get("optimizer", "sgd")) else 0.0)
 
 
 def _takes_momentum(optimizer: Any) -> bool:

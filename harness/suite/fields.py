@@ -209,14 +209,15 @@ class CellFields(Strict):
 
 
 def meaning_of(field: FieldInfo) -> Meaning:
-    """What is known of a field; of an option of a strategy, whose neutral value is its default, that alone."""
+    """What is known of a field; of an option or a fact, whose neutral value is its default, that alone."""
     declared = next((entry for entry in field.metadata if isinstance(entry, Meaning)), None)
     if declared is not None:
         return declared
     return Meaning(neutral=ALWAYS_NAMED if field.is_required() else _as_json(field.default))
 
 
-_OPTIONS = (StrategyOptions, OptimizerOptions, ConstantSchedule, CosineSchedule, StepSchedule)
+# What enters an identity by those of its own fields that differ; any other value as a whole, or not at all.
+_BY_FIELD = (StrategyOptions, OptimizerOptions, ConstantSchedule, CosineSchedule, StepSchedule, OwnFacts, Metric)
 
 FIELDS: dict[str, Meaning] = {name: meaning_of(field) for name, field in CellFields.model_fields.items()}
 SPLITTING = tuple(name for name, known in FIELDS.items() if known.splits)
@@ -231,12 +232,12 @@ def column_dtype(name: str) -> str:
 
 
 def identity(model: BaseModel) -> dict[str, Any]:
-    """The fields that differ from their neutral values, as JSON has them; of options each by itself."""
+    """The fields that differ from their neutral values, as JSON has them; of options and facts each by itself."""
     dumped = model.model_dump(mode="json")
     kept = {}
     for name, field in type(model).model_fields.items():
         value, meaning = getattr(model, name), meaning_of(field)
-        said = _differing(value) if isinstance(value, _OPTIONS) else dumped[name]
+        said = _differing(value) if isinstance(value, _BY_FIELD) else dumped[name]
         if said != meaning.neutral and not meaning.is_private:
             kept[name] = said
     return kept
@@ -249,7 +250,9 @@ def _differing(options: BaseModel) -> dict[str, Any]:
 
 
 def _as_json(value: Any) -> Any:
-    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _kinds(annotation: Any) -> Iterator[Any]:

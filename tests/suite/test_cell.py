@@ -227,6 +227,7 @@ def test_strategy_label_names_the_options_that_differ() -> None:
         ({"optimizer": {"name": "adamw", "beta": 0.9}}, "beta: no such key; allowed: beta1, beta2"),
         ({"optimizer": "own"}, "optimizer: 'own'; allowed: sgd"),
         ({"optimizer": "adam", "momentum": 0.5}, "momentum: 0.5 with optimizer adam; allowed: 0"),
+        ({"optimizer": "adam", "momentum": 0.9}, "momentum: 0.9 with optimizer adam; allowed: 0"),  # the recipe's too
         ({"schedule": "cosinus"}, "'cosinus' found using 'name' does not match any of the expected tags"),
         ({"schedule": {"name": "step"}}, "schedule.step.every_epochs"),
         ({"accumulation": 3}, "accumulation: 3 parts of a batch of 32; allowed: its divisors"),

@@ -12,7 +12,9 @@ import pytest
 from harness import extensions
 from harness.suite import suite as suite_module
 from harness.suite.cell import Cell
+from harness.suite.fields import OwnFacts, identity
 from harness.suite.suite import Suite, SuiteError
+from harness.workloads.metric import Metric
 from tests.command import hvdbench
 
 STRATEGY = """
@@ -71,6 +73,23 @@ def test_folder_is_of_this_machine_alone() -> None:
 def test_changed_code_is_another_cell() -> None:
     assert own(own={**OWN, "code": "f" * 16}).key != own().key
     assert own(own={**OWN, "code": "f" * 16}).stored()["own"]["code"] == "f" * 16
+
+
+class _MetricOfTomorrow(Metric):
+    log_scale: bool = False
+
+
+class _FactsOfTomorrow(OwnFacts):
+    metric: _MetricOfTomorrow
+    is_streamed: bool = False
+
+
+def test_new_fact_at_its_neutral_value_leaves_the_key_alone() -> None:
+    plain = {**OWN, "metric": {"name": "loss", "better": "lower"}}
+    known, of_tomorrow = OwnFacts.model_validate(plain), _FactsOfTomorrow.model_validate(plain)
+    assert identity(known) == identity(of_tomorrow) == plain
+    changed = of_tomorrow.model_copy(update={"is_streamed": True})
+    assert identity(changed) == {**plain, "is_streamed": True}
 
 
 @pytest.mark.parametrize(
