@@ -29,6 +29,7 @@ class TorchModel:
     loss: Callable[[nn.Module, Batch], torch.Tensor]
     clip_norm: float | None = None  # of the gradient that the optimizer gets
     accumulation: int = 1  # parts of each batch whose gradients are added up here, before any are averaged
+    leaves_unused: Callable[[], bool] = lambda: False  # whether the loss uses no more than some of the parameters
 
     @property
     def gradient_bytes(self) -> int:

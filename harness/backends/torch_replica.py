@@ -104,8 +104,18 @@ class TorchReplica:
                 loss=self._objective.loss,
                 clip_norm=self._clip_norm,
                 accumulation=self._cell.accumulation,
+                leaves_unused=self._leaves_unused,
             )
             self._native = fabric.distribute(model, averaging)
+
+    def _leaves_unused(self) -> bool:
+        """Whether the loss of a batch does not depend on every parameter, by a pass that leaves no trace."""
+        kept = self.weights()
+        batch = self._train.first(self._cell.batch_per_worker // self._cell.accumulation)
+        loss = self._objective.loss(self._model.module, batch)
+        gradients = torch.autograd.grad(loss, self._model.parameters, allow_unused=True)
+        self.reset(kept)
+        return any(gradient is None for gradient in gradients)
 
     def native_step(self, batch: Batch) -> torch.Tensor:
         assert self._native is not None, "average_gradients_over comes first"

@@ -61,7 +61,9 @@ class _DDPTraining(TorchTraining):
     def __init__(self, model: TorchModel, averaging: GradientAveraging, fabric: TorchDistributed) -> None:
         super().__init__(model, averaging)
         # Batch norm's averages stay each worker's own, as they do under Horovod.
-        self.loss_of = self._wrapped = DistributedDataParallel(self.loss_of, broadcast_buffers=False)
+        self.loss_of = self._wrapped = DistributedDataParallel(
+            self.loss_of, broadcast_buffers=False, find_unused_parameters=_on_any_rank(model.leaves_unused(), model)
+        )
         self._fabric = fabric
         self._bytes_per_step = allreduce_bytes(model.gradient_bytes, fabric.size)
 
@@ -71,3 +73,10 @@ class _DDPTraining(TorchTraining):
     def update(self) -> None:
         self._fabric.bytes_sent += self._bytes_per_step
         super().update()
+
+
+def _on_any_rank(is_so: bool, model: TorchModel) -> bool:
+    """What DDP is told has to be the same on all: each looks for itself, and draws of dropout differ."""
+    found = torch.tensor(is_so, dtype=torch.int32, device=next(model.module.parameters()).device)
+    dist.all_reduce(found, op=dist.ReduceOp.MAX)
+    return bool(found)

@@ -50,8 +50,8 @@ class _Silent:
     def cell_ended(self, record: Record) -> None: ...
 
 
-def cell_of(folder: Path, **fields: Any) -> Cell:
-    (folder / "own.py").write_text(OWN)
+def cell_of(folder: Path, code: str = OWN, **fields: Any) -> Cell:
+    (folder / "own.py").write_text(code)
     digest = code_digest("own.py:make", str(folder), group=WORKLOADS)
     own = {"code": digest, "metric": ACCURACY, "sample_unit": "image", "num_samples": 1437}
     return Cell.model_validate({"workload": "own.py:make", "folder": str(folder), "own": own, **TRAINING, **fields})
@@ -101,6 +101,17 @@ def test_native_training_clips_the_mean_of_all_parts_as_the_flat_one_does(tmp_pa
     )
     assert native.status == flat.status == "ok", f"{native.log_tail}\n{flat.log_tail}"
     assert native.curve[-1].loss == pytest.approx(flat.curve[-1].loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("strategy", ["allreduce", "torch-ddp"])
+def test_parameter_that_no_loss_uses_stays_and_stops_nothing(tmp_path: Path, strategy: str) -> None:
+    unused = OWN.replace(
+        "    return Torch", "    model.register_parameter('unused', nn.Parameter(torch.ones(6)))\n    return Torch"
+    )
+    cell = cell_of(tmp_path, unused, strategy=strategy, workers=2, epochs=0.2, evaluations=1, accumulation=2)
+    record = launched(cell, tmp_path)
+    assert record.status == "ok", f"{record.reason}\n{record.log_tail}"
+    assert record.num_parameters == NUM_PARAMETERS + 6
 
 
 def test_code_that_has_changed_since_is_not_run(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from harness.backends.torch_native import TorchModel, TorchTraining
 from harness.backends.torch_replica import TorchReplica
-from harness.protocols import Share
+from harness.protocols import GradientAveraging, Share
 from harness.workloads.own import WorkloadError
 from tests.backends.own_torch import (
     NUM_CLASSES,
@@ -166,6 +167,27 @@ def test_frozen_parameters_are_left_out_and_stay() -> None:
     for step in range(3):
         replica.local_step(batch_at(step))
     assert torch.equal(model[0].weight, frozen)
+
+
+class Captured:
+    """Implements what is used of harness.protocols.NativeFabric: keeps what is to be wrapped."""
+
+    def distribute(self, model: TorchModel, averaging: GradientAveraging) -> TorchTraining:
+        self.model = model
+        return TorchTraining(model, averaging)
+
+
+@pytest.mark.parametrize("num_unused", [0, 1])
+def test_parameter_that_the_loss_leaves_unused_is_found_without_a_trace(num_unused: int) -> None:
+    model, fabric = with_batch_norm(), Captured()
+    for _ in range(num_unused):
+        model.register_parameter("unused", nn.Parameter(torch.ones(2)))
+    replica = replica_of(workload(model))
+    replica.average_gradients_over(fabric, GradientAveraging())  # type: ignore[arg-type]
+    before = replica.weights()
+    assert fabric.model.leaves_unused() == bool(num_unused)
+    assert torch.equal(replica.weights(), before)
+    assert int(model[1].num_batches_tracked) == 0
 
 
 def test_parts_of_a_module_that_do_not_train_are_left_so() -> None:
