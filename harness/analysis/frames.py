@@ -59,7 +59,7 @@ class FrameBuilder:
         """By the names of harness.analysis.columns.FRAMES."""
         ids = pd.Index([run["run"] for run in self._runs], dtype="str")
         runs = pd.DataFrame(self._runs, columns=_names(FRAMES["runs"]))
-        runs["started_at"] = pd.to_datetime(runs["started_at"], format="ISO8601", utc=True)
+        runs["started_at"] = pd.to_datetime(runs["started_at"], utc=True)
         curve = pd.DataFrame(self._curve, columns=_names(FRAMES["curve"]))
         curve["run"] = pd.Categorical.from_codes(curve["run"].to_numpy(np.int64), ids)
         made = {

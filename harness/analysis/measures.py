@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import zip_longest
 from operator import attrgetter
 from typing import Any
 
@@ -106,7 +108,7 @@ def speed(
     return {
         "train_s": train_s,
         "samples_per_s": sum(map(_rate, kept)) if len(every) else math.nan,
-        "samples_per_s_whole": num_samples / train_s if len(every) else math.nan,
+        "samples_per_s_whole": num_samples / train_s if len(every) and train_s else math.nan,
         "steady_from_s": max((float(array[0, _START]) for array in kept if len(array)), default=math.nan),
         "is_steady": steady.is_found,
         "step_p50_s": float(np.median(every[:, _P50])) if len(every) else math.nan,
@@ -163,7 +165,7 @@ def communication(record: Record, windows: list[NDArray[np.float64]]) -> dict[st
 def staleness(parts: list[WorkerPart]) -> dict[str, float]:
     """Over the updates of all workers."""
     known = [part.staleness_counts for part in parts if part.staleness_counts]
-    counts = np.sum(known, axis=0) if known else np.zeros(1)
+    counts = np.array([sum(each) for each in zip_longest(*known, fillvalue=0)] or [0], dtype=np.float64)
     if not counts.sum():
         return {"staleness_mean": math.nan, "staleness_p95": math.nan}
     cumulative = np.cumsum(counts) / counts.sum()
@@ -182,9 +184,12 @@ def consensus_distances(parts: list[WorkerPart], num_points: int) -> list[float]
 
 
 def around_merges(parts: list[WorkerPart]) -> dict[str, float]:
-    """√(Σ‖x_i − x̄‖²/m) before and after a merge, mean over the watched merges, which are the same on all workers."""
+    """√(Σ‖x_i − x̄‖²/m) before and after a merge, mean over the watched merges, which are the same on all workers.
+
+    Unknown where a worker watched more of them than another.
+    """
     known = [part.merges for part in parts if part.merges]
-    if len(known) < len(parts) or not known:
+    if len(known) < len(parts) or len({len(merges) for merges in known}) != 1:
         return {"distance_before_merge": math.nan, "distance_after_merge": math.nan}
     return {
         f"distance_{when}_merge": float(_root_mean_square([[getattr(m, when) for m in each] for each in known]).mean())
@@ -240,7 +245,7 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "status": record.status,
         "reason": record.reason,
         "log_tail": record.log_tail,
-        "started_at": record.started_at,
+        "started_at": datetime.fromisoformat(record.started_at),
         "wall_s": record.wall_s,
         **{name: cell[name] for name in CELL_FIELDS},
         "optimizer": _with_options(cell["optimizer"], cell["optimizer_options"]),

@@ -7,16 +7,17 @@ never opened for writing, so two `hvdbench run` on one folder cannot harm each o
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Literal, TypeVar
+from typing import IO, Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import from_json
 
 from harness.records.lifting import lifted
 from harness.records.stored_cell import StoredCell
@@ -39,17 +40,20 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
+Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]  # as frames have it
+
+
 class Window(Part):
     """Consecutive steps of one worker between two fences. Times count from the start of training."""
 
     start_s: float
     end_s: float
-    num_steps: int
-    num_samples: int  # of this worker
+    num_steps: Int64
+    num_samples: Int64  # of this worker
     loss: float  # mean over the steps
     loader_s: float  # waiting for batches
     exposed_s: float | None  # waiting for communication; None where the wrapper does not tell
-    bytes_sent: int
+    bytes_sent: Int64
     step_p50_s: float
     step_p95_s: float
     step_max_s: float
@@ -58,7 +62,7 @@ class Window(Part):
 class Merge(Part):
     """This worker's distance ‖x_i − x̄‖₂ from the workers' mean just before and just after it merged what arrived."""
 
-    step: int  # of this worker, at whose end it merged
+    step: Int64  # of this worker, at whose end it merged
     before: float
     after: float
 
@@ -66,23 +70,23 @@ class Merge(Part):
 class WorkerPart(Part):
     """What one worker measured."""
 
-    rank: int
-    num_workers: int = 1  # whom it speaks for: all of the cell's where one process drives them
-    cores: list[int] | None  # pinned to these, None when not pinned
+    rank: Int64
+    num_workers: Int64 = 1  # whom it speaks for: all of the cell's where one process drives them
+    cores: list[Int64] | None  # pinned to these, None when not pinned
     startup_s: dict[str, float]  # by phase: import, connect, data, model, warm-up
     windows: list[Window]
     snapshots_s: list[float]  # when the weights that `curve` evaluates were copied
     train_s: float
     cpu_s: float  # user and system time of training; workers that are threads of one process have equal shares of it
-    peak_rss_bytes: int  # likewise
+    peak_rss_bytes: Int64  # likewise
     # At the end of training: a page that k processes share counts as 1/k of one, and threads have
     # equal shares. None where the system does not tell.
-    pss_bytes: int | None = None
+    pss_bytes: Int64 | None = None
     # The most that tensors took at a time of the GPUs of this process, up to the end of training. None on a CPU.
-    gpu_memory_bytes: int | None = None
+    gpu_memory_bytes: Int64 | None = None
     # Updates by how many of other workers were applied between reading the weights and writing them; the last place
     # holds that many or more. None where updates are not asynchronous.
-    staleness_counts: list[int] | None = None
+    staleness_counts: list[Int64] | None = None
     # ‖x_i − x̄‖₂ of this worker's weights from the workers' mean, at each of `snapshots_s`. None where the evaluated
     # model is no mean.
     distances: list[float] | None = None
@@ -99,17 +103,17 @@ class ServerPart(Part):
     """What a process that is no rank used while the workers trained. It gets no share of the data from the harness."""
 
     role: str  # server; worker, where a coordinator hands it batches
-    index: int  # among the processes of its role
+    index: Int64  # among the processes of its role
     cpu_s: float  # user and system time of training
-    peak_rss_bytes: int
-    pss_bytes: int | None  # at the end of training; None where the system does not tell
+    peak_rss_bytes: Int64
+    pss_bytes: Int64 | None  # at the end of training; None where the system does not tell
 
 
 class Point(Part):
     """The evaluated model at one moment."""
 
-    step: int  # of each worker
-    num_samples: int  # of all workers
+    step: Int64  # of each worker
+    num_samples: Int64  # of all workers
     time_s: float  # training time when the last worker got there
     evaluation_s: float
     loss: float
@@ -121,8 +125,8 @@ class Machine(Part):
 
     fingerprint: str
     cpu: str
-    num_cores: int
-    memory_bytes: int
+    num_cores: Int64
+    memory_bytes: Int64
     gpus: list[str]
     system: str
     load_1min: float
@@ -131,22 +135,23 @@ class Machine(Part):
 class Record(Part):
     """One run of one cell."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: Int64 = SCHEMA_VERSION
     id: str
     suite: str
     cell: StoredCell
     status: Status
     reason: str | None  # why it is not ok, in one sentence
     log_tail: str | None  # end of the workers' output when it is not ok
-    started_at: str  # UTC, ISO 8601
+    started_at: str  # UTC, ISO 8601; as it was written
     wall_s: float  # from launch to record
     # horovodrun; processes; threads, of one process; process, one that drives all workers; coordinator, with servers;
     # existing, started inside a launch
     launcher: str
     command: list[str]
     evaluated_model: str
-    num_parameters: int | None
-    vector_size: int | None = None  # values of the vector that is averaged: parameters, and buffers that training moves
+    num_parameters: Int64 | None
+    # Values of the vector that is averaged: parameters, and buffers that training moves.
+    vector_size: Int64 | None = None
     weights_sha256: str | None  # of the evaluated model at the end, float32
     curve: list[Point]
     workers: list[WorkerPart]
@@ -154,6 +159,17 @@ class Record(Part):
     machine: Machine
     versions: dict[str, str]
     revision: str | None  # git commit of the harness, `+` when changed since
+
+    @field_validator("started_at")
+    @classmethod
+    def _is_a_moment(cls, text: str) -> str:
+        try:
+            is_moment = datetime.fromisoformat(text).tzinfo is not None
+        except ValueError:
+            is_moment = False
+        if not is_moment:
+            raise ValueError(f"{text!r}; allowed: a time with its zone, as 2026-01-02T03:04:05.678+00:00")
+        return text
 
     @property
     def key(self) -> str:
@@ -325,7 +341,7 @@ def parsed(
     Raises ResultsError that begins with `where` when it is no JSON, nothing of that kind, or of a newer schema.
     """
     try:
-        content: Any = json.loads(text)
+        content: Any = from_json(text)
     except ValueError as error:
         raise ResultsError(f"{where}: unreadable ({error})") from None
     version = content.get("schema_version") if isinstance(content, dict) else None
@@ -337,13 +353,14 @@ def parsed(
         )
     try:
         return model.model_validate(lift(content, newest=newest))
-    except (KeyError, TypeError, AttributeError) as error:
-        said = f"{type(error).__name__}: {error}"
-        raise ResultsError(f"{where}: no record of schema version {version} ({said})") from None
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise ResultsError(f"{where}: {field}: {first['msg']}") from None
+        said = first["msg"].removeprefix("Value error, ")
+        raise ResultsError(f"{where}: {field}: {said}") from None
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        said = f"{type(error).__name__}: {error}"
+        raise ResultsError(f"{where}: no record of schema version {version} ({said})") from None
 
 
 def sync_folder(path: Path) -> None:

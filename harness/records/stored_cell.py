@@ -1,15 +1,16 @@
 """What was asked of a run, as it was stored: plain data and the names that it had when it ran.
 
-Reading is not asking: nothing is looked up or validated here, so results stay readable when a workload is gone, when a
-strategy was never installed on this machine, and when an option has been renamed.
+Reading is not asking: nothing is looked up and no value is held against what is allowed today, so results stay readable
+when a workload is gone, when a strategy was never installed on this machine, and when an option has been renamed.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
+from harness.records.stored_fields import check_fields
 from harness.suite.fields import ALWAYS_NAMED, FIELDS
 from harness.workloads.metric import Metric
 
@@ -28,6 +29,12 @@ class StoredCell(BaseModel):
     metric: Metric  # by which the model is judged, and `target` is meant
     sample_unit: str  # what a sample is: image, token, rating
     fields: dict[str, Any]  # as JSON has them; `harness.suite.fields` says what they mean
+
+    @field_validator("fields")
+    @classmethod
+    def _are_what_readers_take_them_for(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        check_fields(fields)
+        return fields
 
     def __getitem__(self, name: str) -> Any:
         """A field's value; of one that came later than the record, the neutral value, which is what held then."""

@@ -231,6 +231,17 @@ def column_dtype(name: str) -> str:
     return "float64" if float in kinds else "str"
 
 
+def json_kinds(name: str) -> frozenset[type]:
+    """What a field's value may be once it is read from JSON: int, float, str, bool, dict, NoneType."""
+    found: set[type] = set()
+    for part in _kinds(CellFields.model_fields[name].annotation):
+        if isinstance(part, str):
+            found.add(str)  # one of a Literal's
+        elif isinstance(part, type):
+            found.add(dict if issubclass(part, BaseModel) else part)
+    return frozenset(found | {int} if float in found else found)
+
+
 def identity(model: BaseModel) -> dict[str, Any]:
     """The fields that differ from their neutral values, as JSON has them; of options and facts each by itself."""
     dumped = model.model_dump(mode="json")

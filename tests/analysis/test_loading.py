@@ -113,6 +113,14 @@ def test_load_names_the_file_that_is_no_record_and_uses_the_rest(folder, from_co
     assert caution.startswith(f"Set aside: {folder / 'broken.json'}: unreadable")
 
 
+def test_load_sets_a_cell_without_fields_aside_and_uses_the_rest(folder):
+    odd = record()
+    folder_of([odd.model_copy(update={"cell": odd.cell.model_copy(update={"fields": {}})})], folder)
+    results = load_all(folder)
+    assert len(results.runs) == 4
+    assert results.cautions[0].endswith("cell.fields: workload: missing; every record names it")
+
+
 def test_load_sets_a_newer_schema_aside(folder):
     folder_of([record(schema_version=99)], folder)
     results = load_all(folder)

@@ -237,3 +237,20 @@ def test_gpu_memory_is_the_sum_of_the_workers_peaks():
     parts = [worker(0, gpu_memory_bytes=300), worker(1, gpu_memory_bytes=50)]
     assert run_row(record(cell, workers=parts))["gpu_memory_bytes"] == 350
     assert math.isnan(run_row(record())["gpu_memory_bytes"])  # a CPU
+
+
+def test_distances_around_merges_are_missing_where_a_worker_watched_more_than_another():
+    parts = [worker(rank, merges=[Merge(step=8, before=1.0, after=0.0)] * (1 + rank)) for rank in range(2)]
+    row = run_row(record({"strategy": "local-sgd", "workers": 2}, workers=parts))
+    assert math.isnan(row["distance_before_merge"])
+
+
+def test_staleness_adds_up_counts_of_different_length():
+    parts = [worker(0, staleness_counts=[10, 5]), worker(1, staleness_counts=[4, 0, 0, 1])]
+    row = run_row(record({"strategy": "hogwild", "workers": 2}, workers=parts))
+    assert row["staleness_mean"] == pytest.approx((5 * 1 + 1 * 3) / 20)
+
+
+def test_throughput_of_no_time_at_all_is_missing():
+    row = run_row(record(workers=[worker(train_s=0.0)]))
+    assert math.isnan(row["samples_per_s_whole"])

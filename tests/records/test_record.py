@@ -120,6 +120,12 @@ def test_truncated_record_is_named(tmp_path: Path) -> None:
         (b'{"schema_version": 1}', "no record of schema version 1 (KeyError: 'cell')"),
         (b'{"schema_version": 0}', "schema_version: missing; not a record of hvdbench"),
         (b'{"schema_version": true}', "schema_version: missing; not a record of hvdbench"),
+        (
+            b'{"schema_version": 1, "key": "k", "group": "g", "curve": [], "cell": "abc"}',
+            "no record of schema version 1",
+        ),
+        (b"[" * 200_000, "unreadable"),
+        (b'{"schema_version": 2, "id": "\\ud800"}', "unreadable"),  # half a character, which no file can hold
     ],
 )
 def test_file_that_is_no_record_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
@@ -136,6 +142,60 @@ def test_unknown_field_is_refused_by_name(tmp_path: Path) -> None:
     path.write_text(json.dumps({**json.loads(finished().model_dump_json()), "colour": "red"}))
     with pytest.raises(ResultsError, match="colour: Extra inputs are not permitted"):
         read_record(path)
+
+
+NO_CELL_FIELDS = [
+    ({"workers": "two"}, "workers: 'two'; allowed: an integer"),
+    ({"workers": True}, "workers: True; allowed: an integer"),
+    ({"workers": 2**62}, "workers: 4611686018427387904; allowed: below 2147483648"),
+    ({"seed": 10**400}, f"seed: 1{'0' * 39}…; allowed: below 9223372036854775808"),
+    ({"target": "x"}, "target: 'x'; allowed: a number or null"),
+    ({"device": None}, "device: null; allowed: a text"),
+    ({"own": "text"}, "own: 'text'; allowed: a mapping or null"),
+    ({"own": {}}, "own.code: null; allowed: a text"),
+    ({"schedule": "cosine"}, "schedule: 'cosine'; allowed: a mapping"),
+    ({"schedule": {"name": 3}}, "schedule.name: 3; allowed: a text"),
+]
+
+
+@pytest.mark.parametrize(("fields", "message"), NO_CELL_FIELDS)
+def test_cell_field_of_another_kind_is_set_aside_by_name(
+    tmp_path: Path, fields: dict[str, object], message: str
+) -> None:
+    content = json.loads(finished().model_dump_json())
+    content["cell"]["fields"] |= fields
+    assert set_aside(tmp_path, content) == f"cell.fields: {message}"
+
+
+def test_cell_without_its_fields_is_set_aside_by_the_first_that_is_missing(tmp_path: Path) -> None:
+    content = json.loads(finished().model_dump_json())
+    content["cell"]["fields"] = {}
+    assert set_aside(tmp_path, content) == "cell.fields: workload: missing; every record names it"
+
+
+@pytest.mark.parametrize("text", ["never", "", "2026-01-02T03:04:05"])
+def test_start_that_is_no_moment_is_set_aside(tmp_path: Path, text: str) -> None:
+    content = {**json.loads(finished().model_dump_json()), "started_at": text}
+    said = f"started_at: {text!r}; allowed: a time with its zone, as 2026-01-02T03:04:05.678+00:00"
+    assert set_aside(tmp_path, content) == said
+
+
+def test_count_beyond_64_bits_is_set_aside(tmp_path: Path) -> None:
+    content = {**json.loads(finished().model_dump_json()), "num_parameters": 2**63}
+    assert set_aside(tmp_path, content).startswith("num_parameters: Input should be less than")
+
+
+def set_aside(folder: Path, content: dict[str, object]) -> str:
+    """What is said of a record with this content, next to a good one, which is read."""
+    results = ResultsFolder(folder)
+    good = finished()
+    saved(results, good)
+    path = folder / "odd.json"
+    path.write_text(json.dumps(content))
+    contents = results.read()
+    assert contents.records == [good]
+    (caution,) = contents.cautions
+    return caution.removeprefix(f"Set aside: {path}: ")
 
 
 @pytest.mark.needs_root
