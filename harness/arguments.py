@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from harness.plain_text import one_line
+
 if TYPE_CHECKING:
     from harness.launchers.hosts import Host
     from harness.suite.suite import Suite
@@ -78,5 +80,5 @@ def refuse(message: str) -> NoReturn:
 
 
 def say(message: str) -> None:
-    """To standard error. Each worker of a launch says it: the first to exit has the launcher stop the others."""
-    print(f"hvdbench: {message}", file=sys.stderr)
+    """To standard error, in one line. Each worker of a launch says it: the first to exit has the others stopped."""
+    print(f"hvdbench: {one_line(message)}", file=sys.stderr)

@@ -361,10 +361,9 @@ def _break_is_no_regression() -> Iterator[None]:
         if isinstance(error, typer.Exit) or _is_the_users(error):
             raise
         traceback.print_exc()
-        said = " ".join(f"{type(error).__name__}: {error}".split())
         refuse(
-            f"check: broke, and says nothing about B: {said} (traceback above; the same command goes on with the pairs "
-            "that are finished)"
+            f"check: broke, and says nothing about B: {type(error).__name__}: {error} "
+            "(traceback above; the same command goes on with the pairs that are finished)"
         )
 
 

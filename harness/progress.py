@@ -13,6 +13,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column, Table
 
@@ -35,6 +36,11 @@ def console() -> Console:
     return Console(width=width)
 
 
+def plain(text: str) -> str:
+    """As Rich shows it in a table or a live line: without markup, in one line, whoever wrote it."""
+    return escape(one_line(text))
+
+
 class SuiteWatcher:
     """Implements harness.runner.Watcher: one bar on a terminal, and a line for each cell that ended."""
 
@@ -46,7 +52,7 @@ class SuiteWatcher:
     def cell_started(self, cell: Cell) -> None:
         self._title = cell.title_with_seed
         self._started = time.monotonic()
-        self._bar.update(self._task, description=self._title, now="starting", left=self._left(), refresh=True)
+        self._bar.update(self._task, description=plain(self._title), now="starting", left=self._left(), refresh=True)
 
     def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None:
         self._bar.update(
@@ -58,7 +64,7 @@ class SuiteWatcher:
         self._seen_s.append(time.monotonic() - self._started)
         place = f"[{self._num_ended}/{self._num_cells}]"
         line = f"{place} {self._title}: {outcome_of(record)}"
-        self._bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._bar.console.print(one_line(line), highlight=False, markup=False, soft_wrap=True)
         if record.status != "ok" and record.log_tail:
             tail = "\n".join(record.log_tail.splitlines()[-8:])
             self._bar.console.print(tail, style="dim", highlight=False, markup=False, soft_wrap=True)
@@ -126,7 +132,7 @@ def show_matrix(suite: Suite, folder: ResultsFolder) -> None:
     records = stored(folder)
     to_do = missing(suite.cells, records)
     left, total = Counter(cell.group for cell in to_do), Counter(cell.group for cell in suite.cells)
-    table = Table(title=suite.question.strip(), title_justify="left")
+    table = Table(title=plain(suite.question), title_justify="left")
     for heading in ("workload", "dataset", "strategy", "framework", "workers × threads", "device", "over"):
         table.add_column(heading)
     table.add_column("done", justify="right")
@@ -137,9 +143,9 @@ def show_matrix(suite: Suite, folder: ResultsFolder) -> None:
     for group, cell in sorted(points.items(), key=lambda pair: pair[1].title):
         over = f"{cell.controller or 'this machine'}" + (f", {cell.hosts} hosts" if cell.hosts > 1 else "")
         table.add_row(
-            *(cell.workload, cell.dataset, cell.strategy_label, cell.framework),
+            *(plain(cell.workload), cell.dataset, plain(cell.strategy_label), cell.framework),
             *(f"{cell.workers} × {cell.threads}", cell.device, over),
-            *(f"{total[group] - left[group]}/{total[group]}", ", ".join(differing[group])),
+            *(f"{total[group] - left[group]}/{total[group]}", plain(", ".join(differing[group]))),
         )
     estimate = in_minutes(len(to_do) * typical_s([record.wall_s for record in records]))
     console().print(table)

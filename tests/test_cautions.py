@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,12 @@ def test_run_names_what_it_set_aside_as_it_begins(
     with watching(suite, ResultsFolder(results)):
         assert_named_once(capsys.readouterr().err, results)
     assert capsys.readouterr().err == ""
+
+
+def test_error_says_in_one_line_what_a_record_has_in_several(tmp_path: Path) -> None:
+    record = finished()
+    content = {**json.loads(record.model_dump_json()), "\x1b[2J\n::error::pwned": 1}
+    (tmp_path / "odd.json").write_text(json.dumps(content))
+    code, _, errors = hvdbench("export", tmp_path)
+    assert (code, errors.count("\n"), "\x1b" in errors) == (2, 1, False)
+    assert f"hvdbench: Set aside: {tmp_path}/odd.json: [2J ::error::pwned: Extra inputs" in errors

@@ -14,6 +14,7 @@ from harness.markdown import escape_markdown
         ("http://a.org HTTPS://b.org", "http:\u2060//a.org HTTPS:\u2060//b.org"),
         ("www.c.org", "www\u2060.c.org"),
         ("@team a@b.org", "\\@\u2060team a\\@\u2060b.org"),
+        ("red \x1b[31m", r"red \[31m"),
         (12, "12"),
     ],
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from harness.check.effect_wording import size, value_in_words
 from harness.check.verdict import CellVerdict, MetricComparison, Outcome, Verdict
 from harness.markdown import escape_markdown
+from harness.plain_text import one_line
 
 _SIGNS = {  # in the order of the summary
     Outcome.REGRESSION: "❌ regression",
@@ -60,8 +61,8 @@ def _command(kind: str, title: str, message: str) -> str:
 
 
 def _data(text: str) -> str:
-    """As @actions/core escapes it: a message cannot start another command."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    """As @actions/core escapes it, once it is one line: a message cannot start another command."""
+    return one_line(text).replace("%", "%25")
 
 
 def _property(text: str) -> str:

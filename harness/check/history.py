@@ -21,6 +21,7 @@ import numpy as np
 import ruptures
 
 from harness.check.metrics import values_of
+from harness.plain_text import one_line
 from harness.records.record import Record, ResultsError
 from harness.records.titles import titles_of
 
@@ -131,7 +132,7 @@ def _draw(series: Sequence[Series], folder: Path) -> list[Path]:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({"svg.hashsalt": "hvdbench", "font.family": "DejaVu Sans"}):
+    with mpl.rc_context({"svg.hashsalt": "hvdbench", "font.family": "DejaVu Sans", "text.parse_math": False}):
         figure = Figure(figsize=(10, 2.4 * len(series)), layout="constrained")
         for axes, one in zip(figure.subplots(len(series), 1, squeeze=False)[:, 0], series, strict=True):
             places = range(len(one.points))
@@ -144,9 +145,9 @@ def _draw(series: Sequence[Series], folder: Path) -> list[Path]:
                 if point.is_change:
                     axes.axvline(place - 0.5, color="#D55E00", linewidth=1.2)
                     axes.annotate(f"{point.change:+.1%}", (place - 0.5, point.value), color="#D55E00", fontsize=8)
-            axes.set_xticks(places, [point.revision[:8] for point in one.points], rotation=60, fontsize=7)
+            axes.set_xticks(places, [one_line(point.revision[:8]) for point in one.points], rotation=60, fontsize=7)
             axes.set_ylabel(f"{one.metric}, {METRICS[one.metric]}", fontsize=7)
-            axes.set_title(f"{one.title} · machine {one.machine}", fontsize=8, loc="left")
+            axes.set_title(one_line(f"{one.title} · machine {one.machine}"), fontsize=8, loc="left")
         paths = [folder / "history.svg", folder / "history.png"]
         figure.savefig(paths[0], metadata={"Date": None})
         figure.savefig(paths[1], dpi=120)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -18,7 +17,7 @@ from harness.check.history import Series
 from harness.check.observed import Stage, difference, run_of
 from harness.check.verdict import MetricComparison, Outcome, Verdict
 from harness.plain_text import one_line
-from harness.progress import console, in_minutes, typical_s
+from harness.progress import console, in_minutes, plain, typical_s
 from harness.records.record import Record
 from harness.timing.stopwatch import Stopwatch
 
@@ -52,7 +51,7 @@ class ConsoleWatcher:
 
     def pair_started(self, cell: Cell) -> None:
         self._now: dict[str, str] = {}
-        self._bar.update(self._task, description=escape(cell.title_with_seed), now="starting")
+        self._bar.update(self._task, description=plain(cell.title_with_seed), now="starting")
 
     def run_progress(self, side: str, share: float, samples_per_s: float, loss: float) -> None:
         self._now[side] = f"{side.upper()} {share:.0%} · {samples_per_s:,.0f} samples/s · loss {loss:.3f}"
@@ -105,7 +104,7 @@ def _pair_in_words(a: Record, b: Record) -> str:
 def show_verdict(verdict: Verdict) -> None:
     """The table, and below it what failed."""
     say = console()
-    table = Table(title=f"A = {escape(verdict.arm_a)}    B = {escape(verdict.arm_b)}", title_justify="left")
+    table = Table(title=f"A = {plain(verdict.arm_a)}    B = {plain(verdict.arm_b)}", title_justify="left")
     for heading, justify in (("cell", "left"), ("metric", "left"), ("A", "right"), ("B", "right")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     for heading in ("B against A [95 %]", "caught from", "verdict"):
@@ -114,8 +113,8 @@ def show_verdict(verdict: Verdict) -> None:
         if cell.failure or cell.unjudged:
             style = _STYLES[Outcome.REGRESSION if cell.failure else Outcome.INCONCLUSIVE]
             outcome = str(cell.failure or "inconclusive")
-            words = escape(cell.words or cell.unjudged or "")
-            table.add_row(escape(cell.title), "runs", "", "", words, "", outcome, style=style)
+            words = plain(cell.words or cell.unjudged or "")
+            table.add_row(plain(cell.title), "runs", "", "", words, "", outcome, style=style)
         for found in cell.comparisons:
             table.add_row(*_row(cell.title, found), style=_STYLES[found.outcome])
     say.print(table)
@@ -142,7 +141,8 @@ def _row(title: str, found: MetricComparison) -> list[str]:
     effect = effect_in_words(found.metric, found.scale, found.effect, found.low, found.high)
     num_pairs = len(found.deciding)
     caught = size(found.smallest_caught, found.scale)
-    return [escape(title), found.metric, a, b, escape(f"{effect}, {num_pairs} pairs"), caught, str(found.outcome)]
+    said = (title, found.metric, a, b, f"{effect}, {num_pairs} pairs", caught, found.outcome)
+    return [plain(text) for text in said]
 
 
 def show_history_table(series: Sequence[Series]) -> None:
@@ -154,5 +154,5 @@ def show_history_table(series: Sequence[Series]) -> None:
         changes = [f"{point.revision}: {point.change:+.1%}" for point in one.points if point.is_change]
         changes += [f"{point.revision}: target missed" for point in one.points if math.isinf(point.value)]
         words = ", ".join(changes) or "none seen"
-        table.add_row(escape(one.title), one.metric, one.machine, str(len(one.points)), escape(words))
+        table.add_row(plain(one.title), one.metric, plain(one.machine), str(len(one.points)), plain(words))
     console().print(table)

@@ -87,3 +87,10 @@ def test_write_history_writes_a_row_a_commit(tmp_path: Path) -> None:
     assert [path.name for path in written] == ["history.csv", "history.svg", "history.png"]
     rows = list(csv.DictReader((tmp_path / "history.csv").read_text().splitlines()))
     assert [float(row["value"]) for row in rows if row["metric"] == "throughput"] == pytest.approx(STEADY)
+
+
+def test_write_history_draws_what_a_record_says_as_text(tmp_path: Path) -> None:
+    point = HistoryPoint(revision="\x1b$\\x$", started_at="", num_launches=1, value=1.0)
+    series = Series(title="\x1b$\\no$", metric="throughput", machine="\x1b[2J", points=(point,))
+    write_history([series], tmp_path)
+    assert "\x1b" not in (tmp_path / "history.svg").read_text()
