@@ -129,6 +129,7 @@ def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:
             commands=commands,
             end=end,
             started_at=started_at,
+            time_limit_factor=setting.time_limit_factor,
         )
         setting.folder.write(record, run_dir)
     watcher.cell_ended(record)
@@ -144,9 +145,10 @@ def make_record(
     commands: list[LaunchCommand],
     end: LaunchEnd,
     started_at: datetime,
+    time_limit_factor: float = 1.0,
 ) -> Record:
     """Puts together what the workers left and how they ended."""
-    status, reason = _status(cell, end)
+    status, reason = _status(cell, end, time_limit_factor)
     if status == "failed":
         reason = _first_error(run_dir) or reason
     parts, curve = _read_parts(run_dir, cell.workers)
@@ -183,9 +185,9 @@ def make_record(
     )
 
 
-def _status(cell: Cell, end: LaunchEnd) -> tuple[Status, str | None]:
+def _status(cell: Cell, end: LaunchEnd, time_limit_factor: float) -> tuple[Status, str | None]:
     if end.exit_code is None:
-        return "timeout", f"stopped at the cell's time_limit_s of {cell.time_limit_s:g} s"
+        return "timeout", _limit_in_words(cell.time_limit_s, time_limit_factor)
     who = "worker or its launcher" if end.role == Role.LAUNCHER else end.role or Role.WORKER
     if end.exit_code == EXIT_ORPHANED:
         return "failed", f"a {who} lost sight of the process that started it"
@@ -194,6 +196,13 @@ def _status(cell: Cell, end: LaunchEnd) -> tuple[Status, str | None]:
     if end.exit_code:
         return "failed", f"a {who} ended with exit code {end.exit_code}"
     return "ok", None
+
+
+def _limit_in_words(time_limit_s: float, factor: float) -> str:
+    """The limit that held, which need not be the cell's own."""
+    if factor == 1.0:
+        return f"stopped at the cell's time_limit_s of {time_limit_s:g} s"
+    return f"stopped at {time_limit_s * factor:.3g} s, {factor:.3g} times the cell's time_limit_s of {time_limit_s:g} s"
 
 
 def _first_error(run_dir: Path) -> str | None:

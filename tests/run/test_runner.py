@@ -119,6 +119,11 @@ def test_record_says_how_a_run_ended(
     assert (record.curve, record.workers, record.weights_sha256) == ([], [], None)
 
 
+def test_record_of_a_timeout_says_the_limit_that_held(tmp_path: Path) -> None:
+    reason = made(tmp_path, None, time_limit_factor=0.0125).reason
+    assert reason == "stopped at 7.5 s, 0.0125 times the cell's time_limit_s of 600 s"
+
+
 @pytest.mark.parametrize(
     ("strategy", "times_s"),
     [
@@ -140,7 +145,9 @@ def test_curve_has_the_time_at_which_its_model_was_there(tmp_path: Path, strateg
     assert (record.weights_sha256, record.num_parameters) == ("00", 7)
 
 
-def made(run_dir: Path, exit_code: int | None, role: Role | None = None, **fields: Any) -> Record:
+def made(
+    run_dir: Path, exit_code: int | None, role: Role | None = None, time_limit_factor: float = 1.0, **fields: Any
+) -> Record:
     (run_dir / LOG_FILE).write_text("what the workers said\n")
     return make_record(
         Cell.model_validate({"workload": "fnn", "strategy": "serial", **fields}),
@@ -150,4 +157,5 @@ def made(run_dir: Path, exit_code: int | None, role: Role | None = None, **field
         commands=[LaunchCommand(role=Role.WORKER, argv=worker_argv(run_dir))],
         end=LaunchEnd(exit_code=exit_code, wall_s=1.0, role=role),
         started_at=datetime.now(UTC),
+        time_limit_factor=time_limit_factor,
     )
