@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -68,6 +69,14 @@ class ParityRecord(Part):
         return f"{self.workload}{data}{'' if self.optimizer == 'sgd' else f', {self.optimizer}'}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class ParityContents:
+    """What parity files hold: the records, and a sentence for each line that was set aside."""
+
+    records: list[ParityRecord]
+    cautions: tuple[str, ...]
+
+
 def verdict(holds: bool) -> str:
     return "holds" if holds else "DIFFERS"
 
@@ -89,27 +98,36 @@ def append_parity(folder: Path, record: ParityRecord) -> None:
         raise ResultsError(f"{path}: {error.strerror}; what was written before is safe") from None
 
 
-def load_parity(folder: Path) -> list[ParityRecord]:
+def read_parity(folder: Path) -> ParityContents:
     """The lines of the folder's file as they were added, none where there is no file.
 
-    A last line without its end was torn, or is being written, and is passed over. Raises ResultsError that names the
-    line which is none of ours.
+    A last line without its end was torn, or is being written, and is passed over; a line that is none is set aside.
     """
     path = folder / PARITY_FILE
     try:
         *lines, _ = path.read_bytes().split(b"\n")
     except FileNotFoundError:
-        return []
+        return ParityContents(records=[], cautions=())
     except OSError as error:
-        raise ResultsError(f"{path}: unreadable ({error}); move it away to go on") from None
-    return [
-        parsed(ParityRecord, line, where=f"{path}, line {number}", newest=PARITY_SCHEMA_VERSION, lift=lifted_parity)
-        for number, line in enumerate(lines, start=1)
-    ]
+        return ParityContents(records=[], cautions=(f"Set aside: {path}: unreadable ({error})",))
+    records, cautions = [], []
+    for number, line in enumerate(lines, start=1):
+        where = f"{path}, line {number}"
+        try:
+            record = parsed(ParityRecord, line, where=where, newest=PARITY_SCHEMA_VERSION, lift=lifted_parity)
+        except ResultsError as error:
+            cautions.append(f"Set aside: {error}")
+        else:
+            records.append(record)
+    return ParityContents(records=records, cautions=tuple(cautions))
 
 
-def newest_parity(folders: Iterable[Path]) -> list[ParityRecord]:
+def newest_parity(folders: Iterable[Path]) -> ParityContents:
     """The newest of each workload, data set and optimizer in all of these folders, by data set, then workload."""
-    found = sorted((record for folder in folders for record in load_parity(folder)), key=lambda each: each.measured_at)
-    newest = {(record.dataset, record.workload, record.optimizer): record for record in found}
-    return [newest[key] for key in sorted(newest)]
+    found = [read_parity(folder) for folder in folders]
+    by_age = sorted((record for each in found for record in each.records), key=lambda record: record.measured_at)
+    newest = {(record.dataset, record.workload, record.optimizer): record for record in by_age}
+    return ParityContents(
+        records=[newest[key] for key in sorted(newest)],
+        cautions=tuple(caution for each in found for caution in each.cautions),
+    )

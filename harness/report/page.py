@@ -56,14 +56,15 @@ def write_report(folders: Sequence[str | Path], out: str | Path) -> Path:
     results = load_all(*folders)
     if results.runs.empty:
         raise ResultsError(f"{', '.join(map(str, folders))}: no record in it; `hvdbench run SUITE` makes some")
-    compared = newest_parity(map(Path, folders))
+    parity = newest_parity(map(Path, folders))
     target = Path(out)
     make_output_folder(target)
     sections = sections_of(results)
     names = sorted(results.runs["results"].unique())
-    context = {"sections": sections, "split": why_split(results.runs), "cautions": results.cautions,
-               "runs": results.runs, "names": names,
-               "frameworks": frameworks_table(compared), "frameworks_sentence": frameworks_sentence(compared, names[0]),
+    context = {"sections": sections, "split": why_split(results.runs),
+               "cautions": (*results.cautions, *parity.cautions), "runs": results.runs, "names": names,
+               "frameworks": frameworks_table(parity.records),
+               "frameworks_sentence": frameworks_sentence(parity.records, names[0]),
                "made_at": datetime.now(UTC)}  # fmt: skip
     texts = {SUMMARY: _environment().get_template("summary.md").render(context), PAGE: _render_page(context)}
     with writing_to(target, "-o"):

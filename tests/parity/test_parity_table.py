@@ -10,7 +10,7 @@ import pytest
 
 from harness.parity import table
 from harness.parity.table import ParityError, show_parity
-from harness.records.parity_record import Difference, load_parity
+from harness.records.parity_record import Difference, read_parity
 from harness.run import feasible
 from tests.command import hvdbench
 
@@ -47,7 +47,7 @@ def test_results_folder_keeps_a_line_of_each_workload_with_its_worst_gradient(
 ) -> None:
     monkeypatch.setattr(table, "parity", lambda cell: found(cell, bias=1.0))
     show_parity(None, "digits", seed=7, results=tmp_path)
-    kept = load_parity(tmp_path)
+    kept = read_parity(tmp_path).records
     assert [(each.workload, each.dataset, each.seed) for each in kept] == [
         (name, "digits", 7) for name in ("fnn", "cnn", "rnn")
     ]

@@ -353,11 +353,13 @@ def test_report_shows_which_parity_missed_its_bar(tmp_path):
     assert (differs[-1], holds[-1]) == ("DIFFERS", "holds")
 
 
-def test_report_of_parity_of_a_newer_schema_is_refused(tmp_path):
+def test_report_names_a_line_of_parity_that_it_set_aside_and_shows_the_rest(tmp_path):
     folder = folder_of(comparison(TIMES), tmp_path / "quick")
     (folder / PARITY_FILE).write_text('{"schema_version": 3}\n')
-    with pytest.raises(ResultsError, match=r"parity.jsonl, line 1: schema_version: 3; allowed: up to 2"):
-        write_report([folder], tmp_path / "out")
+    append_parity(folder, parity_record())
+    page = write_report([folder], tmp_path / "out").read_text(encoding="utf-8")
+    assert "parity.jsonl, line 1: schema_version: 3; allowed: up to 2" in page
+    assert "parity holds in 1 of 1\u00a0comparison." in page
 
 
 def frameworks_rows(page):
