@@ -149,7 +149,7 @@ def communication(record: Record, windows: list[NDArray[np.float64]]) -> dict[st
     """
     samples_s = [taken_s for part in record.workers for taken_s in part.average_alone_s or ()]
     size = record.vector_size or record.num_parameters  # older records had no buffers
-    if not samples_s or not size or record.cell["workers"] == 1:
+    if not samples_s or not size or record.cell["workers"] <= 1:
         return {"average_alone_s": math.nan, "communication_s": math.nan, "hidden_share": math.nan}
     alone_s = float(np.median(samples_s))
     num_bytes = float(np.mean([array[:, _BYTES].sum() for array in windows]))

@@ -19,7 +19,7 @@ def values_of(record: Record) -> dict[str, float]:
     values = {
         "throughput": samples_per_s(record, _num_warming),
         "peak_memory": float(sum(each.peak_rss_bytes for each in record.processes)),
-        "step_p95": max(_step_p95_s(part) for part in record.workers),
+        "step_p95": max((_step_p95_s(part) for part in record.workers), default=math.nan),
     }
     if record.curve:
         values["final_score"] = _score(record)
@@ -43,4 +43,4 @@ def _num_warming(part: WorkerPart) -> int:
 
 def _step_p95_s(part: WorkerPart) -> float:
     ordered = sorted(window.step_p95_s for window in part.windows[_num_warming(part) :])
-    return ordered[len(ordered) // 2]
+    return ordered[len(ordered) // 2] if ordered else math.nan

@@ -100,7 +100,8 @@ def observed_of(cells: Iterable[StoredCell], pairs: tuple[Pair, ...]) -> Observe
 def _with_efficiency(run: Run | None, alone: Run | None, num_workers: int) -> Run | None:
     if run is None or alone is None or run.trouble or alone.trouble:
         return run
-    efficiency = run.values["throughput"] / (num_workers * alone.values["throughput"])
+    together = num_workers * alone.values["throughput"]
+    efficiency = run.values["throughput"] / together if together else math.nan
     return Run(values={**run.values, "scaling_efficiency": efficiency})
 
 

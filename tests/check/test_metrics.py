@@ -78,3 +78,11 @@ def test_values_of_a_run_that_diverged_are_as_bad_as_can_be(better: str, worst: 
         }
     )
     assert values_of(diverged)["final_score"] == worst
+
+
+def test_values_of_a_run_without_windows_are_no_numbers() -> None:
+    record = finished()
+    empty = record.workers[0].model_copy(update={"windows": []})
+    for workers in ([empty], []):
+        values = values_of(record.model_copy(update={"workers": workers}))
+        assert math.isnan(values["step_p95"])

@@ -1,0 +1,78 @@
+"""Whatever stands in a place of a record: it is refused where it is read, or it has its rows."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from harness.analysis.frames import FrameBuilder
+from harness.check.metrics import values_of
+from harness.records.record import SCHEMA_VERSION, Merge, Record, ResultsError, ServerPart, parsed
+from harness.suite.cell import Cell
+from tests.sample_records import finished
+
+ODD: tuple[Any, ...] = (None, "x", 0, -1, 2**62, 10**400, 0.5, "NaN", True, [], {})
+GONE = object()
+
+
+def whole() -> dict[str, Any]:
+    """A record of two workers with everything in it that a record may have."""
+    first = (
+        finished()
+        .workers[0]
+        .model_copy(
+            update={
+                "staleness_counts": [1, 2],
+                "distances": [0.5],
+                "merges": [Merge(step=1, before=1.0, after=0.5)],
+                "average_alone_s": [0.1],
+            }
+        )
+    )
+    cell = Cell.model_validate({"workload": "fnn", "strategy": "allreduce", "workers": 2})
+    server = ServerPart(role="server", index=0, cpu_s=1.0, peak_rss_bytes=4, pss_bytes=3)
+    workers = [first, first.model_copy(update={"rank": 1})]
+    content: dict[str, Any] = json.loads(finished(cell, workers=workers, servers=[server]).model_dump_json())
+    return content
+
+
+def places(content: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The keys on the way to each value."""
+    inner = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for key, value in inner:
+        yield (*at, key)
+        yield from places(value, (*at, key))
+
+
+def with_odd(content: dict[str, Any], place: tuple[Any, ...], odd: Any) -> dict[str, Any]:
+    changed = copy.deepcopy(content)
+    within: Any = changed
+    for key in place[:-1]:
+        within = within[key]
+    within[place[-1]] = odd
+    if odd is GONE:
+        del within[place[-1]]
+    return changed
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered:RuntimeWarning")  # a rate of no samples is no number, and may say so
+@pytest.mark.parametrize("odd", [*ODD, GONE], ids=lambda odd: "gone" if odd is GONE else repr(odd)[:10])
+def test_odd_value_is_refused_by_name_or_has_its_rows(odd: Any) -> None:
+    content = whole()
+    builder, num_read, num_refused = FrameBuilder(results="r"), 0, 0
+    for place in places(content):
+        text = json.dumps(with_odd(content, place, odd)).encode()
+        try:
+            record = parsed(Record, text, where="x.json", newest=SCHEMA_VERSION)
+        except ResultsError:
+            num_refused += 1
+            continue
+        builder.add(record.model_copy(update={"id": f"run-{num_read}"}))
+        values_of(record)
+        num_read += 1
+    assert len(builder.frames()["runs"]) == num_read
+    assert num_refused > 10
