@@ -32,6 +32,7 @@ from harness.workloads.shipped import MODELS
 
 NUM_WORKERS = 3
 SHARED_STEPS = 4  # whose batches are looked at, where an epoch has as many
+CANNOT_TELL_SHARING = "cannot tell whether data are shared out once"
 FALLEN = 0.1  # a loss that is less by this share of what it was has fallen by more than chance
 
 
@@ -134,13 +135,14 @@ def _check_sharing(cell: Cell, replica: Replica) -> str | None:
     """Whether workers see, step by step, what one of all their batches sees."""
     part = max(1, cell.batch_per_worker // NUM_WORKERS)
     alone = _share(cell, batch_size=part * NUM_WORKERS)
-    whole = _samples(replica, alone)
-    if whole is None:
-        return "cannot tell whether data are shared out once: batches are no arrays of as many rows as samples"
-    if whole != _samples(replica, alone):
-        return "cannot tell whether data are shared out once: the same share gives other samples each time"
     shares = [_share(cell, num_workers=NUM_WORKERS, rank=rank, batch_size=part) for rank in range(NUM_WORKERS)]
-    parts = [_samples(replica, share) or [] for share in shares]
+    seen = [_samples(replica, share) for share in [alone, alone, *shares]]
+    told = [samples for samples in seen if samples is not None]
+    if len(told) < len(seen):
+        return f"{CANNOT_TELL_SHARING}: batches are no arrays of as many rows as samples"
+    whole, again, *parts = told
+    if whole != again:
+        return f"{CANNOT_TELL_SHARING}: the same share gives other samples each time"
     for step, expected in enumerate(whole):
         found = sum((part[step] for part in parts), Counter[bytes]())
         expect(

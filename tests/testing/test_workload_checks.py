@@ -26,6 +26,10 @@ def test_shipped_workload_keeps_its_promises(workload: str, framework: str) -> N
     assert check_workload(workload, framework) == []
 
 
+def sampler(share: Share) -> Sampler:
+    return Sampler(num_samples=NUM_SAMPLES, **vars(share))
+
+
 class Sound(NumpyReplica):
     """Scores by how near it is to the samples' mean, from 0 to 1."""
 
@@ -35,7 +39,7 @@ class Sound(NumpyReplica):
         super().__init__(problem)
 
     def batches(self, share: Share) -> Any:
-        return IndexedBatches(Sampler(num_samples=NUM_SAMPLES, **vars(share)), lambda indices: indices)
+        return IndexedBatches(sampler(share), lambda indices: indices)
 
     def evaluate(self, vector: Any) -> tuple[float, float]:
         loss, _ = super().evaluate(vector)
@@ -117,9 +121,17 @@ class DrawingBatches(Sound):
         return super().batches(replace(share, seed=next(self.draws)))
 
 
+class SharesWithoutRows(Sound):
+    """One worker of all batches has rows; a part of them has none."""
+
+    def batches(self, share: Share) -> Any:
+        return super().batches(share) if share.num_workers == 1 else IndexedBatches(sampler(share), lambda indices: "?")
+
+
 @pytest.mark.parametrize(
     ("kind", "remark"),
     [
+        (SharesWithoutRows, "fnn: cannot tell whether data are shared out once: batches are no arrays of as many rows"),
         (StandingStill, "fnn: cannot tell whether `better` is right: in 30 steps the held-out loss went from"),
         (DrawingBatches, "fnn: cannot tell whether data are shared out once: the same share gives other samples"),
     ],
