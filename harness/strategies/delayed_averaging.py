@@ -44,7 +44,12 @@ class DelayedAveragingOptions(HorovodOptions):
     delay: int = Field(4, ge=0, description="steps an average has to arrive (d)")
     keep: float = Field(0.25, ge=0, le=1, description="mix: share of the own weights that stays (ξ)")
     pull: float = Field(0.6, ge=0, le=1, description="pullback: pull towards the anchor (α)")
-    anchor_momentum: float = Field(0.7, ge=0, lt=1, description="pullback: momentum of the anchor (β)")
+    anchor_momentum: float = Field(
+        0.7,
+        ge=0,
+        lt=1,
+        description="pullback: momentum of the anchor (β); a high one may drive batch norm's variances below 0",
+    )
 
     @model_validator(mode="before")
     @classmethod
