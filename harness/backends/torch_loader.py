@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from harness.backends.torch_batches import moved
+from harness.backends.torch_draws import seed_of
 from harness.protocols import Share
 from harness.workloads.own import Batch, WorkloadError
 from harness.workloads.sampler import Sampler
@@ -129,8 +129,3 @@ class _Dealt(IterableDataset[Any]):
                     f"train: {num_samples} samples in a pass over {type(self._data).__name__}; wanted: in every pass "
                     f"at least {num_places}, one for each process that takes a share"
                 )
-
-
-def seed_of(*numbers: int) -> int:
-    """One seed of several, far from those of their neighbours."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from harness.backends.torch_data import evaluation_batch_size, held_out_data, training_data
+from harness.backends.torch_draws import draws_aside, restart_draws, seed_of
 from harness.backends.torch_flat import FlatModel, check_parameters, moved_buffers
-from harness.backends.torch_loader import seed_of
 from harness.backends.torch_native import TorchModel, TorchTraining
 from harness.backends.torch_objective import Objective
 from harness.backends.torch_optimizer import flat_optimizer, native_optimizer
@@ -55,8 +55,8 @@ class TorchReplica:
             module.train()  # parts of a module in training that are not in it are so on purpose
         moved: list[str] = []
         if next(module.buffers(), None) is not None:
-            batch = self._train.first(self._cell.batch_per_worker)
             with self._draws_aside():
+                batch = self._train.first(self._cell.batch_per_worker)
                 moved = moved_buffers(module, lambda: self._objective.loss(module, batch))
         return FlatModel(module, moved)
 
@@ -133,15 +133,16 @@ class TorchReplica:
         self._restart_draws()
 
     def _restart_draws(self) -> None:
-        """Of dropout and the like: each worker's are its own."""
-        torch.manual_seed(seed_of(self._cell.seed, self._rank))
+        """Of dropout, of samples that are made when asked for, and the like: each worker's are its own."""
+        restart_draws(self._draws_seed)
 
-    @contextmanager
-    def _draws_aside(self) -> Iterator[None]:
+    @property
+    def _draws_seed(self) -> int:
+        return seed_of(self._cell.seed, self._rank)
+
+    def _draws_aside(self) -> AbstractContextManager[None]:
         """Draws are the same each time and leave no trace on those of training."""
-        with torch.random.fork_rng([self._device] if self._device.type == "cuda" else []):
-            self._restart_draws()
-            yield
+        return draws_aside(self._draws_seed, self._device)
 
     def evaluate(self, vector: torch.Tensor) -> tuple[float, float]:
         with self._model.evaluating(vector), self._draws_aside():

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import random
-
-import numpy as np
-import torch
-
+from harness.backends.torch_draws import restart_draws
 from harness.backends.torch_shipped import shipped_workload
 from harness.extensions import WORKLOADS, require_unchanged
 from harness.suite.cell import Cell
@@ -26,12 +22,5 @@ def workload_of(cell: Cell) -> OwnWorkload:
         dataset = load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
         return shipped_workload(cell, dataset)
     require_unchanged(cell.workload, cell.folder, cell.own.code, group=WORKLOADS)
-    _seed_all(cell.seed)
+    restart_draws(cell.seed)  # a user's function draws the same on every worker
     return make_own(cell.workload, cell.folder, "torch")
-
-
-def _seed_all(seed: int) -> None:
-    """Whatever a user's function draws from, it draws the same on every worker."""
-    torch.manual_seed(seed)
-    np.random.seed(seed % 2**32)
-    random.seed(seed)

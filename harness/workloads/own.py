@@ -19,10 +19,13 @@ weights that the model is made with are the initial ones, the same on every work
 
 What is settled:
 buffers        such as batch norm's averages stand behind the parameters in a worker's vector when training moves them:
-               averaged with the weights where a strategy averages weights, rank 0's everywhere else
+               averaged with the weights where a strategy averages weights, rank 0's everywhere else. The merge pullback
+               of delayed-averaging sees one vector: its anchor's momentum moves a running variance too, and may take it
+               below 0, where batch norm gives NaN; a lower anchor_momentum, or a norm without averages, mends that
 tied weights   are one parameter
 frozen         parameters that need no gradient stay as they are and are never sent
-dropout        draws from a generator seeded by (seed, rank)
+draws          of dropout come from a generator seeded by (seed, rank); in PyTorch so do those of samples that are drawn
+               when asked for, be it from PyTorch's, NumPy's or Python's global generator
 dtypes         parameters and moving buffers are float32; `precision: bf16` computes in less under autocast
 """
 

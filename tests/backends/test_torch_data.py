@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
+from harness.backends.torch_draws import restart_draws
 from harness.backends.torch_replica import TorchReplica
 from harness.protocols import Share
 from harness.workloads.own import WorkloadError
-from tests.backends.own_torch import NUM_SAMPLES, batch_at, clusters, loss, mlp, replica_of, workload
+from tests.backends.own_torch import NUM_SAMPLES, batch_at, clusters, loss, mlp, replica_of, with_batch_norm, workload
 
 SHARE = Share(num_workers=2, rank=1, batch_size=8, seed=4)
 
@@ -104,6 +107,55 @@ def test_loader_leaves_dropouts_draws_alone(loader_workers: int) -> None:
             return [float(replica.local_step(batches.at(step))) for step in range(3)]
 
     assert losses(input="loader", loader_workers=loader_workers) == losses()
+
+
+class Jittered(Dataset[torch.Tensor]):
+    """Samples of three draws, one from each library that users draw from."""
+
+    def __len__(self) -> int:
+        return NUM_SAMPLES
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return torch.tensor([random.random(), np.random.random(), float(torch.rand(()))])
+
+
+def jittered(rank: int, model: torch.nn.Module | None = None) -> TorchReplica:
+    restart_draws(4)  # as before a user's function, on every worker alike
+    made = workload(
+        model,
+        loss=lambda model, batch: model(batch.repeat(1, 2)).square().mean(),
+        score=lambda model, batch: batch.mean(1),
+        train=Jittered(),
+        test=Jittered(),
+    )
+    return replica_of(made, rank=rank, input="loader")
+
+
+def drawn(replica: TorchReplica) -> torch.Tensor:
+    (batch,) = batches_of(replica, SHARE, 1)
+    return torch.as_tensor(batch)
+
+
+@pytest.mark.parametrize("model", [mlp, with_batch_norm])  # the latter is tried on a batch first
+def test_draws_of_samples_start_anew_after_warm_up(model: Callable[[], torch.nn.Module]) -> None:
+    replica = jittered(0, model())
+    warming = drawn(replica)
+    replica.reset(replica.weights())
+    assert torch.equal(drawn(replica), warming)
+
+
+def test_draws_of_samples_are_each_workers_own() -> None:
+    one, other = drawn(jittered(0)), drawn(jittered(1))
+    assert not torch.isclose(one, other).any()
+
+
+def test_evaluation_draws_the_same_each_time_and_leaves_no_trace() -> None:
+    replica = jittered(0)
+    training = drawn(replica)
+    replica.reset(replica.weights())
+    evaluated = replica.evaluate(replica.weights())
+    assert replica.evaluate(replica.weights()) == evaluated
+    assert torch.equal(drawn(replica), training)
 
 
 @pytest.mark.parametrize("input_", ["resident", "loader"])
