@@ -77,8 +77,10 @@ class WorkerPart(Part):
     windows: list[Window]
     snapshots_s: list[float]  # when the weights that `curve` evaluates were copied
     train_s: float
-    cpu_s: float  # user and system time of training; workers that are threads of one process have equal shares of it
-    peak_rss_bytes: Int64  # likewise
+    # User and system time of training, processes that make batches included; workers that are threads of one process
+    # have equal shares of it.
+    cpu_s: float
+    peak_rss_bytes: Int64  # likewise: a sum of peaks, where there are several processes
     # At the end of training: a page that k processes share counts as 1/k of one, and threads have
     # equal shares. None where the system does not tell.
     pss_bytes: Int64 | None = None

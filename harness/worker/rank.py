@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,21 +57,22 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
 
     num_workers = cell.workers // fabric.size
     bytes_before, meter = fabric.bytes_sent, UsageMeter()
-    with _told_to_servers(session, connection.run_dir):
-        snapshots = train(session, clock, report)
-    used: dict[str, Any] = {  # before evaluation takes some too
-        "train_s": clock.now(),
-        **vars(meter.read(share=num_workers / connection.workers_here)),
-        "gpu_memory_bytes": replica.peak_gpu_bytes(),
-    }
-    evaluation = evaluate(session, snapshots)
+    with closing(replica.batches(session.share)) as batches:
+        with _told_to_servers(session, connection.run_dir):
+            trained = train(session, batches, clock, report)
+        used: dict[str, Any] = {  # before what makes batches ends, and evaluation takes some too
+            "train_s": trained.train_s,
+            **vars(meter.read(share=num_workers / connection.workers_here)),
+            "gpu_memory_bytes": replica.peak_gpu_bytes(),
+        }
+    evaluation = evaluate(session, trained.snapshots)
     part = WorkerPart(
         rank=fabric.rank,
         num_workers=num_workers,
         cores=cores,
         startup_s=startup.phases_s,
         windows=clock.windows(bytes_before=bytes_before, waiting_is_known=fabric.waiting_is_known),
-        snapshots_s=[snapshot.at_s for snapshot in snapshots],
+        snapshots_s=[snapshot.at_s for snapshot in trained.snapshots],
         **used,
         staleness_counts=fabric.staleness_counts() if isinstance(fabric, TellsStaleness) else None,
         distances=evaluation.distances,

@@ -14,7 +14,17 @@ from typing import Any, cast
 
 import numpy as np
 
-from harness.protocols import CollectiveFabric, EvaluatedModel, Fabric, Plan, Replica, Share, Strategy, Vector
+from harness.protocols import (
+    Batches,
+    CollectiveFabric,
+    EvaluatedModel,
+    Fabric,
+    Plan,
+    Replica,
+    Share,
+    Strategy,
+    Vector,
+)
 from harness.records.record import Merge, Point
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
@@ -38,6 +48,14 @@ class Snapshot:
     num_samples: int  # of all workers, as this one could see
     at_s: float
     weights: Vector
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What training leaves behind."""
+
+    snapshots: list[Snapshot]
+    train_s: float  # from the clock's start to the last step's end, and the snapshot after it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +129,8 @@ def warm_up(session: Session) -> None:
     replica.reset(initial)
 
 
-def train(session: Session, clock: Clock, report: Callable[[Progress], None]) -> list[Snapshot]:
-    """Trains by the plan and returns what was copied at the evaluation points."""
+def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Progress], None]) -> Trained:
+    """Trains by the plan on this rank's batches, which stay open: what makes them is part of what training uses."""
     cell, plan, replica, fabric, strategy = (
         session.cell,
         session.plan,
@@ -125,7 +143,6 @@ def train(session: Session, clock: Clock, report: Callable[[Progress], None]) ->
     batch_size, global_batch = session.batch_size, session.batch_size * fabric.size
     snapshots: list[Snapshot] = []
     reported_at, reported_step = 0.0, 0
-    batches = replica.batches(session.share)
     strategy.setup(replica, fabric)
     replica.synchronize()
     fabric.barrier()
@@ -158,9 +175,9 @@ def train(session: Session, clock: Clock, report: Callable[[Progress], None]) ->
                     weights=weights,
                 )
             )
-    batches.close()
+    train_s = clock.now()
     session.turns.done(fabric.rank)
-    return snapshots
+    return Trained(snapshots=snapshots, train_s=train_s)
 
 
 def time_averages(session: Session) -> list[float] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from harness import registry
@@ -46,7 +47,8 @@ def harness_loop(cell: Cell, now: Now) -> Callable[[], float]:
     def samples_per_s() -> float:
         replica.reset(initial)
         clock = Clock(now)
-        train(session, clock, lambda progress: None)
-        return num_steps * batch_size / clock.now()
+        with closing(replica.batches(session.share)) as batches:
+            trained = train(session, batches, clock, lambda progress: None)
+        return num_steps * batch_size / trained.train_s
 
     return samples_per_s

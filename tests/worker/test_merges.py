@@ -4,6 +4,7 @@ tests/strategies. Trained by the measured loop itself, on NumPy workers in threa
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,8 @@ def watched(strategy: dict[str, Any], *, steps: int = 4, evaluations: int = 4) -
             strategy=watch.as_strategy(),
         )
         warm_up(session)
-        train(session, Clock(), lambda progress: None)
+        with closing(session.replica.batches(session.share)) as batches:
+            train(session, batches, Clock(), lambda progress: None)
         return distances_of(session, watch.merges)
 
     with ThreadPoolExecutor(2) as threads:

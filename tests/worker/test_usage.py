@@ -1,7 +1,14 @@
-"""What a process says that it used."""
+"""What a process says that it used, its children included."""
 
 from __future__ import annotations
 
+import multiprocessing
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
 import pytest
 
 from harness.worker import usage
@@ -25,3 +32,43 @@ def test_a_share_of_memory_is_of_the_whole_process(monkeypatch: pytest.MonkeyPat
     assert UsageMeter().read(share=0.25).pss_bytes == 250
     monkeypatch.setattr(usage, "_pss_bytes", lambda: None)
     assert UsageMeter().read(share=0.25).pss_bytes is None
+
+
+BUSY_S, BLOCK_BYTES = 0.3, 100 << 20
+
+
+def works(done: Any, go_on: Any) -> None:
+    block = np.ones(BLOCK_BYTES, np.uint8)
+    until = time.process_time() + BUSY_S
+    while time.process_time() < until:
+        pass
+    done.set()
+    go_on.wait()
+    assert block.all()
+
+
+@contextmanager
+def working_child() -> Iterator[None]:
+    """A process that has worked for BUSY_S of CPU time and still holds its block."""
+    forked = multiprocessing.get_context("fork")  # as those that make batches are
+    done, go_on = forked.Event(), forked.Event()
+    child = forked.Process(target=works, args=(done, go_on))
+    child.start()
+    assert done.wait(timeout=60)
+    yield
+    go_on.set()
+    child.join()
+
+
+def test_children_count_while_they_live_and_their_cpu_time_afterwards() -> None:
+    meter = UsageMeter()
+    alone = meter.read()
+    with working_child():
+        together = meter.read()
+    assert together.cpu_s >= BUSY_S
+    assert together.peak_rss_bytes >= alone.peak_rss_bytes + BLOCK_BYTES
+    assert together.pss_bytes is not None
+    assert alone.pss_bytes is not None
+    assert together.pss_bytes >= alone.pss_bytes + BLOCK_BYTES / 2  # its pages that it shares count once in all
+    assert meter.read().cpu_s >= BUSY_S
+    assert UsageMeter().read().cpu_s < BUSY_S  # those from before it was made are not its own
