@@ -225,7 +225,7 @@ def _cautions(runs: pd.DataFrame) -> Iterator[str]:
         )
     over = runs[runs["cores"] > runs["num_cores"] * runs["hosts"]]
     if len(over):
-        yield f"{len(over)} runs asked for more threads than the machine has cores."
+        yield f"{len(over)} runs asked for more threads and loader processes than the machine has cores."
     for name, codes in runs.groupby("workload")["workload_code"]:
         if codes.nunique() > 1:
             yield f"{name} has changed between runs: those of each version of its code are compared among themselves."

@@ -17,6 +17,7 @@ from harness.analysis.scores import metric_columns
 from harness.analysis.steady import Steady, steady_state
 from harness.records.derived import reached_at
 from harness.records.record import Point, Record, Window, WorkerPart
+from harness.records.stored_cell import StoredCell
 from harness.suite.fields import FIELDS
 from harness.timing.traffic import allreduce_bytes
 
@@ -257,7 +258,7 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "sample_unit": cell.sample_unit,
         "workload_code": cell["own"]["code"] if cell["own"] else None,
         "worker_kind": worker_kind(record.launcher),
-        "cores": cell["workers"] * cell["threads"],
+        "cores": _cores(cell),
         "num_gpus": cell["workers"] if cell["device"] == "gpu" else 0,
         "global_batch_size": cell.global_batch_size,
         "num_parameters": record.num_parameters,
@@ -275,6 +276,11 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "settings": _listed(record.workers[0].settings) if record.workers else None,
         "weights_sha256": record.weights_sha256,
     }
+
+
+def _cores(cell: StoredCell) -> int:
+    """One for each thread of each worker and each process that makes its batches."""
+    return int(cell["workers"]) * (int(cell["threads"]) + int(cell["loader_workers"]))
 
 
 def _with_options(name: str, options: dict[str, Any]) -> str:
@@ -297,7 +303,7 @@ def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, 
         return dict.fromkeys(measured, math.nan)
     num_steps = sum(float(array[:, _STEPS].sum()) for array in windows)
     # A part may speak for several workers (one process that drives them all), so its time counts for each.
-    busy_s = sum(part.train_s for part in parts) / len(parts) * record.cell["workers"] * record.cell["threads"]
+    busy_s = sum(part.train_s for part in parts) / len(parts) * _cores(record.cell)
     return {
         "startup_s": max(sum(part.startup_s.values()) for part in parts),
         "cpu_share": sum(each.cpu_s for each in record.processes) / busy_s if busy_s else math.nan,

@@ -28,7 +28,7 @@ class Scale:
 
 
 WORKERS = Scale(column="workers", one="worker", label="workers")
-CORES = Scale(column="cores", one="core", label="cores (workers × threads of each)")
+CORES = Scale(column="cores", one="core", label="cores (threads and loader processes of all workers)")
 GPUS = Scale(column="num_gpus", one="GPU", label="GPUs (one a worker)")
 
 

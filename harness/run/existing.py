@@ -50,11 +50,11 @@ def run_inside(suite: Suite, folder: ResultsFolder) -> int:
     assert place is not None
     rank, size, local_rank, local_size = place
     fitting = [cell for cell in suite.cells if cell.needs.uses_horovod and cell.workers == size]
-    framework, num_threads, device = _the_only(fitting, size)
+    framework, num_threads, num_loaders, device = _the_only(fitting, size)
     obstacle = first_obstacle(fitting, None)
     if obstacle:
         raise SuiteError(obstacle)
-    cores = process.pin(local_rank, local_size, num_threads)
+    cores = process.pin(local_rank, local_size, num_threads + num_loaders)
     process.prepare(num_threads=num_threads)
     registry.load(registry.PREPARATIONS[framework])(
         num_threads=num_threads, gpus=[local_rank] if device == "gpu" else []
@@ -151,14 +151,18 @@ def _lead(
     return record(0)
 
 
-def _the_only(cells: list[Cell], size: int) -> tuple[str, int, str]:
-    """Framework, threads and device of all these cells. Raises SuiteError when a launch cannot hold them."""
+def _the_only(cells: list[Cell], size: int) -> tuple[str, int, int, str]:
+    """Framework, threads, loader_workers and device of all these cells. Raises SuiteError where they differ."""
     if not cells:
         raise SuiteError(f"no collective cell of {size} workers in this suite; hvdbench show lists what there is")
-    kinds = {(cell.framework, cell.threads, cell.device) for cell in cells}
+    names = ("framework", "threads", "loader_workers", "device")  # of what is settled before Horovod starts
+    kinds = {(cell.framework, cell.threads, cell.loader_workers, cell.device) for cell in cells}
     if len(kinds) > 1:
-        listed = "; ".join(f"framework={kind[0]},threads={kind[1]},device={kind[2]}" for kind in sorted(kinds))
+        listed = "; ".join(
+            ",".join(f"{name}={value}" for name, value in zip(names, kind, strict=True)) for kind in sorted(kinds)
+        )
         raise SuiteError(
-            f"one launch runs one framework with one number of threads on one device; choose with --only: {listed}"
+            "one launch runs one framework with one number of threads and loader_workers on one device; choose with "
+            f"--only: {listed}"
         )
     return kinds.pop()

@@ -46,11 +46,14 @@ def _set_by_the_user() -> dict[str, str]:
     return {name: os.environ[name] for name in _MALLOC_VARIABLES if name in os.environ}
 
 
-def pin(local_rank: int, local_size: int, num_threads: int) -> list[int] | None:
-    """Pins this process to cores of its own, `num_threads` of them; None where the host has too few for all workers."""
+def pin(local_rank: int, local_size: int, num_cores: int) -> list[int] | None:
+    """Pins this process to `num_cores` cores of its own; None where the host has too few for all workers.
+
+    num_cores: one for each thread, and one for each process that makes batches, which inherits where it may run.
+    """
     available = sorted(os.sched_getaffinity(0))
-    if local_size * num_threads > len(available):
+    if local_size * num_cores > len(available):
         return None
-    cores = available[local_rank * num_threads : (local_rank + 1) * num_threads]
+    cores = available[local_rank * num_cores : (local_rank + 1) * num_cores]
     os.sched_setaffinity(0, cores)
     return cores

@@ -37,7 +37,8 @@ def main() -> None:
     cell = json.loads(cell_json)
     workers_here = ranks_here * cell["workers"] // size
     num_threads = cell["threads"] * workers_here
-    cores = process.pin(local_rank // ranks_here, local_size // ranks_here, num_threads)
+    num_cores = num_threads + cell["loader_workers"] * workers_here
+    cores = process.pin(local_rank // ranks_here, local_size // ranks_here, num_cores)
     process.prepare(num_threads=num_threads)
     _run_all(
         cell_json,

@@ -82,13 +82,13 @@ def test_series_is_the_same_for_every_number_of_workers(tmp_path):
 
 def test_cautions_name_what_spoils_a_timing(tmp_path):
     busy = MACHINE.model_copy(update={"load_1min": 9.0})
-    over = record({"strategy": "hogwild", "workers": 4, "threads": 2})
+    over = record({"strategy": "hogwild", "workers": 2, "threads": 2, "input": "loader", "loader_workers": 1})
     runs = loaded(tmp_path, record(machine=busy), record({"seed": 1}, revision="fedcba987654"), over)
     (pool,) = pools(runs)
     said = " ".join(pool.cautions)
     assert "2 commits" in said
     assert "1 of 3 runs ended with a load average" in said
-    assert "1 runs asked for more threads" in said
+    assert "1 runs asked for more threads and loader processes than the machine has cores" in said
 
 
 def test_a_failure_that_ran_well_another_time_is_told_and_does_not_count(tmp_path):

@@ -115,6 +115,14 @@ def test_run_row_has_exactly_the_documented_columns():
     assert set(run_row(record())) == {column.name for column in FRAMES["runs"]}
 
 
+def test_cores_are_those_of_threads_and_of_processes_that_make_batches():
+    loading = {"input": "loader", "loader_workers": 2}
+    row = run_row(record({"strategy": "allreduce", "workers": 2, **loading}, workers=[worker(0), worker(1)]))
+    alone = run_row(record({"strategy": "allreduce", "workers": 2}, workers=[worker(0), worker(1)]))
+    assert (alone["cores"], row["cores"]) == (2, 6)
+    assert row["cpu_share"] == pytest.approx(alone["cpu_share"] / 3)
+
+
 def test_threads_are_told_from_processes():
     assert run_row(record(launcher="threads"))["worker_kind"] == "threads"
     assert run_row(record(launcher="horovodrun"))["worker_kind"] == "processes"

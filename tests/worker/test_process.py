@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from harness.worker import process
+from harness.records.run_files import CELL_FILE
+from harness.worker import process, worker
 
 BLOCK_BYTES, NUM_BLOCKS = 1 << 20, 50
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -54,3 +56,22 @@ def test_threads_of_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     process.prepare(num_threads=3)
     assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == os.environ["OPENBLAS_NUM_THREADS"] == "3"
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"  # a user's choice
+
+
+@pytest.mark.parametrize(("num_available", "cores"), [(8, [3, 4, 5]), (6, [3, 4, 5]), (5, None)])
+def test_cores_are_for_threads_and_processes_that_make_batches(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, num_available: int, cores: list[int] | None
+) -> None:
+    """The second of two workers, each of one thread and two such processes, which inherit where it may run."""
+    pinned, started = [], []
+    (tmp_path / CELL_FILE).write_text(json.dumps({"workers": 2, "threads": 1, "loader_workers": 2}))
+    monkeypatch.setattr("sys.argv", ["worker", str(tmp_path)])
+    monkeypatch.setattr(worker, "place_among_workers", lambda environ: (1, 2, 1, 2))
+    monkeypatch.setattr(worker, "die_with_parent", lambda run_dir: None)
+    monkeypatch.setattr(worker, "_run_all", lambda cell_json, connections, cores: started.append(cores))
+    monkeypatch.setattr(process, "prepare", lambda num_threads: None)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(num_available)))
+    monkeypatch.setattr(os, "sched_setaffinity", lambda pid, given: pinned.append(given))
+    worker.main()
+    assert started == [cores]
+    assert pinned == ([] if cores is None else [cores])

@@ -1,0 +1,26 @@
+"""What one launch by others can hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.run.existing import _the_only
+from harness.suite.cell import Cell
+from harness.suite.suite import SuiteError
+
+
+def cell(**fields: Any) -> Cell:
+    return Cell.model_validate({"workload": "fnn", "strategy": "allreduce", "workers": 2, **fields})
+
+
+def test_launch_holds_cells_that_differ_in_nothing_that_is_settled_at_its_start() -> None:
+    assert _the_only([cell(), cell(epochs=3.0)], 2) == ("torch", 1, 0, "cpu")
+
+
+def test_launch_of_cells_that_want_other_numbers_of_cores_names_the_choice() -> None:
+    loading = cell(input="loader", loader_workers=2)
+    message = "--only: framework=torch,threads=1,loader_workers=0,device=cpu; framework=torch,.*loader_workers=2"
+    with pytest.raises(SuiteError, match=message):
+        _the_only([cell(), loading], 2)
