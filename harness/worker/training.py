@@ -51,7 +51,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trained:
+class TrainingOutcome:
     """What training leaves behind."""
 
     snapshots: list[Snapshot]
@@ -129,7 +129,7 @@ def warm_up(session: Session) -> None:
     replica.reset(initial)
 
 
-def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Progress], None]) -> Trained:
+def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Progress], None]) -> TrainingOutcome:
     """Trains by the plan on this rank's batches, which stay open: what makes them is part of what training uses."""
     cell, plan, replica, fabric, strategy = (
         session.cell,
@@ -177,7 +177,7 @@ def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Pr
             )
     train_s = clock.now()
     session.turns.done(fabric.rank)
-    return Trained(snapshots=snapshots, train_s=train_s)
+    return TrainingOutcome(snapshots=snapshots, train_s=train_s)
 
 
 def time_averages(session: Session) -> list[float] | None:
