@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 import warnings
@@ -123,9 +124,17 @@ def build(paths: Iterable[Path], *, results: str) -> Frames:
     return Frames(frames=builder.frames(), cautions=tuple(cautions))
 
 
+def _version(entry: os.DirEntry[str]) -> tuple[int, int]:
+    """When it was written and how long it is; zeros of a link that leads nowhere, which reading will name."""
+    try:
+        return entry.stat().st_mtime_ns, entry.stat().st_size
+    except OSError:
+        return 0, 0
+
+
 def _records_in(folder: Path) -> tuple[list[Path], str]:
     """The records, and a digest of which they are. They are never changed in place, but a user may replace one."""
-    listed = [(entry.name, entry.stat().st_mtime_ns, entry.stat().st_size) for entry in record_files(folder)]
+    listed = [(entry.name, *_version(entry)) for entry in record_files(folder)]
     digest = hashlib.sha256(f"{_code_digest()} {folder.resolve().name} {listed}".encode()).hexdigest()
     return [folder / name for name, _, _ in listed], digest
 

@@ -63,5 +63,16 @@ def lengths_of(batch: Batch) -> set[int]:
     return found
 
 
+def kinds_that_are_no_tensors(batch: Batch) -> set[str]:
+    """Of its parts, such as text, which cannot be taken sample by sample."""
+    if isinstance(batch, torch.Tensor):
+        return set()
+    if isinstance(batch, Mapping):
+        return set().union(*map(kinds_that_are_no_tensors, batch.values()))
+    if isinstance(batch, tuple | list):
+        return set().union(*map(kinds_that_are_no_tensors, batch))
+    return {type(batch).__name__}
+
+
 def listed(lengths: set[int]) -> str:
     return " and ".join(map(str, sorted(lengths))) or "no"

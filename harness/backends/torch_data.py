@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import IterableDataset, TensorDataset, default_collate
 
-from harness.backends.torch_batches import gathered, lengths_of, listed, moved, sliced
+from harness.backends.torch_batches import gathered, kinds_that_are_no_tensors, lengths_of, listed, moved, sliced
 from harness.backends.torch_loader import IndexedData, Loading, StreamedData
 from harness.protocols import Batches, Share
 from harness.suite.cell import Cell
@@ -81,6 +81,12 @@ class _Resident:
         if stacked is None:
             dataset = _as_dataset(data)
             stacked = (collate or default_collate)([dataset[index] for index in range(self._num_samples)])
+        others = kinds_that_are_no_tensors(stacked)
+        if others:
+            raise WorkloadError(
+                f"{what}: parts of a sample that are {', '.join(sorted(others))}; wanted: tensors alone, where all lie "
+                "on the device: leave the others out, or have collate do so"
+            )
         lengths = lengths_of(stacked)
         if lengths != {self._num_samples}:
             raise WorkloadError(

@@ -49,9 +49,15 @@ def native_optimizer(cell: Cell, workload: OwnWorkload, parameters: Sequence[tor
 
 
 def rate_shares(optimizer: torch.optim.Optimizer) -> list[float]:
-    """What each group's rate is of the optimizer's: 1 unless the group was made with a rate of its own."""
+    """What each group's rate is of the optimizer's: 1 unless the group was made with a rate of its own.
+
+    Where every group was, the optimizer's is its class' default, which nobody chose: the largest of theirs is taken.
+    """
+    rates = [float(group.get("lr", 0.0)) for group in optimizer.param_groups]
     usual = optimizer.defaults.get("lr")
-    return [group.get("lr", usual) / usual if usual else 1.0 for group in optimizer.param_groups]
+    if usual not in rates:
+        usual = max(rates)
+    return [rate / usual if usual else 1.0 for rate in rates]
 
 
 def set_rate(optimizer: torch.optim.Optimizer, learning_rate: float, shares: Sequence[float]) -> None:
@@ -67,10 +73,6 @@ def _named(cell: Cell) -> Optimizer[Any]:
 def _made_by_workload(cell: Cell, workload: OwnWorkload, parameters: Sequence[torch.Tensor]) -> torch.optim.Optimizer:
     if not callable(workload.optimizer):
         raise WorkloadError(f"optimizer: {workload.optimizer!r}, but the cell asks for own; wanted: what makes one")
-    if cell.weight_decay:
-        raise WorkloadError(
-            f"weight_decay: {cell.weight_decay:g} with the workload's own optimizer; wanted: 0, and the decay in that"
-        )
     made = workload.optimizer(parameters)
     if not isinstance(made, torch.optim.Optimizer):
         raise WorkloadError(f"optimizer: made a {type(made).__name__}; wanted: a torch.optim.Optimizer")

@@ -317,6 +317,8 @@ def each_record(paths: Iterable[Path], caution: Callable[[str], None]) -> Iterat
 
 def read_record(path: Path) -> Record:
     """Raises ResultsError that names the file when it is unreadable, no record, or of a newer schema."""
+    if not path.is_file():
+        raise ResultsError(f"{path}: unreadable (no file, or a link that leads to none)")
     try:
         content = path.read_bytes()
     except OSError as error:

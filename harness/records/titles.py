@@ -29,7 +29,12 @@ def differing_of(cells: Iterable[StoredCell]) -> dict[str, list[str]]:
 
 def _differing(cell: StoredCell, alike: Sequence[StoredCell]) -> list[str]:
     names = [name for name in FIELDS if name != "seed"]
-    return [f"{name} {_said(cell[name])}" for name in names if any(other[name] != cell[name] for other in alike)]
+    differing = [name for name in names if any(other[name] != cell[name] for other in alike)]
+    return [_of_code(cell) if name == "own" else f"{name} {_said(cell[name])}" for name in differing]
+
+
+def _of_code(cell: StoredCell) -> str:
+    return f"code {cell['own']['code'][:8]}" if cell["own"] else "code shipped"
 
 
 def _said(value: Any) -> str:

@@ -157,6 +157,11 @@ def _the_only(cells: list[Cell], size: int) -> tuple[str, int, int, str]:
         raise SuiteError(f"no collective cell of {size} workers in this suite; hvdbench show lists what there is")
     names = ("framework", "threads", "loader_workers", "device")  # of what is settled before Horovod starts
     kinds = {(cell.framework, cell.threads, cell.loader_workers, cell.device) for cell in cells}
+    codes = sorted({cell.workload for cell in cells if cell.own is not None})
+    if len(codes) > 1:  # what one imports would still be there for the other
+        raise SuiteError(
+            f"one launch imports the code of one workload; choose with --only workload=: {', '.join(codes)}"
+        )
     if len(kinds) > 1:
         listed = "; ".join(
             ",".join(f"{name}={value}" for name, value in zip(names, kind, strict=True)) for kind in sorted(kinds)

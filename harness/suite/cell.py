@@ -57,7 +57,7 @@ class Cell(CellFields):
     @field_validator("optimizer_options", mode="before")
     @classmethod
     def _read_as_the_optimizers_own(cls, given: Any, info: ValidationInfo) -> OptimizerOptions:
-        known = OPTIMIZERS.get(info.data["optimizer"])
+        known = OPTIMIZERS.get(info.data.get("optimizer", ""))
         return _options(OptimizerOptions if known is None else known.Options, given)
 
     @field_validator("controller")

@@ -77,6 +77,8 @@ def _dry_step(cell: Cell) -> None:
         raise WorkloadError("loss: its gradient on the first batch is not finite; wanted: finite numbers")
     _, score = replica.evaluate(replica.weights())
     low, high = cell.metric.limits
+    if not math.isfinite(score):
+        raise WorkloadError(f"score: {score:g} before training; wanted: a finite number")
     if not low <= score <= high:
         raise WorkloadError(
             f"score: {score:g} before training; wanted: {low:g} to {high:g}, as the metric {cell.metric.name} says"

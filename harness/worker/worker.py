@@ -80,9 +80,11 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
         from harness.worker.rank import run_rank
 
         run_rank(Cell.model_validate_json(cell_json), connection, cores, watch=watch)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = f"rank {connection.rank}: {type(error).__name__}: {error}"
         write_atomically(connection.run_dir / f"{ERROR_PREFIX}{connection.rank}", message)
+        if isinstance(error, SystemExit):  # a user's code may leave, with 0 even: a failure all the same
+            raise RuntimeError(f"left by {message}") from error
         raise
 
 

@@ -94,6 +94,11 @@ class OwnWorkload:
             )
         }
         optimizer = "own" if callable(self.optimizer) else self.optimizer
+        if not isinstance(optimizer, str | Mapping):
+            raise WorkloadError(
+                f"optimizer: a {type(optimizer).__name__}; wanted: a name, {{name: ..., option: ...}}, or a function "
+                "of the parameters that makes one"
+            )
         return {**given, "optimizer": _plain(optimizer)}
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from harness.backends.torch_native import TorchModel, TorchTraining
+from harness.backends.torch_optimizer import rate_shares
 from harness.protocols import GradientAveraging
 from harness.registry import OPTIMIZERS
 from harness.workloads.own import WorkloadError
@@ -161,7 +162,6 @@ def test_own_optimizer_has_the_parameters_shapes_and_keeps_its_rates_in_proporti
     [
         ("adam", {}, "optimizer: 'adam', but the cell asks for own; wanted: what makes one"),
         (lambda parameters: 3, {}, "optimizer: made a int; wanted: a torch.optim.Optimizer"),
-        (torch.optim.SGD, {"weight_decay": 0.1}, "weight_decay: 0.1 with the workload's own optimizer; wanted: 0"),
     ],
 )
 def test_own_optimizer_that_is_none_is_refused(optimizer: Any, fields: dict[str, Any], message: str) -> None:
@@ -176,3 +176,10 @@ def test_native_training_moves_the_workers_own_averages() -> None:
         native.native_step(batch_at(step))
         local.local_step(batch_at(step))
     close(native.weights(), local.weights())
+
+
+def test_rates_of_groups_that_were_all_given_one_are_shares_of_the_largest() -> None:
+    one, two = (torch.nn.Parameter(torch.zeros(1)) for _ in range(2))
+    own = torch.optim.SGD([{"params": [one], "lr": 0.1}, {"params": [two], "lr": 0.01}])
+    assert rate_shares(own) == pytest.approx([1.0, 0.1])
+    assert rate_shares(torch.optim.SGD([{"params": [one]}, {"params": [two], "lr": 0.2}], lr=0.1)) == [1.0, 2.0]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.analysis import load_all
 from harness.records.record import RESERVED_BYTES, Record, ResultsError, ResultsFolder, read_record
 from harness.run.run_folder import reserve, run_folder
 from tests.sample_records import finished
@@ -106,6 +107,20 @@ def test_truncated_record_is_named(tmp_path: Path) -> None:
     assert [record.id for record in contents.records] == [whole.stem.rpartition("-")[2]]
     (caution,) = contents.cautions
     assert caution.startswith(f"Set aside: {path}: unreadable (")
+
+
+def test_what_is_no_file_is_set_aside_and_never_waited_for(tmp_path: Path) -> None:
+    folder = ResultsFolder(tmp_path)
+    saved(folder, finished())
+    (tmp_path / "a.json").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "b.json")
+    contents = folder.read()
+    assert len(contents.records) == 1
+    assert [caution.rpartition("/")[2] for caution in contents.cautions] == [
+        "a.json: unreadable (no file, or a link that leads to none)",
+        "b.json: unreadable (no file, or a link that leads to none)",
+    ]
+    assert len(load_all(tmp_path).runs) == 1
 
 
 @pytest.mark.parametrize(

@@ -58,3 +58,15 @@ def test_show_says_in_what_points_of_equal_title_differ(tmp_path: Path) -> None:
     assert code == 0
     assert "differs in" in output
     assert "batch_size 64" in output
+
+
+def test_titles_of_two_versions_of_own_code_say_its_digest() -> None:
+    facts = {"metric": {"name": "accuracy", "better": "higher"}, "sample_unit": "image", "num_samples": 100}
+    recipe = {"batch_size": 8, "learning_rate": 0.1, "momentum": 0.0, "epochs": 1}
+    cells = [
+        Cell.model_validate(
+            {"workload": "my.py:make", "strategy": "serial", "own": {**facts, "code": digit * 16}, "recipe": recipe}
+        ).stored()
+        for digit in "0f"
+    ]
+    assert list(differing_of(cells).values()) == [["code 00000000"], ["code ffffffff"]]

@@ -113,6 +113,18 @@ def test_framework_that_there_is_none_of_is_refused_before_the_step(tmp_path: Pa
         ("settings['batch_size'] = 41", "batch_size: 41 samples of 1 workers; allowed: no more than the 40"),
         ("settings['batch_size'] = 0", "batch_size: 0: Input should be greater than or equal to 1"),
         ("settings['metric'] = 'accuracy'", "metric: 'accuracy'; wanted: a Metric of harness.workloads"),
+        (
+            "settings['optimizer'] = torch.optim.SGD(settings['model'].parameters(), lr=1)",
+            "optimizer: a SGD; wanted",
+        ),
+        (
+            "settings['train'] = [{'x': inputs[0], 'id': 'a'}] * 40",
+            "train: parts of a sample that are str",
+        ),
+        (
+            "settings['score'] = lambda model, batch: torch.tensor(float('inf'))",
+            "score: inf before training",
+        ),
         ("settings['optimizer'] = 'adams'", "optimizer: 'adams'; allowed: sgd, nesterov"),
         ("settings['target'] = 95", "target: 95; allowed: 0 to 1 (accuracy)"),
         ("settings['colour'] = 'red'", "mine.py, line 19: TypeError"),
