@@ -34,8 +34,9 @@ def metric_of(rows: pd.DataFrame) -> Metric:
 
 
 def has_diverged(runs: pd.DataFrame) -> pd.Series[bool]:
-    """Which runs were evaluated and ended without a finite score."""
-    return runs["observed_s"].notna() & ~runs["score"].between(-math.inf, math.inf, inclusive="neither")
+    """Which runs were evaluated and ended without a finite score, or loss: weights that are no numbers score too."""
+    is_finite = [runs[name].between(-math.inf, math.inf, inclusive="neither") for name in ("score", "loss")]
+    return runs["observed_s"].notna() & ~(is_finite[0] & is_finite[1])
 
 
 def target_in_words(metric: Metric, target: float) -> str:

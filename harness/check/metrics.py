@@ -31,8 +31,9 @@ def values_of(record: Record) -> dict[str, float]:
 
 
 def _score(record: Record) -> float:
-    score = record.curve[-1].score
-    return score if math.isfinite(score) else -math.inf * record.cell.metric.direction
+    last = record.curve[-1]
+    has_diverged = not (math.isfinite(last.score) and math.isfinite(last.loss))
+    return -math.inf * record.cell.metric.direction if has_diverged else last.score
 
 
 def _num_warming(part: WorkerPart) -> int:

@@ -52,9 +52,10 @@ def test_run_without_a_finite_score_has_diverged_and_one_without_evaluations_has
                 record({"seed": 1}, curve=curve((0.9, math.nan))),
                 record({"seed": 2}, curve=curve((0.9, -math.inf))),
                 record({"seed": 3, "evaluations": 0}, curve=[]),
+                record({"seed": 4}, curve=[curve((0.9,))[0].model_copy(update={"loss": math.nan})]),
             ],
             tmp_path,
         )
     )
-    assert list(runs.sort_values("seed")["score"].map(math.isfinite)) == [True, False, False, False]
-    assert list(has_diverged(runs.sort_values("seed"))) == [False, True, True, False]
+    assert list(runs.sort_values("seed")["score"].map(math.isfinite)) == [True, False, False, False, True]
+    assert list(has_diverged(runs.sort_values("seed"))) == [False, True, True, False, True]

@@ -86,3 +86,9 @@ def test_values_of_a_run_without_windows_are_no_numbers() -> None:
     for workers in ([empty], []):
         values = values_of(record.model_copy(update={"workers": workers}))
         assert math.isnan(values["step_p95"])
+
+
+def test_values_of_weights_that_are_no_numbers_are_of_a_run_that_diverged() -> None:
+    record = finished()  # NaN logits have a largest one too: an accuracy says nothing
+    diverged = record.model_copy(update={"curve": [record.curve[0].model_copy(update={"loss": math.nan})]})
+    assert values_of(diverged)["final_score"] == -math.inf
