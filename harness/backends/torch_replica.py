@@ -18,7 +18,7 @@ from harness.backends.torch_optimizer import flat_optimizer, native_optimizer
 from harness.optimizers.clipping import clipped
 from harness.protocols import Batches, GradientAveraging, NativeFabric, Share
 from harness.suite.cell import Cell
-from harness.workloads.own import Batch, OwnWorkload
+from harness.workloads.own import Batch, OwnWorkload, WorkloadError
 
 
 def prepare(*, num_threads: int, num_workers: int = 1, gpus: Sequence[int] = ()) -> None:
@@ -49,6 +49,8 @@ class TorchReplica:
 
     def _flattened(self) -> FlatModel:
         module = self._workload.model
+        if not isinstance(module, torch.nn.Module):
+            raise WorkloadError(f"model: is {type(module).__name__}; wanted: an nn.Module")
         check_parameters(module)
         module.to(self._device)
         if not module.training:

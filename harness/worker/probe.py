@@ -7,6 +7,7 @@ output is the user's. Asked by suite/own_facts.py.
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import os
@@ -19,7 +20,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from harness import registry
-from harness.extensions import WORKLOADS, ExtensionError, code_digest, in_their_words
+from harness.extensions import WORKLOADS, ExtensionError, code_digest, in_their_words, load_extension
 from harness.protocols import Replica, Share
 from harness.records.run_files import write_atomically
 from harness.suite.cell import Cell
@@ -42,8 +43,24 @@ def main() -> None:
 
 
 def probed(name: str, framework: str | None, folder: str | None) -> dict[str, Any]:
-    """What the cells of this workload have to say of it. Raises what its code raises, and WorkloadError."""
+    """What the cells of this workload have to say of it. Raises what its code raises, and WorkloadError with a line."""
     made = make_own(name, folder, framework)
+    try:
+        return _probed(made, name, folder)
+    except (WorkloadError, ValidationError) as error:
+        said = describe(error) if isinstance(error, ValidationError) else str(error)
+        function = load_extension(name, folder, group=WORKLOADS)
+        raise WorkloadError(f"{_line_of(made, said.partition(':')[0], function)}: {said}") from error
+
+
+def _line_of(made: OwnWorkload, part: str, function: Any) -> str:
+    """`mine.py, line 12`: where the part that a message begins with is written, or the function that makes them all."""
+    written = [getattr(each, "__code__", None) for each in (getattr(made, part, None), inspect.unwrap(function))]
+    code = next((code for code in written if code is not None), None)
+    return "its maker" if code is None else f"{Path(code.co_filename).name}, line {code.co_firstlineno}"
+
+
+def _probed(made: OwnWorkload, name: str, folder: str | None) -> dict[str, Any]:
     if made.num_samples < 1:
         raise WorkloadError("train: no samples; wanted: at least one")
     own = {

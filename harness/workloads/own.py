@@ -74,6 +74,8 @@ class OwnWorkload:
     @property
     def num_samples(self) -> int:
         """In an epoch. Raises WorkloadError where nothing tells."""
+        if self.train is None or isinstance(self.train, str):
+            raise WorkloadError(f"train: {self.train!r}; wanted: the data, a tuple of tensors or arrays, or a data set")
         if self.samples_per_epoch is not None:
             return int(self.samples_per_epoch)
         try:

@@ -100,9 +100,11 @@ def test_framework_that_there_is_none_of_is_refused_before_the_step(tmp_path: Pa
         ("settings['loss'] = lambda model, batch: model(batch[0])", "loss: "),
         (
             "settings['loss'] = lambda model, batch: model(batch[0]).mean() * float('nan')",
-            "loss: not a number for the first batch; wanted: a finite one",
+            "mine.py, line 18: loss: not a number for the first batch; wanted: a finite one",
         ),
         ("settings['loss'] = lambda model, batch: model(batch[3])", "mine.py, line 18: IndexError: tuple index out of"),
+        ("settings['model'] = nn.Linear", "mine.py, line 6: model: is type; wanted: an nn.Module"),
+        ("settings['train'] = 'data.csv'", "mine.py, line 6: train: 'data.csv'; wanted: the data"),
         ("settings['model'] = nn.Flatten()", "model: no parameter requires a gradient; wanted: at least one"),
         ("settings['model'] = nn.Linear(3, 2).double()", "float64"),
         ("settings['score'] = lambda model, batch: torch.tensor(float('nan'))", "score: nan"),
