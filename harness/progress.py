@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from statistics import median
@@ -44,13 +44,17 @@ def plain(text: str) -> str:
 class SuiteWatcher:
     """Implements harness.runner.Watcher: one bar on a terminal, and a line for each cell that ended."""
 
-    def __init__(self, bar: Progress, num_cells: int, seen_s: list[float], guess_s: float) -> None:
+    def __init__(
+        self, bar: Progress, num_cells: int, seen_s: list[float], guess_s: float, titles: Mapping[str, str]
+    ) -> None:
+        """titles: of the suite's cells by group, which tell apart those whose own titles are alike."""
         self._bar, self._num_cells, self._seen_s, self._guess_s = bar, num_cells, seen_s, guess_s
+        self._titles = titles
         self._num_ended = 0
         self._task = bar.add_task("", total=num_cells, now="", left="")
 
     def cell_started(self, cell: Cell) -> None:
-        self._title = cell.title_with_seed
+        self._title = f"{self._titles.get(cell.group, cell.title)} · seed {cell.seed}"
         self._started = time.monotonic()
         self._bar.update(self._task, description=plain(self._title), now="starting", left=self._left(), refresh=True)
 
@@ -81,6 +85,7 @@ def watching(suite: Suite, folder: ResultsFolder, *, guess_s: float = FIRST_GUES
 
     guess_s: of a launch, as long as the folder has seen none.
     """
+    from harness.records.titles import titles_of
     from harness.run.runner import missing
 
     records = stored(folder)
@@ -103,7 +108,7 @@ def watching(suite: Suite, folder: ResultsFolder, *, guess_s: float = FIRST_GUES
     live = say.is_terminal
     # Drawn when there is news, about once a second: redrawing takes time from the workers.
     with Progress(*columns, console=say, disable=not live, transient=True, expand=True, auto_refresh=False) as bar:
-        yield SuiteWatcher(bar, num_missing, seen_s, guess_s)
+        yield SuiteWatcher(bar, num_missing, seen_s, guess_s, titles_of(cell.stored() for cell in suite.cells))
 
 
 def outcome_of(record: Record) -> str:

@@ -38,4 +38,6 @@ def _of_code(cell: StoredCell) -> str:
 
 
 def _said(value: Any) -> str:
-    return " ".join(f"{name}={each}" for name, each in value.items()) if isinstance(value, dict) else str(value)
+    if not isinstance(value, dict):
+        return str(value)
+    return " ".join(f"{name}={each}" for name, each in value.items()) or "none"
