@@ -12,8 +12,6 @@ from harness.backends.torch_batches import parts_of
 from harness.suite.cell import Cell
 from harness.workloads.own import Batch, OwnWorkload, WorkloadError
 
-LossFunction = Callable[[Any, Batch], torch.Tensor]  # of model and batch
-
 
 class Objective:
     """What is made small, and what is shown.

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from harness.suite.cell import Cell
 
-LOCAL_NAMES = ("localhost", "127.0.0.1")
 _IN_LIST = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)(:(?P<slots>[1-9][0-9]*))?")
 _IN_FILE = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)(\s+slots\s*=\s*(?P<slots>[1-9][0-9]*))?")
 

@@ -74,7 +74,6 @@ class CellFields(Strict):
     options: Annotated[SerializeAsAny[StrategyOptions], Meaning(neutral={}, is_column=False)] = StrategyOptions()
     strategy_code: Annotated[
         str | None,
-        Field(description="digest of the files of a strategy that is not ours"),
         Meaning(meaning="digest of the files of a strategy that is not shipped", neutral=None, splits=True),
     ] = None
     framework: Annotated[
@@ -83,7 +82,7 @@ class CellFields(Strict):
     workers: Annotated[int, Field(ge=1), Meaning(meaning="number of workers")] = 1
     threads: Annotated[
         int,
-        Field(ge=1, description="compute threads of each worker"),
+        Field(ge=1),
         Meaning(meaning="compute threads of each worker", neutral=1, splits=True),
     ] = 1
     hosts: Annotated[int, Field(ge=1), Meaning(meaning="number of hosts", neutral=1, splits=True)] = 1
@@ -150,14 +149,14 @@ class CellFields(Strict):
     ] = ConstantSchedule()
     clip_norm: Annotated[
         float | None,
-        Field(gt=0, description="the longest that a gradient may be when it is applied"),
+        Field(gt=0),
         Meaning(
             meaning="the longest that an applied gradient may be; missing where none is cut", neutral=None, splits=True
         ),
     ] = None
     accumulation: Annotated[
         int,
-        Field(ge=1, description="parts of a batch whose gradients are added up, one after another"),
+        Field(ge=1),
         Meaning(meaning="parts of a batch whose gradients are added up, one after another", neutral=1, splits=True),
     ] = 1
     precision: Annotated[
@@ -179,8 +178,8 @@ class CellFields(Strict):
     ] = "resident"
     loader_workers: Annotated[
         int,
-        Field(ge=0, description="processes of each worker that make batches, with input loader"),
-        Meaning(meaning="processes of each worker that make batches", neutral=0, splits=True),
+        Field(ge=0),
+        Meaning(meaning="processes of each worker that make batches, with input loader", neutral=0, splits=True),
     ] = 0
     epochs: Annotated[
         float, Field(gt=0), Meaning(unit="epochs", meaning="of training, shared out among the workers", splits=True)
@@ -198,7 +197,6 @@ class CellFields(Strict):
     time_limit_s: Annotated[float, Field(gt=0), Meaning(neutral=600.0, is_column=False)] = 600.0
     inject: Annotated[
         Injection | None,
-        Field(description="faults put in on purpose, to prove the regression check"),
         Meaning(
             meaning="faults put in on purpose to prove the regression check; missing in every other run",
             neutral=None,
