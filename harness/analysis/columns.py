@@ -123,7 +123,7 @@ _MEASURED = _columns(
     ("load_1min", "float64", "", "load average of the machine right after the run"),
     ("versions", "str", "", "packages that matter to timing, name=version, comma-separated"),
     ("revision", "str", "", "git commit of the harness, `+` when changed since"),
-    ("schema_version", "int64", "", "of the record"),
+    ("measuring", "int64", "", "version of the way of measuring: figures of different ones do not compare"),
     ("command", "str", "", "that launched the workers, without paths of the machine"),
     ("settings", "str", "", "of libraries and threads in force on the first worker, name=value, comma-separated"),
     ("weights_sha256", "str", "", "hash of the evaluated model's last weights"),

@@ -1,6 +1,6 @@
 """What may be compared with what. Nothing is pooled across these lines:
 
-machine, schema, versions   runs are split into pools, each reported by itself
+machine, measuring, versions  runs are split into pools, each reported by itself
 problem                     model and data set, judged by one metric; a report has one panel for each
 series                      one line of a figure: the strategy with its options and with every setting in which its
                             runs differ; TensorFlow's threads and PyTorch's processes are never one series
@@ -34,7 +34,7 @@ from harness.workloads.metric import Metric
 # its options (`label`), the number of workers (an axis), the seed (the unit) or the time limit (no run that is kept
 # ran into it).
 SPLIT_BY = (*SPLITTING, "worker_kind")
-_POOL = ["schema_version", "fingerprint", "versions"]
+_POOL = ["measuring", "fingerprint", "versions"]
 UNIT = ["problem", "series", "workers"]  # runs that agree in these repeat each other
 
 
@@ -76,7 +76,7 @@ def why_split(runs: pd.DataFrame) -> str | None:
         f"{words} ({', '.join(sorted(map(str, runs[column].unique())))})"
         for column, words in (
             ("fingerprint", "different machines"),
-            ("schema_version", "records of different schemas"),
+            ("measuring", "measured in different ways, see results/README.md"),
             ("versions", "different versions of the software"),
         )
         if runs[column].nunique(dropna=False) > 1

@@ -271,7 +271,7 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "load_1min": record.machine.load_1min,
         "versions": _listed(record.versions),
         "revision": record.revision,
-        "schema_version": record.schema_version,
+        "measuring": record.measuring,
         "command": " ".join(record.command),
         "settings": _listed(record.workers[0].settings) if record.workers else None,
         "weights_sha256": record.weights_sha256,

@@ -79,6 +79,11 @@ def _from_1(content: _Content) -> _Content:
     return {**rest, "schema_version": 2, "curve": curve, "cell": _cell_from_1(cell, key, group)}
 
 
+def _from_2(content: _Content) -> _Content:
+    """How it was measured had no number."""
+    return {**content, "schema_version": 3, "measuring": 1}
+
+
 def _cell_from_1(cell: _Content, key: str, group: str) -> _Content:
     fields = dict(cell)
     injected = ""
@@ -126,4 +131,4 @@ def _parity_from_1(content: _Content) -> _Content:
 
 
 PARITY_LIFTS: dict[int, Callable[[_Content], _Content]] = {1: _parity_from_1}
-LIFTS: dict[int, Callable[[_Content], _Content]] = {1: _from_1}
+LIFTS: dict[int, Callable[[_Content], _Content]] = {1: _from_1, 2: _from_2}

@@ -22,7 +22,10 @@ from pydantic_core import from_json
 from harness.records.lifting import lifted
 from harness.records.stored_cell import StoredCell
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+# Raised whenever a figure of the same name comes to mean something else: records of different ways of measuring are
+# not compared. 1: until schema version 2. What changed is listed in results/README.md.
+MEASURING_VERSION = 2
 STAGED_RECORD = "record"  # in the run folder, until it is whole
 RESERVED_BYTES = 16 * 1024**2  # more than a record takes; held before a run starts so that its record will fit
 
@@ -138,6 +141,7 @@ class Record(Part):
     """One run of one cell."""
 
     schema_version: Int64 = SCHEMA_VERSION
+    measuring: Int64 = MEASURING_VERSION
     id: str
     suite: str
     cell: StoredCell

@@ -125,7 +125,7 @@ def test_load_sets_a_newer_schema_aside(folder):
     folder_of([record(schema_version=99)], folder)
     results = load_all(folder)
     assert len(results.runs) == 4
-    assert "schema_version: 99; allowed: up to 2" in results.cautions[0]
+    assert "schema_version: 99; allowed: up to 3" in results.cautions[0]
 
 
 def test_load_takes_a_copied_file_once(folder):

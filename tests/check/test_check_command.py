@@ -45,11 +45,11 @@ def test_check_refuses_with_exit_2(tmp_path: Path, arguments: Any, said: str) ->
 def test_check_sets_a_newer_schema_aside_and_says_so(tmp_path: Path) -> None:
     baseline, candidate = side(tmp_path, "a"), side(tmp_path, "b")
     record = finished()
-    text = record.model_dump_json().replace('"schema_version":2', '"schema_version":99')
+    text = record.model_dump_json().replace('"schema_version":3', '"schema_version":99')
     (candidate / f"{record.key}-{record.id}.json").write_text(text)
     code, output, _ = hvdbench("check", "--baseline", baseline, "--candidate", candidate, "-o", tmp_path / "out")
     assert code == 0
-    assert f"{record.id}.json: schema_version: 99; allowed: up to 2" in output
+    assert f"{record.id}.json: schema_version: 99; allowed: up to 3" in output
 
 
 def test_check_of_stored_results_screens_and_writes_its_files(tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from harness.analysis import load_all
+from harness.analysis.comparable import why_split
 from harness.check.metrics import values_of
 from harness.records.lifting import LIFTS
 from harness.records.record import SCHEMA_VERSION, Record, ResultsFolder, read_record
@@ -62,6 +64,18 @@ def test_version_1_is_analysed_and_reported(tmp_path: Path) -> None:
     runs = load_all(folder).runs
     assert sorted(runs["label"]) == ["delayed-averaging merge=mix period=2 delay=1", "hogwild", "serial", "serial"]
     assert write_report([folder], tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_versions_before_3_are_measured_in_the_first_way(version: int) -> None:
+    assert {record.measuring for record in records(version)} == {1}
+
+
+def test_ways_of_measuring_are_not_pooled() -> None:
+    runs = pd.DataFrame({"measuring": [1, 2], "fingerprint": ["a", "a"], "versions": ["v", "v"]})
+    assert why_split(runs) == (
+        "Reported apart, since their timings do not compare: measured in different ways, see results/README.md (1, 2)."
+    )
 
 
 def test_unknown_names_and_options_are_read_as_they_stand(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_what_is_no_file_is_set_aside_and_never_waited_for(tmp_path: Path) -> No
         (b"\xff\xfe\x00", "unreadable"),
         (b"[1, 2]", "schema_version: missing; not a record of hvdbench"),
         (b'{"a": 1}', "schema_version: missing; not a record of hvdbench"),
-        (b'{"schema_version": 3}', "schema_version: 3; allowed: up to 2: a newer hvdbench wrote it, update this one"),
+        (b'{"schema_version": 4}', "schema_version: 4; allowed: up to 3: a newer hvdbench wrote it, update this one"),
         (b'{"schema_version": 2}', "id: Field required"),
         (b'{"schema_version": 1}', "no record of schema version 1 (KeyError: 'cell')"),
         (b'{"schema_version": 0}', "schema_version: missing; not a record of hvdbench"),
