@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationInfo, field_validator, model_validator
 
-from harness import extensions
-from harness.extensions import code_digest, is_extension, normalized, require_unchanged
 from harness.optimizers.optimizer import OptimizerOptions
 from harness.protocols import Capability, EvaluatedModel, Strategy, StrategyOptions, Topology
 from harness.records.stored_cell import StoredCell
-from harness.registry import OPTIMIZERS, REPLICAS, STRATEGIES, frameworks_of, strategy_of
+from harness.registry import OPTIMIZERS, REPLICAS, frameworks_of, strategy_of
 from harness.suite.fields import FIELDS, CellFields, identity
+from harness.suite.filling_in import filled_in, options_of, takes_momentum
 from harness.workloads.metric import ACCURACY, Metric
-from harness.workloads.shipped import DATASETS, IMAGE_SHAPES, MODELS, recipe_of, takes_images_of
-
-_OptionsT = TypeVar("_OptionsT", StrategyOptions, OptimizerOptions)
+from harness.workloads.shipped import IMAGE_SHAPES, recipe_of, takes_images_of
 
 
 class Cell(CellFields):
@@ -32,33 +28,18 @@ class Cell(CellFields):
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, given: Any) -> Any:
-        """Unfolds `strategy: {name: ..., option: ...}` and the like, fills in the recipe and what code is asked for."""
-        if not isinstance(given, dict):
-            return given
-        given = dict(given)
-        for name, details in _UNFOLDED.items():
-            _unfold(given, name, details)
-        if isinstance(given.get("schedule"), str):
-            given["schedule"] = {"name": given["schedule"]}
-        given.setdefault("options", {})
-        given.setdefault("optimizer_options", {})
-        _fill_in_strategy(given)
-        if given.get("own") is not None or _is_own(given.get("workload"), MODELS, extensions.WORKLOADS):
-            _fill_in_own(given)
-        else:
-            _fill_in_shipped(given)
-        return given
+        return filled_in(given) if isinstance(given, dict) else given
 
     @field_validator("options", mode="before")
     @classmethod
     def _read_as_the_strategys_own(cls, given: Any, info: ValidationInfo) -> StrategyOptions:
-        return _options(strategy_of(info.data["strategy"], info.data["folder"]).Options, given)
+        return options_of(strategy_of(info.data["strategy"], info.data["folder"]).Options, given)
 
     @field_validator("optimizer_options", mode="before")
     @classmethod
     def _read_as_the_optimizers_own(cls, given: Any, info: ValidationInfo) -> OptimizerOptions:
         known = OPTIMIZERS.get(info.data.get("optimizer", ""))
-        return _options(OptimizerOptions if known is None else known.Options, given)
+        return options_of(OptimizerOptions if known is None else known.Options, given)
 
     @field_validator("controller")
     @classmethod
@@ -118,7 +99,7 @@ class Cell(CellFields):
             )
         if self.optimizer not in OPTIMIZERS and not (self.optimizer == "own" and self.own is not None):
             raise ValueError(f"optimizer: {self.optimizer!r}; allowed: {', '.join(OPTIMIZERS)}")
-        if self.momentum and not _takes_momentum(self.optimizer):
+        if self.momentum and not takes_momentum(self.optimizer):
             raise ValueError(f"momentum: {self.momentum:g} with optimizer {self.optimizer}; allowed: 0")
         if self.optimizer == "own" and self.weight_decay:
             raise ValueError(f"weight_decay: {self.weight_decay:g} with the workload's own optimizer; allowed: 0")
@@ -243,84 +224,6 @@ class Cell(CellFields):
             for name, value in self.model_dump(mode="json").items()
             if value != FIELDS[name].neutral or name in filled_in
         }
-
-
-_UNFOLDED = {"strategy": "options", "optimizer": "optimizer_options", "dataset": "synthetic"}
-
-
-def _unfold(given: dict[str, Any], name: str, details: str) -> None:
-    value = given.get(name)
-    if isinstance(value, dict):
-        rest = dict(value)
-        given[name] = rest.pop("name", None)
-        if rest and given.get(details):
-            raise ValueError(f"{details}: stands twice, inside {name} and beside it; allowed: one of them")
-        if rest:
-            given[details] = rest
-
-
-def _fill_in_strategy(given: dict[str, Any]) -> None:
-    name, folder = given.get("strategy"), given.get("folder")
-    if not _is_own(name, STRATEGIES, extensions.STRATEGIES):
-        _require("strategy", name, STRATEGIES)
-        return
-    name = given["strategy"] = normalized(str(name))
-    if given.get("strategy_code") is None:
-        given["strategy_code"] = code_digest(name, folder, group=extensions.STRATEGIES)
-    else:
-        require_unchanged(name, folder, given["strategy_code"], group=extensions.STRATEGIES)
-    strategy_of(name, folder)
-
-
-def _is_own(name: Any, ours: Mapping[str, Any], group: str) -> bool:
-    """Whether it is the name of a user's code, and none of a table of ours."""
-    return isinstance(name, str) and name not in ours and is_extension(name, group=group)
-
-
-def _fill_in_shipped(given: dict[str, Any]) -> None:
-    if given.get("dataset") is None:
-        given["dataset"] = "digits"
-    workload = _require("workload", given.get("workload"), MODELS)
-    dataset = _require("dataset", given["dataset"], DATASETS)
-    _fill_in_recipe(given, recipe_of(workload, dataset))
-    if dataset == "synthetic" and isinstance(size := given.get("synthetic") or {}, dict):
-        given["synthetic"] = {**MODELS[workload].synthetic_shape, **size}
-
-
-def _fill_in_own(given: dict[str, Any]) -> None:
-    """`own` and `recipe` come from a dry step (harness/suite/own_facts.py), which no cell takes by itself."""
-    given["workload"] = normalized(given["workload"])
-    if given.get("own") is None:
-        raise ValueError(f"workload: {given['workload']}: its own facts are missing; a suite's cells have them")
-    _fill_in_recipe(given, given.pop("recipe", {}))
-    if given.get("dataset") is not None:
-        raise ValueError(f"dataset: {given['dataset']!r} with workload {given['workload']}, which brings its own data")
-
-
-def _fill_in_recipe(given: dict[str, Any], recipe: Mapping[str, Any]) -> None:
-    """What the cell leaves open, as its workload has it; the recipe's momentum where the cell's optimizer takes one."""
-    given.update({name: value for name, value in recipe.items() if name not in (*given, "momentum")})
-    _unfold(given, "optimizer", "optimizer_options")
-    if "momentum" in recipe:
-        given.setdefault("momentum", recipe["momentum"] if _takes_momentum(given.get("optimizer", "sgd")) else 0.0)
-
-
-def _takes_momentum(optimizer: Any) -> bool:
-    return isinstance(optimizer, str) and optimizer in OPTIMIZERS and OPTIMIZERS[optimizer].takes_momentum
-
-
-def _options(kind: type[_OptionsT], given: Any) -> _OptionsT:
-    given = given.model_dump() if isinstance(given, StrategyOptions | OptimizerOptions) else given
-    if not isinstance(given, dict):
-        raise ValueError(f"{given!r}; allowed: a mapping of options to their values")
-    return kind.model_validate(given)
-
-
-def _require(name: str, value: Any, allowed: Any) -> str:
-    if not isinstance(value, str) or value not in allowed:
-        code = "" if name == "dataset" else ", or code of your own: file.py:name"
-        raise ValueError(f"{name}: {value!r}; allowed: {', '.join(allowed)}{code}")
-    return value
 
 
 def _digest(content: Any) -> str:
