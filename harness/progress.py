@@ -115,10 +115,10 @@ def outcome_of(record: Record) -> str:
     """One run in a few words."""
     if record.status != "ok":
         return f"{record.status}: {record.reason}"
-    from harness.records.derived import point_of_target, samples_per_s
+    from harness.records.derived import point_of_target, samples_per_s, steady_of
 
     train_s = max(part.train_s for part in record.workers)
-    words = f"{samples_per_s(record):,.0f} samples/s over {train_s:.1f} s"
+    words = f"{samples_per_s(record, steady_of(record)):,.0f} samples/s over {train_s:.1f} s"
     if record.curve:
         metric, target = record.cell.metric, record.cell["target"]
         words += f", {metric.name} {metric.in_words(record.curve[-1].score)}"

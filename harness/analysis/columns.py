@@ -66,9 +66,9 @@ _NAMED = _columns(
 _MEASURED = _columns(
     # Speed.
     ("train_s", "float64", "s", "training of the slowest worker, evaluation excluded"),
-    ("samples_per_s", "float64", "samples/s", "of all workers in steady state"),
+    ("samples_per_s", "float64", "samples/s", "of all workers, from when all are steady until the last ends"),
     ("samples_per_s_whole", "float64", "samples/s", "of all workers over the whole of training"),
-    ("steady_from_s", "float64", "s", "training time at which the steady state begins (harness/analysis/steady.py)"),
+    ("steady_from_s", "float64", "s", "training time at which the steady state begins (harness/records/steady.py)"),
     ("is_steady", "bool", "", "whether a steady state was found in the first half of the run"),
     ("step_p50_s", "float64", "s", "median step: median over steady windows of each window's median"),
     ("step_p95_s", "float64", "s", "slow step: median over steady windows of each window's 95th percentile"),

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.scores import metric_columns
-from harness.analysis.steady import Steady, steady_state
-from harness.records.derived import reached_at
+from harness.records.derived import reached_at, samples_per_s, steady_from_s, steady_of
 from harness.records.record import Point, Record, Window, WorkerPart
+from harness.records.steady import Steady
 from harness.records.stored_cell import StoredCell
 from harness.suite.fields import FIELDS
 from harness.timing.traffic import allreduce_bytes
@@ -57,13 +57,13 @@ class RecordRows:
 def rows_of(record: Record, *, results: str) -> RecordRows:
     """results: name of the folder the record lies in."""
     windows = [window_array(part.windows) for part in record.workers]
-    steady = steady_state(seconds_per_sample(windows))
+    steady = steady_of(record)
     kept = [array[steady.first :] for array in windows]
     distances = consensus_distances(record.workers, len(record.curve))
     return RecordRows(
         run={
             **_identity(record, results),
-            **speed(record.workers, windows, kept, steady),
+            **speed(record, windows, kept, steady),
             **time_shares(kept),
             **_resources(record, windows),
             **slowest(record.workers, kept),
@@ -90,27 +90,18 @@ def window_array(windows: list[Window]) -> NDArray[np.float64]:
     return np.array([_values_of(window) for window in windows], dtype=np.float64)
 
 
-def seconds_per_sample(windows: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Of each window, the mean over workers; as many values as the worker with the fewest windows has."""
-    n = min((len(array) for array in windows), default=0)
-    if n == 0:
-        return np.empty(0)
-    each = [(array[:n, _END] - array[:n, _START]) / array[:n, _SAMPLES] for array in windows]
-    return np.asarray(np.mean(each, axis=0))
-
-
 def speed(
-    parts: list[WorkerPart], windows: list[NDArray[np.float64]], kept: list[NDArray[np.float64]], steady: Steady
+    record: Record, windows: list[NDArray[np.float64]], kept: list[NDArray[np.float64]], steady: Steady
 ) -> dict[str, Any]:
-    """Throughput and step times. The workers' rates add up: each is taken over that worker's own time."""
-    train_s = max((part.train_s for part in parts), default=math.nan)
+    """Throughput and step times."""
+    train_s = max((part.train_s for part in record.workers), default=math.nan)
     num_samples = sum(float(array[:, _SAMPLES].sum()) for array in windows)
     every = np.concatenate(kept) if kept else np.empty((0, len(WINDOW_FIELDS)))
     return {
         "train_s": train_s,
-        "samples_per_s": sum(map(_rate, kept)) if len(every) else math.nan,
+        "samples_per_s": samples_per_s(record, steady),
         "samples_per_s_whole": num_samples / train_s if len(every) and train_s else math.nan,
-        "steady_from_s": max((float(array[0, _START]) for array in kept if len(array)), default=math.nan),
+        "steady_from_s": steady_from_s(record, steady),
         "is_steady": steady.is_found,
         "step_p50_s": float(np.median(every[:, _P50])) if len(every) else math.nan,
         "step_p95_s": float(np.median(every[:, _P95])) if len(every) else math.nan,

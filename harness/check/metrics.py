@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
-from harness.records.derived import point_of_target, samples_per_s
+from harness.records.derived import point_of_target, samples_per_s, steady_of
 from harness.records.record import Record, WorkerPart
-
-WARMING_SHARE = 0.10  # of the windows, at the start, left out of throughput and step times
+from harness.records.steady import Steady
 
 
 def values_of(record: Record) -> dict[str, float]:
@@ -16,10 +15,11 @@ def values_of(record: Record) -> dict[str, float]:
     throughput in samples/s of all workers; time_to_target and step_p95 in s; peak_memory in bytes, of all workers
     and servers; final_score by the cell's metric, infinitely bad where training diverged; target_reached 1 or 0.
     """
+    steady = steady_of(record)
     values = {
-        "throughput": samples_per_s(record, _num_warming),
+        "throughput": samples_per_s(record, steady),
         "peak_memory": float(sum(each.peak_rss_bytes for each in record.processes)),
-        "step_p95": max((_step_p95_s(part) for part in record.workers), default=math.nan),
+        "step_p95": max((_step_p95_s(part, steady) for part in record.workers), default=math.nan),
     }
     if record.curve:
         values["final_score"] = _score(record)
@@ -36,12 +36,6 @@ def _score(record: Record) -> float:
     return -math.inf * record.cell.metric.direction if has_diverged else last.score
 
 
-def _num_warming(part: WorkerPart) -> int:
-    """Windows at the start that are left out; a single window stays."""
-    num_warming = math.ceil(len(part.windows) * WARMING_SHARE)
-    return num_warming if num_warming < len(part.windows) else 0
-
-
-def _step_p95_s(part: WorkerPart) -> float:
-    ordered = sorted(window.step_p95_s for window in part.windows[_num_warming(part) :])
+def _step_p95_s(part: WorkerPart, steady: Steady) -> float:
+    ordered = sorted(window.step_p95_s for window in part.windows[steady.first :])
     return ordered[len(ordered) // 2] if ordered else math.nan

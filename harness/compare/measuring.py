@@ -11,7 +11,7 @@ from harness.compare.planning import Pace
 from harness.compare.request import CompareError
 from harness.plain_text import one_line
 from harness.protocols import EvaluatedModel
-from harness.records.derived import samples_per_s
+from harness.records.derived import samples_per_s, steady_of
 from harness.records.record import Record
 from harness.suite.cell import Cell
 from harness.workloads.shipped import load_dataset
@@ -88,6 +88,6 @@ def _pace(record: Record) -> Pace:
     evaluation_s = sum(point.evaluation_s for point in record.curve)
     return Pace(
         startup_s=record.wall_s - train_s - evaluation_s,
-        samples_per_s=samples_per_s(record),
+        samples_per_s=samples_per_s(record, steady_of(record)),
         evaluation_s=evaluation_s / max(1, len(record.curve)),
     )

@@ -22,7 +22,7 @@ def two_workers():
     return record({"strategy": "allreduce", "workers": 2}, workers=[worker(0), worker(1, windows=waits_less)])
 
 
-def test_throughput_adds_up_the_workers_rates():
+def test_throughput_is_of_all_workers():
     row = run_row(two_workers())
     assert row["samples_per_s"] == pytest.approx(200.0)  # 100 a second from each
     assert row["samples_per_s_whole"] == pytest.approx(200.0)
@@ -38,6 +38,25 @@ def test_throughput_leaves_warm_up_out():
     assert row["samples_per_s"] == pytest.approx(100.0)
     assert row["samples_per_s_whole"] == pytest.approx(1200 / 14)
     assert row["is_steady"]
+
+
+def test_throughput_of_workers_that_end_at_different_times_is_over_the_makespan():
+    # 1,000 samples of each: one trains them in 10 s, the other in 8 s and then idles. Their own rates add up to 225.
+    quick = [window(position, start_s=0.8 * position, end_s=0.8 * (position + 1)) for position in range(10)]
+    row = run_row(record({"strategy": "hogwild", "workers": 2}, workers=[worker(0), worker(1, windows=quick)]))
+    assert row["samples_per_s"] == row["samples_per_s_whole"] == pytest.approx(200.0)
+
+
+def test_throughput_starts_when_the_last_worker_is_steady():
+    # The slow worker takes 3 s and 2 s for its first two windows of 100 samples, then 1 s; the quick one half of each.
+    # From second 5 on the slow one trains its last 1,000 samples until second 15, the quick one 500 until second 7.5.
+    slow = [window(0, end_s=3.0), window(1, start_s=3.0, end_s=5.0), *(window(p + 5) for p in range(10))]
+    quick = [window(0, start_s=w.start_s / 2, end_s=w.end_s / 2) for w in slow]
+    row = run_row(
+        record({"strategy": "hogwild", "workers": 2}, workers=[worker(0, windows=slow), worker(1, windows=quick)])
+    )
+    assert row["steady_from_s"] == 5.0
+    assert row["samples_per_s"] == pytest.approx((1000 + 500) / 10)
 
 
 def test_time_shares_add_up_to_one():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,8 @@ import numpy as np
 
 from harness.check.arms import Arm, parse_arm, ready
 from harness.check.launching import Tell, launch_in_turns
-from harness.check.metrics import WARMING_SHARE, values_of
+from harness.check.metrics import values_of
+from harness.records.derived import steady_of
 from harness.records.record import Record
 from harness.suite.cell import Cell
 from tests.perf.figure import Figure
@@ -144,10 +144,11 @@ def _pace_of_the_slower(record: Record) -> float:
     """Samples/s of workers that at every moment go at the pace of the one that is slower then.
 
     Cores differ in speed and change it within seconds; whoever averages goes at the pace of the slowest. As in
-    `values_of`, the first windows are left out.
+    `values_of`, windows before the steady state are left out.
     """
     _assert_well(record)
-    kept = [part.windows[math.ceil(len(part.windows) * WARMING_SHARE) :] for part in record.workers]
+    first = steady_of(record).first
+    kept = [part.windows[first:] for part in record.workers]
     moments = np.linspace(max(each[0].start_s for each in kept), min(each[-1].end_s for each in kept), NUM_MOMENTS)
     paces = []
     for windows in kept:

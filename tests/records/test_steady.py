@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.analysis.steady import steady_state
+from harness.records.steady import steady_state
 
 
 def test_steady_state_cuts_off_a_slow_start():
