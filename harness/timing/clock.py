@@ -1,7 +1,8 @@
 """Time: windows between fences, phases inside them. The only module of the measured loop that reads a clock.
 
-A window is a run of consecutive steps; the device is synchronised at its edges only, at 1 worker as at N. Its raw
-numbers go into the record; statistics are made later.
+A window is a run of consecutive steps; the device is synchronised at its edges only, at 1 worker as at N. It lasts a
+certain time, whatever a step takes: a fast device is seldom made to stand still, and a slow model has windows too. Its
+raw numbers go into the record; statistics are made later.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ import numpy as np
 
 from harness.protocols import Loss
 from harness.records.record import Window
+
+NUM_WINDOWS = 50  # of a run, about: enough to see a drift within it
+SHORTEST_S = 0.02  # of a window: what a fence takes is little of it
+LONGEST_S = 60.0  # so that a long run says now and then how it goes
+MAX_GROWTH = 2.0  # from one window to the next: a slow first step says little about how long the run will take
 
 
 class Phase:
@@ -61,29 +67,34 @@ class Clock:
         """Seconds since `start`."""
         return self._now() - self._started
 
-    def start(self, *, window_steps: int) -> None:
-        self._window_steps = window_steps
+    def start(self, *, num_steps: int) -> None:
+        """num_steps: how many there will be."""
+        self._num_steps, self._num_done = num_steps, 0
         self.loader.total_s = self.waiting.total_s = 0.0
         self._edges: list[_Edge] = []
         self._ends: list[float] = []
         self._losses: list[Loss] = []
         self._num_samples = 0
-        self._started = self._now()
+        self._window_s = SHORTEST_S
+        self._started = self._opened = self._now()
 
     def step_done(self, loss: Loss, num_samples: int) -> bool:
-        """Counts a step; true when its window is full and is to be closed after a fence."""
-        self._ends.append(self._now())
+        """Counts a step; true when its window is to be closed after a fence, as it is after the last step."""
+        ended = self._now()
+        self._ends.append(ended)
         self._losses.append(loss)
         self._num_samples += num_samples
-        return len(self._ends) >= self._window_steps
+        self._num_done += 1
+        return ended - self._opened >= self._window_s or self._num_done == self._num_steps
 
     def close_window(self, bytes_sent: int) -> None:
         """Ends the window; call after the device is synchronised. bytes_sent: by this worker since it started."""
         if not self._ends:
             return
+        at = self._now()
         self._edges.append(
             _Edge(
-                at=self._now(),
+                at=at,
                 step_ends=self._ends,
                 losses=self._losses,
                 num_samples=self._num_samples,
@@ -94,6 +105,12 @@ class Clock:
         )
         self.loader.total_s = self.waiting.total_s = 0.0
         self._ends, self._losses, self._num_samples = [], [], 0
+        self._opened, self._window_s = at, self._next_window_s(at)
+
+    def _next_window_s(self, now: float) -> float:
+        """An equal part of what the run takes, if it goes on as so far."""
+        expected_s = (now - self._started) / self._num_done * self._num_steps
+        return min(max(expected_s / NUM_WINDOWS, SHORTEST_S), self._window_s * MAX_GROWTH, LONGEST_S)
 
     def last_loss(self) -> float:
         """The newest loss; waits for the device."""

@@ -34,8 +34,6 @@ from harness.worker.merges import Merged
 from harness.worker.plan import evaluation_steps, learning_rate_of
 
 WARMUP_STEPS = 5
-MIN_WINDOWS = 50  # enough to see a drift within a run
-MAX_WINDOW_STEPS = 500  # so that a long run says now and then how it goes
 NUM_AVERAGES_ALONE = 5
 PROGRESS_EVERY_S = 1.0
 
@@ -105,10 +103,6 @@ class Session:
         )
 
 
-def window_steps(plan: Plan) -> int:
-    return min(max(1, plan.num_steps // MIN_WINDOWS), MAX_WINDOW_STEPS)
-
-
 def warm_up(session: Session) -> None:
     """A few steps of the real thing, then all as before: what libraries do at their first use stays off the clock.
 
@@ -147,7 +141,7 @@ def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Pr
     replica.synchronize()
     fabric.barrier()
     session.turns.await_start(rank=fabric.rank, num_ranks=fabric.size)
-    clock.start(window_steps=window_steps(plan))
+    clock.start(num_steps=plan.num_steps)
     for step in range(plan.num_steps):
         replica.set_learning_rate(learning_rate.at(step))
         with clock.loader:
@@ -156,7 +150,7 @@ def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Pr
         num_done = step + 1
         if num_done == plan.num_steps:
             strategy.finish(replica, fabric)
-        if clock.step_done(loss, batch_size) or num_done == plan.num_steps:
+        if clock.step_done(loss, batch_size):
             replica.synchronize()
             clock.close_window(fabric.bytes_sent)
             elapsed = clock.now()

@@ -43,9 +43,9 @@ def step(clock: Clock, time: FakeTime, *, loader_s: float, compute_s: float, wai
 
 
 def two_windows(clock: Clock, time: FakeTime) -> None:
-    clock.start(window_steps=2)
-    assert not step(clock, time, loader_s=0.5, compute_s=1.0, waiting_s=0.25, loss=4.0)  # 1.75 s
-    assert step(clock, time, loader_s=0.5, compute_s=2.0, waiting_s=0.25, loss=3.0)  # 2.75 s
+    clock.start(num_steps=3)
+    step(clock, time, loader_s=0.5, compute_s=1.0, waiting_s=0.25, loss=4.0)  # 1.75 s
+    step(clock, time, loader_s=0.5, compute_s=2.0, waiting_s=0.25, loss=3.0)  # 2.75 s
     time.passes(0.5)  # the fence
     clock.close_window(1_600)
     time.passes(1.0)  # something between windows belongs to the next one's first step
@@ -100,7 +100,7 @@ def test_start_forgets_what_was_before(clock: Clock, time: FakeTime) -> None:
     two_windows(clock, time)
     with clock.waiting:
         time.passes(9.0)
-    clock.start(window_steps=2)
+    clock.start(num_steps=1)
     step(clock, time, loader_s=0.0, compute_s=1.0, waiting_s=0.5, loss=1.0)
     clock.close_window(10)
     (window,) = clock.windows(bytes_before=4, waiting_is_known=True)
@@ -108,7 +108,7 @@ def test_start_forgets_what_was_before(clock: Clock, time: FakeTime) -> None:
 
 
 def test_window_without_a_step_is_none(clock: Clock) -> None:
-    clock.start(window_steps=2)
+    clock.start(num_steps=2)
     clock.close_window(0)
     assert clock.windows(bytes_before=0, waiting_is_known=True) == []
 
@@ -120,13 +120,52 @@ def test_last_loss_is_the_newest_steps(clock: Clock, time: FakeTime) -> None:
 
 def test_quantiles_of_steps_of_1_to_21_seconds(time: FakeTime) -> None:
     clock = Clock(time)
-    clock.start(window_steps=21)
+    clock.start(num_steps=21)
     for seconds in range(1, 22):
         time.passes(float(seconds))
         clock.step_done(0.0, 1)
     clock.close_window(0)
     (window,) = clock.windows(bytes_before=0, waiting_is_known=True)
     assert (window.step_p50_s, window.step_p95_s, window.step_max_s) == (11.0, 20.0, 21.0)
+
+
+def lengths(clock: Clock, time: FakeTime, steps_s: list[float]) -> list[float]:
+    """Of the windows that the clock makes of steps that take so long."""
+    clock.start(num_steps=len(steps_s))
+    for seconds in steps_s:
+        time.passes(seconds)
+        if clock.step_done(0.0, 1):
+            clock.close_window(0)
+    return [window.end_s - window.start_s for window in clock.windows(bytes_before=0, waiting_is_known=True)]
+
+
+def test_window_ends_with_the_first_step_past_its_time(clock: Clock, time: FakeTime) -> None:
+    assert lengths(clock, time, [0.0078125] * 10)[0] == 0.0234375  # three steps, the first past 0.02 s
+
+
+def test_window_ends_with_the_last_step(clock: Clock, time: FakeTime) -> None:
+    assert lengths(clock, time, [0.0078125] * 2) == [0.015625]
+
+
+def test_windows_grow_to_a_fiftieth_of_the_run(clock: Clock, time: FakeTime) -> None:
+    made = lengths(clock, time, [0.0625] * 1600)  # 100 s
+    assert made[:7] == [0.0625, 0.0625, 0.125, 0.1875, 0.375, 0.6875, 1.3125]  # past 0.02 s, 0.04 s and so on
+    assert set(made[7:-1]) == {2.0}
+    assert sum(made) == 100.0
+
+
+def test_windows_of_a_slow_model_are_single_steps(clock: Clock, time: FakeTime) -> None:
+    assert lengths(clock, time, [2.0] * 5) == [2.0] * 5
+
+
+def test_windows_shrink_again_after_a_slow_first_step(clock: Clock, time: FakeTime) -> None:
+    made = lengths(clock, time, [1.0, *[0.0009765625] * 10_000])  # 1 s, then 9.77 s in all
+    assert 40 <= len(made) <= 60
+    assert max(made[1:]) < 0.6  # of 10.77
+
+
+def test_windows_of_a_long_run_last_no_longer_than_a_minute(clock: Clock, time: FakeTime) -> None:
+    assert max(lengths(clock, time, [1.0] * 20_000)) == 60.0
 
 
 def test_phase_counts_what_ends_in_an_error(time: FakeTime) -> None:
