@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -96,10 +96,8 @@ class _Resident:
         self._samples = moved(stacked, device)
 
     def batches(self, share: Share) -> IndexedBatches:
-        return IndexedBatches(Sampler(num_samples=self._num_samples, **vars(share)), self._load)
-
-    def _load(self, indices: NDArray[np.int64]) -> Batch:
-        return gathered(self._samples, torch.from_numpy(indices).to(self._device))
+        sampler = Sampler(num_samples=self._num_samples, **vars(share), orders=_OnDevice(self._device))
+        return IndexedBatches(sampler, lambda indices: gathered(self._samples, indices))
 
     def first(self, batch_size: int) -> Batch:
         return sliced(self._samples, slice(batch_size))
@@ -108,6 +106,24 @@ class _Resident:
         for first in range(0, self._num_samples, batch_size):
             last = min(first + batch_size, self._num_samples)
             yield sliced(self._samples, slice(first, last)), last - first
+
+
+class _OnDevice:
+    """Implements harness.workloads.sampler.Orders: an epoch's permutation goes to the device once.
+
+    Were each batch's indices copied there, every step would wait until the device has done the last one. From
+    page-locked memory the copy takes its place behind what the device is at.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def placed(self, permutation: NDArray[np.int64]) -> torch.Tensor:
+        order = torch.from_numpy(permutation)
+        return order if self._device.type == "cpu" else order.pin_memory().to(self._device, non_blocking=True)
+
+    def joined(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
+        return torch.cat(list(parts))
 
 
 def _is_indexable(data: Any) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.workloads.sampler import Sampler
+from harness.workloads.sampler import InMemory, Sampler
 
 sizes = st.integers(1, 200)
 batches = st.integers(1, 40)
@@ -63,3 +64,27 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
     drawn = stream(samplers(100, 10, 1), 20)
     assert list(drawn[:100]) != list(drawn[100:])
     assert list(drawn[:100]) != list(stream(samplers(100, 10, 1, seed=4), 10))
+
+
+class Noting(InMemory):
+    """Orders that remember what was placed."""
+
+    def __init__(self) -> None:
+        self.num_placed = self.num_joined = 0
+
+    def placed(self, permutation: np.ndarray) -> np.ndarray:
+        self.num_placed += 1
+        return super().placed(permutation)
+
+    def joined(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        self.num_joined += 1
+        return super().joined(parts)
+
+
+def test_permutation_is_placed_once_an_epoch_and_batches_are_slices_of_it() -> None:
+    orders = Noting()
+    sampler = Sampler(num_samples=10, batch_size=4, num_workers=1, rank=0, seed=3, orders=orders)
+    drawn = [sampler.indices(step) for step in range(5)]  # two epochs
+    assert orders.num_placed == 2
+    assert orders.num_joined == 1  # the third batch has two samples of each epoch
+    assert drawn[0].base is drawn[1].base is not None
