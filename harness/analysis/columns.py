@@ -110,7 +110,7 @@ _MEASURED = _columns(
     ("time_to_target_s", "float64", "s", "training time at the first evaluation as good as the target; "
      "missing = not reached: given up at observed_s, or not ok"),
     ("time_to_target_after_s", "float64", "s", "the evaluation before that one: the target was reached in between"),
-    ("time_to_target_with_evaluation_s", "float64", "s", "the same with the time that the evaluations up to it took"),
+    ("time_to_target_with_evaluation_s", "float64", "s", "the same with what evaluating up to it took, means included"),
     ("samples_to_target", "float64", "samples", "trained on by all workers up to then"),
     ("observed_s", "float64", "s", "training time of the last evaluation: how long a target was looked for"),
     # Where and with what.
@@ -170,9 +170,15 @@ CURVE = _columns(
     ("run", "category", "", "id of the run"),
     ("step", "int64", "", "of each worker"),
     ("num_samples", "int64", "samples", "trained on by all workers"),
-    ("time_s", "float64", "s", "training time when the last worker got there"),
+    (
+        "time_s",
+        "float64",
+        "s",
+        "training time when the model was there: the last worker, and the average that makes it",
+    ),
+    ("average_s", "float64", "s", "of it, that average; 0 where every worker held the mean, or the model is none"),
     ("evaluation_s", "float64", "s", "taken by this evaluation, off the clock"),
-    ("time_with_evaluation_s", "float64", "s", "time_s and all evaluations up to this one"),
+    ("time_with_evaluation_s", "float64", "s", "time_s, all evaluations up to this one, and the averages before it"),
     ("loss", "float64", "", "of the evaluated model, held-out set"),
     ("score", "float64", "", "of the evaluated model, held-out set, by the run's metric"),
     ("consensus_distance", "float64", "", "√(Σ‖x_i − x̄‖²/m) over the workers; missing where the model is no mean"),

@@ -27,6 +27,7 @@ from typing import cast
 import pandas as pd
 
 from harness.analysis.scores import METRIC_COLUMNS, metric_of, metrics_of, target_in_words
+from harness.protocols import EvaluatedModel
 from harness.suite.fields import FIELDS, SPLITTING
 from harness.workloads.metric import Metric
 
@@ -229,6 +230,17 @@ def _cautions(runs: pd.DataFrame) -> Iterator[str]:
     for name, codes in runs.groupby("workload")["workload_code"]:
         if codes.nunique() > 1:
             yield f"{name} has changed between runs: those of each version of its code are compared among themselves."
+    apart = runs[
+        (runs["workers"] > 1)
+        & (runs["evaluated_model"] == EvaluatedModel.MEAN_OF_WORKERS)
+        & (runs["bytes_per_step"] == 0)
+    ]
+    if len(apart):
+        yield (
+            f"{', '.join(sorted(apart['series'].unique()))}: never communicates in {len(apart)} of {len(runs)} runs, "
+            "whose training ends before an average is due; their workers train apart, and only the evaluated mean "
+            "joins them."
+        )
     unsettled = runs[~runs["is_steady"]]
     if len(unsettled):
         yield f"{len(unsettled)} of {len(runs)} runs did not settle in their first half; their throughput still moved."

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from harness.analysis.columns import FRAMES, Column
 from harness.analysis.measures import WINDOW_FIELDS, rows_of
+from harness.records.derived import times_with_evaluation_s
 from harness.records.record import Record
 
 
@@ -38,17 +39,17 @@ class FrameBuilder:
                 for staleness, num_updates in enumerate(rows.staleness[rank_position] or ())
                 if num_updates
             )
-        evaluation_s = 0.0
-        for point, distance in zip(rows.curve, rows.distances, strict=True):
-            evaluation_s += point.evaluation_s
+        with_evaluation_s = times_with_evaluation_s(rows.curve)
+        for point, evaluated_s, distance in zip(rows.curve, with_evaluation_s, rows.distances, strict=True):
             self._curve.append(
                 (
                     position,
                     point.step,
                     point.num_samples,
                     point.time_s,
+                    point.average_s,
                     point.evaluation_s,
-                    point.time_s + evaluation_s,
+                    evaluated_s,
                     point.loss,
                     point.score,
                     distance,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.scores import metric_columns
-from harness.records.derived import reached_at, samples_per_s, steady_from_s, steady_of
+from harness.records.derived import reached_at, samples_per_s, steady_from_s, steady_of, times_with_evaluation_s
 from harness.records.record import Point, Record, Window, WorkerPart
 from harness.records.steady import Steady
 from harness.records.stored_cell import StoredCell
@@ -211,13 +211,12 @@ def to_target(record: Record) -> dict[str, Any]:
     place = reached_at(record) if record.status == "ok" else None
     if place is None:
         return found
-    evaluation_s = sum(point.evaluation_s for point in curve[: place + 1])
     return {
         **found,
         "reached": True,
         "time_to_target_s": curve[place].time_s,
         "time_to_target_after_s": curve[place - 1].time_s if place else 0.0,
-        "time_to_target_with_evaluation_s": curve[place].time_s + evaluation_s,
+        "time_to_target_with_evaluation_s": times_with_evaluation_s(curve)[place],
         "samples_to_target": float(curve[place].num_samples),
     }
 

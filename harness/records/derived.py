@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -23,6 +24,19 @@ def point_of_target(record: Record) -> Point | None:
     """That evaluation."""
     place = reached_at(record)
     return None if place is None else record.curve[place]
+
+
+def times_with_evaluation_s(curve: Sequence[Point]) -> list[float]:
+    """When each point would have been known to whoever evaluates on the way: what was spent on all up to it added.
+
+    The average that makes a point's model is in its own time already.
+    """
+    spent_s, times_s = 0.0, []
+    for point in curve:
+        spent_s += point.evaluation_s
+        times_s.append(point.time_s + spent_s)
+        spent_s += point.average_s
+    return times_s
 
 
 def steady_of(record: Record) -> Steady:

@@ -119,7 +119,8 @@ class Point(Part):
 
     step: Int64  # of each worker
     num_samples: Int64  # of all workers
-    time_s: float  # training time when the last worker got there
+    time_s: float  # training time when the model was there: the last worker, and the average that makes it
+    average_s: float = 0.0  # of it, that average; 0 where no worker lacked the mean, and in what was measured before 2
     evaluation_s: float
     loss: float
     score: float  # by the cell's metric

@@ -18,8 +18,8 @@ from harness import registry
 from harness.launchers.command import LaunchCommand, Launcher
 from harness.launchers.hosts import Host, placement
 from harness.launchers.supervisor import LaunchEnd, log_tail, supervise
-from harness.protocols import EvaluatedModel, Role
-from harness.records.record import Point, Record, ResultsFolder, ServerPart, Status, WorkerPart
+from harness.protocols import Role
+from harness.records.record import Record, ResultsFolder, ServerPart, Status, WorkerPart
 from harness.records.run_files import (
     CELL_FILE,
     CURVE_FILE,
@@ -30,6 +30,7 @@ from harness.records.run_files import (
 )
 from harness.run.machine import describe_machine, installed_versions, revision
 from harness.run.run_folder import RUNS_FOLDER, ProgressFile, clear_leftovers, reserve, run_folder
+from harness.run.timed_curve import timed_curve
 from harness.suite.cell import Cell
 from harness.suite.suite import Suite
 from harness.worker.worker import EXIT_ORPHANED
@@ -176,7 +177,7 @@ def make_record(
         num_parameters=curve.get("num_parameters"),
         vector_size=curve.get("vector_size"),
         weights_sha256=curve.get("weights_sha256"),
-        curve=_timed(curve.get("curve", []), parts, cell.evaluated_model),
+        curve=timed_curve(curve.get("curve", []), parts, cell.evaluated_model),
         workers=parts,
         servers=_read_servers(run_dir),
         machine=describe_machine(),
@@ -222,19 +223,6 @@ def _read_servers(run_dir: Path) -> list[ServerPart]:
     paths = run_dir.glob(f"{SERVER_PART_PREFIX}*")
     parts = [ServerPart.model_validate_json(path.read_bytes()) for path in paths]
     return sorted(parts, key=lambda part: (part.role, part.index))
-
-
-def _timed(points: list[dict[str, Any]], parts: list[WorkerPart], model: EvaluatedModel) -> list[Point]:
-    """A model of all workers exists from when the last of them got there; the shared one when rank 0 read it.
-
-    The shared model's last point is read when every worker is done.
-    """
-    timed = []
-    for index, point in enumerate(points):
-        of_rank_0 = model == EvaluatedModel.SHARED and index < len(points) - 1
-        times = [point["time_s"]] if of_rank_0 else [part.snapshots_s[index] for part in parts]
-        timed.append(Point.model_validate({**point, "time_s": max(times, default=point["time_s"])}))
-    return timed
 
 
 def _portable(argv: list[str]) -> list[str]:

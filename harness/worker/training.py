@@ -248,8 +248,14 @@ def distances_of(session: Session, merges: Sequence[Merged]) -> list[Merge]:
 
 
 def _from_mean(session: Session, vector: Vector) -> tuple[float, Vector]:
-    """‖x_i − x̄‖₂ of this worker's vector from the workers' mean, and that mean. `vector` is given up."""
+    """‖x_i − x̄‖₂ of this worker's vector from the workers' mean, and that mean. `vector` is given up.
+
+    0 where they are equal but for the rounding that averaging itself adds: that worker holds the mean.
+    """
     assert session.collective is not None, "a mean of workers is evaluated where they can average"
     own = session.replica.to_numpy(vector).copy()  # `mean` may write into its argument
     mean = session.collective.mean(vector)
-    return float(np.linalg.norm(own - session.replica.to_numpy(mean))), mean
+    averaged = session.replica.to_numpy(mean)
+    distance = float(np.linalg.norm(own - averaged))
+    rounding = float(np.finfo(np.float32).eps * np.linalg.norm(averaged)) * session.cell.workers
+    return 0.0 if distance <= rounding else distance, mean

@@ -3,7 +3,7 @@ from __future__ import annotations
 from harness.analysis import load
 from harness.analysis.comparable import contests, pools, units, why_split, with_series
 from harness.analysis.quality import quality_differences
-from tests.analysis.handmade import MACHINE, by_rmse, failed, folder_of, record
+from tests.analysis.handmade import MACHINE, by_rmse, failed, folder_of, record, window, worker
 
 
 def loaded(tmp_path, *records):
@@ -89,6 +89,17 @@ def test_cautions_name_what_spoils_a_timing(tmp_path):
     assert "2 commits" in said
     assert "1 of 3 runs ended with a load average" in said
     assert "1 runs asked for more threads and loader processes than the machine has cores" in said
+
+
+def test_cautions_name_a_series_that_never_communicates(tmp_path):
+    silent = worker(windows=[window(position, bytes_sent=0) for position in range(10)])
+    never = {"strategy": {"name": "local-sgd", "period": 1_000_000}, "workers": 2}
+    runs = loaded(
+        tmp_path, record(), record({"strategy": "local-sgd", "workers": 2}), record(never, workers=[silent] * 2)
+    )
+    (pool,) = pools(runs)
+    (said,) = pool.cautions
+    assert said.startswith("local-sgd period=1000000: never communicates in 1 of 3 runs")
 
 
 def test_a_failure_that_ran_well_another_time_is_told_and_does_not_count(tmp_path):

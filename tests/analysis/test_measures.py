@@ -111,6 +111,14 @@ def test_time_to_target_with_and_without_evaluation():
     assert row["best_score"] == 0.99
 
 
+def test_time_to_target_with_evaluation_counts_the_averages_that_were_evaluated_on_the_way():
+    # Each point's time has its own average of 0.25 s; whoever evaluates on the way makes those before it, too.
+    means = [point.model_copy(update={"average_s": 0.25}) for point in curve()]
+    row = run_row(record({"strategy": "local-sgd", "workers": 2}, curve=means))
+    assert row["time_to_target_s"] == 7.5
+    assert row["time_to_target_with_evaluation_s"] == 7.5 + 3 * 0.5 + 2 * 0.25
+
+
 def test_time_to_target_is_censored_when_not_reached():
     row = run_row(record(curve=curve((0.5, 0.9))))
     assert not row["reached"]

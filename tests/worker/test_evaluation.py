@@ -52,6 +52,14 @@ def test_evaluation_tells_each_workers_distance_from_the_mean(strategy):
     assert second.distances == [5.0, 0.0]
 
 
+def test_evaluation_takes_what_an_average_rounds_for_no_distance():
+    def nearly_equal(session) -> Evaluation:
+        weights = np.array([1.0, 1.0 + 1e-7 * session.fabric.rank])  # a unit in the last place of a float32
+        return evaluate(session, [Snapshot(step=1, num_samples=1, at_s=1.0, weights=weights)])
+
+    assert [found.distances for found in on_two_workers("local-sgd", nearly_equal)] == [[0.0], [0.0]]
+
+
 def test_evaluation_tells_no_distance_where_all_hold_the_same():
     first, _ = on_two_workers("allreduce", evaluated)
     assert first.distances is None
