@@ -64,10 +64,13 @@ def supervise(
                     )
                 )
             exit_code, failed = _wait(running, started + time_limit_s, watch)
+            said_bytes = log.seek(0, os.SEEK_END)
         finally:  # after success too: a worker may have left a child in a session of its own
             end_run(tag)
             for process in running:
                 process.wait()
+        if exit_code is None:  # what processes say as they are ended is not why they took so long
+            log.truncate(said_bytes)
     role = None if failed is None else commands[failed].role
     return LaunchEnd(exit_code=exit_code, wall_s=time.monotonic() - started, role=role)
 

@@ -113,6 +113,13 @@ def test_worker_deaf_to_sigterm_is_killed_after_the_grace_period(run_dir: Path) 
     assert of_this_run(run_dir) == []
 
 
+def test_what_a_worker_says_as_the_time_limit_ends_it_is_not_in_the_log(run_dir: Path) -> None:
+    raising = "import signal; signal.signal(signal.SIGTERM, lambda *_: 1 / 0); print('busy', flush=True)"
+    end = run(run_dir, python(f"{raising}; {SLEEP}"), limit_s=1.0)
+    assert end.exit_code is None
+    assert log_tail(run_dir) == "busy\n"
+
+
 @pytest.mark.parametrize("ending", ["", "; sys.exit(1)"], ids=["ends well", "fails"])
 def test_grandchild_in_a_session_of_its_own_is_ended(run_dir: Path, ending: str) -> None:
     path = run_dir / "pid"
