@@ -1,12 +1,46 @@
-"""Text of others, in records and names of files, as plain text: for terminals, logs and figures."""
+"""Text of others, in records and names of files, as plain text: for pages, tables, terminals, logs and figures."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
+_COLOURING = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # and all else that a terminal is told in this form
+# Controls but for tabs and line breaks; marks that turn the direction of writing; what is no character, as XML has it.
+_UNSHOWN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
+)
+_REPLACEMENT = "\ufffd"
 
 
 def one_line(text: str) -> str:
     """Without line breaks and control characters: nothing in it moves the cursor or begins a line of a log."""
-    return _CONTROL.sub(" ", text).strip()
+    return _UNSHOWN.sub(_REPLACEMENT, _CONTROL.sub(" ", text)).strip()
+
+
+def shown(text: str) -> str:
+    """Without what colours a terminal, and with U+FFFD for what no document holds or shows.
+
+    Lines stay lines. What is left may stand in XML, HTML, CSV and on a terminal.
+    """
+    if _UNSHOWN.search(text) is None:
+        return text
+    return _UNSHOWN.sub(_REPLACEMENT, _COLOURING.sub("", text))
+
+
+def shortened(text: str, length: int) -> str:
+    """At most so many letters: what is too long loses its middle, since names differ at their ends."""
+    if len(text) <= length:
+        return text
+    tail = length // 3
+    return f"{text[: length - tail - 1]}…{text[-tail:]}"
+
+
+def all_shown(content: Any) -> Any:
+    """The same of every text in a JSON value, keys too."""
+    if isinstance(content, dict):
+        return {shown(str(name)): all_shown(value) for name, value in content.items()}
+    if isinstance(content, list):
+        return [all_shown(value) for value in content]
+    return shown(content) if isinstance(content, str) else content

@@ -76,7 +76,7 @@ def test_optimizers_know_protocols_alone(name: str) -> None:
 
 @pytest.mark.parametrize("name", within("harness.workloads"))
 def test_workloads_know_no_framework(name: str) -> None:
-    allowed = {"harness.strict", "harness.extensions"}
+    allowed = {"harness.strict", "harness.extensions", "harness.plain_text"}
     assert {used for used in ours(name) if not used.startswith("harness.workloads")} <= allowed
     assert outside(name) <= {"numpy", "pooch", "pydantic"}
 

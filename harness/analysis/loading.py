@@ -22,6 +22,7 @@ import pandas as pd
 import pyarrow as pa
 
 from harness.analysis.frames import FrameBuilder
+from harness.plain_text import one_line
 from harness.records.record import ResultsError, each_record, record_files
 
 CACHE_FOLDER = ".analysis"
@@ -109,10 +110,14 @@ def _read_folder(folder: Path, names: tuple[str, ...]) -> Frames:
     cached = folder / CACHE_FOLDER
     found = _from_cache(cached, fingerprint, names)
     if found is None:
-        whole = build(paths, results=folder.resolve().name)
+        whole = build(paths, results=_name_of(folder))
         _to_cache(cached, fingerprint, whole)
         found = Frames(frames={name: whole.frames[name] for name in names}, cautions=whole.cautions)
     return found
+
+
+def _name_of(folder: Path) -> str:
+    return one_line(folder.resolve().name)
 
 
 def build(paths: Iterable[Path], *, results: str) -> Frames:
@@ -135,7 +140,7 @@ def _version(entry: os.DirEntry[str]) -> tuple[int, int]:
 def _records_in(folder: Path) -> tuple[list[Path], str]:
     """The records, and a digest of which they are. They are never changed in place, but a user may replace one."""
     listed = [(entry.name, *_version(entry)) for entry in record_files(folder)]
-    digest = hashlib.sha256(f"{_code_digest()} {folder.resolve().name} {listed}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{_code_digest()} {_name_of(folder)} {listed!a}".encode()).hexdigest()
     return [folder / name for name, _, _ in listed], digest
 
 
@@ -149,7 +154,8 @@ def sources() -> list[Path]:
     package = Path(__file__).parent
     harness = package.parent
     found = [path for folder in (package, harness / "records") for path in sorted(folder.glob("*.py"))]
-    return found + [harness / f"{module}.py" for module in ("suite/fields", "timing/traffic", "workloads/metric")]
+    others = ("plain_text", "suite/fields", "timing/traffic", "workloads/metric")
+    return found + [harness / f"{module}.py" for module in others]
 
 
 def _from_cache(cached: Path, fingerprint: str, names: tuple[str, ...]) -> Frames | None:

@@ -21,7 +21,7 @@ import numpy as np
 import ruptures
 
 from harness.check.metrics import values_of
-from harness.plain_text import one_line
+from harness.plain_text import one_line, shortened
 from harness.records.record import Record, ResultsError
 from harness.records.titles import titles_of
 
@@ -30,6 +30,7 @@ _LEAST_COMMITS = 5  # fewer show no change point
 _LEAST_SEGMENT = 2  # a single odd commit is an outlier, not a change
 _NORMAL_MAD = 1.4826
 _LEAST_NOISE = 0.005  # between days no machine is steadier; an estimate below it comes from too few commits
+_MAX_TITLE = 140  # letters
 _PENALTY = 6.0  # twice the Bayesian information criterion's, since the noise is itself estimated from few points
 
 
@@ -132,7 +133,12 @@ def _draw(series: Sequence[Series], folder: Path) -> list[Path]:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({"svg.hashsalt": "hvdbench", "font.family": "DejaVu Sans", "text.parse_math": False}):
+    from harness.report.glyphs import boxes_for_missing_glyphs
+
+    with (
+        boxes_for_missing_glyphs(),
+        mpl.rc_context({"svg.hashsalt": "hvdbench", "font.family": "DejaVu Sans", "text.parse_math": False}),
+    ):
         figure = Figure(figsize=(10, 2.4 * len(series)), layout="constrained")
         for axes, one in zip(figure.subplots(len(series), 1, squeeze=False)[:, 0], series, strict=True):
             places = range(len(one.points))
@@ -147,7 +153,8 @@ def _draw(series: Sequence[Series], folder: Path) -> list[Path]:
                     axes.annotate(f"{point.change:+.1%}", (place - 0.5, point.value), color="#D55E00", fontsize=8)
             axes.set_xticks(places, [one_line(point.revision[:8]) for point in one.points], rotation=60, fontsize=7)
             axes.set_ylabel(f"{one.metric}, {METRICS[one.metric]}", fontsize=7)
-            axes.set_title(one_line(f"{one.title} · machine {one.machine}"), fontsize=8, loc="left")
+            title = shortened(one_line(f"{one.title} · machine {one.machine}"), _MAX_TITLE)
+            axes.set_title(title, fontsize=8, loc="left")
         paths = [folder / "history.svg", folder / "history.png"]
         figure.savefig(paths[0], metadata={"Date": None})
         figure.savefig(paths[1], dpi=120)

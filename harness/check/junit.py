@@ -5,19 +5,20 @@ from __future__ import annotations
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from harness.check.verdict import CellVerdict, Outcome, Verdict
+from harness.plain_text import shown
 
 
 def junit_xml(verdict: Verdict) -> str:
     """One test case a gated comparison, or a cell whose runs failed."""
-    suite = TestSuite(f"hvdbench check {verdict.suite}")
+    suite = TestSuite(shown(f"hvdbench check {verdict.suite}"))
     for name, value in (("A", verdict.arm_a), ("B", verdict.arm_b), ("verdict", verdict.headline)):
-        suite.add_property(name, _legal(value))
+        suite.add_property(name, shown(value))
     for cell in verdict.cells:
         for case in _cases(cell):
             suite.add_testcase(case)
     if verdict.incomparable:
         case = TestCase("comparable", classname="hvdbench check", time=0)
-        case.result = [Skipped(_legal("; ".join(verdict.incomparable)), "incomparable")]
+        case.result = [Skipped(shown("; ".join(verdict.incomparable)), "incomparable")]
         suite.add_testcase(case)
     xml = JUnitXml()
     xml.add_testsuite(suite)
@@ -27,24 +28,19 @@ def junit_xml(verdict: Verdict) -> str:
 
 def _cases(cell: CellVerdict) -> list[TestCase]:
     if cell.failure or cell.unjudged:
-        case = TestCase("runs", classname=_legal(cell.title), time=0)
+        case = TestCase("runs", classname=shown(cell.title), time=0)
         kind, words = (Failure, cell.words) if cell.failure else (Skipped, cell.unjudged or "")
-        case.result = [kind(_legal(words), str(cell.failure or "inconclusive"))]
+        case.result = [kind(shown(words), shown(cell.failure or "inconclusive"))]
         return [case]
     cases = []
     for found in cell.comparisons:
         if found.outcome == Outcome.REPORTED:
             continue
-        case = TestCase(found.metric, classname=_legal(cell.title), time=0)
-        case.system_out = _legal(found.words)
+        case = TestCase(shown(found.metric), classname=shown(cell.title), time=0)
+        case.system_out = shown(found.words)
         if found.outcome == Outcome.REGRESSION:
-            case.result = [Failure(_legal(found.words), "regression")]
+            case.result = [Failure(shown(found.words), "regression")]
         elif found.outcome == Outcome.INCONCLUSIVE:
-            case.result = [Skipped(_legal(found.words), "inconclusive")]
+            case.result = [Skipped(shown(found.words), "inconclusive")]
         cases.append(case)
     return cases
-
-
-def _legal(text: str) -> str:
-    """Without the control characters that XML cannot hold, which a log may bring."""
-    return "".join(sign for sign in text if sign in "\t\n\r" or sign >= " ")

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.check.observed import difference
 from harness.check.verdict import CellVerdict, MetricComparison, Outcome, Verdict
-from harness.plain_text import one_line
+from harness.plain_text import one_line, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,7 @@ _COLOURS = {  # Okabe and Ito's, told apart by any eye
     Outcome.REPORTED: "#56B4E9",
 }
 _ROW_INCHES, _WIDTH_INCHES = 0.42, 11.0
+_MAX_LABEL, _MAX_TITLE = 90, 300  # letters
 
 
 def draw_pairs(verdict: Verdict, folder: Path) -> list[Path]:
@@ -32,7 +33,12 @@ def draw_pairs(verdict: Verdict, folder: Path) -> list[Path]:
     import matplotlib as mpl  # late: it takes a second that a refused check does not need
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({"svg.hashsalt": "hvdbench", "font.family": "DejaVu Sans", "text.parse_math": False}):
+    from harness.report.glyphs import boxes_for_missing_glyphs
+
+    with (
+        boxes_for_missing_glyphs(),
+        mpl.rc_context({"svg.hashsalt": "hvdbench", "font.family": "DejaVu Sans", "text.parse_math": False}),
+    ):
         figure = Figure(figsize=(_WIDTH_INCHES, 1.6 + _ROW_INCHES * len(rows)), layout="constrained")
         axes = figure.subplots()
         for position, (_, found) in enumerate(rows):
@@ -41,7 +47,7 @@ def draw_pairs(verdict: Verdict, folder: Path) -> list[Path]:
         axes.set_yticks(range(len(rows)), [_label(cell, found) for cell, found in rows], fontsize=7)
         axes.invert_yaxis()
         axes.set_xlabel("B worse than A, % (each dot one pair; diamond and line: shift, 95 %; tick: gate)")
-        axes.set_title(one_line(verdict.headline), fontsize=8, loc="left", wrap=True)
+        axes.set_title(shortened(one_line(verdict.headline), _MAX_TITLE), fontsize=8, loc="left", wrap=True)
         paths = [folder / "pairs.svg", folder / "pairs.png"]
         figure.savefig(paths[0], metadata={"Date": None})
         figure.savefig(paths[1], dpi=150)
@@ -64,4 +70,4 @@ def _draw_row(axes: Axes, position: int, found: MetricComparison) -> None:
 
 
 def _label(cell: CellVerdict, found: MetricComparison) -> str:
-    return f"{one_line(cell.title)}\n{found.metric}: {found.outcome}"
+    return f"{shortened(one_line(cell.title), _MAX_LABEL)}\n{one_line(found.metric)}: {found.outcome}"

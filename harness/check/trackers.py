@@ -11,6 +11,7 @@ import statistics
 from typing import Any
 
 from harness.check.verdict import MetricComparison, Verdict
+from harness.plain_text import all_shown
 
 
 def github_action_benchmark(verdict: Verdict, *, better: str) -> str:
@@ -55,4 +56,4 @@ def _short(value: float) -> float:
 
 
 def _text(content: Any) -> str:
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(all_shown(content), indent=1, ensure_ascii=False) + "\n"

@@ -13,6 +13,8 @@ from enum import StrEnum
 from statistics import median
 from typing import Any
 
+from harness.plain_text import all_shown
+
 VERDICT_VERSION = 1
 EXIT_FINE, EXIT_REGRESSION, EXIT_NOT_RUN, EXIT_INCONCLUSIVE = 0, 1, 2, 3
 
@@ -120,7 +122,7 @@ class Verdict:
             "exit_code": self.exit_code,
             **asdict(self),
         }
-        return json.dumps(_plain(content), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        return json.dumps(all_shown(_plain(content)), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -15,6 +15,7 @@ from pydantic import AwareDatetime
 
 from harness.records.lifting import lifted_parity
 from harness.records.record import Machine, Part, ResultsError, lock, parsed, sync_folder
+from harness.records.stored_text import Text
 
 PARITY_FILE = "parity.jsonl"
 PARITY_SCHEMA_VERSION = 2
@@ -26,7 +27,7 @@ class Difference(Part):
     """One comparison, relative to the first framework's value."""
 
     kind: Kind
-    of: str  # the parameter whose gradient it is, the metric whose score; else empty
+    of: Text  # the parameter whose gradient it is, the metric whose score; else empty
     relative: float
     bar: float
 
@@ -44,9 +45,9 @@ class ParityRecord(Part):
 
     schema_version: int = PARITY_SCHEMA_VERSION
     measured_at: AwareDatetime  # UTC
-    workload: str
-    dataset: str  # empty where the workload brings its own data
-    optimizer: str
+    workload: Text
+    dataset: Text  # empty where the workload brings its own data
+    optimizer: Text
     seed: int
     num_steps: int  # over which the losses are compared
     score: Difference | None  # of the initial weights on the held-out set; None in lines from before it was compared
@@ -54,8 +55,8 @@ class ParityRecord(Part):
     worst_gradient: Difference
     losses: Difference
     machine: Machine
-    versions: dict[str, str]
-    revision: str | None  # git commit of the harness, `+` when changed since
+    versions: dict[Text, Text]
+    revision: Text | None  # git commit of the harness, `+` when changed since
 
     @property
     def holds(self) -> bool:

@@ -21,6 +21,7 @@ from pydantic_core import from_json
 
 from harness.records.lifting import lifted
 from harness.records.stored_cell import StoredCell
+from harness.records.stored_text import Text
 
 SCHEMA_VERSION = 3
 # Raised whenever a figure of the same name comes to mean something else: records of different ways of measuring are
@@ -76,7 +77,7 @@ class WorkerPart(Part):
     rank: Int64
     num_workers: Int64 = 1  # whom it speaks for: all of the cell's where one process drives them
     cores: list[Int64] | None  # pinned to these, None when not pinned
-    startup_s: dict[str, float]  # by phase: import, connect, data, model, warm-up
+    startup_s: dict[Text, float]  # by phase: import, connect, data, model, warm-up
     windows: list[Window]
     snapshots_s: list[float]  # when the weights that `curve` evaluates were copied
     train_s: float
@@ -101,13 +102,13 @@ class WorkerPart(Part):
     # Single averages of all weights, made after training with nothing else to do: what communication takes when
     # nothing hides it. None where there is no collective.
     average_alone_s: list[float] | None = None
-    settings: dict[str, str]  # Horovod, MPI, thread and framework settings in force, and how the fabric works
+    settings: dict[Text, Text]  # Horovod, MPI, thread and framework settings in force, and how the fabric works
 
 
 class ServerPart(Part):
     """What a process that is no rank used while the workers trained. It gets no share of the data from the harness."""
 
-    role: str  # server; worker, where a coordinator hands it batches
+    role: Text  # server; worker, where a coordinator hands it batches
     index: Int64  # among the processes of its role
     cpu_s: float  # user and system time of training
     peak_rss_bytes: Int64
@@ -129,12 +130,12 @@ class Point(Part):
 class Machine(Part):
     """Where a run took place. `fingerprint` is equal for machines whose timings may be compared."""
 
-    fingerprint: str
-    cpu: str
+    fingerprint: Text
+    cpu: Text
     num_cores: Int64
     memory_bytes: Int64
-    gpus: list[str]
-    system: str
+    gpus: list[Text]
+    system: Text
     load_1min: float
 
 
@@ -143,29 +144,29 @@ class Record(Part):
 
     schema_version: Int64 = SCHEMA_VERSION
     measuring: Int64 = MEASURING_VERSION
-    id: str
-    suite: str
+    id: Text
+    suite: Text
     cell: StoredCell
     status: Status
-    reason: str | None  # why it is not ok, in one sentence
-    log_tail: str | None  # end of the workers' output when it is not ok
-    started_at: str  # UTC, ISO 8601; as it was written
+    reason: Text | None  # why it is not ok, in one sentence
+    log_tail: Text | None  # end of the workers' output when it is not ok
+    started_at: Text  # UTC, ISO 8601; as it was written
     wall_s: float  # from launch to record
     # horovodrun; processes; threads, of one process; process, one that drives all workers; coordinator, with servers;
     # existing, started inside a launch
-    launcher: str
-    command: list[str]
-    evaluated_model: str
+    launcher: Text
+    command: list[Text]
+    evaluated_model: Text
     num_parameters: Int64 | None
     # Values of the vector that is averaged: parameters, and buffers that training moves.
     vector_size: Int64 | None = None
-    weights_sha256: str | None  # of the evaluated model at the end, float32
+    weights_sha256: Text | None  # of the evaluated model at the end, float32
     curve: list[Point]
     workers: list[WorkerPart]
     servers: list[ServerPart] = []  # beside the ranks; none in records from before they were counted
     machine: Machine
-    versions: dict[str, str]
-    revision: str | None  # git commit of the harness, `+` when changed since
+    versions: dict[Text, Text]
+    revision: Text | None  # git commit of the harness, `+` when changed since
 
     @field_validator("started_at")
     @classmethod

@@ -10,7 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from harness.plain_text import all_shown
 from harness.records.stored_fields import check_fields
+from harness.records.stored_text import Text
 from harness.suite.fields import ALWAYS_NAMED, FIELDS
 from harness.workloads.metric import Metric
 
@@ -20,21 +22,21 @@ class StoredCell(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    key: str  # hash of the cell with its seed
-    group: str  # the same without the seed: runs of one group repeat each other
-    title: str  # its seed apart
-    problem: str  # what is trained on what
-    series: str  # the strategy with those options that differ from its defaults
-    needs: str  # how its workers reach each other
+    key: Text  # hash of the cell with its seed
+    group: Text  # the same without the seed: runs of one group repeat each other
+    title: Text  # its seed apart
+    problem: Text  # what is trained on what
+    series: Text  # the strategy with those options that differ from its defaults
+    needs: Text  # how its workers reach each other
     metric: Metric  # by which the model is judged, and `target` is meant
-    sample_unit: str  # what a sample is: image, token, rating
+    sample_unit: Text  # what a sample is: image, token, rating
     fields: dict[str, Any]  # as JSON has them; `harness.suite.fields` says what they mean
 
     @field_validator("fields")
     @classmethod
     def _are_what_readers_take_them_for(cls, fields: dict[str, Any]) -> dict[str, Any]:
         check_fields(fields)
-        return fields
+        return dict(all_shown(fields))
 
     def __getitem__(self, name: str) -> Any:
         """A field's value; of one that came later than the record, the neutral value, which is what held then."""

@@ -115,9 +115,10 @@ def staleness(given: Material) -> Figure:
         with canvas() as (figure, axes):
             for (series, workers), part in data.groupby(["series", "workers"], sort=True):
                 look = given.looks[str(series)]
+                label = f" {drawing.wrapped(f'{series} ×{workers}')}"  # a legend leaves out names that begin with _
                 axes.vlines(part["staleness"], part["low"], part["high"], color=look.colour, linewidth=1.6, alpha=0.7)
                 axes.plot(part["staleness"], part["share"], color=look.colour, marker=look.marker, markersize=5,
-                          linestyle=look.dash, label=f"{series} ×{workers}")  # fmt: skip
+                          linestyle=look.dash, label=label)  # fmt: skip
             axes.set_xlim(-0.3, min(data["staleness"].max(), MAX_STALENESS_SHOWN) + 0.3)
             axes.set_ylim(0, None)
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))

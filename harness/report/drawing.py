@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from harness.analysis.intervals import Interval
-from harness.plain_text import one_line
+from harness.plain_text import one_line, shortened
 from harness.report.style import GROUND, HEIGHT_IN, INK, MUTED, PHASES, Look
 from harness.report.wording import with_unit
 from harness.workloads.metric import SHARE, Metric
@@ -25,7 +25,7 @@ MIN_SHARE_NAMED = 0.09  # of a bar; in less there is no room for its number
 MIN_TICK_DISTANCE = 0.2  # of a logarithmic axis
 LABEL_WIDTH = 24  # letters; longer names are broken
 UNIT_WIDTH = 36  # likewise, below or beside an axis
-MAX_LABEL = 4 * UNIT_WIDTH
+MAX_LINES = 4  # of a name: of what is longer the middle goes
 LINE_IN = 0.15  # height of a line of a label
 MIN_GROUPED = 2000  # from here on digits are grouped
 REACH, LOG_REACH = 1.7, 4.0  # how far beyond the greatest estimate an axis goes to show intervals
@@ -168,9 +168,8 @@ def score_axis(axes: Axes, metric: Metric, *, when: str = "", decimals: int | No
 
 
 def axis_label(words: str) -> str:
-    """In lines that fit beside or below the axes; what is too long loses its end."""
-    words = one_line(words)
-    return textwrap.fill(words if len(words) <= MAX_LABEL else f"{words[: MAX_LABEL - 1]}…", UNIT_WIDTH)
+    """In lines that fit beside or below the axes."""
+    return textwrap.fill(shortened(one_line(words), MAX_LINES * UNIT_WIDTH), UNIT_WIDTH)
 
 
 def ceiling(seen: Iterable[float], highs: Iterable[float]) -> float:
@@ -212,7 +211,8 @@ def _name_rows(axes: Axes, labels: Sequence[str]) -> None:
 
 
 def wrapped(label: str) -> str:
-    return textwrap.fill(label, LABEL_WIDTH, break_long_words=False)
+    """In lines that leave room for the axes."""
+    return textwrap.fill(shortened(one_line(label), MAX_LINES * LABEL_WIDTH), LABEL_WIDTH)
 
 
 def num_lines(labels: Iterable[str]) -> int:

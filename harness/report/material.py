@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -23,6 +25,7 @@ from harness.report.wording import interval_by
 from harness.workloads.metric import Metric
 
 _ROW_IN, _FRAME_IN = 0.27, 0.85
+_MAX_SLUG = 80  # letters
 _Row = TypeVar("_Row", BaselineComparison, Reaching, Efficiency)
 
 
@@ -126,8 +129,12 @@ def dotted_panel(
 
 
 def panel_name(given: Material, figure: str, problem: str) -> str:
-    slug = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in problem).strip("-")
-    return f"{given.prefix}{figure}-{'-'.join(part for part in slug.split('-') if part)}"
+    """Of its files: told apart by a digest where letters that file names may lack, or length, would not."""
+    slug = "-".join(re.findall(r"[A-Za-z0-9]+", problem))
+    if len(slug) > _MAX_SLUG or any(letter.isalnum() and not letter.isascii() for letter in problem):
+        digest = hashlib.sha256(problem.encode()).hexdigest()[:8]
+        slug = "-".join(part for part in (slug[:_MAX_SLUG], digest) if part)
+    return f"{given.prefix}{figure}-{slug}"
 
 
 def launch_band(rows: pd.DataFrame, *, x: str, y: str, within: tuple[float, float]) -> pd.DataFrame:

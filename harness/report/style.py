@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
+
+from harness.plain_text import one_line, shortened
+from harness.report.glyphs import boxes_for_missing_glyphs
 
 INK, MUTED, GRID, GROUND = "#1b1d21", "#666b73", "#dfe2e6", "#fefefe"
 _VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", GROUND: "var(--card)"}
@@ -46,6 +50,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 
 WIDTH_IN, HEIGHT_IN = 4.6, 3.0
+_TITLE_WIDTH, _MAX_TITLE = 52, 104  # letters of a line, and of all lines
 _PNG_DPI = 200
 _PNG_LEVEL = 3  # of 9: less work than the default; files are 5 % larger
 _RC: dict[Any, Any] = {
@@ -135,19 +140,21 @@ def canvas(*, height_in: float = HEIGHT_IN) -> Iterator[tuple[Canvas, Axes]]:
 
 def titled(figure: Canvas, title: str) -> None:
     """At the left edge of the panel, not of the axes: there is room for long names."""
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold", color=INK)
+    words = textwrap.fill(shortened(one_line(title), _MAX_TITLE), _TITLE_WIDTH)
+    figure.suptitle(words, x=0.01, ha="left", fontsize=10, fontweight="bold", color=INK)
 
 
 def finished(figure: Canvas, *, name: str, alt: str, data: pd.DataFrame) -> Panel:
     engine = figure.get_layout_engine()
     assert engine is not None
-    engine.execute(figure)  # settles the layout once
-    figure.set_layout_engine("none")
-    # The canvases themselves: `savefig` would draw everything once more for each format to find a layout that stands.
     drawn, picture = io.BytesIO(), io.BytesIO()
-    FigureCanvasSVG(figure).print_svg(drawn, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
-    figure.set_dpi(_PNG_DPI)
-    FigureCanvasAgg(figure).print_png(picture, pil_kwargs={"compress_level": _PNG_LEVEL})  # type: ignore[no-untyped-call]
+    with boxes_for_missing_glyphs():
+        engine.execute(figure)  # settles the layout once
+        figure.set_layout_engine("none")
+        # The canvases themselves: `savefig` would draw everything once more for each format to find its layout.
+        FigureCanvasSVG(figure).print_svg(drawn, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
+        figure.set_dpi(_PNG_DPI)
+        FigureCanvasAgg(figure).print_png(picture, pil_kwargs={"compress_level": _PNG_LEVEL})  # type: ignore[no-untyped-call]
     return Panel(
         name=name,
         alt=alt,

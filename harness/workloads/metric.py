@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from harness.plain_text import shown
 from harness.strict import Strict
 
 SHARE = "share"  # a unit: values from 0 to 1, shown in per cent
@@ -22,6 +23,11 @@ class Metric(Strict):
     bounds: tuple[float | None, float | None] = Field(
         (None, None), description="the least and the greatest value that there can be"
     )
+
+    @field_validator("name", "unit")
+    @classmethod
+    def _can_be_shown(cls, text: str) -> str:
+        return shown(text)
 
     @model_validator(mode="after")
     def _check(self) -> Metric:

@@ -11,12 +11,14 @@ import pytest
 
 from harness.analysis.frames import FrameBuilder
 from harness.check.metrics import values_of
+from harness.plain_text import shown
 from harness.records.record import SCHEMA_VERSION, Merge, Record, ResultsError, ServerPart, parsed
 from harness.suite.cell import Cell
 from tests.sample_records import finished
 
 ODD: tuple[Any, ...] = (None, "x", 0, -1, 2**62, 10**400, 0.5, "NaN", True, [], {})
 GONE = object()
+HOSTILE = "\x1b[2J\x9b\u202e\uffff\x00"
 
 
 def whole() -> dict[str, Any]:
@@ -57,6 +59,34 @@ def with_odd(content: dict[str, Any], place: tuple[Any, ...], odd: Any) -> dict[
     if odd is GONE:
         del within[place[-1]]
     return changed
+
+
+def texts(content: Any) -> Iterator[str]:
+    """Every text in a JSON value, keys too."""
+    if isinstance(content, dict):
+        yield from content
+    if isinstance(content, str):
+        yield content
+    for inner in content.values() if isinstance(content, dict) else content if isinstance(content, list) else ():
+        yield from texts(inner)
+
+
+def test_no_text_of_a_record_moves_a_cursor_or_breaks_xml() -> None:
+    content, num_read = whole(), 0
+    for open_mapping in (content["versions"], content["cell"]["fields"], content["workers"][0]["settings"]):
+        open_mapping["a key"] = "said"
+    content["workers"][0]["startup_s"][HOSTILE] = content["workers"][0]["startup_s"].pop("import")
+    content |= {"log_tail": "said", "reason": "said", "revision": "said"}
+    content["machine"]["gpus"] = ["said"]
+    for place in places(content):
+        try:
+            text = json.dumps(with_odd(content, place, HOSTILE)).encode()
+            record = parsed(Record, text, where="x.json", newest=SCHEMA_VERSION)
+        except ResultsError:
+            continue  # no text at all, or one of a few
+        num_read += 1
+        assert [said for said in texts(record.model_dump(mode="json")) if shown(said) != said] == [], place
+    assert num_read > 30
 
 
 @pytest.mark.filterwarnings("ignore:.*encountered:RuntimeWarning")  # a rate of no samples is no number, and may say so

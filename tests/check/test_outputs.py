@@ -22,7 +22,8 @@ from harness.suite.gates import CheckSettings
 from tests.check.pairs import noisy_throughput, observed
 
 HOSTILE = (
-    "a \x1b| <script>alert(1)</script> [x](y)\n::error::no %0A https://evil.example www.evil.example @all a_b ~c~ $\\d$"
+    "a \x1b\x85\x7f\u202e\ud800\uffff| "
+    "<script>alert(1)</script> [x](y)\n::error::no %0A https://evil.example www.evil.example @all a_b ~c~ $\\d$"
 )
 
 
@@ -40,6 +41,7 @@ def verdict() -> Verdict:
         }
     )
     titles = {group: f"{group} {HOSTILE}" if group == "slow" else group for group in seen.titles}
+    titles["noisy"] += "漢" * 400
     return decide(Observed(titles=titles, pairs=seen.pairs), CheckSettings(), suite="s", arm_a="ref=main", arm_b="here")
 
 

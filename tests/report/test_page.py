@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ET
 
 import pandas as pd
 import pytest
 
 from harness.analysis import load_all
+from harness.plain_text import shown
 from harness.records.parity_record import PARITY_FILE, Difference, append_parity
 from harness.records.record import ResultsError
 from harness.report import write_report
@@ -26,6 +28,7 @@ from tests.analysis.handmade import (
 from tests.report import browser
 
 HOSTILE = (
+    "\x1b[2J\x85\u202e\uffff漢"
     "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>`$(touch /tmp/x)`|[a](javascript:alert(3))\n# b "
     "https://evil.example @all"
 )
@@ -258,6 +261,17 @@ def test_summary_holds_no_markup_of_a_record(hostile_report):
     assert not re.search(r"(?<!\\)<|(?<!\\)\]\(|^# b", summary, flags=re.MULTILINE)
     assert "https://" not in summary
     assert "@all" not in summary
+
+
+def test_files_of_a_report_hold_nothing_that_moves_a_cursor_or_breaks_xml(hostile_report):
+    figures = hostile_report / "figures"
+    for path in (hostile_report / "index.html", hostile_report / "summary.md", *figures.glob("*.[sc][v][gs]*")):
+        text = path.read_text(encoding="utf-8")
+        assert shown(text) == text, path.name
+    for path in figures.glob("*.svg"):
+        ET.parse(path)
+    for path in (hostile_report / "data").glob("runs.csv"):
+        assert "\x1b" not in path.read_text(encoding="utf-8")
 
 
 def test_every_panel_comes_as_svg_and_png_and_csv(report):
