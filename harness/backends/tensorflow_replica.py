@@ -150,6 +150,9 @@ class TensorFlowReplica:
         if "GPU" in self._device:  # on a CPU every call returns when it is done
             tf.test.experimental.sync_devices()
 
+    def recorder(self) -> None:
+        return None  # TensorFlow has no events of a GPU's stream to offer
+
     def peak_gpu_bytes(self) -> int | None:
         if "GPU" not in self._device:
             return None

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from harness.backends.torch_cuda import CudaRecorder
 from harness.backends.torch_data import evaluation_batch_size, held_out_data, training_data
 from harness.backends.torch_draws import draws_aside, restart_draws, seed_of
 from harness.backends.torch_flat import FlatModel, check_parameters, moved_buffers
@@ -154,6 +155,9 @@ class TorchReplica:
     def synchronize(self) -> None:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
+
+    def recorder(self) -> CudaRecorder | None:
+        return CudaRecorder(self._device) if self._device.type == "cuda" else None
 
     def peak_gpu_bytes(self) -> int | None:
         return torch.cuda.max_memory_allocated(self._device) if self._device.type == "cuda" else None

@@ -26,7 +26,7 @@ from harness.protocols.fabric import (
     SharedFabric,
     TellsStaleness,
 )
-from harness.protocols.replica import Batches, Replica, Share
+from harness.protocols.replica import Batches, Recorder, Replica, Share
 from harness.protocols.strategy import EvaluatedModel, FabricT, HorovodOptions, Plan, Strategy, StrategyOptions
 from harness.protocols.vector import Loss, Vector
 
@@ -51,6 +51,7 @@ __all__ = [
     "NativeTraining",
     "Pending",
     "Plan",
+    "Recorder",
     "Replica",
     "Role",
     "Share",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +21,22 @@ class Share:
     rank: int
     batch_size: int  # of this worker
     seed: int
+
+
+class Recorder(Protocol):
+    """Notes what a device does as it goes on; what was noted is read once the device is synchronised."""
+
+    def moment(self) -> Any:
+        """The device's time when it has done what it was asked to until now."""
+        ...
+
+    def seconds_between(self, firsts: Sequence[Any], lasts: Sequence[Any]) -> NDArray[np.float64]:
+        """From each moment to that of the same place, shape (n,)."""
+        ...
+
+    def values(self, losses: Sequence[Loss]) -> NDArray[np.float64]:
+        """As numbers, shape (n,)."""
+        ...
 
 
 class Batches(Protocol):
@@ -102,4 +119,8 @@ class Replica(Protocol):
 
     def synchronize(self) -> None:
         """Returns when the device has done all it was asked to."""
+        ...
+
+    def recorder(self) -> Recorder | None:
+        """Of the device's own time; None where the host's has to do, as it may on a CPU."""
         ...

@@ -140,3 +140,6 @@ class NumpyReplica:
         return None
 
     def synchronize(self) -> None: ...
+
+    def recorder(self) -> None:
+        return None

@@ -3,140 +3,210 @@
 A window is a run of consecutive steps; the device is synchronised at its edges only, at 1 worker as at N. It lasts a
 certain time, whatever a step takes: a fast device is seldom made to stand still, and a slow model has windows too. Its
 raw numbers go into the record; statistics are made later.
+
+Edges are read off the host's clock, after a fence. What lies between them is noted in the device's own time where that
+is another: a host that has asked for a step is not at its end.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.protocols import Loss
+from harness.protocols import Loss, Recorder
 from harness.records.record import Window
 
 NUM_WINDOWS = 50  # of a run, about: enough to see a drift within it
 SHORTEST_S = 0.02  # of a window: what a fence takes is little of it
 LONGEST_S = 60.0  # so that a long run says now and then how it goes
 MAX_GROWTH = 2.0  # from one window to the next: a slow first step says little about how long the run will take
+MAX_UNREAD = 100_000  # moments kept until training is over; of a longer run they are read on the way, at an edge
+
+
+class HostRecorder:
+    """Implements harness.protocols.Recorder for a device whose calls return when they are done."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.moment = now
+
+    def seconds_between(self, firsts: Sequence[float], lasts: Sequence[float]) -> NDArray[np.float64]:
+        return np.asarray(lasts, np.float64) - np.asarray(firsts, np.float64)
+
+    def values(self, losses: Sequence[Loss]) -> NDArray[np.float64]:
+        return np.array([float(loss) for loss in losses])
 
 
 class Phase:
-    """Seconds spent inside `with phase:` blocks, added up. Not reentrant."""
+    """`with phase:` blocks: the moments at which they were entered and left, by turns. Not reentrant."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._entered = 0.0
-        self.total_s = 0.0
+    def __init__(self, moment: Callable[[], Any]) -> None:
+        self._moment = moment
+        self._moments: list[Any] = []
 
     def __enter__(self) -> None:
-        self._entered = self._now()
+        self._moments.append(self._moment())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.total_s += self._now() - self._entered
+        self._moments.append(self._moment())
+
+    def taken(self) -> list[Any]:
+        """The moments since this was last asked for."""
+        moments, self._moments = self._moments, []
+        return moments
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """A moment of training, of which `Clock.seconds_at` tells when it was."""
+
+    window_opened: float
+    origin: Any
+    moment: Any
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Edge:
-    """What stood on the clock when a window closed."""
+    """What was noted of a window when it closed."""
 
-    at: float
-    step_ends: list[float]
+    opened: float
+    closed: float
+    origin: Any  # the moment when it opened
+    step_ends: list[Any]
+    loader: list[Any]
+    waiting: list[Any]
     losses: list[Loss]
     num_samples: int
-    loader_s: float
-    waiting_s: float
-    bytes_sent: int
+    bytes_sent: int  # in it
+
+    @property
+    def num_moments(self) -> int:
+        return len(self.step_ends) + len(self.loader) + len(self.waiting)
 
 
 class Clock:
     """Times one worker's training. `loader` and `waiting` (for communication) are phases inside the steps.
 
-    Closing a window only notes numbers; they become `Window`s after training, so that taking them costs it nothing.
+    Closing a window only notes moments; they become `Window`s after training, so that taking them costs it nothing.
     """
 
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
         self._now = now
-        self.loader, self.waiting = Phase(now), Phase(now)
+        self._recorder: Recorder = HostRecorder(now)
+        self.loader, self.waiting = Phase(self._moment), Phase(self._moment)
+
+    def _moment(self) -> Any:
+        return self._recorder.moment()
 
     def now(self) -> float:
         """Seconds since `start`."""
         return self._now() - self._started
 
-    def start(self, *, num_steps: int) -> None:
-        """num_steps: how many there will be."""
+    def start(self, *, num_steps: int, bytes_sent: int = 0, recorder: Recorder | None = None) -> None:
+        """Call when the device is synchronised.
+
+        num_steps: how many there will be. bytes_sent: by this worker until now. recorder: of the device's own time.
+        """
+        self._recorder = recorder or HostRecorder(self._now)
         self._num_steps, self._num_done = num_steps, 0
-        self.loader.total_s = self.waiting.total_s = 0.0
-        self._edges: list[_Edge] = []
-        self._ends: list[float] = []
+        self._bytes_sent = bytes_sent
+        for phase in (self.loader, self.waiting):
+            phase.taken()
+        self._unread: list[_Edge] = []
+        self._windows: list[Window] = []
+        self._ends: list[Any] = []
         self._losses: list[Loss] = []
         self._num_samples = 0
         self._window_s = SHORTEST_S
-        self._started = self._opened = self._now()
+        self._started, self._origin = self._now(), self._recorder.moment()
+        self._opened = self._started
 
     def step_done(self, loss: Loss, num_samples: int) -> bool:
         """Counts a step; true when its window is to be closed after a fence, as it is after the last step."""
-        ended = self._now()
-        self._ends.append(ended)
+        self._ends.append(self._recorder.moment())
         self._losses.append(loss)
         self._num_samples += num_samples
         self._num_done += 1
-        return ended - self._opened >= self._window_s or self._num_done == self._num_steps
+        return self._now() - self._opened >= self._window_s or self._num_done == self._num_steps
 
     def close_window(self, bytes_sent: int) -> None:
         """Ends the window; call after the device is synchronised. bytes_sent: by this worker since it started."""
         if not self._ends:
             return
-        at = self._now()
-        self._edges.append(
+        closed, origin = self._now(), self._recorder.moment()
+        self._unread.append(
             _Edge(
-                at=at,
+                opened=self._opened,
+                closed=closed,
+                origin=self._origin,
                 step_ends=self._ends,
+                loader=self.loader.taken(),
+                waiting=self.waiting.taken(),
                 losses=self._losses,
                 num_samples=self._num_samples,
-                loader_s=self.loader.total_s,
-                waiting_s=self.waiting.total_s,
-                bytes_sent=bytes_sent,
+                bytes_sent=bytes_sent - self._bytes_sent,
             )
         )
-        self.loader.total_s = self.waiting.total_s = 0.0
+        self._bytes_sent, self._last_loss = bytes_sent, self._losses[-1]
         self._ends, self._losses, self._num_samples = [], [], 0
-        self._opened, self._window_s = at, self._next_window_s(at)
+        self._opened, self._origin, self._window_s = closed, origin, self._next_window_s(closed)
+        if sum(edge.num_moments for edge in self._unread) > MAX_UNREAD:
+            self._read_all()
 
     def _next_window_s(self, now: float) -> float:
         """An equal part of what the run takes, if it goes on as so far."""
         expected_s = (now - self._started) / self._num_done * self._num_steps
         return min(max(expected_s / NUM_WINDOWS, SHORTEST_S), self._window_s * MAX_GROWTH, LONGEST_S)
 
-    def last_loss(self) -> float:
-        """The newest loss; waits for the device."""
-        return float(self._edges[-1].losses[-1])
+    def mark(self) -> Mark:
+        """This moment, in the order of what the device was asked to do."""
+        return Mark(window_opened=self._opened, origin=self._origin, moment=self._recorder.moment())
 
-    def windows(self, *, bytes_before: int, waiting_is_known: bool) -> list[Window]:
-        """The closed windows. bytes_before: sent by this worker before `start`."""
-        made = []
-        start = self._started
-        for edge in self._edges:
-            steps = np.diff([start, *edge.step_ends])
-            p50, p95, longest = np.quantile(steps, [0.5, 0.95, 1.0])
-            made.append(
-                Window(
-                    start_s=start - self._started,
-                    end_s=edge.at - self._started,
-                    num_steps=len(edge.step_ends),
-                    num_samples=edge.num_samples,
-                    loss=float(np.mean([float(loss) for loss in edge.losses])),
-                    loader_s=edge.loader_s,
-                    exposed_s=edge.waiting_s if waiting_is_known else None,
-                    bytes_sent=edge.bytes_sent - bytes_before,
-                    step_p50_s=float(p50),
-                    step_p95_s=float(p95),
-                    step_max_s=float(longest),
-                )
-            )
-            start, bytes_before = edge.at, edge.bytes_sent
-        return made
+    def seconds_at(self, marks: Sequence[Mark]) -> list[float]:
+        """When each was, since `start`; call after the device is synchronised."""
+        since = self._recorder.seconds_between([mark.origin for mark in marks], [mark.moment for mark in marks])
+        opened = np.array([mark.window_opened - self._started for mark in marks])
+        return [float(seconds) for seconds in opened + since]
+
+    def last_loss(self) -> float:
+        """That of the last step of a closed window; waits for the device."""
+        return float(self._last_loss)
+
+    def windows(self, *, waiting_is_known: bool) -> list[Window]:
+        """The closed windows."""
+        self._read_all()
+        if waiting_is_known:
+            return self._windows
+        return [window.model_copy(update={"exposed_s": None}) for window in self._windows]
+
+    def _read_all(self) -> None:
+        self._windows.extend(map(self._read, self._unread))
+        self._unread = []
+
+    def _read(self, edge: _Edge) -> Window:
+        steps_s = self._recorder.seconds_between([edge.origin, *edge.step_ends[:-1]], edge.step_ends)
+        p50, p95, longest = np.quantile(steps_s, [0.5, 0.95, 1.0])
+        return Window(
+            start_s=edge.opened - self._started,
+            end_s=edge.closed - self._started,
+            num_steps=len(steps_s),
+            num_samples=edge.num_samples,
+            loss=float(np.mean(self._recorder.values(edge.losses))),
+            loader_s=self._inside(edge.loader),
+            exposed_s=self._inside(edge.waiting),
+            bytes_sent=edge.bytes_sent,
+            step_p50_s=float(p50),
+            step_p95_s=float(p95),
+            step_max_s=float(longest),
+        )
+
+    def _inside(self, moments: list[Any]) -> float:
+        """Seconds between entering and leaving, added up."""
+        return float(self._recorder.seconds_between(moments[::2], moments[1::2]).sum())

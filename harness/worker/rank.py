@@ -56,7 +56,7 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
             write_atomically(connection.run_dir / PROGRESS_FILE, json.dumps(vars(progress)))
 
     num_workers = cell.workers // fabric.size
-    bytes_before, meter = fabric.bytes_sent, UsageMeter()
+    meter = UsageMeter()
     with closing(replica.batches(session.share)) as batches:
         with _told_to_servers(session, connection.run_dir):
             trained = train(session, batches, clock, report)
@@ -71,7 +71,7 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
         num_workers=num_workers,
         cores=cores,
         startup_s=startup.phases_s,
-        windows=clock.windows(bytes_before=bytes_before, waiting_is_known=fabric.waiting_is_known),
+        windows=clock.windows(waiting_is_known=fabric.waiting_is_known),
         snapshots_s=[snapshot.at_s for snapshot in trained.snapshots],
         **used,
         staleness_counts=fabric.staleness_counts() if isinstance(fabric, TellsStaleness) else None,

@@ -27,7 +27,7 @@ from harness.protocols import (
 )
 from harness.records.record import Merge, Point
 from harness.suite.cell import Cell
-from harness.timing.clock import Clock
+from harness.timing.clock import Clock, Mark
 from harness.timing.stopwatch import Stopwatch
 from harness.timing.turns import NoTurns, Turns
 from harness.worker.merges import Merged
@@ -46,6 +46,16 @@ class Snapshot:
     num_samples: int  # of all workers, as this one could see
     at_s: float
     weights: Vector
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Copied:
+    """A snapshot whose moment is yet to be read."""
+
+    step: int
+    num_samples: int
+    weights: Vector
+    mark: Mark
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,13 +145,14 @@ def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Pr
     learning_rate = learning_rate_of(cell, plan)
     snapshot_steps = set(evaluation_steps(cell, plan))
     batch_size, global_batch = session.batch_size, session.batch_size * fabric.size
-    snapshots: list[Snapshot] = []
+    copied: list[_Copied] = []
     reported_at, reported_step = 0.0, 0
+    bytes_before, recorder = fabric.bytes_sent, replica.recorder()
     strategy.setup(replica, fabric)
     replica.synchronize()
     fabric.barrier()
     session.turns.await_start(rank=fabric.rank, num_ranks=fabric.size)
-    clock.start(num_steps=plan.num_steps)
+    clock.start(num_steps=plan.num_steps, bytes_sent=bytes_before, recorder=recorder)
     for step in range(plan.num_steps):
         replica.set_learning_rate(learning_rate.at(step))
         with clock.loader:
@@ -160,18 +171,22 @@ def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Pr
                 reported_at, reported_step = elapsed, num_done
         if num_done in snapshot_steps:
             weights = strategy.snapshot(replica, fabric)
-            replica.synchronize()
-            snapshots.append(
-                Snapshot(
-                    step=num_done,
-                    num_samples=fabric.total_steps(num_done) * batch_size,
-                    at_s=clock.now(),
-                    weights=weights,
-                )
-            )
+            if recorder is None:  # the host's clock has to look when the device is that far
+                replica.synchronize()
+            num_samples = fabric.total_steps(num_done) * batch_size
+            copied.append(_Copied(step=num_done, num_samples=num_samples, weights=weights, mark=clock.mark()))
+    replica.synchronize()
     train_s = clock.now()
     session.turns.done(fabric.rank)
-    return TrainingOutcome(snapshots=snapshots, train_s=train_s)
+    return TrainingOutcome(snapshots=_timed(copied, clock), train_s=train_s)
+
+
+def _timed(copied: list[_Copied], clock: Clock) -> list[Snapshot]:
+    moments_s = clock.seconds_at([each.mark for each in copied])
+    return [
+        Snapshot(step=each.step, num_samples=each.num_samples, at_s=at_s, weights=each.weights)
+        for each, at_s in zip(copied, moments_s, strict=True)
+    ]
 
 
 def time_averages(session: Session) -> list[float] | None:

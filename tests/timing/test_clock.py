@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
+from typing import Any
+from unittest import mock
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from harness.records.record import Window
-from harness.timing.clock import Clock, Phase
+from harness.timing.clock import MAX_UNREAD, Clock, Phase
 
 
 class FakeTime:
@@ -43,7 +48,7 @@ def step(clock: Clock, time: FakeTime, *, loader_s: float, compute_s: float, wai
 
 
 def two_windows(clock: Clock, time: FakeTime) -> None:
-    clock.start(num_steps=3)
+    clock.start(num_steps=3, bytes_sent=600)
     step(clock, time, loader_s=0.5, compute_s=1.0, waiting_s=0.25, loss=4.0)  # 1.75 s
     step(clock, time, loader_s=0.5, compute_s=2.0, waiting_s=0.25, loss=3.0)  # 2.75 s
     time.passes(0.5)  # the fence
@@ -55,7 +60,7 @@ def two_windows(clock: Clock, time: FakeTime) -> None:
 
 def test_windows_hold_every_number(clock: Clock, time: FakeTime) -> None:
     two_windows(clock, time)
-    first, second = clock.windows(bytes_before=600, waiting_is_known=True)
+    first, second = clock.windows(waiting_is_known=True)
     assert first == Window(
         start_s=0.0,
         end_s=5.0,
@@ -86,31 +91,31 @@ def test_windows_hold_every_number(clock: Clock, time: FakeTime) -> None:
 
 def test_windows_leave_no_gap_and_add_up_to_training(clock: Clock, time: FakeTime) -> None:
     two_windows(clock, time)
-    first, second = clock.windows(bytes_before=0, waiting_is_known=True)
+    first, second = clock.windows(waiting_is_known=True)
     assert first.end_s == second.start_s
     assert second.end_s == clock.now()
 
 
 def test_waiting_that_is_not_known_is_not_called_zero(clock: Clock, time: FakeTime) -> None:
     two_windows(clock, time)
-    assert [window.exposed_s for window in clock.windows(bytes_before=0, waiting_is_known=False)] == [None, None]
+    assert [window.exposed_s for window in clock.windows(waiting_is_known=False)] == [None, None]
 
 
 def test_start_forgets_what_was_before(clock: Clock, time: FakeTime) -> None:
     two_windows(clock, time)
     with clock.waiting:
         time.passes(9.0)
-    clock.start(num_steps=1)
+    clock.start(num_steps=1, bytes_sent=4)
     step(clock, time, loader_s=0.0, compute_s=1.0, waiting_s=0.5, loss=1.0)
     clock.close_window(10)
-    (window,) = clock.windows(bytes_before=4, waiting_is_known=True)
+    (window,) = clock.windows(waiting_is_known=True)
     assert (window.start_s, window.end_s, window.exposed_s, window.bytes_sent) == (0.0, 1.5, 0.5, 6)
 
 
 def test_window_without_a_step_is_none(clock: Clock) -> None:
     clock.start(num_steps=2)
     clock.close_window(0)
-    assert clock.windows(bytes_before=0, waiting_is_known=True) == []
+    assert clock.windows(waiting_is_known=True) == []
 
 
 def test_last_loss_is_the_newest_steps(clock: Clock, time: FakeTime) -> None:
@@ -125,7 +130,7 @@ def test_quantiles_of_steps_of_1_to_21_seconds(time: FakeTime) -> None:
         time.passes(float(seconds))
         clock.step_done(0.0, 1)
     clock.close_window(0)
-    (window,) = clock.windows(bytes_before=0, waiting_is_known=True)
+    (window,) = clock.windows(waiting_is_known=True)
     assert (window.step_p50_s, window.step_p95_s, window.step_max_s) == (11.0, 20.0, 21.0)
 
 
@@ -136,7 +141,7 @@ def lengths(clock: Clock, time: FakeTime, steps_s: list[float]) -> list[float]:
         time.passes(seconds)
         if clock.step_done(0.0, 1):
             clock.close_window(0)
-    return [window.end_s - window.start_s for window in clock.windows(bytes_before=0, waiting_is_known=True)]
+    return [window.end_s - window.start_s for window in clock.windows(waiting_is_known=True)]
 
 
 def test_window_ends_with_the_first_step_past_its_time(clock: Clock, time: FakeTime) -> None:
@@ -173,4 +178,87 @@ def test_phase_counts_what_ends_in_an_error(time: FakeTime) -> None:
     with contextlib.suppress(ZeroDivisionError), phase:
         time.passes(2.0)
         _ = 1 / 0
-    assert phase.total_s == 2.0
+    assert phase.taken() == [100.0, 102.0]
+    assert phase.taken() == []
+
+
+class Device:
+    """A device that works off what it is asked to, in order, while the host goes on. Implements Recorder.
+
+    A moment is when the device gets there: the host's time, or later where it is still at something.
+    """
+
+    def __init__(self, time: FakeTime) -> None:
+        self._time = time
+        self.is_free_at = 0.0
+
+    def works(self, seconds: float) -> None:
+        self.is_free_at = self.moment() + seconds
+
+    def moment(self) -> float:
+        return max(self.is_free_at, self._time())
+
+    def synchronize(self) -> None:
+        self._time.at = self.moment()
+
+    def seconds_between(self, firsts: Sequence[float], lasts: Sequence[float]) -> NDArray[np.float64]:
+        return np.asarray(lasts) - np.asarray(firsts)
+
+    def values(self, losses: Sequence[Any]) -> NDArray[np.float64]:
+        return np.array(losses, np.float64)
+
+
+def test_steps_are_timed_on_the_device_while_the_host_runs_ahead(clock: Clock, time: FakeTime) -> None:
+    device = Device(time)
+    clock.start(num_steps=3, recorder=device)
+    for seconds in (1.0, 2.0, 4.0):
+        time.passes(0.001)  # to ask for it
+        device.works(seconds)
+        clock.step_done(0.0, 1)
+    device.synchronize()
+    clock.close_window(0)
+    (window,) = clock.windows(waiting_is_known=True)
+    assert (window.step_p50_s, window.step_max_s) == (2.0, 4.0)
+    assert window.end_s == pytest.approx(7.001)
+
+
+def test_waiting_is_what_the_device_stands_still_for(clock: Clock, time: FakeTime) -> None:
+    # The host waits 3 s for a gradient that is 2 s in the making and 1 s on its way: the device waits for 1 s of them.
+    device = Device(time)
+    clock.start(num_steps=1, recorder=device)
+    with clock.loader:  # over long before the device is free
+        device.works(2.0)
+    with clock.waiting:
+        time.passes(3.0)
+    clock.step_done(0.0, 1)
+    clock.close_window(0)
+    (window,) = clock.windows(waiting_is_known=True)
+    assert (window.exposed_s, window.end_s) == (1.0, 3.0)
+
+
+def test_mark_is_when_the_device_gets_there(clock: Clock, time: FakeTime) -> None:
+    device = Device(time)
+    clock.start(num_steps=2, recorder=device)
+    device.works(2.0)
+    clock.step_done(0.0, 1)
+    device.synchronize()
+    clock.close_window(0)
+    device.works(3.0)
+    mark = clock.mark()
+    assert clock.now() == 2.0
+    assert clock.seconds_at([mark]) == [5.0]
+
+
+def test_moments_of_a_long_run_are_read_on_the_way(clock: Clock, time: FakeTime) -> None:
+    clock.start(num_steps=MAX_UNREAD)
+    with mock.patch.object(clock, "_read", wraps=clock._read) as read:
+        for _ in range(MAX_UNREAD):
+            with clock.loader:
+                time.passes(0.001)
+            if clock.step_done(1.0, 1):
+                clock.close_window(0)
+        num_read = read.call_count
+    windows = clock.windows(waiting_is_known=True)
+    assert 0 < num_read < len(windows)
+    assert sum(window.num_steps for window in windows) == MAX_UNREAD
+    assert sum(window.loader_s for window in windows) == pytest.approx(MAX_UNREAD / 1000)

@@ -42,5 +42,5 @@ def test_training_time_ends_with_the_last_snapshot_before_batches_are_closed() -
     batches, ticks_s = Closable(session.replica.batches(session.share)), map(float, count())
     trained = train(session, batches, Clock(lambda: next(ticks_s)), lambda progress: None)
     assert [snapshot.step for snapshot in trained.snapshots] == [2, 4]
-    assert trained.train_s == trained.snapshots[-1].at_s + 1.0  # the next look
+    assert trained.train_s == trained.snapshots[-1].at_s + 2.0  # the next look; its window opened between two
     assert not batches.is_closed
