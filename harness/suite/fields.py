@@ -186,9 +186,17 @@ class CellFields(Strict):
     ]
     evaluations: Annotated[
         int,
-        Field(ge=0, description="equally spaced, the last at the end"),
-        Meaning(meaning="points of the curve, equally spaced", neutral=20, splits=True),
-    ] = 20
+        Field(ge=0, description="fewer where copies of the weights would take over 1 GiB; the last is at the end"),
+        Meaning(meaning="points of the curve", neutral=20, splits=True),
+    ] = 60
+    evaluation_spacing: Annotated[
+        Literal["even", "geometric"],
+        Meaning(
+            meaning="even; or geometric: each later than the one before by the same factor, 1.05 with 60 of them",
+            neutral="even",
+            splits=True,
+        ),
+    ] = "geometric"
     target: Annotated[
         float | None,
         Meaning(meaning="score to reach, by `metric`; missing when the cell sets none", neutral=None, splits=True),

@@ -130,7 +130,9 @@ def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Sess
     strategy = registry.strategy_of(cell.strategy, cell.folder)(cell.options, plan)
     watch = None
     if strategy.evaluated == EvaluatedModel.MEAN_OF_WORKERS:
-        watch = MergeWatch(strategy, num_snapshots=len(evaluation_steps(cell, plan)))
+        watch = MergeWatch(
+            strategy, num_snapshots=len(evaluation_steps(cell, plan, num_weights=replica.num_parameters))
+        )
         strategy = watch.as_strategy()
     if cell.inject is not None:
         strategy = with_faults(strategy, cell.inject, plan, rank=fabric.rank, now=takes_turns.now)

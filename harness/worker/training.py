@@ -143,7 +143,7 @@ def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Pr
         session.strategy,
     )
     learning_rate = learning_rate_of(cell, plan)
-    snapshot_steps = set(evaluation_steps(cell, plan))
+    snapshot_steps = set(evaluation_steps(cell, plan, num_weights=replica.num_parameters))
     batch_size, global_batch = session.batch_size, session.batch_size * fabric.size
     copied: list[_Copied] = []
     reported_at, reported_step = 0.0, 0

@@ -2,6 +2,7 @@
 
 digits         1,797 images of 8×8 shipped with scikit-learn; 360 of them, drawn once, are held out
 fashion-mnist  60,000 + 10,000 images of 28×28 (Xiao et al., arXiv 1708.07747)
+signals        4,000 + 1,000 generated series of 40 values, as images of 40×1 (harness/workloads/signals.py)
 synthetic      seeded Gaussian images of any size, for throughput and scale; its labels carry no meaning
 """
 
@@ -19,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from harness.workloads.signals import NUM_CLASSES, NUM_TRAIN, make_signals
 
 NUM_HELD_OUT_DIGITS = 360
 FASHION_DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -73,6 +76,14 @@ def load_digits() -> Dataset:
     order = np.random.default_rng(0).permutation(len(labels))
     held_out, kept = order[:NUM_HELD_OUT_DIGITS], order[NUM_HELD_OUT_DIGITS:]
     return _standardised(images[kept], labels[kept], images[held_out], labels[held_out], 10)
+
+
+def load_signals() -> Dataset:
+    """Series from top to bottom: an RNN reads them value by value."""
+    made = make_signals()
+    images = made.values.astype(np.float32)[:, None, :, None]
+    train, test = slice(NUM_TRAIN), slice(NUM_TRAIN, None)
+    return _standardised(images[train], made.labels[train], images[test], made.labels[test], NUM_CLASSES)
 
 
 def load_fashion_mnist(folder: Path) -> Dataset:

@@ -40,10 +40,15 @@ MODELS = {
 DATASETS = {
     "digits": "1,437 + 360 images of 8×8, shipped with scikit-learn",
     "fashion-mnist": "60,000 + 10,000 images of 28×28",
+    "signals": "4,000 + 1,000 generated series of 40 values, after MNIST-1D",
     "synthetic": "seeded noise of any size, for throughput and scale",
 }
 
-IMAGE_SHAPES = {"digits": (1, 8, 8), "fashion-mnist": (1, 28, 28)}  # (C, H, W); synthetic's are the cell's
+IMAGE_SHAPES = {
+    "digits": (1, 8, 8),
+    "signals": (1, 40, 1),
+    "fashion-mnist": (1, 28, 28),
+}  # (C, H, W); synthetic's are the cell's
 
 _DEFAULT = {"learning_rate": 0.01, "momentum": 0.9, "batch_size": 32, "epochs": 1.0}
 _RECIPES: dict[tuple[str, str], dict[str, Any]] = {
@@ -56,6 +61,7 @@ _RECIPES: dict[tuple[str, str], dict[str, Any]] = {
         "target": 0.98,
     },
     ("rnn", "digits"): {"learning_rate": 0.05, "epochs": 30.0, "target": 0.95},
+    ("fnn", "signals"): {"learning_rate": 0.005, "batch_size": 16, "epochs": 30.0, "target": 0.72},
     ("fnn", "fashion-mnist"): {"learning_rate": 0.02, "batch_size": 64, "epochs": 10.0, "target": 0.88},
     ("cnn", "fashion-mnist"): {"learning_rate": 0.02, "batch_size": 64, "epochs": 6.0, "target": 0.905},
     ("rnn", "fashion-mnist"): {"learning_rate": 0.05, "batch_size": 64, "epochs": 6.0, "target": 0.87},
@@ -85,6 +91,8 @@ def load_dataset(name: str, synthetic: dict[str, int] | None) -> Dataset:
     match name:
         case "digits":
             return data.load_digits()
+        case "signals":
+            return data.load_signals()
         case "fashion-mnist":
             folder = data.find_fashion_mnist()
             if folder is None:

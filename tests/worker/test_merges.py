@@ -27,7 +27,14 @@ PROBLEM = one_dimensional([4.0, 12.0])
 def watched(strategy: dict[str, Any], *, steps: int = 4, evaluations: int = 4) -> list[list[Merge]]:
     """Of each of two workers, after a warm-up that must leave no trace."""
     cell = Cell.model_validate(
-        {"workload": "fnn", "strategy": strategy, "workers": 2, "learning_rate": 0.5, "evaluations": evaluations}
+        {
+            "workload": "fnn",
+            "strategy": strategy,
+            "workers": 2,
+            "learning_rate": 0.5,
+            "evaluations": evaluations,
+            "evaluation_spacing": "even",
+        }
     )
     team = Team(2, in_lockstep=True)
     plan = Plan(num_workers=2, num_steps=steps, steps_per_epoch=2.0)

@@ -32,15 +32,38 @@ def test_plan_has_at_least_one_step() -> None:
 
 @given(st.integers(0, 50), st.floats(0.01, 20))
 def test_evaluations_are_equally_spaced_and_the_last_is_at_the_end(evaluations: int, epochs: float) -> None:
-    cell = cell_of(evaluations=evaluations, epochs=epochs)
+    cell = cell_of(evaluations=evaluations, evaluation_spacing="even", epochs=epochs)
     plan = plan_of(cell, 1437)
-    steps = evaluation_steps(cell, plan)
+    steps = evaluation_steps(cell, plan, num_weights=1000)
     assert len(steps) == min(evaluations, plan.num_steps)
     if steps:
         gaps = np.diff([0, *steps])
         assert steps[-1] == plan.num_steps
         assert gaps.min() >= 1
         assert gaps.max() - gaps.min() <= 1
+
+
+@given(st.integers(0, 200), st.floats(0.01, 200))
+def test_geometric_evaluations_grow_by_one_factor_and_the_last_is_at_the_end(evaluations: int, epochs: float) -> None:
+    plan = plan_of(cell_of(epochs=epochs), 1437)
+    steps = evaluation_steps(cell_of(evaluations=evaluations, epochs=epochs), plan, num_weights=1000)
+    assert len(steps) <= min(evaluations, plan.num_steps)
+    assert sorted(set(steps)) == steps
+    assert not steps or (steps[-1] == plan.num_steps and steps[0] >= 1)
+
+
+def test_sixty_geometric_evaluations_tell_a_moment_to_a_twentieth() -> None:
+    cell = cell_of(epochs=100)
+    plan = plan_of(cell, 32_000)  # 100,000 steps
+    steps = np.array(evaluation_steps(cell, plan, num_weights=1000))
+    assert (len(steps), steps[0], steps[-1]) == (60, 5621, 100_000)
+    np.testing.assert_allclose(steps[1:] / steps[:-1], 1.05, atol=1e-4)
+
+
+def test_evaluations_are_fewer_where_their_copies_would_not_fit() -> None:
+    cell = cell_of(epochs=100)
+    plan = plan_of(cell, 32_000)
+    assert len(evaluation_steps(cell, plan, num_weights=25_000_000)) == 10  # 100 MB each, of 1 GiB
 
 
 @pytest.mark.parametrize(("scaling", "scaled"), [("none", 0.1), ("linear", 0.4), ("sqrt", 0.2)])

@@ -30,7 +30,9 @@ class Closable:
 
 
 def test_training_time_ends_with_the_last_snapshot_before_batches_are_closed() -> None:
-    cell = Cell.model_validate({"workload": "fnn", "strategy": "local-sgd", "evaluations": 2})
+    cell = Cell.model_validate(
+        {"workload": "fnn", "strategy": "local-sgd", "evaluations": 2, "evaluation_spacing": "even"}
+    )
     plan = Plan(num_workers=1, num_steps=4, steps_per_epoch=2.0)
     session = Session(
         cell=cell,

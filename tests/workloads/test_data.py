@@ -19,10 +19,12 @@ from harness.workloads.data import (
     find_fashion_mnist,
     load_digits,
     load_fashion_mnist,
+    load_signals,
     make_synthetic,
 )
 from harness.workloads.shipped import load_dataset
 
+FIRST_SIGNAL = [-0.337470, -0.552900, -0.663350, -0.834274]  # standardised
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = FASHION_MD5
 
 
@@ -51,6 +53,22 @@ def test_training_images_are_standardised_by_themselves() -> None:
     assert digits.train.images.std(dtype=np.float64) == pytest.approx(1, abs=1e-6)
     assert abs(digits.test.images.mean(dtype=np.float64)) > 1e-4
     assert (digits.train.images.dtype, digits.train.labels.dtype) == (np.float32, np.int64)
+
+
+def test_signals_are_the_same_everywhere_and_have_as_many_of_each_class() -> None:
+    signals = load_signals()
+    assert (signals.train.images.shape, signals.test.images.shape) == ((4000, 1, 40, 1), (1000, 1, 40, 1))
+    assert np.bincount(signals.train.labels).tolist() == [400] * 10
+    assert np.bincount(signals.test.labels).tolist() == [100] * 10
+    assert signals.train.images[0, 0, :4, 0] == pytest.approx(FIRST_SIGNAL, abs=1e-5)
+
+
+def test_signals_lie_anywhere_so_their_mean_tells_no_class() -> None:
+    """As the design asks: a classifier by the mean of a series guesses, one that finds the curve does not."""
+    signals = load_signals()
+    means = signals.train.images.reshape(4000, 40).mean(axis=1)
+    by_class = [means[signals.train.labels == label].mean() for label in range(10)]
+    assert np.std(by_class) < 0.1 * means.std()
 
 
 def test_synthetic_is_the_same_for_every_cell_of_its_size() -> None:
