@@ -72,6 +72,14 @@ def geometric_interval(values: Iterable[float]) -> Interval:
     )
 
 
+def between(earliest: Interval, latest: Interval) -> Interval:
+    """Of what is known only to lie between two values in every launch: wherever in them it lies, this holds it.
+
+    The estimate is that of the latest.
+    """
+    return replace(latest, low=min(earliest.low, latest.low), high=max(earliest.high, latest.high))
+
+
 def share_interval(num_hits: int, n: int) -> Interval:
     """A share of n runs: Wilson's score interval, which holds up at small n and at 0 and n hits."""
     if n == 0:

@@ -3,6 +3,9 @@
 time to target = (seconds per sample) × (samples to target): what the hardware and the communication do, times what
 the algorithm does. Strategies are compared seed by seed, since a seed fixes initial weights and order of samples.
 
+A target is reached at some moment between two evaluations. The later one stands for it in every estimate, and every
+interval holds it wherever between the two it was.
+
 Where some run did not reach the target there is no mean time. The restricted mean takes its place: the mean of
 min(T, horizon), with the horizon no later than the earliest moment at which a run was given up, so that nothing has
 to be guessed (Royston and Parmar, BMC Medical Research Methodology 13:152, 2013).
@@ -11,13 +14,13 @@ to be guessed (Royston and Parmar, BMC Medical Research Methodology 13:152, 2013
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from harness.analysis.comparable import aimed, units
-from harness.analysis.intervals import Interval, geometric_interval, mean_interval, share_interval
+from harness.analysis.intervals import Interval, between, geometric_interval, mean_interval, share_interval
 from harness.analysis.scores import metric_of
 from harness.workloads.metric import Metric
 
@@ -40,6 +43,7 @@ class Reaching:
     restricted_s: Interval  # mean of min(T, horizon)
     horizon_s: float
     resolution_s: float  # mean distance of the evaluations that enclose the moment
+    resolution: float  # the same as a share of the time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +76,23 @@ def reaching(launches: pd.DataFrame) -> list[Reaching]:
                 num_launches=len(rows),
                 num_unfinished=int((rows["status"] != "ok").sum()),
                 share_reached=share_interval(int(reached.sum()), len(rows)),
-                time_s=geometric_interval(times) if reached.all() else None,
+                time_s=_time_interval(rows) if reached.all() else None,
                 restricted_s=mean_interval(times.fillna(math.inf).clip(upper=horizon), within=(0.0, horizon)),
                 horizon_s=horizon,
                 resolution_s=float((times - rows["time_to_target_after_s"]).mean()),
+                resolution=float(((times - rows["time_to_target_after_s"]) / times).mean()),
             )
         )
     return found
+
+
+def _time_interval(runs: pd.DataFrame) -> Interval:
+    latest = geometric_interval(runs["time_to_target_s"])
+    if (
+        runs["time_to_target_after_s"] <= 0
+    ).any():  # reached at the first evaluation: any time before may be the true one
+        return replace(latest, low=0.0 if latest.is_known else latest.low)
+    return between(geometric_interval(runs["time_to_target_after_s"]), latest)
 
 
 def horizon_s(launches: pd.DataFrame) -> float:
@@ -100,11 +114,32 @@ def paired_ratio(runs: pd.DataFrame, baseline: pd.DataFrame, column: str) -> Rat
     if any(missing):
         lacking = f"{missing[0]} of its {len(runs)} runs and {missing[1]} of the baseline's {len(baseline)}"
         return Ratio(interval=None, reason=f"{lacking} have no value")
-    ours, theirs = (np.log(part[column]).groupby(part["seed"]).mean() for part in (runs, baseline))
-    ratios = np.exp((ours - theirs).dropna())
+    ratios = _ratios(runs[column], baseline[column], runs, baseline)
     if ratios.empty:
         return Ratio(interval=None, reason="no seed in common")
-    return Ratio(interval=geometric_interval(ratios))
+    interval = geometric_interval(ratios)
+    return Ratio(interval=_with_resolution(interval, runs, baseline) if column == "time_to_target_s" else interval)
+
+
+def _ratios(ours: pd.Series, theirs: pd.Series, runs: pd.DataFrame, baseline: pd.DataFrame) -> pd.Series:
+    """Those of the seeds in common."""
+    with np.errstate(divide="ignore"):  # a target that was reached at the first evaluation: from 0 s on
+        means = [np.log(values).groupby(part["seed"]).mean() for values, part in ((ours, runs), (theirs, baseline))]
+    ratios: pd.Series = np.exp((means[0] - means[1]).dropna())
+    return ratios
+
+
+def _with_resolution(ratio: Interval, runs: pd.DataFrame, baseline: pd.DataFrame) -> Interval:
+    """Wherever between the evaluations the targets were reached."""
+    if not ratio.is_known:
+        return ratio
+    after, at = "time_to_target_after_s", "time_to_target_s"
+    lowest, highest = (
+        _ratios(runs[ours], baseline[theirs], runs, baseline) for ours, theirs in ((after, at), (at, after))
+    )
+    low = geometric_interval(lowest).low if (lowest > 0).all() else 0.0
+    high = geometric_interval(highest).high if np.isfinite(highest).all() else math.inf
+    return replace(ratio, low=min(ratio.low, low), high=max(ratio.high, high))
 
 
 @dataclass(frozen=True, kw_only=True)

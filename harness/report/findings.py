@@ -23,6 +23,7 @@ from harness.report.wording import count, listed, number, percent, share_with_in
 BASELINES = ("allreduce", "allreduce-flat", "torch-ddp")
 SERIAL = "serial"
 FEW_LAUNCHES = 5
+COARSE = 0.1  # of a time to target: what the evaluations may leave open without a caution
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,7 @@ def warnings(pool: Pool) -> list[str]:
             f"table; the highest is {most.series} on {most.problem} at {most.workers} workers with "
             f"{share_with_interval(most.interval)}: look at its single worker before believing it."
         )
+    found += [*_coarse(pool)]
     fewest = min((len(rows) for _, rows in units(pool.runs)), default=0)
     if 0 < fewest < MIN_LAUNCHES:
         found.append(
@@ -78,6 +80,20 @@ def warnings(pool: Pool) -> list[str]:
             "hvdbench run --repeats N adds launches."
         )
     return found
+
+
+def _coarse(pool: Pool) -> Iterator[str]:
+    """On targets whose moment the evaluations hardly tell."""
+    coarse = [row for row in reaching(pool.launches) if row.resolution > COARSE]
+    if coarse:
+        worst = max(coarse, key=lambda row: row.resolution)
+        yield (
+            f"{count(len(coarse), 'time to target lies', 'times to target lie')} between two evaluations that are over "
+            f"{percent(COARSE)} of it apart; the coarsest is {worst.series} on {worst.problem} at "
+            f"{count(worst.workers, 'worker')} with {percent(worst.resolution)}. "
+            f"{'Its interval says' if len(coarse) == 1 else 'Their intervals say'} so; more evaluations or a target "
+            "that is reached later tell more."
+        )
 
 
 def _finding(contest: Contest, compared: list[BaselineComparison], reached: list[Reaching]) -> Finding:

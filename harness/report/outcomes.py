@@ -116,7 +116,7 @@ def _aimed_at(row: Reaching) -> str:
 
 def _distances(reached: Sequence[Reaching]) -> str:
     known = [row.resolution_s for row in reached if math.isfinite(row.resolution_s)]
-    return f", {number(min(known))} to {number(max(known))} s here" if known else ""
+    return f", {number(min(known))} to {number(max(known))} s here, which intervals allow for" if known else ""
 
 
 def profile(given: Material) -> Figure:

@@ -104,6 +104,27 @@ def test_reaching_says_how_fine_the_evaluations_are(tmp_path):
     assert row.resolution_s == 2.5
 
 
+def test_times_and_ratios_hold_the_moment_wherever_between_the_evaluations(tmp_path):
+    records = [
+        record({"strategy": strategy, "workers": 2, "seed": seed}, curve=reached_after(time_s, told_to=0.2))
+        for strategy, time_s in (("allreduce", 4.0), ("hogwild", 2.0))
+        for seed in range(3)
+    ]
+    launches = pool_of(tmp_path, records)
+    found = {row.series: row for row in reaching(launches)}
+    time_s = found["allreduce"].time_s
+    assert (time_s.low, time_s.estimate, time_s.high) == pytest.approx((3.2, 4.0, 4.0))
+    assert found["allreduce"].resolution == pytest.approx(0.2)
+    ratio = paired_ratio(series(launches, "hogwild"), series(launches, "allreduce"), "time_to_target_s").interval
+    assert (ratio.low, ratio.estimate, ratio.high) == pytest.approx((1.6 / 4.0, 0.5, 2.0 / 3.2))
+
+
+def test_time_of_a_target_reached_at_the_first_evaluation_has_no_lower_end(tmp_path):
+    first = [record({"seed": seed}, curve=curve((0.99, 0.99))) for seed in range(3)]
+    (row,) = reaching(pool_of(tmp_path, first))
+    assert (row.time_s.low, row.time_s.estimate, row.resolution) == (0.0, 2.5, 1.0)
+
+
 def test_target_of_an_error_is_reached_from_above(tmp_path):
     # RMSE 1.1 at half the time, 0.915 at all of it; of the last run 1.4 and 1.3: never as little as 0.92.
     missed = record({"strategy": "local-sgd", "workers": 2}, curve=curve((0.5, 0.6)))

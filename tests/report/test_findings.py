@@ -223,13 +223,35 @@ def test_finding_does_not_compare_threads_with_processes_and_says_why(tmp_path):
     assert not any("the time of" in sentence for sentence in [*processes, *threads])
 
 
+def test_warning_says_whose_moment_the_evaluations_hardly_tell(tmp_path):
+    coarse = [
+        record({"strategy": "hogwild", "workers": 2, "seed": seed}, curve=reached_after(2.0, told_to=0.25))
+        for seed in range(3)
+    ]
+    _, _, pool = verdict(tmp_path, [*comparison({"allreduce": (4.0, 4.1, 4.2)}), *coarse])
+    assert [said.replace("\u00a0", " ") for said in warnings(pool) if "evaluations" in said] == [
+        "1 time to target lies between two evaluations that are over 10 % of it apart; the coarsest is hogwild on cnn on "
+        "digits at 2 workers with 25 %. Its interval says so; more evaluations or a target that is reached later tell more."
+    ]
+
+
+def test_finding_claims_nothing_that_the_evaluations_leave_open(tmp_path):
+    """Half the time by the evaluations that count, and perhaps no less: the target was reached somewhere before."""
+    coarse = [
+        record({"strategy": "allreduce", "workers": 2, "seed": seed}, curve=reached_after(4.0, told_to=0.6))
+        for seed in range(3)
+    ]
+    headline, _, _ = verdict(tmp_path, [*comparison({"hogwild": (2.0, 2.05, 2.1)}), *coarse])
+    assert "no strategy is shown to be the soonest" in headline
+
+
 def test_finding_does_not_compare_times_to_different_targets(tmp_path):
     low = [
         record({"strategy": "hogwild", "workers": 2, "seed": seed, "target": 0.8}, curve=reached_after(2.0 + seed / 10))
         for seed in range(3)
     ]
     (to_80, to_98), _ = verdicts(tmp_path, [*comparison({"allreduce": (4.0, 4.1, 4.2)}), *low])
-    assert to_80[0].startswith("cnn on digits to 80 %, 2 workers: hogwild reaches 80 % after 1.0")
+    assert to_80[0].startswith("cnn on digits to 80 %, 2 workers: hogwild reaches 80 % after 2.10 s [")
     assert to_98[0].startswith("cnn on digits to 98 %, 2 workers: allreduce reaches 98 % after 4.10 s")
     assert (to_80[1:], to_98[1:]) == ([], [])
 
