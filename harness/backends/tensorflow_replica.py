@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from harness.backends.tensorflow_cuda import chosen_gpus, gpu_settings
 from harness.backends.tensorflow_flat import FlatTraining
 from harness.backends.tensorflow_input import HeldOut, source_of
 from harness.backends.tensorflow_keras import keras_data, keras_program
@@ -34,12 +35,11 @@ def prepare(*, num_threads: int, num_workers: int = 1, gpus: Sequence[int] = ())
     The inter-op pool runs one step of each of the process' `num_workers` at a time; an operation spreads over at most
     `num_threads` of the intra-op pool, which with one thread is the caller itself.
 
-    Raises ValueError when TensorFlow already runs with others.
+    Raises ValueError when TensorFlow already runs with others, or sees no GPU.
     """
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
-        present = tf.config.list_physical_devices("GPU")
-        tf.config.set_visible_devices([present[index] for index in gpus], "GPU")
+        tf.config.set_visible_devices(chosen_gpus(gpus), "GPU")
         tf.config.threading.set_intra_op_parallelism_threads(num_threads)
         tf.config.threading.set_inter_op_parallelism_threads(num_workers)
     except RuntimeError:
@@ -91,6 +91,17 @@ class TensorFlowReplica:
 
     def weights(self) -> Tensor:
         return self._flat.weights() if self._native is None else self._native.weights()
+
+    def make_room(self, num_vectors: int) -> None: ...
+
+    def put_aside(self, vector: Tensor) -> Tensor:
+        return vector.cpu() if "GPU" in self._device else vector
+
+    def taken_back(self, aside: Tensor) -> Tensor:
+        if "GPU" not in self._device:
+            return aside
+        with tf.device(self._device):
+            return tf.identity(aside)
 
     def set_weights(self, vector: Tensor) -> None:
         if self._native is None:
@@ -153,13 +164,20 @@ class TensorFlowReplica:
     def recorder(self) -> None:
         return None  # TensorFlow has no events of a GPU's stream to offer
 
+    def restart_peak(self) -> None:
+        for gpu in self._gpus():
+            tf.config.experimental.reset_memory_stats(gpu)
+
     def peak_gpu_bytes(self) -> int | None:
+        gpus = self._gpus()
+        return sum(tf.config.experimental.get_memory_info(gpu)["peak"] for gpu in gpus) if gpus else None
+
+    def _gpus(self) -> list[str]:
+        """Of this process, by their full names: in a cluster `GPU:0` would be one of each process."""
         if "GPU" not in self._device:
-            return None
-        # In full, as a tensor there names it: in a cluster `GPU:0` would be one of each process.
+            return []
         process, _, _ = self.weights().device.rpartition(":")
-        indices = range(len(tf.config.get_visible_devices("GPU")))
-        return sum(tf.config.experimental.get_memory_info(f"{process}:{index}")["peak"] for index in indices)
+        return [f"{process}:{index}" for index in range(len(tf.config.get_visible_devices("GPU")))]
 
     def to_numpy(self, vector: Tensor) -> NDArray[np.float32]:
         values = vector.numpy()
@@ -179,7 +197,7 @@ class TensorFlowReplica:
         }
         if self._native is not None and self._native_note is not None:
             known["native.optimizer"] = self._native_note
-        return known
+        return known | (gpu_settings() if "GPU" in self._device else {})
 
 
 def _program_of(cell: Cell, workload: Dataset | KerasWorkload) -> Program:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness.backends.torch_cuda import CudaRecorder
+from harness.backends.torch_cuda import CudaRecorder, HostCopies, gpu_settings, prepare_gpu
 from harness.backends.torch_data import evaluation_batch_size, held_out_data, training_data
 from harness.backends.torch_draws import draws_aside, restart_draws, seed_of
 from harness.backends.torch_flat import FlatModel, check_parameters, moved_buffers
@@ -23,11 +23,14 @@ from harness.workloads.own import Batch, OwnWorkload, WorkloadError
 
 
 def prepare(*, num_threads: int, num_workers: int = 1, gpus: Sequence[int] = ()) -> None:
-    """Once a process. gpus: those of its workers (one: PyTorch's workers are processes), its default device."""
+    """Once a process. gpus: those of its workers (one: PyTorch's workers are processes), its device from then on.
+
+    Raises ValueError where there is none.
+    """
     torch.set_num_threads(num_threads)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # float32 is float32
     if gpus:
-        torch.cuda.set_device(gpus[0])
+        prepare_gpu(gpus[0])
 
 
 class TorchReplica:
@@ -38,7 +41,10 @@ class TorchReplica:
 
     def __init__(self, cell: Cell, workload: OwnWorkload, *, rank: int, local_rank: int) -> None:
         self._cell, self._workload, self._rank = cell, workload, rank
-        self._device = torch.device("cuda", local_rank) if cell.device == "gpu" else torch.device("cpu")
+        self._device = (  # `prepare` has chosen it
+            torch.device("cuda", torch.cuda.current_device()) if cell.device == "gpu" else torch.device("cpu")
+        )
+        self._host_copies = HostCopies(self._device) if cell.device == "gpu" else None
         self._train = training_data(cell, workload, self._device)
         self._test = held_out_data(cell, workload, self._device)
         self._objective = Objective(cell, workload, self._device)
@@ -68,6 +74,16 @@ class TorchReplica:
 
     def weights(self) -> torch.Tensor:
         return self._model.read()
+
+    def make_room(self, num_vectors: int) -> None:
+        if self._host_copies is not None:
+            self._host_copies.make_room(num_vectors, like=self.weights())
+
+    def put_aside(self, vector: torch.Tensor) -> torch.Tensor:
+        return vector if self._host_copies is None else self._host_copies.of(vector)
+
+    def taken_back(self, aside: torch.Tensor) -> torch.Tensor:
+        return aside.to(self._device)
 
     def set_weights(self, vector: torch.Tensor) -> None:
         self._model.write(vector)
@@ -159,6 +175,10 @@ class TorchReplica:
     def recorder(self) -> CudaRecorder | None:
         return CudaRecorder(self._device) if self._device.type == "cuda" else None
 
+    def restart_peak(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+
     def peak_gpu_bytes(self) -> int | None:
         return torch.cuda.max_memory_allocated(self._device) if self._device.type == "cuda" else None
 
@@ -170,4 +190,5 @@ class TorchReplica:
         return self._model.num_parameters
 
     def settings(self) -> dict[str, str]:
-        return {"torch.num_threads": str(torch.get_num_threads())}
+        of_gpu = gpu_settings(self._device) if self._device.type == "cuda" else {}
+        return {"torch.num_threads": str(torch.get_num_threads()), **of_gpu}

@@ -34,7 +34,11 @@ class Recorder(Protocol):
         """From each moment to that of the same place, shape (n,)."""
         ...
 
-    def values(self, losses: Sequence[Loss]) -> NDArray[np.float64]:
+    def gathered(self, losses: Sequence[Loss]) -> Any:
+        """In as little room as they take together."""
+        ...
+
+    def values(self, gathered: Any) -> NDArray[np.float64]:
         """As numbers, shape (n,)."""
         ...
 
@@ -60,6 +64,18 @@ class Replica(Protocol):
 
     def weights(self) -> Vector:
         """A copy of the weights."""
+        ...
+
+    def make_room(self, num_vectors: int) -> None:
+        """For so many to be put aside without a halt."""
+        ...
+
+    def put_aside(self, vector: Vector) -> Any:
+        """What is looked at after training, out of the device's memory where that is apart. `vector` is given up."""
+        ...
+
+    def taken_back(self, aside: Any) -> Vector:
+        """The vector on the device again; ask once the device is synchronised."""
         ...
 
     def set_weights(self, vector: Vector) -> None:
@@ -111,6 +127,10 @@ class Replica(Protocol):
 
     def settings(self) -> dict[str, str]:
         """The libraries' settings in force, for the record."""
+        ...
+
+    def restart_peak(self) -> None:
+        """`peak_gpu_bytes` counts from now on."""
         ...
 
     def peak_gpu_bytes(self) -> int | None:

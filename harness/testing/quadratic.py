@@ -74,6 +74,14 @@ class NumpyReplica:
     def weights(self) -> Array:
         return self._weights.copy()
 
+    def make_room(self, num_vectors: int) -> None: ...
+
+    def put_aside(self, vector: Array) -> Array:
+        return vector
+
+    def taken_back(self, aside: Array) -> Array:
+        return aside
+
     def set_weights(self, vector: Array) -> None:
         self._weights[:] = vector
 
@@ -135,6 +143,8 @@ class NumpyReplica:
 
     def settings(self) -> dict[str, str]:
         return {}
+
+    def restart_peak(self) -> None: ...
 
     def peak_gpu_bytes(self) -> None:
         return None

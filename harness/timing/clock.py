@@ -24,7 +24,7 @@ from harness.records.record import Window
 
 NUM_WINDOWS = 50  # of a run, about: enough to see a drift within it
 SHORTEST_S = 0.02  # of a window: what a fence takes is little of it
-LONGEST_S = 60.0  # so that a long run says now and then how it goes
+LONGEST_S = 20.0  # so that a long run says now and then how it goes, and keeps few losses at a time
 MAX_GROWTH = 2.0  # from one window to the next: a slow first step says little about how long the run will take
 MAX_UNREAD = 100_000  # moments kept until training is over; of a longer run they are read on the way, at an edge
 
@@ -38,8 +38,11 @@ class HostRecorder:
     def seconds_between(self, firsts: Sequence[float], lasts: Sequence[float]) -> NDArray[np.float64]:
         return np.asarray(lasts, np.float64) - np.asarray(firsts, np.float64)
 
-    def values(self, losses: Sequence[Loss]) -> NDArray[np.float64]:
-        return np.array([float(loss) for loss in losses])
+    def gathered(self, losses: Sequence[Loss]) -> Sequence[Loss]:
+        return losses
+
+    def values(self, gathered: Sequence[Loss]) -> NDArray[np.float64]:
+        return np.array([float(loss) for loss in gathered])
 
 
 class Phase:
@@ -82,7 +85,7 @@ class _Edge:
     step_ends: list[Any]
     loader: list[Any]
     waiting: list[Any]
-    losses: list[Loss]
+    losses: Any  # as the recorder has gathered them
     num_samples: int
     bytes_sent: int  # in it
 
@@ -149,7 +152,7 @@ class Clock:
                 step_ends=self._ends,
                 loader=self.loader.taken(),
                 waiting=self.waiting.taken(),
-                losses=self._losses,
+                losses=self._recorder.gathered(self._losses),
                 num_samples=self._num_samples,
                 bytes_sent=bytes_sent - self._bytes_sent,
             )

@@ -25,8 +25,8 @@ class Merged:
     """One worker's weights around a merge."""
 
     step: int  # of this worker, at whose end it merged
-    before: Vector
-    after: Vector
+    before: Any  # put aside
+    after: Any
 
 
 class MergeWatch(Generic[FabricT]):
@@ -82,12 +82,15 @@ class _Witness:
 
     def __init__(self, replica: Replica) -> None:
         self._replica = replica
-        self.seen: tuple[Vector, Vector] | None = None
+        self.seen: tuple[Any, Any] | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._replica, name)
 
     def merge(self, vector: Vector) -> None:
-        before = self._replica.weights()
+        before = self._aside()
         self._replica.merge(vector)
-        self.seen = before, self._replica.weights()
+        self.seen = before, self._aside()
+
+    def _aside(self) -> Any:
+        return self._replica.put_aside(self._replica.weights())

@@ -30,7 +30,7 @@ from harness.suite.cell import Cell
 from harness.timing.clock import Clock, Mark
 from harness.timing.stopwatch import Stopwatch
 from harness.timing.turns import NoTurns, Turns
-from harness.worker.merges import Merged
+from harness.worker.merges import MAX_WATCHED, Merged
 from harness.worker.plan import evaluation_steps, learning_rate_of
 
 WARMUP_STEPS = 5
@@ -45,7 +45,7 @@ class Snapshot:
     step: int
     num_samples: int  # of all workers, as this one could see
     at_s: float
-    weights: Vector
+    weights: Any  # put aside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class _Copied:
 
     step: int
     num_samples: int
-    weights: Vector
+    weights: Any
     mark: Mark
 
 
@@ -148,8 +148,10 @@ def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Pr
     copied: list[_Copied] = []
     reported_at, reported_step = 0.0, 0
     bytes_before, recorder = fabric.bytes_sent, replica.recorder()
+    replica.make_room(len(snapshot_steps) + 2 * MAX_WATCHED)
     strategy.setup(replica, fabric)
     replica.synchronize()
+    replica.restart_peak()
     fabric.barrier()
     session.turns.await_start(rank=fabric.rank, num_ranks=fabric.size)
     clock.start(num_steps=plan.num_steps, bytes_sent=bytes_before, recorder=recorder)
@@ -173,8 +175,9 @@ def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Pr
             weights = strategy.snapshot(replica, fabric)
             if recorder is None:  # the host's clock has to look when the device is that far
                 replica.synchronize()
-            num_samples = fabric.total_steps(num_done) * batch_size
-            copied.append(_Copied(step=num_done, num_samples=num_samples, weights=weights, mark=clock.mark()))
+            num_samples, mark = fabric.total_steps(num_done) * batch_size, clock.mark()
+            aside = replica.put_aside(weights)
+            copied.append(_Copied(step=num_done, num_samples=num_samples, weights=aside, mark=mark))
     replica.synchronize()
     train_s = clock.now()
     session.turns.done(fabric.rank)
@@ -219,7 +222,7 @@ def evaluate(session: Session, snapshots: list[Snapshot]) -> Evaluation:
     distances = []
     fabric.barrier()
     for index, snapshot in enumerate(snapshots):
-        vector, num_samples = snapshot.weights, snapshot.num_samples
+        vector, num_samples = replica.taken_back(snapshot.weights), snapshot.num_samples
         last = index == len(snapshots) - 1
         if kind == EvaluatedModel.MEAN_OF_WORKERS:
             distance, vector = _from_mean(session, vector)
@@ -252,11 +255,12 @@ def evaluate(session: Session, snapshots: list[Snapshot]) -> Evaluation:
 
 def distances_of(session: Session, merges: Sequence[Merged]) -> list[Merge]:
     """This worker's distances from the mean around its watched merges; every rank has to call it."""
+    taken_back = session.replica.taken_back
     return [
         Merge(
             step=merged.step,
-            before=_from_mean(session, merged.before)[0],
-            after=_from_mean(session, merged.after)[0],
+            before=_from_mean(session, taken_back(merged.before))[0],
+            after=_from_mean(session, taken_back(merged.after))[0],
         )
         for merged in merges
     ]

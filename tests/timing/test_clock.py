@@ -169,8 +169,8 @@ def test_windows_shrink_again_after_a_slow_first_step(clock: Clock, time: FakeTi
     assert max(made[1:]) < 0.6  # of 10.77
 
 
-def test_windows_of_a_long_run_last_no_longer_than_a_minute(clock: Clock, time: FakeTime) -> None:
-    assert max(lengths(clock, time, [1.0] * 20_000)) == 60.0
+def test_windows_of_a_long_run_do_not_last_for_ever(clock: Clock, time: FakeTime) -> None:
+    assert max(lengths(clock, time, [1.0] * 2000)) == 20.0
 
 
 def test_phase_counts_what_ends_in_an_error(time: FakeTime) -> None:
@@ -204,8 +204,11 @@ class Device:
     def seconds_between(self, firsts: Sequence[float], lasts: Sequence[float]) -> NDArray[np.float64]:
         return np.asarray(lasts) - np.asarray(firsts)
 
-    def values(self, losses: Sequence[Any]) -> NDArray[np.float64]:
+    def gathered(self, losses: Sequence[Any]) -> NDArray[np.float64]:
         return np.array(losses, np.float64)
+
+    def values(self, gathered: NDArray[np.float64]) -> NDArray[np.float64]:
+        return gathered
 
 
 def test_steps_are_timed_on_the_device_while_the_host_runs_ahead(clock: Clock, time: FakeTime) -> None:
