@@ -230,8 +230,9 @@ def test_warning_says_whose_moment_the_evaluations_hardly_tell(tmp_path):
     ]
     _, _, pool = verdict(tmp_path, [*comparison({"allreduce": (4.0, 4.1, 4.2)}), *coarse])
     assert [said.replace("\u00a0", " ") for said in warnings(pool) if "evaluations" in said] == [
-        "1 time to target lies between two evaluations that are over 10 % of it apart; the coarsest is hogwild on cnn on "
-        "digits at 2 workers with 25 %. Its interval says so; more evaluations or a target that is reached later tell more."
+        "1 time to target lies between two evaluations that are over 10 % of it apart; the coarsest is hogwild on cnn "
+        "on digits at 2 workers with 25 %. Its interval says so; more evaluations or a target that is reached later "
+        "tell more."
     ]
 
 
