@@ -33,7 +33,7 @@ class FrameBuilder:
         self._workers.extend(rows.workers)
         for rank_position, (rank, array) in enumerate(zip(rows.ranks, rows.windows, strict=True)):
             self._windows.append(array)
-            self._window_places.append((position, rank, len(array), rows.steady.first))
+            self._window_places.append((position, rank, len(array), rows.first_steady[rank_position]))
             self._staleness.extend(
                 (record.id, rank, staleness, num_updates)
                 for staleness, num_updates in enumerate(rows.staleness[rank_position] or ())

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.scores import metric_columns
-from harness.records.derived import reached_at, samples_per_s, steady_from_s, steady_of, times_with_evaluation_s
+from harness.records.derived import SteadyState, reached_at, samples_per_s, steady_of, times_with_evaluation_s
 from harness.records.record import Point, Record, Window, WorkerPart
-from harness.records.steady import Steady
 from harness.records.stored_cell import StoredCell
 from harness.suite.fields import FIELDS
 from harness.timing.traffic import allreduce_bytes
@@ -48,7 +47,7 @@ class RecordRows:
     workers: list[dict[str, Any]]
     windows: list[NDArray[np.float64]]  # one array a worker, (windows, fields)
     ranks: list[int]
-    steady: Steady
+    first_steady: list[int]  # of each worker, its first window in steady state
     staleness: list[list[int] | None]  # of each worker
     curve: list[Point]
     distances: list[float]  # consensus at each point of the curve, NaN where unknown
@@ -58,7 +57,8 @@ def rows_of(record: Record, *, results: str) -> RecordRows:
     """results: name of the folder the record lies in."""
     windows = [window_array(part.windows) for part in record.workers]
     steady = steady_of(record)
-    kept = [array[steady.first :] for array in windows]
+    first_steady = [steady.first_window(part) for part in record.workers]
+    kept = [array[first:] for array, first in zip(windows, first_steady, strict=True)]
     distances = consensus_distances(record.workers, len(record.curve))
     return RecordRows(
         run={
@@ -76,7 +76,7 @@ def rows_of(record: Record, *, results: str) -> RecordRows:
         workers=[_worker_row(record.id, part, array) for part, array in zip(record.workers, kept, strict=True)],
         windows=windows,
         ranks=[part.rank for part in record.workers],
-        steady=steady,
+        first_steady=first_steady,
         staleness=[part.staleness_counts for part in record.workers],
         curve=record.curve,
         distances=distances,
@@ -91,7 +91,7 @@ def window_array(windows: list[Window]) -> NDArray[np.float64]:
 
 
 def speed(
-    record: Record, windows: list[NDArray[np.float64]], kept: list[NDArray[np.float64]], steady: Steady
+    record: Record, windows: list[NDArray[np.float64]], kept: list[NDArray[np.float64]], steady: SteadyState
 ) -> dict[str, Any]:
     """Throughput and step times."""
     train_s = max((part.train_s for part in record.workers), default=math.nan)
@@ -101,7 +101,7 @@ def speed(
         "train_s": train_s,
         "samples_per_s": samples_per_s(record, steady),
         "samples_per_s_whole": num_samples / train_s if len(every) and train_s else math.nan,
-        "steady_from_s": steady_from_s(record, steady),
+        "steady_from_s": steady.from_s,
         "is_steady": steady.is_found,
         "step_p50_s": float(np.median(every[:, _P50])) if len(every) else math.nan,
         "step_p95_s": float(np.median(every[:, _P95])) if len(every) else math.nan,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from harness.records.derived import point_of_target, samples_per_s, steady_of
+from harness.records.derived import SteadyState, point_of_target, samples_per_s, steady_of
 from harness.records.record import Record, WorkerPart
-from harness.records.steady import Steady
 
 
 def values_of(record: Record) -> dict[str, float]:
@@ -36,6 +35,6 @@ def _score(record: Record) -> float:
     return -math.inf * record.cell.metric.direction if has_diverged else last.score
 
 
-def _step_p95_s(part: WorkerPart, steady: Steady) -> float:
-    ordered = sorted(window.step_p95_s for window in part.windows[steady.first :])
+def _step_p95_s(part: WorkerPart, steady: SteadyState) -> float:
+    ordered = sorted(window.step_p95_s for window in part.windows[steady.first_window(part) :])
     return ordered[len(ordered) // 2] if ordered else math.nan

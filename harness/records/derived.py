@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.records.record import Point, Record, Window
-from harness.records.steady import Steady, steady_state
+from harness.records.record import Point, Record, Window, WorkerPart
+from harness.records.steady import steady_state
 
 
 def reached_at(record: Record) -> int | None:
@@ -39,36 +41,51 @@ def times_with_evaluation_s(curve: Sequence[Point]) -> list[float]:
     return times_s
 
 
-def steady_of(record: Record) -> Steady:
-    """From which window on the run is steady, by the mean over workers of their windows' seconds per sample."""
-    num_windows = min((len(part.windows) for part in record.workers), default=0)
-    each = [[_seconds_per_sample(window) for window in part.windows[:num_windows]] for part in record.workers]
-    return steady_state(np.mean(each, axis=0) if num_windows else np.empty(0))
+@dataclass(frozen=True, kw_only=True)
+class SteadyState:
+    """The part of training in which all workers go on evenly."""
+
+    from_s: float  # NaN where nothing was trained
+    is_found: bool
+
+    def first_window(self, part: WorkerPart) -> int:
+        """The worker's first window that begins in it; its last, where none does."""
+        begins = (place for place, window in enumerate(part.windows) if window.start_s >= self.from_s)
+        return next(begins, max(0, len(part.windows) - 1))
 
 
-def _seconds_per_sample(window: Window) -> float:
-    return (window.end_s - window.start_s) / window.num_samples if window.num_samples else math.nan
+def steady_of(record: Record) -> SteadyState:
+    """Found from seconds per sample over the pieces of time that the windows of the first worker to end cut out.
+
+    Workers close their windows by their own clocks, so the n-th of one is not the n-th of another; what a window
+    trained is spread over its time.
+    """
+    trained = [part.windows for part in record.workers if part.windows]
+    if not trained:
+        return SteadyState(from_s=math.nan, is_found=False)
+    first_to_end = min(trained, key=lambda windows: windows[-1].end_s)
+    edges_s = np.array([first_to_end[0].start_s, *(window.end_s for window in first_to_end)])
+    num_samples = np.diff(sum(_samples_by(edges_s, windows) for windows in trained))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = steady_state(len(trained) * np.diff(edges_s) / num_samples)
+    return SteadyState(from_s=float(edges_s[found.first]), is_found=found.is_found)
 
 
-def steady_from_s(record: Record, steady: Steady) -> float:
-    """When the last of the workers became steady; NaN where there are no windows."""
-    kept = [part.windows[steady.first :] for part in record.workers]
-    return max((windows[0].start_s for windows in kept if windows), default=math.nan)
-
-
-def samples_per_s(record: Record, steady: Steady) -> float:
+def samples_per_s(record: Record, steady: SteadyState) -> float:
     """Throughput: what all workers trained on, over the time from when all are steady until the last has ended.
 
     A worker that ends early leaves the others at work: the time counts, as it does for whoever waits for the model.
     """
-    from_s = steady_from_s(record, steady)
-    elapsed_s = max((part.windows[-1].end_s for part in record.workers if part.windows), default=math.nan) - from_s
-    num_samples = sum(w.num_samples * _share_after(from_s, w) for part in record.workers for w in part.windows)
-    return num_samples / elapsed_s if elapsed_s else math.nan
+    trained = [part.windows for part in record.workers if part.windows]
+    until_s = max((windows[-1].end_s for windows in trained), default=math.nan)
+    from_s = np.array([steady.from_s])
+    num_samples = sum(
+        sum(window.num_samples for window in windows) - float(_samples_by(from_s, windows)[0]) for windows in trained
+    )
+    return num_samples / (until_s - steady.from_s) if until_s != steady.from_s else math.nan
 
 
-def _share_after(moment_s: float, window: Window) -> float:
-    """Of the window, the share that comes after that moment."""
-    if window.end_s <= moment_s:
-        return 0.0
-    return 1.0 if window.start_s >= moment_s else (window.end_s - moment_s) / (window.end_s - window.start_s)
+def _samples_by(moments_s: NDArray[np.float64], windows: Sequence[Window]) -> NDArray[np.float64]:
+    """How many the worker had trained on by each of these moments."""
+    times_s = [windows[0].start_s, *(window.end_s for window in windows)]
+    return np.asarray(np.interp(moments_s, times_s, np.cumsum([0.0, *(window.num_samples for window in windows)])))

@@ -47,16 +47,16 @@ def test_throughput_of_workers_that_end_at_different_times_is_over_the_makespan(
     assert row["samples_per_s"] == row["samples_per_s_whole"] == pytest.approx(200.0)
 
 
-def test_throughput_starts_when_the_last_worker_is_steady():
-    # The slow worker takes 3 s and 2 s for its first two windows of 100 samples, then 1 s; the quick one half of each.
-    # From second 5 on the slow one trains its last 1,000 samples until second 15, the quick one 500 until second 7.5.
-    slow = [window(0, end_s=3.0), window(1, start_s=3.0, end_s=5.0), *(window(p + 5) for p in range(10))]
-    quick = [window(0, start_s=w.start_s / 2, end_s=w.end_s / 2) for w in slow]
-    row = run_row(
-        record({"strategy": "hogwild", "workers": 2}, workers=[worker(0, windows=slow), worker(1, windows=quick)])
-    )
-    assert row["steady_from_s"] == 5.0
-    assert row["samples_per_s"] == pytest.approx((1000 + 500) / 10)
+def test_throughput_is_over_windows_that_do_not_align():
+    # One trains 100 samples a second in windows of 1 s, the other as many in windows of 1.25 s: 2,000 samples in 10 s,
+    # but for the first 2 s, in which the first of them trained half as much.
+    slow = [window(0, end_s=2.0), *(window(p + 2) for p in range(8))]
+    other = [window(p, start_s=1.25 * p, end_s=1.25 * (p + 1), num_samples=125) for p in range(8)]
+    parts = [worker(0, windows=slow), worker(1, windows=other)]
+    made = rows_of(record({"strategy": "hogwild", "workers": 2}, workers=parts), results="r")
+    assert made.run["steady_from_s"] == 2.0
+    assert made.run["samples_per_s"] == pytest.approx(200.0)
+    assert made.first_steady == [1, 2]  # the other's second window lies half in the first 2 s
 
 
 def test_time_shares_add_up_to_one():

@@ -147,8 +147,8 @@ def _pace_of_the_slower(record: Record) -> float:
     `values_of`, windows before the steady state are left out.
     """
     _assert_well(record)
-    first = steady_of(record).first
-    kept = [part.windows[first:] for part in record.workers]
+    steady = steady_of(record)
+    kept = [part.windows[steady.first_window(part) :] for part in record.workers]
     moments = np.linspace(max(each[0].start_s for each in kept), min(each[-1].end_s for each in kept), NUM_MOMENTS)
     paces = []
     for windows in kept:
