@@ -106,9 +106,9 @@ _MEASURED = _columns(
     ("score", "float64", "", "of the evaluated model at the end, by `metric`"),
     ("best_score", "float64", "", "best of its curve"),
     ("loss", "float64", "", "of the evaluated model at the end, held-out set"),
-    ("reached", "bool", "", "whether the target was reached; false where there is none, or the run is not ok"),
+    ("reached", "bool", "", "whether the target was reached; false where there is none, or the run failed"),
     ("time_to_target_s", "float64", "s", "training time at the first evaluation as good as the target; "
-     "missing = not reached: given up at observed_s, or not ok"),
+     "missing = not reached: given up at observed_s, or failed"),
     ("time_to_target_after_s", "float64", "s", "the evaluation before that one: the target was reached in between"),
     ("time_to_target_with_evaluation_s", "float64", "s", "the same with what evaluating up to it took, means included"),
     ("samples_to_target", "float64", "samples", "trained on by all workers up to then"),

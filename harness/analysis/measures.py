@@ -208,7 +208,7 @@ def to_target(record: Record) -> dict[str, Any]:
         "samples_to_target": math.nan,
         "observed_s": curve[-1].time_s if curve else math.nan,
     }
-    place = reached_at(record) if record.status == "ok" else None
+    place = reached_at(record) if record.status != "failed" else None
     if place is None:
         return found
     return {

@@ -98,9 +98,10 @@ def _time_interval(runs: pd.DataFrame) -> Interval:
 def horizon_s(launches: pd.DataFrame) -> float:
     """The earliest moment at which a run that did not reach the target was given up; else the latest that reached.
 
-    A launch that failed was not given up early: it never reaches the target, however long one waits.
+    One that its time limit stopped was given up then, and evaluated. A launch that failed was not given up early: it
+    never reaches the target, however long one waits; nor does one that had to be ended at the limit, with no curve.
     """
-    given_up = launches.loc[(launches["status"] == "ok") & ~launches["reached"], "observed_s"]
+    given_up = launches.loc[(launches["status"] != "failed") & ~launches["reached"], "observed_s"].dropna()
     return float(given_up.min() if len(given_up) else launches["time_to_target_s"].max())
 
 

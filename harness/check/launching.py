@@ -17,6 +17,7 @@ from typing import IO, Any, Self
 
 from harness.check.arms import Arm, environment_of
 from harness.check.worktree import ArmError
+from harness.launchers.deadline import longest_launch_s
 from harness.records.record import SCHEMA_VERSION, Record, ResultsFolder
 from harness.suite.cell import Cell
 from harness.timing.stopwatch import Stopwatch
@@ -25,7 +26,7 @@ from harness.timing.turns import TURN_VARIABLE, make_turn_folder
 ENTRY, TURN_TAKER = "harness.run_one", "harness.check.turn_taker"
 _TOO_OLD = f"its checkout is older than {ENTRY}, by which the check runs cells; take a newer ref"
 _ABOUT_LIMIT_S = 120
-_ENDING_S = 30.0  # beyond the cell's own time limit, for start, evaluation and cleaning up
+_ENDING_S = 30.0  # beyond what the launch itself may take, for start and cleaning up
 
 Tell = Callable[[float, float, float], None]  # share done, samples/s, loss
 
@@ -108,7 +109,7 @@ def _why_not(errors: str) -> str:
 def launch(arm: Arm, cell: Cell, folder: Path, tell: Tell) -> Record:
     """One launch of the cell by the arm, its record left in `folder`. Raises ArmError when the arm left none."""
     with _Launch(arm, cell, folder, tell) as alone:
-        _follow([alone], cell.time_limit_s + _ENDING_S)
+        _follow([alone], longest_launch_s(cell.time_limit_s) + _ENDING_S)
     return alone.record()
 
 
@@ -128,7 +129,7 @@ def launch_in_turns(
         # Each gets twice its time (harness/run_one.py). One that has trained waits for the other through most of that.
         limit_s = 2 * max(cell.time_limit_s for _, cell in sides.values())
         taker = stack.enter_context(turn_taker(list(turns.values()), patience_s=0.75 * limit_s))
-        _follow(list(launches.values()), limit_s + _ENDING_S, first_ended=taker.close)
+        _follow(list(launches.values()), longest_launch_s(limit_s) + _ENDING_S, first_ended=taker.close)
     return {side: launched.record() for side, launched in launches.items()}
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from harness.launchers.command import LaunchCommand
+from harness.launchers.deadline import Deadline
 from harness.protocols import Role
 
 RUN_VARIABLE = "HVDBENCH_RUN"
@@ -38,9 +39,11 @@ class LaunchEnd:
 
 
 def supervise(
-    commands: list[LaunchCommand], run_dir: Path, *, time_limit_s: float, watch: Callable[[], None]
+    commands: list[LaunchCommand], run_dir: Path, *, deadline: Deadline, watch: Callable[[], None]
 ) -> LaunchEnd:
     """Starts the commands, their output in the run's log, and waits. `watch` is called while they run.
+
+    deadline: at which a launch that has not ended by itself is ended.
 
     Raises ValueError for a command on another host: those are horovodrun's to start.
     """
@@ -63,7 +66,7 @@ def supervise(
                         start_new_session=True,  # Ctrl-C is this process' to handle
                     )
                 )
-            exit_code, failed = _wait(running, started + time_limit_s, watch)
+            exit_code, failed = _wait(running, deadline, watch)
             said_bytes = log.seek(0, os.SEEK_END)
         finally:  # after success too: a worker may have left a child in a session of its own
             end_run(tag)
@@ -82,7 +85,7 @@ def _own_environment(tag: str) -> dict[str, str]:
 
 
 def _wait(
-    running: list[subprocess.Popen[bytes]], deadline: float, watch: Callable[[], None]
+    running: list[subprocess.Popen[bytes]], deadline: Deadline, watch: Callable[[], None]
 ) -> tuple[int | None, int | None]:
     """The exit code and the position of the first that failed; 0 and None, or None twice at the deadline."""
     while True:
@@ -92,7 +95,7 @@ def _wait(
             return codes[failed], failed
         if all(code == 0 for code in codes):
             return 0, None
-        if time.monotonic() > deadline:
+        if deadline.is_over():
             return None, None
         watch()
         time.sleep(POLL_S)

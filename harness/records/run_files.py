@@ -7,7 +7,8 @@ from pathlib import Path
 
 PARENT_LOCK = "parent.lock"
 CELL_FILE, CURVE_FILE, PROGRESS_FILE = "cell.json", "curve.json", "progress.json"
-TRAINING_BEGAN, TRAINING_ENDED = "training-began", "training-ended"  # empty; rank 0 tells its servers
+TRAINING_BEGAN, TRAINING_ENDED = "training-began", "training-ended"  # empty; rank 0 tells its servers and the parent
+STOP_FILE = "stop"  # after which step all stop, since the time limit is near; rank 0 tells the others
 ERROR_PREFIX = "error-"
 SERVER_PART_PREFIX = "server-"
 

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from harness import registry
 from harness.fabrics.connection import Connection, place_among_workers
 from harness.launchers.command import LaunchCommand
+from harness.launchers.deadline import Deadline
 from harness.launchers.supervisor import LaunchEnd
 from harness.plain_text import one_line
 from harness.protocols import Role
@@ -38,6 +39,7 @@ from harness.worker import process
 from harness.worker.worker import run_worker
 
 EXIT_FAILED = 1
+_LOOK_EVERY_S = 0.5
 
 
 def inside_a_launch() -> bool:
@@ -130,24 +132,27 @@ def _lead(
         folder.write(made, run_dir)
         return made
 
-    def give_up() -> None:
+    deadline, has_ended = Deadline(run_dir, cell.time_limit_s), threading.Event()
+
+    def give_up_in_time() -> None:
+        while not deadline.is_over():
+            if has_ended.wait(_LOOK_EVERY_S):
+                return
         record(None)
         faulthandler.dump_traceback(file=sys.stderr)
         os._exit(EXIT_FAILED)  # a hung collective cannot be ended otherwise; the launch ends the other ranks
 
-    timer = threading.Timer(cell.time_limit_s, give_up)
-    timer.daemon = True
-    timer.start()
+    threading.Thread(target=give_up_in_time, daemon=True).start()
     try:
         run_worker(cell.model_dump_json(), connection, cores)
         _meet(hvd)
     except BaseException as error:
-        timer.cancel()
+        has_ended.set()
         # Of a rank that fails, the launcher ends the others with a signal; of an interruption nothing is recorded.
         if isinstance(error, Exception) or any(run_dir.glob(f"{ERROR_PREFIX}*")):
             record(EXIT_FAILED)
         raise
-    timer.cancel()
+    has_ended.set()
     return record(0)
 
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from harness import registry
 from harness.launchers.command import LaunchCommand, Launcher
+from harness.launchers.deadline import Deadline
 from harness.launchers.hosts import Host, placement
 from harness.launchers.supervisor import LaunchEnd, log_tail, supervise
 from harness.protocols import Role
@@ -115,13 +116,12 @@ def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:
     watcher.cell_started(cell)
     with run_folder(setting.folder) as run_dir:
         reserve(run_dir)
-        (run_dir / CELL_FILE).write_text(cell.model_dump_json())
+        (run_dir / CELL_FILE).write_text(_as_told(cell, setting.time_limit_factor).model_dump_json())
         commands = launcher.commands(cell, placement(cell, setting.hosts), run_dir, setting.launch_args)
         started_at = datetime.now(UTC)
         progress = ProgressFile(run_dir / PROGRESS_FILE, watcher.cell_progress)
-        end = supervise(
-            commands, run_dir, time_limit_s=cell.time_limit_s * setting.time_limit_factor, watch=progress.read
-        )
+        deadline = Deadline(run_dir, cell.time_limit_s * setting.time_limit_factor)
+        end = supervise(commands, run_dir, deadline=deadline, watch=progress.read)
         record = make_record(
             cell,
             run_dir,
@@ -135,6 +135,11 @@ def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:
         setting.folder.write(record, run_dir)
     watcher.cell_ended(record)
     return record
+
+
+def _as_told(cell: Cell, time_limit_factor: float) -> Cell:
+    """As the workers get it: with the limit that holds for them, who count no time in which they are stopped."""
+    return cell.model_copy(update={"time_limit_s": cell.time_limit_s * min(1.0, time_limit_factor)})
 
 
 def make_record(
@@ -162,6 +167,8 @@ def make_record(
                 "is it on a file system that all hosts share?"
             ),
         )
+    elif status == "ok" and curve.get("stopped_after") is not None:
+        status, reason = "timeout", _stop_in_words(cell, min(1.0, time_limit_factor), curve)
     return Record(
         id=run_dir.name,
         suite=suite,
@@ -197,6 +204,14 @@ def _status(cell: Cell, end: LaunchEnd, time_limit_factor: float) -> tuple[Statu
     if end.exit_code:
         return "failed", f"a {who} ended with exit code {end.exit_code}"
     return "ok", None
+
+
+def _stop_in_words(cell: Cell, factor: float, curve: dict[str, Any]) -> str:
+    """Of training that stopped by itself."""
+    return (
+        f"training {_limit_in_words(cell.time_limit_s, factor)}, after {curve['stopped_after']} of "
+        f"{curve['planned_steps']} steps of each worker; what was trained by then was evaluated"
+    )
 
 
 def _limit_in_words(time_limit_s: float, factor: float) -> str:

@@ -21,8 +21,11 @@ def timed_curve(points: list[dict[str, Any]], parts: list[WorkerPart], model: Ev
     alone_s = _average_alone_s(parts)
     timed = []
     for index, point in enumerate(points):
-        of_rank_0 = model == EvaluatedModel.SHARED and index < len(points) - 1
-        times_s = [point["time_s"]] if of_rank_0 else [part.snapshots_s[index] for part in parts]
+        if model == EvaluatedModel.SHARED:
+            is_last = index == len(points) - 1
+            times_s = [part.snapshots_s[-1] for part in parts] if is_last else [point["time_s"]]
+        else:
+            times_s = [part.snapshots_s[index] for part in parts]
         average_s = alone_s if any(part.distances[index] for part in parts if part.distances) else 0.0
         time_s = max(times_s, default=point["time_s"]) + average_s
         timed.append(Point.model_validate({**point, "time_s": time_s, "average_s": average_s}))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness import registry
 from harness.fabrics.connection import Connection
 from harness.fabrics.factory import FabricFactory
-from harness.protocols import EvaluatedModel, Role, TellsStaleness
+from harness.protocols import EvaluatedModel, TellsStaleness
 from harness.records.record import WorkerPart
 from harness.records.run_files import (
     CURVE_FILE,
@@ -29,10 +30,12 @@ from harness.worker import process
 from harness.worker.merges import MergeWatch
 from harness.worker.plan import evaluation_steps, plan_of
 from harness.worker.sabotage import with_faults, worsened
+from harness.worker.time_limit import TimeLimit
 from harness.worker.training import (
     Evaluation,
     Progress,
     Session,
+    TrainingOutcome,
     distances_of,
     evaluate,
     time_averages,
@@ -58,7 +61,7 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
     num_workers = cell.workers // fabric.size
     meter = UsageMeter()
     with closing(replica.batches(session.share)) as batches:
-        with _told_to_servers(session, connection.run_dir):
+        with _told(session, connection.run_dir):
             trained = train(session, batches, clock, report)
         used: dict[str, Any] = {  # before what makes batches ends, and evaluation takes some too
             "train_s": trained.train_s,
@@ -81,19 +84,19 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
         settings={**replica.settings(), **fabric.settings(), **process.settings(), **session.turns.settings()},
     )
     if fabric.rank == 0:
-        _write_curve(session, evaluation, connection.run_dir)
+        _write_curve(session, trained, evaluation, connection.run_dir)
     write_atomically(part_path(connection.run_dir, fabric.rank), part.model_dump_json())
     fabric.close()
 
 
 @contextmanager
-def _told_to_servers(session: Session, run_dir: Path) -> Iterator[None]:
-    """Rank 0 tells the servers, where there are some, when training begins and ends: they count what they use in it."""
-    tells = session.fabric.rank == 0 and Role.SERVER in session.cell.needs.roles
-    if tells:
+def _told(session: Session, run_dir: Path) -> Iterator[None]:
+    """Rank 0 tells when training begins and ends: servers count what they use in it, and the parent gives evaluation a
+    time of its own."""
+    if session.fabric.rank == 0:
         (run_dir / TRAINING_BEGAN).touch()
     yield
-    if tells:
+    if session.fabric.rank == 0:
         (run_dir / TRAINING_ENDED).touch()
 
 
@@ -104,8 +107,13 @@ class _Startup:
         self.phases_s: dict[str, float] = {}
         self._watch = watch
 
+    @property
+    def total_s(self) -> float:
+        """Of the phases that have ended."""
+        return sum(self.phases_s.values())
+
     def ended(self, phase: str) -> None:
-        self.phases_s[phase] = self._watch.elapsed_s() - sum(self.phases_s.values())
+        self.phases_s[phase] = self._watch.elapsed_s() - self.total_s
 
 
 def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Session, Clock, MergeWatch[Any] | None]:
@@ -146,15 +154,24 @@ def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Sess
     )
     warm_up(session)
     startup.ended("warm-up")
-    return session, clock, watch
+    limit = TimeLimit(
+        cell.time_limit_s - startup.total_s,
+        run_dir=connection.run_dir,
+        rank=fabric.rank,
+        in_step=strategy.evaluated != EvaluatedModel.SHARED,
+        now=clock.now,
+    )
+    return replace(session, limit=limit), clock, watch
 
 
-def _write_curve(session: Session, evaluation: Evaluation, run_dir: Path) -> None:
+def _write_curve(session: Session, trained: TrainingOutcome, evaluation: Evaluation, run_dir: Path) -> None:
     cell = session.cell
     points = evaluation.points if cell.inject is None else worsened(evaluation.points, cell.inject, cell.metric)
     curve = {
         "curve": [point.model_dump() for point in points],
         "weights_sha256": evaluation.weights_sha256,
+        "stopped_after": trained.stopped_after,
+        "planned_steps": session.plan.num_steps,
         "num_parameters": session.replica.num_parameters,
         "vector_size": session.replica.to_numpy(session.replica.weights()).size,
     }

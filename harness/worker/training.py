@@ -32,6 +32,7 @@ from harness.timing.stopwatch import Stopwatch
 from harness.timing.turns import NoTurns, Turns
 from harness.worker.merges import MAX_WATCHED, Merged
 from harness.worker.plan import evaluation_steps, learning_rate_of
+from harness.worker.time_limit import Limit, NoLimit
 
 WARMUP_STEPS = 5
 NUM_AVERAGES_ALONE = 5
@@ -64,6 +65,7 @@ class TrainingOutcome:
 
     snapshots: list[Snapshot]
     train_s: float  # from the clock's start to the last step's end, and the snapshot after it
+    stopped_after: int | None  # steps, where the time limit ended it; None where the plan did
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +96,7 @@ class Session:
     fabric: Fabric
     strategy: Strategy[Any]  # of this fabric
     turns: Turns = field(default_factory=NoTurns)
+    limit: Limit = field(default_factory=NoLimit)
 
     @property
     def collective(self) -> CollectiveFabric | None:
@@ -134,7 +137,10 @@ def warm_up(session: Session) -> None:
 
 
 def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Progress], None]) -> TrainingOutcome:
-    """Trains by the plan on this rank's batches, which stay open: what makes them is part of what training uses."""
+    """Trains by the plan, or until its limit, on this rank's batches.
+
+    They stay open: what makes them is part of what training uses.
+    """
     cell, plan, replica, fabric, strategy = (
         session.cell,
         session.plan,
@@ -155,15 +161,17 @@ def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Pr
     fabric.barrier()
     session.turns.await_start(rank=fabric.rank, num_ranks=fabric.size)
     clock.start(num_steps=plan.num_steps, bytes_sent=bytes_before, recorder=recorder)
-    for step in range(plan.num_steps):
+    steps = session.limit.within(iter(range(plan.num_steps)))
+    step = next(steps, None)
+    while step is not None:
         replica.set_learning_rate(learning_rate.at(step))
         with clock.loader:
             batch = batches.at(step)
         loss = strategy.step(replica, fabric, batch)
-        num_done = step + 1
-        if num_done == plan.num_steps:
+        num_done, step = step + 1, next(steps, None)
+        if step is None:
             strategy.finish(replica, fabric)
-        if clock.step_done(loss, batch_size):
+        if clock.step_done(loss, batch_size) or step is None:
             replica.synchronize()
             clock.close_window(fabric.bytes_sent)
             elapsed = clock.now()
@@ -171,7 +179,7 @@ def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Pr
                 rate = (num_done - reported_step) * global_batch / (elapsed - reported_at)
                 report(Progress(share=num_done / plan.num_steps, samples_per_s=rate, loss=clock.last_loss()))
                 reported_at, reported_step = elapsed, num_done
-        if num_done in snapshot_steps:
+        if num_done in snapshot_steps or (step is None and snapshot_steps):
             weights = strategy.snapshot(replica, fabric)
             if recorder is None:  # the host's clock has to look when the device is that far
                 replica.synchronize()
@@ -181,7 +189,8 @@ def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Pr
     replica.synchronize()
     train_s = clock.now()
     session.turns.done(fabric.rank)
-    return TrainingOutcome(snapshots=_timed(copied, clock), train_s=train_s)
+    stopped_after = num_done if session.limit.is_reached else None
+    return TrainingOutcome(snapshots=_timed(copied, clock), train_s=train_s, stopped_after=stopped_after)
 
 
 def _timed(copied: list[_Copied], clock: Clock) -> list[Snapshot]:

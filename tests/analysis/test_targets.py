@@ -66,6 +66,20 @@ def test_time_splits_into_seconds_per_sample_and_samples(tmp_path):
     assert found.samples.interval.estimate == pytest.approx(1.5)
 
 
+def test_launch_that_its_time_limit_stopped_is_censored_then_and_counts_if_it_reached(tmp_path):
+    # Stopped after 6 s without the target: the horizon. Stopped after it: the moment counts.
+    stopped = {"status": "timeout", "reason": "training stopped"}
+    missed = record({"strategy": "hogwild", "workers": 2, "seed": 1}, curve=curve((0.5, 0.6), every_s=3.0), **stopped)
+    reached = record({"strategy": "hogwild", "workers": 2}, curve=reached_after(4.0), **stopped)
+    hung = failed({"strategy": "hogwild", "workers": 2, "seed": 2}, status="timeout")
+    runs = pool_of(tmp_path, [*comparison({"allreduce": (9.0,)}), missed, reached, hung])
+    assert horizon_s(runs) == 6.0
+    (row,) = [row for row in reaching(runs) if row.strategy == "hogwild"]
+    assert row.share_reached.estimate == pytest.approx(1 / 3)
+    assert row.restricted_s.estimate == pytest.approx((4 + 6 + 6) / 3)
+    assert row.num_unfinished == 3
+
+
 def test_restricted_mean_counts_a_missed_run_up_to_the_horizon(tmp_path):
     # Given up at 5 s, the horizon: hogwild's mean of min(T, 5) is (3 + 5)/2, allreduce's (4 + 5)/2 though one took 9.
     missed = record({"strategy": "hogwild", "workers": 2, "seed": 1}, curve=curve((0.5, 0.6)))

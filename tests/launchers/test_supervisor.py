@@ -15,8 +15,10 @@ import psutil
 import pytest
 
 from harness.launchers.command import LaunchCommand
+from harness.launchers.deadline import Deadline
 from harness.launchers.supervisor import RUN_VARIABLE, LaunchEnd, end_run, log_tail, supervise
 from harness.protocols import Role
+from harness.records.run_files import TRAINING_ENDED
 
 SLEEP = "import time; time.sleep(60)"
 # A grandchild in a session of its own, as daemons make themselves; it writes its id and stays.
@@ -43,7 +45,7 @@ def nothing() -> None: ...
 def run(
     run_dir: Path, *commands: LaunchCommand, limit_s: float = 30.0, watch: Callable[[], None] = nothing
 ) -> LaunchEnd:
-    return supervise(list(commands), run_dir, time_limit_s=limit_s, watch=watch)
+    return supervise(list(commands), run_dir, deadline=Deadline(run_dir, limit_s, stopping_s=0.0), watch=watch)
 
 
 def of_this_run(run_dir: Path) -> list[int]:
@@ -102,6 +104,11 @@ def test_time_limit_ends_a_hanging_worker(run_dir: Path) -> None:
     assert end.exit_code is None
     assert 0.5 <= end.wall_s < 5
     assert of_this_run(run_dir) == []
+
+
+def test_worker_that_evaluates_what_it_trained_outlives_the_time_limit(run_dir: Path) -> None:
+    trained = f"import pathlib, time; pathlib.Path({str(run_dir / TRAINING_ENDED)!r}).touch(); time.sleep(1.5)"
+    assert run(run_dir, python(trained), limit_s=0.75).exit_code == 0
 
 
 def test_worker_deaf_to_sigterm_is_killed_after_the_grace_period(run_dir: Path) -> None:

@@ -109,14 +109,20 @@ def test_run_records_a_worker_that_was_killed(tmp_path: Path, strategy: str) -> 
     assert workers_of(results) == []
 
 
-def test_run_stops_a_hanging_cell_at_its_time_limit(tmp_path: Path) -> None:
-    suite = write_suite(tmp_path / "s.yaml", (ENDLESS % "hogwild").replace("100}", "6}"))
+@pytest.mark.parametrize("strategy", ["hogwild", "allreduce", "delayed-averaging"])
+def test_run_evaluates_what_was_trained_when_its_time_limit_stopped_it(tmp_path: Path, strategy: str) -> None:
+    suite = write_suite(tmp_path / "s.yaml", (ENDLESS % strategy).replace("100}", "8}"))
     results = tmp_path / "r"
     code, _, _ = hvdbench("run", suite, "--results", results)
     assert code == 1
     (record,) = records_in(results)
     assert record["status"] == "timeout"
-    assert record["reason"] == "stopped at the cell's time_limit_s of 6 s"
+    assert record["reason"].startswith("training stopped at the cell's time_limit_s of 8 s, after ")
+    (point,) = record["curve"]  # a million epochs are far from their first evaluation
+    steps = [sum(window["num_steps"] for window in part["windows"]) for part in record["workers"]]
+    assert point["step"] == steps[0]
+    if strategy != "hogwild":
+        assert steps[0] == steps[1]
     assert workers_of(results) == []
 
 

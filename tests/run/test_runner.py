@@ -119,6 +119,22 @@ def test_record_says_how_a_run_ended(
     assert (record.curve, record.workers, record.weights_sha256) == ([], [], None)
 
 
+def test_record_of_training_that_its_time_limit_stopped_is_a_timeout_with_a_curve(tmp_path: Path) -> None:
+    (part,) = finished().workers
+    part_path(tmp_path, 0).write_text(part.model_dump_json())
+    point = '{"step": 1, "num_samples": 2, "time_s": 0.5, "evaluation_s": 0, "loss": 1.0, "score": 0.5}'
+    (tmp_path / CURVE_FILE).write_text(f'{{"curve": [{point}], "stopped_after": 1, "planned_steps": 9}}')
+    record, hasty, by_turns = (made(tmp_path, 0, time_limit_factor=factor) for factor in (1.0, 0.0125, 2.0))
+    assert (record.status, len(record.curve), len(record.workers)) == ("timeout", 1, 1)
+    assert record.reason == (
+        "training stopped at the cell's time_limit_s of 600 s, after 1 of 9 steps of each worker; "
+        "what was trained by then was evaluated"
+    )
+    assert by_turns.reason == record.reason  # it was stopped for half of the time, and counts its own
+    assert hasty.reason is not None
+    assert hasty.reason.startswith("training stopped at 7.5 s, 0.0125 times the cell's time_limit_s of 600 s, after 1")
+
+
 def test_record_of_a_timeout_says_the_limit_that_held(tmp_path: Path) -> None:
     reason = made(tmp_path, None, time_limit_factor=0.0125).reason
     assert reason == "stopped at 7.5 s, 0.0125 times the cell's time_limit_s of 600 s"

@@ -51,3 +51,10 @@ def test_timed_curve_adds_nothing_where_the_model_is_no_mean(model: EvaluatedMod
 def test_timed_curve_of_a_worker_alone_has_no_average() -> None:
     alone = worker(0, snapshots_s=[1.0, 2.0], distances=[0.0, 0.0], average_alone_s=None)
     assert [point.time_s for point in timed_curve(POINTS, [alone], EvaluatedModel.MEAN_OF_WORKERS)] == [1.0, 2.0]
+
+
+def test_timed_curve_of_workers_that_stopped_after_different_steps_ends_with_the_last() -> None:
+    # One of them got to one point fewer before the time limit.
+    first, second = parts(distances=None)
+    earlier = second.model_copy(update={"snapshots_s": [2.75]})
+    assert [point.time_s for point in timed_curve(POINTS, [first, earlier], EvaluatedModel.SHARED)] == [0.0, 2.75]
