@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test lab check check-evidence perf lint format lock clean
+.PHONY: help setup bench test lab gpu check check-evidence perf lint format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,6 +23,9 @@ test: setup lint  ## lint and all tests
 
 lab: setup  ## runs over several hosts, emulated on this machine as network namespaces; needs root
 	@$(BIN)/python -m pytest -m lab tests/lab
+
+gpu: setup  ## its tests and the speed over a bare loop, on a CUDA GPU; in another environment: tests/gpu/on_machine.sh
+	@$(BIN)/python -m pytest -m gpu tests/gpu && $(BIN)/python -m tests.gpu
 
 check: setup  ## is the working tree slower, hungrier or less accurate than the last commit?
 	@$(BIN)/hvdbench check suites/smoke.yaml --a ref=HEAD --b here

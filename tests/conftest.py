@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -16,7 +17,7 @@ from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
 from tests.report import browser
 
 NEEDS: dict[str, tuple[str, Callable[[], bool], str | None]] = {  # marker: (what, whether it is here, how to get it)
-    "needs_gpu": ("a GPU", lambda: bool(describe_machine().gpus), "a machine with one"),
+    "gpu": ("a CUDA GPU", lambda: bool(describe_machine().gpus), "a machine with one"),
     "needs_chromium": ("Chromium", browser.is_installed, browser.INSTALL),
     "needs_two_cores": ("a second core", lambda: len(os.sched_getaffinity(0)) >= 2, "a machine with two"),
     "needs_checkout": ("a git checkout", lambda: (ROOT / ".git").exists(), "git clone"),
@@ -24,10 +25,14 @@ NEEDS: dict[str, tuple[str, Callable[[], bool], str | None]] = {  # marker: (wha
     "needs_root": ("root", lambda: os.geteuid() == 0, "sudo"),
     "lab": ("a network lab", lambda: network_lab().present, network_lab().mend),
 }
+NOT_ASKED_FOR = {  # marker: what such tests do, and what runs them
+    "lab": "run over several emulated hosts, as root: make lab",
+    "gpu": "run on a CUDA GPU: make gpu",
+}
 settings.register_profile("here", deadline=None)  # other work on the machine is no fault of the code
 settings.load_profile("here")
 _LACKING = pytest.StashKey[dict[str, list[str]]]()
-_NUM_LAB_TESTS_LEFT_OUT = pytest.StashKey[int]()
+_NUM_LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for marker, (what, _, _) in NEEDS.items():
         config.addinivalue_line("markers", f"{marker}: runs where there is {what}")
+    config.stash[_NUM_LEFT_OUT] = Counter()
     config.stash[_LACKING] = {marker: [] for marker, (_, is_here, _) in NEEDS.items() if not is_here()}
 
 
@@ -49,15 +55,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.get_closest_marker("lab"):
-            item.config.stash[_NUM_LAB_TESTS_LEFT_OUT] = item.config.stash.get(_NUM_LAB_TESTS_LEFT_OUT, 0) + 1
+        item.config.stash[_NUM_LEFT_OUT].update(marker for marker in NOT_ASKED_FOR if item.get_closest_marker(marker))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    num_left_out = config.stash.get(_NUM_LAB_TESTS_LEFT_OUT, 0)
+    num_left_out = config.stash[_NUM_LEFT_OUT]
     if num_left_out:
         terminalreporter.section("what was not asked for")
-        terminalreporter.line(f"{num_left_out} tests run over several emulated hosts, as root: make lab")
+    for marker, num_tests in num_left_out.items():
+        terminalreporter.line(f"{num_tests} tests {NOT_ASKED_FOR[marker]}")
     lacking = config.stash[_LACKING]
     if not lacking:
         return

@@ -23,11 +23,11 @@ def cell_of(workload: str, framework: str, **fields: Any) -> Cell:
     return Cell.model_validate({**given, **fields})
 
 
-def harness_loop(cell: Cell, now: Now) -> Callable[[], float]:
-    """Trains for the steps meant for its workload and returns the samples/s by the clock `now`; warmed up."""
+def harness_loop(cell: Cell, now: Now, num_steps: int | None = None) -> Callable[[], float]:
+    """Trains for so many steps, or those meant for its workload, and returns the samples/s by `now`; warmed up."""
     fabric = Alone(cell, None, None)  # type: ignore[arg-type]
     workload = registry.load(registry.WORKLOADS[cell.framework])(cell)
-    num_steps, batch_size = STEPS.get(cell.workload, OWN_STEPS), cell.batch_per_worker
+    num_steps, batch_size = num_steps or STEPS.get(cell.workload, OWN_STEPS), cell.batch_per_worker
     plan = Plan(
         num_workers=1,
         num_steps=num_steps,

@@ -1,0 +1,33 @@
+"""Launches by `hvdbench run` and the records that they leave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from harness.records.record import Record, ResultsFolder
+from tests.command import hvdbench
+
+LIMIT_S = 240
+
+
+def launched(folder: Path, *blocks: dict[str, Any], environ: dict[str, str] | None = None) -> list[Record]:
+    """The records of these blocks of a suite."""
+    _, output, errors = run(folder, *blocks, environ=environ)
+    records = ResultsFolder(folder / "results").load()
+    assert records, output + errors
+    return records
+
+
+def in_words(record: Record) -> str:
+    """Why it did not end well; empty where it did."""
+    return "" if record.status == "ok" else f"{record.cell.title}: {record.reason}\n{record.log_tail}"
+
+
+def run(folder: Path, *blocks: dict[str, Any], environ: dict[str, str] | None = None) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error."""
+    suite = folder / "suite.yaml"
+    suite.write_text(json.dumps({"question": "does it run on a GPU?", "matrix": list(blocks)}))
+    results = folder / "results"
+    return hvdbench("run", suite, "--results", results, environ=environ, limit_s=LIMIT_S)

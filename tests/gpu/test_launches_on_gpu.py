@@ -1,0 +1,71 @@
+"""Launches on one GPU: every strategy whose workers may have one, and what is refused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.records.record import Record
+from tests.gpu.launched import in_words, launched, run
+
+pytestmark = [pytest.mark.gpu, pytest.mark.timeout(240)]  # the first test has to wait for all launches
+
+ON_GPU = {"workload": "cnn", "dataset": "digits", "device": "gpu", "epochs": 5, "evaluations": 5}
+COLLECTIVE = ("allreduce", "allreduce-flat", "local-sgd", "post-local-sgd", "delayed-averaging")
+TWO_WORKERS = {**ON_GPU, "strategy": "allreduce-flat", "workers": 2}
+
+Records = dict[tuple[str, str], Record]
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> Records:
+    """By strategy and precision."""
+    made = launched(
+        tmp_path_factory.mktemp("launches"),
+        {**ON_GPU, "strategy": ["serial", *COLLECTIVE, "torch-ddp"], "controller": "gloo"},
+        {**ON_GPU, "strategy": ["serial", "allreduce"], "precision": "bf16"},
+    )
+    return {(record.cell["strategy"], record.cell["precision"]): record for record in made}
+
+
+@pytest.mark.parametrize("strategy", [*COLLECTIVE, "torch-ddp"])
+def test_one_worker_of_a_strategy_learns_what_serial_learns(records: Records, strategy: str) -> None:
+    assert score(records, "serial") > 0.9
+    assert score(records, strategy) == pytest.approx(score(records, "serial"), abs=0.03)  # eleven digits of 360
+
+
+@pytest.mark.parametrize("strategy", ["serial", "allreduce"])
+def test_bf16_learns_what_float32_learns(records: Records, strategy: str) -> None:
+    assert score(records, strategy, "bf16") == pytest.approx(score(records, strategy), abs=0.03)
+
+
+def score(records: Records, strategy: str, precision: str = "float32") -> float:
+    """At the end of a launch that ended well."""
+    record = records[strategy, precision]
+    assert in_words(record) == ""
+    print(f"{strategy} in {precision}: accuracy {record.curve[-1].score:.4f}, launch {record.wall_s:.1f} s")
+    return record.curve[-1].score
+
+
+def test_record_names_the_gpu(records: Records) -> None:
+    assert all("NVIDIA" in record.machine.gpus[0] for record in records.values())
+
+
+def test_shared_weights_are_refused_on_a_gpu(tmp_path: Path) -> None:
+    """Hogwild's processes write one set of weights without locks: on a GPU a kernel each, which serialize or tear."""
+    code, _, errors = run(tmp_path, {**ON_GPU, "strategy": "hogwild", "workers": 2})
+    assert code == 2
+    assert "device: gpu with strategy hogwild" in errors
+    assert "allowed: cpu" in errors
+
+
+def test_more_workers_than_gpus_are_refused(tmp_path: Path) -> None:
+    code, _, errors = run(tmp_path, TWO_WORKERS, environ={"CUDA_VISIBLE_DEVICES": first_gpu()})
+    assert code == 2
+    assert "device: gpu with 2 workers on a host; this one has 1 GPU" in errors
+
+
+def first_gpu() -> str:
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
