@@ -244,7 +244,7 @@ def parity_(
     from pydantic import ValidationError
 
     from harness.parity.table import ParityError, show_parity
-    from harness.suite.suite import describe
+    from harness.strict import describe
 
     try:
         agree = show_parity(workload, dataset, seed, results, optimizer=optimizer)

@@ -15,7 +15,10 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from harness.sources import Sources, sources_of_file, sources_of_module
+from harness.strict import describe
 
 WORKLOADS, STRATEGIES = "hvdbench.workloads", "hvdbench.strategies"  # groups of entry points
 ALLOWED = "file.py:name, package.module:name, or the name of an installed entry point"
@@ -55,10 +58,9 @@ def load_extension(name: str, folder: str | None, *, group: str) -> Any:
     if not (where and attribute):
         raise ExtensionError(f"{name}: no name of code; allowed: {ALLOWED}")
     _search_last(folder)
+    file = _file(where, folder) if where.endswith(".py") else None
     try:
-        module = _module_of_file(_file(where, folder)) if where.endswith(".py") else importlib.import_module(where)
-    except ExtensionError:
-        raise
+        module = importlib.import_module(where) if file is None else _module_of_file(file)
     except BaseException as error:  # whatever their code raises, and be it SystemExit
         if isinstance(error, KeyboardInterrupt):
             raise
@@ -90,12 +92,26 @@ def require_unchanged(name: str, folder: str | None, digest: str, *, group: str)
 
 
 def in_their_words(error: BaseException) -> str:
-    """`my_training.py, line 12: NameError: ...`: the innermost line that is neither ours nor a library's."""
-    said = f"{type(error).__name__}: {error}".strip().rstrip(":")
+    """`my_training.py, line 12: NameError: ...`."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{Path(error.filename).name}, line {error.lineno}: {type(error).__name__}: {error.msg}"
+    line = their_line(error)
+    return _fault_of(error) if line is None else f"{line}: {_fault_of(error)}"
+
+
+def their_line(error: BaseException) -> str | None:
+    """`my_training.py, line 12`: the innermost that is neither ours nor a library's; None where there is none."""
     theirs = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_theirs(frame.filename)]
-    return f"{Path(theirs[-1].filename).name}, line {theirs[-1].lineno}: {said}" if theirs else said
+    return f"{Path(theirs[-1].filename).name}, line {theirs[-1].lineno}" if theirs else None
+
+
+def _fault_of(error: BaseException) -> str:
+    """What it says; by its kind too, where it is not ours."""
+    if isinstance(error, ExtensionError):
+        return str(error)
+    if isinstance(error, ValidationError):
+        return f"{error.title}: {describe(error)}"
+    return f"{type(error).__name__}: {error}".strip().rstrip(":")
 
 
 def _search_last(folder: str | None) -> None:

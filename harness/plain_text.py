@@ -37,6 +37,11 @@ def shortened(text: str, length: int) -> str:
     return f"{text[: length - tail - 1]}…{text[-tail:]}"
 
 
+def said(value: Any, length: int = 60) -> str:
+    """A value as Python writes it, in one short line, whatever it is."""
+    return shortened(one_line(repr(value)), length)
+
+
 def all_shown(content: Any) -> Any:
     """The same of every text in a JSON value, keys too."""
     if isinstance(content, dict):

@@ -31,8 +31,8 @@ from harness.registry import STRATEGIES
 from harness.run.feasible import first_obstacle
 from harness.run.machine import describe_machine, installed_versions, revision
 from harness.run.runner import Setting, run_cell
+from harness.strict import describe
 from harness.suite.cell import Cell
-from harness.suite.suite import describe
 from harness.timing import turns
 
 EXIT_REFUSED, EXIT_INTERRUPTED = 2, 130

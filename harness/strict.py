@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from harness.plain_text import said
 
 
 class Strict(BaseModel):
@@ -19,6 +21,16 @@ class Strict(BaseModel):
             if isinstance(value, bool) and not _takes(bool, cls.model_fields[name].annotation):
                 raise ValueError(f"{name}: {value} is no value for it (YAML reads yes, no, on, off as true or false)")
         return given
+
+
+def describe(error: ValidationError) -> str:
+    """The first fault in words: key, value and what is allowed."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] not in ("value_error", "missing"):
+        message = f"{said(first['input'])}: {message}"
+    return f"{where}: {message}" if where else message
 
 
 def _takes(kind: type, annotation: Any) -> bool:

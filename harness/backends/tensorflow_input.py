@@ -132,7 +132,10 @@ def chosen(arrays: tuple[NDArray[Any], ...], indices: Any, collate: Callable[[li
     """The samples of these indices as a batch. indices: (B,), or a slice where nothing is collated."""
     if collate is None:
         return tuple(array[indices] for array in arrays)
-    return collate([tuple(array[index] for array in arrays) for index in np.arange(len(arrays[0]))[indices]])
+    batch = collate([tuple(array[index] for array in arrays) for index in np.arange(len(arrays[0]))[indices]])
+    if batch is None:
+        raise WorkloadError("collate: returned NoneType; wanted: the samples as a batch of arrays")
+    return batch
 
 
 class BatchesAhead:

@@ -28,6 +28,8 @@ Arrays = list[NDArray[Any]]
 
 def keras_program(cell: Cell, workload: KerasWorkload) -> Program:
     """Raises WorkloadError for what cannot be trained."""
+    if keras.backend.backend() != "tensorflow":
+        raise WorkloadError(f"KERAS_BACKEND: {keras.backend.backend()}; wanted: tensorflow, or none set")
     if not isinstance(workload.model, keras.Model):
         raise WorkloadError(f"model: is {type(workload.model).__name__}; wanted: a keras.Model")
     functions = _Functions(workload)
@@ -55,7 +57,7 @@ def keras_program(cell: Cell, workload: KerasWorkload) -> Program:
         counters=lambda rank: _counters(counters, cell.seed, rank),
         loss=loss,
         evaluate=evaluate,
-        finish=workload.finish or float,
+        finish=workload.finished,
         optimizer=workload.optimizer if callable(workload.optimizer) else None,
     )
 
@@ -102,10 +104,7 @@ class _Functions:
     def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Loss and score, summed over the batch."""
         model, size = _InMode(self._workload.model, training=False), num_samples_of(batch)
-        if self._workload.evaluate is not None:
-            loss, score = self._workload.evaluate(model, batch)
-        else:
-            loss, score = self._workload.loss(model, batch), self._workload.score(model, batch)
+        loss, score = self._workload.loss_and_score(model, batch)
         return _scalar(loss) * size, _summed_score(score, size)
 
     def check_evaluation(self, batch: Batch) -> None:
@@ -166,14 +165,14 @@ def _counters(variables: Sequence[Variable], seed: int, rank: int) -> Arrays:
 
 
 def _scalar(loss: Any) -> Tensor:
-    value = tf.convert_to_tensor(loss)
+    value = _tensor("loss", loss, "a scalar, the mean over the batch")
     if value.shape.rank != 0:
         raise WorkloadError(f"loss: shape {tuple(value.shape)}; wanted: a scalar, the mean over the batch")
     return tf.cast(value, tf.float32)
 
 
 def _summed_score(score: Any, num_samples: int) -> Tensor:
-    value = tf.cast(tf.convert_to_tensor(score), tf.float32)
+    value = tf.cast(_tensor("score", score, f"a tensor of shape ({num_samples},), or a scalar"), tf.float32)
     if value.shape.rank == 0:
         return value * num_samples
     if tuple(value.shape) != (num_samples,):
@@ -181,6 +180,16 @@ def _summed_score(score: Any, num_samples: int) -> Tensor:
             f"score: shape {tuple(value.shape)} of {num_samples} samples; wanted: ({num_samples},), or a scalar"
         )
     return tf.reduce_sum(value)
+
+
+def _tensor(what: str, value: Any, wanted: str) -> Tensor:
+    try:
+        tensor = tf.convert_to_tensor(value)
+    except (TypeError, ValueError):
+        tensor = None
+    if tensor is None or tensor.dtype == tf.string:
+        raise WorkloadError(f"{what}: {type(value).__name__}; wanted: {wanted}")
+    return tensor
 
 
 def _check_is_number(what: str, value: Tensor, of: str) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import keras
 
-from harness.extensions import WORKLOADS, ExtensionError, require_unchanged
+from harness.extensions import WORKLOADS, require_unchanged
 from harness.suite.cell import Cell
 from harness.workloads.data import Dataset
 from harness.workloads.making import make_own
@@ -30,8 +30,6 @@ def workload_of(cell: Cell) -> Dataset | KerasWorkload:
         assert cell.dataset is not None
         return load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
     require_unchanged(cell.workload, cell.folder, cell.own.code, group=WORKLOADS)
-    if keras.backend.backend() != "tensorflow":
-        raise ExtensionError(f"KERAS_BACKEND: {keras.backend.backend()}; wanted: tensorflow, or none set")
     with _MAKING, _dtype_policy(POLICIES[cell.precision]):
         keras.utils.set_random_seed(cell.seed)
         workload = make_own(cell.workload, cell.folder, cell.framework)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from numbers import Real
 from typing import Any
 
 import torch
@@ -25,9 +26,8 @@ class Objective:
                 return function
             return torch.autocast(device.type, dtype=torch.bfloat16)(function)
 
-        self._loss, self._score = in_precision(workload.loss), in_precision(workload.score)
-        self._both = None if workload.evaluate is None else in_precision(workload.evaluate)
-        self._finish = workload.finish
+        self._loss, self._both = in_precision(workload.loss), in_precision(workload.loss_and_score)
+        self._finished = workload.finished
         self._num_parts = cell.accumulation
         self._is_checked = False
 
@@ -57,15 +57,12 @@ class Objective:
         """The mean loss and the metric over all batches, each weighted by its size."""
         num_samples, total_loss, total_score = 0, 0.0, 0.0
         for batch, size in batches:
-            loss, score = (
-                self._both(model, batch) if self._both else (self._loss(model, batch), self._score(model, batch))
-            )
+            loss, score = self._both(model, batch)
             _check_scalar("loss", loss)
             total_loss += float(loss) * size
             total_score += _sum_of_scores(score, size)
             num_samples += size
-        score = total_score / num_samples
-        return total_loss / num_samples, score if self._finish is None else self._finish(score)
+        return total_loss / num_samples, self._finished(total_score / num_samples)
 
 
 def _check_trainable(loss: Any) -> None:
@@ -91,4 +88,8 @@ def _sum_of_scores(score: Any, size: int) -> float:
         return float(score.sum(dtype=torch.float64))
     if isinstance(score, torch.Tensor) and score.ndim:
         raise WorkloadError(f"score: shape {tuple(score.shape)}; wanted: ({size},), a value a sample, or their mean")
+    if not isinstance(score, torch.Tensor | Real):
+        raise WorkloadError(
+            f"score: {type(score).__name__}; wanted: a tensor of shape ({size},), a value a sample, or their mean"
+        )
     return float(score) * size

@@ -9,6 +9,7 @@ And the same as PyTorch's users have it, over the model's own parameters.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -76,6 +77,12 @@ def _made_by_workload(cell: Cell, workload: OwnWorkload, parameters: Sequence[to
     made = workload.optimizer(parameters)
     if not isinstance(made, torch.optim.Optimizer):
         raise WorkloadError(f"optimizer: made a {type(made).__name__}; wanted: a torch.optim.Optimizer")
+    closure = inspect.signature(made.step).parameters.get("closure")
+    if closure is not None and closure.default is closure.empty:
+        raise WorkloadError(
+            f"optimizer: {type(made).__name__} asks for the loss anew within a step (a closure); wanted: one that "
+            "steps by the gradient there is"
+        )
     return made
 
 

@@ -24,8 +24,9 @@ from harness.launchers.hosts import Host
 from harness.protocols import EvaluatedModel, Strategy
 from harness.registry import strategy_of
 from harness.run.feasible import first_obstacle
+from harness.strict import describe
 from harness.suite.cell import Cell
-from harness.suite.suite import cell_of, describe
+from harness.suite.suite import cell_of
 
 _SCALED_LINEARLY = ("sgd", "nesterov")
 _LONGEST_WARMUP_EPOCHS, _WARMUP_SHARE = 1.0, 0.1

@@ -13,8 +13,7 @@ from harness import extensions
 from harness.extensions import ExtensionError, code_digest, is_extension, normalized
 from harness.launchers.hosts import Host, parse_hosts, this_machine
 from harness.registry import STRATEGIES
-from harness.strict import Strict
-from harness.suite.suite import describe
+from harness.strict import Strict, describe
 from harness.workloads.shipped import MODELS
 
 # A framework's own wrappers are references: they take part where they are named.

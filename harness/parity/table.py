@@ -71,10 +71,10 @@ def show_parity(
 def _compared(cell: Cell) -> list[Difference]:
     try:
         return parity(cell)
-    except ExtensionError as error:
-        raise ParityError(str(error)) from None
     except WorkloadError as error:
         raise ParityError(f"{cell.workload}: {error}") from None
+    except ExtensionError as error:
+        raise ParityError(str(error)) from None
 
 
 def _cells(workload: str | None, dataset: str | None, seed: int, optimizer: str | None) -> Iterator[Cell]:

@@ -25,7 +25,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from harness.extensions import WORKLOADS, ExtensionError, is_code, is_extension
-from harness.strict import Strict
+from harness.strict import Strict, describe
 from harness.suite.cell import Cell
 from harness.suite.gates import CheckSettings
 from harness.suite.own_facts import own_facts
@@ -101,16 +101,6 @@ def _reads_as(text: str, value: object) -> bool:
         return str(value) == text or (isinstance(value, float) and float(text) == value)
     except ValueError:
         return False
-
-
-def describe(error: ValidationError) -> str:
-    """The first fault in words: key, value and what is allowed."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] not in ("value_error", "missing"):
-        message = f"{first['input']!r}: {message}"
-    return f"{where}: {message}" if where else message
 
 
 def _points(path: Path, file: _File, overrides: dict[str, Any]) -> Iterator[Cell]:

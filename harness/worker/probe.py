@@ -20,14 +20,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from harness import registry
-from harness.extensions import WORKLOADS, ExtensionError, code_digest, in_their_words, load_extension
+from harness.extensions import WORKLOADS, ExtensionError, code_digest, in_their_words, load_extension, their_line
 from harness.protocols import Replica, Share
 from harness.records.run_files import write_atomically
+from harness.strict import describe
 from harness.suite.cell import Cell
-from harness.suite.suite import describe
 from harness.worker import process
 from harness.workloads.making import make_own
-from harness.workloads.metric import Metric
 from harness.workloads.own import OwnWorkload, WorkloadError
 
 
@@ -43,14 +42,19 @@ def main() -> None:
 
 
 def probed(name: str, framework: str | None, folder: str | None) -> dict[str, Any]:
-    """What the cells of this workload have to say of it. Raises what its code raises, and WorkloadError with a line."""
+    """What the cells of this workload have to say of it.
+
+    Raises ExtensionError where it is not made, and WorkloadError, with the user's own line, where it cannot be trained.
+    """
     made = make_own(name, folder, framework)
     try:
         return _probed(made, name, folder)
-    except (WorkloadError, ValidationError) as error:
-        said = describe(error) if isinstance(error, ValidationError) else str(error)
-        function = load_extension(name, folder, group=WORKLOADS)
-        raise WorkloadError(f"{_line_of(made, said.partition(':')[0], function)}: {said}") from error
+    except (Exception, SystemExit) as error:
+        said = describe(error) if isinstance(error, ValidationError) else in_their_words(error)
+        if their_line(error) is None:
+            function = load_extension(name, folder, group=WORKLOADS)
+            said = f"{_line_of(made, said.partition(':')[0], function)}: {said}"
+        raise WorkloadError(said) from error
 
 
 def _line_of(made: OwnWorkload, part: str, function: Any) -> str:
@@ -64,27 +68,20 @@ def _probed(made: OwnWorkload, name: str, folder: str | None) -> dict[str, Any]:
     if made.num_samples < 1:
         raise WorkloadError("train: no samples; wanted: at least one")
     own = {
-        "metric": _metric(made).model_dump(mode="json"),
+        "metric": made.metric.model_dump(mode="json"),
         "sample_unit": made.sample_unit,
         "num_samples": made.num_samples,
     }
     digest = code_digest(name, folder, group=WORKLOADS)
     fields = {"workload": name, "folder": folder, "framework": made.framework, "strategy": "serial", "seed": 0}
     cell = Cell.model_validate({**fields, "own": {**own, "code": digest}, "recipe": made.recipe})
-    _dry_step(cell)
+    _dry_step(cell, made)
     return {"own": own, "recipe": made.recipe, "framework": made.framework}
 
 
-def _metric(made: OwnWorkload) -> Metric:
-    if not isinstance(made.metric, Metric):
-        raise WorkloadError(f"metric: {made.metric!r}; wanted: a Metric of harness.workloads, such as ACCURACY")
-    return made.metric
-
-
-def _dry_step(cell: Cell) -> None:
+def _dry_step(cell: Cell, made: OwnWorkload) -> None:
     """Raises WorkloadError where a step or an evaluation gives no number."""
-    workload = registry.load(registry.WORKLOADS[cell.framework])(cell)
-    replica: Replica = registry.load(registry.REPLICAS[cell.framework])(cell, workload, rank=0, local_rank=0)
+    replica: Replica = registry.load(registry.REPLICAS[cell.framework])(cell, made, rank=0, local_rank=0)
     share = Share(num_workers=1, rank=0, batch_size=cell.batch_per_worker, seed=cell.seed)
     with closing(replica.batches(share)) as batches:
         gradient, loss = replica.gradient(batches.at(0))
@@ -100,16 +97,24 @@ def _dry_step(cell: Cell) -> None:
         raise WorkloadError(
             f"score: {score:g} before training; wanted: {low:g} to {high:g}, as the metric {cell.metric.name} says"
         )
+    if cell.optimizer == "own":
+        _try_optimizer(replica, gradient)
+
+
+def _try_optimizer(replica: Replica, gradient: Any) -> None:
+    """Raises WorkloadError where an optimizer of the user's cannot make a step."""
+    try:
+        replica.descend(gradient)
+    except Exception as error:
+        if their_line(error) is not None:
+            raise
+        raise WorkloadError(f"optimizer: cannot make a step: {in_their_words(error)}") from error
 
 
 def _in_words(name: str, error: BaseException) -> str:
-    if isinstance(error, ExtensionError):
-        return str(error)
     if isinstance(error, WorkloadError):
         return f"{name}: {error}"
-    if isinstance(error, ValidationError):
-        return f"{name}: {describe(error)}"
-    return f"{name}: {in_their_words(error)}"
+    return str(error) if isinstance(error, ExtensionError) else f"{name}: {in_their_words(error)}"
 
 
 if __name__ == "__main__":

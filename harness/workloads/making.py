@@ -17,10 +17,9 @@ def make_own(name: str, folder: str | None, framework: str | None) -> OwnWorkloa
     Raises ExtensionError: with the user's own line where it fails, with what is wanted where it makes something else.
     """
     function = load_extension(name, folder, group=WORKLOADS)
+    arguments = _arguments(name, function, framework)
     try:
-        made = function(**_arguments(name, function, framework))
-    except ExtensionError:
-        raise
+        made = function(**arguments)
     except (Exception, SystemExit) as error:
         raise ExtensionError(f"{name}: {in_their_words(error)}") from error
     wanted: tuple[type[OwnWorkload], ...] = (

@@ -32,15 +32,28 @@ dtypes         parameters and moving buffers are float32; `precision: bf16` comp
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self
 
+from harness.extensions import ExtensionError
+from harness.plain_text import said
 from harness.workloads.metric import ACCURACY, Metric
 
 Batch = Any  # what the loss takes: a tuple of tensors (B, ...), or what the data yield
 
 
-class WorkloadError(ValueError):
+_FUNCTIONS = {  # what each is called with
+    "loss": "model and batch",
+    "score": "model and batch",
+    "finish": "the mean score",
+    "evaluate": "model and batch",
+    "collate": "a list of samples",
+    "from_torch": "the torch model's parameters by name",
+}
+
+
+class WorkloadError(ExtensionError):
     """A workload that cannot be trained; the message names the part of it and what is wanted."""
 
 
@@ -71,11 +84,58 @@ class OwnWorkload:
     loader_workers: int = 0  # processes that make batches, with input loader
     collate: Callable[[list[Any]], Batch] | None = None  # of samples, as DataLoader's
 
+    def __new__(cls, *_: Any, **given: Any) -> Self:
+        """Raises WorkloadError for a part that there is none of: the user's line is where it is given."""
+        known = [field.name for field in fields(cls)]
+        for name in given:
+            if name not in known:
+                raise WorkloadError(f"{name}: no such part of a {cls.__name__}; allowed: {', '.join(known)}")
+        return super().__new__(cls)
+
+    def __post_init__(self) -> None:
+        """Raises WorkloadError for a part of the wrong kind; numbers are checked as a suite's are, where cells are."""
+        for name, of in _FUNCTIONS.items():
+            function = getattr(self, name, None)
+            if not callable(function) and not (function is None and name not in ("loss", "score")):
+                raise WorkloadError(f"{name}: {said(function)}; wanted: a function of {of}")
+        if not isinstance(self.metric, Metric):
+            raise WorkloadError(f"metric: {said(self.metric)}; wanted: a Metric of harness.workloads, such as ACCURACY")
+        if not (isinstance(self.sample_unit, str) and self.sample_unit.strip()):
+            raise WorkloadError(f"sample_unit: {said(self.sample_unit)}; wanted: what a sample is, such as 'image'")
+        per_epoch = _plain(self.samples_per_epoch)
+        if per_epoch is not None and (type(per_epoch) is not int or per_epoch < 1):
+            raise WorkloadError(f"samples_per_epoch: {said(per_epoch)}; wanted: an integer from 1 on")
+        if not isinstance(self.optimizer, str | Mapping) and not callable(self.optimizer):
+            raise WorkloadError(
+                f"optimizer: {said(self.optimizer)}; wanted: a name, {{name: ..., option: ...}}, or a function "
+                "of the parameters that makes one"
+            )
+        if not _may_be_data(self.train):
+            raise WorkloadError(
+                f"train: {said(self.train)}; wanted: the data, a tuple of tensors or arrays, or a data set"
+            )
+
+    def loss_and_score(self, model: Any, batch: Batch) -> tuple[Any, Any]:
+        """Of one batch, as evaluation takes them. Raises WorkloadError where `evaluate` does not give both."""
+        if self.evaluate is None:
+            return self.loss(model, batch), self.score(model, batch)
+        given = self.evaluate(model, batch)
+        if not (isinstance(given, tuple) and len(given) == 2):
+            raise WorkloadError(f"evaluate: returned {type(given).__name__}; wanted: loss and score, a tuple of two")
+        return given
+
+    def finished(self, mean_score: float) -> float:
+        """The metric. Raises WorkloadError where `finish` makes no number of the mean score."""
+        if self.finish is None:
+            return mean_score
+        score = _plain(self.finish(mean_score))
+        if not isinstance(score, int | float):
+            raise WorkloadError(f"finish: returned {type(score).__name__} for {mean_score:g}; wanted: a number")
+        return float(score)
+
     @property
     def num_samples(self) -> int:
         """In an epoch. Raises WorkloadError where nothing tells."""
-        if self.train is None or isinstance(self.train, str):
-            raise WorkloadError(f"train: {self.train!r}; wanted: the data, a tuple of tensors or arrays, or a data set")
         if self.samples_per_epoch is not None:
             return int(self.samples_per_epoch)
         try:
@@ -95,20 +155,20 @@ class OwnWorkload:
                 *("input", "loader_workers"),
             )
         }
-        optimizer = "own" if callable(self.optimizer) else self.optimizer
-        if not isinstance(optimizer, str | Mapping):
-            raise WorkloadError(
-                f"optimizer: a {type(optimizer).__name__}; wanted: a name, {{name: ..., option: ...}}, or a function "
-                "of the parameters that makes one"
-            )
-        return {**given, "optimizer": _plain(optimizer)}
+        return {**given, "optimizer": "own" if callable(self.optimizer) else _plain(self.optimizer)}
 
 
 def _plain(value: Any) -> Any:
     """A number of NumPy's or of a framework's as Python's; a mapping of such as a dict."""
     if isinstance(value, Mapping):
         return {name: _plain(entry) for name, entry in value.items()}
-    return value.item() if hasattr(value, "item") else value
+    with suppress(ValueError, RuntimeError):  # of several numbers, which are refused as they are
+        return value.item() if hasattr(value, "item") else value
+    return value
+
+
+def _may_be_data(value: Any) -> bool:
+    return not isinstance(value, str) and any(hasattr(value, name) for name in ("__len__", "__iter__", "__getitem__"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -196,6 +196,10 @@ def noisy(model: Any, batch: Any) -> Any:
         ({"train": column(1, 2)}, "train: is ndarray; wanted: a tuple of arrays"),
         ({"input": "loader", "loader_workers": 2}, "loader_workers: 2 in TensorFlow.*; wanted: 0"),
         ({"collate": lambda samples: (np.ones(5),)}, "collate: makes tensors of 5 of all 2 samples; wanted: as many"),
+        ({"collate": lambda samples: None}, "collate: returned NoneType; wanted: the samples as a batch of arrays"),
+        ({"score": lambda model, batch: None}, r"score: NoneType; wanted: a tensor of shape \(2,\), or a scalar"),
+        ({"loss": lambda model, batch: "x"}, "loss: str; wanted: a scalar, the mean over the batch"),
+        ({"evaluate": lambda model, batch: 0.5}, "evaluate: returned float; wanted: loss and score, a tuple of two"),
         ({"optimizer": lambda: "adam"}, "optimizer: made str; wanted: a keras.optimizers.Optimizer"),
     ],
 )
@@ -220,7 +224,7 @@ def make():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
     data = (np.zeros((4, 2), np.float32),)
     return KerasWorkload(
-        model=model, loss=None, score=None, train=data, test=data, batch_size=2, learning_rate=0.1
+        model=model, loss=print, score=print, train=data, test=data, batch_size=2, learning_rate=0.1
     )
 """
 

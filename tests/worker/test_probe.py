@@ -104,7 +104,7 @@ def test_framework_that_there_is_none_of_is_refused_before_the_step(tmp_path: Pa
         ),
         ("settings['loss'] = lambda model, batch: model(batch[3])", "mine.py, line 18: IndexError: tuple index out of"),
         ("settings['model'] = nn.Linear", "mine.py, line 6: model: is type; wanted: an nn.Module"),
-        ("settings['train'] = 'data.csv'", "mine.py, line 6: train: 'data.csv'; wanted: the data"),
+        ("settings['train'] = 'data.csv'", "mine.py, line 19: train: 'data.csv'; wanted: the data"),
         ("settings['model'] = nn.Flatten()", "model: no parameter requires a gradient; wanted: at least one"),
         ("settings['model'] = nn.Linear(3, 2).double()", "float64"),
         ("settings['score'] = lambda model, batch: torch.tensor(float('nan'))", "score: nan"),
@@ -117,7 +117,7 @@ def test_framework_that_there_is_none_of_is_refused_before_the_step(tmp_path: Pa
         ("settings['metric'] = 'accuracy'", "metric: 'accuracy'; wanted: a Metric of harness.workloads"),
         (
             "settings['optimizer'] = torch.optim.SGD(settings['model'].parameters(), lr=1)",
-            "optimizer: a SGD; wanted",
+            "mine.py, line 19: optimizer: SGD ( Parameter Group 0",
         ),
         (
             "settings['train'] = [{'x': inputs[0], 'id': 'a'}] * 40",
@@ -129,13 +129,53 @@ def test_framework_that_there_is_none_of_is_refused_before_the_step(tmp_path: Pa
         ),
         ("settings['optimizer'] = 'adams'", "optimizer: 'adams'; allowed: sgd, nesterov"),
         ("settings['target'] = 95", "target: 95; allowed: 0 to 1 (accuracy)"),
-        ("settings['colour'] = 'red'", "mine.py, line 19: TypeError"),
+        (
+            "settings['colour'] = 'red'",
+            "mine.py, line 19: colour: no such part of a TorchWorkload; allowed: model, loss",
+        ),
+        ("del settings['loss']", "mine.py, line 19: TypeError: TorchWorkload.__init__() missing 1 required"),
+        ("settings['loss'] = 3", "mine.py, line 19: loss: 3; wanted: a function of model and batch"),
+        ("settings['loss'] = lambda model: 1", "mine.py, line 6: TypeError: make.<locals>.<lambda>() takes 1"),
+        ("settings['score'] = lambda *_: None", "mine.py, line 18: score: NoneType; wanted: a tensor of shape (10,)"),
+        ("settings['score'] = lambda *_: 'x'", "mine.py, line 18: score: str; wanted: a tensor of shape (10,)"),
+        ("settings['finish'] = 'sqrt'", "mine.py, line 19: finish: 'sqrt'; wanted: a function of the mean score"),
+        ("settings['finish'] = lambda _: None", "mine.py, line 18: finish: returned NoneType for"),
+        ("settings['evaluate'] = lambda *_: None", "mine.py, line 18: evaluate: returned NoneType; wanted: loss and"),
+        ("settings['evaluate'] = []", "mine.py, line 19: evaluate: []; wanted: a function of model and batch"),
+        ("settings['collate'] = {}", "mine.py, line 19: collate: {}; wanted: a function of a list of samples"),
+        ("settings['sample_unit'] = 3", "mine.py, line 19: sample_unit: 3; wanted: what a sample is, such as 'image'"),
+        ("settings['samples_per_epoch'] = 'x'", "mine.py, line 19: samples_per_epoch: 'x'; wanted: an integer from 1"),
+        ("settings['samples_per_epoch'] = 0", "mine.py, line 19: samples_per_epoch: 0; wanted: an integer from 1"),
+        ("settings['train'] = 3", "mine.py, line 19: train: 3; wanted: the data"),
+        ("settings['batch_size'] = inputs", "mine.py, line 6: batch_size: tensor([["),
+        ("settings['optimizer'] = torch.optim.LBFGS", "mine.py, line 6: optimizer: LBFGS asks for the loss anew"),
+        ("settings['optimizer'] = torch.optim.SparseAdam", "optimizer: cannot make a step: RuntimeError: SparseAdam"),
+        ("Metric(name='a', better='more')", "mine.py, line 18: Metric: better: 'more': Input should be 'higher' or"),
+        (
+            "Metric(name='a', bettr='lower')",
+            "mine.py, line 18: Metric: bettr: no such key; allowed: name, unit, better",
+        ),
     ],
 )
 def test_probe_says_what_is_wrong_and_what_is_wanted(tmp_path: Path, change: str, message: str) -> None:
     said = fault(written(tmp_path, change))
     assert message in said
     assert "\n" not in said
+
+
+def test_workload_is_made_once_in_a_dry_step(tmp_path: Path) -> None:
+    change = "from pathlib import Path; made = Path(__file__ + '.made').open('a'); made.write('x'); made.close()"
+    probed("mine.py:make", None, written(tmp_path, change))
+    assert (tmp_path / "mine.py.made").read_text() == "x"
+
+
+def test_part_of_the_wrong_kind_is_named_where_the_file_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from harness.workloads import Metric\n\nMETRIC = Metric(name='a', better='up')\n"
+    )
+    assert fault(str(tmp_path)) == (
+        "mine.py:make: cannot be imported: mine.py, line 3: Metric: better: 'up': Input should be 'higher' or 'lower'"
+    )
 
 
 def test_make_with_arguments_of_its_own_is_refused(tmp_path: Path) -> None:
