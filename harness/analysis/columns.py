@@ -97,7 +97,11 @@ _MEASURED = _columns(
     ("startup_s", "float64", "s", "of the slowest worker, from its first line of Python to its first measured step"),
     ("cpu_share", "float64", "share", "CPU time used in training, servers' included, of the cores asked for; "
      "above 1 when more was used"),
-    ("peak_rss_bytes", "float64", "bytes", "sum of each worker's and server's peak; shared pages count once for each"),
+    # Memory without the copies of weights that only measuring keeps.
+    ("peak_rss_bytes", "float64", "bytes", "sum of each worker's and server's peak in training; shared pages count "
+     "once for each; missing where the system does not tell"),
+    ("grown_bytes", "float64", "bytes", "of it what came on top of framework, data and model; missing likewise"),
+    ("tensor_bytes", "float64", "bytes", "weights, gradient, optimizer state and buffers of one worker, the largest"),
     ("pss_bytes", "float64", "bytes", "sum over all processes at the end of training; a page that k share counts 1/k"),
     ("gpu_memory_bytes", "float64", "bytes", "sum over workers of each one's peak of what tensors took of its GPU; "
      "missing on a CPU"),
@@ -136,7 +140,12 @@ WORKERS = _columns(
     ("rank", "int64", "", "of the worker"),
     ("train_s", "float64", "s", "training of this worker"),
     ("cpu_s", "float64", "s", "user and system time of training"),
-    ("peak_rss_bytes", "float64", "bytes", "peak resident memory, shared pages included"),
+    (
+        "peak_rss_bytes",
+        "float64",
+        "bytes",
+        "peak resident memory in training, shared pages and what measuring keeps included",
+    ),
     ("compute_s_per_step", "float64", "s", "steady state: step time without waits; missing when they are unknown"),
     ("samples_per_s", "float64", "samples/s", "of this worker in steady state"),
 )

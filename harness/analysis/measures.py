@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.scores import metric_columns
+from harness.records import memory
 from harness.records.derived import SteadyState, reached_at, samples_per_s, steady_of, times_with_evaluation_s
 from harness.records.record import Point, Record, Window, WorkerPart
 from harness.records.stored_cell import StoredCell
@@ -289,24 +289,21 @@ def _injected(faults: dict[str, Any] | None) -> str | None:
 def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, float]:
     parts = record.workers
     if not parts:
-        measured = ("startup_s", "cpu_share", "peak_rss_bytes", "pss_bytes", "gpu_memory_bytes", "bytes_per_step")
-        return dict.fromkeys(measured, math.nan)
+        memories = ("peak_rss_bytes", "grown_bytes", "tensor_bytes", "pss_bytes", "gpu_memory_bytes")
+        return dict.fromkeys(("startup_s", "cpu_share", *memories, "bytes_per_step"), math.nan)
     num_steps = sum(float(array[:, _STEPS].sum()) for array in windows)
     # A part may speak for several workers (one process that drives them all), so its time counts for each.
     busy_s = sum(part.train_s for part in parts) / len(parts) * _cores(record.cell)
     return {
         "startup_s": max(sum(part.startup_s.values()) for part in parts),
         "cpu_share": sum(each.cpu_s for each in record.processes) / busy_s if busy_s else math.nan,
-        "peak_rss_bytes": float(sum(each.peak_rss_bytes for each in record.processes)),
-        "pss_bytes": _total(each.pss_bytes for each in record.processes),
-        "gpu_memory_bytes": _total(part.gpu_memory_bytes for part in parts),
+        "peak_rss_bytes": memory.needed_bytes(record),
+        "grown_bytes": memory.grown_bytes(record),
+        "tensor_bytes": memory.tensor_bytes(record),
+        "pss_bytes": memory.pss_bytes(record),
+        "gpu_memory_bytes": memory.gpu_bytes(record),
         "bytes_per_step": sum(float(a[:, _BYTES].sum()) for a in windows) / num_steps if num_steps else math.nan,
     }
-
-
-def _total(each: Iterable[int | None]) -> float:
-    """The sum; NaN where one does not tell."""
-    return float(sum(math.nan if value is None else value for value in each))
 
 
 def _worker_row(run: str, part: WorkerPart, kept: NDArray[np.float64]) -> dict[str, Any]:
@@ -315,7 +312,7 @@ def _worker_row(run: str, part: WorkerPart, kept: NDArray[np.float64]) -> dict[s
         "rank": part.rank,
         "train_s": part.train_s,
         "cpu_s": part.cpu_s,
-        "peak_rss_bytes": float(part.peak_rss_bytes),
+        "peak_rss_bytes": math.nan if part.peak_rss_bytes is None else float(part.peak_rss_bytes),
         "compute_s_per_step": compute_s_per_step(kept),
         "samples_per_s": _rate(kept),
     }

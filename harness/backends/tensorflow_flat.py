@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from harness.backends.tensorflow_input import Source
 from harness.backends.tensorflow_optimizer import FlatVariableOptimizer, clipped_by
-from harness.backends.tensorflow_program import Batch, Given, Program, State, Tensor, mean_over_parts
+from harness.backends.tensorflow_program import Batch, Given, Program, State, Tensor, bytes_of, mean_over_parts
 from harness.workloads.own import WorkloadError
 
 
@@ -91,6 +91,12 @@ class FlatTraining:
         self._optimizer.forget()
         for counter, value in zip(self._counters, self._program.counters(self._rank), strict=True):
             counter.assign(value)
+
+    def tensor_bytes(self) -> int:
+        """Of weights, buffers, what the optimizer keeps, and a gradient."""
+        buffers = [self._buffers, self._buffers_read] if self._num_buffers else []
+        kept = [self._flat, *buffers, *self._counters, *self._optimizer.state()]
+        return bytes_of([*kept, self._flat])
 
     def _gradient(self, given: Given) -> tuple[Tensor, Tensor]:
         slope, loss = self._slope(given)

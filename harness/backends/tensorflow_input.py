@@ -12,6 +12,7 @@ import itertools
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -108,19 +109,21 @@ class HeldOut:
     """The test data, batch by batch; on the device for good where the training data are."""
 
     def __init__(self, data: Data, kind: str, device: str, batch_size: int) -> None:
-        self._data, self._device, self._batch_size = data, device, batch_size
-        self._kept = list(self._made()) if kind == "resident" else None
+        made = partial(_in_order, tuple(data.test), data.collate, device, batch_size)
+        if kind == "resident":
+            kept = list(made())
+            self.batches: Callable[[], Iterator[tuple[int, Batch]]] = lambda: iter(kept)  # each with its size
+        else:
+            self.batches = made
 
-    def batches(self) -> Iterator[tuple[int, Batch]]:
-        """Each with its size."""
-        return self._made() if self._kept is None else iter(self._kept)
 
-    def _made(self) -> Iterator[tuple[int, Batch]]:
-        arrays = tuple(self._data.test)
-        num_samples = len(arrays[0])
-        for first in range(0, num_samples, self._batch_size):
-            last = min(first + self._batch_size, num_samples)
-            yield last - first, _on_device(chosen(arrays, slice(first, last), self._data.collate), self._device)
+def _in_order(
+    arrays: tuple[NDArray[Any], ...], collate: Callable[[list[Any]], Batch] | None, device: str, batch_size: int
+) -> Iterator[tuple[int, Batch]]:
+    num_samples = len(arrays[0])
+    for first in range(0, num_samples, batch_size):
+        last = min(first + batch_size, num_samples)
+        yield last - first, _on_device(chosen(arrays, slice(first, last), collate), device)
 
 
 def _on_device(batch: Batch, device: str) -> Batch:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from harness.backends.tensorflow_input import Source
 from harness.backends.tensorflow_optimizer import VariablesOptimizer, clipped_by
-from harness.backends.tensorflow_program import Batch, Given, Program, State, Tensor, dense, mean_over_parts
+from harness.backends.tensorflow_program import Batch, Given, Program, State, Tensor, bytes_of, dense, mean_over_parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +65,11 @@ class Training:
         self._optimizer.forget()
         for counter, value in zip(self.counters, self.model.program.counters(self._rank), strict=True):
             counter.assign(value)
+
+    def tensor_bytes(self) -> int:
+        """Of weights, buffers, what the optimizer keeps, and a gradient, of one replica."""
+        kept = [*self.variables, *self.buffers, *self.counters, *self._optimizer.state()]
+        return bytes_of([*kept, *self.variables])
 
     def synchronize(self) -> None: ...
 

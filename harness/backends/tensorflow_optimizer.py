@@ -32,6 +32,10 @@ class VariablesOptimizer(Protocol):
         """As if it had seen nothing."""
         ...
 
+    def state(self) -> Sequence[Any]:
+        """The variables that it keeps."""
+        ...
+
 
 class FlatVariableOptimizer(VariablesOptimizer, Protocol):
     """Of one flat variable."""
@@ -103,6 +107,9 @@ class _Momentum:
         for velocity in self._velocities:
             velocity.assign(tf.zeros_like(velocity))
 
+    def state(self) -> Sequence[Any]:
+        return self._velocities
+
 
 class _Formula:
     """The harness' formula, its slots as variables."""
@@ -132,6 +139,9 @@ class _Formula:
             slot.assign(value)
         self._step.assign(0.0)
 
+    def state(self) -> Sequence[Any]:
+        return [*self._slots, self._step]
+
 
 class _KerasClass:
     """A Keras optimizer; decay that is a penalty goes through the gradients, for Keras has none such."""
@@ -156,6 +166,9 @@ class _KerasClass:
     def forget(self) -> None:
         for variable, value in zip(self._optimizer.variables, self._initial, strict=True):
             variable.assign(value)
+
+    def state(self) -> Sequence[Any]:
+        return [variable.value for variable in self._optimizer.variables]
 
 
 class _KerasFlat(_KerasClass):

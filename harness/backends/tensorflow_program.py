@@ -85,6 +85,10 @@ def dense(gradient: Tensor | None, like: Tensor) -> Tensor:
     return tf.zeros_like(like) if gradient is None else tf.convert_to_tensor(gradient)
 
 
+def bytes_of(variables: Sequence[Tensor]) -> int:
+    return sum(variable.shape.num_elements() * variable.dtype.size for variable in variables)
+
+
 def num_samples_of(batch: Batch) -> int:
     return int(tf.nest.flatten(batch)[0].shape[0])
 

@@ -179,6 +179,9 @@ class TensorFlowReplica:
         process, _, _ = self.weights().device.rpartition(":")
         return [f"{process}:{index}" for index in range(len(tf.config.get_visible_devices("GPU")))]
 
+    def tensor_bytes(self) -> int:
+        return (self._flat if self._native is None else self._native).tensor_bytes()
+
     def to_numpy(self, vector: Tensor) -> NDArray[np.float32]:
         values = vector.numpy()
         parameters, buffers = np.split(values, [self.num_parameters])

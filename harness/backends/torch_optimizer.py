@@ -30,6 +30,10 @@ class FlatOptimizer(Protocol):
         """Δ, shape (P,), in memory of its own; the weights stay as they are."""
         ...
 
+    def state(self) -> list[torch.Tensor]:
+        """What it keeps from step to step."""
+        ...
+
 
 def flat_optimizer(cell: Cell, workload: OwnWorkload, model: FlatModel) -> FlatOptimizer:
     """The cell's optimizer over the model's vector."""
@@ -59,6 +63,11 @@ def rate_shares(optimizer: torch.optim.Optimizer) -> list[float]:
     if usual not in rates:
         usual = max(rates)
     return [rate / usual if usual else 1.0 for rate in rates]
+
+
+def state_of(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    """What it keeps from step to step."""
+    return [value for kept in optimizer.state.values() for value in kept.values() if isinstance(value, torch.Tensor)]
 
 
 def set_rate(optimizer: torch.optim.Optimizer, learning_rate: float, shares: Sequence[float]) -> None:
@@ -104,6 +113,9 @@ class _HeavyBall:
             self._velocity.add_(weights, alpha=self._weight_decay)
         return self._velocity * -learning_rate
 
+    def state(self) -> list[torch.Tensor]:
+        return [self._velocity]
+
 
 class _OverZeros:
     """Decay is added before the step or after it: for torch.optim the weights are zero."""
@@ -120,6 +132,9 @@ class _OverZeros:
         self._optimizer.param_groups[0]["lr"] = learning_rate
         self._optimizer.step()
         return self._named.with_decay(self._delta.data, weights, learning_rate)
+
+    def state(self) -> list[torch.Tensor]:
+        return state_of(self._optimizer)
 
 
 class _OverCopy:
@@ -139,3 +154,6 @@ class _OverCopy:
         set_rate(self._optimizer, learning_rate, self._shares)
         self._optimizer.step()
         return torch.cat([parameter.detach().flatten() for parameter in self._parameters]) - weights
+
+    def state(self) -> list[torch.Tensor]:
+        return [*self._parameters, *state_of(self._optimizer)]

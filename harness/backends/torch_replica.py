@@ -15,7 +15,7 @@ from harness.backends.torch_draws import draws_aside, restart_draws, seed_of
 from harness.backends.torch_flat import FlatModel, check_parameters, moved_buffers
 from harness.backends.torch_native import TorchModel, TorchTraining
 from harness.backends.torch_objective import Objective
-from harness.backends.torch_optimizer import flat_optimizer, native_optimizer
+from harness.backends.torch_optimizer import flat_optimizer, native_optimizer, state_of
 from harness.optimizers.clipping import clipped
 from harness.protocols import Batches, GradientAveraging, NativeFabric, Share
 from harness.suite.cell import Cell
@@ -181,6 +181,13 @@ class TorchReplica:
 
     def peak_gpu_bytes(self) -> int | None:
         return torch.cuda.max_memory_allocated(self._device) if self._device.type == "cuda" else None
+
+    def tensor_bytes(self) -> int:
+        module = self._model.module
+        state = self._optimizer.state() if self._native is None else state_of(self._native.optimizer)
+        storages = [tensor.untyped_storage() for tensor in (*module.parameters(), *module.buffers(), *state)]
+        held_bytes = {storage.data_ptr(): storage.nbytes() for storage in storages}  # views of one vector count once
+        return sum(held_bytes.values()) + sum(parameter.nbytes for parameter in self._model.parameters)
 
     def to_numpy(self, vector: torch.Tensor) -> NDArray[np.float32]:
         return vector.cpu().numpy()

@@ -5,21 +5,25 @@ from __future__ import annotations
 import math
 
 from harness.records.derived import SteadyState, point_of_target, samples_per_s, steady_of
+from harness.records.memory import needed_bytes
 from harness.records.record import Record, WorkerPart
 
 
 def values_of(record: Record) -> dict[str, float]:
     """Metric by name, those that this run has. A target not reached is an infinite time to it.
 
-    throughput in samples/s of all workers; time_to_target and step_p95 in s; peak_memory in bytes, of all workers
-    and servers; final_score by the cell's metric, infinitely bad where training diverged; target_reached 1 or 0.
+    throughput in samples/s of all workers; time_to_target and step_p95 in s; peak_memory in bytes, of all workers and
+    servers in training, without what only measuring keeps; final_score by the cell's metric, infinitely bad where
+    training diverged; target_reached 1 or 0.
     """
     steady = steady_of(record)
     values = {
         "throughput": samples_per_s(record, steady),
-        "peak_memory": float(sum(each.peak_rss_bytes for each in record.processes)),
         "step_p95": max((_step_p95_s(part, steady) for part in record.workers), default=math.nan),
     }
+    memory_bytes = needed_bytes(record)
+    if not math.isnan(memory_bytes):
+        values["peak_memory"] = memory_bytes
     if record.curve:
         values["final_score"] = _score(record)
     if record.curve and record.cell["target"] is not None:

@@ -137,6 +137,10 @@ class Replica(Protocol):
         """The most that tensors have taken at a time of the GPUs of this process, summed over them; None on a CPU."""
         ...
 
+    def tensor_bytes(self) -> int:
+        """Of weights, gradient, optimizer state and buffers."""
+        ...
+
     def synchronize(self) -> None:
         """Returns when the device has done all it was asked to."""
         ...

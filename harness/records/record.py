@@ -84,7 +84,16 @@ class WorkerPart(Part):
     # User and system time of training, processes that make batches included; workers that are threads of one process
     # have equal shares of it.
     cpu_s: float
-    peak_rss_bytes: Int64  # likewise: a sum of peaks, where there are several processes
+    # Resident memory likewise: once framework, data and model are made, as training starts, and the most in training (a
+    # sum of peaks, where there are several processes). None in older records, and where the system has no peak of
+    # training alone.
+    made_rss_bytes: Int64 | None = None
+    start_rss_bytes: Int64 | None = None
+    peak_rss_bytes: Int64 | None
+    # What the weights take that only measuring keeps, for `curve` and `merges`; part of the most and of what follows.
+    measuring_bytes: Int64 | None = None
+    # Weights, gradient, optimizer state and buffers, of this worker.
+    tensor_bytes: Int64 | None = None
     # At the end of training: a page that k processes share counts as 1/k of one, and threads have
     # equal shares. None where the system does not tell.
     pss_bytes: Int64 | None = None
@@ -111,7 +120,8 @@ class ServerPart(Part):
     role: Text  # server; worker, where a coordinator hands it batches
     index: Int64  # among the processes of its role
     cpu_s: float  # user and system time of training
-    peak_rss_bytes: Int64
+    start_rss_bytes: Int64 | None = None  # as training starts
+    peak_rss_bytes: Int64 | None  # in training
     pss_bytes: Int64 | None  # at the end of training; None where the system does not tell
 
 

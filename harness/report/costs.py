@@ -69,7 +69,7 @@ def memory(given: Material) -> Figure:
     num_runs = len(given.pool.runs)
     if num_silent == num_runs:
         column = "peak_rss_bytes"
-        what = "Sum of the workers' peaks; pages that workers share count once for each (RSS)."
+        what = "Sum of the workers' peaks in training; pages that workers share count once for each (RSS)."
     else:
         column = "pss_bytes"
         what = "Sum over workers at the end of training; a page that several share counts once in all (PSS)."

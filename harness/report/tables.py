@@ -18,8 +18,9 @@ from harness.report.wording import cut_off, number, per_second, percent, score_n
 
 LAUNCHES, SAMPLES, EXPOSED, EVALUATED = "launches", "samples to target", "exposed communication", "evaluated model"
 SENT, PEAK_RSS, PSS = "sent a worker and step (MB)", "sum of peak RSS (MiB)", "PSS at the end (MiB)"
+GROWN, TENSORS = "of it grown in training (MiB)", "tensors of a worker (MiB)"
 GPU_MEMORY = "sum of peak GPU memory (MiB)"
-NOT_IN_BRIEF = (LAUNCHES, SAMPLES, EXPOSED, SENT, PEAK_RSS, PSS, GPU_MEMORY, EVALUATED)
+NOT_IN_BRIEF = (LAUNCHES, SAMPLES, EXPOSED, SENT, PEAK_RSS, GROWN, TENSORS, PSS, GPU_MEMORY, EVALUATED)
 
 
 def summary_table(pool: Pool, prefix: str) -> Table:
@@ -44,7 +45,8 @@ def summary_table(pool: Pool, prefix: str) -> Table:
         caption=f"In brackets the {intervals_of(rows)} over launches. Times and rates are geometric means, the rest "
         f"are means{cut_off(metrics, f'; intervals of the {score_name(metrics)} are ')}. A time stands only where all "
         "launches reached the target; the other columns are of the launches that finished. Memory is of all workers: "
-        "RSS counts a page that workers share once for each, PSS once in all.",
+        "RSS counts a page that workers share once for each, PSS once in all. What grew came on top of framework, data "
+        "and model. Copies of weights that only measuring keeps are left out where the records tell them.",
         rows=rows,
     )
 
@@ -114,6 +116,8 @@ def _resources(runs: pd.DataFrame, *, has_gpus: bool) -> Row:
     return {
         SENT: value(_mean(runs["bytes_per_step"]) / 1e6),
         PEAK_RSS: value(_mean(runs["peak_rss_bytes"]) / 2**20),
+        GROWN: value(_mean(runs["grown_bytes"]) / 2**20),
+        TENSORS: value(_mean(runs["tensor_bytes"]) / 2**20),
         PSS: value(_mean(runs["pss_bytes"]) / 2**20),
         **gpu,
     }

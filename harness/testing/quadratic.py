@@ -149,6 +149,9 @@ class NumpyReplica:
     def peak_gpu_bytes(self) -> None:
         return None
 
+    def tensor_bytes(self) -> int:
+        return 3 * self._weights.nbytes  # and the gradient, and the velocity
+
     def synchronize(self) -> None: ...
 
     def recorder(self) -> None:

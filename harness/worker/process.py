@@ -36,6 +36,13 @@ def _keep_freed_memory() -> None:
             mallopt(parameter, KEPT_BYTES)
 
 
+def give_back_freed_memory() -> None:
+    """Hands to the system what start-up has freed, once, so that training begins with what it uses alone."""
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if malloc_trim is not None and not _set_by_the_user():
+        malloc_trim(0)
+
+
 def settings() -> dict[str, str]:
     """For the record: the threads of OpenMP, and the malloc variables that a user set, which hold."""
     return {name: os.environ[name] for name in ("OMP_NUM_THREADS",) if name in os.environ} | _set_by_the_user()

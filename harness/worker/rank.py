@@ -12,7 +12,7 @@ from typing import Any
 from harness import registry
 from harness.fabrics.connection import Connection
 from harness.fabrics.factory import FabricFactory
-from harness.protocols import EvaluatedModel, TellsStaleness
+from harness.protocols import EvaluatedModel, Replica, TellsStaleness
 from harness.records.record import WorkerPart
 from harness.records.run_files import (
     CURVE_FILE,
@@ -42,7 +42,7 @@ from harness.worker.training import (
     train,
     warm_up,
 )
-from harness.worker.usage import UsageMeter
+from harness.worker.usage import UsageMeter, rss_bytes
 
 
 def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, watch: Stopwatch) -> None:
@@ -59,14 +59,18 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
             write_atomically(connection.run_dir / PROGRESS_FILE, json.dumps(vars(progress)))
 
     num_workers = cell.workers // fabric.size
+    share = num_workers / connection.workers_here
     meter = UsageMeter()
     with closing(replica.batches(session.share)) as batches:
         with _told(session, connection.run_dir):
             trained = train(session, batches, clock, report)
         used: dict[str, Any] = {  # before what makes batches ends, and evaluation takes some too
             "train_s": trained.train_s,
-            **vars(meter.read(share=num_workers / connection.workers_here)),
+            **vars(meter.read(share=share)),
+            "made_rss_bytes": round(startup.made_rss_bytes * share),
             "gpu_memory_bytes": replica.peak_gpu_bytes(),
+            "measuring_bytes": _copies_bytes(replica, trained, merges),
+            "tensor_bytes": replica.tensor_bytes(),
         }
     evaluation = evaluate(session, trained.snapshots)
     part = WorkerPart(
@@ -100,11 +104,18 @@ def _told(session: Session, run_dir: Path) -> Iterator[None]:
         (run_dir / TRAINING_ENDED).touch()
 
 
+def _copies_bytes(replica: Replica, trained: TrainingOutcome, watch: MergeWatch[Any] | None) -> int:
+    """Of the weights that are kept for evaluation and for the distances around merges."""
+    num_copies = len(trained.snapshots) + (0 if watch is None else 2 * len(watch.merges))
+    return num_copies * replica.to_numpy(replica.weights()).nbytes
+
+
 class _Startup:
-    """How long each phase took, one after the other."""
+    """How long each phase took, one after the other, and the memory of what was made."""
 
     def __init__(self, watch: Stopwatch) -> None:
         self.phases_s: dict[str, float] = {}
+        self.made_rss_bytes = 0
         self._watch = watch
 
     @property
@@ -114,6 +125,11 @@ class _Startup:
 
     def ended(self, phase: str) -> None:
         self.phases_s[phase] = self._watch.elapsed_s() - self.total_s
+
+    def made(self) -> None:
+        """Framework, data and model are there, and nothing of what making them has left."""
+        process.give_back_freed_memory()
+        self.made_rss_bytes = rss_bytes()
 
 
 def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Session, Clock, MergeWatch[Any] | None]:
@@ -134,6 +150,8 @@ def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Sess
     plan = plan_of(cell, workload.num_samples)
     startup.ended("data")
     replica = replica_class(cell, workload, rank=fabric.rank, local_rank=connection.local_rank)
+    del workload  # its data may lie on the device by now, and need not lie here too
+    startup.made()
     startup.ended("model")
     strategy = registry.strategy_of(cell.strategy, cell.folder)(cell.options, plan)
     watch = None

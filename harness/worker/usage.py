@@ -5,6 +5,7 @@ The processes that it has started, such as those that make batches, count with i
 
 from __future__ import annotations
 
+import os
 import resource
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +13,25 @@ from typing import Any
 
 import psutil
 
+_PEAK_OF_RESIDENT_MEMORY = "5"  # what of a process the kernel is to forget (proc(5), clear_refs)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
     """As harness/records/record.py describes its fields of these names."""
 
     cpu_s: float
-    peak_rss_bytes: int
+    start_rss_bytes: int
+    peak_rss_bytes: int | None
     pss_bytes: int | None
 
 
 class UsageMeter:
-    """Counts CPU time from when it is made."""
+    """Counts CPU time, and watches for the peak of memory, from when it is made."""
 
     def __init__(self) -> None:
+        self._has_peak = _forget_peak()
+        self._start_rss_bytes = rss_bytes()
         self._cpu_before_s = _cpu_s()
 
     def read(self, *, share: float = 1.0) -> Usage:
@@ -33,7 +39,8 @@ class UsageMeter:
         cpu_s, pss_bytes = _cpu_s() - self._cpu_before_s, _pss_bytes()
         return Usage(
             cpu_s=cpu_s * share,
-            peak_rss_bytes=round(_peak_rss_bytes() * share),
+            start_rss_bytes=round(self._start_rss_bytes * share),
+            peak_rss_bytes=round(_peak_rss_bytes() * share) if self._has_peak else None,
             pss_bytes=None if pss_bytes is None else round(pss_bytes * share),
         )
 
@@ -53,24 +60,41 @@ def _cpu_of_child_s(child: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
+def rss_bytes() -> int:
+    """Resident now, of this process and its children."""
+    return sum(_proc_bytes(process, "status", "VmRSS") or 0 for process in _family())
+
+
+def _forget_peak() -> bool:
+    """From now on the kernel keeps this process' peak anew; false where it cannot, and knows that of its whole life."""
+    try:
+        Path("/proc/self/clear_refs").write_text(_PEAK_OF_RESIDENT_MEMORY)
+    except OSError:
+        return False
+    return True
+
+
 def _peak_rss_bytes() -> int:
-    own_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return own_bytes + sum(_proc_bytes(child.pid, "status", "VmHWM") or 0 for child in _children())
+    return sum(_proc_bytes(process, "status", "VmHWM") or 0 for process in _family())
 
 
 def _pss_bytes() -> int | None:
     """The proportional set size; None where the system does not tell."""
-    own_bytes = _proc_bytes("self", "smaps_rollup", "Pss")
-    if own_bytes is None:
+    if _proc_bytes(os.getpid(), "smaps_rollup", "Pss") is None:
         return None
-    return own_bytes + sum(_proc_bytes(child.pid, "smaps_rollup", "Pss") or 0 for child in _children())
+    return sum(_proc_bytes(process, "smaps_rollup", "Pss") or 0 for process in _family())
 
 
 def _children() -> list[psutil.Process]:
     return psutil.Process().children(recursive=True)
 
 
-def _proc_bytes(process: int | str, file: str, key: str) -> int | None:
+def _family() -> list[int]:
+    """This process and its children."""
+    return [os.getpid(), *(child.pid for child in _children())]
+
+
+def _proc_bytes(process: int, file: str, key: str) -> int | None:
     """What /proc has under this key; None where it does not, or the process has ended."""
     try:
         lines = Path("/proc", str(process), file).read_text().splitlines()

@@ -146,5 +146,16 @@ def test_prepare_refuses_another_number_of_threads_in_a_running_process() -> Non
         prepare(num_threads=2)
 
 
+@pytest.mark.parametrize(("optimizer", "num_vectors"), [("sgd", 3), ("adam", 4)])
+def test_tensor_bytes_are_weights_gradient_and_what_the_optimizer_keeps(
+    digits: Dataset, optimizer: str, num_vectors: int
+) -> None:
+    """One vector of momentum, or two of moments; beside them no more than a count of steps."""
+    made = replica(digits, optimizer=optimizer)
+    made.local_step(tf.constant(np.arange(16)))
+    vector_bytes = 4 * made.num_parameters
+    assert num_vectors * vector_bytes <= made.tensor_bytes() <= num_vectors * vector_bytes + 8
+
+
 def test_peak_gpu_memory_is_unknown_on_a_cpu(digits: Dataset) -> None:
     assert replica(digits).peak_gpu_bytes() is None

@@ -213,5 +213,16 @@ def test_large_models_build_and_train_at_a_small_image_size(workload: str, count
     assert float((replica.weights() - before).abs().max()) > 0
 
 
+@pytest.mark.parametrize(("optimizer", "num_vectors"), [("sgd", 3), ("adam", 4)])
+def test_tensor_bytes_are_weights_gradient_and_what_the_optimizer_keeps(
+    digits: Dataset, optimizer: str, num_vectors: int
+) -> None:
+    """One vector of momentum, or two of moments; beside them no more than a count of steps."""
+    made = replica_of(digits, optimizer=optimizer)
+    made.local_step(samples(digits, 0, 16))
+    vector_bytes = 4 * made.num_parameters
+    assert num_vectors * vector_bytes <= made.tensor_bytes() <= num_vectors * vector_bytes + 8
+
+
 def test_peak_gpu_memory_is_unknown_on_a_cpu(digits: Dataset) -> None:
     assert replica_of(digits).peak_gpu_bytes() is None

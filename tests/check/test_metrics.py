@@ -21,6 +21,13 @@ def windows(*durations_s: float) -> list[Window]:
     return made
 
 
+def test_memory_that_is_unknown_is_no_metric_of_the_run() -> None:
+    run = finished()
+    silent = run.workers[0].model_copy(update={"peak_rss_bytes": None})
+    assert "peak_memory" in values_of(run)
+    assert "peak_memory" not in values_of(run.model_copy(update={"workers": [silent]}))
+
+
 def test_values_of_leaves_out_windows_before_the_steady_state() -> None:
     # Ten windows, the first slow: nine of 100 samples in 0.5 s remain.
     record = finished()

@@ -27,11 +27,13 @@ def test_stay_measures_training_alone_and_outlasts_evaluation(tmp_path: Path, mo
 
         def read(self) -> Usage:
             happened.append("meter is read")
-            return Usage(cpu_s=1.5, peak_rss_bytes=200, pss_bytes=None)
+            return Usage(cpu_s=1.5, start_rss_bytes=150, peak_rss_bytes=200, pss_bytes=None)
 
     monkeypatch.setattr(serving, "_wait_for", arrives)
     monkeypatch.setattr(serving, "UsageMeter", Meter)
     serving.stay(tmp_path, role=Role.WORKER, index=1)
     assert happened == ["training-began", "meter starts", "training-ended", "meter is read", "part-0.json"]
     part = ServerPart.model_validate_json(own.read_bytes())
-    assert part == ServerPart(role="worker", index=1, cpu_s=1.5, peak_rss_bytes=200, pss_bytes=None)
+    assert part == ServerPart(
+        role="worker", index=1, cpu_s=1.5, start_rss_bytes=150, peak_rss_bytes=200, pss_bytes=None
+    )

@@ -25,6 +25,7 @@ def test_meter_counts_cpu_time_from_when_it_was_made(monkeypatch: pytest.MonkeyP
 
 def test_a_share_of_memory_is_of_the_whole_process(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, quarter = UsageMeter().read(), UsageMeter().read(share=0.25)
+    assert whole.peak_rss_bytes is not None
     assert quarter.peak_rss_bytes == pytest.approx(whole.peak_rss_bytes / 4, rel=0.05)
     assert whole.pss_bytes is not None
     assert 0 < whole.pss_bytes <= whole.peak_rss_bytes
@@ -32,6 +33,26 @@ def test_a_share_of_memory_is_of_the_whole_process(monkeypatch: pytest.MonkeyPat
     assert UsageMeter().read(share=0.25).pss_bytes == 250
     monkeypatch.setattr(usage, "_pss_bytes", lambda: None)
     assert UsageMeter().read(share=0.25).pss_bytes is None
+
+
+def test_peak_is_of_training_alone_and_unknown_where_it_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    del block_of_bytes()[:]  # a peak of this process' life, not of what follows
+    before = UsageMeter().read()
+    meter = UsageMeter()
+    del block_of_bytes()[:]
+    used = meter.read()
+    assert before.peak_rss_bytes is not None
+    assert used.peak_rss_bytes is not None
+    assert before.peak_rss_bytes < before.start_rss_bytes + BLOCK_BYTES / 2
+    assert used.peak_rss_bytes >= used.start_rss_bytes + BLOCK_BYTES / 2
+    monkeypatch.setattr(usage, "_PEAK_OF_RESIDENT_MEMORY", "nothing that the kernel knows")
+    unknown = UsageMeter().read()
+    assert unknown.peak_rss_bytes is None
+    assert unknown.start_rss_bytes > 0
+
+
+def block_of_bytes() -> bytearray:
+    return bytearray(b"1") * BLOCK_BYTES
 
 
 BUSY_S, BLOCK_BYTES = 0.3, 100 << 20
@@ -66,6 +87,8 @@ def test_children_count_while_they_live_and_their_cpu_time_afterwards() -> None:
     with working_child():
         together = meter.read()
     assert together.cpu_s >= BUSY_S
+    assert alone.peak_rss_bytes is not None
+    assert together.peak_rss_bytes is not None
     assert together.peak_rss_bytes >= alone.peak_rss_bytes + BLOCK_BYTES
     assert together.pss_bytes is not None
     assert alone.pss_bytes is not None

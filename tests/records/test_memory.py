@@ -1,0 +1,47 @@
+"""What training took of memory, by hand: 100 made, 130 as training starts, at most 200 with 40 of copies."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from harness.records import memory
+from harness.records.record import Record, ServerPart
+from tests.sample_records import finished
+
+TOLD = {"made_rss_bytes": 100, "start_rss_bytes": 130, "peak_rss_bytes": 200, "measuring_bytes": 40, "pss_bytes": 180}
+
+
+def told(num_workers: int = 1, *, servers: tuple[ServerPart, ...] = (), **changes: Any) -> Record:
+    made = finished()
+    part = made.workers[0].model_copy(update={**TOLD, **changes})
+    return made.model_copy(update={"workers": [part] * num_workers, "servers": list(servers)})
+
+
+def test_copies_that_measuring_keeps_are_no_need_of_trainings() -> None:
+    record = told(2)
+    assert (memory.needed_bytes(record), memory.grown_bytes(record), memory.pss_bytes(record)) == (320, 120, 280)
+
+
+def test_copies_that_took_what_warm_up_had_freed_are_not_subtracted_from_less() -> None:
+    assert memory.needed_bytes(told(peak_rss_bytes=140)) == 130
+    assert memory.grown_bytes(told(peak_rss_bytes=140)) == 30
+
+
+def test_servers_count_whole_and_grow_nothing() -> None:
+    record = told(servers=(ServerPart(role="server", index=0, cpu_s=1.0, peak_rss_bytes=50, pss_bytes=20),))
+    assert (memory.needed_bytes(record), memory.grown_bytes(record), memory.pss_bytes(record)) == (210, 60, 160)
+
+
+@pytest.mark.parametrize("unknown", ["peak_rss_bytes", "made_rss_bytes"])
+def test_growth_is_unknown_where_a_worker_does_not_tell(unknown: str) -> None:
+    assert math.isnan(memory.grown_bytes(told(2, **{unknown: None})))
+
+
+def test_tensors_are_those_of_the_worker_with_most() -> None:
+    record = told(tensor_bytes=12)
+    more = record.workers[0].model_copy(update={"tensor_bytes": 16})
+    assert memory.tensor_bytes(record.model_copy(update={"workers": [*record.workers, more]})) == 16
+    assert math.isnan(memory.tensor_bytes(told()))
