@@ -105,7 +105,7 @@ def test_modules_do_not_import_one_another_in_a_circle() -> None:
 LAYERS = (
     ("plain_text",),
     ("bootstrap", "strict", "sources"),
-    ("markdown", "extensions"),
+    ("git", "markdown", "extensions"),
     ("protocols", "suite.injection"),
     ("workloads", "strategies", "optimizers"),
     ("suite.fields",),

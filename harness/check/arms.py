@@ -21,6 +21,7 @@ from pathlib import Path
 
 from harness.bootstrap.pins import requirements_of
 from harness.check.worktree import ArmError, changed_files, checkout_root, worktree
+from harness.git import without_git
 from harness.suite.injection import Injection
 from harness.timing.turns import TURN_VARIABLE
 
@@ -90,8 +91,8 @@ def _interpreter(text: str, value: str) -> Path:
 def ready(specs: tuple[ArmSpec, ArmSpec]) -> Iterator[tuple[Arm, Arm]]:
     """Both arms, their worktrees there as long as the block lasts. Raises ArmError."""
     root = checkout_root()
-    if any(spec.ref for spec in specs):
-        _refuse_what_is_in_neither(specs, root)
+    if root is not None and all(spec.ref for spec in specs):
+        _refuse_what_is_in_neither(root)
     with _rooted(specs[0], root) as a, _rooted(specs[1], root) as b:
         yield a, b
 
@@ -132,10 +133,10 @@ def other_suites(suite_file: Path, arms: Sequence[Arm]) -> list[str]:
     ]
 
 
-def _refuse_what_is_in_neither(specs: tuple[ArmSpec, ArmSpec], root: Path | None) -> None:
+def _refuse_what_is_in_neither(root: Path) -> None:
     """Two refs beside uncommitted changes: whoever changed them believes that they are being tested."""
     changed = changed_files(root)
-    if changed and all(spec.ref for spec in specs):
+    if changed:
         raise ArmError(
             f"uncommitted changes ({', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''}) are in neither arm: "
             "commit or stash them, or compare with `--b here`"
@@ -143,8 +144,8 @@ def _refuse_what_is_in_neither(specs: tuple[ArmSpec, ArmSpec], root: Path | None
 
 
 def environment_of(arm: Arm) -> dict[str, str]:
-    """The environment of the arm's processes."""
-    environ = {**os.environ, **arm.environ}
+    """The environment of the arm's processes. An older harness asks git as it finds it."""
+    environ = {**without_git(os.environ), **arm.environ}
     if arm.root is not None:
         before = environ.get("PYTHONPATH")
         environ["PYTHONPATH"] = f"{arm.root}{os.pathsep}{before}" if before else str(arm.root)

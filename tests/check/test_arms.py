@@ -11,11 +11,13 @@ import pytest
 
 from harness.check.arms import Arm, environment_of, other_suites, parse_arm, ready
 from harness.check.worktree import ArmError, changed_files, worktree
+from harness.git import without_git
 
 
 def git(root: Path, *arguments: Any) -> str:
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-    return subprocess.run(["git", "-C", root, *identity, *arguments], check=True, capture_output=True, text=True).stdout
+    argv = ["git", "-C", root, *identity, *arguments]
+    return subprocess.run(argv, check=True, capture_output=True, text=True, env=without_git(os.environ)).stdout
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ def test_worktree_of_a_missing_ref_is_refused(checkout: Path, ref: str) -> None:
 
 
 def test_worktree_with_a_git_that_does_not_answer_is_refused(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.check.worktree._GIT_LIMIT_S", 0.0)
+    monkeypatch.setattr("harness.git.LIMIT_S", 0.0)
     with pytest.raises(ArmError, match="git rev-parse: no answer within 0 s"), worktree(checkout, "new"):
         pass
 
