@@ -27,7 +27,7 @@ OnlyOption = Annotated[
 RepeatsOption = Annotated[int | None, typer.Option(min=1, help="launches of each cell, instead of the suite's")]
 ControllerOption = Annotated[str | None, typer.Option(metavar="gloo|mpi", help="instead of the suite's")]
 HostsOption = Annotated[str | None, typer.Option("-H", "--hosts", metavar="NAME:SLOTS,...", help="as horovodrun's")]
-HostfileOption = Annotated[Path | None, typer.Option(help="lines `name slots=2`, as horovodrun's")]
+HostfileOption = Annotated[Path | None, typer.Option(help="lines `name slots=2` or `name:2`, or $PBS_NODEFILE")]
 
 
 def read_suite(path: Path, *, only: str, repeats: int | None = None, controller: str | None = None) -> Suite:
@@ -51,13 +51,15 @@ def read_suite(path: Path, *, only: str, repeats: int | None = None, controller:
 
 
 def read_hosts(hosts: str | None, hostfile: Path | None) -> tuple[Host, ...]:
-    from harness.launchers.hosts import parse_hosts, read_hostfile, this_machine
+    from harness.launchers.hosts import parse_hosts, read_hostfile, require_distinct, this_machine
 
-    if hosts and hostfile:
+    if hosts is not None and hostfile is not None:
         refuse("-H and --hostfile: give one of them")
-    if hosts:
-        return parse_hosts(hosts)
-    return read_hostfile(hostfile) if hostfile else this_machine()
+    if hosts is None and hostfile is None:
+        return this_machine()
+    named = read_hostfile(hostfile) if hostfile is not None else parse_hosts(hosts or "")
+    require_distinct(named)
+    return named
 
 
 def listed(text: str | None) -> list[str] | None:

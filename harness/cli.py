@@ -78,7 +78,7 @@ def run(
     folder = ResultsFolder(results or Path("results") / loaded.name)
     inside = inside_a_launch()
     if inside and not dry_run:
-        if hosts or hostfile or launch_args:
+        if hosts is not None or hostfile is not None or launch_args:
             refuse("-H, --hostfile, --launch-args: not inside a launch, which has placed its workers already")
         with _interruptible():
             raise typer.Exit(run_inside(loaded, folder))

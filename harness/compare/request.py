@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from harness import extensions
 from harness.extensions import ExtensionError, code_digest, is_extension, normalized
-from harness.launchers.hosts import Host, parse_hosts, this_machine
+from harness.launchers.hosts import Host, parse_hosts, require_distinct, this_machine
 from harness.registry import STRATEGIES
 from harness.strict import Strict, describe
 from harness.workloads.shipped import MODELS
@@ -102,14 +102,18 @@ def request_of(target: str, **asked: Any) -> Request:
 
 def available_hosts(hosts: str | None) -> tuple[Host, ...]:
     """As `-H` names them, or this machine. Raises HostsError."""
-    return parse_hosts(hosts) if hosts else this_machine()
+    if hosts is None:
+        return this_machine()
+    named = parse_hosts(hosts)
+    require_distinct(named)
+    return named
 
 
 def default_workers(hosts: str | None) -> tuple[int, ...]:
     """One, and as many as the hosts have slots; on this machine no more than two unless asked for."""
     available = available_hosts(hosts)
     most = len(available) * min(host.slots for host in available)
-    return tuple(sorted({1, most if hosts else min(most, MOST_WORKERS_UNASKED)}))
+    return tuple(sorted({1, most if hosts is not None else min(most, MOST_WORKERS_UNASKED)}))
 
 
 def num_hosts_for(workers: int, hosts: tuple[Host, ...]) -> int:

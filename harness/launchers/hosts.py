@@ -1,16 +1,34 @@
-"""Hosts and slots, as horovodrun takes them: `-H a:2,b:2` or a hostfile with lines `a slots=2`."""
+"""Hosts and slots as people have them: `-H a:2,b:2`, a hostfile of Open MPI or MPICH, a batch system's list of nodes."""
 
 from __future__ import annotations
 
+import codecs
+import getpass
+import ipaddress
+import itertools
 import os
 import re
+import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+import psutil
 
 from harness.suite.cell import Cell
 
-_IN_LIST = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)(:(?P<slots>[1-9][0-9]*))?")
-_IN_FILE = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)(\s+slots\s*=\s*(?P<slots>[1-9][0-9]*))?")
+_NAME = r"((?P<user>[A-Za-z0-9_][A-Za-z0-9_.-]*)@)?(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)"
+_COUNT = r"[1-9][0-9]*"
+_IN_LIST = re.compile(rf"{_NAME}(:(?P<slots>{_COUNT}))?")
+# Open MPI's `a slots=2 max_slots=4`, MPICH's `a:2`; of a batch system, a line a slot.
+_IN_FILE = re.compile(
+    rf"{_NAME}(:(?P<after_colon>{_COUNT})|\s+slots\s*=\s*(?P<slots>{_COUNT}))?"
+    rf"(\s+max[-_]slots\s*=\s*(?P<max_slots>{_COUNT}))?"
+)
+_HERE = "this machine"
+_LIST_ALLOWED = "name:slots,name:slots"
+_FILE_ALLOWED = "lines `name slots=2` or `name:2`, or `name` once for each slot"
 
 
 class HostsError(Exception):
@@ -22,39 +40,104 @@ class Host:
     name: str
     slots: int
 
+    @property
+    def is_this_machine(self) -> bool:
+        return self.name == "localhost" or _HERE in _addresses(self.name)
+
 
 def this_machine() -> tuple[Host, ...]:
     return (Host(name="localhost", slots=len(os.sched_getaffinity(0))),)
 
 
 def parse_hosts(text: str) -> tuple[Host, ...]:
-    """From `a:2,b:2`; a host without slots has one. Raises HostsError."""
-    return _hosts(_IN_LIST, text.split(","), f"-H {text}", "name:slots,name:slots")
+    """From `a:2,b:2`; a host without slots has one for each time that it is named. Raises HostsError."""
+    return _hosts(_IN_LIST, text.split(","), f"-H {text or repr(text)}", _LIST_ALLOWED)
 
 
 def read_hostfile(path: Path) -> tuple[Host, ...]:
-    """Lines `name slots=2`; empty lines and those starting with # are passed over. Raises HostsError."""
+    """The hosts of a file, comments and empty lines passed over. Raises HostsError."""
     try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = _decoded(path.read_bytes()).splitlines()
+    except OSError as error:
         raise HostsError(f"--hostfile {path}: unreadable ({error})") from None
-    named = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+    named = [line for line in (line.partition("#")[0].strip() for line in lines) if line]
     if not named:
-        raise HostsError(f"--hostfile {path}: names no host; allowed: lines `name slots=2`")
-    return _hosts(_IN_FILE, named, f"--hostfile {path}", "lines `name slots=2`")
+        raise HostsError(f"--hostfile {path}: names no host; allowed: {_FILE_ALLOWED}")
+    return _hosts(_IN_FILE, named, f"--hostfile {path}", _FILE_ALLOWED)
 
 
-def _hosts(pattern: re.Pattern[str], texts: list[str], where: str, allowed: str) -> tuple[Host, ...]:
-    hosts: dict[str, Host] = {}
+def _decoded(content: bytes) -> str:
+    """Editors of other systems write UTF-16, or a byte order mark."""
+    is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_utf_16 else "utf-8-sig", errors="replace")
+
+
+def _hosts(pattern: re.Pattern[str], texts: Iterable[str], where: str, allowed: str) -> tuple[Host, ...]:
+    slots: dict[str, int] = {}
+    counted: set[str] = set()  # named with a number of slots
     for text in texts:
         found = pattern.fullmatch(text.strip())
         if found is None:
-            raise HostsError(f"{where}: {text!r} is no host; allowed: {allowed}")
-        name = found["name"]
-        if name in hosts:
-            raise HostsError(f"{where}: {name!r} stands twice; allowed: each host once")
-        hosts[name] = Host(name=name, slots=int(found["slots"] or 1))
-    return tuple(hosts.values())
+            raise HostsError(f"{where}: {text!r} is no host{_why_none(text)}; allowed: {allowed}")
+        parts = found.groupdict()
+        _require_no_user(parts["user"], parts["name"], where)
+        given = parts["slots"] or parts.get("after_colon")
+        if parts["name"] in counted or (given and parts["name"] in slots):
+            raise HostsError(f"{where}: {parts['name']!r} stands twice; allowed: each host once, or once for each slot")
+        if int(given or 1) > int(parts.get("max_slots") or given or 1):
+            raise HostsError(f"{where}: {text!r} has more slots than max_slots; allowed: {allowed}")
+        if given:
+            counted.add(parts["name"])
+        slots[parts["name"]] = slots.get(parts["name"], 0) + int(given or 1)
+    return tuple(Host(name=name, slots=count) for name, count in slots.items())
+
+
+def _require_no_user(user: str | None, name: str, where: str) -> None:
+    """horovodrun takes none; one's own is who ssh would take anyway."""
+    if user is not None and user != _own_name():
+        raise HostsError(
+            f"{where}: {user}@{name}: horovodrun takes no user; allowed: {name}, with `Host {name}` and `User {user}` "
+            "in ~/.ssh/config"
+        )
+
+
+def _own_name() -> str | None:
+    """None in a container whose user has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None
+
+
+def _why_none(text: str) -> str:
+    """What is wrong with an address of IPv6, which horovodrun has no way to take."""
+    address = re.sub(r"^\[(.*)\](:\d+)?$", r"\1", text.split()[0]) if text.split() else ""
+    try:
+        ipaddress.IPv6Address(address)
+    except ValueError:
+        return ""
+    return ": horovodrun takes no IPv6 address, give it a name in /etc/hosts"
+
+
+def require_distinct(hosts: Iterable[Host]) -> None:
+    """Raises HostsError where two names are one machine: a cell over two hosts would stay on it without a word."""
+    seen: dict[str, str] = {}
+    for host in hosts:
+        for address in sorted(_addresses(host.name)):
+            other = seen.setdefault(address, host.name)
+            if other != host.name:
+                raise HostsError(f"hosts: {other} and {host.name} are one machine ({address}); allowed: each host once")
+
+
+@cache
+def _addresses(name: str) -> frozenset[str]:
+    """Those of a name, this machine's as one; none where it cannot be resolved, which horovodrun will say."""
+    try:
+        found = {str(entry[4][0]) for entry in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError):
+        return frozenset()
+    own = {each.address for each in itertools.chain.from_iterable(psutil.net_if_addrs().values())}
+    return frozenset(_HERE if each in own or ipaddress.ip_address(each).is_loopback else each for each in found)
 
 
 def placement(cell: Cell, hosts: tuple[Host, ...]) -> tuple[Host, ...]:
