@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
 
@@ -12,6 +12,7 @@ from harness.plain_text import one_line
 
 if TYPE_CHECKING:
     from harness.launchers.hosts import Host
+    from harness.run.outstanding import Again
     from harness.suite.suite import Suite
 
 EXIT_USAGE = 2
@@ -60,6 +61,12 @@ def read_hosts(hosts: str | None, hostfile: Path | None) -> tuple[Host, ...]:
     named = read_hostfile(hostfile) if hostfile is not None else parse_hosts(hosts or "")
     require_distinct(named)
     return named
+
+
+def read_again(text: str | None) -> Again | None:
+    if text not in (None, "changed", "all"):
+        refuse(f"--again {text}: allowed: changed, what was done with other settings or versions; all")
+    return cast("Again | None", text)
 
 
 def listed(text: str | None) -> list[str] | None:

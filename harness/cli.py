@@ -28,6 +28,7 @@ from harness.arguments import (
     ResultsOption,
     SuiteArgument,
     listed,
+    read_again,
     read_hosts,
     read_suite,
     refuse,
@@ -61,6 +62,9 @@ def run(
     launch_args: Annotated[
         str, typer.Option(metavar="ARGS", help="handed on to horovodrun, e.g. '--network-interfaces eth0'")
     ] = "",
+    again: Annotated[
+        str | None, typer.Option(metavar="changed|all", help="what was done with other settings or versions, or all")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="check everything, start nothing")] = False,
 ) -> None:
     """Run what is missing of a suite; the same command goes on after any interruption.
@@ -76,21 +80,29 @@ def run(
 
     loaded = read_suite(suite, only=only, repeats=repeats, controller=controller)
     folder = ResultsFolder(results or Path("results") / loaded.name)
+    once_more = read_again(again)
     inside = inside_a_launch()
     if inside and not dry_run:
         if hosts is not None or hostfile is not None or launch_args:
             refuse("-H, --hostfile, --launch-args: not inside a launch, which has placed its workers already")
         with _interruptible():
-            raise typer.Exit(run_inside(loaded, folder))
+            raise typer.Exit(run_inside(loaded, folder, again=once_more))
     available, arguments = read_hosts(hosts, hostfile), words(launch_args)
     obstacle = first_obstacle(loaded.cells, None if inside else available)
     if obstacle:
         refuse(f"{suite}: {obstacle}")
+    setting = Setting(
+        suite=loaded.name,
+        folder=folder,
+        hosts=available,
+        launch_args=arguments,
+        is_existing=inside,
+        again=once_more,
+    )
     if dry_run:
-        show_matrix(loaded, folder)
+        show_matrix(loaded, setting)
         return
-    setting = Setting(suite=loaded.name, folder=folder, hosts=available, launch_args=arguments)
-    with _interruptible(), watching(loaded, folder) as watcher:
+    with _interruptible(), watching(loaded, setting) as watcher:
         summary = run_suite(loaded, setting, watcher)
     console().print(summary.in_words(folder.path), highlight=False, soft_wrap=True)
     if summary.num_failed:
@@ -165,12 +177,14 @@ def workload(
 @app.command()
 def show(suite: SuiteArgument, results: ResultsOption = None, only: OnlyOption = "") -> None:
     """The expanded matrix of a suite, what is done of it, and how long the rest may take."""
+    from harness.launchers.hosts import this_machine
     from harness.progress import show_matrix
     from harness.records.record import ResultsFolder
+    from harness.run.runner import Setting
 
     loaded = read_suite(suite, only=only)
     folder = ResultsFolder(results or Path("results") / loaded.name)
-    show_matrix(loaded, folder)
+    show_matrix(loaded, Setting(suite=loaded.name, folder=folder, hosts=this_machine()))
 
 
 @app.command(name="list")

@@ -22,6 +22,7 @@ from harness.plain_text import one_line
 if TYPE_CHECKING:
     from harness.doctor import Diagnostic
     from harness.records.record import Record, ResultsFolder
+    from harness.run.runner import Setting
     from harness.suite.cell import Cell
     from harness.suite.suite import Suite
 
@@ -80,23 +81,25 @@ class SuiteWatcher:
 
 
 @contextmanager
-def watching(suite: Suite, folder: ResultsFolder, *, guess_s: float = FIRST_GUESS_S) -> Iterator[SuiteWatcher]:
-    """The watcher of a suite's missing cells, its live line shown while in the block.
+def watching(suite: Suite, setting: Setting, *, guess_s: float = FIRST_GUESS_S) -> Iterator[SuiteWatcher]:
+    """The watcher of a suite's cells that are to run, its live line shown while in the block.
 
     guess_s: of a launch, as long as the folder has seen none.
     """
     from harness.records.titles import titles_of
-    from harness.run.runner import missing
 
-    records = stored(folder)
+    records = stored(setting.folder)
     seen_s = [record.wall_s for record in records]
-    num_missing = len(missing(suite.cells, records))
+    left = setting.outstanding(suite.cells, records)
+    num_to_run = len(left.chosen(suite.cells, setting.again))
     say = console()
     say.print(
-        f"{suite.name}: {len(suite.cells)} launches, {len(suite.cells) - num_missing} done, "
-        f"about {in_minutes(num_missing * typical_s(seen_s, guess_s))} to go",
+        f"{suite.name}: {len(suite.cells)} launches, {len(suite.cells) - num_to_run} done, "
+        f"about {in_minutes(num_to_run * typical_s(seen_s, guess_s))} to go",
         highlight=False,
     )
+    if left.in_words and setting.again is None:
+        say.print(one_line(left.in_words), highlight=False, markup=False, soft_wrap=True)
     # On a narrow terminal the cell's title gives way, never the numbers.
     columns = [
         MofNCompleteColumn(table_column=Column(no_wrap=True)),
@@ -108,7 +111,7 @@ def watching(suite: Suite, folder: ResultsFolder, *, guess_s: float = FIRST_GUES
     live = say.is_terminal
     # Drawn when there is news, about once a second: redrawing takes time from the workers.
     with Progress(*columns, console=say, disable=not live, transient=True, expand=True, auto_refresh=False) as bar:
-        yield SuiteWatcher(bar, num_missing, seen_s, guess_s, titles_of(cell.stored() for cell in suite.cells))
+        yield SuiteWatcher(bar, num_to_run, seen_s, guess_s, titles_of(cell.stored() for cell in suite.cells))
 
 
 def outcome_of(record: Record) -> str:
@@ -129,13 +132,13 @@ def outcome_of(record: Record) -> str:
     return words
 
 
-def show_matrix(suite: Suite, folder: ResultsFolder) -> None:
+def show_matrix(suite: Suite, setting: Setting) -> None:
     """The points of a suite, one line each, with the launches done of all."""
     from harness.records.titles import differing_of
-    from harness.run.runner import missing
 
-    records = stored(folder)
-    to_do = missing(suite.cells, records)
+    records = stored(setting.folder)
+    outstanding = setting.outstanding(suite.cells, records)
+    to_do = outstanding.chosen(suite.cells, setting.again)
     left, total = Counter(cell.group for cell in to_do), Counter(cell.group for cell in suite.cells)
     table = Table(title=plain(suite.question), title_justify="left")
     for heading in ("workload", "dataset", "strategy", "framework", "workers × threads", "device", "over"):
@@ -155,6 +158,8 @@ def show_matrix(suite: Suite, folder: ResultsFolder) -> None:
     estimate = in_minutes(len(to_do) * typical_s([record.wall_s for record in records]))
     console().print(table)
     console().print(f"{len(to_do)} of {len(suite.cells)} launches to go, about {estimate}", highlight=False)
+    if outstanding.in_words and setting.again is None:
+        console().print(one_line(outstanding.in_words), highlight=False, markup=False, soft_wrap=True)
 
 
 def show_diagnostics(diagnostics: list[Diagnostic]) -> None:

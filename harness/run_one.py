@@ -29,6 +29,7 @@ from harness.launchers.hosts import this_machine
 from harness.records.record import SCHEMA_VERSION, Record, ResultsFolder
 from harness.registry import STRATEGIES
 from harness.run.feasible import first_obstacle
+from harness.run.launch_settings import launch_settings
 from harness.run.machine import describe_machine, installed_versions, revision
 from harness.run.runner import Setting, run_cell
 from harness.strict import describe
@@ -78,8 +79,11 @@ def read_cell(content: dict[str, Any]) -> Cell:
 
 def about(contents: list[dict[str, Any]]) -> dict[str, Any]:
     """What a parent needs to know before it starts anything here."""
+    settings: dict[str, str] = {}
     try:
-        obstacle = first_obstacle([read_cell(content) for content in contents], this_machine())
+        cells = [read_cell(content) for content in contents]
+        settings = {name: value for cell in cells for name, value in launch_settings(cell, os.environ).items()}
+        obstacle = first_obstacle(cells, this_machine())
     except ValueError as error:
         obstacle = f"this checkout does not know the cell: {error}"
     return {
@@ -88,6 +92,7 @@ def about(contents: list[dict[str, Any]]) -> dict[str, Any]:
         "fingerprint": describe_machine().fingerprint,
         "revision": revision(),
         "versions": installed_versions(),
+        "settings": settings,
         "obstacle": obstacle,
         "takes_turns": turns.are_possible(),
     }

@@ -6,7 +6,7 @@ import secrets
 from typing import Any
 
 from harness.records.record import Point, Record, Window, WorkerPart
-from harness.run.machine import describe_machine
+from harness.run.machine import describe_machine, installed_versions
 from harness.suite.cell import Cell
 
 FNN = {"workload": "fnn", "strategy": "serial"}
@@ -55,7 +55,7 @@ def finished(cell: Cell | None = None, **changes: Any) -> Record:
         "curve": [Point(step=4, num_samples=128, time_s=2.0, evaluation_s=0.01, loss=0.5, score=0.75)],
         "workers": [part],
         "machine": describe_machine(),
-        "versions": {"numpy": "2.4.6"},
+        "versions": installed_versions(),
         "revision": None,
     }
     return Record(**{**fields, **changes})

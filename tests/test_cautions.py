@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.launchers.hosts import this_machine
 from harness.progress import watching
 from harness.records.record import ResultsFolder
+from harness.run.runner import Setting
 from harness.suite.suite import Suite
 from tests.command import hvdbench, write_suite
 from tests.sample_records import finished
@@ -60,7 +62,7 @@ def test_run_names_what_it_set_aside_as_it_begins(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     suite = Suite.load(write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: serial}"))
-    with watching(suite, ResultsFolder(results)):
+    with watching(suite, Setting(suite="s", folder=ResultsFolder(results), hosts=this_machine())):
         assert_named_once(capsys.readouterr().err, results)
     assert capsys.readouterr().err == ""
 

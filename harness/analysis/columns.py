@@ -130,6 +130,9 @@ _MEASURED = _columns(
     ("measuring", "int64", "", "version of the way of measuring: figures of different ones do not compare"),
     ("command", "str", "", "that launched the workers, without paths of the machine"),
     ("settings", "str", "", "of libraries and threads in force on the first worker, name=value, comma-separated"),
+    ("process_settings", "str", "", "of the environment, that change the speed of any process, name=value, "
+     "comma-separated"),
+    ("horovod_settings", "str", "", "of environment and launch, that change the speed of Horovod's workers alone"),
     ("weights_sha256", "str", "", "hash of the evaluated model's last weights"),
 )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """What may be compared with what. Nothing is pooled across these lines:
 
-machine, measuring, versions  runs are split into pools, each reported by itself
+machine, measuring,         runs are split into pools, each reported by itself; runs without Horovod stand in the pool
+versions, settings          of each of its settings
 problem                     model and data set, judged by one metric; a report has one panel for each
 series                      one line of a figure: the strategy with its options and with every setting in which its
                             runs differ; TensorFlow's threads and PyTorch's processes are never one series
@@ -35,7 +36,15 @@ from harness.workloads.metric import Metric
 # its options (`label`), the number of workers (an axis), the seed (the unit) or the time limit (no run that is kept
 # ran into it).
 SPLIT_BY = (*SPLITTING, "worker_kind")
-_POOL = ["measuring", "fingerprint", "versions"]
+_POOL = {  # column: what keeps pools apart that differ in it
+    "fingerprint": "different machines",
+    "measuring": "measured in different ways, see results/README.md",
+    "versions": "different versions of the software",
+    "process_settings": "different settings of the environment",
+    "horovod_settings": "different settings of Horovod's launches",
+}
+_IN_NAMES = {"measuring": "way of measuring "}  # before values that do not speak for themselves
+_NO_SETTINGS = "none of them set"
 UNIT = ["problem", "series", "workers"]  # runs that agree in these repeat each other
 
 
@@ -66,23 +75,34 @@ class Contest:
 
 def pools(runs: pd.DataFrame) -> list[Pool]:
     """The comparable parts of a frame of runs, the largest first."""
-    parts = [part for _, part in runs.groupby(_POOL, sort=False, dropna=False)]
+    alike = [column for column in _POOL if column != "horovod_settings"]
+    groups = (rows for _, rows in runs.groupby(alike, sort=False, dropna=False))
+    parts = [part for rows in groups for part in _by_horovod_settings(rows)]
     parts.sort(key=len, reverse=True)
     return [_pool(part, position, parts) for position, part in enumerate(parts)]
 
 
+def _by_horovod_settings(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Runs that Horovod's settings do not reach are compared with those of each."""
+    reached = rows["controller"].notna()
+    different = rows.loc[reached, "horovod_settings"].unique()
+    for settings in different:
+        yield rows[~reached | (rows["horovod_settings"] == settings)]
+    if not len(different):
+        yield rows
+
+
 def why_split(runs: pd.DataFrame) -> str | None:
     """One sentence on what keeps the pools of these runs apart; None where there is one."""
-    different = [
-        f"{words} ({', '.join(sorted(map(str, runs[column].unique())))})"
-        for column, words in (
-            ("fingerprint", "different machines"),
-            ("measuring", "measured in different ways, see results/README.md"),
-            ("versions", "different versions of the software"),
-        )
-        if runs[column].nunique(dropna=False) > 1
-    ]
+    found = {column: _values(runs, column) for column in _POOL}
+    different = [f"{_POOL[column]} ({', '.join(values)})" for column, values in found.items() if len(values) > 1]
     return f"Reported apart, since their timings do not compare: {'; '.join(different)}." if different else None
+
+
+def _values(runs: pd.DataFrame, column: str) -> list[str]:
+    """Those that tell pools apart, in words."""
+    rows = runs[runs["controller"].notna()] if column == "horovod_settings" else runs
+    return sorted(_NO_SETTINGS if value == "" else str(value) for value in rows[column].unique())
 
 
 def with_series(runs: pd.DataFrame) -> pd.DataFrame:
@@ -210,8 +230,10 @@ def _name(part: pd.DataFrame, parts: list[pd.DataFrame]) -> str:
     first = part.iloc[0]
     gpus = f", {first['gpus']}" if first["gpus"] else ""
     name = f"{first['cpu']}, {first['num_cores']} cores{gpus}"
-    same = [other for other in parts if other["cpu"].iloc[0] == first["cpu"]]
-    return name if len(same) == 1 else f"{name} [{first['fingerprint']}, {first['versions']}]"
+    same = pd.concat([other for other in parts if other["cpu"].iloc[0] == first["cpu"]])
+    telling = [column for column in _POOL if len(_values(same, column)) > 1]
+    said = [f"{_IN_NAMES.get(column, '')}{value}" for column in telling for value in _values(part, column)]
+    return f"{name} [{', '.join(said)}]" if said else name
 
 
 def _cautions(runs: pd.DataFrame) -> Iterator[str]:

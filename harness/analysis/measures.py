@@ -16,6 +16,7 @@ from harness.analysis.scores import metric_columns
 from harness.records import memory
 from harness.records.derived import SteadyState, reached_at, samples_per_s, steady_of, times_with_evaluation_s
 from harness.records.record import Point, Record, Window, WorkerPart
+from harness.records.setting_names import of_all, of_horovod
 from harness.records.stored_cell import StoredCell
 from harness.suite.fields import FIELDS
 from harness.timing.traffic import allreduce_bytes
@@ -264,6 +265,8 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "measuring": record.measuring,
         "command": " ".join(record.command),
         "settings": _listed(record.workers[0].settings) if record.workers else None,
+        "process_settings": _listed(of_all(record.settings)),
+        "horovod_settings": _listed(of_horovod(record.settings)),
         "weights_sha256": record.weights_sha256,
     }
 

@@ -23,12 +23,12 @@ from harness.bootstrap.pins import requirements_of
 from harness.check.worktree import ArmError, changed_files, checkout_root, worktree
 from harness.git import without_git
 from harness.suite.injection import Injection
-from harness.timing.turns import TURN_VARIABLE
 
 ALLOWED = "here, ref=COMMIT, python=PATH, env:NAME=VALUE, several with commas between them"
 _NEXT_PART = re.compile(r",(?=here\b|ref=|python=|env:)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OWN_VARIABLES = ("PYTHONPATH", "HVDBENCH_RUN", "HVDBENCH_RANK", "HVDBENCH_SIZE", TURN_VARIABLE)
+_OWN_VARIABLES = ("PYTHONPATH", "PYTHONSAFEPATH", "TF_CONFIG", "OMPI_MCA_orte_launch_agent")
+_OWN_PREFIX = "HVDBENCH_"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +72,10 @@ def parse_arm(text: str) -> ArmSpec:
         elif kind == "python" and value and python is None:
             python = _interpreter(text, value)
         elif kind.startswith("env:") and _VARIABLE.fullmatch(name := kind.removeprefix("env:")) and "=" in part:
-            if name in _OWN_VARIABLES or name in environ:
-                raise ArmError(f"arm {text!r}: {name} is set by the check itself or stands twice")
+            if name in _OWN_VARIABLES or name.startswith(_OWN_PREFIX):
+                raise ArmError(f"arm {text!r}: {name} is set by the harness itself; allowed: other variables")
+            if name in environ:
+                raise ArmError(f"arm {text!r}: {name} stands twice; allowed: each once")
             environ[name] = value
         elif part != "here":
             raise ArmError(f"arm {text!r}: {part!r} is none; allowed: {ALLOWED}")

@@ -62,7 +62,8 @@ def change_points(records: Sequence[Record]) -> list[Series]:
     usable = [record for record in records if record.status == "ok" and record.revision is not None]
     titles = titles_of(record.cell for record in usable)
     for record in usable:
-        grouped[titles[record.group], record.group, record.machine.fingerprint].append(record)
+        title = " · ".join([titles[record.group], *(f"{name}={value}" for name, value in record.settings.items())])
+        grouped[title, record.group, record.machine.fingerprint].append(record)
     if not grouped:
         raise ResultsError("history: no finished run with a git commit in these results")
     series = []

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -38,6 +38,7 @@ class About:
     fingerprint: str
     revision: str | None
     versions: dict[str, str]
+    settings: dict[str, str] = field(default_factory=dict)  # of the environment, that change speed
     takes_turns: bool = False
 
 
@@ -62,6 +63,7 @@ def ask_about(arm: Arm, cells: Sequence[Cell]) -> About:
         fingerprint=said["fingerprint"],
         revision=said["revision"],
         versions=said["versions"],
+        settings=said.get("settings", {}),
         takes_turns=said.get("takes_turns", False),
     )
 

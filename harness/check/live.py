@@ -26,6 +26,7 @@ from harness.check.pair_folder import SIDES, PairFolder
 from harness.check.verdict import Verdict
 from harness.check.worktree import ArmError
 from harness.records.record import Record
+from harness.run.launch_settings import decided_by_cell
 from harness.suite.cell import Cell
 from harness.suite.gates import CheckSettings
 from harness.suite.suite import Suite
@@ -65,11 +66,13 @@ def prepare(
     notes: what the verdict tells beside its comparisons.
     """
     cells = tuple({cell.group: cell.with_seed(0) for cell in suite.cells}.values())
+    for arm in arms:
+        _refuse_what_cells_decide(arm, cells)
     abouts = (ask_about(arms[0], cells), ask_about(arms[1], cells))
     identities = (arms[0].identity(), arms[1].identity())
-    versions = [sorted(about.versions.items()) for about in abouts]
+    outside = [sorted([*about.versions.items(), *about.settings.items()]) for about in abouts]
     depends_on = [
-        *(sorted(cell.group for cell in cells), suite.check.model_dump(mode="json"), versions, attempt),
+        *(sorted(cell.group for cell in cells), suite.check.model_dump(mode="json"), outside, attempt),
         *identities,
         abouts[0].fingerprint,
     ]
@@ -85,6 +88,17 @@ def prepare(
         identities=identities,
         notes=tuple(notes),
     )
+
+
+def _refuse_what_cells_decide(arm: Arm, cells: Sequence[Cell]) -> None:
+    """A variable that means nothing to a launch: both arms would be equal, and the answer would be about nothing."""
+    for cell in cells:
+        for name, decides in decided_by_cell(cell).items():
+            if name in arm.environ:
+                raise ArmError(
+                    f"arm {arm.name}: {name} has no effect on {cell.title}: its {decides} decides; give a suite cells "
+                    f"that differ in {decides} and compare them by `hvdbench run` and `report`"
+                )
 
 
 def run_check(check: Check, watcher: PairWatcher, *, time_budget_s: float | None = None) -> Verdict:
@@ -114,7 +128,7 @@ def verdict_of(check: Check) -> Verdict:
         suite=check.suite,
         arm_a=names[0],
         arm_b=names[1],
-        notes=[*check.notes, *changed_versions(*check.abouts), *_without_turns(check)],
+        notes=[*check.notes, *changed_circumstances(*check.abouts), *_without_turns(check)],
     )
 
 
@@ -129,12 +143,13 @@ def _without_turns(check: Check) -> list[str]:
     ]
 
 
-def changed_versions(a: About, b: About) -> list[str]:
-    """Packages that the arms' environments have in different versions, which is what may have made the difference."""
+def changed_circumstances(a: About, b: About) -> list[str]:
+    """Packages of other versions and settings of other values in the arms, which may be what made the difference."""
     return [
-        f"{name}: A has {a.versions.get(name, 'none')}, B has {b.versions.get(name, 'none')}"
-        for name in sorted(a.versions.keys() | b.versions.keys())
-        if a.versions.get(name) != b.versions.get(name)
+        f"{name}: A has {mine.get(name, 'none')}, B has {theirs.get(name, 'none')}"
+        for mine, theirs in ((a.versions, b.versions), (a.settings, b.settings))
+        for name in sorted(mine.keys() | theirs.keys())
+        if mine.get(name) != theirs.get(name)
     ]
 
 

@@ -17,6 +17,7 @@ from harness.check.decision import decide
 from harness.check.observed import Pair, Stage, observed_of, run_of
 from harness.check.verdict import Verdict
 from harness.records.record import Contents, Record, ResultsError, ResultsFolder
+from harness.records.setting_names import differing, of_all, of_horovod
 from harness.records.stored_cell import StoredCell
 from harness.records.titles import titles_of
 from harness.suite.gates import CheckSettings
@@ -93,15 +94,20 @@ def _name(folder: Path, records: Sequence[Record]) -> str:
 
 def _differences(a: Sequence[Record], b: Sequence[Record]) -> list[str]:
     """Why the two sides' timings cannot be held against each other; empty when they can."""
-    reasons = []
+    reasons, records = [], [*a, *b]
     machines: defaultdict[str, set[str]] = defaultdict(set)
-    for side in (a, b):
-        for record in side:
-            machines[record.machine.fingerprint].add(f"{record.machine.cpu} × {record.machine.num_cores}")
+    for record in records:
+        machines[record.machine.fingerprint].add(f"{record.machine.cpu} × {record.machine.num_cores}")
     if len(machines) > 1:
         named = "; ".join(sorted(f"{', '.join(sorted(cpus))} [{print_}]" for print_, cpus in machines.items()))
         reasons.append(f"different machines: {named}")
-    moments = [datetime.fromisoformat(record.started_at) for side in (a, b) for record in side]
+    if len({record.measuring for record in records}) > 1:
+        reasons.append("measured in different ways, see results/README.md")
+    uses_horovod = [record.settings for record in records if record.cell["controller"] is not None]
+    different = differing(of_all(record.settings) for record in records) + differing(map(of_horovod, uses_horovod))
+    if different:
+        reasons.append(f"different settings: {', '.join(different)}")
+    moments = [datetime.fromisoformat(record.started_at) for record in records]
     if max(moments) - min(moments) > SAME_DAY:
         reasons.append(f"runs from {min(moments):%Y-%m-%d} to {max(moments):%Y-%m-%d}: machines drift from day to day")
     return reasons

@@ -69,7 +69,7 @@ def _measured(
 
 
 def _run(suite: Suite, setting: Setting, guess_s: float) -> Summary:
-    with watching(suite, setting.folder, guess_s=guess_s) as watcher:
+    with watching(suite, setting, guess_s=guess_s) as watcher:
         return run_suite(suite, setting, watcher)
 
 

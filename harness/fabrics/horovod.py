@@ -7,13 +7,19 @@ import os
 from harness.protocols import HorovodOptions
 
 
+def wanted_settings(options: HorovodOptions) -> dict[str, tuple[str, str]]:
+    """Variables that the options decide, whatever the environment says: by name, the option and the value."""
+    wanted = {"OMPI_MCA_mpi_yield_when_idle": ("mpi_yield_when_idle", "1" if options.mpi_yield_when_idle else "0")}
+    if options.cycle_time_ms is not None:
+        wanted["HOROVOD_CYCLE_TIME"] = ("cycle_time_ms", str(options.cycle_time_ms))
+    if options.fusion_threshold_bytes is not None:
+        wanted["HOROVOD_FUSION_THRESHOLD"] = ("fusion_threshold_bytes", str(options.fusion_threshold_bytes))
+    return wanted
+
+
 def apply_settings(options: HorovodOptions, *, initialized: bool) -> None:
     """Puts the options into the environment. Raises ValueError when Horovod already runs with others."""
-    wanted = {"OMPI_MCA_mpi_yield_when_idle": "1" if options.mpi_yield_when_idle else "0"}
-    if options.cycle_time_ms is not None:
-        wanted["HOROVOD_CYCLE_TIME"] = str(options.cycle_time_ms)
-    if options.fusion_threshold_bytes is not None:
-        wanted["HOROVOD_FUSION_THRESHOLD"] = str(options.fusion_threshold_bytes)
+    wanted = {name: value for name, (_, value) in wanted_settings(options).items()}
     if not initialized:
         os.environ.update(wanted)
         return

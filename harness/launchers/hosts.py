@@ -1,4 +1,4 @@
-"""Hosts and slots as people have them: `-H a:2,b:2`, a hostfile of Open MPI or MPICH, a batch system's list of nodes."""
+"""Hosts and slots as people have them: `-H a:2,b:2`, a hostfile of Open MPI or MPICH, a batch system's node list."""
 
 from __future__ import annotations
 

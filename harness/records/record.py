@@ -176,6 +176,8 @@ class Record(Part):
     servers: list[ServerPart] = []  # beside the ranks; none in records from before they were counted
     machine: Machine
     versions: dict[Text, Text]
+    # Of environment and launch, those that change speed and that the cell does not say; none in records from before.
+    settings: dict[Text, Text] = {}
     revision: Text | None  # git commit of the harness, `+` when changed since
 
     @field_validator("started_at")
@@ -233,10 +235,9 @@ class ResultsFolder:
         """All records that can be read, oldest first. Raises ResultsError where there is no such folder."""
         return self.read().records
 
-    def has_finished(self, key: str, fingerprint: str) -> bool:
-        """Whether the cell of this key has finished on a machine of this fingerprint."""
-        records = read_records(self.path.glob(f"{key}-*.json")).records
-        return any(record.status == "ok" and record.machine.fingerprint == fingerprint for record in records)
+    def of_key(self, key: str) -> list[Record]:
+        """The records of the cell of this key."""
+        return read_records(self.path.glob(f"{key}-*.json")).records
 
     def write(self, record: Record, run_dir: Path) -> Path:
         """Adds the record, whole or not at all, from the room reserved for it. Raises OSError when the disk is full."""

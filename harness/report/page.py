@@ -125,9 +125,14 @@ def _about(runs: pd.DataFrame) -> tuple[tuple[str, str], ...]:
         "harness commit": ", ".join(sorted(runs["revision"].dropna().unique())) or "unknown",
         "suites": ", ".join(sorted(runs["suite"].unique())),
         "runs": f"{len(runs)}, started {min(runs['started_at']):%F %H:%M} to {max(runs['started_at']):%F %H:%M} UTC",
+        "settings of environment and launch": _distinct(runs, "process_settings", "horovod_settings"),
         "settings of the first run": str(first["settings"]),
     }
     return tuple(said.items())
+
+
+def _distinct(runs: pd.DataFrame, *columns: str) -> str:
+    return "; ".join(sorted({value for column in columns for value in runs[column].unique() if value})) or "none"
 
 
 def _render_page(context: dict[str, Any]) -> str:

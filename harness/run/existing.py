@@ -30,8 +30,9 @@ from harness.protocols import Role
 from harness.records.record import Record, ResultsFolder
 from harness.records.run_files import ERROR_PREFIX
 from harness.run.feasible import first_obstacle
+from harness.run.outstanding import Again
 from harness.run.run_folder import reserve, run_folder
-from harness.run.runner import make_record, missing
+from harness.run.runner import Setting, make_record
 from harness.suite.cell import Cell
 from harness.suite.suite import Suite, SuiteError
 from harness.timing.stopwatch import Stopwatch
@@ -46,7 +47,7 @@ def inside_a_launch() -> bool:
     return place_among_workers(os.environ) is not None
 
 
-def run_inside(suite: Suite, folder: ResultsFolder) -> int:
+def run_inside(suite: Suite, folder: ResultsFolder, *, again: Again | None = None) -> int:
     """Runs the suite's missing collective cells of this launch's size. Returns the exit code. Raises SuiteError."""
     place = place_among_workers(os.environ)
     assert place is not None
@@ -66,13 +67,14 @@ def run_inside(suite: Suite, folder: ResultsFolder) -> int:
     # The launch decides how and over what its workers talk; the record has to say what was, not what was asked for.
     actual = {"controller": "mpi" if hvd.mpi_enabled() else "gloo", "hosts": hvd.cross_size()}
     cells = {cell.key: cell for cell in (_as_launched(cell, actual) for cell in fitting)}
-    todo = _untried_first(list(cells.values()), folder, suite) if rank == 0 else iter(())
+    setting = Setting(suite=suite.name, folder=folder, hosts=(), is_existing=True, again=again)
+    todo = _untried_first(list(cells.values()), setting, suite) if rank == 0 else iter(())
     while cell := hvd.broadcast_object(next(todo, None), root_rank=0, name="todo"):
         connection = {"rank": rank, "size": size, "local_rank": local_rank, "local_size": local_size}
         if rank == 0:
             with run_folder(folder) as run_dir:
                 hvd.broadcast_object(str(run_dir), root_rank=0, name="run_dir")
-                record = _lead(cell, Connection(**connection, run_dir=run_dir), cores, hvd, suite.name, folder)
+                record = _lead(cell, Connection(**connection, run_dir=run_dir), cores, hvd, setting)
             print(f"{cell.title_with_seed}: {record.status}", flush=True)
         else:
             run_dir = Path(hvd.broadcast_object(None, root_rank=0, name="run_dir"))
@@ -89,16 +91,19 @@ def _as_launched(cell: Cell, actual: dict[str, Any]) -> Cell:
         raise SuiteError(f"{cell.title}: not in this launch: {error.errors()[0]['msg']}") from None
 
 
-def _untried_first(cells: list[Cell], folder: ResultsFolder, suite: Suite) -> Iterator[Cell]:
-    """What is missing, within the suite's time budget. Raises ResultsError where records cannot be read."""
+def _untried_first(cells: list[Cell], setting: Setting, suite: Suite) -> Iterator[Cell]:
+    """What is to run, within the suite's time budget. Raises ResultsError where records cannot be read."""
     watch = Stopwatch()
-    folder.make()
-    contents = folder.read()
+    setting.folder.make()
+    contents = setting.folder.read()
     for caution in contents.cautions:
         print(f"hvdbench: {one_line(caution)}", file=sys.stderr, flush=True)
     tried = {record.key for record in contents.records}
-    todo = sorted(missing(cells, contents.records), key=lambda cell: cell.key in tried)
+    left = setting.outstanding(cells, contents.records)
+    todo = sorted(left.chosen(cells, setting.again), key=lambda cell: cell.key in tried)
     print(f"{suite.name}: {len(todo)} launches in this launch of {cells[0].workers} workers", flush=True)
+    if left.in_words and setting.again is None:
+        print(one_line(left.in_words), flush=True)
     for position, cell in enumerate(todo):
         if suite.time_budget_s is not None and watch.elapsed_s() > suite.time_budget_s:
             print(f"{suite.name}: time budget over, {len(todo) - position} left", flush=True)
@@ -111,25 +116,25 @@ def _meet(hvd: Any) -> None:
     hvd.allgather_object(None, name="meet")
 
 
-def _lead(
-    cell: Cell, connection: Connection, cores: list[int] | None, hvd: Any, suite: str, folder: ResultsFolder
-) -> Record:
+def _lead(cell: Cell, connection: Connection, cores: list[int] | None, hvd: Any, setting: Setting) -> Record:
     """Rank 0's share: train like the others, then record; on failure or at the time limit record that and end."""
     run_dir = connection.run_dir
     reserve(run_dir)
     started_at, watch = datetime.now(UTC), Stopwatch()
+    settings = setting.settings_of(cell)
 
     def record(exit_code: int | None) -> Record:
         made = make_record(
             cell,
             run_dir,
-            suite=suite,
+            suite=setting.suite,
             launcher="existing",
             commands=[LaunchCommand(role=Role.WORKER, argv=["hvdbench", *sys.argv[1:]])],
             end=LaunchEnd(exit_code=exit_code, wall_s=watch.elapsed_s()),
             started_at=started_at,
+            settings=settings,
         )
-        folder.write(made, run_dir)
+        setting.folder.write(made, run_dir)
         return made
 
     deadline, has_ended = Deadline(run_dir, cell.time_limit_s), threading.Event()

@@ -6,9 +6,10 @@ The parent alone writes records. A run that is interrupted leaves none, so the s
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +30,9 @@ from harness.records.run_files import (
     SERVER_PART_PREFIX,
     part_path,
 )
+from harness.run.launch_settings import launch_settings
 from harness.run.machine import describe_machine, installed_versions, revision
+from harness.run.outstanding import Again, Outstanding, outstanding
 from harness.run.run_folder import RUNS_FOLDER, ProgressFile, clear_leftovers, reserve, run_folder
 from harness.run.timed_curve import timed_curve
 from harness.suite.cell import Cell
@@ -55,7 +58,18 @@ class Setting:
     folder: ResultsFolder
     hosts: tuple[Host, ...]
     launch_args: list[str] = field(default_factory=list)  # handed on to horovodrun
+    is_existing: bool = False  # the launch was made by others
+    again: Again | None = None  # what of the finished cells is run once more
     time_limit_factor: float = 1.0  # on that of a cell: above 1 where launches share the machine by turns
+
+    def settings_of(self, cell: Cell) -> dict[str, str]:
+        """What holds in a launch of the cell beside what the cell says."""
+        return launch_settings(
+            cell, os.environ, hosts=self.hosts, launch_args=self.launch_args, existing=self.is_existing
+        )
+
+    def outstanding(self, cells: Sequence[Cell], records: Iterable[Record]) -> Outstanding:
+        return outstanding(cells, records, self.settings_of)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,18 +88,13 @@ class Summary:
         return f"{', '.join(parts)}. Records are in {folder}"
 
 
-def missing(cells: Sequence[Cell], records: list[Record]) -> list[Cell]:
-    """The cells without a finished record of this machine, in the same order."""
-    fingerprint = describe_machine().fingerprint
-    done = {record.key for record in records if record.status == "ok" and record.machine.fingerprint == fingerprint}
-    return [cell for cell in cells if cell.key not in done]
-
-
 def run_suite(suite: Suite, setting: Setting, watcher: Watcher) -> Summary:
     """Runs the missing cells. Raises ResultsError when records cannot be read or written; what is finished is safe."""
     setting.folder.make()
     clear_leftovers(setting.folder)
-    todo = missing(suite.cells, setting.folder.load())
+    records = setting.folder.load()
+    known = {record.id for record in records}
+    todo = setting.outstanding(suite.cells, records).chosen(suite.cells, setting.again)
     started = time.monotonic()
     ended = {"ok": 0, "failed": 0, "timeout": 0}
     num_elsewhere = 0
@@ -97,7 +106,8 @@ def run_suite(suite: Suite, setting: Setting, watcher: Watcher) -> Summary:
             if not mine:
                 num_elsewhere += 1
                 continue
-            if setting.folder.has_finished(cell.key, describe_machine().fingerprint):
+            since = [record for record in setting.folder.of_key(cell.key) if record.id not in known]
+            if not setting.outstanding([cell], since).chosen([cell], "changed"):
                 continue  # another hvdbench was faster
             ended[run_cell(cell, setting, watcher).status] += 1
     else:
@@ -118,7 +128,7 @@ def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:
         reserve(run_dir)
         (run_dir / CELL_FILE).write_text(_as_told(cell, setting.time_limit_factor).model_dump_json())
         commands = launcher.commands(cell, placement(cell, setting.hosts), run_dir, setting.launch_args)
-        started_at = datetime.now(UTC)
+        started_at, settings = datetime.now(UTC), setting.settings_of(cell)
         progress = ProgressFile(run_dir / PROGRESS_FILE, watcher.cell_progress)
         deadline = Deadline(run_dir, cell.time_limit_s * setting.time_limit_factor)
         end = supervise(commands, run_dir, deadline=deadline, watch=progress.read)
@@ -131,6 +141,7 @@ def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:
             end=end,
             started_at=started_at,
             time_limit_factor=setting.time_limit_factor,
+            settings=settings,
         )
         setting.folder.write(record, run_dir)
     watcher.cell_ended(record)
@@ -152,6 +163,7 @@ def make_record(
     end: LaunchEnd,
     started_at: datetime,
     time_limit_factor: float = 1.0,
+    settings: dict[str, str],
 ) -> Record:
     """Puts together what the workers left and how they ended."""
     status, reason = _status(cell, end, time_limit_factor)
@@ -189,6 +201,7 @@ def make_record(
         servers=_read_servers(run_dir),
         machine=describe_machine(),
         versions=installed_versions(),
+        settings=settings,
         revision=revision(),
     )
 

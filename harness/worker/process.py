@@ -6,7 +6,7 @@ import ctypes
 import os
 
 KEPT_BYTES = 1 << 30  # what is freed below this size, or at the end of the heap, is kept
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _MALLOC_VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES")
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2"}  # TensorFlow's remarks on the CPU's instructions; errors still come through
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
@@ -15,7 +15,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 def prepare(*, num_threads: int | None = None) -> None:
     """num_threads: of the libraries that read their number from the environment; None leaves it as it is."""
     if num_threads is not None:
-        for name in _THREAD_VARIABLES:
+        for name in THREAD_VARIABLES:
             os.environ[name] = str(num_threads)
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)

@@ -23,6 +23,31 @@ def test_pools_keep_versions_apart_and_say_so(tmp_path):
     assert "torch=2.14.0" in why_split(runs)
 
 
+def test_pools_keep_settings_apart_and_say_which(tmp_path):
+    slow = {"settings": {"MALLOC_ARENA_MAX": "1"}}
+    runs = loaded(tmp_path, record(), record({"seed": 1}), record(**slow))
+    parts = pools(runs)
+    assert [len(pool.runs) for pool in parts] == [2, 1]
+    assert [pool.name for pool in parts] == [
+        "Abacus 9, 4 cores [none of them set]",
+        "Abacus 9, 4 cores [MALLOC_ARENA_MAX=1]",
+    ]
+    assert "different settings of the environment (MALLOC_ARENA_MAX=1, none of them set)" in why_split(runs)
+
+
+def test_pools_of_horovods_settings_share_the_runs_that_those_do_not_reach(tmp_path):
+    """A change of HOROVOD_CYCLE_TIME leaves one worker alone as it was: both settings are held against it."""
+    averaged = {"strategy": "allreduce", "workers": 2}
+    slow = record({**averaged, "seed": 1}, settings={"HOROVOD_CYCLE_TIME": "50"})
+    runs = loaded(tmp_path, record(), record(averaged), slow)
+    parts = pools(runs)
+    assert [sorted(pool.runs["label"]) for pool in parts] == [["allreduce", "serial"]] * 2
+    assert sorted(pool.name.partition(" [")[2] for pool in parts) == ["HOROVOD_CYCLE_TIME=50]", "none of them set]"]
+    assert "different settings of Horovod's launches (HOROVOD_CYCLE_TIME=50, none of them set)" in why_split(runs)
+    (alone,) = pools(loaded(tmp_path / "alone", record(), slow))
+    assert len(alone.runs) == 2
+
+
 def test_pools_of_one_machine_are_one(tmp_path):
     runs = loaded(tmp_path, record(), failed({"seed": 1}))
     (pool,) = pools(runs)

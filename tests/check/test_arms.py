@@ -44,7 +44,7 @@ def test_parse_arm_takes_several_parts() -> None:
     "text",
     [
         *("", "main", "ref=", "ref=a,ref=b", "python=/no/such", "here,"),
-        *("env:=5", "env:A", "env:A=1,env:A=2", "env:PYTHONPATH=x"),
+        *("env:=5", "env:A", "env:A=1,env:A=2", "env:PYTHONPATH=x", "env:HVDBENCH_RANK=1"),
     ],
 )
 def test_parse_arm_refuses(text: str) -> None:

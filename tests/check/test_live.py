@@ -14,7 +14,7 @@ import pytest
 
 from harness.check.arms import Arm, parse_arm, ready
 from harness.check.launching import About, ask_about, launch, launch_in_turns
-from harness.check.live import changed_versions, prepare, run_check, verdict_of
+from harness.check.live import changed_circumstances, prepare, run_check, verdict_of
 from harness.check.observed import Stage
 from harness.check.worktree import ArmError
 from harness.records.record import Record
@@ -184,13 +184,47 @@ def test_ask_about_says_what_the_arm_cannot_run(arms: tuple[Arm, Arm]) -> None:
         ask_about(arms[0], [CELL.model_copy(update={"strategy": "hogwild", "workers": 2048})])
 
 
-def test_changed_versions_names_what_differs() -> None:
+def test_changed_circumstances_names_what_differs() -> None:
+    newer = {"torch": "2.13.0", "numpy": "2.4.6", "horovod": "0.28.1"}
     old = About(fingerprint="f", revision=None, versions={"torch": "2.12.0", "numpy": "2.4.6"})
-    new = About(fingerprint="f", revision=None, versions={"torch": "2.13.0", "numpy": "2.4.6", "horovod": "0.28.1"})
-    assert changed_versions(old, new) == [
+    new = About(fingerprint="f", revision=None, versions=newer, settings={"HOROVOD_CYCLE_TIME": "50"})
+    assert changed_circumstances(old, new) == [
         "horovod: A has none, B has 0.28.1",
         "torch: A has 2.12.0, B has 2.13.0",
+        "HOROVOD_CYCLE_TIME: A has none, B has 50",
     ]
+
+
+def test_pairs_of_other_settings_are_another_check(
+    arms: tuple[Arm, Arm], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the shell has set reaches both arms: an interrupted check does not go on with other settings."""
+    before = prepare(suite_of(TWO_WORKERS), arms, tmp_path)
+    monkeypatch.setenv("HOROVOD_CYCLE_TIME", "50")
+    check = prepare(suite_of(TWO_WORKERS), arms, tmp_path)
+    assert [about.settings for about in check.abouts] == [{"HOROVOD_CYCLE_TIME": "50"}] * 2
+    assert check.folder.path != before.folder.path
+
+
+@pytest.mark.parametrize(
+    ("variable", "cell", "decides"),
+    [
+        ("OMP_NUM_THREADS=2", CELL, "threads"),
+        ("OMPI_MCA_mpi_yield_when_idle=0", TWO_WORKERS, "option mpi_yield_when_idle"),
+        (
+            "HOROVOD_CYCLE_TIME=5",
+            Cell(workload="fnn", strategy="allreduce", options={"cycle_time_ms": 9}, workers=2),
+            "option cycle_time_ms",
+        ),
+    ],
+)
+def test_variable_that_a_cell_decides_is_refused(
+    arms: tuple[Arm, Arm], tmp_path: Path, variable: str, cell: Cell, decides: str
+) -> None:
+    b = replace(arms[1], name=f"env:{variable}", environ=dict([variable.split("=")]))
+    name = variable.partition("=")[0]
+    with pytest.raises(ArmError, match=rf"^arm env:{variable}: {name} has no effect on fnn .*: its {decides} decides;"):
+        prepare(suite_of(cell), (arms[0], b), tmp_path)
 
 
 SPEEDS = {"a": 1.0, "b": 1.3}

@@ -54,6 +54,29 @@ def test_compare_another_machine_is_incomparable(tmp_path: Path) -> None:
     assert "different machines" in verdict.headline
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"settings": {"MALLOC_ARENA_MAX": "1"}}, "different settings: MALLOC_ARENA_MAX (1; not set)"),
+        ({"measuring": 1}, "measured in different ways"),
+    ],
+)
+def test_compare_other_settings_are_incomparable(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    verdict = compare(side(tmp_path, "a"), side(tmp_path, "b", **changes), SETTINGS)
+    assert verdict.exit_code == 3
+    assert said in verdict.headline
+
+
+def test_compare_settings_of_horovod_go_by_the_cells_that_they_reach(tmp_path: Path) -> None:
+    slow = {"settings": {"HOROVOD_CYCLE_TIME": "50"}}
+    averaged = Cell.model_validate({**FNN, "strategy": "allreduce", "workers": 2})
+    alone = [at_speed(seed, 1.0) for seed in range(8)]
+    for name, changes in (("a", {}), ("b", slow)):
+        results(tmp_path / name, [*alone, *(at_speed(seed, 1.0, averaged, **changes) for seed in range(8))])
+    verdict = compare(tmp_path / "a", tmp_path / "b", SETTINGS)
+    assert verdict.incomparable == ("different settings: HOROVOD_CYCLE_TIME (50; not set)",)
+
+
 def test_compare_another_day_is_incomparable(tmp_path: Path) -> None:
     later = side(tmp_path, "b", started_at="2026-01-09T03:04:05.678+00:00")
     verdict = compare(side(tmp_path, "a"), later, SETTINGS)

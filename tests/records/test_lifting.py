@@ -6,15 +6,15 @@ import json
 import shutil
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from harness.analysis import load_all
-from harness.analysis.comparable import why_split
+from harness.analysis import load, load_all
+from harness.analysis.comparable import pools, why_split
 from harness.check.metrics import values_of
 from harness.records.lifting import LIFTS
 from harness.records.record import SCHEMA_VERSION, Record, ResultsFolder, read_record
 from harness.report import write_report
+from tests.analysis.handmade import folder_of, record
 
 KEPT = Path(__file__).with_name("kept")
 
@@ -71,8 +71,12 @@ def test_versions_before_3_are_measured_in_the_first_way(version: int) -> None:
     assert {record.measuring for record in records(version)} == {1}
 
 
-def test_ways_of_measuring_are_not_pooled() -> None:
-    runs = pd.DataFrame({"measuring": [1, 2], "fingerprint": ["a", "a"], "versions": ["v", "v"]})
+def test_ways_of_measuring_are_not_pooled(tmp_path: Path) -> None:
+    runs = load(folder_of([record(), record(measuring=1)], tmp_path))
+    assert sorted(pool.name for pool in pools(runs)) == [
+        "Abacus 9, 4 cores [way of measuring 1]",
+        "Abacus 9, 4 cores [way of measuring 2]",
+    ]
     assert why_split(runs) == (
         "Reported apart, since their timings do not compare: measured in different ways, see results/README.md (1, 2)."
     )

@@ -158,6 +158,24 @@ def test_run_on_a_full_disk_says_so_and_keeps_what_is_there(tmp_path: Path) -> N
         subprocess.run(["umount", results], check=True)
 
 
+def test_run_says_which_setting_has_changed_since_and_runs_again_when_asked(tmp_path: Path) -> None:
+    suite, results = write_suite(tmp_path / "s.yaml", SHORT), tmp_path / "r"
+    before, now = {"MALLOC_TOP_PAD_": "4096"}, {"MALLOC_TOP_PAD_": "8192"}
+    assert hvdbench("run", suite, "--results", results, environ=before)[0] == 0
+    said = "1 launch was done with MALLOC_TOP_PAD_ 4096 (now 8192): left as they are"
+    for command in (["run"], ["run", "--dry-run"], ["show"]):
+        code, out, _ = hvdbench(*command, suite, "--results", results, environ=now)
+        assert code == 0
+        assert said in out
+    assert len(records_in(results)) == 1
+    code, out, _ = hvdbench("run", suite, "--results", results, "--again", "changed", environ=now)
+    assert (code, "1 ran, 0 failed" in out, said in out) == (0, True, False)
+    assert sorted(str(record["settings"]) for record in records_in(results)) == [str(before), str(now)]
+    code, _, errors = hvdbench("run", suite, "--results", results, "--again", "some")
+    assert code == 2
+    assert "--again some: allowed: changed" in errors
+
+
 LAUNCHES = {
     "horovodrun": ["horovodrun", "--gloo", "-np", "2", "-H", "localhost:2"],
     "mpirun": ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", "2"],
@@ -183,6 +201,7 @@ def test_run_inside_an_existing_launch_uses_its_processes(tmp_path: Path, launch
     for record in records:
         assert record["status"] == "ok"
         assert record["launcher"] == "existing"
+        assert record["settings"] == {"launch": "existing"}  # nothing of what a launcher sets for its processes
         assert record["cell"]["fields"]["workers"] == 2  # type: ignore[index]
         assert record["cell"]["fields"]["controller"] == controller  # type: ignore[index]
         assert len(record["workers"]) == 2  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from harness.records.record import Record, ResultsFolder, WorkerPart
 from harness.records.run_files import CURVE_FILE, part_path
 from harness.run.machine import describe_machine
 from harness.run.run_folder import run_folder
-from harness.run.runner import Setting, make_record, missing, run_suite
+from harness.run.runner import Setting, make_record, run_suite
 from harness.suite.cell import Cell
 from harness.suite.gates import CheckSettings
 from harness.suite.suite import Suite
@@ -54,16 +55,6 @@ def saved(folder: Path, record: Record) -> None:
         ResultsFolder(folder).write(record, run_dir)
 
 
-def test_missing_are_cells_without_a_finished_record_of_this_machine() -> None:
-    cells = [CELL.with_seed(seed) for seed in range(4)]
-    records = [
-        finished(cells[0]),
-        finished(cells[1], status="failed", reason="x", log_tail=""),
-        finished(cells[2], **elsewhere()),
-    ]
-    assert [cell.seed for cell in missing(cells, records)] == [1, 2, 3]
-
-
 def test_run_suite_runs_what_is_missing_and_then_nothing(tmp_path: Path) -> None:
     watcher = Quiet()
     summary = run_suite(suite_of(CELL), setting_of(tmp_path), watcher)
@@ -82,6 +73,18 @@ def test_run_suite_runs_here_what_only_another_machine_has_run(tmp_path: Path) -
     summary = run_suite(suite_of(CELL), setting_of(tmp_path), Quiet())
     assert summary.num_ok == 1
     assert len(ResultsFolder(tmp_path).load()) == 2
+
+
+def test_run_suite_leaves_what_was_done_with_other_settings_until_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved(tmp_path, finished(CELL))
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
+    assert run_suite(suite_of(CELL), setting_of(tmp_path), Quiet()).num_ok == 0
+    assert run_suite(suite_of(CELL), replace(setting_of(tmp_path), again="changed"), Quiet()).num_ok == 1
+    assert [record.settings for record in ResultsFolder(tmp_path).load()] == [{}, {"MALLOC_ARENA_MAX": "1"}]
+    assert run_suite(suite_of(CELL), replace(setting_of(tmp_path), again="changed"), Quiet()).num_ok == 0
+    assert run_suite(suite_of(CELL), replace(setting_of(tmp_path), again="all"), Quiet()).num_ok == 1
 
 
 def test_run_suite_leaves_what_another_process_is_at(tmp_path: Path) -> None:
@@ -174,4 +177,5 @@ def made(
         end=LaunchEnd(exit_code=exit_code, wall_s=1.0, role=role),
         started_at=datetime.now(UTC),
         time_limit_factor=time_limit_factor,
+        settings={},
     )

@@ -1,0 +1,61 @@
+"""Names of settings that are recorded, of the environment and of a launch, and which of them matter to Horovod alone.
+
+An allow-list: no secret and no address gets into a record by it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+LAUNCH, LAUNCH_ARGS, HOSTS = "launch", "--launch-args", "hosts"  # of a launch, not of the environment
+OF_GPUS = "NCCL_"  # speaks between GPUs alone; horovodrun sets some of it for every launch
+
+# Beginnings of names, by whom they are read: every process, and those that reach others by Horovod.
+_OF_ALL = (
+    *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "ATEN_", "ONEDNN_", "DNNL_"),
+    *("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD", "TCMALLOC_", "PYTHONMALLOC", "PYTHONOPTIMIZE", "PYTHONDEVMODE"),
+    *("TORCH_CUDNN_", "TORCH_ALLOW_", "TORCH_NCCL_", "TORCH_BLAS_", "PYTORCH_", "GLOO_SOCKET_"),
+    *("TF_NUM_", "TF_ENABLE_", "TF_DISABLE_", "TF_GPU_", "TF_FORCE_GPU_", "TF_CUDNN_", "TF_XLA_", "TF_DETERMINISTIC_"),
+    *("XLA_FLAGS", "CUDA_LAUNCH_BLOCKING", "CUDA_DEVICE_MAX_", "CUDA_MODULE_LOADING", "CUBLAS_", "CUDNN_"),
+    *("NVIDIA_TF32_OVERRIDE",),
+)
+_OF_HOROVOD = (
+    *("HOROVOD_ADASUM_", "HOROVOD_AUTOTUNE", "HOROVOD_BATCH_D2D_", "HOROVOD_CACHE_CAPACITY", "HOROVOD_CCL_"),
+    *("HOROVOD_CYCLE_TIME", "HOROVOD_DISABLE_GROUP_FUSION", "HOROVOD_ENABLE_", "HOROVOD_FUSION_THRESHOLD"),
+    *("HOROVOD_HIERARCHICAL_", "HOROVOD_MPI_THREADS_DISABLE", "HOROVOD_THREAD_AFFINITY", "HOROVOD_TIMELINE"),
+    *("HOROVOD_TORUS_", "HOROVOD_STALL_CHECK_DISABLE"),
+    *(f"OMPI_MCA_{part}" for part in ("allocator", "bml", "btl", "coll", "common", "hwloc", "mpool", "mtl", "opal")),
+    *(f"OMPI_MCA_{part}" for part in ("osc", "pml", "rcache", "rmaps", "topo", "mpi_leave_pinned")),
+    *("I_MPI_ADJUST_", "I_MPI_FABRICS", "I_MPI_PIN", OF_GPUS, "UCX_", "FI_", "PSM2_", "PSM3_"),
+)
+_CHANGES_NO_SPEED = re.compile(
+    r".*(_HOME|_PATH|_DIR|_ROOT|_FILE|_FILENAME|_VERSION|_LOG|_LOGDIR|_LOG_LEVEL|_DEBUG|_DEBUG_SUBSYS|_VERBOSE|_WARN"
+    r"|_oversubscribe|_DISPLAY_ENV|_KEY|_TOKEN|_SECRET|_PASSWORD)"
+)
+
+
+def is_recorded(name: str) -> bool:
+    """Whether it is a variable of the environment that may change speed."""
+    return name.startswith((*_OF_ALL, *_OF_HOROVOD)) and not _CHANGES_NO_SPEED.fullmatch(name)
+
+
+def is_of_horovod(name: str) -> bool:
+    """Whether it matters only to workers that reach each other by Horovod."""
+    return name in (LAUNCH, LAUNCH_ARGS, HOSTS) or name.startswith(_OF_HOROVOD)
+
+
+def of_horovod(settings: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in settings.items() if is_of_horovod(name)}
+
+
+def of_all(settings: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in settings.items() if not is_of_horovod(name)}
+
+
+def differing(settings: Iterable[Mapping[str, str]]) -> list[str]:
+    """`HOROVOD_CYCLE_TIME (50; not set)` for each setting in which these differ."""
+    listed = list(settings)
+    names = sorted({name for each in listed for name in each})
+    values = {name: sorted({each.get(name, "not set") for each in listed}) for name in names}
+    return [f"{name} ({'; '.join(found)})" for name, found in values.items() if len(found) > 1]

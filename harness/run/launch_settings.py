@@ -1,0 +1,61 @@
+"""Settings of the environment and of the launch that change speed, by name, as they take effect on a cell.
+
+What a cell says itself is in its key; its name in the environment has no effect (`decided_by_cell`). Of a path in a
+value the last part is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from harness.fabrics.horovod import wanted_settings
+from harness.launchers.hosts import Host
+from harness.protocols import HorovodOptions
+from harness.records.setting_names import HOSTS, LAUNCH, LAUNCH_ARGS, OF_GPUS, is_recorded, of_all
+from harness.suite.cell import Cell
+from harness.worker.process import THREAD_VARIABLES
+
+_PATH = re.compile(r"(?<![\w./])~?/[^\s,;:=]*")  # a network, 10.0.0.0/24, is none
+
+
+def launch_settings(
+    cell: Cell,
+    environ: Mapping[str, str],
+    *,
+    hosts: Sequence[Host] = (),
+    launch_args: Sequence[str] = (),
+    existing: bool = False,
+) -> dict[str, str]:
+    """What holds in a launch of the cell beside what the cell says. existing: the launch was made by others."""
+    decided = decided_by_cell(cell)
+    unread = () if cell.device == "gpu" else (OF_GPUS,)
+    found = {
+        name: _portable(value)
+        for name, value in environ.items()
+        if is_recorded(name) and name not in decided and not name.startswith(unread)
+    } | _of_launch(hosts, launch_args, existing)
+    return dict(sorted(found.items())) if cell.needs.uses_horovod else of_all(found)
+
+
+def _of_launch(hosts: Sequence[Host], launch_args: Sequence[str], existing: bool) -> dict[str, str]:
+    if existing:
+        return {LAUNCH: "existing"}
+    said = {}
+    if launch_args:
+        said[LAUNCH_ARGS] = " ".join(map(_portable, launch_args))
+    if not all(host.is_this_machine for host in hosts):
+        said[HOSTS] = "named"
+    return said
+
+
+def decided_by_cell(cell: Cell) -> dict[str, str]:
+    """Variables that mean nothing to a launch of the cell: by name, the field or option of it that is set in place."""
+    decided = dict.fromkeys(THREAD_VARIABLES, "threads")
+    if isinstance(cell.options, HorovodOptions):
+        decided |= {name: f"option {option}" for name, (option, _) in wanted_settings(cell.options).items()}
+    return decided
+
+
+def _portable(value: str) -> str:
+    return _PATH.sub(lambda found: found[0].rstrip("/").rpartition("/")[2], value)

@@ -1,0 +1,79 @@
+"""What is left to do of a suite: cells without a finished record, and those finished under other circumstances.
+
+A cell is done with the versions, the settings and the way of measuring that hold now. What was done with others is no
+repeat of it: it is told, and left as it is until it is asked for again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.records.record import MEASURING_VERSION, Record
+from harness.run.machine import describe_machine, installed_versions
+from harness.suite.cell import Cell
+
+Again = Literal["changed", "all"]
+SettingsOf = Callable[[Cell], Mapping[str, str]]
+_MOST_SAID = 4  # differences, before the rest is counted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outstanding:
+    """Cells in the suite's order."""
+
+    missing: tuple[Cell, ...]
+    changed: tuple[Cell, ...]  # finished, under other circumstances
+    in_words: str | None  # of what changed: one sentence
+
+    def chosen(self, cells: Sequence[Cell], again: Again | None) -> list[Cell]:
+        """Those to run."""
+        if again == "all":
+            return list(cells)
+        wanted = {cell.key for cell in (*self.missing, *(self.changed if again == "changed" else ()))}
+        return [cell for cell in cells if cell.key in wanted]
+
+
+def outstanding(cells: Sequence[Cell], records: Iterable[Record], settings_of: SettingsOf) -> Outstanding:
+    """Of these cells on this machine."""
+    finished: defaultdict[str, list[Record]] = defaultdict(list)
+    fingerprint = describe_machine().fingerprint
+    for record in records:
+        if record.status == "ok" and record.machine.fingerprint == fingerprint:
+            finished[record.key].append(record)
+    missing, changed, differences = [], [], Counter[str]()
+    for cell in cells:
+        settings = settings_of(cell)
+        if not finished[cell.key]:
+            missing.append(cell)
+        elif not any(is_of_now(record, settings) for record in finished[cell.key]):
+            changed.append(cell)
+            newest = max(finished[cell.key], key=lambda record: record.started_at)
+            differences.update(differences_from_now(newest, settings))
+    return Outstanding(missing=tuple(missing), changed=tuple(changed), in_words=_in_words(len(changed), differences))
+
+
+def is_of_now(record: Record, settings: Mapping[str, str]) -> bool:
+    """Whether it was measured as a launch with these settings would be."""
+    return not any(differences_from_now(record, settings))
+
+
+def differences_from_now(record: Record, settings: Mapping[str, str]) -> Iterator[str]:
+    """`torch 2.12 (now 2.13)` for each circumstance in which a launch with these settings would differ."""
+    if record.measuring != MEASURING_VERSION:
+        yield f"way of measuring {record.measuring} (now {MEASURING_VERSION})"
+    for then, now in ((record.versions, installed_versions()), (record.settings, settings)):
+        for name in sorted(then.keys() | now.keys()):
+            if then.get(name) != now.get(name):
+                yield f"{name} {then.get(name, 'not set')} (now {now.get(name, 'not set')})"
+
+
+def _in_words(num_changed: int, differences: Counter[str]) -> str | None:
+    if not num_changed:
+        return None
+    most = [said for said, _ in differences.most_common(_MOST_SAID)]
+    rest = f" and {len(differences) - len(most)} more" if len(differences) > len(most) else ""
+    cells = "1 launch was" if num_changed == 1 else f"{num_changed} launches were"
+    return f"{cells} done with {', '.join(most)}{rest}: left as they are; `run --again changed` does them again"

@@ -1,0 +1,109 @@
+"""Settings that change speed, as they take effect: of the environment and of a launch, by an allow-list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.launchers.hosts import Host, this_machine
+from harness.records.setting_names import differing, of_all, of_horovod
+from harness.run.launch_settings import launch_settings
+from harness.suite.cell import Cell
+
+HERE = this_machine()
+
+
+def cell(strategy: str = "allreduce", **options: Any) -> Cell:
+    workers = 1 if strategy == "serial" else 2
+    return Cell.model_validate(
+        {"workload": "fnn", "strategy": {"name": strategy, **options}, "workers": workers, "controller": "gloo"}
+        if strategy != "serial"
+        else {"workload": "fnn", "strategy": strategy}
+    )
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *("HOROVOD_CYCLE_TIME=50", "HOROVOD_HIERARCHICAL_ALLREDUCE=1", "OMPI_MCA_btl=self,tcp"),
+        *("OMP_PROC_BIND=true", "GOMP_SPINCOUNT=0", "KMP_BLOCKTIME=0", "MALLOC_ARENA_MAX=1", "TF_ENABLE_ONEDNN_OPTS=0"),
+        *("NVIDIA_TF32_OVERRIDE=0", "OMPI_MCA_btl_tcp_if_include=10.0.0.0/24"),
+    ],
+)
+def test_setting_that_changes_speed_is_recorded(setting: str) -> None:
+    name, _, value = setting.partition("=")
+    assert launch_settings(cell(), {name: value, "HOME": "/root"}, hosts=HERE) == {name: value}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "HOROVOD_RANK",
+            "HOROVOD_GLOO_RENDEZVOUS_ADDR",
+            "HOROVOD_SECRET_KEY",
+            "HOROVOD_WITH_TORCH",
+            "HOROVOD_HOSTNAME",
+        ),
+        *(
+            "OMPI_MCA_orte_hnp_uri",
+            "OMPI_MCA_ess",
+            "OMPI_COMM_WORLD_RANK",
+            "NCCL_DEBUG",
+            "NCCL_VERSION",
+            "CUDA_VERSION",
+        ),
+        *("TF_VAR_password", "TF_CONFIG", "TORCH_HOME", "CUDA_VISIBLE_DEVICES", "PATH", "AWS_SECRET_ACCESS_KEY"),
+        *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "HOROVOD_TIMELINE_TOKEN"),
+    ],
+)
+def test_what_changes_no_speed_or_is_decided_by_the_cell_is_not_recorded(name: str) -> None:
+    assert launch_settings(cell(), {name: "7"}, hosts=HERE) == {}
+
+
+def test_setting_of_nccl_is_recorded_where_there_are_gpus() -> None:
+    on_gpus = cell().model_copy(update={"device": "gpu"})
+    assert launch_settings(on_gpus, {"NCCL_ALGO": "Ring"}, hosts=HERE) == {"NCCL_ALGO": "Ring"}
+    assert launch_settings(cell(), {"NCCL_ALGO": "Ring"}, hosts=HERE) == {}
+
+
+def test_option_of_a_cell_holds_in_place_of_the_environment() -> None:
+    environ = {"HOROVOD_CYCLE_TIME": "50", "HOROVOD_FUSION_THRESHOLD": "0"}
+    assert launch_settings(cell(cycle_time_ms=5), environ, hosts=HERE) == {"HOROVOD_FUSION_THRESHOLD": "0"}
+
+
+def test_path_of_this_machine_is_recorded_by_its_last_part() -> None:
+    environ = {"LD_PRELOAD": "/usr/lib/x86_64/libjemalloc.so.2:/opt/b.so", "HOROVOD_TIMELINE": "/home/me/t.json"}
+    assert launch_settings(cell(), environ, hosts=HERE, launch_args=["--log", "~/logs/x"]) == {
+        "--launch-args": "--log x",
+        "HOROVOD_TIMELINE": "t.json",
+        "LD_PRELOAD": "libjemalloc.so.2:b.so",
+    }
+
+
+def test_serial_cells_are_not_reached_by_what_is_horovods() -> None:
+    environ = {"HOROVOD_CYCLE_TIME": "50", "MALLOC_ARENA_MAX": "1"}
+    found = launch_settings(cell("serial"), environ, hosts=HERE, launch_args=["--verbose"])
+    assert found == {"MALLOC_ARENA_MAX": "1"}
+
+
+def test_launch_is_recorded_where_it_is_not_this_harness_own_on_this_machine() -> None:
+    elsewhere = (Host(name="host.invalid", slots=2),)
+    assert launch_settings(cell(), {}, hosts=HERE) == {}
+    assert launch_settings(cell(), {}, hosts=(Host(name="127.0.0.1", slots=9),)) == {}
+    assert launch_settings(cell(), {}, hosts=elsewhere) == {"hosts": "named"}
+    assert launch_settings(cell(), {}, hosts=HERE, launch_args=["--mpi-args", "-x A"]) == {
+        "--launch-args": "--mpi-args -x A"
+    }
+    assert launch_settings(cell(), {}, existing=True) == {"launch": "existing"}
+
+
+def test_settings_are_told_apart_by_whom_they_reach() -> None:
+    settings = {"HOROVOD_CYCLE_TIME": "5", "launch": "existing", "OMP_PROC_BIND": "true"}
+    assert of_all(settings) == {"OMP_PROC_BIND": "true"}
+    assert of_horovod(settings) == {"HOROVOD_CYCLE_TIME": "5", "launch": "existing"}
+    assert differing([settings, {"OMP_PROC_BIND": "true"}, {"OMP_PROC_BIND": "true", "launch": "existing"}]) == [
+        "HOROVOD_CYCLE_TIME (5; not set)",
+        "launch (existing; not set)",
+    ]

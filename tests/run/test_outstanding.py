@@ -1,0 +1,67 @@
+"""What is left of a suite: done means done with the versions, settings and way of measuring that hold now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.run.machine import describe_machine, installed_versions
+from harness.run.outstanding import Outstanding, outstanding
+from harness.suite.cell import Cell
+from tests.sample_records import finished
+
+CELLS = [Cell.model_validate({"workload": "fnn", "strategy": "serial", "seed": seed}) for seed in range(5)]
+ELSEWHERE = describe_machine().model_copy(update={"fingerprint": "another"})
+
+
+def left(*changes: dict[str, Any], settings: dict[str, str] | None = None) -> Outstanding:
+    """Of the cells, where the first ones have records with these changes, in a launch with these settings."""
+    records = [finished(cell, **change) for cell, change in zip(CELLS, changes, strict=False)]
+    return outstanding(CELLS, records, lambda cell: settings or {})
+
+
+def seeds(cells: Any) -> list[int]:
+    return [cell.seed for cell in cells]
+
+
+def test_missing_are_cells_without_a_finished_record_of_this_machine() -> None:
+    found = left({}, {"status": "failed", "reason": "x", "log_tail": ""}, {"machine": ELSEWHERE})
+    assert (seeds(found.missing), seeds(found.changed), found.in_words) == ([1, 2, 3, 4], [], None)
+
+
+@pytest.mark.parametrize(
+    ("then", "difference"),
+    [
+        ({"settings": {}}, "HOROVOD_CYCLE_TIME not set (now 50)"),
+        ({"settings": {"HOROVOD_CYCLE_TIME": "5"}}, "HOROVOD_CYCLE_TIME 5 (now 50)"),
+        ({"versions": {**installed_versions(), "numpy": "1.0"}}, f"numpy 1.0 (now {installed_versions()['numpy']})"),
+        ({"measuring": 1}, "way of measuring 1 (now 2)"),
+    ],
+)
+def test_changed_are_cells_done_under_other_circumstances(then: dict[str, Any], difference: str) -> None:
+    now = {"HOROVOD_CYCLE_TIME": "50"}
+    found = left({"settings": now}, {"settings": now, **then}, settings=now)
+    assert (seeds(found.changed), seeds(found.missing)) == ([1], [2, 3, 4])
+    assert found.in_words == (
+        f"1 launch was done with {difference}: left as they are; `run --again changed` does them again"
+    )
+
+
+def test_cell_done_before_and_after_a_change_is_done() -> None:
+    records = [finished(CELLS[0], measuring=1), finished(CELLS[0])]
+    assert not outstanding(CELLS[:1], records, lambda cell: {}).changed
+
+
+def test_chosen_are_missing_or_changed_or_all() -> None:
+    found = left({}, {"measuring": 1}, {})
+    assert seeds(found.chosen(CELLS, None)) == [3, 4]
+    assert seeds(found.chosen(CELLS, "changed")) == [1, 3, 4]
+    assert seeds(found.chosen(CELLS, "all")) == [0, 1, 2, 3, 4]
+
+
+def test_many_differences_are_counted() -> None:
+    found = left({}, {}, settings={f"MALLOC_{letter}": "1" for letter in "abcdef"})
+    assert found.in_words is not None
+    assert found.in_words.startswith("2 launches were done with MALLOC_a not set (now 1), ")
+    assert " and 2 more: left as they are" in found.in_words
