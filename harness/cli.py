@@ -36,7 +36,7 @@ from harness.arguments import (
     words,
 )
 
-EXIT_FAILED = 1
+EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 
 app = typer.Typer(
     name="hvdbench",
@@ -166,11 +166,11 @@ def workload(
 ) -> None:
     """A training file that runs as it is, with a mark on every line that you will change."""
     from harness.progress import console
-    from harness.templates.new_file import write_workload
+    from harness.templates.new_file import name_to_type, write_workload
 
     write_workload(file, framework)
     console().print(
-        f"{file}: runs as it is: hvdbench compare {file}:make", highlight=False, markup=False, soft_wrap=True
+        f"{file}: runs as it is: hvdbench compare {name_to_type(file)}", highlight=False, markup=False, soft_wrap=True
     )
 
 
@@ -344,6 +344,10 @@ def main() -> NoReturn:
     """The `hvdbench` command."""
     try:
         app()
+    except SystemExit as ending:
+        if ending.code == EXIT_INTERRUPTED:  # which Typer makes of Ctrl-C
+            say("interrupted: finished records are safe, the same command goes on")
+        raise
     except Exception as error:
         if not _is_the_users(error):
             raise
@@ -381,16 +385,14 @@ def _break_is_no_regression() -> Iterator[None]:
         )
 
 
-class _interruptible:  # noqa: N801  (reads as a statement)
+@contextmanager
+def _interruptible() -> Iterator[None]:
     """A SIGTERM ends the block as Ctrl-C does: workers are stopped, nothing half done is recorded."""
-
-    def __enter__(self) -> None:
-        self._before = signal.signal(signal.SIGTERM, _interrupt)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self._before)
-        if kind is KeyboardInterrupt:  # Typer ends with exit code 130
-            say("interrupted: finished records are safe, the same command goes on")
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:

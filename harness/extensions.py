@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.sources import Sources, sources_of_file, sources_of_module
+from harness.sources import Sources, hides_installed, sources_of_file, sources_of_module
 from harness.strict import describe
 
 WORKLOADS, STRATEGIES = "hvdbench.workloads", "hvdbench.strategies"  # groups of entry points
@@ -146,6 +146,8 @@ def _file(where: str, folder: str | None) -> Path:
     path = Path(folder or ".", where)
     if not path.is_file():
         raise ExtensionError(f"{where}: no such file in {Path(folder or '.').resolve().name}/; allowed: {ALLOWED}")
+    if hides_installed(path):
+        raise ExtensionError(f"{where}: hides the module {path.stem} from what imports it; wanted: another name")
     return path.resolve()
 
 

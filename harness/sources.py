@@ -9,10 +9,13 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import sys
+import sysconfig
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 _OURS = __name__.partition(".")[0]
@@ -69,6 +72,14 @@ def sources_of_module(name: str, folder: Path) -> Sources | None:
         if files and _is_of(files[-1], place.joinpath(*parts)):
             return Sources(first=files, folders=(place,), package=None if place == folder else package)
     return None
+
+
+def hides_installed(path: Path) -> bool:
+    """Whether a file bears the name of an installed module: what imports that from beside the file would find it."""
+    folders = [sysconfig.get_path(name) for name in ("purelib", "platlib")]
+    found = PathFinder.find_spec(path.stem, folders)
+    is_another = found is not None and found.origin != str(path.resolve())
+    return path.stem in sys.stdlib_module_names or path.stem == _OURS or is_another
 
 
 def _places_of(package: str) -> list[Path]:

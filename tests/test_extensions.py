@@ -120,3 +120,11 @@ def test_code_that_changed_is_refused(tmp_path: Path) -> None:
 def test_one_file_has_one_name() -> None:
     assert normalized("./a/../net.py:make") == "net.py:make"
     assert [normalized(name) for name in ("package.module:make", "theirs")] == ["package.module:make", "theirs"]
+
+
+def test_file_that_hides_a_module_is_refused_before_it_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise SystemExit('imported')")
+    with pytest.raises(
+        ExtensionError, match=r"torch\.py: hides the module torch from what imports it; wanted: another"
+    ):
+        load_extension("torch.py:make", str(tmp_path), group=WORKLOADS)

@@ -7,6 +7,7 @@ never imports a framework.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -39,7 +40,8 @@ def _probed(name: str, folder: str | None, framework: str | None, digest: str) -
     """Asked once a process for the same code."""
     with tempfile.TemporaryDirectory() as place:
         answer = Path(place, "answer.json")
-        done = _run([sys.executable, "-m", PROBE, name, framework or "", folder or "", str(answer)], name)
+        arguments = [name, framework or "", folder or "", str(answer), str(os.getpid())]
+        done = _run([sys.executable, "-m", PROBE, *arguments], name)
         if not answer.exists():
             why = " ".join(done.stderr.strip().splitlines()[-1:]) or f"exit code {done.returncode}"
             raise ExtensionError(f"{name}: a dry step of it broke: {why}")

@@ -1,8 +1,8 @@
-"""A dry step of a user's workload: `python -m harness.worker.probe NAME FRAMEWORK FOLDER ANSWER`.
+"""A dry step of a user's workload: `python -m harness.worker.probe NAME FRAMEWORK FOLDER ANSWER PARENT`.
 
 Makes the workload, takes the gradient of one batch, evaluates once, and writes what it found to the file ANSWER, as
 JSON: `own`, `recipe` and `framework`; or `fault`, a message with the user's own line and what is wanted. Standard
-output is the user's. Asked by suite/own_facts.py.
+output is the user's. Asked by suite/own_facts.py, in the process PARENT: once that is gone, this one ends too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import json
 import math
 import os
 import sys
+import threading
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -29,9 +31,12 @@ from harness.worker import process
 from harness.workloads.making import make_own
 from harness.workloads.own import OwnWorkload, WorkloadError
 
+_WATCH_EVERY_S, _EXIT_ORPHANED = 0.5, 70
+
 
 def main() -> None:
-    name, framework, folder, answer = sys.argv[1:5]
+    name, framework, folder, answer, parent = sys.argv[1:6]
+    threading.Thread(target=_end_after, args=(int(parent),), daemon=True).start()
     process.prepare(num_threads=1)
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a dry step leaves the GPUs to whoever trains on them
     try:
@@ -39,6 +44,12 @@ def main() -> None:
     except (Exception, SystemExit) as error:
         found = json.dumps({"fault": _in_words(name, error)})
     write_atomically(Path(answer), found)
+
+
+def _end_after(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_WATCH_EVERY_S)
+    os._exit(_EXIT_ORPHANED)
 
 
 def probed(name: str, framework: str | None, folder: str | None) -> dict[str, Any]:

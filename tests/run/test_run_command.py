@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.command import (
@@ -92,6 +93,37 @@ def test_run_interrupted_stops_its_workers_and_says_how_to_go_on(tmp_path: Path,
     assert "the same command goes on" in errors
     assert workers_of(results) == []
     assert records_in(results) == []
+
+
+SLEEPER = """
+from pathlib import Path
+import os, time
+
+def make():
+    written = Path(__file__).with_suffix(".part")
+    written.write_text(str(os.getpid()))
+    written.rename(Path(__file__).with_suffix(".pid"))
+    time.sleep(600)
+"""
+
+
+def runs(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_dry_step_ends_with_the_command_that_asked_for_it(tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "mine.py").write_text(SLEEPER)
+    suite = write_suite(tmp_path / "s.yaml", "{workload: 'mine.py:make', strategy: serial}")
+    with started("run", suite, "--results", tmp_path / "r") as parent:
+        wait_until(lambda: list(tmp_path.glob("mine.pid")) != [], "the dry step to begin")
+        parent.send_signal(number)
+        _, errors = parent.communicate(timeout=30)
+    if number == signal.SIGINT:
+        assert parent.returncode == 130
+        assert errors == "hvdbench: interrupted: finished records are safe, the same command goes on\n"
+    dry_step = int((tmp_path / "mine.pid").read_text())
+    wait_until(lambda: not runs(dry_step), "the dry step to see that its parent is gone", limit_s=15)
 
 
 @pytest.mark.parametrize("strategy", ["hogwild", "allreduce"])

@@ -72,6 +72,25 @@ def test_template_marks_what_is_to_be_changed(tmp_path: Path, template: str) -> 
     assert "hvdbench compare mine.py:make" in text
 
 
+@pytest.mark.parametrize("name", ["torch.py", "random.py", "harness.py", "numpy.py"])
+def test_file_that_would_hide_a_module_is_not_written(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NewFileError, match=f"{name}: would hide the module {name[:-3]} from what imports it; allowed:"):
+        write_workload(tmp_path / name, "torch")
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("name", ["a:b.py", 'a"b.py', "a\\b.py", "a\nb.py"])
+def test_file_that_code_could_not_be_named_by_is_not_written(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NewFileError, match="a name with colons, quotes or backslashes; allowed: one without"):
+        write_workload(tmp_path / name, "torch")
+
+
+def test_command_for_a_name_with_a_blank_can_be_typed(tmp_path: Path) -> None:
+    code, output, _ = hvdbench("new", "workload", "a b.py", cwd=tmp_path)
+    assert (code, output) == (0, "a b.py: runs as it is: hvdbench compare 'a b.py:make'\n")
+    assert "hvdbench compare 'a b.py:make'" in (tmp_path / "a b.py").read_text()
+
+
 def test_new_workload_says_the_next_command_and_overwrites_nothing(tmp_path: Path) -> None:
     code, output, _ = hvdbench("new", "workload", "mine.py", cwd=tmp_path)
     assert (code, output) == (0, "mine.py: runs as it is: hvdbench compare mine.py:make\n")
