@@ -1,5 +1,5 @@
 # Every target sets up first; a set-up that is up to date takes a moment.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHON ?= $(firstword $(foreach version,3.11 3.12 3.13,$(shell command -v python$(version))) python3)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -9,7 +9,7 @@ help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup:  ## the environment in .venv: exact pins, Horovod built once and cached
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { echo "set-up: no Python 3.11: \
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || { echo "set-up: no Python 3.11 to 3.13: \
 	apt-get install python3.11 python3.11-venv python3.11-dev, or make PYTHON=where-it-is" >&2; exit 2; }
 	@$(PYTHON) -m harness.bootstrap
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
+from harness.launchers.horovodrun import mpirun
 from harness.run.feasible import horovod_supports
 from harness.run.machine import describe_machine, installed_versions
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
@@ -48,7 +47,7 @@ def examine() -> list[Diagnostic]:
         built = horovod_supports(framework)
         diagnostics.append(_installed(f"horovod for {framework}", versions.get("horovod") if built else None))
     diagnostics.append(_controller("gloo", horovod_supports("torch") or horovod_supports("tensorflow")))
-    diagnostics.append(_controller("mpi", (Path(sys.executable).parent / "mpirun").exists()))
+    diagnostics.append(_controller("mpi", mpirun() is not None))
     diagnostics.append(_digits())
     diagnostics.append(_fashion())
     diagnostics.append(network_lab())

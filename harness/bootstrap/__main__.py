@@ -1,4 +1,4 @@
-"""`python3.11 -m harness.bootstrap`: makes `.venv` with all that is pinned and Horovod built, or says what is missing.
+"""`python3 -m harness.bootstrap`: makes `.venv` with all that is pinned and Horovod built, or says what is missing.
 
 With `--here` it installs into the environment of the Python that runs it (conda), with `--lock` it rewrites the
 transitive pins from what is installed. TORCH_INDEX names a package index with the build of torch to take (for the CPU
@@ -27,7 +27,7 @@ STAMP = "hvdbench-setup"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python3.11 -m harness.bootstrap", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python3 -m harness.bootstrap", description=__doc__)
     parser.add_argument("--here", action="store_true", help="install into this Python's own environment")
     parser.add_argument("--lock", action="store_true", help="rewrite constraints.txt from .venv")
     options = parser.parse_args()

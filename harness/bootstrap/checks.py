@@ -7,7 +7,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-NEEDED_PYTHON = (3, 11)
+PYTHONS = ((3, 11), (3, 12), (3, 13))  # that both frameworks' pins are there for
 NEEDED_DISK_BYTES = 6 * 1024**3  # both frameworks, one Horovod build, and the wheel cache
 APT_PYTHON = "python3.11 python3.11-venv python3.11-dev"
 
@@ -22,17 +22,18 @@ def missing_prerequisites(disk: Path, *, compiling: bool) -> list[str]:
     disk: where the environment will be written. compiling: whether Horovod has to be built (else its wheel is cached).
     """
     found = []
-    if sys.version_info[:2] != NEEDED_PYTHON:
+    this = _dotted(sys.version_info[:2])
+    if sys.version_info[:2] not in PYTHONS:
+        allowed = ", ".join(map(_dotted, PYTHONS))
         found.append(
-            f"Python {NEEDED_PYTHON[0]}.{NEEDED_PYTHON[1]} is needed, {sys.executable} is "
-            f"{sys.version_info[0]}.{sys.version_info[1]}: apt-get install {APT_PYTHON}, "
+            f"Python {this} ({sys.executable}) is none of {allowed}: apt-get install {APT_PYTHON}, "
             "then make PYTHON=python3.11"
         )
     try:
-        import ensurepip  # noqa: F401  (Debian splits it off into python3.11-venv)
+        import ensurepip  # noqa: F401  (Debian splits it off into python3-venv)
         import venv  # noqa: F401
     except ImportError:
-        found.append("Python's venv module is missing: apt-get install python3.11-venv")
+        found.append(f"Python's venv module is missing: apt-get install python{this}-venv")
     if compiling:
         found += [
             f"{tool} is missing: apt-get install {package}"
@@ -40,7 +41,7 @@ def missing_prerequisites(disk: Path, *, compiling: bool) -> list[str]:
             if shutil.which(tool) is None
         ]
         if not (Path(sysconfig.get_paths()["include"]) / "Python.h").exists():
-            found.append("Python's headers (Python.h) are missing: apt-get install python3.11-dev")
+            found.append(f"Python's headers (Python.h) are missing: apt-get install python{this}-dev")
     free = shutil.disk_usage(disk).free
     if free < NEEDED_DISK_BYTES:
         found.append(
@@ -48,3 +49,7 @@ def missing_prerequisites(disk: Path, *, compiling: bool) -> list[str]:
             "free some space, or move the checkout and HVDBENCH_CACHE to a larger disk"
         )
     return found
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

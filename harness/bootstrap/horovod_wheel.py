@@ -33,7 +33,7 @@ EDITS = (
     ),
 )
 # Open MPI's compiler wrapper bakes the building environment's lib folder into the libraries. Relative to
-# lib/python3.11/site-packages/horovod/<framework>/, this is the lib folder of whatever environment they land in.
+# lib/python3.X/site-packages/horovod/<framework>/, this is the lib folder of whatever environment they land in.
 RELATIVE_RUN_PATH = "$ORIGIN/../../../.."
 BUILD_OPTIONS = {
     "HOROVOD_WITH_PYTORCH": "1",
@@ -134,7 +134,11 @@ def _download(pins: Pins, python: Path, work: Path, log: Path) -> Path:
 
 def _unpack(archive: Path, work: Path) -> Path:
     with tarfile.open(archive) as tar:
-        tar.extractall(work)  # its hash is known; filters came with 3.11.4, and Debian 12 has 3.11.2
+        if hasattr(
+            tarfile, "data_filter"
+        ):  # it came with 3.11.4, and Debian 12 has 3.11.2; the archive's hash is known
+            tar.extraction_filter = tarfile.data_filter
+        tar.extractall(work)
     return work / archive.name.removesuffix(".tar.gz")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -24,6 +25,22 @@ class HorovodRun:
         return [LaunchCommand(role=Role.LAUNCHER, argv=argv, environ=environ)]
 
 
+def mpirun() -> Path | None:
+    """Beside this Python, where Open MPI's wheel puts it, else the first on the PATH, such as a cluster's module."""
+    if _beside_python("mpirun").exists():
+        return _beside_python("mpirun")
+    found = shutil.which("mpirun")
+    return Path(found) if found else None
+
+
+def _beside_python(tool: str) -> Path:
+    return Path(sys.executable).parent / tool
+
+
 def _open_mpi_of_this_python() -> dict[str, str]:
-    """mpirun would look for `orted` on the PATH of other hosts; it is where this Python is, there as here."""
-    return {"OMPI_MCA_orte_launch_agent": f"env OPAL_PREFIX={sys.prefix} {Path(sys.executable).parent}/orted"}
+    """mpirun would look for `orted` on the PATH of other hosts; it is where this Python is, there as here.
+
+    An Open MPI that is not the wheel's knows where it was installed.
+    """
+    orted = _beside_python("orted")
+    return {"OMPI_MCA_orte_launch_agent": f"env OPAL_PREFIX={sys.prefix} {orted}"} if orted.exists() else {}

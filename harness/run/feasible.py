@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from harness.launchers.horovodrun import mpirun
 from harness.launchers.hosts import Host, HostsError, placement
 from harness.run.machine import describe_machine
 from harness.suite.cell import Cell
@@ -39,8 +39,8 @@ def _lacking(cell: Cell, num_gpus: int) -> str | None:
     if cell.needs.uses_horovod:
         if not horovod_supports(cell.framework):
             return f"strategy: {cell.strategy} needs horovod built for {cell.framework}: {MENDING_SETUP}"
-        if cell.controller == "mpi" and not (Path(sys.executable).parent / "mpirun").exists():
-            return f"controller: mpi needs mpirun beside {Path(sys.executable).name}: {MENDING_SETUP}; allowed: gloo"
+        if cell.controller == "mpi" and mpirun() is None:
+            return f"controller: mpi needs mpirun beside Python or on the PATH: {MENDING_SETUP}; allowed: gloo"
     if cell.device == "gpu" and cell.workers // cell.hosts > num_gpus:
         return f"device: gpu with {cell.workers // cell.hosts} workers on a host; this one has {num_gpus} GPUs"
     if cell.dataset == "fashion-mnist" and find_fashion_mnist() is None:

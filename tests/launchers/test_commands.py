@@ -10,6 +10,7 @@ import pytest
 
 from harness import registry
 from harness.launchers.command import LaunchCommand
+from harness.launchers.horovodrun import mpirun
 from harness.launchers.hosts import Host
 from harness.protocols import Role
 from harness.suite.cell import Cell
@@ -39,6 +40,42 @@ def test_horovodrun_on_this_machine(controller: str, environ: dict[str, str]) ->
         [*HOROVODRUN, "-np", "2", "-H", "localhost:2", f"--{controller}", *WORKER]
     ]
     assert [(command.role, command.host, command.environ) for command in made] == [(Role.LAUNCHER, None, environ)]
+
+
+@pytest.fixture
+def bin_of_another_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder in which this Python lies, as far as it knows."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setattr(sys, "executable", str(folder / "python3"))
+    return folder
+
+
+def executable(path: Path) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.touch(mode=0o755)
+    return path
+
+
+def test_mpirun_beside_python_comes_before_that_of_the_path(
+    bin_of_another_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_module = executable(tmp_path / "module" / "mpirun")
+    monkeypatch.setenv("PATH", str(of_module.parent))
+    assert mpirun() == of_module
+    beside = executable(bin_of_another_python / "mpirun")
+    assert mpirun() == beside
+    monkeypatch.setenv("PATH", "")
+    assert mpirun() == beside
+    beside.unlink()
+    assert mpirun() is None
+
+
+@pytest.mark.usefixtures("bin_of_another_python")
+def test_open_mpi_of_a_module_is_told_nothing_of_this_python() -> None:
+    hosts = (Host(name="localhost", slots=2),)
+    (made,) = commands(hosts, strategy="allreduce", workers=2, controller="mpi")
+    assert made.environ == {}
 
 
 def test_horovodrun_on_hosts_with_arguments_of_the_user() -> None:
