@@ -61,6 +61,12 @@ _NAMED = _columns(
     ("cores", "int64", "", "workers × (threads + loader_workers)"),
     ("num_gpus", "int64", "", "one a worker; 0 on a CPU"),
     ("global_batch_size", "int64", "samples", "of all workers in one step"),
+    (
+        "scaled_learning_rate",
+        "float64",
+        "",
+        "after lr_scaling and warm-up, before the schedule; missing in old records",
+    ),
 )
 
 _MEASURED = _columns(

@@ -252,6 +252,7 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "cores": _cores(cell),
         "num_gpus": cell["workers"] if cell["device"] == "gpu" else 0,
         "global_batch_size": cell.global_batch_size,
+        "scaled_learning_rate": math.nan if cell.scaled_learning_rate is None else cell.scaled_learning_rate,
         "num_parameters": record.num_parameters,
         "evaluated_model": record.evaluated_model,
         "launcher": record.launcher,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.compare.candidates import Candidates, candidates
 from harness.compare.comparison_folder import ComparisonFolder
-from harness.compare.measuring import SHARE_OF_MINUTES, launch_times_s, measuring_cells, num_samples_of, paces_of
+from harness.compare.measuring import SHARE_OF_MINUTES, launch_times_s, measuring_cells, paces_of
 from harness.compare.planning import REPORT_S, Entry, LaunchPlan, plan_launches
 from harness.compare.request import Request, available_hosts
 from harness.compare.suite_file import blocks_of, suite_text
@@ -58,7 +58,7 @@ def _measured(
     request: Request, cells: Sequence[Cell], folder: ComparisonFolder, hosts: tuple[Host, ...]
 ) -> dict[int, float]:
     """Seconds of a launch by its number of workers."""
-    num_samples = num_samples_of(cells[0])
+    num_samples = cells[0].num_samples
     short = measuring_cells(cells, num_samples)
     suite = Suite(name="measuring", question="", repeats=1, time_budget_s=None, check=CheckSettings(), cells=short)
     # By the factor, not the cells' own limit, which is in their keys: what was measured serves other minutes too.

@@ -14,20 +14,9 @@ from harness.protocols import EvaluatedModel
 from harness.records.derived import samples_per_s, steady_of
 from harness.records.record import Record
 from harness.suite.cell import Cell
-from harness.workloads.shipped import load_dataset
 
 MEASURED_STEPS = 50  # of each worker
 SHARE_OF_MINUTES = 0.25  # that a measuring launch may take: more would leave no room for what is planned by it
-
-
-def num_samples_of(cell: Cell) -> int:
-    """In an epoch. Raises DatasetError."""
-    if cell.own is not None:
-        return cell.own.num_samples
-    if cell.synthetic is not None:
-        return cell.synthetic.num_samples
-    assert cell.dataset is not None
-    return load_dataset(cell.dataset, None).num_samples
 
 
 def measuring_cells(cells: Sequence[Cell], num_samples: int) -> tuple[Cell, ...]:

@@ -1,9 +1,9 @@
-"""The rate of a step: scaled by the workers, grown to that over the warm-up, then as the schedule says.
+"""The rate of a step: scaled with the samples of an update, grown to that over the warm-up, then as the schedule says.
 
-    η(k) = η₀ + (a η_b − η₀) k / W      for k < W
-    η(k) = a η_b · share(k)             from there on
+    η(k) = η₀ + (η_s − η₀) k / W      for k < W
+    η(k) = η_s · share(k)             from there on
 
-    k → step, W → warm-up's steps, η_b → base, η₀ → base or 0 (warmup_from), a → scale
+    k → step, W → warm-up's steps, η_b → base, η₀ → η_b or 0 (warmup_from), η_s → scaled
 
     constant    share = 1
     cosine      share = r + (1 − r) ½ (1 + cos π (k − W) / (K − W))      r → final_share, K → num_steps
@@ -58,12 +58,12 @@ Schedule = Annotated[ConstantSchedule | CosineSchedule | StepSchedule, Field(dis
 class ScheduledLearningRate:
     """η of every step of one worker.
 
-    scale: what the number of workers multiplies the base by. η stands outside the velocity (sgd.py), so momentum needs
+    scaled: what the base has grown to when warm-up is over. η stands outside the velocity (sgd.py), so momentum needs
     no correction when it changes (Goyal et al., remark 2). From zero, the first step's rate is 0.
     """
 
     base: float
-    scale: float
+    scaled: float
     schedule: Schedule
     warmup_epochs: float
     warmup_from: Literal["base", "zero"]
@@ -72,10 +72,10 @@ class ScheduledLearningRate:
 
     def at(self, step: int) -> float:
         """The rate of this step, 0 for the first."""
-        scaled, warmup_steps = self.base * self.scale, self.warmup_epochs * self.steps_per_epoch
+        warmup_steps = self.warmup_epochs * self.steps_per_epoch
         if step < warmup_steps:
             start = self.base if self.warmup_from == "base" else 0.0
-            return start + (scaled - start) * step / warmup_steps
+            return start + (self.scaled - start) * step / warmup_steps
         done, in_all = step - warmup_steps, self.num_steps - warmup_steps
         part = done / in_all if done < in_all else 1.0
-        return scaled * self.schedule.share(epoch=step / self.steps_per_epoch, part=part)
+        return self.scaled * self.schedule.share(epoch=step / self.steps_per_epoch, part=part)

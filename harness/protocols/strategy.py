@@ -43,6 +43,14 @@ class StrategyOptions(Strict):
         """Of a worker: after so many the strategy has done all that it ever does in a step."""
         return 1
 
+    @property
+    def batches_per_update(self) -> int:
+        """Of a worker: so many of its batches go into one update, which `lr_scaling` follows."""
+        return 1
+
+    def check_training(self, *, lr_scaling: str, clip_norm: float | None) -> None:
+        """Raises ValueError, which names the field, where what the options ask for takes no such training."""
+
 
 class HorovodOptions(StrategyOptions):
     """Settings of the Horovod underneath; None leaves Horovod's default (1 ms, 128 MiB) in force."""

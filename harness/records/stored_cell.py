@@ -30,6 +30,8 @@ class StoredCell(BaseModel):
     needs: Text  # how its workers reach each other
     metric: Metric  # by which the model is judged, and `target` is meant
     sample_unit: Text  # what a sample is: image, token, rating
+    # After lr_scaling and warm-up, before the schedule. None in records from before it was kept.
+    scaled_learning_rate: float | None = None
     fields: dict[str, Any]  # as JSON has them; `harness.suite.fields` says what they mean
 
     @field_validator("fields")

@@ -48,8 +48,25 @@ class AllreduceOptions(HorovodOptions):
         if topology.workers & (topology.workers - 1):
             raise ValueError(f"options.op: adasum needs a power of two of workers, not {topology.workers}")
 
+    def check_training(self, *, lr_scaling: str, clip_norm: float | None) -> None:
+        if self.op != "adasum":
+            return
+        if lr_scaling != "none":
+            raise ValueError(
+                f"lr_scaling: {lr_scaling} with options.op adasum, whose updates grow with the workers by themselves; "
+                "allowed: none"
+            )
+        if clip_norm is not None:
+            raise ValueError(
+                f"clip_norm: {clip_norm:g} with options.op adasum, which averages no gradients; allowed: none"
+            )
+
     @property
     def steps_per_update(self) -> int:
+        return self.backward_passes_per_step
+
+    @property
+    def batches_per_update(self) -> int:
         return self.backward_passes_per_step
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import Any
 
 from pydantic import ValidationInfo, field_validator, model_validator
@@ -19,7 +20,7 @@ from harness.registry import OPTIMIZERS, REPLICAS, frameworks_of, strategy_of
 from harness.suite.fields import FIELDS, CellFields, identity
 from harness.suite.filling_in import filled_in, options_of, takes_momentum
 from harness.workloads.metric import ACCURACY, Metric
-from harness.workloads.shipped import IMAGE_SHAPES, recipe_of, takes_images_of
+from harness.workloads.shipped import IMAGE_SHAPES, NUM_SAMPLES, recipe_of, takes_images_of
 
 
 class Cell(CellFields):
@@ -73,12 +74,6 @@ class Cell(CellFields):
 
     def _check_workload(self) -> None:
         if self.own is not None:
-            global_batch = self.batch_per_worker * self.workers
-            if self.own.num_samples < global_batch:
-                raise ValueError(
-                    f"batch_size: {global_batch} samples of {self.workers} workers; allowed: no more than the "
-                    f"{self.own.num_samples} that {self.workload} has in an epoch"
-                )
             return
         if self.synthetic is not None and self.dataset != "synthetic":
             raise ValueError(f"dataset: {self.dataset} has a size of its own; only synthetic takes one")
@@ -93,6 +88,8 @@ class Cell(CellFields):
             raise ValueError(
                 f"batch_size: {self.batch_size} does not divide among {self.workers} workers (batch_per: global)"
             )
+        self._check_amount()
+        self._check_rate()
         if self.batch_per_worker % self.accumulation:
             raise ValueError(
                 f"accumulation: {self.accumulation} parts of a batch of {self.batch_per_worker}; allowed: its divisors"
@@ -108,6 +105,30 @@ class Cell(CellFields):
         low, high = self.metric.limits
         if self.target is not None and not low <= self.target <= high:
             raise ValueError(f"target: {self.target:g}; allowed: {low:g} to {high:g} ({self.metric.name})")
+
+    def _check_amount(self) -> None:
+        """More samples a step than there are would train more for the same epochs, the more workers the more."""
+        step = self.batch_per_worker * self.workers
+        if step > self.num_samples:
+            raise ValueError(
+                f"batch_size: {step} samples of {self.workers} workers; allowed: no more than the "
+                f"{self.num_samples} that {self.problem} has in an epoch"
+            )
+        if step > math.ceil(self.epochs * self.num_samples):
+            raise ValueError(
+                f"epochs: {self.epochs:g} of {self.num_samples} samples, less than the {step} of a step of "
+                f"{self.workers} workers; allowed: {step / self.num_samples:.3g} or more"
+            )
+
+    def _check_rate(self) -> None:
+        if self.base_batch_size is not None and self.lr_scaling == "none":
+            raise ValueError(f"base_batch_size: {self.base_batch_size} with lr_scaling none; allowed: linear, sqrt")
+        if self.lr_scaling != "none" and self.evaluated_model == EvaluatedModel.SHARED:
+            raise ValueError(
+                f"lr_scaling: {self.lr_scaling} with strategy {self.strategy}, where every worker moves the one model "
+                "by a gradient of its own; allowed: none (a block of its own in the suite)"
+            )
+        self.options.check_training(lr_scaling=self.lr_scaling, clip_norm=self.clip_norm)
 
     @property
     def _strategy(self) -> type[Strategy[Any]]:
@@ -145,6 +166,23 @@ class Cell(CellFields):
     @property
     def batch_per_worker(self) -> int:
         return self.batch_size if self.batch_per == "worker" else self.batch_size // self.workers
+
+    @property
+    def num_samples(self) -> int:
+        """In an epoch."""
+        if self.own is not None:
+            return self.own.num_samples
+        if self.synthetic is not None:
+            return self.synthetic.num_samples
+        assert self.dataset is not None
+        return NUM_SAMPLES[self.dataset]
+
+    @property
+    def scaled_learning_rate(self) -> float:
+        """After `lr_scaling`, which follows the samples of an update over those that the rate is meant for."""
+        update = self.batch_per_worker * self.workers * self.options.batches_per_update
+        growth = update / (self.base_batch_size or self.batch_size)
+        return self.learning_rate * {"none": 1.0, "linear": growth, "sqrt": math.sqrt(growth)}[self.lr_scaling]
 
     @property
     def key(self) -> str:
@@ -213,6 +251,7 @@ class Cell(CellFields):
             needs=self.needs.name,
             metric=self.metric,
             sample_unit=self.sample_unit,
+            scaled_learning_rate=self.scaled_learning_rate,
             fields=fields,
         )
 

@@ -126,9 +126,21 @@ class CellFields(Strict):
     lr_scaling: Annotated[
         Literal["none", "linear", "sqrt"],
         Meaning(
-            meaning="how the learning rate grows with the workers: none, linear or sqrt", neutral="none", splits=True
+            meaning="how the learning rate grows with the samples of an update: none, linear or sqrt",
+            neutral="none",
+            splits=True,
         ),
     ] = "none"
+    base_batch_size: Annotated[
+        int | None,
+        Field(ge=1),
+        Meaning(
+            unit="samples",
+            meaning="of an update, that learning_rate is meant for, where lr_scaling begins; missing: batch_size",
+            neutral=None,
+            splits=True,
+        ),
+    ] = None
     warmup_epochs: Annotated[
         float,
         Field(ge=0, description="epochs over which the rate grows to its scaled value"),
@@ -232,9 +244,9 @@ SPLITTING = tuple(name for name, known in FIELDS.items() if known.splits)
 def column_dtype(name: str) -> str:
     """Of a field's column, as pandas names it."""
     kinds = set(_kinds(CellFields.model_fields[name].annotation))
-    if int in kinds:
+    if int in kinds and type(None) not in kinds:
         return "int64"
-    return "float64" if float in kinds else "str"
+    return "float64" if kinds & {int, float} else "str"
 
 
 def json_kinds(name: str) -> frozenset[type]:

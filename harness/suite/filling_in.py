@@ -85,10 +85,18 @@ def _fill_in_own(given: dict[str, Any]) -> None:
 
 def _fill_in_recipe(given: dict[str, Any], recipe: Mapping[str, Any]) -> None:
     """What the cell leaves open, as its workload has it; the recipe's momentum where the cell's optimizer takes one."""
+    if given.get("lr_scaling", "none") != "none" and "learning_rate" not in given:
+        _keep_base_of_rate(given, recipe.get("batch_size"))
     given.update({name: value for name, value in recipe.items() if name not in (*given, "momentum")})
     _unfold(given, "optimizer", "optimizer_options")
     if "momentum" in recipe:
         given.setdefault("momentum", recipe["momentum"] if takes_momentum(given.get("optimizer", "sgd")) else 0.0)
+
+
+def _keep_base_of_rate(given: dict[str, Any], recipe_batch_size: Any) -> None:
+    """The recipe's rate is meant for its own batch, whatever the cell's is."""
+    if given.get("batch_size", recipe_batch_size) != recipe_batch_size:
+        given.setdefault("base_batch_size", recipe_batch_size)
 
 
 def takes_momentum(optimizer: Any) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from harness.optimizers.schedules import ScheduledLearningRate
@@ -14,13 +12,11 @@ SNAPSHOT_BYTES = 2**30
 FEWEST_SNAPSHOTS = 2
 FIRST_EVALUATION = 1.05**-59  # of the training, 5.6 %: with 60 of them each comes 5 % later than the one before
 
-_SCALES = {"none": lambda workers: 1.0, "linear": float, "sqrt": math.sqrt}
-
 
 def plan_of(cell: Cell, num_samples: int) -> Plan:
     """Steps of each worker for the cell's epochs over a training set of `num_samples`."""
     steps_per_epoch = num_samples / (cell.workers * cell.batch_per_worker)
-    num_steps = max(1, round(cell.epochs * steps_per_epoch))
+    num_steps = round(cell.epochs * steps_per_epoch)
     return Plan(num_workers=cell.workers, num_steps=num_steps, steps_per_epoch=steps_per_epoch)
 
 
@@ -42,7 +38,7 @@ def learning_rate_of(cell: Cell, plan: Plan) -> ScheduledLearningRate:
     """The rate of every step."""
     return ScheduledLearningRate(
         base=cell.learning_rate,
-        scale=_SCALES[cell.lr_scaling](cell.workers),
+        scaled=cell.scaled_learning_rate,
         schedule=cell.schedule,
         warmup_epochs=cell.warmup_epochs,
         warmup_from=cell.warmup_from,

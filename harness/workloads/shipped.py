@@ -49,6 +49,7 @@ IMAGE_SHAPES = {
     "signals": (1, 40, 1),
     "fashion-mnist": (1, 28, 28),
 }  # (C, H, W); synthetic's are the cell's
+NUM_SAMPLES = {"digits": 1437, "signals": 4000, "fashion-mnist": 60_000}  # to train on
 
 _DEFAULT = {"learning_rate": 0.01, "momentum": 0.9, "batch_size": 32, "epochs": 1.0}
 _RECIPES: dict[tuple[str, str], dict[str, Any]] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.compare.measuring import launch_times_s, measuring_cells, num_samples_of, paces_of
+from harness.compare.measuring import launch_times_s, measuring_cells, paces_of
 from harness.compare.planning import Pace
 from harness.compare.request import CompareError
 from harness.records.record import Record
@@ -38,13 +38,6 @@ def test_one_cell_is_measured_for_each_number_of_workers_under_who_waits_most() 
 def test_measuring_trains_no_longer_than_the_recipe() -> None:
     (cell,) = (cell.model_copy(update={"epochs": 0.5}) for cell in cells_of("hogwild"))
     assert measuring_cells([cell], NUM_SAMPLES)[0].epochs == 0.5
-
-
-def test_samples_are_those_of_the_training_set() -> None:
-    assert num_samples_of(cells_of("hogwild")[0]) == NUM_SAMPLES
-    assert (
-        num_samples_of(Cell.model_validate({"workload": "fnn", "dataset": "synthetic", "strategy": "serial"})) == 2048
-    )
 
 
 def test_pace_is_read_off_the_record() -> None:

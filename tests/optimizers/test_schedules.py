@@ -20,7 +20,7 @@ def rate_of(**fields: Any) -> ScheduledLearningRate:
     """Ten steps an epoch, ten epochs."""
     neutral: dict[str, Any] = {
         "base": 0.1,
-        "scale": 1.0,
+        "scaled": 0.1,
         "schedule": ConstantSchedule(),
         "warmup_epochs": 0.0,
         "warmup_from": "base",
@@ -31,8 +31,8 @@ def rate_of(**fields: Any) -> ScheduledLearningRate:
 
 
 def test_warm_up_grows_from_base_or_from_zero() -> None:
-    from_base = rate_of(scale=4.0, warmup_epochs=2.0)
-    from_zero = rate_of(scale=4.0, warmup_epochs=2.0, warmup_from="zero")
+    from_base = rate_of(scaled=0.4, warmup_epochs=2.0)
+    from_zero = rate_of(scaled=0.4, warmup_epochs=2.0, warmup_from="zero")
     steps = [0, 5, 10, 20, 99]
     assert [from_base.at(step) for step in steps] == pytest.approx([0.1, 0.175, 0.25, 0.4, 0.4])
     assert [from_zero.at(step) for step in steps] == pytest.approx([0.0, 0.1, 0.2, 0.4, 0.4])
@@ -47,7 +47,7 @@ def test_cosine_falls_to_its_final_share() -> None:
 
 
 def test_cosine_begins_after_the_warm_up() -> None:
-    rate = rate_of(schedule=CosineSchedule(), scale=4.0, warmup_epochs=2.0)
+    rate = rate_of(schedule=CosineSchedule(), scaled=0.4, warmup_epochs=2.0)
     assert rate.at(10) == pytest.approx(0.25)  # half-way from 0.1 to 0.4
     assert [rate.at(step) for step in (20, 60, 100)] == pytest.approx([0.4, 0.2, 0.0])
 
@@ -69,7 +69,7 @@ def test_step_schedule_falls_every_few_epochs() -> None:
 
 
 def test_step_schedule_counts_epochs_from_the_start() -> None:
-    rate = rate_of(schedule=StepSchedule(every_epochs=3, factor=0.5), scale=4.0, warmup_epochs=2.0)
+    rate = rate_of(schedule=StepSchedule(every_epochs=3, factor=0.5), scaled=0.4, warmup_epochs=2.0)
     assert [rate.at(step) for step in (10, 20, 29, 30)] == pytest.approx([0.25, 0.4, 0.4, 0.2])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -13,28 +14,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from harness.protocols import EvaluatedModel
 from harness.records.stored_cell import StoredCell
 from harness.registry import STRATEGIES, frameworks_of
 from harness.suite.cell import Cell
 from harness.suite.fields import Meaning, SyntheticShape, identity
 
 FNN = {"workload": "fnn", "strategy": "serial"}
+BATCH_1000 = {"batch_size": 1000}
+ADASUM = {"strategy": {"name": "allreduce", "op": "adasum"}, "workers": 2, "controller": "mpi"}
 
 
 @st.composite
 def cells(draw: st.DrawFn) -> Cell:
     """Any cell that is possible."""
     strategy = draw(st.sampled_from(sorted(STRATEGIES)))
+    is_shared = STRATEGIES[strategy].evaluated == EvaluatedModel.SHARED
     fields: dict[str, Any] = {
         "workload": draw(st.sampled_from(["fnn", "cnn", "rnn"])),
         "strategy": {"name": strategy, **draw(_options(strategy))},
         "framework": draw(st.sampled_from(frameworks_of(STRATEGIES[strategy]))),
         "workers": 1 if strategy == "serial" else draw(st.integers(1, 8)),
         "controller": draw(st.sampled_from(["gloo", "mpi"])),
-        "batch_size": draw(st.integers(1, 512)),
+        "batch_size": draw(st.integers(1, 1437 // 8)),
         "learning_rate": draw(st.floats(0, 10, exclude_min=True)),
         "momentum": draw(st.floats(0, 1, exclude_max=True)),
-        "lr_scaling": draw(st.sampled_from(["none", "linear", "sqrt"])),
+        "lr_scaling": "none" if is_shared else draw(st.sampled_from(["none", "linear", "sqrt"])),
         "warmup_epochs": draw(st.floats(0, 100)),
         "target": draw(st.none() | st.floats(0, 1, exclude_min=True)),
         "seed": draw(st.integers(0, 2**32)),
@@ -88,7 +93,7 @@ _BY_OTHERS = {"own", "folder", "strategy_code", "optimizer_options", "loader_wor
 
 
 def test_every_field_but_the_seed_changes_key_and_group() -> None:
-    cell = Cell.model_validate({"workload": "fnn", "strategy": "local-sgd", "workers": 2})
+    cell = Cell.model_validate({"workload": "fnn", "strategy": "local-sgd", "workers": 2, "lr_scaling": "linear"})
     changes: dict[str, Any] = {
         "workload": "cnn",
         "dataset": "fashion-mnist",
@@ -105,6 +110,7 @@ def test_every_field_but_the_seed_changes_key_and_group() -> None:
         "momentum": 0.5,
         "weight_decay": 0.5,
         "lr_scaling": "sqrt",
+        "base_batch_size": 16,
         "warmup_epochs": 1.0,
         "warmup_from": "zero",
         "schedule": {"name": "cosine"},
@@ -157,6 +163,30 @@ def test_controller_means_nothing_where_horovod_is_not_used() -> None:
 def test_recipe_gives_way_to_what_the_cell_says() -> None:
     cell = Cell.model_validate({**FNN, "epochs": 2})
     assert (cell.epochs, cell.batch_size, cell.learning_rate, cell.target) == (2.0, 32, 0.02, 0.96)
+
+
+@pytest.mark.parametrize(
+    ("fields", "scaled"),
+    [
+        ({}, 0.04),  # 2 workers of the recipe's batch of 32 and rate of 0.02
+        ({"lr_scaling": "sqrt"}, 0.02 * math.sqrt(2)),
+        ({"workers": 1}, 0.02),
+        ({"batch_per": "global"}, 0.02),
+        ({"batch_size": 64}, 0.08),  # twice the recipe's
+        ({"batch_size": 64, "batch_per": "global"}, 0.04),
+        ({"batch_size": 64, "learning_rate": 0.1}, 0.2),  # a rate of the suite's own is meant for its batch
+        ({"batch_size": 64, "learning_rate": 0.1, "base_batch_size": 32}, 0.4),
+        ({"accumulation": 2}, 0.04),  # parts of the same batch
+        ({"strategy": {"name": "allreduce", "backward_passes_per_step": 3}}, 0.12),
+        ({"lr_scaling": "none", "batch_size": 64}, 0.02),
+    ],
+    ids=str,
+)
+def test_learning_rate_follows_the_samples_of_an_update(fields: dict[str, Any], scaled: float) -> None:
+    cell = Cell.model_validate({**FNN, "strategy": "local-sgd", "workers": 2, "lr_scaling": "linear", **fields})
+    assert cell.scaled_learning_rate == pytest.approx(scaled)
+    assert cell.stored().scaled_learning_rate == cell.scaled_learning_rate
+    assert Cell.model_validate_json(cell.model_dump_json()).scaled_learning_rate == cell.scaled_learning_rate
 
 
 def test_synthetic_takes_the_models_shape_for_what_the_cell_leaves_out() -> None:
@@ -216,6 +246,27 @@ def test_strategy_label_names_the_options_that_differ() -> None:
         ({"dataset": {"name": "synthetic", "sise": 32}}, "sise: no such key; allowed: num_samples, size, channels"),
         ({"workload": "vgg16"}, "workload: vgg16 leaves nothing of an image of 8×8"),
         ({"workload": "vgg16", "dataset": "fashion-mnist"}, "workload: vgg16 leaves nothing of an image of 28×28"),
+        (
+            {"batch_size": 1438},
+            "batch_size: 1438 samples of 1 workers; allowed: no more than the 1437 that fnn on digits",
+        ),
+        (
+            {
+                "strategy": "allreduce",
+                "workers": 4,
+                "dataset": {"name": "synthetic", "num_samples": 1000},
+                **BATCH_1000,
+            },
+            "batch_size: 4000 samples of 4 workers; allowed: no more than the 1000 that fnn on synthetic",
+        ),
+        ({"epochs": 0.02}, "epochs: 0.02 of 1437 samples, less than the 32 of a step of 1 workers; allowed: 0.0223"),
+        (
+            {"strategy": "hogwild", "workers": 2, "lr_scaling": "linear"},
+            "lr_scaling: linear with strategy hogwild, where every worker moves the one model by a gradient of its own",
+        ),
+        ({**ADASUM, "lr_scaling": "sqrt"}, "lr_scaling: sqrt with options.op adasum, whose updates grow"),
+        ({**ADASUM, "clip_norm": 1}, "clip_norm: 1 with options.op adasum, which averages no gradients"),
+        ({"base_batch_size": 16}, "base_batch_size: 16 with lr_scaling none; allowed: linear, sqrt"),
         ({"learning_rate": 0}, "greater than 0"),
         ({"momentum": 1}, "less than 1"),
         ({"target": 1.5}, "target: 1.5; allowed: 0 to 1 (accuracy)"),

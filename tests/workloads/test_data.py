@@ -23,7 +23,7 @@ from harness.workloads.data import (
     load_signals,
     make_synthetic,
 )
-from harness.workloads.shipped import load_dataset
+from harness.workloads.shipped import IMAGE_SHAPES, NUM_SAMPLES, load_dataset
 
 FIRST_SIGNAL = [-0.337470, -0.552900, -0.663350, -0.834274]  # standardised
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = FASHION_MD5
@@ -194,3 +194,12 @@ def test_fashion_mnist_of_this_machine_is_the_published_one() -> None:
     assert (len(data.train), len(data.test), data.image_shape) == (60_000, 10_000, (1, 28, 28))
     assert np.bincount(data.train.labels).tolist() == [6000] * 10
     assert np.bincount(data.test.labels).tolist() == [1000] * 10
+
+
+FASHION = pytest.param("fashion-mnist", marks=pytest.mark.needs_fashion_mnist)
+
+
+@pytest.mark.parametrize("name", ["digits", "signals", FASHION])
+def test_sizes_known_beforehand_are_those_of_the_data(name: str) -> None:
+    dataset = load_dataset(name, None)
+    assert (dataset.num_samples, dataset.image_shape) == (NUM_SAMPLES[name], IMAGE_SHAPES[name])
