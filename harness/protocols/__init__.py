@@ -27,7 +27,7 @@ from harness.protocols.fabric import (
     TellsStaleness,
 )
 from harness.protocols.replica import Batches, Recorder, Replica, Share
-from harness.protocols.strategy import EvaluatedModel, FabricT, HorovodOptions, Plan, Strategy, StrategyOptions
+from harness.protocols.strategy import EvaluatedModel, FabricT, HorovodOptions, Neutral, Plan, Strategy, StrategyOptions
 from harness.protocols.vector import Loss, Vector
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "Loss",
     "NativeFabric",
     "NativeTraining",
+    "Neutral",
     "Pending",
     "Plan",
     "Recorder",

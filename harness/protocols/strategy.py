@@ -32,6 +32,13 @@ class Plan:
     steps_per_epoch: float  # N / (num_workers · batch size)
 
 
+@dataclass(frozen=True)
+class Neutral:
+    """Annotates an option whose neutral value (harness/suite/fields.py) is not its default."""
+
+    value: Any
+
+
 class StrategyOptions(Strict):
     """Base of every strategy's options."""
 

@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 
 from harness.optimizers.optimizer import OptimizerOptions
 from harness.optimizers.schedules import ConstantSchedule, CosineSchedule, Schedule, StepSchedule
-from harness.protocols import StrategyOptions
+from harness.protocols import Neutral, StrategyOptions
 from harness.strict import Strict
 from harness.suite.injection import Injection
 from harness.workloads.metric import Metric
@@ -227,10 +227,12 @@ class CellFields(Strict):
 
 
 def meaning_of(field: FieldInfo) -> Meaning:
-    """What is known of a field; of an option or a fact, whose neutral value is its default, that alone."""
-    declared = next((entry for entry in field.metadata if isinstance(entry, Meaning)), None)
-    if declared is not None:
-        return declared
+    """What is known of a field; of an option or a fact its neutral value alone, its default unless it names one."""
+    for entry in field.metadata:
+        if isinstance(entry, Meaning):
+            return entry
+        if isinstance(entry, Neutral):
+            return Meaning(neutral=entry.value)
     return Meaning(neutral=ALWAYS_NAMED if field.is_required() else _as_json(field.default))
 
 

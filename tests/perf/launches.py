@@ -36,6 +36,8 @@ def figures() -> list[Figure]:
     with ready((parse_arm("here"), parse_arm(f"env:{MALLOC_AS_IT_IS}"))) as (arm, as_it_is):
         return [
             *_against_references(arm),
+            _as_launched_by_hand(arm),
+            *_implementation(arm),
             *_hogwild(arm),
             *_delayed_averaging(arm),
             _measuring(arm),
@@ -53,6 +55,29 @@ def _against_references(arm: Arm) -> list[Figure]:
             bar=1.0,
         )
         for framework, reference in (("torch", "torch-ddp"), ("tensorflow", "tf-multiworker"))
+    ]
+
+
+def _as_launched_by_hand(arm: Arm) -> Figure:
+    """What users get from Open MPI's own default, where a worker and Horovod's thread share a core."""
+    by_hand = {"strategy": {"name": "allreduce", "mpi_yield_when_idle": False}, "controller": "mpi"}
+    ours = {"strategy": "allreduce", "controller": "mpi"}
+    what = "cnn, torch, 2 workers: allreduce (MPI) that busy-waits over the same that yields"
+    return _figure(arm, what, TWO | by_hand, TWO | ours, bar=None)
+
+
+def _implementation(arm: Arm) -> list[Figure]:
+    """What a native wrapper takes more than one flat vector, with nothing to send."""
+    return [
+        _ratios(
+            f"{workload}, {framework}, 1 worker: CPU s a step of allreduce over allreduce-flat",
+            _pairs(*((arm, {**side, "strategy": name}) for name in ("allreduce", "allreduce-flat"))),
+            bar=None,
+            measure=_cpu_s_of_a_step,
+        )
+        for framework in ("torch", "tensorflow")
+        for workload in ("fnn", "cnn", "rnn")
+        for side in [ONE | {"framework": framework, "workload": workload}]
     ]
 
 
@@ -99,7 +124,7 @@ def _keeping_memory(arm: Arm, as_it_is: Arm) -> Figure:
 
 
 def _figure(
-    arm: Arm, what: str, ours: dict[str, Any], other: dict[str, Any], *, bar: float, num_pairs: int = NUM_PAIRS
+    arm: Arm, what: str, ours: dict[str, Any], other: dict[str, Any], *, bar: float | None, num_pairs: int = NUM_PAIRS
 ) -> Figure:
     return _ratios(what, _pairs((arm, ours), (arm, other), num_pairs=num_pairs), bar=bar)
 
@@ -122,12 +147,13 @@ def _ratios(
     what: str,
     pairs: list[tuple[Record, Record]],
     *,
-    bar: float,
+    bar: float | None,
+    measure: Callable[[Record], float] | None = None,
     of_other: Callable[[Record], float] | None = None,
 ) -> Figure:
-    """Of a worker's samples/s, that of the other side by `of_other`."""
-    of_other = of_other or _samples_per_s_of_a_worker
-    values = tuple(_samples_per_s_of_a_worker(ours) / of_other(other) for ours, other in pairs)
+    """By `measure`, a worker's samples/s unless it says; the other side by `of_other`, where that is another figure."""
+    measure = measure or _samples_per_s_of_a_worker
+    values = tuple(measure(ours) / (of_other or measure)(other) for ours, other in pairs)
     return Figure(what=what, values=values, bar=bar)
 
 
@@ -138,6 +164,12 @@ def _say_nothing(side: str) -> Tell:
 def _samples_per_s_of_a_worker(record: Record) -> float:
     _assert_well(record)
     return values_of(record)["throughput"] / record.cell.workers
+
+
+def _cpu_s_of_a_step(record: Record) -> float:
+    _assert_well(record)
+    num_steps = sum(window.num_steps for part in record.workers for window in part.windows)
+    return sum(part.cpu_s for part in record.workers) / num_steps
 
 
 def _pace_of_the_slower(record: Record) -> float:

@@ -295,10 +295,11 @@ def test_cell_refuses(fields: dict[str, Any], message: str) -> None:
 
 
 # The names of cells as they were given on 2026-11-26. They may gain, never change: each is part of a file's name.
+BUSY = {"name": "allreduce", "mpi_yield_when_idle": False}  # which was its default then
 GOLDEN: dict[str, dict[str, Any]] = {
     "dbd46e0886bdff7d": {"workload": "fnn", "strategy": "serial"},
     "490a8d2a979320e4": {"workload": "cnn", "strategy": "serial", "seed": 3},
-    "37269825873b92ef": {"workload": "rnn", "strategy": "allreduce", "workers": 2, "controller": "mpi"},
+    "37269825873b92ef": {"workload": "rnn", "strategy": BUSY, "workers": 2, "controller": "mpi"},
     "d41f497cf9bc9b15": {
         "workload": "cnn",
         "strategy": "allreduce-flat",
@@ -337,7 +338,7 @@ GOLDEN: dict[str, dict[str, Any]] = {
     },
     "8240a46e49fd15a7": {
         "workload": "cnn",
-        "strategy": "allreduce",
+        "strategy": BUSY,
         "dataset": "fashion-mnist",
         "workers": 2,
         "lr_scaling": "linear",
@@ -374,6 +375,21 @@ def test_option_at_its_neutral_value_leaves_the_key_alone() -> None:
     plain = Cell.model_validate({"workload": "fnn", "strategy": "local-sgd"})
     assert identity(plain.options) == {}
     assert plain.key == Cell.model_validate({"workload": "fnn", "strategy": {"name": "local-sgd", "period": 8}}).key
+
+
+def test_default_that_changed_is_another_cell_than_before() -> None:
+    """`allreduce` busy-waited over MPI where the suite said nothing; where it says nothing now, it is another thing."""
+    asked = {"workload": "rnn", "workers": 2, "controller": "mpi"}
+    now, before = (Cell.model_validate({**asked, "strategy": strategy}) for strategy in ("allreduce", BUSY))
+    assert identity(now.options) == {"mpi_yield_when_idle": True}
+    assert identity(before.options) == {}
+    assert now.key != before.key
+    assert (now.strategy_label, before.strategy_label) == ("allreduce", "allreduce mpi_yield_when_idle=False")
+
+
+def test_every_strategy_gives_its_core_away_alike() -> None:
+    over_mpi = [kind.Options for kind in STRATEGIES.values() if kind.needs.uses_horovod]
+    assert [options().mpi_yield_when_idle for options in over_mpi] == [True] * 5  # type: ignore[attr-defined]
 
 
 @given(cells())
