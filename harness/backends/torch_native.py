@@ -60,6 +60,7 @@ class TorchTraining:
         self._fresh = deepcopy(model.optimizer.state_dict())
 
     def step(self, batch: Batch, learning_rate: float) -> torch.Tensor:
+        set_rate(self.optimizer, learning_rate, self._rate_shares)  # first: Adasum steps within `backward`
         *others, last = parts_of(batch, self._accumulation)
         losses = []
         if others:
@@ -69,7 +70,6 @@ class TorchTraining:
         self._pass += 1
         if self._pass == self._passes:
             self._pass = 0
-            set_rate(self.optimizer, learning_rate, self._rate_shares)
             self.update()
             self.optimizer.zero_grad()
         return torch.stack(losses).mean() if others else losses[0]

@@ -72,12 +72,17 @@ class HorovodTensorFlow:
 
 
 class _HorovodTraining(Training):
-    """DistributedGradientTape, as in Horovod's examples."""
+    """DistributedGradientTape, as in Horovod's examples.
+
+    With Adasum the workers' own updates are combined, not their gradients: that is what Horovod's DistributedOptimizer
+    for PyTorch does, and its one for TensorFlow's first version; its tape would hand Adasum raw gradients.
+    """
 
     def __init__(self, model: Model, averaging: GradientAveraging, fabric: HorovodTensorFlow) -> None:
         super().__init__(model, fabric.rank)
         fp16 = averaging.compression == "fp16"
         self._compression = hvd.Compression.fp16 if fp16 else hvd.Compression.none
+        self._combines_updates = averaging.op == "adasum" and fabric.size > 1
         self._op = hvd.Adasum if averaging.op == "adasum" else hvd.Average
         self._passes, self._pass = averaging.backward_passes_per_step, 0
         self._fabric = fabric
@@ -101,9 +106,9 @@ class _HorovodTraining(Training):
         return loss
 
     def _train_on(self, given: Given, learning_rate: Tensor) -> Tensor:
-        if self.model.num_parts > 1:
+        if self.model.num_parts > 1 or self._combines_updates:
             gradients, loss = self.gradients_of(given)
-            self.apply(self._reduced(gradients), learning_rate)
+            self._step_along(gradients, learning_rate)
             return loss
         with tf.GradientTape() as tape:
             loss, state = self.loss_of(given, self.state())
@@ -120,13 +125,24 @@ class _HorovodTraining(Training):
         return loss
 
     def _reduce_and_apply(self, learning_rate: Tensor) -> None:
-        self.apply(self._reduced(self._sums), learning_rate)
+        self._step_along(self._sums, learning_rate)
         self._clear_sums()
 
-    def _reduced(self, gradients: Sequence[Tensor]) -> list[Tensor]:
+    def _step_along(self, gradients: Sequence[Tensor], learning_rate: Tensor) -> None:
+        """This worker's gradients, together with the others'."""
+        if not self._combines_updates:
+            self.apply(self._reduced(gradients), learning_rate)
+            return
+        starts = [tf.identity(variable.read_value()) for variable in self.variables]
+        self.apply(gradients, learning_rate)
+        updates = [variable.read_value() - start for variable, start in zip(self.variables, starts, strict=True)]
+        for variable, start, update in zip(self.variables, starts, self._reduced(updates), strict=True):
+            variable.assign(start + update)
+
+    def _reduced(self, vectors: Sequence[Tensor]) -> list[Tensor]:
         return [
-            hvd.allreduce(gradient, op=self._op, compression=self._compression, name=f"gradient_{index}")
-            for index, gradient in enumerate(gradients)
+            hvd.allreduce(vector, op=self._op, compression=self._compression, name=f"vector_{index}")
+            for index, vector in enumerate(vectors)
         ]
 
     def _clear_sums(self) -> None:

@@ -69,10 +69,6 @@ class _HorovodTraining(TorchTraining):
 
     def __init__(self, model: TorchModel, averaging: GradientAveraging, fabric: HorovodTorch) -> None:
         super().__init__(model, averaging)
-        if averaging.op == "adasum" and model.clip_norm is not None:
-            raise ValueError(
-                f"clip_norm: {model.clip_norm:g} with options.op adasum, which averages no gradients; allowed: none"
-            )
         fp16 = averaging.compression == "fp16"
         self.optimizer = hvd.DistributedOptimizer(
             model.optimizer,

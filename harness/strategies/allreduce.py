@@ -2,6 +2,12 @@
 
 Every step, every worker: w ← w − η · (1/m) Σ_i g_i(w)
 
+With `op: adasum` the workers' own updates are combined, parameter by parameter, two workers at a time:
+
+    w ← w + Δ,  Δ = (1 − a·b / 2‖a‖²) a + (1 − a·b / 2‖b‖²) b,  a, b → what the optimizer of each adds to the weights
+
+so orthogonal updates add up and equal ones count once: the rate is not to be scaled with the workers.
+
 Source: Sergeev and Del Balso, "Horovod" (arXiv 1802.05799); Adasum: Maleki et al. (arXiv 2006.02924);
 PyTorch DistributedDataParallel: Li et al. (arXiv 2006.15704); TensorFlow's strategies:
 tensorflow.org/guide/distributed_training.

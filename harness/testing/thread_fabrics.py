@@ -7,6 +7,7 @@ They hold a strategy to the letter of harness/protocols/fabric.py: a vector that
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,12 @@ from harness.testing.quadratic import Array, NumpyReplica
 PATIENCE_S = 10.0  # a strategy whose workers disagree about a collective fails here, and does not hang
 
 
-class _MeanGradients:
+class _Native:
     """Implements harness.protocols.NativeTraining: a library's wrapper, written out."""
 
     def __init__(self, replica: NumpyReplica, averaging: GradientAveraging, fabric: ThreadCollective) -> None:
         self._replica, self._fabric = replica, fabric
-        self._passes = averaging.backward_passes_per_step
+        self._passes, self._is_adasum = averaging.backward_passes_per_step, averaging.op == "adasum"
         self._accumulated: list[Array] = []
 
     def step(self, batch: Any, learning_rate: float) -> float:
@@ -30,9 +31,16 @@ class _MeanGradients:
         self._accumulated.append(gradient)
         if len(self._accumulated) == self._passes:
             self._replica.set_learning_rate(learning_rate)
-            self._replica.descend(self._fabric.mean(_mean(self._accumulated)))
+            self._move(_mean(self._accumulated))
             self.forget()
         return loss
+
+    def _move(self, gradient: Array) -> None:
+        if self._is_adasum:
+            update = self._fabric.adasum(self._replica.update(gradient))
+            self._replica.set_weights(self._replica.weights() + update)
+        else:
+            self._replica.descend(self._fabric.mean(gradient))
 
     def forget(self) -> None:
         self._accumulated = []
@@ -78,6 +86,9 @@ class ThreadCollective(ThreadFabric):
         vector[...] = np.nan  # given up: elsewhere its memory may hold the mean
         return arrived
 
+    def adasum(self, vector: Array) -> Array:
+        return adasum(self._team.exchange(self.rank, vector))
+
     def mean_async(self, vector: Array) -> _PendingMean:
         if self.num_under_way:
             raise AssertionError(
@@ -89,8 +100,8 @@ class ThreadCollective(ThreadFabric):
         self._team.contribute(self._num_async, self.rank, vector)
         return _PendingMean(self, self._team, self._num_async, given=vector)
 
-    def distribute(self, model: NumpyReplica, averaging: GradientAveraging) -> _MeanGradients:
-        return _MeanGradients(model, averaging, self)
+    def distribute(self, model: NumpyReplica, averaging: GradientAveraging) -> _Native:
+        return _Native(model, averaging, self)
 
 
 class _PendingMean:
@@ -114,6 +125,22 @@ class _PendingMean:
 def _mean(vectors: list[Array]) -> Array:
     mean: Array = np.mean(vectors, axis=0)
     return mean
+
+
+def adasum(vectors: Sequence[Array]) -> Array:
+    """Of a power of two of vectors: of each half its own, then of those two (arXiv 2006.02924, equation 7)."""
+    if len(vectors) == 1:
+        return vectors[0]
+    middle = len(vectors) // 2
+    a, b = adasum(vectors[:middle]), adasum(vectors[middle:])
+    product = float(np.vdot(a, b))
+    combined: Array = a * _share_kept(product, a) + b * _share_kept(product, b)
+    return combined
+
+
+def _share_kept(product: float, vector: Array) -> float:
+    square = float(np.vdot(vector, vector))
+    return 1 - product / (2 * square) if square else 1.0
 
 
 class ThreadShared(ThreadFabric):

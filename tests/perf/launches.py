@@ -163,7 +163,7 @@ def _say_nothing(side: str) -> Tell:
 
 def _samples_per_s_of_a_worker(record: Record) -> float:
     _assert_well(record)
-    return values_of(record)["throughput"] / record.cell.workers
+    return values_of(record)["throughput"] / int(record.cell["workers"])
 
 
 def _cpu_s_of_a_step(record: Record) -> float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from harness.testing.quadratic import one_dimensional
@@ -28,3 +31,20 @@ def test_gradients_of_several_passes_make_one_step() -> None:
         batch_of=lambda rank, step: batches[rank, step],
     )
     assert done.path == [[0.0, 5.0, 5.0]] * 2
+
+
+def test_adasum_adds_orthogonal_updates_and_takes_the_mean_of_parallel_ones() -> None:
+    # Half the distance, from (0, 0). Optima (4, 0) and (0, 12): updates (2, 0) and (0, 6), whose sum is (2, 6).
+    across = replace(
+        one_dimensional([0.0]), optima=np.array([[4.0, 0.0], [0.0, 12.0]]), curvature=np.ones(2), start=np.zeros(2)
+    )
+    options = {"op": "adasum"}
+    assert train(across, "allreduce", options, workers=2, steps=1).final.tolist() == [[2.0, 6.0]] * 2
+    # Optima 4 and 12: updates 2 and 6, (1 − 12/8)·2 + (1 − 12/72)·6 = −1 + 5 = 4, their mean.
+    assert train(one_dimensional([4.0, 12.0]), "allreduce", options, workers=2, steps=1).path == [[4.0]] * 2
+
+
+def test_adasum_of_four_combines_pairs_first() -> None:
+    # Updates 2, 2, 6, 6: each pair is its mean, then (2, 6) is 4.
+    done = train(one_dimensional([4.0, 4.0, 12.0, 12.0]), "allreduce", {"op": "adasum"}, workers=4, steps=1)
+    assert done.path == [[4.0]] * 4
