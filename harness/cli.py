@@ -73,7 +73,7 @@ def run(
     that size in the launched processes, and rank 0 records.
     """
     from harness.progress import console, show_matrix, watching
-    from harness.records.record import ResultsFolder
+    from harness.records.results_folder import ResultsFolder
     from harness.run.existing import inside_a_launch, run_inside
     from harness.run.feasible import first_obstacle
     from harness.run.runner import Setting, run_suite
@@ -179,7 +179,7 @@ def show(suite: SuiteArgument, results: ResultsOption = None, only: OnlyOption =
     """The expanded matrix of a suite, what is done of it, and how long the rest may take."""
     from harness.launchers.hosts import this_machine
     from harness.progress import show_matrix
-    from harness.records.record import ResultsFolder
+    from harness.records.results_folder import ResultsFolder
     from harness.run.runner import Setting
 
     loaded = read_suite(suite, only=only)
@@ -226,7 +226,7 @@ def export(
     from harness.analysis.export import FORMATS, written
     from harness.analysis.loading import read
     from harness.progress import show_cautions
-    from harness.records.record import writing_to
+    from harness.records.results_folder import writing_to
 
     if file_format not in FORMATS:
         refuse(f"--format {file_format}: no such format; allowed: {', '.join(FORMATS)}")
@@ -361,7 +361,7 @@ def _is_the_users(error: Exception) -> bool:
     from harness.check.worktree import ArmError
     from harness.compare.request import CompareError
     from harness.launchers.hosts import HostsError
-    from harness.records.record import ResultsError
+    from harness.records.results_folder import ResultsError
     from harness.suite.suite import SuiteError
     from harness.templates.new_file import NewFileError
     from harness.workloads.data import DatasetError

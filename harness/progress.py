@@ -21,7 +21,8 @@ from harness.plain_text import one_line
 
 if TYPE_CHECKING:
     from harness.doctor import Diagnostic
-    from harness.records.record import Record, ResultsFolder
+    from harness.records.record import Record
+    from harness.records.results_folder import ResultsFolder
     from harness.run.runner import Setting
     from harness.suite.cell import Cell
     from harness.suite.suite import Suite

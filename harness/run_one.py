@@ -26,7 +26,8 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 
 from harness.launchers.hosts import this_machine
-from harness.records.record import SCHEMA_VERSION, Record, ResultsFolder
+from harness.records.record import SCHEMA_VERSION, Record
+from harness.records.results_folder import ResultsFolder
 from harness.registry import STRATEGIES
 from harness.run.feasible import first_obstacle
 from harness.run.launch_settings import launch_settings

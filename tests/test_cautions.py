@@ -9,7 +9,7 @@ import pytest
 
 from harness.launchers.hosts import this_machine
 from harness.progress import watching
-from harness.records.record import ResultsFolder
+from harness.records.results_folder import ResultsFolder
 from harness.run.runner import Setting
 from harness.suite.suite import Suite
 from tests.command import hvdbench, write_suite

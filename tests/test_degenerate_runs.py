@@ -17,7 +17,8 @@ import pytest
 import yaml
 
 from harness.launchers.hosts import Host
-from harness.records.record import Record, ResultsFolder
+from harness.records.record import Record
+from harness.records.results_folder import ResultsFolder
 from harness.registry import STRATEGIES, frameworks_of
 from harness.run.runner import Setting, run_cell
 from harness.suite.cell import Cell

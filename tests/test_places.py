@@ -10,7 +10,7 @@ from typing import Never
 import pytest
 
 from harness import cli
-from harness.records.record import ResultsError, ResultsFolder
+from harness.records.results_folder import ResultsError, ResultsFolder
 from harness.run.run_folder import run_folder
 from harness.suite.suite import Suite
 from tests.command import hvdbench, write_suite

@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from harness.analysis.frames import FrameBuilder
 from harness.plain_text import one_line
-from harness.records.record import ResultsError, each_record, record_files
+from harness.records.results_folder import ResultsError, each_record, record_files
 
 CACHE_FOLDER = ".analysis"
 _INDEX = "index.json"

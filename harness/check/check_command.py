@@ -12,7 +12,7 @@ from harness.check.show import show_files, show_history_table, show_verdict, wat
 from harness.check.stored import compare
 from harness.check.verdict import Verdict
 from harness.progress import show_cautions
-from harness.records.record import ResultsFolder, make_output_folder, writing_to
+from harness.records.results_folder import ResultsFolder, make_output_folder, writing_to
 from harness.suite.gates import CheckSettings
 
 if TYPE_CHECKING:

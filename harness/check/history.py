@@ -22,7 +22,8 @@ import ruptures
 
 from harness.check.metrics import values_of
 from harness.plain_text import one_line, shortened
-from harness.records.record import Record, ResultsError
+from harness.records.record import Record
+from harness.records.results_folder import ResultsError
 from harness.records.titles import titles_of
 
 METRICS = {"throughput": "samples/s", "time_to_target": "s"}

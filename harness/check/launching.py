@@ -18,7 +18,8 @@ from typing import IO, Any, Self
 from harness.check.arms import Arm, environment_of
 from harness.check.worktree import ArmError
 from harness.launchers.deadline import longest_launch_s
-from harness.records.record import SCHEMA_VERSION, Record, ResultsFolder
+from harness.records.record import SCHEMA_VERSION, Record
+from harness.records.results_folder import ResultsFolder
 from harness.suite.cell import Cell
 from harness.timing.stopwatch import Stopwatch
 from harness.timing.turns import TURN_VARIABLE, make_turn_folder

@@ -9,7 +9,7 @@ from harness.check import github, trackers
 from harness.check.junit import junit_xml
 from harness.check.picture import draw_pairs
 from harness.check.verdict import Verdict
-from harness.records.record import writing_to
+from harness.records.results_folder import writing_to
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 

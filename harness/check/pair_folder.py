@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.records.record import Record, ResultsError, ResultsFolder, lock, writing_to
+from harness.records.record import Record
+from harness.records.results_folder import ResultsError, ResultsFolder, lock, writing_to
 
 SIDES = ("a", "b")
 _STAGED = ".staged-"

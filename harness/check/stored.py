@@ -16,7 +16,8 @@ from pathlib import Path
 from harness.check.decision import decide
 from harness.check.observed import Pair, Stage, observed_of, run_of
 from harness.check.verdict import Verdict
-from harness.records.record import Contents, Record, ResultsError, ResultsFolder
+from harness.records.record import Record
+from harness.records.results_folder import Contents, ResultsError, ResultsFolder
 from harness.records.setting_names import differing, of_all, of_horovod
 from harness.records.stored_cell import StoredCell
 from harness.records.titles import titles_of

@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.compare.request import CompareError, Request
-from harness.records.record import ResultsFolder, writing_to
+from harness.records.results_folder import ResultsFolder, writing_to
 
 
 class ComparisonFolder:

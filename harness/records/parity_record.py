@@ -14,7 +14,8 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from harness.records.lifting import lifted_parity
-from harness.records.record import Machine, Part, ResultsError, lock, parsed, sync_folder
+from harness.records.record import Machine, Part
+from harness.records.results_folder import ResultsError, lock, parsed, sync_folder
 from harness.records.stored_text import Text
 
 PARITY_FILE = "parity.jsonl"

@@ -1,25 +1,15 @@
-"""What one run leaves behind, and the folder that keeps it. results/README.md documents every field.
+"""What one run leaves behind: the schema. results/README.md documents every field.
 
-Records are written once, whole, and never changed: one file a run, put in place by a rename. Files of another run are
-never opened for writing, so two `hvdbench run` on one folder cannot harm each other's.
+harness/records/results_folder.py keeps and reads records.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import IO, Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core import from_json
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from harness.records.lifting import lifted
 from harness.records.stored_cell import StoredCell
 from harness.records.stored_text import Text
 
@@ -27,14 +17,8 @@ SCHEMA_VERSION = 3
 # Raised whenever a figure of the same name comes to mean something else: records of different ways of measuring are
 # not compared. 1: until schema version 2. What changed is listed in results/README.md.
 MEASURING_VERSION = 2
-STAGED_RECORD = "record"  # in the run folder, until it is whole
-RESERVED_BYTES = 16 * 1024**2  # more than a record takes; held before a run starts so that its record will fit
 
 Status = Literal["ok", "failed", "timeout"]
-
-
-class ResultsError(Exception):
-    """A results folder that cannot be used; the message names the file and what to do."""
 
 
 class Part(BaseModel):
@@ -203,191 +187,3 @@ class Record(Part):
     def processes(self) -> list[WorkerPart | ServerPart]:
         """All that took part: what a run takes of the machine is the sum over them."""
         return [*self.workers, *self.servers]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Contents:
-    """What files hold: the records, and a sentence for each file that was set aside."""
-
-    records: list[Record]
-    cautions: tuple[str, ...]
-
-
-class ResultsFolder:
-    """Records as files `<folder>/<key>-<id>.json`."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def make(self) -> None:
-        """The folder, where it is not there yet. Raises ResultsError."""
-        with writing_to(self.path, "--results"):
-            self.path.mkdir(parents=True, exist_ok=True)
-
-    def read(self) -> Contents:
-        """All records, oldest first, and what was set aside. Raises ResultsError where there is no such folder."""
-        found = read_records([Path(entry) for entry in record_files(self.path)])
-        return Contents(
-            records=sorted(found.records, key=lambda record: (record.started_at, record.id)), cautions=found.cautions
-        )
-
-    def load(self) -> list[Record]:
-        """All records that can be read, oldest first. Raises ResultsError where there is no such folder."""
-        return self.read().records
-
-    def of_key(self, key: str) -> list[Record]:
-        """The records of the cell of this key."""
-        return read_records(self.path.glob(f"{key}-*.json")).records
-
-    def write(self, record: Record, run_dir: Path) -> Path:
-        """Adds the record, whole or not at all, from the room reserved for it. Raises OSError when the disk is full."""
-        staged = run_dir / STAGED_RECORD
-        with staged.open("r+b" if staged.exists() else "wb") as sink:
-            sink.write(record.model_dump_json().encode())
-            sink.truncate()
-            sink.flush()
-            os.fsync(sink.fileno())
-        path = self.path / f"{record.key}-{record.id}.json"
-        staged.rename(path)
-        sync_folder(self.path)
-        return path
-
-    @contextmanager
-    def claim(self, key: str) -> Iterator[bool]:
-        """Whether this process alone may run the cell now. The kernel drops the claim when the process dies."""
-        folder = self.path / ".locks"
-        with writing_to(folder, "--results"):
-            folder.mkdir(parents=True, exist_ok=True)
-            claim = (folder / key).open("w")
-        with claim:
-            yield lock(claim)
-
-
-def lock(file: IO[Any], *, waiting: bool = False) -> bool:
-    """Takes the file, open for writing, for this process alone until it is closed; false where another has it.
-
-    waiting: until nobody else has it. Raises ResultsError where the file system has no locks.
-    """
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX if waiting else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        raise ResultsError(f"{file.name}: {error.strerror}; results need a file system with locks (flock)") from None
-    return True
-
-
-@contextmanager
-def writing_to(path: Path, option: str) -> Iterator[None]:
-    """Raises ResultsError for what cannot be written in the block. option: the one that named the path."""
-    try:
-        yield
-    except OSError as error:
-        said = f"{error.filename or path}: cannot be written ({error.strerror or error})"
-        raise ResultsError(f"{said}; {option} takes a place that can be") from None
-
-
-def make_output_folder(folder: Path) -> None:
-    """Makes it, before the work whose files go there. Raises ResultsError where nothing can be written in it."""
-    with writing_to(folder, "-o"):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder):
-            pass
-
-
-def record_files(folder: Path) -> list[os.DirEntry[str]]:
-    """The records of a results folder, by name. Raises ResultsError where there is none or it cannot be read."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted((entry for entry in entries if entry.name.endswith(".json")), key=lambda entry: entry.name)
-    except (FileNotFoundError, NotADirectoryError):
-        raise ResultsError(f"{folder}: no such results folder; `hvdbench run SUITE --results DIR` makes one") from None
-    except OSError as error:
-        raise ResultsError(f"{folder}: unreadable ({error.strerror})") from None
-
-
-def read_records(paths: Iterable[Path]) -> Contents:
-    """The records of these files."""
-    cautions: list[str] = []
-    records = list(each_record(paths, cautions.append))
-    return Contents(records=records, cautions=tuple(cautions))
-
-
-def each_record(paths: Iterable[Path], caution: Callable[[str], None]) -> Iterator[Record]:
-    """The records of these files, one after another.
-
-    A file that is none, or that holds a run which another one holds, is set aside and named to `caution`.
-    """
-    seen: set[str] = set()
-    for path in sorted(paths, key=lambda path: (len(path.name), path.name)):  # a copy has the longer name
-        try:
-            record = read_record(path)
-        except ResultsError as error:
-            caution(f"Set aside: {error}")
-            continue
-        if record.id in seen:
-            caution(f"Set aside: {path}: the same run once more; it counts once")
-            continue
-        seen.add(record.id)
-        yield record
-
-
-def read_record(path: Path) -> Record:
-    """Raises ResultsError that names the file when it is unreadable, no record, or of a newer schema."""
-    if not path.is_file():
-        raise ResultsError(f"{path}: unreadable (no file, or a link that leads to none)")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ResultsError(f"{path}: unreadable ({error})") from None
-    with suppress(ValidationError):  # an older record, or none: what is wrong is said below
-        record = Record.model_validate_json(content)
-        if record.schema_version == SCHEMA_VERSION:
-            return record
-    return parsed(Record, content, where=str(path), newest=SCHEMA_VERSION, lift=lifted)
-
-
-_Stored = TypeVar("_Stored", bound=Part)
-
-
-def _as_it_is(content: dict[str, Any], *, newest: int) -> dict[str, Any]:
-    return content
-
-
-def parsed(
-    model: type[_Stored], text: bytes, *, where: str, newest: int, lift: Callable[..., dict[str, Any]] = _as_it_is
-) -> _Stored:
-    """What was stored as this JSON, of the schema `newest` or an older one, which `lift` makes new.
-
-    Raises ResultsError that begins with `where` when it is no JSON, nothing of that kind, or of a newer schema.
-    """
-    try:
-        content: Any = from_json(text)
-    except ValueError as error:
-        raise ResultsError(f"{where}: unreadable ({error})") from None
-    version = content.get("schema_version") if isinstance(content, dict) else None
-    if type(version) is not int or version < 1:
-        raise ResultsError(f"{where}: schema_version: missing; not a record of hvdbench")
-    if version > newest:
-        raise ResultsError(
-            f"{where}: schema_version: {version}; allowed: up to {newest}: a newer hvdbench wrote it, update this one"
-        )
-    try:
-        return model.model_validate(lift(content, newest=newest))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        said = first["msg"].removeprefix("Value error, ")
-        raise ResultsError(f"{where}: {field}: {said}") from None
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        said = f"{type(error).__name__}: {error}"
-        raise ResultsError(f"{where}: no record of schema version {version} ({said})") from None
-
-
-def sync_folder(path: Path) -> None:
-    """Returns when the names in this folder would outlive a power cut."""
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

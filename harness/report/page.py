@@ -21,7 +21,7 @@ from harness.analysis.comparable import Pool, pools, why_split
 from harness.analysis.loading import FRAME_NAMES, Results, load_all
 from harness.markdown import escape_markdown
 from harness.records.parity_record import newest_parity
-from harness.records.record import ResultsError, make_output_folder, writing_to
+from harness.records.results_folder import ResultsError, make_output_folder, writing_to
 from harness.report.figures import figures
 from harness.report.findings import Finding, comparisons, findings, warnings
 from harness.report.frameworks import frameworks_sentence, frameworks_table

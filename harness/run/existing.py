@@ -27,7 +27,8 @@ from harness.launchers.deadline import Deadline
 from harness.launchers.supervisor import LaunchEnd
 from harness.plain_text import one_line
 from harness.protocols import Role
-from harness.records.record import Record, ResultsFolder
+from harness.records.record import Record
+from harness.records.results_folder import ResultsFolder
 from harness.records.run_files import ERROR_PREFIX
 from harness.run.feasible import first_obstacle
 from harness.run.outstanding import Again

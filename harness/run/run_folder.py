@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.launchers.supervisor import end_run
-from harness.records.record import RESERVED_BYTES, STAGED_RECORD, ResultsError, ResultsFolder, lock, writing_to
+from harness.records.results_folder import RESERVED_BYTES, STAGED_RECORD, ResultsError, ResultsFolder, lock, writing_to
 from harness.records.run_files import PARENT_LOCK
 
 RUNS_FOLDER = ".runs"

@@ -21,7 +21,8 @@ from harness.launchers.deadline import Deadline
 from harness.launchers.hosts import Host, placement
 from harness.launchers.supervisor import LaunchEnd, log_tail, supervise
 from harness.protocols import Role
-from harness.records.record import Record, ResultsFolder, ServerPart, Status, WorkerPart
+from harness.records.record import Record, ServerPart, Status, WorkerPart
+from harness.records.results_folder import ResultsFolder
 from harness.records.run_files import (
     CELL_FILE,
     CURVE_FILE,

@@ -12,7 +12,8 @@ from harness.analysis.columns import FRAMES
 from harness.analysis.loading import CACHE_FOLDER, FRAME_NAMES, build, sources
 from harness.records.derived import reached_at
 from harness.records.lifting import lifted
-from harness.records.record import Record, ResultsError
+from harness.records.record import Record
+from harness.records.results_folder import ResultsError
 from harness.records.stored_cell import StoredCell
 from harness.suite.fields import CellFields
 from harness.timing.traffic import allreduce_bytes

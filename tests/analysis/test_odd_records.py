@@ -12,7 +12,8 @@ import pytest
 from harness.analysis.frames import FrameBuilder
 from harness.check.metrics import values_of
 from harness.plain_text import shown
-from harness.records.record import SCHEMA_VERSION, Merge, Record, ResultsError, ServerPart, parsed
+from harness.records.record import SCHEMA_VERSION, Merge, Record, ServerPart
+from harness.records.results_folder import ResultsError, parsed
 from harness.suite.cell import Cell
 from tests.sample_records import finished
 

@@ -9,7 +9,8 @@ import pytest
 
 from harness.extensions import WORKLOADS, code_digest
 from harness.launchers.hosts import Host
-from harness.records.record import Record, ResultsFolder
+from harness.records.record import Record
+from harness.records.results_folder import ResultsFolder
 from harness.run.runner import Setting, run_cell
 from harness.suite.cell import Cell
 from harness.workloads import ACCURACY

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from harness.check.history import HistoryPoint, Series, change_points, marked, write_history
-from harness.records.record import Record, ResultsError
+from harness.records.record import Record
+from harness.records.results_folder import ResultsError
 from tests.sample_records import finished
 
 

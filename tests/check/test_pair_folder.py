@@ -6,7 +6,8 @@ from typing import Never
 import pytest
 
 from harness.check.pair_folder import PairFolder
-from harness.records.record import Record, ResultsError
+from harness.records.record import Record
+from harness.records.results_folder import ResultsError
 from tests.sample_records import finished
 
 

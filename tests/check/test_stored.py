@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from harness.check.stored import compare
-from harness.records.record import Record, ResultsError
+from harness.records.record import Record
+from harness.records.results_folder import ResultsError
 from harness.suite.cell import Cell
 from harness.suite.gates import CheckSettings
 from tests.sample_records import FNN, finished

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.records.record import Record, ResultsFolder
+from harness.records.record import Record
+from harness.records.results_folder import ResultsFolder
 from tests.command import hvdbench
 
 LIMIT_S = 240

@@ -6,7 +6,7 @@ import itertools
 import json
 
 from harness.launchers.hosts import this_machine
-from harness.records.record import ResultsFolder
+from harness.records.results_folder import ResultsFolder
 from harness.run.runner import Setting, run_cell
 from harness.suite.cell import Cell
 from harness.worker.training import NUM_AVERAGES_ALONE, WARMUP_STEPS

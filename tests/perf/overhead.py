@@ -11,7 +11,8 @@ from unittest import mock
 from harness.launchers import processes
 from harness.launchers.command import worker_argv
 from harness.launchers.hosts import this_machine
-from harness.records.record import Record, ResultsFolder
+from harness.records.record import Record
+from harness.records.results_folder import ResultsFolder
 from harness.run.runner import Setting, run_cell
 from harness.suite.cell import Cell
 from harness.timing.stopwatch import Stopwatch

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.records.parity_record import PARITY_FILE, Difference, append_parity, newest_parity, read_parity
-from harness.records.record import ResultsError
+from harness.records.results_folder import ResultsError
 from tests.analysis.handmade import parity_record
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from harness.analysis import load_all
-from harness.records.record import RESERVED_BYTES, Record, ResultsError, ResultsFolder, read_record
+from harness.records.record import Record
+from harness.records.results_folder import RESERVED_BYTES, ResultsError, ResultsFolder, read_record
 from harness.run.run_folder import reserve, run_folder
 from tests.sample_records import finished
 

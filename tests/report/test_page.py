@@ -11,7 +11,7 @@ import pytest
 from harness.analysis import load_all
 from harness.plain_text import shown
 from harness.records.parity_record import PARITY_FILE, Difference, append_parity
-from harness.records.record import ResultsError
+from harness.records.results_folder import ResultsError
 from harness.report import write_report
 from harness.workloads.metric import Metric
 from tests.analysis.handmade import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.records import memory
-from harness.records.record import ResultsFolder
+from harness.records.results_folder import ResultsFolder
 from tests.command import hvdbench, write_suite
 
 PARAMETERS = 50_826  # of the FNN on digits

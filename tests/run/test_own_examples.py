@@ -11,7 +11,8 @@ import pytest
 from harness.analysis import load
 from harness.bootstrap.pins import ROOT
 from harness.launchers.hosts import this_machine
-from harness.records.record import Record, ResultsFolder
+from harness.records.record import Record
+from harness.records.results_folder import ResultsFolder
 from harness.run.runner import Setting, run_cell
 from harness.suite.cell import Cell
 from harness.suite.suite import Suite

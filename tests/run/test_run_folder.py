@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.launchers.supervisor import RUN_VARIABLE
-from harness.records.record import ResultsFolder
+from harness.records.results_folder import ResultsFolder
 from harness.records.run_files import PARENT_LOCK
 from harness.run.run_folder import ProgressFile, clear_leftovers, run_folder
 

@@ -13,7 +13,8 @@ from harness.launchers.command import LaunchCommand, worker_argv
 from harness.launchers.hosts import this_machine
 from harness.launchers.supervisor import LOG_FILE, LaunchEnd
 from harness.protocols import Role
-from harness.records.record import Record, ResultsFolder, WorkerPart
+from harness.records.record import Record, WorkerPart
+from harness.records.results_folder import ResultsFolder
 from harness.records.run_files import CURVE_FILE, part_path
 from harness.run.machine import describe_machine
 from harness.run.run_folder import run_folder
