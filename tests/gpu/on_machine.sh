@@ -12,7 +12,7 @@ python=$(command -v "${PYTHON:-python3}")
 prefix=$("$python" -c 'import sys; print(sys.prefix)')
 staged=/tmp/hvdbench-staged
 pip=("$python" -m pip install -q --no-index --no-deps --no-compile --disable-pip-version-check)
-export PYTHONPATH=$PWD PYTHONUNBUFFERED=1 PATH=$(dirname "$python"):$PATH
+export PYTHONPATH=$PWD PYTHONUNBUFFERED=1 PATH=$(dirname "$python"):$PATH:/usr/local/nvidia/bin
 export HOROVOD_LOG_LEVEL=warning NCCL_DEBUG=WARN
 # Open MPI refuses to run as root unless told; its own files lie beside this Python, wherever it was built.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
@@ -57,7 +57,7 @@ speed() { run speed 100 "$python" -m tests.gpu "$out/speed.json"; }
 
 sample() {
     local results=/tmp/hvdbench-gpu/results report=/tmp/hvdbench-gpu/report
-    run sample 240 "$python" -m harness.cli run suites/gpu.yaml --results "$results"
+    run sample 330 "$python" -m harness.cli run suites/gpu.yaml --results "$results"
     run sample 60 "$python" -m harness.cli report "$results" -o "$report"
     tar -C /tmp/hvdbench-gpu -czf "$out/gpu-sample.tgz" results report || num_failed=$((num_failed + 1))
 }

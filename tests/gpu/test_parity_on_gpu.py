@@ -16,9 +16,9 @@ from tests.gpu.replicas import cell_on, replica_of
 
 pytestmark = pytest.mark.gpu
 
-WORKLOADS = ("fnn", "cnn", "rnn", "resnet18")
-NUM_STEPS = 10
-BARS = {"float32": (1e-5, 1e-3, 1e-2), "bf16": (1e-2, 0.2, 0.3)}  # first loss, gradient, all losses
+NUM_STEPS = 5
+GRADIENT_BARS = {"fnn": 1e-4, "cnn": 1e-3, "rnn": 1e-4, "resnet18": 1e-3}  # in float32
+BF16_BARS = {"first loss": 5e-3, "gradient": 0.2, "losses": 0.1}
 
 
 def steps_on(device: str, workload: str, precision: str) -> Steps:
@@ -31,8 +31,8 @@ def distance(ours: NDArray[np.floating], theirs: NDArray[np.floating]) -> float:
     return float(np.linalg.norm(ours - theirs) / np.linalg.norm(ours))
 
 
-@pytest.mark.parametrize("precision", BARS)
-@pytest.mark.parametrize("workload", WORKLOADS)
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+@pytest.mark.parametrize("workload", GRADIENT_BARS)
 def test_gpu_trains_what_the_cpu_trains(workload: str, precision: str) -> None:
     cpu, gpu = (steps_on(device, workload, precision) for device in ("cpu", "gpu"))
     found = {
@@ -41,13 +41,13 @@ def test_gpu_trains_what_the_cpu_trains(workload: str, precision: str) -> None:
         "losses": float(np.max(np.abs(cpu.losses - gpu.losses) / np.abs(cpu.losses))),
     }
     print(f"{workload} in {precision}: {found}")
-    bars = dict(zip(found, BARS[precision], strict=True))
+    float32_bars = {"first loss": 5e-5, "gradient": GRADIENT_BARS[workload], "losses": 1e-3}
+    bars = float32_bars if precision == "float32" else BF16_BARS
     assert {name: value for name, value in found.items() if not value <= bars[name]} == {}
 
 
-@pytest.mark.parametrize("workload", WORKLOADS)
-def test_gpu_computes_bf16_in_bf16_and_float32_in_float32(workload: str) -> None:
-    """1e-4 is three orders above float32's rounding and an order below bf16's."""
-    exact = steps_on("cpu", workload, "float32").gradient
-    assert distance(exact, steps_on("gpu", workload, "bf16").gradient) > 1e-4
-    assert distance(exact, steps_on("gpu", workload, "float32").gradient) < 1e-3
+@pytest.mark.parametrize("workload", GRADIENT_BARS)
+def test_bf16_is_no_float32_on_a_gpu(workload: str) -> None:
+    """Its rounding is seen, which the comparison with the CPU's bf16 would pass over."""
+    exact, rounded = (steps_on("gpu", workload, precision).gradient for precision in ("float32", "bf16"))
+    assert distance(exact, rounded) > 1e-3
