@@ -25,12 +25,13 @@ from harness.protocols import (
     TF_MULTIWORKER,
     TF_PARAMETER_SERVER,
     TORCH_DISTRIBUTED,
+    TORCH_SHARED,
     Strategy,
     StrategyOptions,
 )
 from harness.strategies.allreduce import Allreduce, TFMirrored, TFMultiWorker, TFParameterServer, TorchDDP
 from harness.strategies.delayed_averaging import DelayedAveraging
-from harness.strategies.hogwild import Hogwild
+from harness.strategies.hogwild import Hogwild, TorchHogwild
 from harness.strategies.local_sgd import AllreduceFlat, LocalSGD, PostLocalSGD
 from harness.strategies.serial import Serial
 
@@ -42,6 +43,7 @@ STRATEGIES: dict[str, type[Strategy[Any]]] = {
     "post-local-sgd": PostLocalSGD,
     "delayed-averaging": DelayedAveraging,
     "hogwild": Hogwild,
+    "torch-hogwild": TorchHogwild,
     "torch-ddp": TorchDDP,
     "tf-multiworker": TFMultiWorker,
     "tf-mirrored": TFMirrored,
@@ -72,6 +74,7 @@ FABRICS = {
     (ALONE, "torch"): "harness.fabrics.alone:Alone",
     (COLLECTIVE, "torch"): "harness.fabrics.horovod_torch:HorovodTorch",
     (SHARED, "torch"): "harness.fabrics.shared_memory:SharedMemory",
+    (TORCH_SHARED, "torch"): "harness.fabrics.shared_model:SharedModel",
     (TORCH_DISTRIBUTED, "torch"): "harness.fabrics.torch_distributed:TorchDistributed",
     (ALONE, "tensorflow"): "harness.fabrics.alone:Alone",
     (COLLECTIVE, "tensorflow"): "harness.fabrics.horovod_tensorflow:HorovodTensorFlow",
@@ -85,6 +88,7 @@ LAUNCHERS = {
     (ALONE, "torch"): "harness.launchers.processes:Processes",
     (COLLECTIVE, "torch"): "harness.launchers.horovodrun:HorovodRun",
     (SHARED, "torch"): "harness.launchers.processes:Processes",
+    (TORCH_SHARED, "torch"): "harness.launchers.processes:Processes",
     (TORCH_DISTRIBUTED, "torch"): "harness.launchers.processes:Processes",
     (ALONE, "tensorflow"): "harness.launchers.processes:Processes",
     (COLLECTIVE, "tensorflow"): "harness.launchers.horovodrun:HorovodRun",

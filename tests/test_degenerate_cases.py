@@ -27,6 +27,7 @@ SAME_BUT_FOR_ROUNDING: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
 SAME_BITS: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
     ("allreduce", {}, "allreduce-flat", {}),
     ("torch-ddp", {}, "allreduce-flat", {}),
+    ("torch-hogwild", {}, "hogwild", {}),  # in lockstep, where none writes while another computes
     ("delayed-averaging", {"merge": "mix", "keep": 0.0, **NO_DELAY}, "local-sgd", {"period": 4}),
     ("delayed-averaging", {"merge": "mix", "keep": 1.0, "period": 4, "delay": 1}, "local-sgd", INDEPENDENT),
     (

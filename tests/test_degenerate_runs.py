@@ -32,6 +32,7 @@ COMMON: dict[str, Any] = {
     "weight_decay": 0.0,
     "epochs": 1.0,
     "evaluations": 3,
+    "evaluation_spacing": "even",
     "time_limit_s": 60,
 }
 MOMENTUM_0 = {"momentum": 0.0}
@@ -169,7 +170,15 @@ def test_one_worker_is_serial_bit_for_bit(run: Run, strategy: Any) -> None:
     same_bits(run(strategy), run("serial"))
 
 
-@with_each("allreduce", "torch-ddp", "tf-multiworker", "tf-mirrored", "tf-parameter-server")
+@with_each("hogwild", "torch-hogwild")
+def test_workers_that_share_weights_share_out_the_steps_of_one(run: Run, strategy: str) -> None:
+    """22 steps of each, together 44, whoever takes them."""
+    record = run(strategy, workers=2)
+    assert sum(window.num_steps for part in record.workers for window in part.windows) == 44
+    assert (record.curve[-1].step, record.curve[-1].num_samples) == (22, 44 * 32)
+
+
+@with_each("allreduce", "torch-ddp", "torch-hogwild", "tf-multiworker", "tf-mirrored", "tf-parameter-server")
 def test_one_worker_with_the_frameworks_own_optimizer_is_serial(run: Run, strategy: str) -> None:
     """To rounding: that optimizer multiplies and adds in one operation."""
     same_losses(run(strategy), run("serial"), relative=1e-5)

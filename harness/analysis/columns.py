@@ -147,6 +147,7 @@ RUNS = (*_RUN, *_of_cell(), *_NAMED, *_MEASURED)
 WORKERS = _columns(
     ("run", "str", "", "id of the run"),
     ("rank", "int64", "", "of the worker"),
+    ("num_steps", "int64", "", "that it took; of one number on all where steps are not shared out"),
     ("train_s", "float64", "s", "training of this worker"),
     ("cpu_s", "float64", "s", "user and system time of training"),
     (

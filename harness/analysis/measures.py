@@ -314,6 +314,7 @@ def _worker_row(run: str, part: WorkerPart, kept: NDArray[np.float64]) -> dict[s
     return {
         "run": run,
         "rank": part.rank,
+        "num_steps": sum(window.num_steps for window in part.windows),
         "train_s": part.train_s,
         "cpu_s": part.cpu_s,
         "peak_rss_bytes": math.nan if part.peak_rss_bytes is None else float(part.peak_rss_bytes),

@@ -94,16 +94,19 @@ class FlatModel:
         self._counters = [
             (_Slot(module, name, named[name]), named[name].clone()) for name in moved if name not in moving
         ]
-        tensors: list[torch.Tensor] = [*self.parameters, *(named[name] for name in moving)]
-        self._vector = torch.cat([tensor.detach().flatten() for tensor in tensors])
-        self._gradient = torch.zeros_like(self._vector)
-        for tensor, part in zip(tensors, self._split(self._vector, tensors), strict=True):
-            tensor.data = part
-        self._gradient_views = self._split(self._gradient, self.parameters)
+        self._tensors: list[torch.Tensor] = [*self.parameters, *(named[name] for name in moving)]
         self.num_parameters = sum(parameter.numel() for parameter in self.parameters)
-        self.weights = self._vector[: self.num_parameters]
-        self._averages = self._vector[self.num_parameters :]
+        self.move_into(torch.cat([tensor.detach().flatten() for tensor in self._tensors]))
+        self._gradient = torch.zeros_like(self._vector)
+        self._gradient_views = self._split(self._gradient, self.parameters)
         self._averages_when_set = self._averages.clone()
+
+    def move_into(self, memory: torch.Tensor) -> None:
+        """From now on this is the vector, in the memory and with the values that it has."""
+        self._vector = memory
+        for tensor, part in zip(self._tensors, self._split(memory, self._tensors), strict=True):
+            tensor.data = part
+        self.weights, self._averages = memory[: self.num_parameters], memory[self.num_parameters :]
 
     @staticmethod
     def _split(vector: torch.Tensor, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:

@@ -27,6 +27,7 @@ class TorchModel:
     module: nn.Module
     optimizer: torch.optim.Optimizer
     loss: Callable[[nn.Module, Batch], torch.Tensor]
+    move_into: Callable[[torch.Tensor], None]  # memory, whose values are the weights from then on
     clip_norm: float | None = None  # of the gradient that the optimizer gets
     accumulation: int = 1  # parts of each batch whose gradients are added up here, before any are averaged
     leaves_unused: Callable[[], bool] = lambda: False  # whether the loss uses no more than some of the parameters

@@ -121,6 +121,7 @@ class TorchReplica:
                 module=self._model.module,
                 optimizer=native_optimizer(self._cell, self._workload, self._model.parameters),
                 loss=self._objective.loss,
+                move_into=self._model.move_into,
                 clip_norm=self._clip_norm,
                 accumulation=self._cell.accumulation,
                 leaves_unused=self._leaves_unused,

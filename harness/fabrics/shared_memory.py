@@ -1,11 +1,14 @@
 """One set of weights in memory that all workers of a machine read and write without a lock.
 
-A file in /dev/shm mapped by every worker: first 64 bytes a worker (its arrivals at barriers, its steps), then the
-weights. Each counter has one writer and a cache line of its own, so counting loses nothing and slows nobody.
+A file in /dev/shm mapped by every worker: first 64 bytes a worker (its arrivals at barriers, its steps), then as much
+for the counter by which steps are shared out, then the weights. Each worker's counters have one writer and a cache line
+of their own, so counting loses nothing and slows nobody. The common one is changed under the file's lock, which the
+kernel drops when a process dies: Python has no addition in memory that another process could not come between.
 """
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import time
@@ -32,6 +35,7 @@ class SharedMemory:
         self.rank, self.size = connection.rank, connection.size
         self.bytes_sent = 0
         self._path = Path("/dev/shm") / f"hvdbench-{connection.run_dir.name}"
+        self._file = -1
         self._weights: torch.Tensor | None = None
         self._staleness = Staleness()
 
@@ -43,13 +47,15 @@ class SharedMemory:
         self.barrier()  # nobody still trains on the old ones
         if self.rank == 0:
             self._weights.copy_(vector)
+            self._next_step[0] = 0
         self._steps[self.rank] = 0
         self.barrier()
         self._staleness.restart()
         return self.read()
 
     def _map(self, num_weights: int) -> None:
-        header_bytes = self.size * _SLOT_BYTES
+        slots_bytes = self.size * _SLOT_BYTES
+        header_bytes = slots_bytes + _SLOT_BYTES
         total_bytes = header_bytes + num_weights * 4
         if self.rank == 0:
             staged = self._path.with_suffix(".new")
@@ -58,12 +64,13 @@ class SharedMemory:
             staged.rename(self._path)
         while not self._path.exists():
             time.sleep(_POLL_S)
-        with self._path.open("r+b") as file:
-            memory = mmap.mmap(file.fileno(), total_bytes)
+        self._file = os.open(self._path, os.O_RDWR)
+        memory = mmap.mmap(self._file, total_bytes)
         slots = np.frombuffer(memory, np.int64, self.size * _SLOT_BYTES // 8).reshape(self.size, -1)
         self._arrivals, self._steps = slots[:, 0], slots[:, 1]
         # The same counters once more: adding up a memoryview takes a tenth of the time that NumPy does for so few.
-        self._live_steps = memoryview(memory)[:header_bytes].cast("q")[1 :: _SLOT_BYTES // 8]
+        self._live_steps = memoryview(memory)[:slots_bytes].cast("q")[1 :: _SLOT_BYTES // 8]
+        self._next_step = memoryview(memory)[slots_bytes:header_bytes].cast("q")
         self._weights = torch.frombuffer(memory, dtype=torch.float32, count=num_weights, offset=header_bytes)
         self.barrier()
         if self.rank == 0:
@@ -75,16 +82,29 @@ class SharedMemory:
             time.sleep(_POLL_S)
 
     def read(self) -> torch.Tensor:
+        return self.live().clone()
+
+    def live(self) -> torch.Tensor:
         assert self._weights is not None, "broadcast comes first"
         self._staleness.weights_read(sum(self._live_steps))
-        return self._weights.clone()
+        return self._weights
 
     def add(self, delta: torch.Tensor) -> None:
         assert self._weights is not None, "broadcast comes first"
         self._weights.add_(delta)
+        self._count_update(delta.nbytes)
+
+    def _count_update(self, num_bytes: int) -> None:
         self._staleness.update_applied(sum(self._live_steps))
         self._steps[self.rank] += 1
-        self.bytes_sent += delta.nbytes
+        self.bytes_sent += num_bytes
+
+    def take_step(self) -> int:
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        taken = self._next_step[0]
+        self._next_step[0] = taken + 1
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        return taken
 
     def total_steps(self, own_steps: int) -> int:
         return int(self._steps.sum())
@@ -97,3 +117,5 @@ class SharedMemory:
 
     def close(self) -> None:
         self._path.with_suffix(".new").unlink(missing_ok=True)
+        if self._file >= 0:
+            os.close(self._file)

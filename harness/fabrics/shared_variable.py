@@ -9,7 +9,9 @@ what was read from it, and swap it in: whole updates would be lost, and the swap
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import tensorflow as tf
@@ -28,6 +30,7 @@ class _Meeting:
     barrier: threading.Barrier
     steps: list[int]  # each thread's own count
     weights: Any = None  # tf.Variable of shape (1, P)
+    next_step: Iterator[int] = field(default_factory=count)  # whose `next` no other thread comes between
     num_left: int = field(default=0)
 
 
@@ -72,6 +75,7 @@ class SharedVariable:
         self.barrier()  # nobody still trains on the old ones
         if self.rank == 0:
             self._meeting.weights = tf.Variable(tf.expand_dims(vector, 0))
+            self._meeting.next_step = count()
         self._meeting.steps[self.rank] = 0
         self.barrier()
         self._staleness.restart()
@@ -84,6 +88,12 @@ class SharedVariable:
         self._staleness.weights_read(sum(self._meeting.steps))
         gathered = tf.raw_ops.ResourceGather(resource=self._meeting.weights.handle, indices=self._row, dtype=tf.float32)
         return tf.reshape(gathered, (-1,))
+
+    def live(self) -> Tensor:
+        return self.read()  # what TensorFlow hands out of a variable that others write to has to be a copy
+
+    def take_step(self) -> int:
+        return next(self._meeting.next_step)
 
     def add(self, delta: Tensor) -> None:
         tf.raw_ops.ResourceScatterAdd(

@@ -11,6 +11,7 @@ from harness.protocols.capability import (
     TF_MULTIWORKER,
     TF_PARAMETER_SERVER,
     TORCH_DISTRIBUTED,
+    TORCH_SHARED,
     Capability,
     Role,
     Span,
@@ -24,10 +25,20 @@ from harness.protocols.fabric import (
     NativeTraining,
     Pending,
     SharedFabric,
+    SharesOutSteps,
     TellsStaleness,
 )
 from harness.protocols.replica import Batches, Recorder, Replica, Share
-from harness.protocols.strategy import EvaluatedModel, FabricT, HorovodOptions, Neutral, Plan, Strategy, StrategyOptions
+from harness.protocols.strategy import (
+    EvaluatedModel,
+    FabricT,
+    HorovodOptions,
+    Neutral,
+    Plan,
+    Strategy,
+    StrategyOptions,
+    needs_equal_steps,
+)
 from harness.protocols.vector import Loss, Vector
 
 __all__ = [
@@ -38,6 +49,7 @@ __all__ = [
     "TF_MULTIWORKER",
     "TF_PARAMETER_SERVER",
     "TORCH_DISTRIBUTED",
+    "TORCH_SHARED",
     "Batches",
     "Capability",
     "CollectiveFabric",
@@ -57,10 +69,12 @@ __all__ = [
     "Role",
     "Share",
     "SharedFabric",
+    "SharesOutSteps",
     "Span",
     "Strategy",
     "StrategyOptions",
     "TellsStaleness",
     "Topology",
     "Vector",
+    "needs_equal_steps",
 ]

@@ -86,6 +86,12 @@ SHARED = Capability(
     spans=Span.MACHINE,
     devices=("cpu",),
 )
+TORCH_SHARED = Capability(
+    name="torch-shared",
+    means="parameters in memory that all share, as PyTorch's `share_memory` makes it",
+    spans=Span.MACHINE,
+    devices=("cpu",),
+)
 TORCH_DISTRIBUTED = Capability(
     name="torch-distributed", means="PyTorch's own process group, over loopback", spans=Span.MACHINE
 )

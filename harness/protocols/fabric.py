@@ -29,7 +29,7 @@ class Fabric(Protocol):
         ...
 
     def total_steps(self, own_steps: int) -> int:
-        """Steps all workers have taken together when this one has taken `own_steps`."""
+        """Steps all workers have taken together when this one has taken `own_steps`, as far as this one can see."""
         ...
 
     def settings(self) -> dict[str, str]:
@@ -59,9 +59,23 @@ class TellsStaleness(Protocol):
         ...
 
 
+@runtime_checkable
+class SharesOutSteps(Protocol):
+    """A fabric with a counter that all workers share: who is done early takes more of the steps that are left."""
+
+    def take_step(self) -> int:
+        """The counter's value, which is one more for whoever asks next; 0 for the first after a `broadcast`."""
+        ...
+
+
 class SharedFabric(Fabric, Protocol):
     def read(self) -> Vector:
         """A copy of the shared weights, taken without a lock: it may mix several workers' updates."""
+        ...
+
+    def live(self) -> Vector:
+        """The shared weights to copy from at once: where the framework has them as memory they are no copy, and the
+        others go on writing to them."""
         ...
 
     def add(self, delta: Vector) -> None:

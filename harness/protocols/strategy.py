@@ -25,10 +25,10 @@ class EvaluatedModel(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How much training a worker is to do, the same for all workers of a cell."""
+    """How much training a worker is to do, by plan the same for all workers of a cell."""
 
     num_workers: int
-    num_steps: int  # of each worker
+    num_steps: int  # of each worker; where steps are shared out, of each on average
     steps_per_epoch: float  # N / (num_workers · batch size)
 
 
@@ -96,3 +96,11 @@ class Strategy(Protocol[FabricT_contra]):
     def snapshot(self, replica: Replica, fabric: FabricT_contra) -> Vector:
         """This worker's part of the evaluated model: its own weights, or the shared ones."""
         ...
+
+
+def needs_equal_steps(strategy: Strategy[Any]) -> bool:
+    """Whether its workers have to take as many steps each, though they share weights.
+
+    A strategy whose steps wait for the others' says so by an attribute of its own, `needs_equal_steps = True`.
+    """
+    return bool(getattr(strategy, "needs_equal_steps", False))

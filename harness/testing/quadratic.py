@@ -85,6 +85,10 @@ class NumpyReplica:
     def set_weights(self, vector: Array) -> None:
         self._weights[:] = vector
 
+    def move_into(self, memory: Array) -> None:
+        """From now on these are the weights, in that memory."""
+        self._weights = memory
+
     def merge(self, vector: Array) -> None:
         self.num_merges += 1
         self.set_weights(vector)

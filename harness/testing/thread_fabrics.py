@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
 
-from harness.protocols import SHARED, Capability, GradientAveraging
+from harness.protocols import SHARED, TORCH_SHARED, Capability, GradientAveraging
 from harness.testing.quadratic import Array, NumpyReplica
 
 PATIENCE_S = 10.0  # a strategy whose workers disagree about a collective fails here, and does not hang
@@ -143,14 +144,32 @@ def _share_kept(product: float, vector: Array) -> float:
     return 1 - product / (2 * square) if square else 1.0
 
 
+class _InPlaceTraining:
+    """Implements harness.protocols.NativeTraining: a loop over weights that others write to, written out."""
+
+    def __init__(self, replica: NumpyReplica, fabric: ThreadShared) -> None:
+        self._replica, self._fabric = replica, fabric
+
+    def step(self, batch: Any, learning_rate: float) -> float:
+        gradient, loss = self._replica.gradient(batch)
+        self._fabric.add(self._replica.update(gradient))
+        return loss
+
+    def forget(self) -> None: ...
+
+
 class ThreadShared(ThreadFabric):
-    """Implements harness.protocols.SharedFabric. In lockstep, all workers read before any of them adds."""
+    """Implements harness.protocols.SharedFabric, SharesOutSteps and NativeFabric.
+
+    In lockstep, all workers read before any of them adds.
+    """
 
     def broadcast(self, vector: Array) -> Array:
         first = super().broadcast(vector)
         if self.rank == 0:
-            self._team.shared = first.copy()
+            self._team.share(first)
             self._team.num_added = 0
+            self._team.next_step = count()
         self.barrier()
         return first
 
@@ -159,6 +178,13 @@ class ThreadShared(ThreadFabric):
         if self._team.in_lockstep:
             self.barrier()
         return copied
+
+    def live(self) -> Array:
+        return self.read()
+
+    def distribute(self, model: NumpyReplica, averaging: GradientAveraging) -> _InPlaceTraining:
+        model.move_into(self._team.shared)
+        return _InPlaceTraining(model, self)
 
     def add(self, delta: Array) -> None:
         if not self._team.in_lockstep:
@@ -170,11 +196,15 @@ class ThreadShared(ThreadFabric):
                 self._team.add(each)
         self.barrier()
 
+    def take_step(self) -> int:
+        return next(self._team.next_step)
+
     def total_steps(self, own_steps: int) -> int:
         return self._team.num_added
 
 
-FABRICS: dict[Capability, type[ThreadFabric]] = {SHARED: ThreadShared}  # the others can have collectives
+# The others can have collectives.
+FABRICS: dict[Capability, type[ThreadFabric]] = dict.fromkeys((SHARED, TORCH_SHARED), ThreadShared)
 
 
 class Team:
@@ -186,6 +216,7 @@ class Team:
         self.condition = threading.Condition()
         self.shared = np.zeros(0)
         self.num_added = 0
+        self.next_step = count()
         self._slots: list[Array] = [np.zeros(0)] * size
         self._contributions: dict[int, dict[int, Array]] = {}
 
@@ -196,6 +227,12 @@ class Team:
         gathered = list(self._slots)
         self.barrier.wait(PATIENCE_S)
         return gathered
+
+    def share(self, vector: Array) -> None:
+        """These values in the shared weights, whose memory workers may train in."""
+        if self.shared.shape != vector.shape:
+            self.shared = np.empty_like(vector)
+        self.shared[...] = vector
 
     def add(self, delta: Array) -> None:
         with self.condition:  # in NumPy two threads' += may lose one; what is tested here is not that

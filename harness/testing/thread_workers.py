@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.protocols import SHARED, Plan, Strategy
+from harness.protocols import Plan, Strategy
 from harness.registry import strategy_of
 from harness.testing.quadratic import Array, NumpyReplica, Quadratic
-from harness.testing.thread_fabrics import Team, ThreadCollective, ThreadFabric, ThreadShared
+from harness.testing.thread_fabrics import FABRICS, Team, ThreadCollective, ThreadFabric
 from harness.workloads.sampler import Sampler
 
 BatchOf = Callable[[int, int], Any]  # (rank, step) → indices of samples
@@ -74,7 +74,7 @@ def train(
     team = Team(workers, in_lockstep=in_lockstep)
 
     def work(rank: int) -> _Worker:
-        fabric: ThreadFabric = ThreadShared(rank, team) if kind.needs == SHARED else ThreadCollective(rank, team)
+        fabric = FABRICS.get(kind.needs, ThreadCollective)(rank, team)
         worker = _Worker(kind(given, plan), NumpyReplica(problem), fabric)
         try:
             if warm_up_steps:

@@ -115,7 +115,7 @@ class Clock:
     def start(self, *, num_steps: int, bytes_sent: int = 0, recorder: Recorder | None = None) -> None:
         """Call when the device is synchronised.
 
-        num_steps: how many there will be. bytes_sent: by this worker until now. recorder: of the device's own time.
+        num_steps: about how many there will be. bytes_sent: by this worker so far. recorder: of the device's own time.
         """
         self._recorder = recorder or HostRecorder(self._now)
         self._num_steps, self._num_done = num_steps, 0
@@ -131,13 +131,13 @@ class Clock:
         self._started, self._origin = self._now(), self._recorder.moment()
         self._opened = self._started
 
-    def step_done(self, loss: Loss, num_samples: int) -> bool:
+    def step_done(self, loss: Loss, num_samples: int, *, is_last: bool = False) -> bool:
         """Counts a step; true when its window is to be closed after a fence, as it is after the last step."""
         self._ends.append(self._recorder.moment())
         self._losses.append(loss)
         self._num_samples += num_samples
         self._num_done += 1
-        return self._now() - self._opened >= self._window_s or self._num_done == self._num_steps
+        return is_last or self._now() - self._opened >= self._window_s
 
     def close_window(self, bytes_sent: int) -> None:
         """Ends the window; call after the device is synchronised. bytes_sent: by this worker since it started."""

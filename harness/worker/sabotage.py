@@ -8,7 +8,7 @@ from typing import Any, Generic, cast
 
 import numpy as np
 
-from harness.protocols import CollectiveFabric, FabricT, Loss, Plan, Replica, Strategy, Vector
+from harness.protocols import CollectiveFabric, FabricT, Loss, Plan, Replica, Strategy, Vector, needs_equal_steps
 from harness.records.record import Point
 from harness.suite.injection import Injection
 from harness.timing.stopwatch import Stopwatch
@@ -43,6 +43,7 @@ class _Injected(Generic[FabricT]):
         self._strategy, self._injection, self._plan = strategy, injection, plan
         self._is_hit = rank == injection.rank
         self.Options, self.needs, self.evaluated = strategy.Options, strategy.needs, strategy.evaluated
+        self.needs_equal_steps = needs_equal_steps(strategy)
         # Ones, not zeros: untouched zero pages take no memory.
         self._ballast = np.ones(injection.ballast_bytes if self._is_hit else 0, np.uint8)
 

@@ -7,7 +7,7 @@ runs inside the timed part, no barrier is put into an asynchronous strategy, and
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -22,8 +22,10 @@ from harness.protocols import (
     Plan,
     Replica,
     Share,
+    SharesOutSteps,
     Strategy,
     Vector,
+    needs_equal_steps,
 )
 from harness.records.record import Merge, Point
 from harness.suite.cell import Cell
@@ -32,6 +34,7 @@ from harness.timing.stopwatch import Stopwatch
 from harness.timing.turns import NoTurns, Turns
 from harness.worker.merges import MAX_WATCHED, Merged
 from harness.worker.plan import evaluation_steps, learning_rate_of
+from harness.worker.steps import Step, equal_steps, shared_out_steps
 from harness.worker.time_limit import Limit, NoLimit
 
 WARMUP_STEPS = 5
@@ -109,11 +112,26 @@ class Session:
         return self.cell.batch_per_worker * (self.cell.workers // self.fabric.size)
 
     @property
+    def counter(self) -> SharesOutSteps | None:
+        """By which workers share out their steps; None where each takes as many as the others.
+
+        Batches that are made ahead of time are each worker's own, and so are its steps.
+        """
+        fabric = self.fabric
+        may_differ = self.cell.input == "resident" and not needs_equal_steps(self.strategy)
+        return fabric if may_differ and isinstance(fabric, SharesOutSteps) else None
+
+    @property
     def share(self) -> Share:
-        """Of the training samples, this rank's."""
-        return Share(
-            num_workers=self.fabric.size, rank=self.fabric.rank, batch_size=self.batch_size, seed=self.cell.seed
-        )
+        """Of the training samples, this rank's; all where steps are shared out, of which it takes some."""
+        num_workers, rank = (self.fabric.size, self.fabric.rank) if self.counter is None else (1, 0)
+        return Share(num_workers=num_workers, rank=rank, batch_size=self.batch_size, seed=self.cell.seed)
+
+    def steps(self) -> Iterator[Step]:
+        """This rank's; whoever is asked for the next one has done the last."""
+        if self.counter is None:
+            return equal_steps(self.plan)
+        return shared_out_steps(self.plan, self.counter, rank=self.fabric.rank, size=self.fabric.size)
 
 
 def warm_up(session: Session) -> None:
@@ -149,29 +167,29 @@ def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Pr
         session.strategy,
     )
     learning_rate = learning_rate_of(cell, plan)
-    snapshot_steps = set(evaluation_steps(cell, plan, num_weights=replica.num_parameters))
+    snapshots_due = evaluation_steps(cell, plan, num_weights=replica.num_parameters)
     batch_size, global_batch = session.batch_size, session.batch_size * fabric.size
     copied: list[_Copied] = []
     reported_at, reported_step = 0.0, 0
     bytes_before, recorder = fabric.bytes_sent, replica.recorder()
-    replica.make_room(len(snapshot_steps) + 2 * MAX_WATCHED)
+    replica.make_room(len(snapshots_due) + 2 * MAX_WATCHED)
     strategy.setup(replica, fabric)
     replica.synchronize()
     replica.restart_peak()
     fabric.barrier()
     session.turns.await_start(rank=fabric.rank, num_ranks=fabric.size)
     clock.start(num_steps=plan.num_steps, bytes_sent=bytes_before, recorder=recorder)
-    steps = session.limit.within(iter(range(plan.num_steps)))
+    steps = session.limit.within(session.steps())
     step = next(steps, None)
     while step is not None:
-        replica.set_learning_rate(learning_rate.at(step))
+        replica.set_learning_rate(learning_rate.at(step.number))
         with clock.loader:
-            batch = batches.at(step)
+            batch = batches.at(step.batch)
         loss = strategy.step(replica, fabric, batch)
-        num_done, step = step + 1, next(steps, None)
+        num_done, step = step.number + 1, next(steps, None)
         if step is None:
             strategy.finish(replica, fabric)
-        if clock.step_done(loss, batch_size) or step is None:
+        if clock.step_done(loss, batch_size, is_last=step is None):
             replica.synchronize()
             clock.close_window(fabric.bytes_sent)
             elapsed = clock.now()
@@ -179,7 +197,8 @@ def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Pr
                 rate = (num_done - reported_step) * global_batch / (elapsed - reported_at)
                 report(Progress(share=num_done / plan.num_steps, samples_per_s=rate, loss=clock.last_loss()))
                 reported_at, reported_step = elapsed, num_done
-        if num_done in snapshot_steps or (step is None and snapshot_steps):
+        if snapshots_due and (step is None or snapshots_due[0] <= num_done < plan.num_steps):
+            snapshots_due = [due for due in snapshots_due if due > num_done]
             weights = strategy.snapshot(replica, fabric)
             if recorder is None:  # the host's clock has to look when the device is that far
                 replica.synchronize()
@@ -231,21 +250,22 @@ def evaluate(session: Session, snapshots: list[Snapshot]) -> Evaluation:
     distances = []
     fabric.barrier()
     for index, snapshot in enumerate(snapshots):
-        vector, num_samples = replica.taken_back(snapshot.weights), snapshot.num_samples
+        vector, step, num_samples = replica.taken_back(snapshot.weights), snapshot.step, snapshot.num_samples
         last = index == len(snapshots) - 1
         if kind == EvaluatedModel.MEAN_OF_WORKERS:
             distance, vector = _from_mean(session, vector)
             distances.append(distance)
         elif kind == EvaluatedModel.SHARED and last:
             vector = session.strategy.snapshot(session.replica, fabric)
-            num_samples = fabric.total_steps(snapshot.step) * session.batch_size
+            total_steps = fabric.total_steps(snapshot.step)
+            step, num_samples = total_steps // fabric.size, total_steps * session.batch_size
         if fabric.rank:
             continue
         watch = Stopwatch(session.turns.now)
         loss, score = replica.evaluate(vector)
         points.append(
             Point(
-                step=snapshot.step,
+                step=step,
                 num_samples=num_samples,
                 time_s=snapshot.at_s,
                 evaluation_s=watch.elapsed_s(),

@@ -71,6 +71,7 @@ def launched(cell: Cell, folder: Path) -> Record:
         ("allreduce", {"workers": 2, "clip_norm": 5.0, "accumulation": 2}),
         ("torch-ddp", {"workers": 2, "optimizer": "adagrad", "momentum": 0.0, "accumulation": 2}),
         ("hogwild", {"workers": 2, "momentum": 0.0}),
+        ("torch-hogwild", {"workers": 2, "momentum": 0.0}),
     ],
     ids=str,
 )

@@ -11,6 +11,7 @@ from harness import registry
 from harness.fabrics.factory import FabricFactory
 from harness.protocols import CollectiveFabric, Fabric, NativeFabric
 from harness.strategies.allreduce import Allreduce
+from harness.strategies.hogwild import TorchHogwild
 
 FABRICS = sorted(set(registry.FABRICS.values()))
 
@@ -36,7 +37,7 @@ def test_fabrics_average_where_their_capability_says_so() -> None:
 
 def test_strategies_of_the_frameworks_own_find_a_fabric_that_distributes() -> None:
     """All that `allreduce` and the references run on."""
-    native = {kind.needs for kind in registry.STRATEGIES.values() if issubclass(kind, Allreduce)}
+    native = {kind.needs for kind in registry.STRATEGIES.values() if issubclass(kind, (Allreduce, TorchHogwild))}
     for (capability, _), path in registry.FABRICS.items():
         assert (calls_of(NativeFabric) <= set(dir(registry.load(path)))) == (capability in native), path
 

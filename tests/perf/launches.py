@@ -27,6 +27,11 @@ TWO = {"workload": "cnn", "dataset": "digits", "batch_size": 64, "epochs": 40, "
 ONE = TWO | {"strategy": "serial", "epochs": 20, "workers": 1}
 # Workers on a core each that never meet: what a strategy would be if it cost nothing. A worker alone is not it: two
 # slow each other by being there. Horovod's thread looks seldom, so that what it takes is not charged to them.
+ROOT = Path(__file__).resolve().parents[2]
+STEPPING_ALIKE = {
+    "hogwild": "tests/perf/independent.py:Independent",
+    "torch-hogwild": "tests/perf/independent.py:IndependentNatively",
+}
 INDEPENDENT = {"strategy": {"name": "local-sgd", "period": 1_000_000, "cycle_time_ms": 10.0}}
 MALLOC_AS_IT_IS = "GLIBC_TUNABLES=glibc.malloc.check=0"  # which changes nothing, but leaves malloc to whoever set it
 DELAYED = {"strategy": {"name": "delayed-averaging", "period": 4}, "controller": "mpi"}
@@ -82,14 +87,16 @@ def _implementation(arm: Arm) -> list[Figure]:
 
 
 def _hogwild(arm: Arm) -> list[Figure]:
+    """Each over workers that step as it does: what sharing costs, not what PyTorch's own optimizer does."""
     return [
         _figure(
             arm,
-            f"cnn, torch, batches of {batch_size}: hogwild over independent workers",
-            TWO | {"strategy": "hogwild", "batch_size": batch_size, "epochs": epochs},
-            TWO | INDEPENDENT | {"batch_size": batch_size, "epochs": epochs},
-            bar=0.95,
+            f"cnn, torch, batches of {batch_size}: {strategy} over independent workers",
+            TWO | {"strategy": strategy, "batch_size": batch_size, "epochs": epochs},
+            TWO | {"strategy": independent, "folder": str(ROOT), "batch_size": batch_size, "epochs": epochs},
+            bar=0.97,
         )
+        for strategy, independent in STEPPING_ALIKE.items()
         for batch_size, epochs in ((64, 40), (16, 20))
     ]
 

@@ -7,24 +7,29 @@ import pytest
 from harness.testing.quadratic import one_dimensional, random_problem
 from harness.testing.thread_workers import train
 
+BOTH = pytest.mark.parametrize("strategy", ["hogwild", "torch-hogwild"])
 
-def test_every_update_counts_and_none_is_averaged() -> None:
+
+@BOTH
+def test_every_update_counts_and_none_is_averaged(strategy: str) -> None:
     # optima 4 and 12, η = ¼, both read the same w:  Δ = ¼(4 − w) + ¼(12 − w) = 4 − ½w
     # 0 → 4 → 4 + 2 = 6 → 6 + 1 = 7
-    done = train(one_dimensional([4.0, 12.0], learning_rate=0.25), "hogwild", workers=2)
+    done = train(one_dimensional([4.0, 12.0], learning_rate=0.25), strategy, workers=2)
     assert done.path == [[4.0, 6.0, 7.0]] * 2
 
 
-def test_velocity_is_the_workers_own() -> None:
+@BOTH
+def test_velocity_is_the_workers_own(strategy: str) -> None:
     # μ = ½, η = ¼
     # step 1: v = −4 and −12, w = 0 + 1 + 3 = 4
     # step 2: v = −2 + 0 = −2 and −6 − 8 = −14, w = 4 + ½ + 3½ = 8
     # step 3: v = −1 + 4 = 3 and −7 − 4 = −11, w = 8 − ¾ + 2¾ = 10
-    done = train(one_dimensional([4.0, 12.0], learning_rate=0.25, momentum=0.5), "hogwild", workers=2)
+    done = train(one_dimensional([4.0, 12.0], learning_rate=0.25, momentum=0.5), strategy, workers=2)
     assert done.path == [[4.0, 8.0, 10.0]] * 2
 
 
-def test_workers_left_to_themselves_reach_a_common_optimum_whatever_the_interleaving() -> None:
+@BOTH
+def test_workers_left_to_themselves_reach_a_common_optimum_whatever_the_interleaving(strategy: str) -> None:
     problem = random_problem(num_samples=1, learning_rate=0.05)
-    done = train(problem, "hogwild", workers=4, steps=800, batch_of=lambda rank, step: [0], in_lockstep=False)
+    done = train(problem, strategy, workers=4, steps=800, batch_of=lambda rank, step: [0], in_lockstep=False)
     assert done.final[-1] == pytest.approx(problem.optima[0], abs=1e-6)

@@ -137,9 +137,9 @@ def test_quantiles_of_steps_of_1_to_21_seconds(time: FakeTime) -> None:
 def lengths(clock: Clock, time: FakeTime, steps_s: list[float]) -> list[float]:
     """Of the windows that the clock makes of steps that take so long."""
     clock.start(num_steps=len(steps_s))
-    for seconds in steps_s:
+    for index, seconds in enumerate(steps_s, start=1):
         time.passes(seconds)
-        if clock.step_done(0.0, 1):
+        if clock.step_done(0.0, 1, is_last=index == len(steps_s)):
             clock.close_window(0)
     return [window.end_s - window.start_s for window in clock.windows(waiting_is_known=True)]
 
@@ -255,10 +255,10 @@ def test_mark_is_when_the_device_gets_there(clock: Clock, time: FakeTime) -> Non
 def test_moments_of_a_long_run_are_read_on_the_way(clock: Clock, time: FakeTime) -> None:
     clock.start(num_steps=MAX_UNREAD)
     with mock.patch.object(clock, "_read", wraps=clock._read) as read:
-        for _ in range(MAX_UNREAD):
+        for index in range(MAX_UNREAD):
             with clock.loader:
                 time.passes(0.001)
-            if clock.step_done(1.0, 1):
+            if clock.step_done(1.0, 1, is_last=index == MAX_UNREAD - 1):
                 clock.close_window(0)
         num_read = read.call_count
     windows = clock.windows(waiting_is_known=True)

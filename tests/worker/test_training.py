@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any
 
 import numpy as np
+import pytest
 
-from harness.protocols import Plan
+from harness.protocols import Plan, Share
 from harness.registry import STRATEGIES
+from harness.strategies.hogwild import Hogwild
 from harness.suite.cell import Cell
 from harness.testing.quadratic import Array, NumpyReplica, one_dimensional
-from harness.testing.thread_fabrics import Team, ThreadCollective
+from harness.testing.thread_fabrics import Team, ThreadCollective, ThreadShared
 from harness.timing.clock import Clock
 from harness.worker.merges import MergeWatch
 from harness.worker.training import Session, distances_of, evaluate, train
+
+TWO_EVALUATIONS = {"evaluations": 2, "evaluation_spacing": "even"}
 
 
 class Closable:
@@ -44,9 +51,7 @@ class AfterThree:
 
 def session_of(**settings: Any) -> Session:
     """A worker alone with four steps ahead."""
-    cell = Cell.model_validate(
-        {"workload": "fnn", "strategy": "local-sgd", "evaluations": 2, "evaluation_spacing": "even"}
-    )
+    cell = Cell.model_validate({"workload": "fnn", "strategy": "local-sgd", **TWO_EVALUATIONS})
     plan = Plan(num_workers=1, num_steps=4, steps_per_epoch=2.0)
     return Session(
         cell=cell,
@@ -95,9 +100,7 @@ class Elsewhere(NumpyReplica):
 
 def test_what_is_looked_at_later_is_put_aside_and_taken_back() -> None:
     every_step = {"name": "local-sgd", "period": 1}
-    cell = Cell.model_validate(
-        {"workload": "fnn", "strategy": every_step, "evaluations": 2, "evaluation_spacing": "even"}
-    )
+    cell = Cell.model_validate({"workload": "fnn", "strategy": every_step, **TWO_EVALUATIONS})
     plan = Plan(num_workers=1, num_steps=4, steps_per_epoch=2.0)
     watch = MergeWatch(STRATEGIES[cell.strategy](cell.options, plan), num_snapshots=2)
     replica = Elsewhere(one_dimensional([4.0]))
@@ -108,3 +111,104 @@ def test_what_is_looked_at_later_is_put_aside_and_taken_back() -> None:
     assert replica.num_aside == 2 + 2 * len(watch.merges) <= replica.num_rooms
     assert [point.step for point in evaluate(session, trained.snapshots).points] == [2, 4]
     assert [merge.after for merge in distances_of(session, watch.merges)] == [0.0] * len(watch.merges)
+
+
+class Recording:
+    """A strategy that notes its batches; one that waits ends its first step when the other is done with all."""
+
+    Options, needs, evaluated = Hogwild.Options, Hogwild.needs, Hogwild.evaluated
+    needs_equal_steps = False
+
+    def __init__(self, strategy: Hogwild, others_done: threading.Event, *, waits: bool) -> None:
+        self._strategy, self._others_done, self._waits = strategy, others_done, waits
+        self.batches: list[int] = []
+
+    def setup(self, replica: Any, fabric: Any) -> None:
+        self._strategy.setup(replica, fabric)
+
+    def step(self, replica: Any, fabric: Any, batch: Any) -> float:
+        self.batches.append(batch)
+        loss = float(self._strategy.step(replica, fabric, [0]))
+        if self._waits:
+            assert self._others_done.wait(10)
+        return loss
+
+    def finish(self, replica: Any, fabric: Any) -> None:
+        self._others_done.set()
+
+    def snapshot(self, replica: Any, fabric: Any) -> Any:
+        return self._strategy.snapshot(replica, fabric)
+
+
+class Numbered:
+    """Batches that are their own numbers."""
+
+    def __init__(self, share: Share) -> None:
+        self._share = share
+
+    def at(self, step: int) -> int:
+        return step * self._share.num_workers + self._share.rank
+
+    def close(self) -> None: ...
+
+
+class Replica(NumpyReplica):
+    def __init__(self) -> None:
+        super().__init__(one_dimensional([4.0]))
+        self.rates: list[float] = []
+
+    def set_learning_rate(self, learning_rate: float) -> None:
+        super().set_learning_rate(learning_rate)
+        self.rates.append(learning_rate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    batches: list[int]
+    rates: list[float]
+    snapshots: list[tuple[int, int]]  # step, num_samples
+
+
+def trained_with_one_that_waits(*, needs_equal: bool = False) -> list[Done]:
+    """Two workers of hogwild for four steps each, batches of 16, the second held up in its first one."""
+    fields = {"workload": "fnn", "strategy": "hogwild", "workers": 2, **TWO_EVALUATIONS, "batch_size": 16}
+    cell = Cell.model_validate({**fields, "learning_rate": 0.5, "schedule": "cosine"})
+    plan = Plan(num_workers=2, num_steps=4, steps_per_epoch=4.0)
+    team, others_done = Team(2, in_lockstep=False), threading.Event()
+
+    def work(rank: int) -> Done:
+        strategy = Recording(Hogwild(cell.options, plan), others_done, waits=rank == 1)
+        strategy.needs_equal_steps = needs_equal
+        replica, fabric = Replica(), ThreadShared(rank, team)
+        session = Session(cell=cell, plan=plan, replica=replica, fabric=fabric, strategy=strategy)
+        trained = train(session, Numbered(session.share), Clock(), lambda progress: None)
+        return Done(
+            batches=strategy.batches,
+            rates=replica.rates,
+            snapshots=[(snapshot.step, snapshot.num_samples) for snapshot in trained.snapshots],
+        )
+
+    with ThreadPoolExecutor(2) as threads:
+        return list(threads.map(work, range(2)))
+
+
+def test_worker_that_is_held_up_leaves_its_steps_to_the_other() -> None:
+    fast, slow = trained_with_one_that_waits()
+    assert (fast.batches, slow.batches) == ([0, 2, 3, 4, 5, 6, 7], [1])
+    # cosine over 4 steps from ½: ½, ½·½(1 + cos π/4), ¼, …; batches 2 and 3 are both of step 1
+    assert fast.rates[:4] == pytest.approx([0.5, 0.4267767, 0.4267767, 0.25])
+    assert slow.rates == [0.5]
+
+
+def test_shared_model_is_kept_when_all_workers_have_done_so_much_together() -> None:
+    """Half of all is step 2, which begins with batch 2: the second update of three in all or two. The slow worker has
+    one step, of eight that all have done by then."""
+    fast, slow = trained_with_one_that_waits()
+    assert [step for step, _ in fast.snapshots] == [2, 4]
+    assert fast.snapshots[0][1] in (2 * 16, 3 * 16)
+    assert slow.snapshots == [(1, 8 * 16)]
+
+
+def test_strategy_that_needs_equal_steps_gets_them() -> None:
+    one, other = trained_with_one_that_waits(needs_equal=True)
+    assert (one.batches, other.batches) == ([0, 2, 4, 6], [1, 3, 5, 7])

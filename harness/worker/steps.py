@@ -1,0 +1,33 @@
+"""Which steps a worker takes: as many as every other, or what it takes from a counter that all have in common.
+
+The batches of a run are numbered 0, 1, 2, … as one worker would see them; m workers that keep step train on batches
+s·m … s·m + m − 1 in step s. From the counter each takes the lowest number that nobody has taken: no sample comes twice
+in an epoch, whoever is faster, and nobody idles while there is work. Batch k belongs to step ⌊k/m⌋: learning rate,
+evaluation and progress go by that, so by what all have done together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.protocols import Plan, SharesOutSteps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    number: int  # of all workers' together: each of them, on average, has begun as many before
+    batch: int  # which of those that the worker's `Share` gives
+
+
+def equal_steps(plan: Plan) -> Iterator[Step]:
+    """Of a worker with batches of its own."""
+    return (Step(number=step, batch=step) for step in range(plan.num_steps))
+
+
+def shared_out_steps(plan: Plan, counter: SharesOutSteps, *, rank: int, size: int) -> Iterator[Step]:
+    """Of a worker that takes its batches from one stream for all. The first `size` are one for each."""
+    batch = rank
+    while batch < plan.num_steps * size:
+        yield Step(number=batch // size, batch=batch)
+        batch = size + counter.take_step()
