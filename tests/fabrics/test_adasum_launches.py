@@ -17,7 +17,7 @@ import torch
 from harness import registry
 from harness.launchers.hosts import Host
 from harness.protocols import Share
-from harness.records.record import ResultsFolder
+from harness.records.results_folder import ResultsFolder
 from harness.run.runner import Setting, run_cell
 from harness.suite.cell import Cell
 from harness.testing.thread_fabrics import adasum

@@ -196,7 +196,7 @@ import sys
 from pathlib import Path
 from harness.suite.cell import Cell
 from harness.launchers.hosts import this_machine
-from harness.records.record import ResultsFolder
+from harness.records.results_folder import ResultsFolder
 from harness.run.runner import Setting, run_cell
 class Watcher:
     def cell_started(self, cell): ...

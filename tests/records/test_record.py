@@ -260,7 +260,7 @@ def test_reservation_is_larger_than_any_record() -> None:
 CLAIMING = """
 import sys
 from pathlib import Path
-from harness.records.record import ResultsFolder
+from harness.records.results_folder import ResultsFolder
 with ResultsFolder(Path(sys.argv[1])).claim("k") as mine:
     print(mine, flush=True)
     sys.stdin.read()
