@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from harness.launchers.horovodrun import mpirun
 from harness.run.feasible import horovod_supports
+from harness.run.gpu_support import MENDING_CUDA, horovod_has_nccl, is_built_for_cuda
 from harness.run.machine import describe_machine, installed_versions
+from harness.worker.gpus import VISIBLE_VARIABLE, present_gpus, visible_gpus
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
 
 SETUP = "make setup"
@@ -34,24 +36,46 @@ def examine() -> list[Diagnostic]:
     diagnostics = [
         Diagnostic(what="machine", present=True, found=f"{machine.cpu}, {machine.num_cores} cores, {memory}")
     ]
-    diagnostics.append(
-        Diagnostic(
-            what="GPUs",
-            present=bool(machine.gpus),
-            found=", ".join(machine.gpus) or "none; cells with device: gpu are refused",
-        )
-    )
+    diagnostics.append(_gpus())
     for framework in ("torch", "tensorflow"):
         found = versions.get(framework) or versions.get(f"{framework}-cpu")
         diagnostics.append(_installed(framework, found))
         built = horovod_supports(framework)
         diagnostics.append(_installed(f"horovod for {framework}", versions.get("horovod") if built else None))
+        if present_gpus():
+            diagnostics.append(_on_gpus(framework))
     diagnostics.append(_controller("gloo", horovod_supports("torch") or horovod_supports("tensorflow")))
     diagnostics.append(_controller("mpi", mpirun() is not None))
     diagnostics.append(_digits())
     diagnostics.append(_fashion())
     diagnostics.append(network_lab())
     return diagnostics
+
+
+def _gpus() -> Diagnostic:
+    present = present_gpus()
+    visible = visible_gpus(present)
+    found = [gpu.name for gpu in visible] or ["none; cells with device: gpu are refused"]
+    if len(visible) < len(present):
+        found.append(f"{len(present) - len(visible)} hidden by {VISIBLE_VARIABLE}={os.environ[VISIBLE_VARIABLE]}")
+    if present:
+        found.append(f"driver {present[0].driver}")
+    return Diagnostic(what="GPUs", present=bool(visible), found=", ".join(found))
+
+
+def _on_gpus(framework: str) -> Diagnostic:
+    """Asked where there are GPUs alone."""
+    missing = []
+    if not is_built_for_cuda(framework):
+        missing.append(f"{framework} is built for the CPU alone")
+    if not horovod_has_nccl(framework):
+        missing.append("horovod is built without NCCL")
+    return Diagnostic(
+        what=f"{framework} on GPUs",
+        present=not missing,
+        found=", ".join(missing) or "ready",
+        mend=MENDING_CUDA if missing else None,
+    )
 
 
 def _installed(what: str, found: str | None) -> Diagnostic:

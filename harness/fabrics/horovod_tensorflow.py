@@ -13,6 +13,7 @@ import tensorflow as tf
 from harness.backends.tensorflow_native import Model, Training
 from harness.backends.tensorflow_program import Given, Tensor
 from harness.fabrics.connection import Connection
+from harness.fabrics.gpu_exchange import check_exchange, exchange_settings, is_staged
 from harness.fabrics.horovod import apply_settings, settings_in_force
 from harness.protocols import GradientAveraging, HorovodOptions
 from harness.suite.cell import Cell
@@ -29,19 +30,25 @@ class HorovodTensorFlow:
         assert isinstance(cell.options, HorovodOptions)
         apply_settings(cell.options, initialized=hvd.is_initialized())
         hvd.init()
+        check_exchange(cell, hvd)
         self.rank, self.size = hvd.rank(), hvd.size()
         self.bytes_sent = 0
-        self._waiting = clock.waiting
-        self._mean = _compiled_mean("mean")
-        self._mean_aside = _compiled_mean("mean_async")
+        self.device = "/cpu:0" if is_staged(cell) else ""  # where Horovod's operations are; empty: where tensors lie
+        self._cell, self._waiting = cell, clock.waiting
+        self._mean = _compiled_mean("mean", self.device)
+        self._mean_aside = _compiled_mean("mean_async", self.device)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mean_async")
 
     def barrier(self) -> None:
         if self.size > 1:
-            hvd.allreduce(tf.zeros(()), op=hvd.Sum, name="barrier")  # Horovod has a barrier for PyTorch only
+            # Horovod has a barrier for PyTorch only.
+            hvd.allreduce(tf.zeros(()), op=hvd.Sum, name="barrier", device_dense=self.device)
 
     def broadcast(self, vector: Tensor) -> Tensor:
-        return hvd.broadcast(vector, root_rank=0, name="broadcast") if self.size > 1 else vector
+        if self.size == 1:
+            return vector
+        with tf.device(self.device or None):
+            return hvd.broadcast(vector, root_rank=0, name="broadcast")
 
     def total_steps(self, own_steps: int) -> int:
         return own_steps * self.size
@@ -65,7 +72,7 @@ class HorovodTensorFlow:
         return _HorovodTraining(model, averaging, self)
 
     def settings(self) -> dict[str, str]:
-        return {**settings_in_force(), "mean_async": "thread"}
+        return {**settings_in_force(), "mean_async": "thread", **exchange_settings(self._cell, hvd)}
 
     def close(self) -> None:
         self._thread.shutdown()  # Horovod itself shuts down at exit; inside an existing launch it must outlive the cell
@@ -113,7 +120,13 @@ class _HorovodTraining(Training):
         with tf.GradientTape() as tape:
             loss, state = self.loss_of(given, self.state())
         self.move_to(state)
-        tape = hvd.DistributedGradientTape(tape, compression=self._compression, op=self._op, sparse_as_dense=True)
+        tape = hvd.DistributedGradientTape(
+            tape,
+            device_dense=self._fabric.device,
+            compression=self._compression,
+            op=self._op,
+            sparse_as_dense=True,
+        )
         self.apply(self.dense(tape.gradient(loss, self.variables)), learning_rate)
         return loss
 
@@ -141,7 +154,13 @@ class _HorovodTraining(Training):
 
     def _reduced(self, vectors: Sequence[Tensor]) -> list[Tensor]:
         return [
-            hvd.allreduce(vector, op=self._op, compression=self._compression, name=f"vector_{index}")
+            hvd.allreduce(
+                vector,
+                op=self._op,
+                compression=self._compression,
+                name=f"vector_{index}",
+                device_dense=self._fabric.device,
+            )
             for index, vector in enumerate(vectors)
         ]
 
@@ -167,10 +186,12 @@ class _Pending:
             return self._future.result()
 
 
-def _compiled_mean(name: str) -> Callable[[Tensor], Tensor]:
+def _compiled_mean(name: str, device: str) -> Callable[[Tensor], Tensor]:
     @cache
     def of_size(size: int) -> Any:  # a concrete function is entered faster than one that looks for it
-        compiled = tf.function(lambda vector: hvd.allreduce(vector, op=hvd.Average, name=name), autograph=False)
+        compiled = tf.function(
+            lambda vector: hvd.allreduce(vector, op=hvd.Average, name=name, device_dense=device), autograph=False
+        )
         return compiled.get_concrete_function(tf.TensorSpec([size], tf.float32))
 
     return lambda vector: of_size(vector.shape[0])(vector)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import horovod.torch as hvd
@@ -9,6 +10,7 @@ import torch
 
 from harness.backends.torch_native import TorchModel, TorchTraining
 from harness.fabrics.connection import Connection
+from harness.fabrics.gpu_exchange import check_exchange, exchange_settings, is_staged
 from harness.fabrics.horovod import apply_settings, settings_in_force
 from harness.protocols import GradientAveraging, HorovodOptions
 from harness.suite.cell import Cell
@@ -28,15 +30,19 @@ class HorovodTorch:
         assert isinstance(cell.options, HorovodOptions)
         apply_settings(cell.options, initialized=hvd.is_initialized())
         hvd.init()
+        check_exchange(cell, hvd, _gpu_uuid() if cell.device == "gpu" else None)
         self.rank, self.size = hvd.rank(), hvd.size()
         self.bytes_sent = 0
         self._waiting = clock.waiting
+        self._cell, self._is_staged = cell, is_staged(cell)
 
     def barrier(self) -> None:
         hvd.barrier()
 
     def broadcast(self, vector: torch.Tensor) -> torch.Tensor:
-        return hvd.broadcast(vector, root_rank=0, name="broadcast")
+        if self.size == 1:
+            return vector
+        return hvd.broadcast(self._staged(vector), root_rank=0, name="broadcast").to(vector.device)
 
     def total_steps(self, own_steps: int) -> int:
         return own_steps * self.size
@@ -46,20 +52,32 @@ class HorovodTorch:
             return vector
         self.bytes_sent += allreduce_bytes(vector.nbytes, self.size)
         with self._waiting:
-            return hvd.allreduce_(vector, op=hvd.Average, name="mean")
+            return hvd.allreduce_(self._staged(vector), op=hvd.Average, name="mean").to(vector.device)
 
     def mean_async(self, vector: torch.Tensor) -> _Pending:
         if self.size == 1:
-            return _Pending(self, None, vector)
+            return _Pending(self, None, vector, vector.device)
         self.bytes_sent += allreduce_bytes(vector.nbytes, self.size)
-        return _Pending(self, hvd.allreduce_async(vector, op=hvd.Average, name="mean_async"), vector)
+        with self._waiting if self._is_staged else nullcontext():
+            sent = self._staged(vector)
+        handle = hvd.allreduce_async(sent, op=hvd.Average, name="mean_async")
+        return _Pending(self, handle, sent, vector.device)
+
+    def _staged(self, vector: torch.Tensor) -> torch.Tensor:
+        """What Horovod is given: the vector, or where the cell says so a copy in the host's memory."""
+        return vector.cpu() if self._is_staged else vector
 
     def distribute(self, model: TorchModel, averaging: GradientAveraging) -> TorchTraining:
+        if self._is_staged and self.size > 1 and (hvd.nccl_built() or not hvd.cuda_built()):
+            raise ValueError(
+                "options.staging: host: the wrapper hands its tensors to Horovod, which goes through the host where it "
+                "is built for CUDA without NCCL; this one is not; allowed: none, or a strategy that sends one vector"
+            )
         self.waiting_is_known = averaging.op != "adasum"
         return _HorovodTraining(model, averaging, self)
 
     def settings(self) -> dict[str, str]:
-        return {**settings_in_force(), "mean_async": "handle"}
+        return {**settings_in_force(), "mean_async": "handle", **exchange_settings(self._cell, hvd)}
 
     def close(self) -> None: ...  # Horovod shuts down at exit; inside an existing launch it must outlive the cell
 
@@ -97,12 +115,16 @@ class _HorovodTraining(TorchTraining):
 
 
 class _Pending:
-    def __init__(self, fabric: HorovodTorch, handle: int | None, vector: torch.Tensor) -> None:
-        self._fabric, self._handle = fabric, handle
-        self._vector = vector  # kept alive until Horovod has read it
+    def __init__(self, fabric: HorovodTorch, handle: int | None, sent: torch.Tensor, device: torch.device) -> None:
+        self._fabric, self._handle, self._device = fabric, handle, device
+        self._sent = sent  # kept alive until Horovod has read it
 
     def wait(self) -> torch.Tensor:
         if self._handle is None:
-            return self._vector
+            return self._sent
         with self._fabric._waiting:
-            return hvd.synchronize(self._handle)
+            return hvd.synchronize(self._handle).to(self._device)
+
+
+def _gpu_uuid() -> str:
+    return str(torch.cuda.get_device_properties(torch.cuda.current_device()).uuid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from pydantic import Field
 
@@ -65,6 +65,13 @@ class HorovodOptions(StrategyOptions):
     cycle_time_ms: float | None = Field(None, gt=0)
     fusion_threshold_bytes: int | None = Field(None, ge=0)
     mpi_yield_when_idle: bool = Field(True, description="Open MPI gives the core away while it waits for a message")
+    staging: Literal["none", "host"] = Field(
+        "none", description="on GPUs: none, vectors go from their memory, by NCCL; host, they are copied to the host's"
+    )
+
+    def check_against(self, topology: Topology) -> None:
+        if self.staging != "none" and topology.device != "gpu":
+            raise ValueError(f"options.staging: {self.staging} with device {topology.device}; allowed: none")
 
 
 FabricT = TypeVar("FabricT", bound=Fabric)

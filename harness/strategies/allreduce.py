@@ -50,6 +50,7 @@ class AllreduceOptions(HorovodOptions):
     mpi_yield_when_idle: Annotated[bool, Neutral(False)] = True
 
     def check_against(self, topology: Topology) -> None:
+        super().check_against(topology)
         if self.op != "adasum":
             return
         if topology.controller != "mpi":

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from harness.launchers.hosts import Host
+from harness.run import gpu_support
 from harness.run.feasible import first_obstacle, horovod_supports
+from harness.run.gpu_support import horovod_has_nccl, is_built_for_cuda
 from harness.suite.cell import Cell
+from harness.worker.gpus import parse_gpus
 from harness.workloads.data import DATA_VARIABLE
 
 TWO_SLOTS = (Host(name="localhost", slots=2),)
@@ -40,9 +43,60 @@ def test_missing_data_set_is_named_with_how_to_get_it(tmp_path: Path, monkeypatc
 
 def test_more_gpus_than_there_are_is_refused() -> None:
     hosts = (Host(name="localhost", slots=999),)
-    said = first_obstacle([cell_of(strategy="allreduce", device="gpu", workers=999)], hosts)
+    said = first_obstacle([cell_of(strategy="allreduce", device="gpu", workers=999, batch_size=1)], hosts)
     assert said is not None
     assert "device: gpu with 999 workers on a host; this one has" in said
+
+
+TWO_GPUS = parse_gpus("GPU-a, 00000000:17:00.0, 575.57, H100\nGPU-b, 00000000:65:00.0, 575.57, H100\n")
+
+
+def obstacle_with(monkeypatch: pytest.MonkeyPatch, *, cuda: bool, nccl: bool, **fields: object) -> str:
+    """Of a cell on a machine of two GPUs, whose PyTorch and Horovod were built so; empty where it can run."""
+    monkeypatch.setattr(gpu_support, "present_gpus", lambda: TWO_GPUS)
+    monkeypatch.setattr(gpu_support, "is_built_for_cuda", lambda framework: cuda)
+    monkeypatch.setattr(gpu_support, "horovod_has_nccl", lambda framework: nccl)
+    given = {"strategy": "local-sgd", "device": "gpu", "workers": 2, **fields}
+    said = first_obstacle([cell_of(**given)], (Host(name="localhost", slots=4),))
+    return "" if said is None else said.partition(": ")[2]
+
+
+def test_gpus_can_be_used_by_what_is_built_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert obstacle_with(monkeypatch, cuda=True, nccl=True) == ""
+    assert obstacle_with(monkeypatch, cuda=True, nccl=False, workers=1) == ""
+
+
+def test_framework_for_the_cpu_alone_is_named_where_there_are_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = obstacle_with(monkeypatch, cuda=False, nccl=True, workers=1)
+    assert said.startswith("device: gpu, but torch is built for the CPU alone: TORCH_INDEX=")
+
+
+def test_horovod_without_nccl_is_named_unless_staging_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "horovod is built without NCCL" in obstacle_with(monkeypatch, cuda=True, nccl=False)
+    staged = {"name": "local-sgd", "staging": "host"}
+    assert obstacle_with(monkeypatch, cuda=True, nccl=False, strategy=staged, workers=4) == ""
+
+
+def test_hidden_gpus_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-b")
+    said = obstacle_with(monkeypatch, cuda=True, nccl=True)
+    assert said == "device: gpu with 2 workers on a host; this one has 1 GPUs, CUDA_VISIBLE_DEVICES hides 1"
+
+
+def test_builds_are_told_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_support, "_places", lambda package: [tmp_path])
+    version = tmp_path / "version.py"
+    version.write_text("__version__ = '2.13.0+cpu'\ncuda: Optional[str] = None\nhip: Optional[str] = None\n")
+    assert not is_built_for_cuda("torch")
+    version.write_text("__version__ = '2.13.0+cu126'\ncuda: Optional[str] = '12.6'\nhip: Optional[str] = None\n")
+    assert is_built_for_cuda("torch")
+    assert not is_built_for_cuda("tensorflow")  # there is none
+    (tmp_path / "torch").mkdir()
+    library = tmp_path / "torch" / "mpi_lib_v2.cpython-311-x86_64-linux-gnu.so"
+    library.write_bytes(b"\x7fELF gloo_allreduce")
+    assert not horovod_has_nccl("torch")
+    library.write_bytes(b"\x7fELF ncclAllReduce")
+    assert horovod_has_nccl("torch")
 
 
 def test_horovod_is_looked_for_by_framework() -> None:

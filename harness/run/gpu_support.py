@@ -1,0 +1,56 @@
+"""Whether what is installed can use the GPUs that are there. Looks at files, imports nothing."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+from harness.protocols import HorovodOptions
+from harness.suite.cell import Cell
+from harness.worker.gpus import VISIBLE_VARIABLE, present_gpus, visible_gpus
+
+MENDING_CUDA = "TORCH_INDEX=<pytorch.org's for your CUDA> HOROVOD_GPU_OPERATIONS=NCCL make setup (README.md, Set-up)"
+_BUILDS = {  # where a framework says what it was built for, and how that reads where CUDA was left out
+    "torch": ("version.py", re.compile(r"^cuda\b.*= None$", re.MULTILINE)),
+    "tensorflow": ("python/platform/build_info.py", re.compile(r"'is_cuda_build', False")),
+}
+
+
+def is_built_for_cuda(framework: str) -> bool:
+    """False where it says that it is not, or is missing."""
+    name, without_cuda = _BUILDS[framework]
+    return any(
+        path.is_file() and without_cuda.search(path.read_text(errors="replace")) is None
+        for path in (place / name for place in _places(framework))
+    )
+
+
+def horovod_has_nccl(framework: str) -> bool:
+    """Whether Horovod's library for this framework calls NCCL."""
+    libraries = [library for place in _places("horovod") for library in (place / framework).glob("mpi_lib*.so")]
+    return any(b"ncclAllReduce" in library.read_bytes() for library in libraries)
+
+
+def _places(package: str) -> list[Path]:
+    spec = importlib.util.find_spec(package)
+    return [Path(place) for place in spec.submodule_search_locations or ()] if spec is not None else []
+
+
+def gpu_obstacle(cell: Cell, *, is_own_launch: bool) -> str | None:
+    """Why this cell's workers cannot train on GPUs here.
+
+    is_own_launch: of one that others have made, each process may see one GPU alone, its own.
+    """
+    present = present_gpus()
+    visible = visible_gpus(present)
+    is_staged = isinstance(cell.options, HorovodOptions) and cell.options.staging == "host"
+    each = cell.workers // cell.hosts if is_own_launch and not is_staged else 1
+    if each > len(visible):
+        hidden = f", {VISIBLE_VARIABLE} hides {len(present) - len(visible)}" if len(visible) < len(present) else ""
+        return f"device: gpu with {each} workers on a host; this one has {len(visible)} GPUs{hidden}"
+    if not is_built_for_cuda(cell.framework):
+        return f"device: gpu, but {cell.framework} is built for the CPU alone: {MENDING_CUDA}"
+    if cell.needs.uses_horovod and cell.workers > 1 and not is_staged and not horovod_has_nccl(cell.framework):
+        return f"device: gpu, but horovod is built without NCCL: {MENDING_CUDA}"
+    return None
