@@ -6,7 +6,6 @@ import json
 import os
 import selectors
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,6 +17,7 @@ from typing import IO, Any, Self
 from harness.check.arms import Arm, environment_of
 from harness.check.worktree import ArmError
 from harness.launchers.deadline import longest_launch_s
+from harness.module_process import module_argv, module_environ
 from harness.records.record import SCHEMA_VERSION, Record
 from harness.records.results_folder import ResultsFolder
 from harness.suite.cell import Cell
@@ -224,8 +224,9 @@ def turn_taker(folders: Sequence[Path], *, patience_s: float) -> Iterator[IO[byt
 
     patience_s: how long one that has trained stays stopped for the other.
     """
-    command = [sys.executable, "-m", TURN_TAKER, str(patience_s), *map(str, folders)]
-    taker = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    command = module_argv(TURN_TAKER, str(patience_s), *map(str, folders))
+    environ = {**os.environ, **module_environ(os.environ)}
+    taker = subprocess.Popen(command, stdin=subprocess.PIPE, env=environ, start_new_session=True)
     assert taker.stdin is not None
     try:
         yield taker.stdin

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from harness.launchers.hosts import Host
+from harness.module_process import module_argv
 from harness.protocols import Role
 from harness.suite.cell import Cell
 
@@ -31,4 +31,4 @@ class Launcher(Protocol):
 
 
 def worker_argv(run_dir: Path) -> list[str]:
-    return [sys.executable, "-m", "harness.worker.worker", str(run_dir)]
+    return module_argv("harness.worker.worker", str(run_dir))

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from harness.launchers.command import LaunchCommand, worker_argv
 from harness.launchers.hosts import Host
+from harness.module_process import SAFE_PATH_VARIABLE, module_argv
 from harness.protocols import Role
 from harness.suite.cell import Cell
 
-HOROVODRUN = (sys.executable, "-m", "harness.launchers.quick_horovodrun")
+HOROVODRUN = "harness.launchers.quick_horovodrun"
 
 
 class HorovodRun:
@@ -19,9 +20,11 @@ class HorovodRun:
 
     def commands(self, cell: Cell, hosts: tuple[Host, ...], run_dir: Path, more: list[str]) -> list[LaunchCommand]:
         listed = ",".join(f"{host.name}:{host.slots}" for host in hosts)
-        argv = [*HOROVODRUN, str(run_dir), "-np", str(cell.workers), "-H", listed]
+        argv = [*module_argv(HOROVODRUN, str(run_dir)), "-np", str(cell.workers), "-H", listed]
         argv += [f"--{cell.controller}", *more, *worker_argv(run_dir)]
-        environ = _open_mpi_of_this_python() if cell.controller == "mpi" else {}
+        environ = {SAFE_PATH_VARIABLE: "1"}  # for what horovodrun starts of itself
+        if cell.controller == "mpi":
+            environ |= _open_mpi_of_this_python()
         return [LaunchCommand(role=Role.LAUNCHER, argv=argv, environ=environ)]
 
 

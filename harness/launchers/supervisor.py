@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import psutil
 
 from harness.launchers.command import LaunchCommand
 from harness.launchers.deadline import Deadline
+from harness.module_process import module_environ
 from harness.protocols import Role
 
 RUN_VARIABLE = "HVDBENCH_RUN"
@@ -27,6 +28,8 @@ LOG_FILE = "log.txt"
 POLL_S = 0.05  # the workers have use for every core: look seldom
 GRACE_S = 3.0
 TAIL_BYTES = 8192
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +84,18 @@ def supervise(
 def _own_environment(tag: str) -> dict[str, str]:
     """The run's tag, and this Python's tools first: horovodrun looks for mpirun on the PATH."""
     tools = str(Path(sys.executable).parent)
-    return {RUN_VARIABLE: tag, "PATH": os.pathsep.join([tools, os.environ.get("PATH", os.defpath)])}
+    path = os.pathsep.join([tools, os.environ.get("PATH", os.defpath)])
+    return {RUN_VARIABLE: tag, "PATH": path, **module_environ(os.environ), **_beside_proxies(os.environ)}
+
+
+def _beside_proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    """Addresses on loopback, which the harness picks, are reached without a proxy: gRPC asks one for them too."""
+    if not any(name.lower() in _PROXIES for name in environ):
+        return {}
+    spared = {name: environ[name] for name in ("no_proxy", "no_grpc_proxy") if name in environ}
+    spared.setdefault("no_proxy", environ.get("NO_PROXY", ""))
+    listed = {name: ",".join(filter(None, [hosts, *_LOOPBACK])) for name, hosts in spared.items()}
+    return {**listed, "NO_PROXY": listed["no_proxy"]}
 
 
 def _wait(

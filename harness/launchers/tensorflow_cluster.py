@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-import sys
 from pathlib import Path
 
 from harness.launchers.command import LaunchCommand, worker_argv
 from harness.launchers.hosts import Host
+from harness.module_process import module_argv
 from harness.protocols import Role
 from harness.suite.cell import Cell
 
@@ -58,7 +58,7 @@ class ParameterServerCluster:
         coordinated = [
             LaunchCommand(
                 role=role,
-                argv=[sys.executable, "-m", "harness.servers.tensorflow_server", str(run_dir)],
+                argv=module_argv("harness.servers.tensorflow_server", str(run_dir)),
                 environ={"TF_CONFIG": _config(cluster, kind, index), **shared},
             )
             for role, kind, index in tasks

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from harness.extensions import WORKLOADS, ExtensionError, code_digest
+from harness.module_process import module_argv, module_environ
 from harness.registry import REPLICAS
 
 PROBE = "harness.worker.probe"  # answers in a file: {"own": ..., "recipe": ..., "framework": ...} or {"fault": ...}
@@ -41,7 +41,7 @@ def _probed(name: str, folder: str | None, framework: str | None, digest: str) -
     with tempfile.TemporaryDirectory() as place:
         answer = Path(place, "answer.json")
         arguments = [name, framework or "", folder or "", str(answer), str(os.getpid())]
-        done = _run([sys.executable, "-m", PROBE, *arguments], name)
+        done = _run(module_argv(PROBE, *arguments), name)
         if not answer.exists():
             why = " ".join(done.stderr.strip().splitlines()[-1:]) or f"exit code {done.returncode}"
             raise ExtensionError(f"{name}: a dry step of it broke: {why}")
@@ -55,6 +55,7 @@ def _run(command: list[str], name: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             command,
+            env={**os.environ, **module_environ(os.environ)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # what their code prints
             stderr=subprocess.PIPE,

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from harness.fabrics.connection import Connection, place_among_workers
+from harness.module_process import SAFE_PATH_VARIABLE
 from harness.records.run_files import CELL_FILE, ERROR_PREFIX, PARENT_LOCK, write_atomically
 from harness.timing.stopwatch import Stopwatch
 from harness.worker import process
@@ -30,6 +31,7 @@ def main() -> None:
     place = place_among_workers(os.environ)
     if place is None:
         sys.exit("harness.worker.worker: started outside a launch; use `hvdbench run`")
+    os.environ.pop(SAFE_PATH_VARIABLE, None)  # horovodrun's: what a user's code starts finds its neighbours
     die_with_parent(run_dir)
     rank, size, local_rank, local_size = place
     ranks_here = int(os.environ.get(RANKS_HERE_VARIABLE, "1"))

@@ -16,8 +16,8 @@ from harness.protocols import Role
 from harness.suite.cell import Cell
 
 RUN_DIR = Path("/r/.runs/7")
-HOROVODRUN = [sys.executable, "-m", "harness.launchers.quick_horovodrun", "/r/.runs/7"]
-WORKER = [sys.executable, "-m", "harness.worker.worker", "/r/.runs/7"]
+HOROVODRUN = [sys.executable, "-P", "-m", "harness.launchers.quick_horovodrun", "/r/.runs/7"]
+WORKER = [sys.executable, "-P", "-m", "harness.worker.worker", "/r/.runs/7"]
 
 
 def commands(named: tuple[Host, ...], more: list[str] | None = None, **fields: Any) -> list[LaunchCommand]:
@@ -39,7 +39,9 @@ def test_horovodrun_on_this_machine(controller: str, environ: dict[str, str]) ->
     assert [command.argv for command in made] == [
         [*HOROVODRUN, "-np", "2", "-H", "localhost:2", f"--{controller}", *WORKER]
     ]
-    assert [(command.role, command.host, command.environ) for command in made] == [(Role.LAUNCHER, None, environ)]
+    assert [(command.role, command.host, command.environ) for command in made] == [
+        (Role.LAUNCHER, None, {"PYTHONSAFEPATH": "1", **environ})
+    ]
 
 
 @pytest.fixture

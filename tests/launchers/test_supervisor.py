@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from harness.launchers.supervisor import RUN_VARIABLE, LaunchEnd, end_run, log_t
 from harness.protocols import Role
 from harness.records.run_files import TRAINING_ENDED
 
+LOOPBACK = "localhost,127.0.0.1,::1"
 SLEEP = "import time; time.sleep(60)"
 # A grandchild in a session of its own, as daemons make themselves; it writes its id and stays.
 DETACH = (
@@ -78,6 +80,32 @@ def test_commands_that_end_well_give_0_and_their_output(run_dir: Path) -> None:
     assert end.exit_code == 0
     assert 0 < end.wall_s < 30
     assert sorted(log_tail(run_dir).split()) == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, {}),
+        ({"http_proxy": "p"}, {"no_proxy": LOOPBACK, "NO_PROXY": LOOPBACK}),
+        ({"HTTPS_PROXY": "p", "NO_PROXY": "a"}, {"no_proxy": f"a,{LOOPBACK}", "NO_PROXY": f"a,{LOOPBACK}"}),
+        (
+            {"grpc_proxy": "p", "no_proxy": "a", "NO_PROXY": "b", "no_grpc_proxy": "c"},
+            {"no_proxy": f"a,{LOOPBACK}", "NO_PROXY": f"a,{LOOPBACK}", "no_grpc_proxy": f"c,{LOOPBACK}"},
+        ),
+    ],
+)
+def test_loopback_is_reached_beside_proxies(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], expected: dict[str, str]
+) -> None:
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    listing = (
+        "import json, os; print(json.dumps({name: os.environ[name] for name in os.environ if 'no_' in name.lower()}))"
+    )
+    run(run_dir, python(listing))
+    assert json.loads(log_tail(run_dir)) == expected
 
 
 def test_processes_know_their_run_and_have_no_terminal(run_dir: Path) -> None:

@@ -24,6 +24,13 @@ class _Watcher:
     def cell_ended(self, record: Record) -> None: ...
 
 
+@pytest.fixture(autouse=True)
+def behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that never answers: whoever asks it for an address on loopback waits until the time limit."""
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+
 def launch(strategy: str, folder: Path) -> Record:
     cell = Cell.model_validate(
         {
@@ -33,7 +40,7 @@ def launch(strategy: str, folder: Path) -> Record:
             "workers": 2,
             "epochs": EPOCHS,
             "evaluations": 2,
-            "time_limit_s": 60,
+            "time_limit_s": 600,
         }
     )
     setting = Setting(suite="a", folder=ResultsFolder(folder), hosts=(Host(name="localhost", slots=2),))

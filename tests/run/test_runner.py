@@ -63,7 +63,7 @@ def test_run_suite_runs_what_is_missing_and_then_nothing(tmp_path: Path) -> None
     (record,) = ResultsFolder(tmp_path).load()
     assert watcher.ended == [record]
     assert (record.status, record.cell, record.suite, record.launcher) == ("ok", CELL.stored(), "a", "processes")
-    assert record.command == ["python", "-m", "harness.worker.worker", record.id]
+    assert record.command == ["python", "-P", "-m", "harness.worker.worker", record.id]
     again = run_suite(suite_of(CELL), setting_of(tmp_path), watcher)
     assert again.num_ok == 0
     assert len(watcher.ended) == 1

@@ -119,7 +119,7 @@ def folders(tmp_path: Path) -> list[Path]:
 
 @contextmanager
 def started_taker(folders: list[Path], patience_s: float) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", TURN_TAKER, str(patience_s), *map(str, folders)]
+    command = [sys.executable, "-P", "-m", TURN_TAKER, str(patience_s), *map(str, folders)]
     started = subprocess.Popen(command, stdin=subprocess.PIPE)
     yield started
     started.stdin.close()
