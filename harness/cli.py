@@ -342,6 +342,9 @@ def history(
 
 def main() -> NoReturn:
     """The `hvdbench` command."""
+    from harness.terminal import take_any_text
+
+    take_any_text(sys.stdout, sys.stderr)
     try:
         app()
     except SystemExit as ending:

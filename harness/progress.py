@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -18,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column, Table
 
 from harness.plain_text import one_line
+from harness.terminal import fitting_table, fold_all, training_in_words
 
 if TYPE_CHECKING:
     from harness.doctor import Diagnostic
@@ -61,9 +63,7 @@ class SuiteWatcher:
         self._bar.update(self._task, description=plain(self._title), now="starting", left=self._left(), refresh=True)
 
     def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None:
-        self._bar.update(
-            self._task, now=f"{share:.0%} · {samples_per_s:,.0f} samples/s · loss {loss:.3f}", refresh=True
-        )
+        self._bar.update(self._task, now=training_in_words(share, samples_per_s, loss), refresh=True)
 
     def cell_ended(self, record: Record) -> None:
         self._num_ended += 1
@@ -125,7 +125,9 @@ def outcome_of(record: Record) -> str:
     words = f"{samples_per_s(record, steady_of(record)):,.0f} samples/s over {train_s:.1f} s"
     if record.curve:
         metric, target = record.cell.metric, record.cell["target"]
-        words += f", {metric.name} {metric.in_words(record.curve[-1].score)}"
+        last = record.curve[-1]
+        diverged = not (math.isfinite(last.score) and math.isfinite(last.loss))
+        words += ", diverged" if diverged else f", {metric.name} {metric.in_words(last.score)}"
         if target is not None:
             reached = point_of_target(record)
             when = "not reached" if reached is None else f"after {reached.time_s:.2f} s"
@@ -141,26 +143,33 @@ def show_matrix(suite: Suite, setting: Setting) -> None:
     outstanding = setting.outstanding(suite.cells, records)
     to_do = outstanding.chosen(suite.cells, setting.again)
     left, total = Counter(cell.group for cell in to_do), Counter(cell.group for cell in suite.cells)
-    table = Table(title=plain(suite.question), title_justify="left")
-    for heading in ("workload", "dataset", "strategy", "framework", "workers × threads", "device", "over"):
-        table.add_column(heading)
-    table.add_column("done", justify="right")
     points = {cell.group: cell for cell in suite.cells}
     differing = differing_of(cell.stored() for cell in points.values())
-    if any(differing.values()):
-        table.add_column("differs in")
-    for group, cell in sorted(points.items(), key=lambda pair: pair[1].title):
-        over = f"{cell.controller or 'this machine'}" + (f", {cell.hosts} hosts" if cell.hosts > 1 else "")
-        table.add_row(
-            *(plain(cell.workload), cell.dataset, plain(cell.strategy_label), cell.framework),
-            *(f"{cell.workers} × {cell.threads}", cell.device, over),
-            *(f"{total[group] - left[group]}/{total[group]}", plain(", ".join(differing[group]))),
-        )
+    ordered = sorted(points.items(), key=lambda pair: pair[1].title)
+    cells = [cell for _, cell in ordered]
+    columns = {
+        "workload": [plain(cell.workload) for cell in cells],
+        "dataset": [str(cell.dataset or "") for cell in cells],
+        "strategy": [plain(cell.strategy_label) for cell in cells],
+        "framework": [str(cell.framework) for cell in cells],
+        "workers × threads": [f"{cell.workers} × {cell.threads}" for cell in cells],
+        "device": [str(cell.device) for cell in cells],
+        "over": [_over(cell) for cell in cells],
+        "done": [f"{total[group] - left[group]}/{total[group]}" for group, _ in ordered],
+        "differs in": [plain(", ".join(differing[group])) for group, _ in ordered],
+    }
+    if not any(differing.values()):
+        del columns["differs in"]
+    console().print(fitting_table(plain(suite.question), columns, whole="strategy", console=console()))
     estimate = in_minutes(len(to_do) * typical_s([record.wall_s for record in records]))
-    console().print(table)
     console().print(f"{len(to_do)} of {len(suite.cells)} launches to go, about {estimate}", highlight=False)
     if outstanding.in_words and setting.again is None:
         console().print(one_line(outstanding.in_words), highlight=False, markup=False, soft_wrap=True)
+
+
+def _over(cell: Cell) -> str:
+    """Over what its workers reach each other."""
+    return f"{cell.controller or 'this machine'}" + (f", {cell.hosts} hosts" if cell.hosts > 1 else "")
 
 
 def show_diagnostics(diagnostics: list[Diagnostic]) -> None:
@@ -170,7 +179,7 @@ def show_diagnostics(diagnostics: list[Diagnostic]) -> None:
         table.add_column(heading)
     for diagnostic in diagnostics:
         table.add_row("✓" if diagnostic.present else "–", diagnostic.what, diagnostic.found, diagnostic.mend or "")
-    console().print(table)
+    console().print(fold_all(table))
 
 
 def stored(folder: ResultsFolder) -> list[Record]:

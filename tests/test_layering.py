@@ -105,7 +105,7 @@ def test_modules_do_not_import_one_another_in_a_circle() -> None:
 LAYERS = (
     ("plain_text",),
     ("bootstrap", "strict", "sources"),
-    ("git", "markdown", "extensions", "module_process"),
+    ("git", "markdown", "extensions", "module_process", "terminal"),
     ("protocols", "suite.injection"),
     ("workloads", "strategies", "optimizers"),
     ("suite.fields",),

@@ -32,7 +32,7 @@ def check_arms(
         check = prepare(suite, arms, results, notes=other_suites(suite_file, arms))
         output = output or Path("reports") / check.folder.path.name
         make_output_folder(output)
-        with watching_pairs() as watcher:
+        with watching_pairs(check.cells) as watcher:
             verdict = run_check(check, watcher, time_budget_s=time_budget_s)
     return _told(verdict, output)
 

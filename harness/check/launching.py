@@ -77,7 +77,7 @@ def _answer_about(arm: Arm, cells: str) -> subprocess.CompletedProcess[str]:
             return subprocess.run(
                 [str(arm.python), "-m", ENTRY, "--about", str(listed)],
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
                 errors="replace",
                 stdin=subprocess.DEVNULL,
                 cwd=arm.root or scratch,
@@ -148,7 +148,7 @@ class _Launch:
         self._folder.mkdir(parents=True)
         self._cell_file = self._folder.parent / f"{self._folder.name}-cell.json"
         self._cell_file.write_text(json.dumps(_content(self._arm, self._cell)))
-        self._errors = tempfile.TemporaryFile("w+", errors="replace")
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         self._process = subprocess.Popen(
             [str(self._arm.python), "-m", ENTRY, str(self._cell_file.resolve()), str(self._folder.resolve())],
             stdin=subprocess.PIPE,

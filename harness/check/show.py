@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,8 @@ from harness.check.verdict import MetricComparison, Outcome, Verdict
 from harness.plain_text import one_line
 from harness.progress import console, in_minutes, plain, typical_s
 from harness.records.record import Record
+from harness.records.titles import titles_of
+from harness.terminal import fold_all, training_in_words
 from harness.timing.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
@@ -36,8 +38,9 @@ _TITLES = {Stage.SCREEN: "screening all cells", Stage.CONFIRM: "confirming with 
 class ConsoleWatcher:
     """Implements harness.check.live.PairWatcher."""
 
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
+    def __init__(self, bar: Progress, titles: Mapping[str, str]) -> None:
+        """titles: of the check's cells by group, which tell apart those whose own titles are alike."""
+        self._bar, self._titles = bar, titles
         self._task = bar.add_task("", total=None, now="", left="")
         self._seen_s: list[float] = []
         self._watch = Stopwatch()
@@ -51,19 +54,22 @@ class ConsoleWatcher:
 
     def pair_started(self, cell: Cell) -> None:
         self._now: dict[str, str] = {}
-        self._bar.update(self._task, description=plain(cell.title_with_seed), now="starting")
+        self._bar.update(self._task, description=plain(self._title(cell)), now="starting")
 
     def run_progress(self, side: str, share: float, samples_per_s: float, loss: float) -> None:
-        self._now[side] = f"{side.upper()} {share:.0%} · {samples_per_s:,.0f} samples/s · loss {loss:.3f}"
+        self._now[side] = f"{side.upper()} {training_in_words(share, samples_per_s, loss)}"
         self._bar.update(self._task, now="   ".join(self._now[side] for side in sorted(self._now)))
 
     def pair_ended(self, cell: Cell, a: Record, b: Record) -> None:
         self._num_ended += 1
         self._seen_s.append(self._watch.elapsed_s())
         self._watch = Stopwatch()
-        self._say(f"[{self._num_ended}/{self._num_pairs}] {cell.title_with_seed}: {_pair_in_words(a, b)}")
+        self._say(f"[{self._num_ended}/{self._num_pairs}] {self._title(cell)}: {_pair_in_words(a, b)}")
         left = in_minutes((self._num_pairs - self._num_ended) * self._pair_s())
         self._bar.update(self._task, completed=self._num_ended, now="", left=f"about {left} left")
+
+    def _title(self, cell: Cell) -> str:
+        return f"{self._titles.get(cell.group, cell.title)} · seed {cell.seed}"
 
     def _pair_s(self) -> float:
         return typical_s(self._seen_s)
@@ -73,8 +79,8 @@ class ConsoleWatcher:
 
 
 @contextmanager
-def watching_pairs() -> Iterator[ConsoleWatcher]:
-    """A watcher whose live line shows while in the block."""
+def watching_pairs(cells: Iterable[Cell]) -> Iterator[ConsoleWatcher]:
+    """A watcher of pairs of these cells, whose live line shows while in the block."""
     columns = [
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
@@ -85,7 +91,7 @@ def watching_pairs() -> Iterator[ConsoleWatcher]:
     ]
     say = console()
     with Progress(*columns, console=say, disable=not say.is_terminal, transient=True) as bar:
-        yield ConsoleWatcher(bar)
+        yield ConsoleWatcher(bar, titles_of(cell.stored() for cell in cells))
 
 
 def _pair_in_words(a: Record, b: Record) -> str:
@@ -117,7 +123,7 @@ def show_verdict(verdict: Verdict) -> None:
             table.add_row(plain(cell.title), "runs", "", "", words, "", outcome, style=style)
         for found in cell.comparisons:
             table.add_row(*_row(cell.title, found), style=_STYLES[found.outcome])
-    say.print(table)
+    say.print(fold_all(table))
     for cell, found in verdict.comparisons:
         if found.outcome in (Outcome.REGRESSION, Outcome.INCONCLUSIVE):
             _print_line(say, f"{found.outcome}: {cell.title}: {found.metric}: {found.words}")
@@ -155,4 +161,4 @@ def show_history_table(series: Sequence[Series]) -> None:
         changes += [f"{point.revision}: target missed" for point in one.points if math.isinf(point.value)]
         words = ", ".join(changes) or "none seen"
         table.add_row(plain(one.title), one.metric, plain(one.machine), str(len(one.points)), plain(words))
-    console().print(table)
+    console().print(fold_all(table))

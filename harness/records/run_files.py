@@ -23,5 +23,5 @@ def server_part_path(run_dir: Path, role: str, index: int) -> Path:
 
 def write_atomically(path: Path, text: str) -> None:
     staged = path.with_name(f".{path.name}.{os.getpid()}")
-    staged.write_text(text)
+    staged.write_text(text, encoding="utf-8")
     staged.rename(path)

@@ -30,6 +30,7 @@ from harness.protocols import Role
 from harness.records.record import Record
 from harness.records.results_folder import ResultsFolder
 from harness.records.run_files import ERROR_PREFIX
+from harness.records.titles import titles_of
 from harness.run.feasible import first_obstacle
 from harness.run.outstanding import Again
 from harness.run.run_folder import reserve, run_folder
@@ -70,13 +71,14 @@ def run_inside(suite: Suite, folder: ResultsFolder, *, again: Again | None = Non
     cells = {cell.key: cell for cell in (_as_launched(cell, actual) for cell in fitting)}
     setting = Setting(suite=suite.name, folder=folder, hosts=(), is_existing=True, again=again)
     todo = _untried_first(list(cells.values()), setting, suite) if rank == 0 else iter(())
+    titles = titles_of(cell.stored() for cell in cells.values())
     while cell := hvd.broadcast_object(next(todo, None), root_rank=0, name="todo"):
         connection = {"rank": rank, "size": size, "local_rank": local_rank, "local_size": local_size}
         if rank == 0:
             with run_folder(folder) as run_dir:
                 hvd.broadcast_object(str(run_dir), root_rank=0, name="run_dir")
                 record = _lead(cell, Connection(**connection, run_dir=run_dir), cores, hvd, setting)
-            print(f"{cell.title_with_seed}: {record.status}", flush=True)
+            print(f"{titles[cell.group]} · seed {cell.seed}: {record.status}", flush=True)
         else:
             run_dir = Path(hvd.broadcast_object(None, root_rank=0, name="run_dir"))
             run_worker(cell.model_dump_json(), Connection(**connection, run_dir=run_dir), cores)

@@ -127,7 +127,7 @@ def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:
     watcher.cell_started(cell)
     with run_folder(setting.folder) as run_dir:
         reserve(run_dir)
-        (run_dir / CELL_FILE).write_text(_as_told(cell, setting.time_limit_factor).model_dump_json())
+        (run_dir / CELL_FILE).write_text(_as_told(cell, setting.time_limit_factor).model_dump_json(), encoding="utf-8")
         commands = launcher.commands(cell, placement(cell, setting.hosts), run_dir, setting.launch_args)
         started_at, settings = datetime.now(UTC), setting.settings_of(cell)
         progress = ProgressFile(run_dir / PROGRESS_FILE, watcher.cell_progress)
@@ -238,7 +238,7 @@ def _limit_in_words(time_limit_s: float, factor: float) -> str:
 def _first_error(run_dir: Path) -> str | None:
     """What the worker that failed first said; the others' errors are often only that it is gone."""
     errors = sorted(run_dir.glob(f"{ERROR_PREFIX}*"), key=lambda path: path.stat().st_mtime_ns)
-    return errors[0].read_text(errors="replace")[:MAX_REASON] if errors else None
+    return errors[0].read_text(encoding="utf-8", errors="replace")[:MAX_REASON] if errors else None
 
 
 def _read_parts(run_dir: Path, num_workers: int) -> tuple[list[WorkerPart], dict[str, Any]]:

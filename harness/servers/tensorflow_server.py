@@ -25,7 +25,7 @@ def main() -> None:
     process.prepare()
     config = json.loads(os.environ["TF_CONFIG"])
     kind, index = config["task"]["type"], config["task"]["index"]
-    cell = json.loads((run_dir / CELL_FILE).read_text())
+    cell = json.loads((run_dir / CELL_FILE).read_bytes())
     if ROLES[kind] == Role.WORKER:
         process.pin(index, cell["workers"], cell["threads"])
 

@@ -45,7 +45,7 @@ def _probed(name: str, folder: str | None, framework: str | None, digest: str) -
         if not answer.exists():
             why = " ".join(done.stderr.strip().splitlines()[-1:]) or f"exit code {done.returncode}"
             raise ExtensionError(f"{name}: a dry step of it broke: {why}")
-        said = answer.read_text()
+        said = answer.read_text(encoding="utf-8")
     if "fault" in (found := json.loads(said)):
         raise ExtensionError(found["fault"])
     return said
@@ -59,7 +59,7 @@ def _run(command: list[str], name: str) -> subprocess.CompletedProcess[str]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # what their code prints
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             timeout=_LIMIT_S,
             check=False,

@@ -35,7 +35,7 @@ def main() -> None:
     die_with_parent(run_dir)
     rank, size, local_rank, local_size = place
     ranks_here = int(os.environ.get(RANKS_HERE_VARIABLE, "1"))
-    cell_json = (run_dir / CELL_FILE).read_text()
+    cell_json = (run_dir / CELL_FILE).read_text(encoding="utf-8")
     cell = json.loads(cell_json)
     workers_here = ranks_here * cell["workers"] // size
     num_threads = cell["threads"] * workers_here

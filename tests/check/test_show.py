@@ -12,7 +12,7 @@ from tests.check.test_stored import CELL, at_speed
 
 
 def pair_line(capsys: pytest.CaptureFixture[str], a: Any, b: Any) -> str:
-    with watching_pairs() as watcher:
+    with watching_pairs([CELL]) as watcher:
         watcher.stage_started(Stage.SCREEN, 1, 0)
         watcher.pair_ended(CELL, a, b)
     [_, line] = capsys.readouterr().out.splitlines()
