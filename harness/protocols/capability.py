@@ -44,6 +44,7 @@ class Capability:
     means: str  # what the workers have, for messages
     spans: Span
     devices: tuple[str, ...] = ("cpu", "gpu")
+    why_these_devices: str = ""  # where they are not all
     max_workers: int | None = None
     roles: tuple[Role, ...] = (Role.WORKER,)  # that take part, beside whoever launches
     has_collectives: bool = False  # the fabric is a CollectiveFabric
@@ -68,10 +69,11 @@ class Capability:
             allowed = ", ".join(self.devices)
             raise ValueError(
                 f"device: {topology.device} with strategy {strategy}, whose workers have {self.means}; "
-                f"allowed: {allowed}"
+                f"allowed: {allowed}{self.why_these_devices and f', {self.why_these_devices}'}"
             )
 
 
+_NO_RACES_ON_A_GPU = "since a GPU does one after another what several workers ask of it"
 ALONE = Capability(name="alone", means="no others", spans=Span.PROCESS, max_workers=1)
 COLLECTIVE = Capability(
     name="collective",
@@ -85,12 +87,14 @@ SHARED = Capability(
     means="one set of weights in the host's memory, which all write",
     spans=Span.MACHINE,
     devices=("cpu",),
+    why_these_devices=_NO_RACES_ON_A_GPU,
 )
 TORCH_SHARED = Capability(
     name="torch-shared",
     means="parameters in memory that all share, as PyTorch's `share_memory` makes it",
     spans=Span.MACHINE,
     devices=("cpu",),
+    why_these_devices=_NO_RACES_ON_A_GPU,
 )
 TORCH_DISTRIBUTED = Capability(
     name="torch-distributed", means="PyTorch's own process group, over loopback", spans=Span.MACHINE

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -96,11 +96,6 @@ def parse_cores(listed: str) -> list[int]:
         first, _, last = part.partition("-")
         cores.extend(range(int(first), int(last or first) + 1))
     return cores
-
-
-def nearest_first(cores: Sequence[int], near: Collection[int]) -> list[int]:
-    """The same cores, those near the GPU before the others, else in their order."""
-    return sorted(cores, key=lambda core: core not in near)
 
 
 def cores_near_worker(local_rank: int, environ: Mapping[str, str] = os.environ) -> frozenset[int]:

@@ -37,7 +37,8 @@ def main() -> None:
 def distance(strategy: str) -> float:
     """‖GPU − CPU‖ / ‖CPU − start‖ of this rank's weights."""
     (start, cpu), (_, gpu) = (
-        trained(cell_on(device, "cnn", strategy=strategy, workers=2)) for device in ("cpu", "gpu")
+        trained(cell_on(device, "cnn", strategy={"name": strategy, **options}, workers=2))
+        for device, options in (("cpu", {}), ("gpu", {"staging": "host"}))
     )
     return float(np.linalg.norm(gpu - cpu) / np.linalg.norm(cpu - start))
 

@@ -31,7 +31,7 @@ def topology(**changes: Any) -> Topology:
             SHARED,
             {"device": "gpu"},
             "device: gpu with strategy s, whose workers have one set of weights in the host's memory, which all write; "
-            "allowed: cpu",
+            "allowed: cpu, since a GPU does one after another what several workers ask of it",
         ),
     ],
 )

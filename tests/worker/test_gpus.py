@@ -10,7 +10,6 @@ from harness.worker import gpus
 from harness.worker.gpus import (
     cores_near,
     cores_near_worker,
-    nearest_first,
     parse_cores,
     parse_gpus,
     present_gpus,
@@ -71,11 +70,6 @@ def test_cores_near_a_gpu_are_those_of_its_bus(tmp_path: Path) -> None:
 def test_cores_are_read_as_the_kernel_lists_them() -> None:
     assert parse_cores("0-3,8,10-11\n") == [0, 1, 2, 3, 8, 10, 11]
     assert parse_cores("\n") == []
-
-
-def test_nearest_first_keeps_the_order_of_either_side() -> None:
-    assert nearest_first([0, 1, 2, 3, 4], {3, 1}) == [1, 3, 0, 2, 4]
-    assert nearest_first([2, 0], frozenset()) == [2, 0]
 
 
 def test_cores_near_a_worker_follow_the_gpu_that_it_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
