@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import Field
 
@@ -46,11 +47,6 @@ class StrategyOptions(Strict):
         """Raises ValueError, which names the option, where workers so placed cannot do what the options say."""
 
     @property
-    def steps_per_update(self) -> int:
-        """Of a worker: after so many the strategy has done all that it ever does in a step."""
-        return 1
-
-    @property
     def batches_per_update(self) -> int:
         """Of a worker: so many of its batches go into one update, which `lr_scaling` follows."""
         return 1
@@ -72,6 +68,19 @@ class HorovodOptions(StrategyOptions):
     def check_against(self, topology: Topology) -> None:
         if self.staging != "none" and topology.device != "gpu":
             raise ValueError(f"options.staging: {self.staging} with device {topology.device}; allowed: none")
+
+
+@runtime_checkable
+class Rehearses(Protocol):
+    """A strategy whose later steps do what its first ones do not, such as one that averages every so many.
+
+    What a framework compiles or makes at its first use would else fall into training.
+    """
+
+    def rehearse(self, take_step: Callable[[], None]) -> None:
+        """In warm-up, between `setup` and `finish`: takes those later steps. Puts the strategy to where it has taken
+        all steps before one of them, and calls `take_step`, which takes it."""
+        ...
 
 
 FabricT = TypeVar("FabricT", bound=Fabric)

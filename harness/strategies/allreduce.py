@@ -15,6 +15,7 @@ tensorflow.org/guide/distributed_training.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -72,10 +73,6 @@ class AllreduceOptions(HorovodOptions):
             )
 
     @property
-    def steps_per_update(self) -> int:
-        return self.backward_passes_per_step
-
-    @property
     def batches_per_update(self) -> int:
         return self.backward_passes_per_step
 
@@ -100,6 +97,11 @@ class Allreduce:
 
     def step(self, replica: Replica, fabric: NativeFabric[Any, Any], batch: Any) -> Loss:
         return replica.native_step(batch)
+
+    def rehearse(self, take_step: Callable[[], None]) -> None:
+        """The wrapper counts its passes itself: as many as come to an update."""
+        for _ in range(self._averaging.backward_passes_per_step):
+            take_step()
 
     def finish(self, replica: Replica, fabric: NativeFabric[Any, Any]) -> None: ...
 

@@ -16,6 +16,7 @@ at t = kτ + d it merges what arrived. S_k = x̄(kτ).      τ → period, d →
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import Field, model_validator
@@ -100,6 +101,13 @@ class DelayedAveraging:
             if self._options.delay == 0:
                 self._receive(replica)
         return loss
+
+    def rehearse(self, take_step: Callable[[], None]) -> None:
+        """A step that issues an average, and the one in which it arrives; before both, what is still under way does."""
+        issues, arrives = self._options.period, self._options.period + self._options.delay
+        for number in (arrives, issues, arrives):
+            self._num_steps = number - 1
+            take_step()
 
     def finish(self, replica: Replica, fabric: CollectiveFabric) -> None:
         """Merges what is still under way: the evaluated model has every average that was issued."""

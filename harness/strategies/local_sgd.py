@@ -13,6 +13,7 @@ Lin et al., "Don't Use Large Mini-Batches, Use Local SGD" (arXiv 1808.07217), Al
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -61,6 +62,15 @@ class _Averaging:
         if self._num_steps % self._period == 0:
             replica.merge(fabric.mean(replica.weights()))
         return loss
+
+    def rehearse(self, take_step: Callable[[], None]) -> None:
+        """The first local step, and the first after which is averaged."""
+        if math.isinf(self._switch_step):
+            return
+        switch = math.floor(self._switch_step)
+        for number in (switch + 1, (switch // self._period + 1) * self._period):
+            self._num_steps = number - 1
+            take_step()
 
     def finish(self, replica: Replica, fabric: CollectiveFabric) -> None: ...
 

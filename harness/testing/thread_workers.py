@@ -10,11 +10,12 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
 
-from harness.protocols import Plan, Strategy
+from harness.protocols import Plan, Rehearses, Strategy
 from harness.registry import strategy_of
 from harness.testing.quadratic import Array, NumpyReplica, Quadratic
 from harness.testing.thread_fabrics import FABRICS, Team, ThreadCollective, ThreadFabric
@@ -109,8 +110,15 @@ class _Worker:
 
     def warm_up(self, batch_at: Callable[[int], Any], steps: int, start: Array) -> None:
         self.strategy.setup(self.replica, self.fabric)
-        for step in range(steps):
-            self.strategy.step(self.replica, self.fabric, batch_at(step))
+        places = count()
+
+        def take_step() -> None:
+            self.strategy.step(self.replica, self.fabric, batch_at(next(places)))
+
+        for _ in range(steps):
+            take_step()
+        if isinstance(self.strategy, Rehearses):
+            self.strategy.rehearse(take_step)
         self.strategy.finish(self.replica, self.fabric)
         self.fabric.barrier()
         self.replica.reset(start)

@@ -12,7 +12,7 @@ from typing import Any
 from harness import registry
 from harness.fabrics.connection import Connection
 from harness.fabrics.factory import FabricFactory
-from harness.protocols import EvaluatedModel, Replica, TellsStaleness
+from harness.protocols import EvaluatedModel, Replica, TellsStaleness, needs_equal_steps
 from harness.records.record import WorkerPart
 from harness.records.run_files import (
     CURVE_FILE,
@@ -154,32 +154,24 @@ def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Sess
     startup.made()
     startup.ended("model")
     strategy = registry.strategy_of(cell.strategy, cell.folder)(cell.options, plan)
+    session = Session(cell=cell, plan=plan, replica=replica, fabric=fabric, strategy=strategy, turns=takes_turns)
+    warm_up(session)  # of the strategy itself: what watches or hinders it is there for training
+    startup.ended("warm-up")
     watch = None
     if strategy.evaluated == EvaluatedModel.MEAN_OF_WORKERS:
-        watch = MergeWatch(
-            strategy, num_snapshots=len(evaluation_steps(cell, plan, num_weights=replica.num_parameters))
-        )
+        num_snapshots = len(evaluation_steps(cell, plan, num_weights=replica.num_parameters))
+        watch = MergeWatch(strategy, num_snapshots=num_snapshots)
         strategy = watch.as_strategy()
     if cell.inject is not None:
         strategy = with_faults(strategy, cell.inject, plan, rank=fabric.rank, now=takes_turns.now)
-    session = Session(
-        cell=cell,
-        plan=plan,
-        replica=replica,
-        fabric=fabric,
-        strategy=strategy,
-        turns=takes_turns,
-    )
-    warm_up(session)
-    startup.ended("warm-up")
     limit = TimeLimit(
         cell.time_limit_s - startup.total_s,
         run_dir=connection.run_dir,
         rank=fabric.rank,
-        in_step=strategy.evaluated != EvaluatedModel.SHARED,
+        in_step=strategy.evaluated != EvaluatedModel.SHARED or needs_equal_steps(strategy),
         now=clock.now,
     )
-    return replace(session, limit=limit), clock, watch
+    return replace(session, strategy=strategy, limit=limit), clock, watch
 
 
 def _write_curve(session: Session, trained: TrainingOutcome, evaluation: Evaluation, run_dir: Path) -> None:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, cast
 
 import numpy as np
@@ -20,6 +21,7 @@ from harness.protocols import (
     EvaluatedModel,
     Fabric,
     Plan,
+    Rehearses,
     Replica,
     Share,
     SharesOutSteps,
@@ -137,14 +139,21 @@ class Session:
 def warm_up(session: Session) -> None:
     """A few steps of the real thing, then all as before: what libraries do at their first use stays off the clock.
 
-    That is also the first average: in so few steps a strategy need not come to one.
+    Also what the strategy does in later steps alone, where it rehearses that, and the first average, where it does not.
     """
     replica, fabric, strategy = session.replica, session.fabric, session.strategy
     initial = replica.weights()
     strategy.setup(replica, fabric)
     with closing(replica.batches(session.share)) as batches:
-        for step in range(max(WARMUP_STEPS, session.cell.options.steps_per_update)):
-            strategy.step(replica, fabric, batches.at(step))
+        places = count()
+
+        def take_step() -> None:
+            strategy.step(replica, fabric, batches.at(next(places)))
+
+        for _ in range(WARMUP_STEPS):
+            take_step()
+        if isinstance(strategy, Rehearses):
+            strategy.rehearse(take_step)
     strategy.finish(replica, fabric)
     if session.collective is not None:
         session.collective.mean(replica.weights())

@@ -32,6 +32,8 @@ class Remembering(LocalSGD):
     def setup(self, replica: Any, fabric: Any) -> None:
         replica.set_weights(fabric.broadcast(replica.weights()))
 
+    def rehearse(self, take_step: Any) -> None: ...  # else it would be where it starts
+
 
 class Drawing(LocalSGD):
     """Each worker stays out of a step now and then, as chance without a seed has it."""
