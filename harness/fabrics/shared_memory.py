@@ -59,8 +59,7 @@ class SharedMemory:
         total_bytes = header_bytes + num_weights * 4
         if self.rank == 0:
             staged = self._path.with_suffix(".new")
-            with staged.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, total_bytes)
+            _make_room(staged, total_bytes)
             staged.rename(self._path)
         while not self._path.exists():
             time.sleep(_POLL_S)
@@ -119,3 +118,12 @@ class SharedMemory:
         self._path.with_suffix(".new").unlink(missing_ok=True)
         if self._file >= 0:
             os.close(self._file)
+
+
+def _make_room(path: Path, num_bytes: int) -> None:
+    """A new file of this size. Raises OSError, which names the file, where there is no room."""
+    with path.open("wb") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, num_bytes)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None

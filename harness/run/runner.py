@@ -34,6 +34,7 @@ from harness.records.run_files import (
 from harness.run.launch_settings import launch_settings
 from harness.run.machine import describe_machine, installed_versions, revision
 from harness.run.outstanding import Again, Outstanding, outstanding
+from harness.run.remedies import with_remedy
 from harness.run.run_folder import RUNS_FOLDER, ProgressFile, clear_leftovers, reserve, run_folder
 from harness.run.timed_curve import timed_curve
 from harness.suite.cell import Cell
@@ -187,7 +188,7 @@ def make_record(
         suite=suite,
         cell=cell.stored(),
         status=status,
-        reason=reason,
+        reason=None if reason is None else with_remedy(reason),
         log_tail=None if status == "ok" else log_tail(run_dir),
         started_at=started_at.isoformat(timespec="milliseconds"),
         wall_s=end.wall_s,

@@ -1,0 +1,63 @@
+"""A full /dev/shm names itself, whoever ran into it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from harness.fabrics.connection import Connection
+from harness.fabrics.shared_memory import SharedMemory
+from harness.run.remedies import with_remedy
+from harness.suite.cell import Cell
+from harness.timing.clock import Clock
+
+LOADER = (
+    "rank 0: RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's "
+    "workers are out of shared memory."
+)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container of Docker's, 64 MiB."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=2**26, free=2**25))
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        LOADER,
+        "a worker was killed by signal 7",
+        "rank 1: RuntimeError: unable to write to file </torch_11_22_33>: No space left on device (28)",
+        "rank 0: OSError: [Errno 28] No space left on device: '/dev/shm/hvdbench-5.new'",
+    ],
+)
+def test_reason_of_a_full_shared_memory_says_where_it_lies_and_what_to_do(reason: str) -> None:
+    said = with_remedy(reason)
+    assert said.startswith(f"{reason} (shared memory lies in /dev/shm, 0.0625 GiB, of which 0.0312 are free")
+    assert "mount -o remount,size=8G, docker run --shm-size=8g" in said
+
+
+@pytest.mark.parametrize(
+    "reason", ["a worker was killed by signal 9", "rank 0: OSError: [Errno 28] No space left: 'x'"]
+)
+def test_other_reasons_stay_as_they_are(reason: str) -> None:
+    assert with_remedy(reason) == reason
+
+
+def test_fabric_names_the_file_for_which_there_is_no_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    connection = Connection(rank=0, size=1, local_rank=0, local_size=1, run_dir=tmp_path / "full")
+    fabric = SharedMemory(Cell(workload="fnn", strategy="serial"), connection, Clock())
+    with pytest.raises(OSError, match=r"No space left on device: '/dev/shm/hvdbench-full\.new'"):
+        fabric.broadcast(torch.zeros(3))
+    Path("/dev/shm/hvdbench-full.new").unlink()
