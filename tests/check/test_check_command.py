@@ -13,7 +13,7 @@ import pytest
 
 from harness import cli
 from tests.check.test_stored import side
-from tests.command import hvdbench, started, wait_until, write_suite
+from tests.command import LIMIT_S, hvdbench, started, wait_until, write_suite
 from tests.sample_records import finished
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,7 +121,7 @@ def test_check_interrupted_leaves_no_process_no_worktree_and_no_half_pair(
         wait_until(lambda: bool(list(results.glob("*/.staged-*/*/.runs/*/progress.json"))), "a worker that trains")
         assert list(tmp_path.glob("hvdbench-ref-*"))
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 130
     assert "the same command goes on" in errors
     wait_until(lambda: not processes_at(results), "its processes to end")

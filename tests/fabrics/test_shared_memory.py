@@ -18,6 +18,7 @@ from harness.fabrics.shared_model import SharedModel
 from harness.protocols import GradientAveraging
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
+from tests.command import LIMIT_S
 
 Made = TypeVar("Made", bound=SharedMemory)
 Given = TypeVar("Given")
@@ -34,7 +35,7 @@ def fabrics(kind: type[Made], folder: Path, size: int = 2) -> list[Made]:
 
 def in_threads(made: list[Made], work: Callable[[Made], Given]) -> list[Given]:
     with ThreadPoolExecutor(len(made)) as threads:
-        return [future.result(timeout=60) for future in [threads.submit(work, fabric) for fabric in made]]
+        return [future.result(timeout=LIMIT_S) for future in [threads.submit(work, fabric) for fabric in made]]
 
 
 def test_live_weights_are_no_copy_and_read_ones_are(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from harness.fabrics.connection import Connection
 from harness.fabrics.shared_variable import SharedVariable
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
+from tests.command import LIMIT_S
 
 NUM_WEIGHTS = 1000
 
@@ -30,7 +31,7 @@ def fabrics(folder: Path, size: int) -> list[SharedVariable]:
 
 def in_threads(made: list[SharedVariable], work: object) -> list[object]:
     with ThreadPoolExecutor(len(made)) as pool:
-        return [future.result(timeout=60) for future in [pool.submit(work, fabric) for fabric in made]]  # type: ignore[call-overload]
+        return [future.result(timeout=LIMIT_S) for future in [pool.submit(work, fabric) for fabric in made]]  # type: ignore[call-overload]
 
 
 def test_broadcast_gives_all_the_first_ones_weights(tmp_path: Path) -> None:
@@ -106,7 +107,7 @@ def test_barrier_waits_for_all(tmp_path: Path) -> None:
     waiting.start()
     assert not passed.wait(0.1)
     second.barrier()
-    assert passed.wait(5)
+    assert passed.wait(LIMIT_S)
 
 
 @pytest.mark.parametrize("size", [1, 2])

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.command import wait_until
+from tests.command import LIMIT_S, wait_until
 from tests.lab.machines import Lab, LabError, network_lab
 
 pytestmark = pytest.mark.lab
@@ -24,7 +24,7 @@ LAB = [sys.executable, "-m", "tests.lab"]
 
 def output(lab: Lab, *command: str) -> str:
     argv = lab.argv(*command)
-    return subprocess.run(argv, env=lab.environ(), capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(argv, env=lab.environ(), capture_output=True, text=True, check=True, timeout=LIMIT_S).stdout
 
 
 def links() -> list[str]:
@@ -85,8 +85,8 @@ def test_nothing_stays_of_a_lab_that_was_killed_outright() -> None:
         processes = psutil.Process(killed.pid).children(recursive=True)
         assert sum(process.name() == "sshd" for process in processes) == 3
         killed.kill()
-    wait_until(lambda: not any(map(is_alive, processes)), "the lab's processes to end", limit_s=10)
-    wait_until(lambda: (links(), folders()) == before, "the lab's folder to go", limit_s=10)
+    wait_until(lambda: not any(map(is_alive, processes)), "the lab's processes to end")
+    wait_until(lambda: (links(), folders()) == before, "the lab's folder to go")
 
 
 def test_command_line_hands_on_the_exit_code() -> None:
@@ -101,5 +101,5 @@ def test_command_line_lasts_until_an_interrupted_command_has_cleaned_up(number: 
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
         os.killpg(process.pid, number)  # as a terminal does: to all that it started
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=LIMIT_S)
     assert (output, process.returncode) == ("lab1\n", 9)

@@ -18,9 +18,9 @@ from tests.lab.machines import INTERFACE, NETWORK, Lab, network_lab
 pytestmark = pytest.mark.lab
 
 SHORT = "{workload: fnn, strategy: [allreduce-flat, delayed-averaging], workers: 2, hosts: 2, epochs: 1}"
-ENDLESS = "{workload: fnn, strategy: allreduce-flat, workers: 2, hosts: 2, epochs: 1000000, time_limit_s: 200}"
+ENDLESS = "{workload: fnn, strategy: allreduce-flat, workers: 2, hosts: 2, epochs: 1000000, time_limit_s: 600}"
 OVER_THE_LAB = ["--launch-args", f"--network-interfaces {INTERFACE}"]
-LIMIT_S = 240
+LIMIT_S = 600
 WORKERS_SEE_IT_WITHIN_S = 15.0
 
 
@@ -117,7 +117,7 @@ def test_run_that_is_ended_leaves_no_process_on_any_host(
     suite, results = write_suite(tmp_path / "s.yaml", ENDLESS), tmp_path / "r"
     hosts = ["-H", lab.listed, "--controller", controller, *OVER_THE_LAB]
     with started(lab, suite, results, *hosts) as process:
-        wait_until(lambda: training_has_begun(results), "training to begin", limit_s=120)
+        wait_until(lambda: training_has_begun(results), "training to begin")
         assert [len(workers) for workers in workers_on_hosts(lab)] == [1, 1]
         hvdbench_of(process).send_signal(number)
         wait_until(lambda: nothing_runs(lab), "all processes to end", limit_s=WORKERS_SEE_IT_WITHIN_S)
@@ -129,10 +129,10 @@ def test_worker_killed_on_one_host_ends_the_run_on_both(lab: Lab, tmp_path: Path
     suite, results = write_suite(tmp_path / "s.yaml", ENDLESS), tmp_path / "r"
     hosts = ["-H", lab.listed, "--controller", controller, *OVER_THE_LAB]
     with started(lab, suite, results, *hosts) as process:
-        wait_until(lambda: training_has_begun(results), "training to begin", limit_s=120)
+        wait_until(lambda: training_has_begun(results), "training to begin")
         _, (victim,) = workers_on_hosts(lab)
         victim.kill()
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=LIMIT_S)
         assert process.returncode == 1, output
         wait_until(lambda: nothing_runs(lab), "all processes to end", limit_s=WORKERS_SEE_IT_WITHIN_S)
     (record,) = records_in(results)

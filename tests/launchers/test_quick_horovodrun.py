@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.command import LIMIT_S
+
 QUICK = ["-m", "harness.launchers.quick_horovodrun"]
 PROBE = """
 import sys
@@ -27,7 +29,7 @@ print({"torch", "tensorflow"} & set(sys.modules))
 
 def run(*argv: str | Path) -> subprocess.CompletedProcess[str]:
     argv_here = [sys.executable, *map(str, argv)]
-    return subprocess.run(argv_here, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(argv_here, capture_output=True, text=True, check=False, timeout=LIMIT_S)
 
 
 def test_it_is_horovodrun(tmp_path: Path) -> None:

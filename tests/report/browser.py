@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 INSTALL = "apt-get install chromium chromium-driver"
-_START_LIMIT_S = 20
+_START_LIMIT_S = 120
 
 
 def is_installed() -> bool:

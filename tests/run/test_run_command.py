@@ -13,6 +13,7 @@ import pytest
 
 from tests.command import (
     HVDBENCH,
+    LIMIT_S,
     hvdbench,
     is_worker,
     records_in,
@@ -24,7 +25,7 @@ from tests.command import (
 )
 
 SHORT = "{workload: fnn, strategy: serial, epochs: 1}"
-ENDLESS = "{workload: fnn, strategy: %s, workers: 2, epochs: 1000000, time_limit_s: 100}"
+ENDLESS = "{workload: fnn, strategy: %s, workers: 2, epochs: 1000000, time_limit_s: 600}"
 
 
 def test_run_leaves_one_record_a_launch_and_then_has_nothing_to_do(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_run_killed_outright_leaves_no_process_and_goes_on(tmp_path: Path, strat
         wait_until(lambda: training_has_begun(results), "training to begin")
         (run_dir,) = results.glob(".runs/*")
         parent.kill()
-    wait_until(lambda: not workers_of(results), "the workers to see that their parent is gone", limit_s=15)
+    wait_until(lambda: not workers_of(results), "the workers to see that their parent is gone")
     assert records_in(results) == []
     code, output, _ = hvdbench("run", write_suite(tmp_path / "s.yaml", SHORT), "--results", results)
     assert code == 0
@@ -88,7 +89,7 @@ def test_run_interrupted_stops_its_workers_and_says_how_to_go_on(tmp_path: Path,
     with started("run", write_suite(tmp_path / "s.yaml", ENDLESS % "hogwild"), "--results", results) as parent:
         wait_until(lambda: training_has_begun(results), "training to begin")
         parent.send_signal(number)
-        _, errors = parent.communicate(timeout=30)
+        _, errors = parent.communicate(timeout=LIMIT_S)
     assert parent.returncode == 130
     assert "the same command goes on" in errors
     assert workers_of(results) == []
@@ -118,12 +119,12 @@ def test_dry_step_ends_with_the_command_that_asked_for_it(tmp_path: Path, number
     with started("run", suite, "--results", tmp_path / "r") as parent:
         wait_until(lambda: list(tmp_path.glob("mine.pid")) != [], "the dry step to begin")
         parent.send_signal(number)
-        _, errors = parent.communicate(timeout=30)
+        _, errors = parent.communicate(timeout=LIMIT_S)
     if number == signal.SIGINT:
         assert parent.returncode == 130
         assert errors == "hvdbench: interrupted: finished records are safe, the same command goes on\n"
     dry_step = int((tmp_path / "mine.pid").read_text())
-    wait_until(lambda: not runs(dry_step), "the dry step to see that its parent is gone", limit_s=15)
+    wait_until(lambda: not runs(dry_step), "the dry step to see that its parent is gone")
 
 
 @pytest.mark.parametrize("strategy", ["hogwild", "allreduce"])
@@ -133,7 +134,7 @@ def test_run_records_a_worker_that_was_killed(tmp_path: Path, strategy: str) -> 
         wait_until(lambda: training_has_begun(results), "training to begin")
         victim = next(process for process in workers_of(results) if is_worker(process))
         victim.kill()
-        output, _ = parent.communicate(timeout=60)
+        output, _ = parent.communicate(timeout=LIMIT_S)
     assert parent.returncode == 1
     assert "1 failed" in output
     (record,) = records_in(results)
@@ -143,7 +144,7 @@ def test_run_records_a_worker_that_was_killed(tmp_path: Path, strategy: str) -> 
 
 @pytest.mark.parametrize("strategy", ["hogwild", "allreduce", "delayed-averaging"])
 def test_run_evaluates_what_was_trained_when_its_time_limit_stopped_it(tmp_path: Path, strategy: str) -> None:
-    suite = write_suite(tmp_path / "s.yaml", (ENDLESS % strategy).replace("100}", "8}"))
+    suite = write_suite(tmp_path / "s.yaml", (ENDLESS % strategy).replace("600}", "8}"))
     results = tmp_path / "r"
     code, _, _ = hvdbench("run", suite, "--results", results)
     assert code == 1
@@ -163,7 +164,7 @@ def test_two_runs_on_the_same_results_share_the_work(tmp_path: Path) -> None:
     results = tmp_path / "r"
     with started("run", suite, "--results", results) as first, started("run", suite, "--results", results) as second:
         for parent in (first, second):
-            parent.communicate(timeout=100)
+            parent.communicate(timeout=LIMIT_S)
             assert parent.returncode == 0
     assert sorted(record["cell"]["fields"]["seed"] for record in records_in(results)) == [0, 1, 2, 3]  # type: ignore[index]
 
@@ -218,7 +219,7 @@ def inside(launcher: str, *arguments: object) -> subprocess.CompletedProcess[str
     """`hvdbench run` with these arguments, started by a launcher of two processes."""
     command, *options = LAUNCHES[launcher]
     argv = [Path(sys.executable).parent / command, *options, *HVDBENCH, "run", *arguments]
-    return subprocess.run(list(map(str, argv)), capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(list(map(str, argv)), capture_output=True, text=True, timeout=LIMIT_S, check=False)
 
 
 @pytest.mark.parametrize(("launcher", "controller"), [("horovodrun", "gloo"), ("mpirun", "mpi")])

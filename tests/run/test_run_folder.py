@@ -15,6 +15,7 @@ from harness.launchers.supervisor import RUN_VARIABLE
 from harness.records.results_folder import ResultsFolder
 from harness.records.run_files import PARENT_LOCK
 from harness.run.run_folder import ProgressFile, clear_leftovers, run_folder
+from tests.command import LIMIT_S
 
 
 def test_folder_is_locked_inside_the_block_and_gone_after_it(tmp_path: Path) -> None:
@@ -37,7 +38,7 @@ def test_leftovers_of_a_killed_parent_are_ended_and_removed(tmp_path: Path) -> N
     dead.mkdir(parents=True)
     (dead / PARENT_LOCK).touch()  # nobody holds it
     folder = ResultsFolder(tmp_path)
-    sleeping = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+    sleeping = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(3600)"]
     with (
         subprocess.Popen(sleeping, stdout=subprocess.PIPE, env={RUN_VARIABLE: dead.name}) as worker,
         run_folder(folder) as alive,
@@ -45,7 +46,7 @@ def test_leftovers_of_a_killed_parent_are_ended_and_removed(tmp_path: Path) -> N
         assert worker.stdout is not None
         assert worker.stdout.readline() == b"up\n"
         clear_leftovers(folder)
-        worker.wait(10)  # long before it would have ended by itself
+        worker.wait(LIMIT_S)  # long before it would have ended by itself
         assert not dead.exists()
         assert alive.exists()
 

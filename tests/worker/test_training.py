@@ -20,6 +20,7 @@ from harness.testing.thread_fabrics import Team, ThreadCollective, ThreadShared
 from harness.timing.clock import Clock
 from harness.worker.merges import MergeWatch
 from harness.worker.training import Session, distances_of, evaluate, train
+from tests.command import LIMIT_S
 
 TWO_EVALUATIONS = {"evaluations": 2, "evaluation_spacing": "even"}
 
@@ -130,7 +131,7 @@ class Recording:
         self.batches.append(batch)
         loss = float(self._strategy.step(replica, fabric, [0]))
         if self._waits:
-            assert self._others_done.wait(10)
+            assert self._others_done.wait(LIMIT_S)
         return loss
 
     def finish(self, replica: Any, fabric: Any) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from harness.worker import usage
 from harness.worker.usage import UsageMeter
+from tests.command import LIMIT_S
 
 
 def test_meter_counts_cpu_time_from_when_it_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +76,7 @@ def working_child() -> Iterator[None]:
     done, go_on = forked.Event(), forked.Event()
     child = forked.Process(target=works, args=(done, go_on))
     child.start()
-    assert done.wait(timeout=60)
+    assert done.wait(timeout=LIMIT_S)
     yield
     go_on.set()
     child.join()

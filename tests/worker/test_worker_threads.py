@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.command import LIMIT_S
+
 SCRIPT = """
 import threading
 from pathlib import Path
@@ -26,7 +28,7 @@ worker._run_all(Cell(workload="fnn", strategy="hogwild", workers=2).model_dump_j
 
 def test_first_error_of_a_thread_ends_its_process(tmp_path: Path) -> None:
     script = SCRIPT.format(folder=str(tmp_path))
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=LIMIT_S, check=False)
     assert done.returncode == 1
     assert "RuntimeError: no luck" in done.stderr
     assert (tmp_path / "error-1").read_text() == "rank 1: RuntimeError: no luck"
