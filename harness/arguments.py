@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
@@ -28,6 +29,11 @@ OnlyOption = Annotated[
 RepeatsOption = Annotated[int | None, typer.Option(min=1, help="launches of each cell, instead of the suite's")]
 ControllerOption = Annotated[str | None, typer.Option(metavar="gloo|mpi", help="instead of the suite's")]
 HostsOption = Annotated[str | None, typer.Option("-H", "--hosts", metavar="NAME:SLOTS,...", help="as horovodrun's")]
+CoresOption = Annotated[
+    str | None,
+    typer.Option("--cores", metavar="N-M,...", help="measure on these cores; the others are free for another run"),
+]
+NoPinOption = Annotated[bool, typer.Option("--no-pin", help="leave it to the system on which cores a worker runs")]
 HostfileOption = Annotated[Path | None, typer.Option(help="lines `name slots=2` or `name:2`, or $PBS_NODEFILE")]
 
 
@@ -61,6 +67,25 @@ def read_hosts(hosts: str | None, hostfile: Path | None) -> tuple[Host, ...]:
     named = read_hostfile(hostfile) if hostfile is not None else parse_hosts(hosts or "")
     require_distinct(named)
     return named
+
+
+def confine(cores: str | None, *, no_pin: bool) -> None:
+    """Has this process and all that it starts run on these cores alone, or its workers unbound."""
+    from harness.worker.cores import in_words, listed_cores
+    from harness.worker.process import PINNING_OFF, PINNING_VARIABLE
+
+    if no_pin:
+        os.environ[PINNING_VARIABLE] = PINNING_OFF
+    if cores is None:
+        return
+    free = os.sched_getaffinity(0)
+    try:
+        wanted = listed_cores(cores)
+    except ValueError:
+        wanted = frozenset()
+    if not wanted or not wanted <= free:
+        refuse(f"--cores {cores}: allowed: of {in_words(free)}, which are free to this process, as in 0-3,8")
+    os.sched_setaffinity(0, wanted)
 
 
 def read_again(text: str | None) -> Again | None:

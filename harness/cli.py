@@ -20,13 +20,16 @@ import typer
 from harness.arguments import (
     EXIT_USAGE,
     ControllerOption,
+    CoresOption,
     HostfileOption,
     HostsOption,
+    NoPinOption,
     OnlyOption,
     RepeatsOption,
     ResultsArgument,
     ResultsOption,
     SuiteArgument,
+    confine,
     listed,
     read_again,
     read_hosts,
@@ -65,6 +68,8 @@ def run(
     again: Annotated[
         str | None, typer.Option(metavar="changed|all", help="what was done with other settings or versions, or all")
     ] = None,
+    cores: CoresOption = None,
+    no_pin: NoPinOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="check everything, start nothing")] = False,
 ) -> None:
     """Run what is missing of a suite; the same command goes on after any interruption.
@@ -74,20 +79,23 @@ def run(
     """
     from harness.progress import console, show_matrix, watching
     from harness.records.results_folder import ResultsFolder
-    from harness.run.existing import inside_a_launch, run_inside
+    from harness.run.existing import alone_on_its_cores, inside_a_launch, run_inside
     from harness.run.feasible import first_obstacle
     from harness.run.runner import Setting, run_suite
 
+    confine(cores, no_pin=no_pin)
     loaded = read_suite(suite, only=only, repeats=repeats, controller=controller)
     folder = ResultsFolder(results or Path("results") / loaded.name)
     once_more = read_again(again)
     inside = inside_a_launch()
     if inside and not dry_run:
-        if hosts is not None or hostfile is not None or launch_args:
-            refuse("-H, --hostfile, --launch-args: not inside a launch, which has placed its workers already")
-        with _interruptible():
+        if hosts is not None or hostfile is not None or launch_args or cores is not None:
+            refuse("-H, --hostfile, --launch-args, --cores: not inside a launch, which has placed its workers already")
+        with _interruptible(), alone_on_its_cores():
             raise typer.Exit(run_inside(loaded, folder, again=once_more))
     available, arguments = read_hosts(hosts, hostfile), words(launch_args)
+    if cores is not None and not all(host.is_this_machine for host in available):
+        refuse(f"--cores {cores}: are of this machine; allowed: no other in -H or --hostfile")
     obstacle = first_obstacle(loaded.cells, None if inside else available)
     if obstacle:
         refuse(f"{suite}: {obstacle}")
@@ -124,6 +132,8 @@ def compare(
     minutes: Annotated[float | None, typer.Option(help="that it may take, 20 unless given")] = None,
     epochs: Annotated[float | None, typer.Option(help="instead of the workload's own")] = None,
     hosts: HostsOption = None,
+    cores: CoresOption = None,
+    no_pin: NoPinOption = False,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="DIR", help="where all of it goes; compare/<target> unless given"),
@@ -141,6 +151,7 @@ def compare(
 
     if inside_a_launch():
         refuse("compare: starts its launches itself; inside a launch, allowed: hvdbench run SUITE")
+    confine(cores, no_pin=no_pin)
     request = request_of(
         target,
         dataset=dataset,
@@ -303,6 +314,8 @@ def check(
     results: Annotated[Path, typer.Option("--results", metavar="DIR", help="where pairs are kept")] = Path(
         "results/check"
     ),
+    cores: CoresOption = None,
+    no_pin: NoPinOption = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="DIR", help="where the files for CI go")
     ] = None,
@@ -322,6 +335,7 @@ def check(
             raise typer.Exit(check_stored(baseline, candidate, gates, output))
         if not (suite and a and b):
             refuse("check: needs SUITE --a ARM --b ARM, or --baseline RESULTS --candidate RESULTS; see check --help")
+        confine(cores, no_pin=no_pin)
         loaded = read_suite(suite, only=only)
         with _interruptible():
             raise typer.Exit(check_arms(suite, loaded, a, b, results=results, output=output, time_budget_s=time_budget))

@@ -62,6 +62,9 @@ class SuiteWatcher:
         self._started = time.monotonic()
         self._bar.update(self._task, description=plain(self._title), now="starting", left=self._left(), refresh=True)
 
+    def waiting(self, why: str) -> None:
+        self._bar.console.print(one_line(why), highlight=False, markup=False, soft_wrap=True)
+
     def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None:
         self._bar.update(self._task, now=training_in_words(share, samples_per_s, loss), refresh=True)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 
@@ -12,6 +14,7 @@ from hypothesis import settings
 
 from harness.bootstrap.pins import ROOT
 from harness.doctor import network_lab
+from harness.run.core_locks import LOCKS_VARIABLE
 from harness.run.machine import describe_machine
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
 from tests.report import browser
@@ -36,12 +39,17 @@ _NUM_LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ[LOCKS_VARIABLE] = tempfile.mkdtemp(prefix="hvdbench-locks-")  # tests measure nothing: they do not wait
     # Who started the tests in the background of a script has them ignore Ctrl-C, and with them what they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for marker, (what, _, _) in NEEDS.items():
         config.addinivalue_line("markers", f"{marker}: runs where there is {what}")
     config.stash[_NUM_LEFT_OUT] = Counter()
     config.stash[_LACKING] = {marker: [] for marker, (_, is_here, _) in NEEDS.items() if not is_here()}
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(os.environ.pop(LOCKS_VARIABLE), ignore_errors=True)
 
 
 @pytest.hookimpl(trylast=True)  # when those that were not asked for are out

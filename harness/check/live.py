@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,17 +27,20 @@ from harness.check.pair_folder import SIDES, PairFolder
 from harness.check.verdict import Verdict
 from harness.check.worktree import ArmError
 from harness.records.record import Record
+from harness.run.core_locks import held
 from harness.run.launch_settings import decided_by_cell
 from harness.suite.cell import Cell
 from harness.suite.gates import CheckSettings
 from harness.suite.suite import Suite
 from harness.timing.stopwatch import Stopwatch
+from harness.worker.process import is_taken_out
 
 
 class PairWatcher(Protocol):
     """Whoever shows how a check goes on."""
 
     def stage_started(self, stage: Stage, num_pairs: int, num_done: int) -> None: ...
+    def waiting(self, why: str) -> None: ...
     def pair_started(self, cell: Cell) -> None: ...
     def run_progress(self, side: str, share: float, samples_per_s: float, loss: float) -> None: ...
     def pair_ended(self, cell: Cell, a: Record, b: Record) -> None: ...
@@ -92,6 +96,12 @@ def prepare(
 
 def _refuse_what_cells_decide(arm: Arm, cells: Sequence[Cell]) -> None:
     """A variable that means nothing to a launch: both arms would be equal, and the answer would be about nothing."""
+    for name, value in arm.environ.items():
+        if is_taken_out(name, value):
+            raise ArmError(
+                f"arm {arm.name}: {name}={value} names cores, and each worker is pinned to its own; allowed: --no-pin, "
+                "or places by their kind, such as OMP_PLACES=threads"
+            )
     for cell in cells:
         for name, decides in decided_by_cell(cell).items():
             if name in arm.environ:
@@ -225,8 +235,8 @@ def _run_pairs(
             return
         if (cell.group, cell.seed) in stored or cell.group in spoilt:
             continue
-        watcher.pair_started(cell)
-        with check.folder.staged(cell.group, cell.seed) as staging:
+        with held(os.sched_getaffinity(0), watcher.waiting), check.folder.staged(cell.group, cell.seed) as staging:
+            watcher.pair_started(cell)
             records = _launched(check, cell, staging, lambda side: partial(watcher.run_progress, side))
             _refuse_changed_code(check)
         if _is_broken(records["a"], records["b"]):

@@ -52,6 +52,9 @@ class ConsoleWatcher:
         self._bar.update(self._task, total=num_pairs, completed=num_done, left="")
         self._watch = Stopwatch()
 
+    def waiting(self, why: str) -> None:
+        self._say(why)
+
     def pair_started(self, cell: Cell) -> None:
         self._now: dict[str, str] = {}
         self._bar.update(self._task, description=plain(self._title(cell)), now="starting")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 LAUNCH, LAUNCH_ARGS, HOSTS = "launch", "--launch-args", "hosts"  # of a launch, not of the environment
+PINNING = "pinning"  # likewise: off where workers are not bound to cores
 OF_GPUS = "NCCL_"  # speaks between GPUs alone; horovodrun sets some of it for every launch
 
 # Beginnings of names, by whom they are read: every process, and those that reach others by Horovod.

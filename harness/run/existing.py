@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from harness.records.record import Record
 from harness.records.results_folder import ResultsFolder
 from harness.records.run_files import ERROR_PREFIX
 from harness.records.titles import titles_of
+from harness.run.core_locks import held
 from harness.run.feasible import first_obstacle
 from harness.run.outstanding import Again
 from harness.run.run_folder import reserve, run_folder
@@ -49,6 +51,14 @@ def inside_a_launch() -> bool:
     return place_among_workers(os.environ) is not None
 
 
+def alone_on_its_cores() -> AbstractContextManager[None]:
+    """Keeps other measurements from the cores of this launch on this machine, as long as it is in the block."""
+    place = place_among_workers(os.environ)
+    if place is None or place[2] > 0:  # the first process of a machine stands for all of it
+        return nullcontext()
+    return held(os.sched_getaffinity(0), lambda why: print(f"hvdbench: {why}", file=sys.stderr, flush=True))
+
+
 def run_inside(suite: Suite, folder: ResultsFolder, *, again: Again | None = None) -> int:
     """Runs the suite's missing collective cells of this launch's size. Returns the exit code. Raises SuiteError."""
     place = place_among_workers(os.environ)
@@ -59,7 +69,7 @@ def run_inside(suite: Suite, folder: ResultsFolder, *, again: Again | None = Non
     obstacle = first_obstacle(fitting, None)
     if obstacle:
         raise SuiteError(obstacle)
-    cores = process.pin(local_rank, local_size, num_threads + num_loaders)
+    cores = process.pin(local_rank, local_size, num_threads + num_loaders, is_existing=True)
     process.prepare(num_threads=num_threads)
     registry.load(registry.PREPARATIONS[framework])(
         num_threads=num_threads, gpus=[local_rank] if device == "gpu" else []

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from harness.fabrics.horovod import wanted_settings
 from harness.launchers.hosts import Host
 from harness.protocols import HorovodOptions
-from harness.records.setting_names import HOSTS, LAUNCH, LAUNCH_ARGS, OF_GPUS, is_recorded, of_all
+from harness.records.setting_names import HOSTS, LAUNCH, LAUNCH_ARGS, OF_GPUS, PINNING, is_recorded, of_all
 from harness.suite.cell import Cell
-from harness.worker.process import THREAD_VARIABLES
+from harness.worker.process import PINNING_OFF, THREAD_VARIABLES, is_taken_out, pins
 
 _PATH = re.compile(r"(?<![\w./])~?/[^\s,;:=]*")  # a network, 10.0.0.0/24, is none
 
@@ -33,8 +33,9 @@ def launch_settings(
     found = {
         name: _portable(value)
         for name, value in environ.items()
-        if is_recorded(name) and name not in decided and not name.startswith(unread)
-    } | _of_launch(hosts, launch_args, existing)
+        if is_recorded(name) and name not in decided and not is_taken_out(name, value) and not name.startswith(unread)
+    }
+    found |= _of_launch(hosts, launch_args, existing) | ({} if pins() else {PINNING: PINNING_OFF})
     return dict(sorted(found.items())) if cell.needs.uses_horovod else of_all(found)
 
 

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ from harness.records.run_files import (
     SERVER_PART_PREFIX,
     part_path,
 )
+from harness.run.core_locks import held
 from harness.run.launch_settings import launch_settings
 from harness.run.machine import describe_machine, installed_versions, revision
 from harness.run.outstanding import Again, Outstanding, outstanding
@@ -50,6 +52,12 @@ class Watcher(Protocol):
     def cell_started(self, cell: Cell) -> None: ...
     def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None: ...
     def cell_ended(self, record: Record) -> None: ...
+
+
+class WaitingWatcher(Watcher, Protocol):
+    """One that also shows why it does not go on."""
+
+    def waiting(self, why: str) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +98,7 @@ class Summary:
         return f"{', '.join(parts)}. Records are in {folder}"
 
 
-def run_suite(suite: Suite, setting: Setting, watcher: Watcher) -> Summary:
+def run_suite(suite: Suite, setting: Setting, watcher: WaitingWatcher) -> Summary:
     """Runs the missing cells. Raises ResultsError when records cannot be read or written; what is finished is safe."""
     setting.folder.make()
     clear_leftovers(setting.folder)
@@ -111,7 +119,8 @@ def run_suite(suite: Suite, setting: Setting, watcher: Watcher) -> Summary:
             since = [record for record in setting.folder.of_key(cell.key) if record.id not in known]
             if not setting.outstanding([cell], since).chosen([cell], "changed"):
                 continue  # another hvdbench was faster
-            ended[run_cell(cell, setting, watcher).status] += 1
+            with _cores_of(cell, setting, watcher):
+                ended[run_cell(cell, setting, watcher).status] += 1
     else:
         num_left = 0
     return Summary(
@@ -120,6 +129,12 @@ def run_suite(suite: Suite, setting: Setting, watcher: Watcher) -> Summary:
         num_elsewhere=num_elsewhere,
         num_left=num_left,
     )
+
+
+def _cores_of(cell: Cell, setting: Setting, watcher: WaitingWatcher) -> AbstractContextManager[None]:
+    """Keeps other measurements from the cores of this machine, where the cell is launched on it."""
+    is_here = any(host.is_this_machine for host in placement(cell, setting.hosts))
+    return held(os.sched_getaffinity(0), watcher.waiting) if is_here else nullcontext()
 
 
 def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
+from collections.abc import Collection, Sequence
+
+from harness.worker.cores import shared_out, unbound_cores
 
 KEPT_BYTES = 1 << 30  # what is freed below this size, or at the end of the heap, is kept
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+PINNING_VARIABLE, PINNING_OFF = "HVDBENCH_PINNING", "off"
+_NAMING_CORES = {  # variables by which OpenMP binds threads, and how a value looks that names cores of the machine
+    "GOMP_CPU_AFFINITY": re.compile(r".*\d"),
+    "OMP_PLACES": re.compile(r"\s*!?\s*[{\d]"),
+    "KMP_AFFINITY": re.compile(r".*(proclist|explicit)", re.IGNORECASE),
+}
 _MALLOC_VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES")
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2"}  # TensorFlow's remarks on the CPU's instructions; errors still come through
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
@@ -17,6 +27,8 @@ def prepare(*, num_threads: int | None = None) -> None:
     if num_threads is not None:
         for name in THREAD_VARIABLES:
             os.environ[name] = str(num_threads)
+    for name in [name for name, value in os.environ.items() if is_taken_out(name, value)]:
+        del os.environ[name]
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     if not _set_by_the_user():
@@ -45,7 +57,8 @@ def give_back_freed_memory() -> None:
 
 def settings() -> dict[str, str]:
     """For the record: the threads of OpenMP, and the malloc variables that a user set, which hold."""
-    return {name: os.environ[name] for name in ("OMP_NUM_THREADS",) if name in os.environ} | _set_by_the_user()
+    threads = {name: os.environ[name] for name in ("OMP_NUM_THREADS",) if name in os.environ}
+    return threads | _set_by_the_user() | ({} if pins() else {"pinning": PINNING_OFF})
 
 
 def _set_by_the_user() -> dict[str, str]:
@@ -53,14 +66,33 @@ def _set_by_the_user() -> dict[str, str]:
     return {name: os.environ[name] for name in _MALLOC_VARIABLES if name in os.environ}
 
 
-def pin(local_rank: int, local_size: int, num_cores: int) -> list[int] | None:
-    """Pins this process to `num_cores` cores of its own; None where the host has too few for all workers.
+def pins() -> bool:
+    """Whether workers are bound to cores of their own; `--no-pin` says no."""
+    return os.environ.get(PINNING_VARIABLE) != PINNING_OFF
+
+
+def is_taken_out(name: str, value: str) -> bool:
+    """Whether this variable would bind threads to cores by their numbers, which the cores of a worker decide.
+
+    Those that bind within them, such as OMP_PROC_BIND, hold.
+    """
+    return pins() and name in _NAMING_CORES and _NAMING_CORES[name].match(value) is not None
+
+
+def pin(
+    local_rank: int, local_size: int, num_cores: int, *, near: Sequence[Collection[int]] = (), is_existing: bool = False
+) -> list[int] | None:
+    """Pins this process to `num_cores` cores of its own; None where the host has too few for all workers, or by choice.
 
     num_cores: one for each thread, and one for each process that makes batches, which inherits where it may run.
+    near: for each worker of the host, the cores that it takes first.
+    is_existing: the launch was made by others. Where that has bound each worker to cores of its own, they stay.
     """
-    available = sorted(os.sched_getaffinity(0))
-    if local_size * num_cores > len(available):
+    free = os.sched_getaffinity(0)
+    if not pins():
         return None
-    cores = available[local_rank * num_cores : (local_rank + 1) * num_cores]
-    os.sched_setaffinity(0, cores)
-    return cores
+    shares = shared_out(free, local_size, num_cores, near=near)
+    if shares is None:
+        return sorted(free) if is_existing and num_cores <= len(free) and free < unbound_cores() else None
+    os.sched_setaffinity(0, shares[local_rank])
+    return shares[local_rank]

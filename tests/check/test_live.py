@@ -38,6 +38,7 @@ class Silent:
         self.seeds.append(cell.seed)
 
     def run_progress(self, side: str, share: float, samples_per_s: float, loss: float) -> None: ...
+    def waiting(self, why: str) -> None: ...
     def pair_ended(self, cell: Cell, a: Any, b: Any) -> None: ...
 
 
@@ -225,6 +226,12 @@ def test_variable_that_a_cell_decides_is_refused(
     name = variable.partition("=")[0]
     with pytest.raises(ArmError, match=rf"^arm env:{variable}: {name} has no effect on fnn .*: its {decides} decides;"):
         prepare(suite_of(cell), (arms[0], b), tmp_path)
+
+
+def test_variable_that_names_cores_is_refused_where_workers_are_pinned(arms: tuple[Arm, Arm], tmp_path: Path) -> None:
+    b = replace(arms[1], name="env:OMP_PLACES={0}", environ={"OMP_PLACES": "{0}"})
+    with pytest.raises(ArmError, match=r"OMP_PLACES=\{0\} names cores, .*; allowed: --no-pin, or places by their kind"):
+        prepare(suite_of(CELL), (arms[0], b), tmp_path)
 
 
 SPEEDS = {"a": 1.0, "b": 1.3}

@@ -75,3 +75,32 @@ def test_cores_are_for_threads_and_processes_that_make_batches(
     worker.main()
     assert started == [cores]
     assert pinned == ([] if cores is None else [cores])
+
+
+NAMING_CORES = {"GOMP_CPU_AFFINITY": "0-3", "OMP_PLACES": "{0:2},{2:2}", "KMP_AFFINITY": "explicit,proclist=[0,1]"}
+NAMING_KINDS = {"OMP_PROC_BIND": "close", "OMP_PLACES": "cores(2)", "KMP_AFFINITY": "granularity=fine,compact,1,0"}
+
+
+@pytest.mark.parametrize("named", [NAMING_CORES, NAMING_KINDS])
+@pytest.mark.parametrize("pinning", [None, "off"])
+def test_variables_that_name_cores_hold_where_workers_are_not_pinned(
+    monkeypatch: pytest.MonkeyPatch, named: dict[str, str], pinning: str | None
+) -> None:
+    monkeypatch.delenv(process.PINNING_VARIABLE, raising=False)
+    for name, value in (named | ({process.PINNING_VARIABLE: pinning} if pinning else {})).items():
+        monkeypatch.setenv(name, value)
+    process.prepare()
+    holding = {name: value for name, value in named.items() if os.environ.get(name) == value}
+    assert holding == ({} if named is NAMING_CORES and pinning is None else named)
+    assert process.settings().get("pinning") == pinning
+
+
+@pytest.mark.parametrize(("bound_to", "cores"), [({5}, [5]), ({4, 5}, [4]), (set(range(8)), None)])
+def test_cores_that_a_launch_has_bound_a_worker_to_stay(
+    monkeypatch: pytest.MonkeyPatch, bound_to: set[int], cores: list[int] | None
+) -> None:
+    """One of nine workers with a core each, of two, and of nine that nobody bound, on a machine of eight cores."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)) if pid == 1 else bound_to)
+    monkeypatch.setattr(os, "sched_setaffinity", lambda pid, given: None)
+    num_workers = 2 if len(bound_to) == 2 else 9
+    assert process.pin(0, num_workers, 1, is_existing=True) == cores

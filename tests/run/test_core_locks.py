@@ -1,0 +1,145 @@
+"""Two measurements on one machine: one waits for the other, or each has cores of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from harness.records.results_folder import ResultsFolder
+from harness.run.core_locks import LOCKS_VARIABLE, held
+from tests.command import hvdbench, started, training_has_begun, wait_until, write_suite
+
+ENDLESS = "{workload: fnn, strategy: serial, epochs: 1000000, time_limit_s: 100}"
+SHORT = "{workload: fnn, strategy: serial, epochs: 1}"
+HOLD = """
+import sys, time
+from harness.run.core_locks import held
+with held([3, 4], print):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LOCKS_VARIABLE, str(tmp_path / "locks"))
+
+
+@contextmanager
+def other_holder() -> Iterator[subprocess.Popen[str]]:
+    """A process that has locked cores 3 and 4."""
+    with subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_cores_that_another_process_holds_are_waited_for_until_it_ends() -> None:
+    said = []
+    with other_holder() as holder:
+
+        def end_it(why: str) -> None:
+            said.append(why)
+            holder.kill()
+
+        with held([2, 4], end_it):
+            pass
+    (why,) = said
+    assert why.startswith(f"waiting for cores 2,4: process {holder.pid} ({Path(sys.executable).name} -c ")
+    assert why.endswith(" measures there; Ctrl-C ends the wait, --cores N-M takes part of the machine")
+
+
+def test_other_cores_are_free() -> None:
+    said: list[str] = []
+    with other_holder(), held([2, 5], said.append):
+        pass
+    assert said == []
+
+
+def test_files_are_for_users_of_any_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        with held([0], print):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "locks").stat().st_mode & 0o7777 == 0o1777
+    assert (tmp_path / "locks" / "0").stat().st_mode & 0o7777 == 0o644
+
+
+def test_without_a_place_for_locks_there_are_none_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(LOCKS_VARIABLE, str(tmp_path / "file" / "locks"))
+    said: list[str] = []
+    with held([0], said.append):
+        pass
+    assert said == [f"{tmp_path}/file/locks: Not a directory: another hvdbench on these cores would not be seen"]
+
+
+def test_a_run_waits_for_another_and_says_for_which(tmp_path: Path) -> None:
+    endless, short = write_suite(tmp_path / "e.yaml", ENDLESS), write_suite(tmp_path / "s.yaml", SHORT)
+    with started("run", endless, "--results", tmp_path / "a") as first:
+        wait_until(lambda: training_has_begun(tmp_path / "a"), "training to begin")
+        with started("run", short, "--results", tmp_path / "b") as second:
+            assert second.stdout is not None
+            why = next(line for line in second.stdout if line.startswith("waiting"))
+            assert f"process {first.pid} (" in why
+            assert "run" in why
+            assert not list((tmp_path / "b").glob("*.json"))
+            first.send_signal(signal.SIGINT)
+            output, errors = second.communicate(timeout=100)
+    assert "1 ran" in output, output + errors
+
+
+def test_ctrl_c_ends_the_wait(tmp_path: Path) -> None:
+    with (
+        held(os.sched_getaffinity(0), print),
+        started("run", write_suite(tmp_path / "s.yaml", SHORT), "--results", tmp_path / "r") as waiting,
+    ):
+        assert waiting.stdout is not None
+        assert any(line.startswith("waiting") for line in waiting.stdout)
+        waiting.send_signal(signal.SIGINT)
+        waiting.communicate(timeout=60)
+    assert waiting.returncode == 130
+    assert not list((tmp_path / "r").glob("*.json"))
+
+
+@pytest.mark.needs_two_cores
+def test_runs_on_cores_of_their_own_share_a_machine(tmp_path: Path) -> None:
+    one, other = sorted(os.sched_getaffinity(0))[:2]
+    short = write_suite(tmp_path / "s.yaml", SHORT)
+    with held([one], print):
+        code, output, errors = hvdbench("run", short, "--results", tmp_path / "r", "--cores", str(other))
+    assert code == 0, output + errors
+    assert "waiting" not in output
+    (record,) = ResultsFolder(tmp_path / "r").load()
+    assert (record.workers[0].cores, record.machine.num_cores) == ([other], 1)
+
+
+@pytest.mark.parametrize("cores", ["9999", "a", "", "1-0"])
+def test_cores_that_are_not_free_are_refused(tmp_path: Path, cores: str) -> None:
+    suite = write_suite(tmp_path / "s.yaml", SHORT)
+    code, _, errors = hvdbench("run", suite, "--results", tmp_path / "r", "--cores", cores)
+    assert code == 2
+    assert f"--cores {cores}: allowed: of " in errors
+
+
+def test_unpinned_workers_are_recorded_as_such(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path / "s.yaml", SHORT)
+    code, output, errors = hvdbench("run", suite, "--results", tmp_path / "r", "--no-pin")
+    assert code == 0, output + errors
+    (record,) = ResultsFolder(tmp_path / "r").load()
+    assert record.workers[0].cores is None
+    assert record.workers[0].settings["pinning"] == record.settings["pinning"] == "off"
