@@ -41,6 +41,7 @@ from harness.suite.cell import Cell
 from harness.suite.suite import Suite, SuiteError
 from harness.timing.stopwatch import Stopwatch
 from harness.worker import process
+from harness.worker.gpus import cores_near_workers
 from harness.worker.worker import run_worker
 
 EXIT_FAILED = 1
@@ -69,7 +70,8 @@ def run_inside(suite: Suite, folder: ResultsFolder, *, again: Again | None = Non
     obstacle = first_obstacle(fitting, None)
     if obstacle:
         raise SuiteError(obstacle)
-    cores = process.pin(local_rank, local_size, num_threads + num_loaders, is_existing=True)
+    near = cores_near_workers(local_size) if device == "gpu" else []
+    cores = process.pin(local_rank, local_size, num_threads + num_loaders, near=near, is_existing=True)
     process.prepare(num_threads=num_threads)
     registry.load(registry.PREPARATIONS[framework])(
         num_threads=num_threads, gpus=[local_rank] if device == "gpu" else []

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from harness.worker.cores import listed_cores
+
 VISIBLE_VARIABLE, ORDER_VARIABLE = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
 PCI_DEVICES = Path("/sys/bus/pci/devices")
 ASK_LIMIT_S = 10
@@ -83,26 +85,20 @@ def _named(entry: str, present: Sequence[Gpu]) -> Gpu | None:
 def cores_near(gpu: Gpu, devices: Path = PCI_DEVICES) -> frozenset[int]:
     """The cores on its side of the machine; none where the system does not tell."""
     try:
-        listed = (devices / gpu.bus_id / "local_cpulist").read_text() if gpu.bus_id else ""
-    except OSError:
+        return listed_cores((devices / gpu.bus_id / "local_cpulist").read_text().strip()) if gpu.bus_id else frozenset()
+    except (OSError, ValueError):
         return frozenset()
-    return frozenset(parse_cores(listed))
 
 
-def parse_cores(listed: str) -> list[int]:
-    """From the kernel's `0-3,8,10-11`."""
-    cores: list[int] = []
-    for part in filter(None, listed.strip().split(",")):
-        first, _, last = part.partition("-")
-        cores.extend(range(int(first), int(last or first) + 1))
-    return cores
+def cores_near_workers(num_workers: int, environ: Mapping[str, str] = os.environ) -> list[frozenset[int]]:
+    """For each worker of this host the cores near its GPU; an empty list where that is not known of all.
 
-
-def cores_near_worker(local_rank: int, environ: Mapping[str, str] = os.environ) -> frozenset[int]:
-    """Near the GPU that the worker of this local rank takes; none where that is not known.
-
-    CUDA numbers unlike GPUs by their speed, unless it is told otherwise.
+    CUDA numbers unlike GPUs by their speed, unless it is told otherwise. In a launch made by others a process may be
+    shown its own alone.
     """
     gpus = visible_gpus(present_gpus(), environ)
     are_in_order = len({gpu.name for gpu in gpus}) == 1 or environ.get(ORDER_VARIABLE) == "PCI_BUS_ID"
-    return cores_near(gpus[local_rank % len(gpus)]) if gpus and are_in_order else frozenset()
+    if len(gpus) < num_workers or not are_in_order:
+        return []
+    near = [cores_near(gpu) for gpu in gpus[:num_workers]]
+    return near if all(near) else []

@@ -20,6 +20,7 @@ from harness.module_process import SAFE_PATH_VARIABLE
 from harness.records.run_files import CELL_FILE, ERROR_PREFIX, PARENT_LOCK, write_atomically
 from harness.timing.stopwatch import Stopwatch
 from harness.worker import process
+from harness.worker.gpus import cores_near_workers
 
 WATCH_EVERY_S = 1.0
 EXIT_FAILED, EXIT_ORPHANED = 1, 70
@@ -40,7 +41,9 @@ def main() -> None:
     workers_here = ranks_here * cell["workers"] // size
     num_threads = cell["threads"] * workers_here
     num_cores = num_threads + cell["loader_workers"] * workers_here
-    cores = process.pin(local_rank // ranks_here, local_size // ranks_here, num_cores)
+    num_here = local_size // ranks_here
+    near = cores_near_workers(num_here) if cell["device"] == "gpu" else []
+    cores = process.pin(local_rank // ranks_here, num_here, num_cores, near=near)
     process.prepare(num_threads=num_threads)
     _run_all(
         cell_json,

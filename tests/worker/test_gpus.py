@@ -9,8 +9,7 @@ import pytest
 from harness.worker import gpus
 from harness.worker.gpus import (
     cores_near,
-    cores_near_worker,
-    parse_cores,
+    cores_near_workers,
     parse_gpus,
     present_gpus,
     visible_gpus,
@@ -67,30 +66,33 @@ def test_cores_near_a_gpu_are_those_of_its_bus(tmp_path: Path) -> None:
     assert cores_near(FIRST, tmp_path) == frozenset()
 
 
-def test_cores_are_read_as_the_kernel_lists_them() -> None:
-    assert parse_cores("0-3,8,10-11\n") == [0, 1, 2, 3, 8, 10, 11]
-    assert parse_cores("\n") == []
-
-
-def test_cores_near_a_worker_follow_the_gpu_that_it_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cores_near_workers_follow_the_gpus_that_they_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     near(tmp_path, FIRST, "0-3")
     near(tmp_path, SECOND, "4-7")
     monkeypatch.setattr(gpus, "present_gpus", lambda: PRESENT)
     monkeypatch.setattr(gpus.cores_near, "__defaults__", (tmp_path,))
-    assert cores_near_worker(1, {}) == {4, 5, 6, 7}
-    assert cores_near_worker(0, {"CUDA_VISIBLE_DEVICES": "1"}) == {4, 5, 6, 7}
-    assert cores_near_worker(1, {"CUDA_VISIBLE_DEVICES": "1"}) == {4, 5, 6, 7}  # two workers on one GPU
-    assert cores_near_worker(0, {"CUDA_VISIBLE_DEVICES": ""}) == frozenset()
+    assert cores_near_workers(2, {}) == [{0, 1, 2, 3}, {4, 5, 6, 7}]
+    assert cores_near_workers(1, {"CUDA_VISIBLE_DEVICES": "1"}) == [{4, 5, 6, 7}]
+    assert cores_near_workers(2, {"CUDA_VISIBLE_DEVICES": "1"}) == []  # a worker may be shown its own alone
 
 
-def test_cores_near_a_worker_are_unknown_where_cuda_numbers_unlike_gpus_its_own_way(
+def test_cores_near_workers_are_unknown_where_the_system_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpus, "present_gpus", lambda: PRESENT)
+    monkeypatch.setattr(gpus, "cores_near", lambda gpu: {0} if gpu is FIRST else set())
+    assert cores_near_workers(1, {}) == [{0}]
+    assert cores_near_workers(2, {}) == []
+
+
+def test_cores_near_workers_are_unknown_where_cuda_numbers_unlike_gpus_its_own_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     unlike = parse_gpus(LISTED.replace("H100 80GB HBM3\n", "A10\n", 1))
     monkeypatch.setattr(gpus, "present_gpus", lambda: unlike)
     monkeypatch.setattr(gpus, "cores_near", lambda gpu: {gpu.name})
-    assert cores_near_worker(0, {}) == frozenset()
-    assert cores_near_worker(0, {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}) == {"NVIDIA A10"}
+    assert cores_near_workers(1, {}) == []
+    assert cores_near_workers(1, {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}) == [{"NVIDIA A10"}]
 
 
 def test_no_driver_means_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
