@@ -77,10 +77,10 @@ def run(
     Started inside a launch (horovodrun -np 4 hvdbench run ..., mpirun, srun), it runs the suite's collective cells of
     that size in the launched processes, and rank 0 records.
     """
-    from harness.progress import console, show_matrix, watching
+    from harness.progress import console, show_cautions, show_matrix, watching
     from harness.records.results_folder import ResultsFolder
     from harness.run.existing import alone_on_its_cores, inside_a_launch, run_inside
-    from harness.run.feasible import first_obstacle
+    from harness.run.feasible import cautions, first_obstacle
     from harness.run.runner import Setting, run_suite
 
     confine(cores, no_pin=no_pin)
@@ -99,6 +99,7 @@ def run(
     obstacle = first_obstacle(loaded.cells, None if inside else available)
     if obstacle:
         refuse(f"{suite}: {obstacle}")
+    show_cautions(cautions(loaded.cells))
     setting = Setting(
         suite=loaded.name,
         folder=folder,
@@ -189,11 +190,13 @@ def workload(
 def show(suite: SuiteArgument, results: ResultsOption = None, only: OnlyOption = "") -> None:
     """The expanded matrix of a suite, what is done of it, and how long the rest may take."""
     from harness.launchers.hosts import this_machine
-    from harness.progress import show_matrix
+    from harness.progress import show_cautions, show_matrix
     from harness.records.results_folder import ResultsFolder
+    from harness.run.feasible import cautions
     from harness.run.runner import Setting
 
     loaded = read_suite(suite, only=only)
+    show_cautions(cautions(loaded.cells))
     folder = ResultsFolder(results or Path("results") / loaded.name)
     show_matrix(loaded, Setting(suite=loaded.name, folder=folder, hosts=this_machine()))
 

@@ -51,6 +51,10 @@ class StrategyOptions(Strict):
         """Of a worker: so many of its batches go into one update, which `lr_scaling` follows."""
         return 1
 
+    def first_exchange(self, plan: Plan) -> int:
+        """The step of a worker that is the first to send something to the others."""
+        return 1
+
     def check_training(self, *, lr_scaling: str, clip_norm: float | None) -> None:
         """Raises ValueError, which names the field, where what the options ask for takes no such training."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.launchers.horovodrun import mpirun
 from harness.launchers.hosts import Host, HostsError, placement
 from harness.run.gpu_support import gpu_obstacle
 from harness.suite.cell import Cell
+from harness.worker.plan import plan_of
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
 
 MENDING_SETUP = "make setup installs it"
@@ -30,6 +31,18 @@ def first_obstacle(cells: Iterable[Cell], hosts: tuple[Host, ...] | None) -> str
         if lacking:
             return f"{cell.title}: {lacking}"
     return None
+
+
+def cautions(cells: Iterable[Cell]) -> Iterator[str]:
+    """What can run, and is hardly what was meant."""
+    for cell in {cell.group: cell for cell in cells}.values():
+        plan = plan_of(cell, cell.num_samples)
+        first = cell.options.first_exchange(plan)
+        if cell.workers > 1 and first > plan.num_steps:
+            yield (
+                f"{cell.title}: never communicates: its first average is due in step {first}, and a worker takes "
+                f"{plan.num_steps}; only the evaluated mean joins its workers"
+            )
 
 
 def _lacking(cell: Cell, *, is_own_launch: bool) -> str | None:

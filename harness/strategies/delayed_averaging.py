@@ -52,6 +52,9 @@ class DelayedAveragingOptions(HorovodOptions):
         description="pullback: momentum of the anchor (β); a high one may drive batch norm's variances below 0",
     )
 
+    def first_exchange(self, plan: Plan) -> int:
+        return 1 if self.merge == "pullback" else self.period  # which sends the anchor at the start
+
     @model_validator(mode="before")
     @classmethod
     def _fill_delay(cls, given: Any) -> Any:

@@ -34,9 +34,15 @@ from harness.protocols import (
 class LocalSGDOptions(HorovodOptions):
     period: int = Field(8, ge=1, description="local steps between two averages (τ)")
 
+    def first_exchange(self, plan: Plan) -> int:
+        return self.period
+
 
 class PostLocalSGDOptions(LocalSGDOptions):
     switch_epoch: float = Field(1.0, ge=0, description="epoch from which averaging is every `period` steps (t')")
+
+    def first_exchange(self, plan: Plan) -> int:
+        return 1 if self.switch_epoch * plan.steps_per_epoch >= 1 else self.period
 
 
 class _Averaging:

@@ -8,7 +8,7 @@ import pytest
 
 from harness.launchers.hosts import Host
 from harness.run import gpu_support
-from harness.run.feasible import first_obstacle, horovod_supports
+from harness.run.feasible import cautions, first_obstacle, horovod_supports
 from harness.run.gpu_support import horovod_has_nccl, is_built_for_cuda
 from harness.suite.cell import Cell
 from harness.worker.gpus import parse_gpus
@@ -23,6 +23,39 @@ def cell_of(**fields: object) -> Cell:
 
 def test_what_can_run_has_no_obstacle() -> None:
     assert first_obstacle([cell_of(workers=2), cell_of(strategy="allreduce")], TWO_SLOTS) is None
+
+
+@pytest.mark.parametrize(
+    ("strategy", "first"),
+    [
+        ({"name": "local-sgd", "period": 46}, 46),
+        ({"name": "post-local-sgd", "period": 50, "switch_epoch": 0.0}, 50),
+        ({"name": "delayed-averaging", "merge": "mix", "period": 1_000_000}, 1_000_000),
+    ],
+)
+def test_strategy_that_never_communicates_is_named(strategy: dict[str, object], first: int) -> None:
+    # Two epochs of 1,437 digits in steps of 2 × 32: 45 of each worker.
+    cell = cell_of(strategy=strategy, workers=2, epochs=2.0)
+    (said,) = cautions([cell, cell.with_seed(1)])
+    assert said == (
+        f"{cell.title}: never communicates: its first average is due in step {first}, and a worker takes 45; "
+        "only the evaluated mean joins its workers"
+    )
+
+
+@pytest.mark.parametrize(
+    ("strategy", "workers"),
+    [
+        ({"name": "local-sgd", "period": 45}, 2),
+        ({"name": "local-sgd", "period": 1_000_000}, 1),
+        ({"name": "post-local-sgd", "period": 50}, 2),
+        ({"name": "delayed-averaging", "merge": "pullback", "period": 50}, 2),
+        ("allreduce", 2),
+        ("hogwild", 2),
+    ],
+)
+def test_strategy_that_communicates_or_has_nobody_to_needs_no_caution(strategy: object, workers: int) -> None:
+    assert list(cautions([cell_of(strategy=strategy, workers=workers, epochs=2.0)])) == []
 
 
 def test_more_workers_than_slots_are_refused() -> None:
