@@ -94,7 +94,7 @@ _MEASURED = _columns(
      "missing where updates are not asynchronous"),
     ("staleness_p95", "float64", "updates", "its 95th percentile"),
     ("consensus_distance", "float64", "", "distance of the workers' weights from their mean, √(Σ‖x_i − x̄‖²/m), mean "
-     "over the snapshots; missing where the evaluated model is no mean"),
+     "over steps drawn at random; missing where the evaluated model is no mean"),
     ("distance_before_merge", "float64", "", "the same just before a merge, mean over the merges that were watched; "
      "missing where none was"),
     ("distance_after_merge", "float64", "", "and just after it"),

@@ -70,7 +70,7 @@ def rows_of(record: Record, *, results: str) -> RecordRows:
             **slowest(record.workers, kept),
             **communication(record, windows),
             **staleness(record.workers),
-            "consensus_distance": float(np.mean(distances)) if distances else math.nan,
+            "consensus_distance": drift(record.workers, distances),
             **around_merges(record.workers),
             **to_target(record),
         },
@@ -174,6 +174,15 @@ def consensus_distances(parts: list[WorkerPart], num_points: int) -> list[float]
     if len(known) < len(parts) or not known:
         return [math.nan] * num_points
     return [float(distance) for distance in _root_mean_square(known)]
+
+
+def drift(parts: list[WorkerPart], at_snapshots: list[float]) -> float:
+    """Mean over the steps that were drawn, which are the same on all workers; of older records over their snapshots,
+    wherever in the averaging period those fell."""
+    known = [[each.distance for each in part.drift] for part in parts if part.drift]
+    if len(known) == len(parts) > 0 and len({len(each) for each in known}) == 1:
+        return float(_root_mean_square(known).mean())
+    return float(np.mean(at_snapshots)) if at_snapshots else math.nan
 
 
 def around_merges(parts: list[WorkerPart]) -> dict[str, float]:

@@ -55,6 +55,13 @@ class Merge(Part):
     after: float
 
 
+class Drift(Part):
+    """This worker's distance ‖x_i − x̄‖₂ from the workers' mean at the end of a step that was drawn at random."""
+
+    step: Int64
+    distance: float
+
+
 class WorkerPart(Part):
     """What one worker measured."""
 
@@ -92,6 +99,9 @@ class WorkerPart(Part):
     # A few merges spread over training: its first, and the next after some evaluation points. None where the evaluated
     # model is no mean, and in records from before merges were watched.
     merges: list[Merge] | None = None
+    # At steps drawn from equal stretches of training, which fall anywhere in an averaging period. None where the
+    # evaluated model is no mean, and in records from before they were drawn.
+    drift: list[Drift] | None = None
     # Single averages of all weights, made after training with nothing else to do: what communication takes when
     # nothing hides it. None where there is no collective.
     average_alone_s: list[float] | None = None

@@ -1,7 +1,8 @@
-"""Watches an averaging strategy's merges: the weights of each worker just before and just after one.
+"""Watches how far an averaging strategy's workers drift apart, and how its merges bring them together.
 
 Neither the strategy nor the training loop knows of it. The watch stands around the strategy; for a merge that is to be
-watched it hands the strategy a replica that copies its weights around the next `merge`. Copying is all that is done in
+watched it hands the strategy a replica that copies its weights around the next `merge`: just before it and just after.
+Between merges it copies them at the end of steps that were drawn at random. Copying is all that is done in
 training. How far apart the copies are takes a mean over the workers, so it is found afterwards
 (harness/worker/training.py).
 """
@@ -9,13 +10,13 @@ training. How far apart the copies are takes a mean over the workers, so it is f
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from harness.protocols import FabricT, Loss, Replica, Strategy, Vector
 
-MAX_WATCHED = 5  # merges a run: each keeps two copies of the weights, which count in the worker's peak memory
+MAX_WATCHED = 5  # merges a run: each keeps two copies of the weights
 
 _Given = TypeVar("_Given")
 
@@ -29,18 +30,34 @@ class Merged:
     after: Any
 
 
+@dataclass(frozen=True, kw_only=True)
+class Drifted:
+    """One worker's weights at the end of a step."""
+
+    step: int
+    weights: Any  # put aside
+
+
 class MergeWatch(Generic[FabricT]):
     """A strategy, and up to MAX_WATCHED of its merges: the first of training and the next after some snapshots.
 
-    num_snapshots: how many will be taken; without any, none is watched.
+    num_snapshots: how many will be taken; without any, none is watched. drift_steps: at the end of which the weights
+    are kept, too.
     """
 
-    def __init__(self, strategy: Strategy[FabricT], *, num_snapshots: int) -> None:
+    def __init__(self, strategy: Strategy[FabricT], *, num_snapshots: int, drift_steps: Collection[int] = ()) -> None:
         self._strategy = strategy
         self.Options, self.needs, self.evaluated = strategy.Options, strategy.needs, strategy.evaluated
         self._is_wanted = num_snapshots > 0
         self._every = math.ceil(num_snapshots / MAX_WATCHED)
+        self._drift_steps = frozenset(drift_steps)
         self.merges: list[Merged] = []
+        self.drifted: list[Drifted] = []
+
+    @property
+    def num_copies(self) -> int:
+        """Of the weights, that it keeps."""
+        return 2 * len(self.merges) + len(self.drifted)
 
     def as_strategy(self) -> Strategy[FabricT]:
         return cast("Strategy[FabricT]", self)  # its class attributes are the watched one's
@@ -48,12 +65,15 @@ class MergeWatch(Generic[FabricT]):
     def setup(self, replica: Replica, fabric: FabricT) -> None:
         self._num_steps = self._num_snapshots = 0
         self._is_due = self._is_wanted
-        self.merges = []
+        self.merges, self.drifted = [], []
         self._strategy.setup(replica, fabric)
 
     def step(self, replica: Replica, fabric: FabricT, batch: Any) -> Loss:
         self._num_steps += 1
-        return self._watched(replica, lambda seen: self._strategy.step(seen, fabric, batch))
+        loss = self._watched(replica, lambda seen: self._strategy.step(seen, fabric, batch))
+        if self._num_steps in self._drift_steps:
+            self.drifted.append(Drifted(step=self._num_steps, weights=replica.put_aside(replica.weights())))
+        return loss
 
     def finish(self, replica: Replica, fabric: FabricT) -> None:
         self._watched(replica, lambda seen: self._strategy.finish(seen, fabric))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from harness.optimizers.schedules import ScheduledLearningRate
@@ -10,6 +12,7 @@ from harness.suite.cell import Cell
 
 SNAPSHOT_BYTES = 2**30
 FEWEST_SNAPSHOTS = 2
+DRIFT_BYTES, MOST_DRIFT_STEPS = 2**28, 16  # of the copies by which it is seen how far workers have drifted apart
 FIRST_EVALUATION = 1.05**-59  # of the training, 5.6 %: with 60 of them each comes 5 % later than the one before
 
 
@@ -32,6 +35,21 @@ def evaluation_steps(cell: Cell, plan: Plan, *, num_weights: int) -> list[int]:
         return [round(plan.num_steps * (index + 1) / count) for index in range(count)]
     shares = np.geomspace(FIRST_EVALUATION, 1.0, count)
     return sorted({max(1, round(plan.num_steps * float(share))) for share in shares})
+
+
+def drift_steps(cell: Cell, plan: Plan, *, num_weights: int) -> list[int]:
+    """At the end of which steps it is looked how far the workers are apart; none without evaluations.
+
+    One at random in each of equal stretches of training, the same on every rank: evaluations may fall on one and the
+    same place of an averaging period, such as right after the average, these fall anywhere in it. num_weights: of the
+    copies, of which there are fewer where they would take more memory than DRIFT_BYTES.
+    """
+    if not cell.evaluations:
+        return []
+    num_copies = max(FEWEST_SNAPSHOTS, DRIFT_BYTES // (4 * num_weights))
+    edges = np.linspace(0, plan.num_steps, 1 + min(MOST_DRIFT_STEPS, plan.num_steps, num_copies)).astype(int)
+    draws = np.random.default_rng([cell.seed, plan.num_steps])
+    return [int(draws.integers(low, high)) + 1 for low, high in pairwise(edges)]
 
 
 def learning_rate_of(cell: Cell, plan: Plan) -> ScheduledLearningRate:

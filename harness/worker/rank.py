@@ -28,7 +28,7 @@ from harness.timing.clock import Clock
 from harness.timing.stopwatch import Stopwatch
 from harness.worker import process
 from harness.worker.merges import MergeWatch
-from harness.worker.plan import evaluation_steps, plan_of
+from harness.worker.plan import drift_steps, evaluation_steps, plan_of
 from harness.worker.sabotage import with_faults, worsened
 from harness.worker.time_limit import TimeLimit
 from harness.worker.training import (
@@ -37,6 +37,7 @@ from harness.worker.training import (
     Session,
     TrainingOutcome,
     distances_of,
+    drift_of,
     evaluate,
     time_averages,
     train,
@@ -84,6 +85,7 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
         staleness_counts=fabric.staleness_counts() if isinstance(fabric, TellsStaleness) else None,
         distances=evaluation.distances,
         merges=None if merges is None else distances_of(session, merges.merges),
+        drift=None if merges is None else drift_of(session, merges.drifted),
         average_alone_s=time_averages(session),
         settings={**replica.settings(), **fabric.settings(), **process.settings(), **session.turns.settings()},
     )
@@ -105,8 +107,8 @@ def _told(session: Session, run_dir: Path) -> Iterator[None]:
 
 
 def _copies_bytes(replica: Replica, trained: TrainingOutcome, watch: MergeWatch[Any] | None) -> int:
-    """Of the weights that are kept for evaluation and for the distances around merges."""
-    num_copies = len(trained.snapshots) + (0 if watch is None else 2 * len(watch.merges))
+    """Of the weights that are kept for evaluation and for the distances between workers."""
+    num_copies = len(trained.snapshots) + (0 if watch is None else watch.num_copies)
     return num_copies * replica.to_numpy(replica.weights()).nbytes
 
 
@@ -159,8 +161,11 @@ def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Sess
     startup.ended("warm-up")
     watch = None
     if strategy.evaluated == EvaluatedModel.MEAN_OF_WORKERS:
-        num_snapshots = len(evaluation_steps(cell, plan, num_weights=replica.num_parameters))
-        watch = MergeWatch(strategy, num_snapshots=num_snapshots)
+        watch = MergeWatch(
+            strategy,
+            num_snapshots=len(evaluation_steps(cell, plan, num_weights=replica.num_parameters)),
+            drift_steps=drift_steps(cell, plan, num_weights=replica.num_parameters),
+        )
         strategy = watch.as_strategy()
     if cell.inject is not None:
         strategy = with_faults(strategy, cell.inject, plan, rank=fabric.rank, now=takes_turns.now)

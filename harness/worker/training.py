@@ -29,13 +29,13 @@ from harness.protocols import (
     Vector,
     needs_equal_steps,
 )
-from harness.records.record import Merge, Point
+from harness.records.record import Drift, Merge, Point
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock, Mark
 from harness.timing.stopwatch import Stopwatch
 from harness.timing.turns import NoTurns, Turns
-from harness.worker.merges import MAX_WATCHED, Merged
-from harness.worker.plan import evaluation_steps, learning_rate_of
+from harness.worker.merges import MAX_WATCHED, Drifted, Merged
+from harness.worker.plan import MOST_DRIFT_STEPS, evaluation_steps, learning_rate_of
 from harness.worker.steps import Step, equal_steps, shared_out_steps
 from harness.worker.time_limit import Limit, NoLimit
 
@@ -181,7 +181,7 @@ def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Pr
     copied: list[_Copied] = []
     reported_at, reported_step = 0.0, 0
     bytes_before, recorder = fabric.bytes_sent, replica.recorder()
-    replica.make_room(len(snapshots_due) + 2 * MAX_WATCHED)
+    replica.make_room(len(snapshots_due) + 2 * MAX_WATCHED + MOST_DRIFT_STEPS)
     strategy.setup(replica, fabric)
     replica.synchronize()
     replica.restart_peak()
@@ -289,6 +289,14 @@ def evaluate(session: Session, snapshots: list[Snapshot]) -> Evaluation:
         weights_sha256=digest,
         distances=distances if kind == EvaluatedModel.MEAN_OF_WORKERS else None,
     )
+
+
+def drift_of(session: Session, drifted: Sequence[Drifted]) -> list[Drift]:
+    """This worker's distances from the mean at the steps that were drawn; every rank has to call it."""
+    return [
+        Drift(step=each.step, distance=_from_mean(session, session.replica.taken_back(each.weights))[0])
+        for each in drifted
+    ]
 
 
 def distances_of(session: Session, merges: Sequence[Merged]) -> list[Merge]:

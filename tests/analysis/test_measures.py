@@ -8,7 +8,7 @@ import pytest
 
 from harness.analysis.columns import FRAMES
 from harness.analysis.measures import rows_of
-from harness.records.record import Merge, ServerPart
+from harness.records.record import Drift, Merge, ServerPart
 from harness.suite.cell import Cell
 from tests.analysis.handmade import curve, failed, record, window, worker
 
@@ -218,6 +218,17 @@ def test_consensus_distance_is_the_root_mean_square_over_workers():
     made = rows_of(record({"strategy": "local-sgd", "workers": 2}, workers=parts), results="r")
     assert made.distances == pytest.approx([math.sqrt(12.5), 0, 0, 0])
     assert made.run["consensus_distance"] == pytest.approx(math.sqrt(12.5) / 4)
+
+
+def test_consensus_distance_is_of_the_steps_that_were_drawn():
+    # Evaluated right after each average, they read 0; in between, the workers were √12.5 and √2 apart.
+    drawn = [[(3, 3.0), (13, 0.0)], [(3, 4.0), (13, 2.0)]]
+    parts = [
+        worker(rank, distances=[0.0] * 4, drift=[Drift(step=step, distance=distance) for step, distance in each])
+        for rank, each in enumerate(drawn)
+    ]
+    row = run_row(record({"strategy": "local-sgd", "workers": 2}, workers=parts))
+    assert row["consensus_distance"] == pytest.approx((math.sqrt(12.5) + math.sqrt(2.0)) / 2)
 
 
 def test_distances_around_merges_are_root_mean_squares_over_workers():

@@ -3,6 +3,7 @@ tests/strategies. Trained by the measured loop itself, on NumPy workers in threa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from harness.protocols import Plan
-from harness.records.record import Merge
+from harness.records.record import Drift, Merge
 from harness.registry import STRATEGIES
 from harness.strategies.local_sgd import LocalSGD
 from harness.suite.cell import Cell
@@ -19,13 +20,20 @@ from harness.testing.quadratic import NumpyReplica, one_dimensional
 from harness.testing.thread_fabrics import Team, ThreadCollective
 from harness.timing.clock import Clock
 from harness.worker.merges import MAX_WATCHED, Merged, MergeWatch
-from harness.worker.training import Session, distances_of, train, warm_up
+from harness.worker.training import Session, distances_of, drift_of, train, warm_up
 
 PROBLEM = one_dimensional([4.0, 12.0])
 
 
 def watched(strategy: dict[str, Any], *, steps: int = 4, evaluations: int = 4) -> list[list[Merge]]:
-    """Of each of two workers, after a warm-up that must leave no trace."""
+    """The merges of each of two workers."""
+    return [merges for merges, _ in seen_of(strategy, steps=steps, evaluations=evaluations)]
+
+
+def seen_of(
+    strategy: dict[str, Any], *, steps: int, evaluations: int, drift_at: Sequence[int] = ()
+) -> list[tuple[list[Merge], list[Drift]]]:
+    """Merges and drift of each of two workers, after a warm-up that must leave no trace."""
     cell = Cell.model_validate(
         {
             "workload": "fnn",
@@ -39,8 +47,9 @@ def watched(strategy: dict[str, Any], *, steps: int = 4, evaluations: int = 4) -
     team = Team(2, in_lockstep=True)
     plan = Plan(num_workers=2, num_steps=steps, steps_per_epoch=2.0)
 
-    def work(rank: int) -> list[Merge]:
-        watch = MergeWatch(STRATEGIES[cell.strategy](cell.options, plan), num_snapshots=evaluations)
+    def work(rank: int) -> tuple[list[Merge], list[Drift]]:
+        made = STRATEGIES[cell.strategy](cell.options, plan)
+        watch = MergeWatch(made, num_snapshots=evaluations, drift_steps=drift_at)
         session = Session(
             cell=cell,
             plan=plan,
@@ -51,7 +60,7 @@ def watched(strategy: dict[str, Any], *, steps: int = 4, evaluations: int = 4) -
         warm_up(session)
         with closing(session.replica.batches(session.share)) as batches:
             train(session, batches, Clock(), lambda progress: None)
-        return distances_of(session, watch.merges)
+        return distances_of(session, watch.merges), drift_of(session, watch.drifted)
 
     with ThreadPoolExecutor(2) as threads:
         return list(threads.map(work, range(2)))
@@ -65,6 +74,14 @@ def test_local_sgd_leaves_no_distance() -> None:
     # τ = 2; 0 → 2 → 3 and 0 → 6 → 9: 3 from their mean, averaged to 6; 6 → 5 → 4.5 and 6 → 9 → 10.5: 3 again
     first, second = watched({"name": "local-sgd", "period": 2})
     assert first == second == [merge(2, 3.0, 0.0), merge(4, 3.0, 0.0)]
+
+
+def test_drift_is_of_the_steps_that_were_drawn_whatever_was_evaluated_when() -> None:
+    # As above, evaluated right after each average, where there is no distance; after the first and third step, before
+    # the average, they are at 2 and 6, and at 5 and 9: 2 from their mean.
+    strategy = {"name": "local-sgd", "period": 2}
+    for _, drift in seen_of(strategy, steps=4, evaluations=2, drift_at=[1, 2, 3]):
+        assert drift == [Drift(step=step, distance=distance) for step, distance in ((1, 2.0), (2, 0.0), (3, 2.0))]
 
 
 def test_delta_leaves_what_was_learned_while_the_mean_was_under_way() -> None:

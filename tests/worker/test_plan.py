@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.suite.cell import Cell
-from harness.worker.plan import evaluation_steps, learning_rate_of, plan_of
+from harness.worker.plan import drift_steps, evaluation_steps, learning_rate_of, plan_of
 
 
 def cell_of(**fields: object) -> Cell:
@@ -84,3 +84,23 @@ def test_learning_rate_follows_the_batches_of_an_update() -> None:
 def test_learning_rate_without_warm_up_is_scaled_from_the_first_step() -> None:
     cell = cell_of(workers=4, learning_rate=0.1, lr_scaling="linear")
     assert learning_rate_of(cell, plan_of(cell, 1000)).at(0) == pytest.approx(0.4)
+
+
+def test_drift_is_seen_once_in_each_stretch_anywhere_in_a_period() -> None:
+    # 1,437 digits in 16 epochs of steps of 32: 718 of a worker alone, sixteen stretches of 44 or 45.
+    cell = Cell.model_validate({"workload": "fnn", "strategy": "local-sgd", "epochs": 16.0, "batch_size": 32})
+    plan = plan_of(cell, 1437)
+    steps = [drift_steps(cell.with_seed(seed), plan, num_weights=1000) for seed in range(50)]
+    for each in steps:
+        assert all(718 * k // 16 < step <= 718 * (k + 1) // 16 for k, step in enumerate(each))
+    assert drift_steps(cell, plan, num_weights=1000) == steps[cell.seed]  # the same on every rank
+    phases = [step % 8 for each in steps for step in each]
+    assert {phases.count(phase) > 60 for phase in range(8)} == {True}  # of 800, 100 each
+
+
+def test_drift_is_seen_less_often_of_large_models_and_not_without_evaluations() -> None:
+    cell = Cell.model_validate({"workload": "fnn", "strategy": "local-sgd", "epochs": 16.0})
+    plan = plan_of(cell, 1437)
+    assert len(drift_steps(cell, plan, num_weights=2**23)) == 8  # copies of 32 MiB each
+    assert len(drift_steps(cell, plan, num_weights=2**30)) == 2
+    assert drift_steps(cell.model_copy(update={"evaluations": 0}), plan, num_weights=1000) == []
