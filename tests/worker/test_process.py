@@ -58,13 +58,21 @@ def test_threads_of_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"  # a user's choice
 
 
-@pytest.mark.parametrize(("num_available", "cores"), [(8, [3, 4, 5]), (6, [3, 4, 5]), (5, None)])
+@pytest.mark.parametrize(
+    ("device", "num_available", "cores"),
+    [("cpu", 8, [3, 4, 5]), ("cpu", 6, [3, 4, 5]), ("cpu", 5, None), ("gpu", 8, [0, 1, 2]), ("gpu", 5, None)],
+)
 def test_cores_are_for_threads_and_processes_that_make_batches(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, num_available: int, cores: list[int] | None
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, device: str, num_available: int, cores: list[int] | None
 ) -> None:
-    """The second of two workers, each of one thread and two such processes, which inherit where it may run."""
+    """The second of two workers, each of one thread and two such processes, which inherit where it may run.
+
+    Its GPU is near the first cores, that of the first worker near the others.
+    """
     pinned, started = [], []
-    (tmp_path / CELL_FILE).write_text(json.dumps({"workers": 2, "threads": 1, "loader_workers": 2}))
+    cell = {"workers": 2, "threads": 1, "loader_workers": 2, "device": device}
+    (tmp_path / CELL_FILE).write_text(json.dumps(cell))
+    monkeypatch.setattr(worker, "cores_near_workers", lambda num_workers: [{4, 5, 6, 7}, {0, 1, 2, 3}])
     monkeypatch.setattr("sys.argv", ["worker", str(tmp_path)])
     monkeypatch.setattr(worker, "place_among_workers", lambda environ: (1, 2, 1, 2))
     monkeypatch.setattr(worker, "die_with_parent", lambda run_dir: None)
