@@ -83,6 +83,9 @@ _MEASURED = _columns(
     ("compute_share", "float64", "share", "neither of the two below; missing when exposed_share is"),
     ("exposed_share", "float64", "share", "waiting for communication"),
     ("loader_share", "float64", "share", "waiting for the next batch"),
+    ("compute_s_per_step", "float64", "s", "steady state: a worker's step without its waits for communication, mean "
+     "over workers; missing when exposed_share is"),
+    ("cpu_s_per_step", "float64", "s", "CPU time of training, servers' included, over the steps of all workers"),
     ("bytes_per_step", "float64", "bytes", "sent by one worker in one step, mean over the run"),
     ("average_alone_s", "float64", "s", "a single average of all weights with nothing else to do, median; "
      "missing where there is no collective"),

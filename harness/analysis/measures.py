@@ -68,6 +68,7 @@ def rows_of(record: Record, *, results: str) -> RecordRows:
             **time_shares(kept),
             **_resources(record, windows),
             **slowest(record.workers, kept),
+            **step_costs(record, windows, kept),
             **communication(record, windows),
             **staleness(record.workers),
             "consensus_distance": drift(record.workers, distances),
@@ -124,6 +125,16 @@ def compute_s_per_step(array: NDArray[np.float64]) -> float:
     """Time a worker spends on a step of its own, waits for communication taken off."""
     steps = array[:, _STEPS].sum()
     return (_elapsed(array) - float(array[:, _EXPOSED].sum())) / steps if steps else math.nan
+
+
+def step_costs(record: Record, windows: list[NDArray[np.float64]], kept: list[NDArray[np.float64]]) -> dict[str, float]:
+    """Of one worker: what it computes for a step, in seconds of the clock and of CPU time, that of servers included."""
+    counted = zip(record.workers, windows, strict=True)
+    num_steps = sum(part.num_workers * float(array[:, _STEPS].sum()) for part, array in counted)
+    return {
+        "compute_s_per_step": float(np.mean([compute_s_per_step(array) for array in kept])) if kept else math.nan,
+        "cpu_s_per_step": sum(each.cpu_s for each in record.processes) / num_steps if num_steps else math.nan,
+    }
 
 
 def slowest(parts: list[WorkerPart], kept: list[NDArray[np.float64]]) -> dict[str, Any]:

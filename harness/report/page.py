@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +25,10 @@ from harness.records.results_folder import ResultsError, make_output_folder, wri
 from harness.report.figures import figures
 from harness.report.findings import Finding, comparisons, findings, warnings
 from harness.report.frameworks import frameworks_sentence, frameworks_table
+from harness.report.implementation_table import implementation_table
 from harness.report.material import Figure, material
 from harness.report.score_tables import quality_table
+from harness.report.settings_table import settings_table
 from harness.report.style import looks, themed
 from harness.report.table_cells import Table, markdown
 from harness.report.tables import NOT_IN_BRIEF, details_table, summary_table
@@ -109,11 +111,15 @@ def _section(results: Results, pool: Pool, prefix: str) -> Section:
         warnings=tuple(warnings(pool)),
         figures=tuple(figures(given)) if len(pool.runs) else (),
         summary=summary,
-        tables=tuple(
-            table for table in (summary, details_table(pool, prefix), quality_table(pool, prefix)) if table.rows
-        ),
+        tables=tuple(table for table in (summary, *_others(pool, prefix)) if table.rows),
         about=_about(pool.launches),
     )
+
+
+def _others(pool: Pool, prefix: str) -> Iterator[Table]:
+    """The tables beside the summary."""
+    for table_of in (details_table, implementation_table, settings_table, quality_table):
+        yield table_of(pool, prefix)
 
 
 def _about(runs: pd.DataFrame) -> tuple[tuple[str, str], ...]:

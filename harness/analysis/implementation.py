@@ -1,0 +1,65 @@
+"""What a library's own wrapper costs: implementation, apart from the algorithm and never part of waiting.
+
+`allreduce` and the reference strategies step through an optimizer a parameter, as their users do; all other strategies,
+`serial` included, through one flat vector. What a step of theirs takes more than one of `allreduce-flat`, which
+computes the same, is the wrapper's. With one worker nothing is sent and nobody waits, so that is where it is read off;
+where no single worker ran, off the fewest workers, without their waits: only where both tell these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.analysis.comparable import units
+from harness.analysis.targets import Ratio, paired_ratio
+
+NATIVE = ("allreduce", "torch-ddp", "tf-multiworker", "tf-mirrored", "tf-parameter-server")
+FLAT = "allreduce-flat"
+
+# In which both have to agree: what a step computes, and on what.
+_OF_A_STEP = [
+    *("problem", "framework", "worker_kind", "workers", "threads", "hosts", "device", "batch_size", "batch_per"),
+    *("optimizer", "momentum", "weight_decay", "clip_norm", "accumulation", "precision", "input", "loader_workers"),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Implementation:
+    """One native series against the flat one, paired by seed."""
+
+    problem: str
+    series: str
+    workers: int  # with how many it was read off
+    baseline: str
+    compute: Ratio  # of the seconds of a step, waiting taken off
+    cpu: Ratio  # of the CPU seconds of a step
+    extra_s: float  # of a step, waiting taken off: mean over launches, this minus the baseline
+
+
+def implementations(runs: pd.DataFrame) -> list[Implementation]:
+    """For runs of one pool, every native series whose flat like ran; by problem and series."""
+    known = runs[runs["compute_s_per_step"].notna() & runs["strategy"].isin([*NATIVE, FLAT])]
+    known = known.assign(step=known.groupby(_OF_A_STEP, dropna=False).ngroup())
+    is_flat = known["strategy"] == FLAT
+    flat = dict(list(known[is_flat].groupby("step")))
+    found: dict[tuple[str, str], Implementation] = {}
+    for (problem, series, workers), rows in units(known[~is_flat]):
+        base = flat.get(rows["step"].iloc[0])
+        if base is not None and (problem, series) not in found:  # units come with the fewest workers first
+            found[problem, series] = _against(rows, base, problem=problem, series=series, workers=workers)
+    return list(found.values())
+
+
+def _against(rows: pd.DataFrame, base: pd.DataFrame, *, problem: str, series: str, workers: int) -> Implementation:
+    extra_s = rows["compute_s_per_step"].mean() - base["compute_s_per_step"].mean()
+    return Implementation(
+        problem=problem,
+        series=series,
+        workers=workers,
+        baseline=str(base["series"].iloc[0]),
+        compute=paired_ratio(rows, base, "compute_s_per_step"),
+        cpu=paired_ratio(rows, base, "cpu_s_per_step"),
+        extra_s=float(extra_s),
+    )

@@ -1,0 +1,51 @@
+"""What the libraries' own wrappers cost, apart from what the strategies do and wait for."""
+
+from __future__ import annotations
+
+from harness.analysis.comparable import Pool
+from harness.analysis.implementation import FLAT, Implementation, implementations
+from harness.analysis.targets import Ratio
+from harness.report.table_cells import Table, TableCell, interval_cell, intervals_of, text, value
+from harness.report.wording import count, times
+
+
+def implementation_table(pool: Pool, prefix: str) -> Table:
+    """A row each native series whose flat like ran."""
+    rows = tuple(
+        {
+            "problem": text(found.problem),
+            "strategy": text(found.series),
+            "read off with workers": value(found.workers, str(found.workers)),
+            "implementation (ms a step)": value(found.extra_s * 1e3),
+            "a step without waiting, ×": _ratio(found.compute),
+            "its CPU time, ×": _ratio(found.cpu),
+            "against": text(found.baseline),
+        }
+        for found in implementations(pool.runs)
+    )
+    return Table(
+        name=f"{prefix}implementation",
+        title="Implementation: what the libraries' wrappers cost",
+        caption="Horovod's optimizer and the frameworks' own data parallelism step through an optimizer a parameter, "
+        f"all other strategies through one flat vector. What a step of theirs takes more than one of {FLAT}, which "
+        "computes the same, is the wrapper's: neither the algorithm's nor communication. With one worker nothing is "
+        "sent; with more, waiting is taken off, and what Horovod's thread takes of the same core is not. In brackets "
+        f"the {intervals_of(rows)} over seeds; strategies whose wrapper does not tell its waiting have no row.",
+        rows=rows,
+    )
+
+
+def implementation_sentence(row: Implementation, names: dict[str, str]) -> str:
+    """What a contest's answer says of it. names: what the contest calls its series."""
+    who = f"with {count(row.workers, 'worker')}, a step of {names[row.series]}, its waits taken off,"
+    said = f"Implementation: {who} takes {times(row.compute)} that of {names[row.baseline]}"
+    interval = row.compute.interval
+    if interval is None or not interval.is_known:
+        return f"{said}; nothing is claimed."
+    if not interval.excludes(1.0):
+        return f"{said}: no difference is shown."
+    return f"{said}: that is the library's wrapper, not communication."
+
+
+def _ratio(ratio: Ratio) -> TableCell:
+    return interval_cell(ratio.interval)

@@ -1,0 +1,71 @@
+"""What a wrapper costs is read off where nothing is sent, against the flat strategy, and is never guessed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.analysis import load
+from harness.analysis.comparable import pools
+from harness.analysis.implementation import Implementation, implementations
+from harness.records.record import Record
+from tests.analysis.handmade import folder_of, record, window, worker
+
+
+def run(
+    strategy: str, seed: int, exposed_s: float | None, *, workers: int = 1, cpu_s: float = 9.0, **cell: Any
+) -> Record:
+    """Ten windows of a second and ten steps; waiting takes `exposed_s` of each."""
+    parts = [
+        worker(rank, windows=[window(k, exposed_s=exposed_s) for k in range(10)], cpu_s=cpu_s)
+        for rank in range(workers)
+    ]
+    return record({"strategy": strategy, "workers": workers, "seed": seed, **cell}, workers=parts)
+
+
+def found(tmp_path: Path, records: list[Record]) -> list[Implementation]:
+    (pool,) = pools(load(folder_of(records, tmp_path)))
+    return implementations(pool.runs)
+
+
+def test_implementation_is_what_a_step_takes_more_with_nothing_sent(tmp_path: Path) -> None:
+    """Steps of 100 ms against 80 ms, 90 and 60 ms of CPU time; two workers, which wait for 50 ms, are not asked."""
+    runs = [
+        each
+        for seed in range(3)
+        for each in (
+            run("allreduce", seed, 0.0),
+            run("allreduce-flat", seed, 0.2, cpu_s=6.0),
+            run("allreduce", seed, 0.5, workers=2),
+            run("allreduce-flat", seed, 0.5, workers=2),
+        )
+    ]
+    (cost,) = found(tmp_path, runs)
+    assert (cost.series, cost.workers, cost.baseline) == ("allreduce", 1, "allreduce-flat")
+    assert cost.extra_s == pytest.approx(0.02)
+    assert cost.compute.interval is not None
+    assert cost.cpu.interval is not None
+    assert cost.compute.interval.estimate == pytest.approx(1.25)
+    assert cost.cpu.interval.estimate == pytest.approx(1.5)
+
+
+def test_implementation_without_single_workers_takes_the_waits_off(tmp_path: Path) -> None:
+    """Both steps take 100 ms, of which 40 and 20 ms are waiting: 60 ms of computing against 80."""
+    runs = [run(name, seed, waits, workers=2) for seed in range(3) for name, waits in WAITS]
+    (cost,) = found(tmp_path, runs)
+    assert (cost.workers, cost.extra_s) == (2, pytest.approx(-0.02))
+
+
+WAITS = (("allreduce", 0.4), ("allreduce-flat", 0.2))
+
+
+def test_implementation_is_unknown_where_waiting_is(tmp_path: Path) -> None:
+    untold = run("allreduce", 0, None, workers=2)
+    assert found(tmp_path, [untold, run("allreduce-flat", 0, 0.2, workers=2)]) == []
+
+
+@pytest.mark.parametrize("other", [{"batch_size": 64}, {"threads": 2}, {"framework": "tensorflow"}], ids=str)
+def test_implementation_is_of_the_same_step(tmp_path: Path, other: dict[str, Any]) -> None:
+    assert found(tmp_path, [run("allreduce", 0, 0.0), run("allreduce-flat", 0, 0.2, **other)]) == []
