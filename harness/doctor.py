@@ -42,7 +42,7 @@ def examine() -> list[Diagnostic]:
         diagnostics.append(_installed(framework, found))
         built = horovod_supports(framework)
         diagnostics.append(_installed(f"horovod for {framework}", versions.get("horovod") if built else None))
-        if present_gpus():
+        if found and present_gpus():
             diagnostics.append(_on_gpus(framework))
     diagnostics.append(_controller("gloo", horovod_supports("torch") or horovod_supports("tensorflow")))
     diagnostics.append(_controller("mpi", mpirun() is not None))

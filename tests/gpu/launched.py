@@ -11,6 +11,7 @@ from harness.records.results_folder import ResultsFolder
 from tests.command import hvdbench
 
 LIMIT_S = 240
+ON_GPU = {"workload": "cnn", "dataset": "digits", "device": "gpu", "epochs": 5, "evaluations": 5}
 
 
 def launched(folder: Path, *blocks: dict[str, Any], environ: dict[str, str] | None = None) -> list[Record]:
@@ -28,7 +29,11 @@ def in_words(record: Record) -> str:
 
 def run(folder: Path, *blocks: dict[str, Any], environ: dict[str, str] | None = None) -> tuple[int, str, str]:
     """Exit code, standard output and standard error."""
+    suite = write_suite(folder, *blocks)
+    return hvdbench("run", suite, "--results", folder / "results", environ=environ, limit_s=LIMIT_S)
+
+
+def write_suite(folder: Path, *blocks: dict[str, Any]) -> Path:
     suite = folder / "suite.yaml"
     suite.write_text(json.dumps({"question": "does it run on a GPU?", "matrix": list(blocks)}))
-    results = folder / "results"
-    return hvdbench("run", suite, "--results", results, environ=environ, limit_s=LIMIT_S)
+    return suite

@@ -22,7 +22,7 @@ run() {  # run LOG LIMIT_S COMMAND...: its output to the log, its end to the scr
     local log=$out/$1.log limit=$2 started=$SECONDS code
     shift 2
     echo "\$ $*" >>"$log"
-    timeout --signal=INT --kill-after=10 "$limit" "$@" >>"$log" 2>&1
+    timeout --signal=INT --kill-after=20 "$limit" "$@" >>"$log" 2>&1
     code=$?
     echo "-- $(basename "$log" .log): exit $code after $((SECONDS - started)) s: $*" | cut -c1-160
     [ $code = 0 ] || { num_failed=$((num_failed + 1)); tail -n 25 "$log"; }
@@ -49,7 +49,7 @@ tests() {
     local site
     site=$(echo "$staged"/lib/python3*/site-packages)
     [ -d "$site" ] && export HVDBENCH_STAGED_HOROVOD=$site
-    run tests 260 "$python" -m pytest -m gpu tests/gpu -v -s --timeout=60 --durations=12 -W default -p no:cacheprovider
+    run tests 285 "$python" -m pytest -m gpu tests/gpu -v -s --timeout=90 --durations=12 -W default -p no:cacheprovider
     unset HVDBENCH_STAGED_HOROVOD
 }
 

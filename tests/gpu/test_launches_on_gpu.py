@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from harness.records.record import Record
-from tests.gpu.launched import in_words, launched, run
+from tests.gpu.launched import ON_GPU, in_words, launched, run
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(240)]  # the first test has to wait for all launches
 
-ON_GPU = {"workload": "cnn", "dataset": "digits", "device": "gpu", "epochs": 5, "evaluations": 5}
 COLLECTIVE = ("allreduce", "allreduce-flat", "local-sgd", "post-local-sgd", "delayed-averaging")
 TWO_WORKERS = {**ON_GPU, "strategy": "allreduce-flat", "workers": 2}
 
@@ -49,22 +48,30 @@ def score(records: Records, strategy: str, precision: str = "float32") -> float:
     return record.curve[-1].score
 
 
-def test_record_names_the_gpu(records: Records) -> None:
-    assert all("NVIDIA" in record.machine.gpus[0] for record in records.values())
+def test_record_says_what_it_was_computed_with(records: Records) -> None:
+    for record in records.values():
+        assert "NVIDIA" in record.machine.gpus[0]
+        assert "nvidia-driver" in record.versions
+        (worker,) = record.workers
+        assert worker.settings["gpu"] == record.machine.gpus[0]
+        assert worker.settings["tf32"] == "off"
+        assert {"cuda", "cudnn", "cudnn.autotune", "step_times"} <= worker.settings.keys()
 
 
 def test_shared_weights_are_refused_on_a_gpu(tmp_path: Path) -> None:
-    """Hogwild's processes write one set of weights without locks: on a GPU a kernel each, which serialize or tear."""
+    """Processes could share them by CUDA IPC, but their kernels take turns: what is Hogwild's, races, is not there."""
     code, _, errors = run(tmp_path, {**ON_GPU, "strategy": "hogwild", "workers": 2})
     assert code == 2
     assert "device: gpu with strategy hogwild" in errors
-    assert "allowed: cpu" in errors
+    assert "allowed: cpu, since a GPU does one after another what several workers ask of it" in errors
 
 
-def test_more_workers_than_gpus_are_refused(tmp_path: Path) -> None:
-    code, _, errors = run(tmp_path, TWO_WORKERS, environ={"CUDA_VISIBLE_DEVICES": first_gpu()})
+@pytest.mark.parametrize(("visible", "found"), [("", "0 GPUs, CUDA_VISIBLE_DEVICES hides"), (None, "1 GPU")])
+def test_more_workers_than_gpus_are_refused(tmp_path: Path, visible: str | None, found: str) -> None:
+    shown = first_gpu() if visible is None else visible
+    code, _, errors = run(tmp_path, TWO_WORKERS, environ={"CUDA_VISIBLE_DEVICES": shown})
     assert code == 2
-    assert "device: gpu with 2 workers on a host; this one has 1 GPU" in errors
+    assert f"device: gpu with 2 workers on a host; this one has {found}" in errors
 
 
 def first_gpu() -> str:

@@ -1,0 +1,35 @@
+"""What the doctor finds of GPUs, on a machine whose driver is made up."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness import doctor
+from harness.worker.gpus import VISIBLE_VARIABLE, Gpu
+
+H100 = Gpu(uuid="GPU-1", bus_id="0000:17:00.0", driver="580.1", name="NVIDIA H100")
+
+
+@pytest.fixture(autouse=True)
+def one_gpu_and_torch_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "present_gpus", lambda: (H100,))
+    monkeypatch.setattr(doctor, "installed_versions", lambda: {"torch": "2.11.0"})
+    monkeypatch.delenv(VISIBLE_VARIABLE, raising=False)
+
+
+def found() -> dict[str, str]:
+    return {diagnostic.what: diagnostic.found for diagnostic in doctor.examine()}
+
+
+def test_framework_that_is_missing_is_not_asked_for_cuda() -> None:
+    assert "torch on GPUs" in found()
+    assert "tensorflow on GPUs" not in found()
+    assert found()["tensorflow"] == "missing"
+
+
+def test_hidden_gpu_is_said_to_be_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found()["GPUs"] == "NVIDIA H100, driver 580.1"
+    monkeypatch.setenv(VISIBLE_VARIABLE, "")
+    assert (
+        found()["GPUs"] == "none; cells with device: gpu are refused, 1 hidden by CUDA_VISIBLE_DEVICES=, driver 580.1"
+    )
