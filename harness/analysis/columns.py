@@ -79,9 +79,11 @@ _MEASURED = _columns(
     ("step_p50_s", "float64", "s", "median step: median over steady windows of each window's median"),
     ("step_p95_s", "float64", "s", "slow step: median over steady windows of each window's 95th percentile"),
     ("step_max_s", "float64", "s", "slowest step in steady state"),
-    # Where the time of the workers goes, in steady state: the three shares add up to 1.
-    ("compute_share", "float64", "share", "neither of the two below; missing when exposed_share is"),
+    # Where the time of the workers goes, in steady state: computing, exposed and loader add up to 1.
+    ("compute_share", "float64", "share", "neither exposed_share nor loader_share; missing when exposed_share is"),
     ("exposed_share", "float64", "share", "waiting for communication"),
+    ("peer_share", "float64", "share", "of the time, too: that part of exposed_share which is waiting for a slower "
+     "worker; the rest is communication itself. Missing where it is not known"),
     ("loader_share", "float64", "share", "waiting for the next batch"),
     ("compute_s_per_step", "float64", "s", "steady state: a worker's step without its waits for communication, mean "
      "over workers; missing when exposed_share is"),
@@ -174,6 +176,7 @@ WINDOWS = _columns(
     ("loss", "float64", "", "training loss, mean over the steps"),
     ("loader_s", "float64", "s", "waiting for batches"),
     ("exposed_s", "float64", "s", "waiting for communication; missing where the wrapper does not tell"),
+    ("peer_s", "float64", "s", "of it, waiting for slower workers; missing where that is not known"),
     ("bytes_sent", "int64", "bytes", "by this worker"),
     ("step_p50_s", "float64", "s", "median step"),
     ("step_p95_s", "float64", "s", "95th percentile of the steps"),

@@ -29,12 +29,13 @@ WINDOW_FIELDS = (
     "loss",
     "loader_s",
     "exposed_s",
+    "peer_s",
     "bytes_sent",
     "step_p50_s",
     "step_p95_s",
     "step_max_s",
 )
-_START, _END, _STEPS, _SAMPLES, _, _LOADER, _EXPOSED, _BYTES, _P50, _P95, _MAX = range(len(WINDOW_FIELDS))
+_START, _END, _STEPS, _SAMPLES, _, _LOADER, _EXPOSED, _PEER, _BYTES, _P50, _P95, _MAX = range(len(WINDOW_FIELDS))
 _values_of = attrgetter(*WINDOW_FIELDS)
 
 CELL_FIELDS = tuple(name for name, known in FIELDS.items() if known.is_column)
@@ -112,13 +113,19 @@ def speed(
 
 
 def time_shares(kept: list[NDArray[np.float64]]) -> dict[str, float]:
-    """Of all workers' time together."""
+    """Of all workers' time together; `peer_share` is part of `exposed_share`."""
     total_s = sum(_elapsed(array) for array in kept)
     if not total_s:
-        return {"compute_share": math.nan, "exposed_share": math.nan, "loader_share": math.nan}
+        return dict.fromkeys(("compute_share", "exposed_share", "peer_share", "loader_share"), math.nan)
     exposed = sum(float(array[:, _EXPOSED].sum()) for array in kept) / total_s
+    peer = sum(float(array[:, _PEER].sum()) for array in kept) / total_s
     loader = sum(float(array[:, _LOADER].sum()) for array in kept) / total_s
-    return {"compute_share": 1 - exposed - loader, "exposed_share": exposed, "loader_share": loader}
+    return {
+        "compute_share": 1 - exposed - loader,
+        "exposed_share": exposed,
+        "peer_share": peer,
+        "loader_share": loader,
+    }
 
 
 def compute_s_per_step(array: NDArray[np.float64]) -> float:

@@ -8,7 +8,9 @@ from functools import cache
 from typing import Any
 
 import horovod.tensorflow as hvd
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from harness.backends.tensorflow_native import Model, Training
 from harness.backends.tensorflow_program import Given, Tensor
@@ -66,6 +68,11 @@ class HorovodTensorFlow:
             return _Pending(self, None, vector)
         self.bytes_sent += allreduce_bytes(_num_bytes(vector), self.size)
         return _Pending(self, self._thread.submit(self._mean_aside, vector), vector)
+
+    def gather(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        with tf.device("CPU"):
+            gathered: NDArray[np.float64] = hvd.allgather(tf.constant(values[None]), name="gather").numpy()
+        return gathered
 
     def distribute(self, model: Model, averaging: GradientAveraging) -> Training:
         self.waiting_is_known = self.size == 1  # the graph waits

@@ -6,7 +6,9 @@ from contextlib import nullcontext
 from typing import Any
 
 import horovod.torch as hvd
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from harness.backends.torch_native import TorchModel, TorchTraining
 from harness.fabrics.connection import Connection
@@ -66,6 +68,10 @@ class HorovodTorch:
     def _staged(self, vector: torch.Tensor) -> torch.Tensor:
         """What Horovod is given: the vector, or where the cell says so a copy in the host's memory."""
         return vector.cpu() if self._is_staged else vector
+
+    def gather(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        gathered: NDArray[np.float64] = hvd.allgather(torch.from_numpy(values[None]), name="gather").numpy()
+        return gathered
 
     def distribute(self, model: TorchModel, averaging: GradientAveraging) -> TorchTraining:
         if self._is_staged and self.size > 1 and (hvd.nccl_built() or not hvd.cuda_built()):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.protocols.vector import Loss, Vector
 
 
@@ -46,6 +49,10 @@ class CollectiveFabric(Fabric, Protocol):
 
     def mean_async(self, vector: Vector) -> Pending:
         """Starts a mean and returns at once; `vector` must not change until it has arrived. One may be under way."""
+        ...
+
+    def gather(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Every rank's values, as many of each, on every rank; for what is measured.  # (n,) → (size, n)"""
         ...
 
 

@@ -41,6 +41,8 @@ class Window(Part):
     loss: float  # mean over the steps
     loader_s: float  # waiting for batches
     exposed_s: float | None  # waiting for communication; None where the wrapper does not tell
+    # Of it, waiting for workers that were slower; None where it is not known, as in records from before it was told.
+    peer_s: float | None = None
     bytes_sent: Int64
     step_p50_s: float
     step_p95_s: float

@@ -101,6 +101,9 @@ class ThreadCollective(ThreadFabric):
         self._team.contribute(self._num_async, self.rank, vector)
         return _PendingMean(self, self._team, self._num_async, given=vector)
 
+    def gather(self, values: Array) -> Array:
+        return np.array(self._team.exchange(self.rank, values))
+
     def distribute(self, model: NumpyReplica, averaging: GradientAveraging) -> _Native:
         return _Native(model, averaging, self)
 

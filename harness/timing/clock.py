@@ -124,6 +124,7 @@ class Clock:
             phase.taken()
         self._unread: list[_Edge] = []
         self._windows: list[Window] = []
+        self._waits_s: list[NDArray[np.float64]] = []
         self._ends: list[Any] = []
         self._losses: list[Loss] = []
         self._num_samples = 0
@@ -189,11 +190,18 @@ class Clock:
             return self._windows
         return [window.model_copy(update={"exposed_s": None}) for window in self._windows]
 
+    def waits_s(self) -> list[NDArray[np.float64]]:
+        """Of each closed window, what each wait for communication in it took."""
+        self._read_all()
+        return self._waits_s
+
     def _read_all(self) -> None:
         self._windows.extend(map(self._read, self._unread))
         self._unread = []
 
     def _read(self, edge: _Edge) -> Window:
+        waits_s = self._inside(edge.waiting)
+        self._waits_s.append(waits_s)
         steps_s = self._recorder.seconds_between([edge.origin, *edge.step_ends[:-1]], edge.step_ends)
         p50, p95, longest = np.quantile(steps_s, [0.5, 0.95, 1.0])
         return Window(
@@ -202,14 +210,14 @@ class Clock:
             num_steps=len(steps_s),
             num_samples=edge.num_samples,
             loss=float(np.mean(self._recorder.values(edge.losses))),
-            loader_s=self._inside(edge.loader),
-            exposed_s=self._inside(edge.waiting),
+            loader_s=float(self._inside(edge.loader).sum()),
+            exposed_s=float(waits_s.sum()),
             bytes_sent=edge.bytes_sent,
             step_p50_s=float(p50),
             step_p95_s=float(p95),
             step_max_s=float(longest),
         )
 
-    def _inside(self, moments: list[Any]) -> float:
-        """Seconds between entering and leaving, added up."""
-        return float(self._recorder.seconds_between(moments[::2], moments[1::2]).sum())
+    def _inside(self, moments: list[Any]) -> NDArray[np.float64]:
+        """Seconds between entering and leaving."""
+        return self._recorder.seconds_between(moments[::2], moments[1::2])

@@ -13,7 +13,7 @@ from harness import registry
 from harness.fabrics.connection import Connection
 from harness.fabrics.factory import FabricFactory
 from harness.protocols import EvaluatedModel, Replica, TellsStaleness, needs_equal_steps
-from harness.records.record import WorkerPart
+from harness.records.record import Window, WorkerPart
 from harness.records.run_files import (
     CURVE_FILE,
     PROGRESS_FILE,
@@ -28,6 +28,7 @@ from harness.timing.clock import Clock
 from harness.timing.stopwatch import Stopwatch
 from harness.worker import process
 from harness.worker.merges import MergeWatch
+from harness.worker.peers import with_peers
 from harness.worker.plan import drift_steps, evaluation_steps, plan_of
 from harness.worker.sabotage import with_faults, worsened
 from harness.worker.time_limit import TimeLimit
@@ -79,7 +80,7 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
         num_workers=num_workers,
         cores=cores,
         startup_s=startup.phases_s,
-        windows=clock.windows(waiting_is_known=fabric.waiting_is_known),
+        windows=_windows_of(session, clock),
         snapshots_s=[snapshot.at_s for snapshot in trained.snapshots],
         **used,
         staleness_counts=fabric.staleness_counts() if isinstance(fabric, TellsStaleness) else None,
@@ -104,6 +105,13 @@ def _told(session: Session, run_dir: Path) -> Iterator[None]:
     yield
     if session.fabric.rank == 0:
         (run_dir / TRAINING_ENDED).touch()
+
+
+def _windows_of(session: Session, clock: Clock) -> list[Window]:
+    windows = clock.windows(waiting_is_known=session.fabric.waiting_is_known)
+    if session.collective is None or not session.fabric.waiting_is_known:
+        return windows
+    return with_peers(windows, clock.waits_s(), session.collective)
 
 
 def _copies_bytes(replica: Replica, trained: TrainingOutcome, watch: MergeWatch[Any] | None) -> int:

@@ -66,6 +66,17 @@ def test_time_shares_add_up_to_one():
     assert row["compute_share"] == pytest.approx(0.75)
 
 
+def test_waiting_is_split_into_communication_and_a_slower_worker():
+    # One waits 0.3 s of each second, the other 0.1: 0.1 is communication, of both, 0.2 waiting for the other.
+    quick = [window(position, exposed_s=0.3, peer_s=0.2) for position in range(10)]
+    slow = [window(position, exposed_s=0.1, peer_s=0.0) for position in range(10)]
+    parts = [worker(0, windows=quick), worker(1, windows=slow)]
+    row = run_row(record({"strategy": "local-sgd", "workers": 2}, workers=parts))
+    assert row["exposed_share"] == pytest.approx(0.2)
+    assert row["peer_share"] == pytest.approx(0.1)
+    assert math.isnan(run_row(two_workers())["peer_share"])  # not told
+
+
 def test_time_shares_are_missing_where_the_wait_is_unknown():
     unknown = [window(position, exposed_s=None) for position in range(10)]
     row = run_row(record(workers=[worker(windows=unknown)]))

@@ -156,6 +156,8 @@ def test_run_evaluates_what_was_trained_when_its_time_limit_stopped_it(tmp_path:
     assert point["step"] == steps[0]
     if strategy != "hogwild":
         assert steps[0] == steps[1]
+        windows = [window for part in record["workers"] for window in part["windows"]]
+        assert all(0 <= window["peer_s"] <= window["exposed_s"] for window in windows)
     assert workers_of(results) == []
 
 

@@ -96,6 +96,11 @@ def test_windows_leave_no_gap_and_add_up_to_training(clock: Clock, time: FakeTim
     assert second.end_s == clock.now()
 
 
+def test_waits_are_told_one_by_one_for_each_window(clock: Clock, time: FakeTime) -> None:
+    two_windows(clock, time)
+    assert [list(waits) for waits in clock.waits_s()] == [[0.25, 0.25], [1.0]]
+
+
 def test_waiting_that_is_not_known_is_not_called_zero(clock: Clock, time: FakeTime) -> None:
     two_windows(clock, time)
     assert [window.exposed_s for window in clock.windows(waiting_is_known=False)] == [None, None]
