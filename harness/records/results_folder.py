@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,8 @@ from harness.records.record import SCHEMA_VERSION, Part, Record
 
 STAGED_RECORD = "record"  # in the run folder, until it is whole
 RESERVED_BYTES = 16 * 1024**2  # more than a record takes; held before a run starts so that its record will fit
+
+_NAME = re.compile(r"[0-9a-f]{16}-[0-9a-f]{12}\.json")  # KEY-ID
 
 
 class ResultsError(Exception):
@@ -143,7 +146,7 @@ def each_record(paths: Iterable[Path], caution: Callable[[str], None]) -> Iterat
     A file that is none, or that holds a run which another one holds, is set aside and named to `caution`.
     """
     seen: set[str] = set()
-    for path in sorted(paths, key=lambda path: (len(path.name), path.name)):  # a copy has the longer name
+    for path in sorted(paths, key=_copies_last):
         try:
             record = read_record(path)
         except ResultsError as error:
@@ -154,6 +157,11 @@ def each_record(paths: Iterable[Path], caution: Callable[[str], None]) -> Iterat
             continue
         seen.add(record.id)
         yield record
+
+
+def _copies_last(path: Path) -> tuple[bool, int, str]:
+    """What is named as records are comes first; of others, the shorter name: a copy has the longer one."""
+    return _NAME.fullmatch(path.name) is None, len(path.name), path.name
 
 
 def read_record(path: Path) -> Record:

@@ -129,9 +129,10 @@ def test_load_sets_a_newer_schema_aside(folder):
     assert "schema_version: 99; allowed: up to 3" in results.cautions[0]
 
 
-def test_load_takes_a_copied_file_once(folder):
+@pytest.mark.parametrize("name", ["{stem} (1).json", "a.json", "copy-of-run.json", "0000-{stem}.json"])
+def test_load_takes_a_copied_file_once_and_names_the_copy(folder, name):
     first = min(folder.glob("*.json"))
-    copy = first.with_name(f"{first.stem} (1).json")
+    copy = first.with_name(name.format(stem=first.stem))
     copy.write_bytes(first.read_bytes())
     results = load_all(folder)
     assert len(results.runs) == 4
