@@ -8,6 +8,7 @@ import shutil
 from dataclasses import dataclass
 
 from harness.launchers.horovodrun import mpirun
+from harness.plain_text import counted
 from harness.run.feasible import horovod_supports
 from harness.run.gpu_support import MENDING_CUDA, horovod_has_nccl, is_built_for_cuda
 from harness.run.machine import describe_machine, installed_versions
@@ -34,7 +35,7 @@ def examine() -> list[Diagnostic]:
     versions = installed_versions()
     memory = f"{machine.memory_bytes / 1024**3:.0f} GiB"
     diagnostics = [
-        Diagnostic(what="machine", present=True, found=f"{machine.cpu}, {machine.num_cores} cores, {memory}")
+        Diagnostic(what="machine", present=True, found=f"{machine.cpu}, {counted(machine.num_cores, 'core')}, {memory}")
     ]
     diagnostics.append(_gpus())
     for framework in ("torch", "tensorflow"):

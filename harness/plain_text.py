@@ -37,6 +37,11 @@ def shortened(text: str, length: int) -> str:
     return f"{text[: length - tail - 1]}…{text[-tail:]}"
 
 
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 worker`, `2 workers`, `3 launches`."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def said(value: Any, length: int = 60) -> str:
     """A value as Python writes it, in one short line, whatever it is."""
     return shortened(one_line(repr(value)), length)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import time
@@ -18,7 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column, Table
 
-from harness.plain_text import one_line
+from harness.plain_text import counted, one_line
 from harness.terminal import fitting_table, fold_all, training_in_words
 
 if TYPE_CHECKING:
@@ -58,7 +57,9 @@ class SuiteWatcher:
         self._task = bar.add_task("", total=num_cells, now="", left="")
 
     def cell_started(self, cell: Cell) -> None:
-        self._title = f"{self._titles.get(cell.group, cell.title)} · seed {cell.seed}"
+        from harness.records.titles import with_seed
+
+        self._title = with_seed(self._titles.get(cell.group, cell.title), cell.seed)
         self._started = time.monotonic()
         self._bar.update(self._task, description=plain(self._title), now="starting", left=self._left(), refresh=True)
 
@@ -98,7 +99,7 @@ def watching(suite: Suite, setting: Setting, *, guess_s: float = FIRST_GUESS_S) 
     num_to_run = len(left.chosen(suite.cells, setting.again))
     say = console()
     say.print(
-        f"{suite.name}: {len(suite.cells)} launches, {len(suite.cells) - num_to_run} done, "
+        f"{suite.name}: {counted(len(suite.cells), 'launch', 'launches')}, {len(suite.cells) - num_to_run} done, "
         f"about {in_minutes(num_to_run * typical_s(seen_s, guess_s))} to go",
         highlight=False,
     )
@@ -122,19 +123,19 @@ def outcome_of(record: Record) -> str:
     """One run in a few words."""
     if record.status != "ok":
         return f"{record.status}: {record.reason}"
-    from harness.records.derived import point_of_target, samples_per_s, steady_of
+    from harness.records.derived import has_diverged, point_of_target, samples_per_s, steady_of
 
     train_s = max(part.train_s for part in record.workers)
     words = f"{samples_per_s(record, steady_of(record)):,.0f} samples/s over {train_s:.1f} s"
     if record.curve:
         metric, target = record.cell.metric, record.cell["target"]
-        last = record.curve[-1]
-        diverged = not (math.isfinite(last.score) and math.isfinite(last.loss))
-        words += ", diverged" if diverged else f", {metric.name} {metric.in_words(last.score)}"
+        last, reached = record.curve[-1], point_of_target(record)
+        has_missed = target is not None and reached is None
+        score = metric.missing_in_words(last.score, target) if has_missed else metric.in_words(last.score)
+        words += ", diverged" if has_diverged(last.score, last.loss) else f", {metric.name} {score}"
         if target is not None:
-            reached = point_of_target(record)
             when = "not reached" if reached is None else f"after {reached.time_s:.2f} s"
-            words += f", {metric.in_words(target)} {when}"
+            words += f", {metric.target_in_words(target)} {when}"
     return words
 
 

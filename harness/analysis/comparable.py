@@ -28,6 +28,7 @@ from typing import cast
 import pandas as pd
 
 from harness.analysis.scores import METRIC_COLUMNS, metric_of, metrics_of, target_in_words
+from harness.plain_text import counted
 from harness.protocols import EvaluatedModel
 from harness.suite.fields import FIELDS, SPLITTING
 from harness.workloads.metric import Metric
@@ -229,7 +230,7 @@ def _pool(part: pd.DataFrame, position: int, parts: list[pd.DataFrame]) -> Pool:
 def _name(part: pd.DataFrame, parts: list[pd.DataFrame]) -> str:
     first = part.iloc[0]
     gpus = f", {first['gpus']}" if first["gpus"] else ""
-    name = f"{first['cpu']}, {first['num_cores']} cores{gpus}"
+    name = f"{first['cpu']}, {counted(first['num_cores'], 'core')}{gpus}"
     same = pd.concat([other for other in parts if other["cpu"].iloc[0] == first["cpu"]])
     telling = [column for column in _POOL if len(_values(same, column)) > 1]
     said = [f"{_IN_NAMES.get(column, '')}{value}" for column in telling for value in _values(part, column)]
@@ -248,7 +249,7 @@ def _cautions(runs: pd.DataFrame) -> Iterator[str]:
         )
     over = runs[runs["cores"] > runs["num_cores"] * runs["hosts"]]
     if len(over):
-        yield f"{len(over)} runs asked for more threads and loader processes than the machine has cores."
+        yield f"{counted(len(over), 'run')} asked for more threads and loader processes than the machine has cores."
     for name, codes in runs.groupby("workload")["workload_code"]:
         if codes.nunique() > 1:
             yield f"{name} has changed between runs: those of each version of its code are compared among themselves."

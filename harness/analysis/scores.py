@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.records import derived
 from harness.workloads.metric import ACCURACY, SHARE, Metric
 
 METRIC_COLUMNS = ("metric", "metric_unit", "metric_better", "metric_low", "metric_high")
@@ -34,9 +35,9 @@ def metric_of(rows: pd.DataFrame) -> Metric:
 
 
 def has_diverged(runs: pd.DataFrame) -> pd.Series[bool]:
-    """Which runs were evaluated and ended without a finite score, or loss: weights that are no numbers score too."""
-    is_finite = [runs[name].between(-math.inf, math.inf, inclusive="neither") for name in ("score", "loss")]
-    return runs["observed_s"].notna() & ~(is_finite[0] & is_finite[1])
+    """Which runs were evaluated and have diverged at their last evaluation."""
+    diverged: pd.Series[bool] = runs["observed_s"].notna() & derived.has_diverged(runs["score"], runs["loss"])
+    return diverged
 
 
 def target_in_words(metric: Metric, target: float) -> str:

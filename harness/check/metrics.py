@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.records.derived import SteadyState, point_of_target, samples_per_s, steady_of
+from harness.records.derived import SteadyState, has_diverged, point_of_target, samples_per_s, steady_of
 from harness.records.memory import needed_bytes
 from harness.records.record import Record, WorkerPart
 
@@ -35,8 +35,7 @@ def values_of(record: Record) -> dict[str, float]:
 
 def _score(record: Record) -> float:
     last = record.curve[-1]
-    has_diverged = not (math.isfinite(last.score) and math.isfinite(last.loss))
-    return -math.inf * record.cell.metric.direction if has_diverged else last.score
+    return -math.inf * record.cell.metric.direction if has_diverged(last.score, last.loss) else last.score
 
 
 def _step_p95_s(part: WorkerPart, steady: SteadyState) -> float:

@@ -16,7 +16,7 @@ from harness.check.effect_wording import direction, effect_in_words, size, value
 from harness.check.history import Series
 from harness.check.observed import Stage, difference, run_of
 from harness.check.verdict import MetricComparison, Outcome, Verdict
-from harness.plain_text import one_line
+from harness.plain_text import counted, one_line
 from harness.progress import console, in_minutes, plain, typical_s
 from harness.records.record import Record
 from harness.records.titles import titles_of
@@ -48,7 +48,7 @@ class ConsoleWatcher:
     def stage_started(self, stage: Stage, num_pairs: int, num_done: int) -> None:
         self._num_pairs, self._num_ended = num_pairs, num_done
         guess = in_minutes((num_pairs - num_done) * self._pair_s())
-        self._say(f"{_TITLES[stage]}: {num_pairs} pairs, {num_done} done, about {guess} to go")
+        self._say(f"{_TITLES[stage]}: {counted(num_pairs, 'pair')}, {num_done} done, about {guess} to go")
         self._bar.update(self._task, total=num_pairs, completed=num_done, left="")
         self._watch = Stopwatch()
 
@@ -150,7 +150,7 @@ def _row(title: str, found: MetricComparison) -> list[str]:
     effect = effect_in_words(found.metric, found.scale, found.effect, found.low, found.high)
     num_pairs = len(found.deciding)
     caught = size(found.smallest_caught, found.scale)
-    said = (title, found.metric, a, b, f"{effect}, {num_pairs} pairs", caught, found.outcome)
+    said = (title, found.metric, a, b, f"{effect}, {counted(num_pairs, 'pair')}", caught, found.outcome)
     return [plain(text) for text in said]
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from statistics import median
 from typing import Any
 
-from harness.plain_text import all_shown
+from harness.plain_text import all_shown, counted
 
 VERDICT_VERSION = 1
 EXIT_FINE, EXIT_REGRESSION, EXIT_NOT_RUN, EXIT_INCONCLUSIVE = 0, 1, 2, 3
@@ -105,7 +105,7 @@ class Verdict:
     @property
     def headline(self) -> str:
         gated = [c for _, c in self.comparisons if c.outcome != Outcome.REPORTED]
-        cells, comparisons = _counted(len(self.cells), "cell"), _counted(len(gated), "gated comparison")
+        cells, comparisons = counted(len(self.cells), "cell"), counted(len(gated), "gated comparison")
         what = f"{cells}, {comparisons}: {self.arm_b} against {self.arm_a}"
         if self.num_failed:
             return f"REGRESSION: {self.num_failed} of {what}"
@@ -123,10 +123,6 @@ class Verdict:
             **asdict(self),
         }
         return json.dumps(all_shown(_plain(content)), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _plain(value: Any) -> Any:

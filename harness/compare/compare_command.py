@@ -12,6 +12,7 @@ from harness.compare.planning import REPORT_S, Entry, LaunchPlan, plan_launches
 from harness.compare.request import Request, available_hosts
 from harness.compare.suite_file import blocks_of, suite_text
 from harness.launchers.hosts import Host
+from harness.plain_text import counted
 from harness.progress import FIRST_GUESS_S, console, in_minutes, watching
 from harness.report import write_report
 from harness.report.answer import answer_lines
@@ -77,8 +78,8 @@ def _in_words(request: Request, plan: LaunchPlan, cells: Sequence[Cell], found: 
     first = cells[0]
     yield ""
     yield (
-        f"{first.problem}, {first.framework}: {plan.num_launches} launches, {plan.repeats} of each cell, about "
-        f"{in_minutes(plan.estimate_s)} of the {request.minutes:g} min"
+        f"{first.problem}, {first.framework}: {counted(plan.num_launches, 'launch', 'launches')}, "
+        f"{plan.repeats} of each cell, about {in_minutes(plan.estimate_s)} of the {request.minutes:g} min"
     )
     whose = "the recipe's" if request.epochs is None else "as asked for: the recipe's target may be out of reach"
     yield f"each trains for {first.epochs:g} epochs ({whose}), {_target_in_words(first)}"
@@ -90,7 +91,7 @@ def _in_words(request: Request, plan: LaunchPlan, cells: Sequence[Cell], found: 
 def _target_in_words(cell: Cell) -> str:
     if cell.target is None:
         return "without a target"
-    return f"to {cell.metric.name} {cell.metric.in_words(cell.target)}"
+    return f"to {cell.metric.name} {cell.metric.target_in_words(cell.target)}"
 
 
 def _say(*lines: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.compare.request import CompareError
+from harness.plain_text import counted
 from harness.report.wording import listed
 
 FEWEST_REPEATS = 3  # below, there is no interval and nothing is claimed
@@ -121,6 +122,7 @@ def _refusal(
     fewer = f", or {num_fitting} of these strategies (--strategies)" if num_fitting >= 2 else ""
     most = max(entry.workers for entry in kept)
     return (
-        f"--minutes {minutes:g}: {repeats} launches of each of {len(strategies)} strategies with up to {most} workers "
-        f"take about {repeats * once_s / 60:.1f} minutes; allowed: --minutes {needed}{fewer}"
+        f"--minutes {minutes:g}: {counted(repeats, 'launch', 'launches')} of each of {len(strategies)} strategies "
+        f"with up to {counted(most, 'worker')} take about {repeats * once_s / 60:.1f} minutes; "
+        f"allowed: --minutes {needed}{fewer}"
     )

@@ -72,7 +72,7 @@ def suite_text(
 
 def question_of(cells: Sequence[Cell]) -> str:
     first, counts = cells[0], tuple(sorted({cell.workers for cell in cells}))
-    target = "" if first.target is None else f" to {first.metric.name} {first.metric.in_words(first.target)}"
+    target = "" if first.target is None else f" to {first.metric.name} {first.metric.target_in_words(first.target)}"
     soonest = "trains fastest" if first.target is None else "is soonest"
     return f"Which strategy {soonest}, {first.problem}{target}, with {workers_in_words(counts)}?"
 

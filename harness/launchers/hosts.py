@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from harness.plain_text import counted
 from harness.suite.cell import Cell
 
 _NAME = r"((?P<user>[A-Za-z0-9_][A-Za-z0-9_.-]*)@)?(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)"
@@ -149,13 +150,13 @@ def placement(cell: Cell, hosts: tuple[Host, ...]) -> tuple[Host, ...]:
             "`hvdbench run -H` or --hostfile names more"
         )
     if cell.workers % cell.hosts:
-        raise HostsError(f"{cell.title}: workers: {cell.workers} do not divide among {cell.hosts} hosts")
+        raise HostsError(f"{cell.title}: workers: {cell.workers} do not divide among {counted(cell.hosts, 'host')}")
     each = cell.workers // cell.hosts
     chosen = hosts[: cell.hosts]
     for host in chosen:
         if each > host.slots:
             raise HostsError(
-                f"{cell.title}: workers: {each} on {host.name}; allowed: up to its {host.slots} slots; "
+                f"{cell.title}: workers: {each} on {host.name}; allowed: up to its {counted(host.slots, 'slot')}; "
                 f"`hosts` in the suite shares them out, `hvdbench run -H {host.name}:{each}` says that it may take more"
             )
     return tuple(Host(name=host.name, slots=each) for host in chosen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,11 @@ def point_of_target(record: Record) -> Point | None:
     """That evaluation."""
     place = reached_at(record)
     return None if place is None else record.curve[place]
+
+
+def has_diverged(score: Any, loss: Any) -> Any:
+    """Whether an evaluation found no finite score, or loss: weights that are no numbers score too. Of arrays, each."""
+    return np.logical_not(np.isfinite(score) & np.isfinite(loss))
 
 
 def times_with_evaluation_s(curve: Sequence[Point]) -> list[float]:

@@ -17,6 +17,11 @@ def titles_of(cells: Iterable[StoredCell]) -> dict[str, str]:
     return {group: " · ".join([cell.title, *differing[group]]) for group, cell in by_group.items()}
 
 
+def with_seed(title: str, seed: int) -> str:
+    """Of one launch."""
+    return f"{title} · seed {seed}"
+
+
 def differing_of(cells: Iterable[StoredCell]) -> dict[str, list[str]]:
     """By group, the fields in which a cell differs from others of its title, such as `batch_size 64`."""
     by_title: defaultdict[str, dict[str, StoredCell]] = defaultdict(dict)

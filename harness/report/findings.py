@@ -18,6 +18,7 @@ from harness.analysis.intervals import MIN_LAUNCHES, SHARE, mean_interval
 from harness.analysis.scaling import efficiencies
 from harness.analysis.scores import target_in_words
 from harness.analysis.targets import BaselineComparison, Reaching, compare, paired_ratio, reaching
+from harness.plain_text import counted
 from harness.report.implementation_table import implementation_sentence
 from harness.report.wording import count, listed, number, percent, share_with_interval, times, with_interval
 
@@ -68,7 +69,7 @@ def warnings(pool: Pool) -> list[str]:
         most = max(superlinear, key=lambda row: row.interval.estimate)
         found.append(
             f"{count(len(superlinear), 'scaling efficiency', 'scaling efficiencies')} above 100\u00a0%, flagged in the "
-            f"table; the highest is {most.series} on {most.problem} at {most.workers} workers with "
+            f"table; the highest is {most.series} on {most.problem} at {counted(most.workers, 'worker')} with "
             f"{share_with_interval(most.interval)}: look at its single worker before believing it."
         )
     found += [*_coarse(pool)]

@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from harness.analysis.comparable import Pool, pools, why_split
 from harness.analysis.loading import FRAME_NAMES, Results, load_all
 from harness.markdown import escape_markdown
+from harness.plain_text import counted
 from harness.records.parity_record import newest_parity
 from harness.records.results_folder import ResultsError, make_output_folder, writing_to
 from harness.report.figures import figures
@@ -125,7 +126,7 @@ def _others(pool: Pool, prefix: str) -> Iterator[Table]:
 def _about(runs: pd.DataFrame) -> tuple[tuple[str, str], ...]:
     first = runs.iloc[0]
     said = {
-        "machine": f"{first['cpu']}, {first['num_cores']} cores{', ' + first['gpus'] if first['gpus'] else ''}",
+        "machine": ", ".join(filter(None, [first["cpu"], counted(first["num_cores"], "core"), first["gpus"]])),
         "fingerprint": first["fingerprint"],
         "versions": first["versions"],
         "harness commit": ", ".join(sorted(runs["revision"].dropna().unique())) or "unknown",

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from harness.analysis.intervals import CONFIDENCE, TOO_FEW, Interval
 from harness.analysis.targets import Ratio
+from harness.plain_text import counted
 from harness.workloads.metric import SHARE, Metric
 
 
@@ -57,7 +58,8 @@ def interval_by(methods: Iterable[str]) -> str:
 
 
 def count(n: int, noun: str, plural: str | None = None) -> str:
-    return f"{n}\u00a0{noun if n == 1 else plural or noun + 's'}"
+    """As `counted`, in one piece."""
+    return counted(n, noun, plural).replace(" ", "\u00a0", 1)
 
 
 def listed(names: list[str]) -> str:

@@ -26,7 +26,7 @@ from harness.fabrics.connection import Connection, place_among_workers
 from harness.launchers.command import LaunchCommand
 from harness.launchers.deadline import Deadline
 from harness.launchers.supervisor import LaunchEnd
-from harness.plain_text import one_line
+from harness.plain_text import counted, one_line
 from harness.protocols import Role
 from harness.records.record import Record
 from harness.records.results_folder import ResultsFolder
@@ -116,7 +116,8 @@ def _untried_first(cells: list[Cell], setting: Setting, suite: Suite) -> Iterato
     tried = {record.key for record in contents.records}
     left = setting.outstanding(cells, contents.records)
     todo = sorted(left.chosen(cells, setting.again), key=lambda cell: cell.key in tried)
-    print(f"{suite.name}: {len(todo)} launches in this launch of {cells[0].workers} workers", flush=True)
+    of = counted(cells[0].workers, "worker")
+    print(f"{suite.name}: {counted(len(todo), 'launch', 'launches')} in this launch of {of}", flush=True)
     if left.in_words and setting.again is None:
         print(one_line(left.in_words), flush=True)
     for position, cell in enumerate(todo):
@@ -179,7 +180,9 @@ def _lead(cell: Cell, connection: Connection, cores: list[int] | None, hvd: Any,
 def _the_only(cells: list[Cell], size: int) -> tuple[str, int, int, str]:
     """Framework, threads, loader_workers and device of all these cells. Raises SuiteError where they differ."""
     if not cells:
-        raise SuiteError(f"no collective cell of {size} workers in this suite; hvdbench show lists what there is")
+        raise SuiteError(
+            f"no collective cell of {counted(size, 'worker')} in this suite; hvdbench show lists what there is"
+        )
     names = ("framework", "threads", "loader_workers", "device")  # of what is settled before Horovod starts
     kinds = {(cell.framework, cell.threads, cell.loader_workers, cell.device) for cell in cells}
     codes = sorted({cell.workload for cell in cells if cell.own is not None})

@@ -14,8 +14,10 @@ from typing import Any
 from pydantic import ValidationInfo, field_validator, model_validator
 
 from harness.optimizers.optimizer import OptimizerOptions
+from harness.plain_text import counted
 from harness.protocols import Capability, EvaluatedModel, Strategy, StrategyOptions, Topology
 from harness.records.stored_cell import StoredCell
+from harness.records.titles import with_seed
 from harness.registry import OPTIMIZERS, REPLICAS, frameworks_of, strategy_of
 from harness.suite.fields import FIELDS, CellFields, identity
 from harness.suite.filling_in import filled_in, options_of, takes_momentum
@@ -86,7 +88,8 @@ class Cell(CellFields):
     def _check_training(self) -> None:
         if self.batch_per == "global" and self.batch_size % self.workers:
             raise ValueError(
-                f"batch_size: {self.batch_size} does not divide among {self.workers} workers (batch_per: global)"
+                f"batch_size: {self.batch_size} does not divide among {counted(self.workers, 'worker')} "
+                "(batch_per: global)"
             )
         self._check_amount()
         self._check_rate()
@@ -111,13 +114,13 @@ class Cell(CellFields):
         step = self.batch_per_worker * self.workers
         if step > self.num_samples:
             raise ValueError(
-                f"batch_size: {step} samples of {self.workers} workers; allowed: no more than the "
+                f"batch_size: {step} samples of {counted(self.workers, 'worker')}; allowed: no more than the "
                 f"{self.num_samples} that {self.problem} has in an epoch"
             )
         if step > math.ceil(self.epochs * self.num_samples):
             raise ValueError(
                 f"epochs: {self.epochs:g} of {self.num_samples} samples, less than the {step} of a step of "
-                f"{self.workers} workers; allowed: {step / self.num_samples:.3g} or more"
+                f"{counted(self.workers, 'worker')}; allowed: {step / self.num_samples:.3g} or more"
             )
 
     def _check_rate(self) -> None:
@@ -233,7 +236,7 @@ class Cell(CellFields):
 
     @property
     def title_with_seed(self) -> str:
-        return f"{self.title} · seed {self.seed}"
+        return with_seed(self.title, self.seed)
 
     def stored(self) -> StoredCell:
         """The cell as plain data, with the names that only this checkout can give it."""

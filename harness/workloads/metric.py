@@ -64,10 +64,24 @@ class Metric(Strict):
         return min(high, max(low, score - self.direction * by))
 
     def in_words(self, value: float) -> str:
-        """`98.0 %`, `1.6 nats/character`."""
+        """`98.0%`, `1.6 nats/character`."""
         if self.unit == SHARE:
             return f"{value:.1%}"
         return f"{value:.4g} {self.unit}".rstrip()
+
+    def target_in_words(self, target: float) -> str:
+        """With all its digits: `96%`, `0.9254 stars`."""
+        if self.unit == SHARE:
+            return f"{target * 100:.12g}%"
+        return f"{target:.12g} {self.unit}".rstrip()
+
+    def missing_in_words(self, score: float, target: float) -> str:
+        """A score that has missed the target, rounded so that it does not read as if it had not."""
+        if not math.isfinite(score) or not score:
+            return self.in_words(score)
+        digits = 3 if self.unit == SHARE else 3 - math.floor(math.log10(abs(score)))
+        rounded = round(score, digits)
+        return self.in_words(rounded - self.direction * 10.0**-digits if self.reached(rounded, target) else rounded)
 
 
 ACCURACY = Metric(name="accuracy", unit=SHARE, better="higher", bounds=(0.0, 1.0))

@@ -77,7 +77,7 @@ def test_launches_that_take_long_get_a_limit_of_three_times_their_estimate(tmp_p
 
 def test_question_names_what_is_compared(tmp_path: Path) -> None:
     _, cells = kept_in(tmp_path, asked())
-    assert question_of(cells) == "Which strategy is soonest, fnn on digits to accuracy 96.0%, with 1 and 2 workers?"
+    assert question_of(cells) == "Which strategy is soonest, fnn on digits to accuracy 96%, with 1 and 2 workers?"
     _, cells = kept_in(tmp_path, asked(dataset="synthetic", workers=[2], strategies=["hogwild"]))
     assert question_of(cells).startswith("Which strategy trains fastest, fnn on synthetic (2048 of ")
 

@@ -248,7 +248,7 @@ def test_strategy_label_names_the_options_that_differ() -> None:
         ({"workload": "vgg16", "dataset": "fashion-mnist"}, "workload: vgg16 leaves nothing of an image of 28×28"),
         (
             {"batch_size": 1438},
-            "batch_size: 1438 samples of 1 workers; allowed: no more than the 1437 that fnn on digits",
+            "batch_size: 1438 samples of 1 worker; allowed: no more than the 1437 that fnn on digits",
         ),
         (
             {
@@ -259,7 +259,7 @@ def test_strategy_label_names_the_options_that_differ() -> None:
             },
             "batch_size: 4000 samples of 4 workers; allowed: no more than the 1000 that fnn on synthetic",
         ),
-        ({"epochs": 0.02}, "epochs: 0.02 of 1437 samples, less than the 32 of a step of 1 workers; allowed: 0.0223"),
+        ({"epochs": 0.02}, "epochs: 0.02 of 1437 samples, less than the 32 of a step of 1 worker; allowed: 0.0223"),
         (
             {"strategy": "hogwild", "workers": 2, "lr_scaling": "linear"},
             "lr_scaling: linear with strategy hogwild, where every worker moves the one model by a gradient of its own",

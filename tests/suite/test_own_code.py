@@ -97,7 +97,7 @@ def test_new_fact_at_its_neutral_value_leaves_the_key_alone() -> None:
     [
         ({"own": None}, "workload: my.py:make: its own facts are missing"),
         ({"dataset": "digits"}, "dataset: 'digits' with workload my.py:make, which brings its own data"),
-        ({"batch_size": 101}, "batch_size: 101 samples of 1 workers; allowed: no more than the 100"),
+        ({"batch_size": 101}, "batch_size: 101 samples of 1 worker; allowed: no more than the 100"),
         ({"optimizer": "own", "weight_decay": 0.1}, "weight_decay: 0.1 with the workload's own optimizer; allowed: 0"),
         ({"target": -1}, "target: -1; allowed: 0 to inf (RMSE)"),
         ({"strategy": "allreduce", "workers": 2, "batch_size": 60}, "batch_size: 120 samples of 2 workers"),

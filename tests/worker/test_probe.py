@@ -112,7 +112,7 @@ def test_framework_that_there_is_none_of_is_refused_before_the_step(tmp_path: Pa
         ("settings['score'] = lambda model, batch: model(batch[0])", "score: "),
         ("settings['train'] = (inputs[:0], targets[:0])", "train: no samples; wanted: at least one"),
         ("settings['test'] = (inputs[:0], targets[:0])", "test: "),
-        ("settings['batch_size'] = 41", "batch_size: 41 samples of 1 workers; allowed: no more than the 40"),
+        ("settings['batch_size'] = 41", "batch_size: 41 samples of 1 worker; allowed: no more than the 40"),
         ("settings['batch_size'] = 0", "batch_size: 0: Input should be greater than or equal to 1"),
         ("settings['metric'] = 'accuracy'", "metric: 'accuracy'; wanted: a Metric of harness.workloads"),
         (

@@ -20,6 +20,17 @@ def test_reached_is_as_good_as_the_target_or_better() -> None:
     assert [RMSE.reached(score, 0.9) for score in (0.89, 0.9, 0.91, math.nan)] == [True, True, False, False]
 
 
+def test_score_that_missed_its_target_does_not_read_as_if_it_had_not() -> None:
+    assert ACCURACY.missing_in_words(0.99996, 1.0) == "99.9%"
+    assert ACCURACY.missing_in_words(0.95996, 0.96) == "95.9%"
+    assert ACCURACY.missing_in_words(0.937, 0.96) == "93.7%"
+    assert RMSE.missing_in_words(0.920001, 0.92) == "0.9201 stars"
+    assert RMSE.missing_in_words(12345.6, 12345.0) == "1.235e+04 stars"
+    assert (ACCURACY.missing_in_words(math.nan, 1.0), ACCURACY.missing_in_words(0.0, 1.0)) == ("nan%", "0.0%")
+    assert (ACCURACY.target_in_words(0.9604), ACCURACY.target_in_words(1.0)) == ("96.04%", "100%")
+    assert RMSE.target_in_words(0.92) == "0.92 stars"
+
+
 def test_best_is_the_highest_or_the_lowest() -> None:
     scores = [0.5, math.nan, 0.9, 0.7]
     assert (ACCURACY.best(scores), RMSE.best(scores)) == (0.9, 0.5)
