@@ -54,6 +54,8 @@ class FlatTraining:
         if self._num_buffers:
             initial = np.concatenate([array.ravel() for array in program.buffers])
             self._buffers = tf.Variable(initial, trainable=False)
+            positive = [np.full(array.size, (array > 0).all()) for array in program.buffers]
+            self._began_positive = tf.constant(np.concatenate(positive))
             self._buffers_read = tf.Variable(initial, trainable=False)  # as of the last `set_weights`
 
     def _compile(self) -> None:
@@ -85,6 +87,18 @@ class FlatTraining:
         self._flat.assign(weights)
         self._buffers.assign(buffers)
         self._buffers_read.assign(buffers)
+
+    def merge(self, vector: Tensor) -> None:
+        """As `set_weights`, but that a buffer which began above 0 everywhere, as variances do, is taken nowhere below.
+
+        An average that looks ahead may lie there, and batch norm divides by its square root: what stands there stays.
+        """
+        kept = self._buffers.read_value() if self._num_buffers else None
+        self.set_weights(vector)
+        if kept is not None:
+            buffers = self._buffers.read_value()
+            self._buffers.assign(tf.where(self._began_positive & (buffers < 0), kept, buffers))
+            self._buffers_read.assign(self._buffers)
 
     def forget(self) -> None:
         """An optimizer that has seen nothing, and random numbers from their first on."""

@@ -110,7 +110,10 @@ class TensorFlowReplica:
             self._native.set_weights(vector)
 
     def merge(self, vector: Tensor) -> None:
-        self.set_weights(vector)
+        if self._native is None:
+            self._flat.merge(vector)
+        else:
+            self._native.set_weights(vector)
 
     def gradient(self, batch: Given) -> tuple[Tensor, Tensor]:
         gradient, loss = self._flat.gradient(batch)

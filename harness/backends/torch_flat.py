@@ -100,6 +100,8 @@ class FlatModel:
         self._gradient = torch.zeros_like(self._vector)
         self._gradient_views = self._split(self._gradient, self.parameters)
         self._averages_when_set = self._averages.clone()
+        positive = [(named[name] > 0).all().expand(named[name].numel()) for name in moving]
+        self._began_positive = torch.cat(positive) if positive else torch.zeros(0, dtype=torch.bool)
 
     def move_into(self, memory: torch.Tensor) -> None:
         """From now on this is the vector, in the memory and with the values that it has."""
@@ -125,6 +127,21 @@ class FlatModel:
             for slot in self._buffers:
                 slot.restore()
             self._averages_when_set.copy_(self._averages)
+
+    def merge(self, vector: torch.Tensor) -> None:
+        """As `write`, but that a buffer which began above 0 everywhere, as variances do, is taken nowhere below it.
+
+        An average that looks ahead may lie there, and batch norm divides by its square root: what stands there stays.
+        """
+        if not self._buffers:
+            self.write(vector)
+            return
+        for slot in self._buffers:
+            slot.collect()
+        kept = self._averages.clone()
+        self.write(vector)
+        self._averages.copy_(torch.where(self._began_positive & (self._averages < 0), kept, self._averages))
+        self._averages_when_set.copy_(self._averages)
 
     def restart_counters(self) -> None:
         """As they were when this was made."""

@@ -89,7 +89,7 @@ class TorchReplica:
         self._model.write(vector)
 
     def merge(self, vector: torch.Tensor) -> None:
-        self.set_weights(vector)
+        self._model.merge(vector)
 
     def gradient(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         gradient = self._model.cleared_gradient()

@@ -83,7 +83,10 @@ class Replica(Protocol):
         ...
 
     def merge(self, vector: Vector) -> None:
-        """These weights, in which this worker's are averaged with the others'; that is how merges are watched."""
+        """These weights, in which this worker's are averaged with the others'; that is how merges are watched.
+
+        A buffer that began above 0 everywhere, such as batch norm's variances, is taken nowhere below it.
+        """
         ...
 
     def gradient(self, batch: Any) -> tuple[Vector, Loss]:

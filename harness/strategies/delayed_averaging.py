@@ -49,7 +49,7 @@ class DelayedAveragingOptions(HorovodOptions):
         0.7,
         ge=0,
         lt=1,
-        description="pullback: momentum of the anchor (β); a high one may drive batch norm's variances below 0",
+        description="pullback: momentum of the anchor (β)",
     )
 
     def first_exchange(self, plan: Plan) -> int:

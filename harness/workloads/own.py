@@ -19,9 +19,10 @@ weights that the model is made with are the initial ones, the same on every work
 
 What is settled:
 buffers        such as batch norm's averages stand behind the parameters in a worker's vector when training moves them:
-               averaged with the weights where a strategy averages weights, rank 0's everywhere else. The merge pullback
-               of delayed-averaging sees one vector: its anchor's momentum moves a running variance too, and may take it
-               below 0, where batch norm gives NaN; a lower anchor_momentum, or a norm without averages, mends that
+               averaged with the weights where a strategy averages weights, rank 0's everywhere else, but for
+               tf-parameter-server: there they are those of the worker whose step ended last. Delayed averages
+               and the momentum of pullback's anchor look ahead: a buffer that began above 0 everywhere, such as a
+               running variance, stays what it was wherever a merge would take it below
 tied weights   are one parameter
 frozen         parameters that need no gradient stay as they are and are never sent
 draws          of dropout come from a generator seeded by (seed, rank); in PyTorch so do those of samples that are drawn

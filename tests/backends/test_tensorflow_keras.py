@@ -70,6 +70,15 @@ def test_merged_buffers_are_what_training_goes_on_from() -> None:
     assert made.weights().numpy()[3:] == pytest.approx([1.1, 3.1])
 
 
+def test_merge_takes_no_variance_below_0_whatever_the_mean() -> None:
+    made = replica_of(workload_of(normalised(), PAIR))
+    made.merge(tf.constant([1.0, 0, 1, 5, 3]))
+    made.merge(tf.constant([2.0, 0, 1, -5, -0.5]))
+    assert made.weights().numpy().tolist() == [2, 0, 1, -5, 3]
+    made.gradient(whole(made, 2))
+    assert made.weights().numpy()[3:] == pytest.approx([0.9 * -5 + 0.2, 0.9 * 3 + 0.4])
+
+
 def test_evaluate_takes_the_vectors_buffers_and_leaves_the_replicas() -> None:
     """With a mean of 2 and a variance of 4 the inputs 0 and 4 are −1 and 1: a loss of ½ and a score of 1."""
     made = replica_of(workload_of(normalised(), PAIR))

@@ -12,6 +12,7 @@ from torch import nn
 from harness.backends.torch_native import TorchModel, TorchTraining
 from harness.backends.torch_replica import TorchReplica
 from harness.protocols import GradientAveraging, Share
+from harness.strategies.delayed_averaging import DelayedAveraging, DelayedAveragingOptions
 from harness.workloads.own import WorkloadError
 from tests.backends.own_torch import (
     NUM_CLASSES,
@@ -64,6 +65,46 @@ def test_mean_of_weights_is_the_mean_of_buffers() -> None:
     one.merge((one.weights() + other.weights()) / 2)
     expected = (moved_averages(batch_at(0)) + moved_averages(batch_at(1))) / 2
     torch.testing.assert_close(averages(one.weights()), expected)
+
+
+def test_merge_takes_no_variance_below_0_whatever_the_mean() -> None:
+    replica = replica_of(workload(with_batch_norm()))
+    merged = replica.weights()
+    merged[NORMED:] = torch.tensor([-5.0] * 16 + [-0.5] * 8 + [2.0] * 8)
+    replica.merge(merged)
+    assert averages(replica.weights()).tolist() == [-5.0] * 16 + [1.0] * 8 + [2.0] * 8
+    assert replica.update(torch.zeros_like(merged))[NORMED:].tolist() == [0.0] * 32  # merged, not moved
+
+
+class Alone:
+    """A fabric of one worker, whose averages arrive when they are waited for."""
+
+    def broadcast(self, vector: torch.Tensor) -> torch.Tensor:
+        return vector
+
+    def mean_async(self, vector: torch.Tensor) -> Alone:
+        self._issued = vector.clone()
+        return self
+
+    def wait(self) -> torch.Tensor:
+        return self._issued
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_pullback_on_a_batch_norm_keeps_its_variances_from_falling_below_0(is_held: bool) -> None:
+    """They fall from 1 to the data's 0.0001, and an anchor with momentum falls on."""
+    replica = replica_of(workload(with_batch_norm()), learning_rate=1e-9)
+    if not is_held:
+        replica.merge = replica.set_weights  # type: ignore[method-assign]
+    options = DelayedAveragingOptions.model_validate({"merge": "pullback", "period": 4, "anchor_momentum": 0.9})
+    strategy, fabric = DelayedAveraging(options, None), Alone()  # type: ignore[arg-type]
+    strategy.setup(replica, fabric)  # type: ignore[arg-type]
+    least = 1.0
+    for step in range(80):
+        features, labels = batch_at(step)
+        strategy.step(replica, fabric, (features * 0.01, labels))  # type: ignore[arg-type]
+        least = min(least, float(averages(replica.weights())[16:].min()))
+    assert (least >= 0) == is_held
 
 
 @pytest.mark.parametrize("rank", [0, 1])
