@@ -82,7 +82,11 @@ def test_nothing_that_can_run_is_refused_with_every_reason() -> None:
     ("target", "fields", "message"),
     [
         ("fnm", {}, "compare fnm: workload: 'fnm'; allowed: fnn, cnn, rnn, resnet18, vgg16, or code of your own"),
-        ("fnn", {"dataset": "mnist"}, "compare fnn: dataset: 'mnist'; allowed: digits, fashion-mnist, synthetic"),
+        (
+            "fnn",
+            {"dataset": "mnist"},
+            "compare fnn: dataset: 'mnist'; allowed: digits, fashion-mnist, signals, synthetic",
+        ),
         (
             "fnn",
             {"dataset": "fashion-mnist"},

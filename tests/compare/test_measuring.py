@@ -54,7 +54,7 @@ def test_pace_is_read_off_the_record() -> None:
     [
         (
             {"status": "failed", "reason": "boom\x1b[2J"},
-            r"serial .*: boom \[2J; nothing is planned before that is mended",
+            r"serial .*: boom; nothing is planned before that is mended",
         ),
         ({"status": "timeout", "reason": "-"}, "50 steps took over 25% of the minutes; allowed: more --minutes"),
     ],
