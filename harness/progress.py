@@ -124,6 +124,7 @@ def outcome_of(record: Record) -> str:
     if record.status != "ok":
         return f"{record.status}: {record.reason}"
     from harness.records.derived import has_diverged, point_of_target, samples_per_s, steady_of
+    from harness.records.interruptions import interruptions_in_words
 
     train_s = max(part.train_s for part in record.workers)
     words = f"{samples_per_s(record, steady_of(record)):,.0f} samples/s over {train_s:.1f} s"
@@ -136,7 +137,8 @@ def outcome_of(record: Record) -> str:
         if target is not None:
             when = "not reached" if reached is None else f"after {reached.time_s:.2f} s"
             words += f", {metric.target_in_words(target)} {when}"
-    return words
+    interrupted = interruptions_in_words(record)
+    return f"{words}; {interrupted}" if interrupted else words
 
 
 def show_matrix(suite: Suite, setting: Setting) -> None:

@@ -17,6 +17,7 @@ from harness.doctor import network_lab
 from harness.run.core_locks import LOCKS_VARIABLE
 from harness.run.machine import describe_machine
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
+from tests.quotas import quota_parent
 from tests.report import browser
 
 NEEDS: dict[str, tuple[str, Callable[[], bool], str | None]] = {  # marker: (what, whether it is here, how to get it)
@@ -25,6 +26,7 @@ NEEDS: dict[str, tuple[str, Callable[[], bool], str | None]] = {  # marker: (wha
     "needs_two_cores": ("a second core", lambda: len(os.sched_getaffinity(0)) >= 2, "a machine with two"),
     "needs_checkout": ("a git checkout", lambda: (ROOT / ".git").exists(), "git clone"),
     "needs_fashion_mnist": ("Fashion-MNIST", lambda: find_fashion_mnist() is not None, HOW_TO_GET_FASHION),
+    "needs_quotas": ("control groups that can be given a CPU quota", lambda: quota_parent() is not None, "root"),
     "needs_root": ("root", lambda: os.geteuid() == 0, "sudo"),
     "lab": ("a network lab", lambda: network_lab().present, network_lab().mend),
 }

@@ -108,6 +108,10 @@ _MEASURED = _columns(
     ("startup_s", "float64", "s", "of the slowest worker, from its first line of Python to its first measured step"),
     ("cpu_share", "float64", "share", "CPU time used in training, servers' included, of the cores asked for; "
      "above 1 when more was used"),
+    # What kept it from running while it trained, of the worker that lost most; missing where that is not known.
+    ("stopped_s", "float64", "s", "stopped, or the machine asleep"),
+    ("throttled_s", "float64", "s", "held back by a CPU quota, over cores"),
+    ("stolen_s", "float64", "s", "of its cores, taken by the host of a virtual machine"),
     # Memory without the copies of weights that only measuring keeps.
     ("peak_rss_bytes", "float64", "bytes", "sum of each worker's and server's peak in training; shared pages count "
      "once for each; missing where the system does not tell"),

@@ -30,6 +30,7 @@ import pandas as pd
 from harness.analysis.scores import METRIC_COLUMNS, metric_of, metrics_of, target_in_words
 from harness.plain_text import counted
 from harness.protocols import EvaluatedModel
+from harness.records.interruptions import MATTERS_FROM
 from harness.suite.fields import FIELDS, SPLITTING
 from harness.workloads.metric import Metric
 
@@ -237,6 +238,17 @@ def _name(part: pd.DataFrame, parts: list[pd.DataFrame]) -> str:
     return f"{name} [{', '.join(said)}]" if said else name
 
 
+def _interrupted(runs: pd.DataFrame) -> Iterator[str]:
+    for column, what in (
+        ("stopped_s", "were stopped, or their machine was asleep,"),
+        ("throttled_s", "were held back by a CPU quota"),
+        ("stolen_s", "lost their cores to the host of a virtual machine"),
+    ):
+        lost = runs[runs[column] > MATTERS_FROM * runs["train_s"]]
+        if len(lost):
+            yield f"{len(lost)} of {len(runs)} runs {what} while they trained, for up to {lost[column].max():.1f} s."
+
+
 def _cautions(runs: pd.DataFrame) -> Iterator[str]:
     revisions = sorted(runs["revision"].dropna().unique())
     if len(revisions) > 1:
@@ -264,6 +276,7 @@ def _cautions(runs: pd.DataFrame) -> Iterator[str]:
             "whose training ends before an average is due; their workers train apart, and only the evaluated mean "
             "joins them."
         )
+    yield from _interrupted(runs)
     unsettled = runs[~runs["is_steady"]]
     if len(unsettled):
         yield f"{len(unsettled)} of {len(runs)} runs did not settle in their first half; their throughput still moved."

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.scores import metric_columns
-from harness.records import memory
+from harness.records import interruptions, memory
 from harness.records.derived import SteadyState, reached_at, samples_per_s, steady_of, times_with_evaluation_s
 from harness.records.record import Point, Record, Window, WorkerPart
 from harness.records.setting_names import of_all, of_horovod
@@ -321,7 +321,8 @@ def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, 
     parts = record.workers
     if not parts:
         memories = ("peak_rss_bytes", "grown_bytes", "tensor_bytes", "pss_bytes", "gpu_memory_bytes")
-        return dict.fromkeys(("startup_s", "cpu_share", *memories, "bytes_per_step"), math.nan)
+        interrupted = ("stopped_s", "throttled_s", "stolen_s")
+        return dict.fromkeys(("startup_s", "cpu_share", *memories, *interrupted, "bytes_per_step"), math.nan)
     num_steps = sum(float(array[:, _STEPS].sum()) for array in windows)
     # A part may speak for several workers (one process that drives them all), so its time counts for each.
     busy_s = sum(part.train_s for part in parts) / len(parts) * _cores(record.cell)
@@ -331,6 +332,9 @@ def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, 
         "peak_rss_bytes": memory.needed_bytes(record),
         "grown_bytes": memory.grown_bytes(record),
         "tensor_bytes": memory.tensor_bytes(record),
+        "stopped_s": interruptions.stopped_s(record),
+        "throttled_s": interruptions.throttled_s(record),
+        "stolen_s": interruptions.stolen_s(record),
         "pss_bytes": memory.pss_bytes(record),
         "gpu_memory_bytes": memory.gpu_bytes(record),
         "bytes_per_step": sum(float(a[:, _BYTES].sum()) for a in windows) / num_steps if num_steps else math.nan,

@@ -64,6 +64,15 @@ class Drift(Part):
     distance: float
 
 
+class Interruptions(Part):
+    """What kept a worker from running while it trained, in seconds; None where the system does not tell."""
+
+    paused_s: float  # stopped, or the machine under it: the clock of training went on
+    suspended_s: float  # the machine was asleep: that clock stood still
+    throttled_s: float | None  # held back by a quota of its control groups, over cores
+    steal_s: float | None  # taken by the host of a virtual machine, of the cores that it may use
+
+
 class WorkerPart(Part):
     """What one worker measured."""
 
@@ -107,6 +116,8 @@ class WorkerPart(Part):
     # Single averages of all weights, made after training with nothing else to do: what communication takes when
     # nothing hides it. None where there is no collective.
     average_alone_s: list[float] | None = None
+    # None in older records.
+    interruptions: Interruptions | None = None
     settings: dict[Text, Text]  # Horovod, MPI, thread and framework settings in force, and how the fabric works
 
 
@@ -143,6 +154,9 @@ class Machine(Part):
     gpus: list[Text]
     system: Text
     load_1min: float
+    # Cores' worth of CPU time that a control group allows; None where none limits it, and in older records.
+    cpu_quota: float | None = None
+    cpuset: Text | None = None  # the cores, `0-3`, where they are part of the machine's; None likewise
 
 
 class Record(Part):

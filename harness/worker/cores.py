@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 CPUS = Path("/sys/devices/system/cpu")
-_INIT = 1  # the system's first process, which nobody has bound
 
 
 def listed_cores(text: str) -> frozenset[int]:
@@ -32,14 +30,6 @@ def in_words(cores: Iterable[int]) -> str:
         else:
             runs.append([core])
     return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
-
-
-def unbound_cores() -> frozenset[int]:
-    """Those of the machine or container, whatever the launch has bound this process to."""
-    try:
-        return frozenset(os.sched_getaffinity(_INIT))
-    except OSError:
-        return frozenset(os.sched_getaffinity(0))
 
 
 def physical_core(core: int, cpus: Path = CPUS) -> int:

@@ -7,7 +7,8 @@ import os
 import re
 from collections.abc import Collection, Sequence
 
-from harness.worker.cores import shared_out, unbound_cores
+from harness.worker.cgroup import unbound_cores
+from harness.worker.cores import shared_out
 
 KEPT_BYTES = 1 << 30  # what is freed below this size, or at the end of the heap, is kept
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

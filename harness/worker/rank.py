@@ -27,6 +27,7 @@ from harness.timing import turns
 from harness.timing.clock import Clock
 from harness.timing.stopwatch import Stopwatch
 from harness.worker import process
+from harness.worker.interruption_watch import InterruptionWatch
 from harness.worker.merges import MergeWatch
 from harness.worker.peers import with_peers
 from harness.worker.plan import drift_steps, evaluation_steps, plan_of
@@ -62,9 +63,9 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
 
     num_workers = cell.workers // fabric.size
     share = num_workers / connection.workers_here
-    meter = UsageMeter()
+    meter, interruptions = UsageMeter(), InterruptionWatch(session.turns.now)
     with closing(replica.batches(session.share)) as batches:
-        with _told(session, connection.run_dir):
+        with _told(session, connection.run_dir), interruptions:
             trained = train(session, batches, clock, report)
         used: dict[str, Any] = {  # before what makes batches ends, and evaluation takes some too
             "train_s": trained.train_s,
@@ -73,6 +74,7 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
             "gpu_memory_bytes": replica.peak_gpu_bytes(),
             "measuring_bytes": _copies_bytes(replica, trained, merges),
             "tensor_bytes": replica.tensor_bytes(),
+            "interruptions": interruptions.read(),
         }
     evaluation = evaluate(session, trained.snapshots)
     part = WorkerPart(

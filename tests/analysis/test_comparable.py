@@ -3,6 +3,7 @@ from __future__ import annotations
 from harness.analysis import load
 from harness.analysis.comparable import contests, pools, units, why_split, with_series
 from harness.analysis.quality import quality_differences
+from harness.records.record import Interruptions
 from tests.analysis.handmade import MACHINE, by_rmse, failed, folder_of, record, window, worker
 
 
@@ -114,6 +115,20 @@ def test_cautions_name_what_spoils_a_timing(tmp_path):
     assert "2 commits" in said
     assert "1 of 3 runs ended with a load average" in said
     assert "1 run asked for more threads and loader processes than the machine has cores" in said
+
+
+def test_cautions_name_what_kept_runs_from_running(tmp_path):
+    """Ten seconds of training: a tenth of one is where it begins to matter."""
+    told = [{"paused_s": 8.0}, {"suspended_s": 0.09}, {"throttled_s": 3.25}, {"steal_s": 0.5}]
+    nothing = {"paused_s": 0.0, "suspended_s": 0.0, "throttled_s": None, "steal_s": None}
+    parts = [worker(interruptions=Interruptions(**{**nothing, **each})) for each in told]
+    records = [record({"seed": seed}, workers=[part]) for seed, part in enumerate(parts)]
+    (pool,) = pools(load(folder_of(records, tmp_path)))
+    assert pool.cautions == (
+        "1 of 4 runs were stopped, or their machine was asleep, while they trained, for up to 8.0 s.",
+        "1 of 4 runs were held back by a CPU quota while they trained, for up to 3.2 s.",
+        "1 of 4 runs lost their cores to the host of a virtual machine while they trained, for up to 0.5 s.",
+    )
 
 
 def test_cautions_name_a_series_that_never_communicates(tmp_path):

@@ -108,7 +108,8 @@ def test_cores_that_a_launch_has_bound_a_worker_to_stay(
     monkeypatch: pytest.MonkeyPatch, bound_to: set[int], cores: list[int] | None
 ) -> None:
     """One of nine workers with a core each, of two, and of nine that nobody bound, on a machine of eight cores."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)) if pid == 1 else bound_to)
+    monkeypatch.setattr(process, "unbound_cores", lambda: set(range(8)))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: bound_to)
     monkeypatch.setattr(os, "sched_setaffinity", lambda pid, given: None)
     num_workers = 2 if len(bound_to) == 2 else 9
     assert process.pin(0, num_workers, 1, is_existing=True) == cores
