@@ -83,6 +83,8 @@ def _in_words(request: Request, plan: LaunchPlan, cells: Sequence[Cell], found: 
     )
     whose = "the recipe's" if request.epochs is None else "as asked for: the recipe's target may be out of reach"
     yield f"each trains for {first.epochs:g} epochs ({whose}), {_target_in_words(first)}"
+    if first.optimizer == "own":
+        yield f"the workload's own optimizer steps at learning_rate {first.learning_rate:g}, whatever it is made with"
     yield from (f"- {block.in_words}" for block in blocks_of(cells))
     yield from (f"given up to fit: {line}" for line in plan.given_up)
     yield from (f"left out: {line}" for line in found.left_out)

@@ -87,10 +87,12 @@ def _fill_in_recipe(given: dict[str, Any], recipe: Mapping[str, Any]) -> None:
     """What the cell leaves open, as its workload has it; the recipe's momentum where the cell's optimizer takes one."""
     if given.get("lr_scaling", "none") != "none" and "learning_rate" not in given:
         _keep_base_of_rate(given, recipe.get("batch_size"))
+    has_another_optimizer = "optimizer" in given  # where the recipe's has no use for its momentum, that is refused
     given.update({name: value for name, value in recipe.items() if name not in (*given, "momentum")})
     _unfold(given, "optimizer", "optimizer_options")
     if "momentum" in recipe:
-        given.setdefault("momentum", recipe["momentum"] if takes_momentum(given.get("optimizer", "sgd")) else 0.0)
+        has_use = takes_momentum(given.get("optimizer", "sgd")) or not has_another_optimizer
+        given.setdefault("momentum", recipe["momentum"] if has_use else 0.0)
 
 
 def _keep_base_of_rate(given: dict[str, Any], recipe_batch_size: Any) -> None:

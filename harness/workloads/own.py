@@ -26,7 +26,8 @@ buffers        such as batch norm's averages stand behind the parameters in a wo
 tied weights   are one parameter
 frozen         parameters that need no gradient stay as they are and are never sent
 draws          of dropout come from a generator seeded by (seed, rank); in PyTorch so do those of samples that are drawn
-               when asked for, be it from PyTorch's, NumPy's or Python's global generator
+               when asked for, be it from PyTorch's, NumPy's or Python's global generator. In TensorFlow a thread asks
+               for them, beside others that may draw too: let them draw from a generator that the data hold
 dtypes         parameters and moving buffers are float32; `precision: bf16` computes in less under autocast
 """
 

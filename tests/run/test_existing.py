@@ -24,3 +24,19 @@ def test_launch_of_cells_that_want_other_numbers_of_cores_names_the_choice() -> 
     message = "--only: framework=torch,threads=1,loader_workers=0,device=cpu; framework=torch,.*loader_workers=2"
     with pytest.raises(SuiteError, match=message):
         _the_only([cell(), loading], 2)
+
+
+def own(name: str) -> Cell:
+    facts = {"code": "0" * 16, "metric": {"name": "a", "better": "higher"}, "sample_unit": "row", "num_samples": 99}
+    recipe = {"batch_size": 2, "learning_rate": 0.1, "momentum": 0.0, "epochs": 1.0}
+    given = {"workload": name, "own": facts, "recipe": recipe, "strategy": "allreduce", "workers": 2}
+    return Cell.model_validate(given)
+
+
+def test_launch_holds_the_code_of_one_workload_and_names_the_choice() -> None:
+    assert _the_only([own("a.py:make"), own("a.py:make"), cell()], 2) == ("torch", 1, 0, "cpu")
+    with pytest.raises(SuiteError) as caught:
+        _the_only([own("b.py:make"), own("a.py:make")], 2)
+    assert str(caught.value) == (
+        "one launch imports the code of one workload; choose with --only workload=: a.py:make, b.py:make"
+    )

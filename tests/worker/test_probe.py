@@ -128,6 +128,8 @@ def test_framework_that_there_is_none_of_is_refused_before_the_step(tmp_path: Pa
             "score: inf before training",
         ),
         ("settings['optimizer'] = 'adams'", "optimizer: 'adams'; allowed: sgd, nesterov"),
+        ("settings.update(optimizer='adam', momentum=0.9)", "momentum: 0.9 with optimizer adam; allowed: 0"),
+        ("settings.update(optimizer=torch.optim.Adam, momentum=0.9)", "momentum: 0.9 with optimizer own; allowed: 0"),
         ("settings['target'] = 95", "target: 95; allowed: 0 to 1 (accuracy)"),
         (
             "settings['colour'] = 'red'",
