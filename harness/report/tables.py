@@ -17,10 +17,11 @@ from harness.report.table_cells import Row, Table, TableCell, interval_cell, int
 from harness.report.wording import cut_off, number, per_second, percent, score_name
 
 LAUNCHES, SAMPLES, EXPOSED, EVALUATED = "launches", "samples to target", "exposed communication", "evaluated model"
+FOR_SLOWER = "of it for a slower worker"
 SENT, PEAK_RSS, PSS = "sent a worker and step (MB)", "sum of peak RSS (MiB)", "PSS at the end (MiB)"
 GROWN, TENSORS = "of it grown in training (MiB)", "tensors of a worker (MiB)"
 GPU_MEMORY = "sum of peak GPU memory (MiB)"
-NOT_IN_BRIEF = (LAUNCHES, SAMPLES, EXPOSED, SENT, PEAK_RSS, GROWN, TENSORS, PSS, GPU_MEMORY, EVALUATED)
+NOT_IN_BRIEF = (LAUNCHES, SAMPLES, EXPOSED, FOR_SLOWER, SENT, PEAK_RSS, GROWN, TENSORS, PSS, GPU_MEMORY, EVALUATED)
 
 
 def summary_table(pool: Pool, prefix: str) -> Table:
@@ -108,6 +109,7 @@ def _speed(runs: pd.DataFrame, rate: str, efficiency: Interval | None) -> Row:
         rate: interval_cell(_geometric(runs["samples_per_s"])),
         "efficiency (%)": _efficiency(efficiency),
         EXPOSED: _share(runs["exposed_share"]),
+        FOR_SLOWER: _share(runs["peer_share"]),
     }
 
 
