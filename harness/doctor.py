@@ -8,6 +8,7 @@ import shutil
 from dataclasses import dataclass
 
 from harness.launchers.horovodrun import mpirun
+from harness.launchers.hosts import how_to_resolve, unresolved_name
 from harness.plain_text import counted
 from harness.run.feasible import horovod_supports
 from harness.run.gpu_support import MENDING_CUDA, horovod_has_nccl, is_built_for_cuda
@@ -45,7 +46,7 @@ def examine() -> list[Diagnostic]:
         diagnostics.append(_installed(f"horovod for {framework}", versions.get("horovod") if built else None))
         if found and present_gpus():
             diagnostics.append(_on_gpus(framework))
-    diagnostics.append(_controller("gloo", horovod_supports("torch") or horovod_supports("tensorflow")))
+    diagnostics.append(_gloo())
     diagnostics.append(_controller("mpi", mpirun() is not None))
     diagnostics.append(_digits())
     diagnostics.append(_fashion())
@@ -86,6 +87,14 @@ def _installed(what: str, found: str | None) -> Diagnostic:
 def _controller(name: str, present: bool) -> Diagnostic:
     found = "ready" if present else "missing"
     return Diagnostic(what=f"controller {name}", present=present, found=found, mend=None if present else SETUP)
+
+
+def _gloo() -> Diagnostic:
+    unresolved = unresolved_name()
+    if unresolved:
+        found = f"this machine's name, {unresolved}, is not known"
+        return Diagnostic(what="controller gloo", present=False, found=found, mend=how_to_resolve(unresolved))
+    return _controller("gloo", horovod_supports("torch") or horovod_supports("tensorflow"))
 
 
 def _digits() -> Diagnostic:

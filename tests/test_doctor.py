@@ -1,4 +1,4 @@
-"""What the doctor finds of GPUs, on a machine whose driver is made up."""
+"""What the doctor finds, on a machine that is made up."""
 
 from __future__ import annotations
 
@@ -33,3 +33,10 @@ def test_hidden_gpu_is_said_to_be_hidden(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (
         found()["GPUs"] == "none; cells with device: gpu are refused, 1 hidden by CUDA_VISIBLE_DEVICES=, driver 580.1"
     )
+
+
+def test_gloo_is_not_ready_where_the_name_of_this_machine_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "nowhere.invalid")
+    (gloo,) = (diagnostic for diagnostic in doctor.examine() if diagnostic.what == "controller gloo")
+    assert (gloo.present, gloo.found) == (False, "this machine's name, nowhere.invalid, is not known")
+    assert gloo.mend == "echo 127.0.0.1 nowhere.invalid >> /etc/hosts"

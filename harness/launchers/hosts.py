@@ -50,6 +50,20 @@ def this_machine() -> tuple[Host, ...]:
     return (Host(name="localhost", slots=len(os.sched_getaffinity(0))),)
 
 
+def unresolved_name() -> str | None:
+    """This machine's own, where it cannot be looked up: Horovod's Gloo then dies of a segmentation fault."""
+    name = socket.gethostname()
+    try:
+        socket.getaddrinfo(name, None)
+    except (OSError, UnicodeError):
+        return name
+    return None
+
+
+def how_to_resolve(name: str) -> str:
+    return f"echo 127.0.0.1 {name} >> /etc/hosts"
+
+
 def parse_hosts(text: str) -> tuple[Host, ...]:
     """From `a:2,b:2`; a host without slots has one for each time that it is named. Raises HostsError."""
     return _hosts(_IN_LIST, text.split(","), f"-H {text or repr(text)}", _LIST_ALLOWED)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.launchers.horovodrun import mpirun
-from harness.launchers.hosts import Host, HostsError, placement
+from harness.launchers.hosts import Host, HostsError, how_to_resolve, placement, unresolved_name
 from harness.run.gpu_support import gpu_obstacle
 from harness.suite.cell import Cell
 from harness.worker.plan import plan_of
@@ -23,11 +23,10 @@ def first_obstacle(cells: Iterable[Cell], hosts: tuple[Host, ...] | None) -> str
     """
     for cell in {cell.group: cell for cell in cells}.values():
         try:
-            if hosts is not None:
-                placement(cell, hosts)
+            trains_here = hosts is None or any(host.is_this_machine for host in placement(cell, hosts))
         except HostsError as error:
             return str(error)
-        lacking = _lacking(cell, is_own_launch=hosts is not None)
+        lacking = _lacking(cell, is_own_launch=hosts is not None, trains_here=trains_here)
         if lacking:
             return f"{cell.title}: {lacking}"
     return None
@@ -45,20 +44,33 @@ def cautions(cells: Iterable[Cell]) -> Iterator[str]:
             )
 
 
-def _lacking(cell: Cell, *, is_own_launch: bool) -> str | None:
+def _lacking(cell: Cell, *, is_own_launch: bool, trains_here: bool) -> str | None:
     if importlib.util.find_spec(cell.framework) is None:
         return f"framework: {cell.framework} is not installed: {MENDING_SETUP}"
     if cell.needs.uses_horovod:
-        if not horovod_supports(cell.framework):
-            return f"strategy: {cell.strategy} needs horovod built for {cell.framework}: {MENDING_SETUP}"
-        if cell.controller == "mpi" and mpirun() is None:
-            return f"controller: mpi needs mpirun beside Python or on the PATH: {MENDING_SETUP}; allowed: gloo"
+        lacking = _lacking_of_horovod(cell, trains_here=trains_here)
+        if lacking:
+            return lacking
     if cell.device == "gpu":
         obstacle = gpu_obstacle(cell, is_own_launch=is_own_launch)
         if obstacle:
             return obstacle
     if cell.dataset == "fashion-mnist" and find_fashion_mnist() is None:
         return f"dataset: fashion-mnist is not on this machine: {HOW_TO_GET_FASHION}"
+    return None
+
+
+def _lacking_of_horovod(cell: Cell, *, trains_here: bool) -> str | None:
+    if not horovod_supports(cell.framework):
+        return f"strategy: {cell.strategy} needs horovod built for {cell.framework}: {MENDING_SETUP}"
+    if cell.controller == "mpi" and mpirun() is None:
+        return f"controller: mpi needs mpirun beside Python or on the PATH: {MENDING_SETUP}; allowed: gloo"
+    unresolved = unresolved_name() if cell.controller == "gloo" and trains_here else None
+    if unresolved:
+        return (
+            f"controller: gloo looks up this machine's name, and {unresolved} is not known: "
+            f"{how_to_resolve(unresolved)}; allowed: mpi"
+        )
     return None
 
 

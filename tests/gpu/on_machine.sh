@@ -16,6 +16,8 @@ export PYTHONPATH=$PWD PYTHONUNBUFFERED=1 PATH=$(dirname "$python"):$PATH:/usr/l
 export HOROVOD_LOG_LEVEL=warning NCCL_DEBUG=WARN
 # Open MPI refuses to run as root unless told; its own files lie beside this Python, wherever it was built.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+# Horovod's Gloo dies where this machine's own name is not known.
+getent hosts "$(hostname)" >/dev/null || echo "127.0.0.1 $(hostname)" >>/etc/hosts
 num_failed=0
 
 run() {  # run LOG LIMIT_S COMMAND...: its output to the log, its end to the screen
@@ -39,16 +41,16 @@ check() {
     run check 20 nvidia-smi
     run check 60 "$python" -c 'import torch; print(torch.__version__, torch.version.cuda, torch.cuda.nccl.version(),
         torch.backends.cudnn.version(), torch.cuda.get_device_name(), torch.cuda.get_device_capability())'
-    run check 30 horovodrun --check-build
+    run check 60 horovodrun --check-build
     run check 45 horovodrun -np 1 --gloo "$python" "$kit/nccl_check.py"
     run check 45 env OPAL_PREFIX="$prefix" mpirun -np 1 "$python" "$kit/nccl_check.py"
     run check 30 "$python" -m harness.cli doctor
 }
 
 tests() {
-    local site
-    site=$(echo "$staged"/lib/python3*/site-packages)
-    [ -d "$site" ] && export HVDBENCH_STAGED_HOROVOD=$site
+    local package
+    package=$(find "$staged" -type d -path '*-packages/horovod' 2>/dev/null | head -n 1)
+    [ -z "$package" ] || export HVDBENCH_STAGED_HOROVOD=${package%/horovod}
     run tests 285 "$python" -m pytest -m gpu tests/gpu -v -s --timeout=90 --durations=12 -W default -p no:cacheprovider
     unset HVDBENCH_STAGED_HOROVOD
 }

@@ -67,6 +67,22 @@ def test_more_workers_than_slots_are_refused() -> None:
     )
 
 
+def test_name_of_this_machine_that_nobody_knows_is_named_before_gloo_dies_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "nowhere.invalid")
+    said = first_obstacle([cell_of(strategy="allreduce", controller="gloo", workers=2)], TWO_SLOTS)
+    assert said is not None
+    assert said.endswith(
+        "controller: gloo looks up this machine's name, and nowhere.invalid is not known: "
+        "echo 127.0.0.1 nowhere.invalid >> /etc/hosts; allowed: mpi"
+    )
+    elsewhere = (Host(name="node7.invalid", slots=2),)
+    assert first_obstacle([cell_of(strategy="allreduce", controller="gloo", workers=2)], elsewhere) is None
+    assert first_obstacle([cell_of(strategy="allreduce", controller="mpi", workers=2)], TWO_SLOTS) is None
+    assert first_obstacle([cell_of(workers=2)], TWO_SLOTS) is None
+
+
 def test_missing_data_set_is_named_with_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
     said = first_obstacle([cell_of(dataset="fashion-mnist")], TWO_SLOTS)
