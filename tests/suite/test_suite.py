@@ -134,7 +134,7 @@ def test_only_refuses(tmp_path: Path, conditions: dict[str, str], message: str) 
         (
             block("workload: fnn, strategy: {name: local-sgd, perod: 8}"),
             "matrix[0]: options: perod: no such key; allowed: cycle_time_ms, fusion_threshold_bytes, "
-            "mpi_yield_when_idle, period",
+            "mpi_yield_when_idle, staging, period",
         ),
         (
             block("workload: fnn, strategy: {name: local-sgd, period: x}"),
