@@ -50,7 +50,7 @@ class InterruptionWatch:
         """Of the time in the block, once it has ended."""
         return Interruptions(
             paused_s=self._paused_s,
-            suspended_s=_suspended_s() - self._slept_before_s,
+            suspended_s=max(0.0, round(_suspended_s() - self._slept_before_s, 3)),  # two clocks, read one by one
             throttled_s=_since(self._throttled_before_s, cgroup.throttled_s()),
             steal_s=_since(self._stolen_before_s, _stolen_s()),
         )
