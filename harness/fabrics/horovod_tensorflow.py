@@ -63,7 +63,12 @@ class HorovodTensorFlow:
             return self._mean(vector)
 
     def mean_async(self, vector: Tensor) -> _Pending:
-        """In a thread, which sleeps until the mean has arrived: Horovod has no asynchronous call for TensorFlow."""
+        """In a thread, which sleeps until the mean has arrived: Horovod has no asynchronous call for TensorFlow.
+
+        On an eager executor of its own instead (`executor_scope`, asynchronous) the thread's part, 4 % of the CPU time
+        of a CNN's step, goes away, but the step's CPU and wall-clock time stay what they are: the larger part is
+        Horovod's own, which polls in MPI until the other workers' averages have come as far.
+        """
         if self.size == 1:
             return _Pending(self, None, vector)
         self.bytes_sent += allreduce_bytes(_num_bytes(vector), self.size)

@@ -109,10 +109,10 @@ def _delayed_averaging(arm: Arm) -> list[Figure]:
         never = f"cnn, {framework}: a worker of two that never average over serial"
         beside_others = _pairs((arm, ours), (arm, independent))
         made += [
-            _figure(arm, f"{what} serial", ours, alone, bar=0.9),
-            _figure(arm, never, independent, alone, bar=0.9),
-            _ratios(f"{what} independent workers", beside_others, bar=0.9),
-            _ratios(f"{what} the slower independent worker", beside_others, bar=0.9, of_other=_pace_of_the_slower),
+            _figure(arm, f"{what} serial", ours, alone, bar=None),
+            _figure(arm, never, independent, alone, bar=None),
+            _ratios(f"{what} independent workers", beside_others, bar=0.95),
+            _ratios(f"{what} the slower independent worker", beside_others, bar=None, of_other=_pace_of_the_slower),
         ]
     return made
 
