@@ -262,6 +262,9 @@ def parity_(
     ] = None,
     dataset: Annotated[str | None, typer.Option(metavar="NAME", help="only this data set")] = None,
     optimizer: Annotated[str | None, typer.Option(metavar="NAME", help="instead of the workload's own")] = None,
+    native: Annotated[
+        bool, typer.Option("--native", help="two workers by Horovod's own optimizer, in each of its settings")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="of weights and batches")] = 0,
     results: Annotated[
         Path | None, typer.Option("--results", metavar="DIR", help="keeps the figures there too, for `report`")
@@ -275,7 +278,7 @@ def parity_(
     from harness.strict import describe
 
     try:
-        agree = show_parity(workload, dataset, seed, results, optimizer=optimizer)
+        agree = show_parity(workload, dataset, seed, results, optimizer=optimizer, native=native)
     except ParityError as error:
         refuse(f"parity: {error}")
     except ValidationError as error:

@@ -63,8 +63,8 @@ def train(replica: Replica, cell: Cell, num_steps: int = NUM_STEPS) -> Steps:
 
 
 def compare(ours: Steps, theirs: Steps, shapes: Shapes, *, metric: str) -> list[Difference]:
-    score = float(_relative(np.array(ours.score), np.array(theirs.score)))
-    first, *_ = _relative(ours.losses, theirs.losses)
+    score = float(relative_to(np.array(ours.score), np.array(theirs.score)))
+    first, *_ = relative_to(ours.losses, theirs.losses)
     differences = [
         Difference(kind="score", of=metric, relative=score, bar=SCORE_BAR),
         Difference(kind="first loss", of="", relative=first, bar=FIRST_LOSS_BAR),
@@ -73,7 +73,7 @@ def compare(ours: Steps, theirs: Steps, shapes: Shapes, *, metric: str) -> list[
         distance = np.linalg.norm(ours.gradient[part] - theirs.gradient[part])
         relative = float(_ratio(distance, np.linalg.norm(ours.gradient[part])))
         differences.append(Difference(kind="gradient", of=name, relative=relative, bar=GRADIENT_BAR))
-    largest = float(_relative(ours.losses, theirs.losses).max())
+    largest = float(relative_to(ours.losses, theirs.losses).max())
     return [*differences, Difference(kind="losses", of="", relative=largest, bar=LOSSES_BAR)]
 
 
@@ -89,11 +89,13 @@ def record_of(cell: Cell, differences: Sequence[Difference]) -> ParityRecord:
         workload=cell.workload,
         dataset=cell.dataset or "",
         optimizer=cell.optimizer,
+        strategy=cell.strategy_label,
+        workers=cell.workers,
         seed=cell.seed,
         num_steps=NUM_STEPS,
         score=worst(differences, "score"),
         first_loss=worst(differences, "first loss"),
-        worst_gradient=worst(differences, "gradient"),
+        worst_gradient=worst(differences, "gradient") if cell.workers == 1 else None,
         losses=worst(differences, "losses"),
         machine=describe_machine(),
         versions=installed_versions(),
@@ -105,7 +107,8 @@ def _badness(relative: float) -> float:
     return float("inf") if np.isnan(relative) else relative
 
 
-def _relative(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
+def relative_to(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The differences as shares of ours."""
     return _ratio(np.abs(ours - theirs), np.abs(ours))
 
 

@@ -13,6 +13,7 @@ from harness.extensions import ExtensionError, is_extension
 from harness.launchers.hosts import this_machine
 from harness.optimizers.sgd import SGD
 from harness.parity.measure import NUM_STEPS, parity, record_of
+from harness.parity.native import LaunchError, native_cells, native_parity
 from harness.parity.sides import FRAMEWORKS
 from harness.progress import console
 from harness.records.parity_record import Difference, ParityRecord, append_parity, verdict
@@ -39,16 +40,17 @@ def show_parity(
     results: Path | None = None,
     *,
     optimizer: str | None = None,
+    native: bool = False,
 ) -> bool:
     """Prints one row a workload and data set, or one a parameter where a workload is named; whether all bars hold.
 
     workload: a shipped one, or a user's code for both frameworks. results: the folder that keeps what was found, each
-    comparison as soon as it is made. optimizer: instead of the workload's own. Raises ParityError when what was asked
-    for cannot run here (a data set nobody asked for by name is passed over), ResultsError when that folder cannot be
-    written to.
+    comparison as soon as it is made. optimizer: instead of the workload's own. native: two workers by Horovod's own
+    optimizer, in each of its settings, instead of one worker alone. Raises ParityError when what was asked for cannot
+    run here (a data set nobody asked for by name is passed over), ResultsError when that folder cannot be written to.
     """
     compared: list[tuple[ParityRecord, list[Difference]]] = []
-    for cell in _cells(workload, dataset, seed, optimizer):
+    for cell in _asked_for(workload, dataset, seed, optimizer, native=native):
         obstacle = first_obstacle([cell.model_copy(update={"framework": name}) for name in FRAMEWORKS], this_machine())
         if obstacle and (dataset is not None or cell.dataset in (None, DATASETS[0])):
             raise ParityError(obstacle)
@@ -60,7 +62,7 @@ def show_parity(
         if results is not None:
             append_parity(results, record)
         compared.append((record, differences))
-    if workload is None:
+    if workload is None or native:
         console().print(_overview([record for record, _ in compared]))
     else:
         for record, differences in compared:
@@ -70,11 +72,20 @@ def show_parity(
 
 def _compared(cell: Cell) -> list[Difference]:
     try:
-        return parity(cell)
+        return parity(cell) if cell.workers == 1 else native_parity(cell)
     except WorkloadError as error:
         raise ParityError(f"{cell.workload}: {error}") from None
-    except ExtensionError as error:
+    except (ExtensionError, LaunchError) as error:
         raise ParityError(str(error)) from None
+
+
+def _asked_for(
+    workload: str | None, dataset: str | None, seed: int, optimizer: str | None, *, native: bool
+) -> Iterator[Cell]:
+    for cell in _cells(workload, dataset, seed, optimizer):
+        if native and cell.own is not None:
+            raise ParityError(f"{cell.workload} --native: each framework draws its own weights; allowed: a shipped one")
+        yield from native_cells(cell) if native else [cell]
 
 
 def _cells(workload: str | None, dataset: str | None, seed: int, optimizer: str | None) -> Iterator[Cell]:
@@ -113,7 +124,7 @@ def _table(*columns: str) -> Table:
 
 def _overview(records: Sequence[ParityRecord]) -> Table:
     table = _table(
-        *("workload", "data", "optimizer", "score", "first loss", "worst gradient", "of"),
+        *("workload", "data", "optimizer", "strategy", "score", "first loss", "worst gradient", "of"),
         *(f"losses over {NUM_STEPS} steps", ""),
     )
     for record in records:
@@ -121,10 +132,11 @@ def _overview(records: Sequence[ParityRecord]) -> Table:
             record.workload,
             record.dataset,
             record.optimizer,
+            record.strategy,
             "" if record.score is None else record.score.in_words(),
             record.first_loss.in_words(),
-            record.worst_gradient.in_words(),
-            record.worst_gradient.of,
+            "" if record.worst_gradient is None else record.worst_gradient.in_words(),
+            "" if record.worst_gradient is None else record.worst_gradient.of,
             record.losses.in_words(),
             verdict(record.holds),
         )

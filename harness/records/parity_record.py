@@ -42,18 +42,20 @@ class Difference(Part):
 
 
 class ParityRecord(Part):
-    """How far the frameworks differ on one workload and data set, under one optimizer."""
+    """How far the frameworks differ on one workload and data set, under one optimizer and one strategy."""
 
     schema_version: int = PARITY_SCHEMA_VERSION
     measured_at: AwareDatetime  # UTC
     workload: Text
     dataset: Text  # empty where the workload brings its own data
     optimizer: Text
+    strategy: Text = "serial"  # with the options that differ from its defaults
+    workers: int = 1
     seed: int
     num_steps: int  # over which the losses are compared
     score: Difference | None  # of the initial weights on the held-out set; None in lines from before it was compared
     first_loss: Difference
-    worst_gradient: Difference
+    worst_gradient: Difference | None  # None where several workers trained by a library's own wrapper
     losses: Difference
     machine: Machine
     versions: dict[Text, Text]
@@ -66,9 +68,11 @@ class ParityRecord(Part):
 
     @property
     def problem(self) -> str:
-        """`fnn on digits, adamw`: plain SGD goes without saying."""
+        """`fnn on digits, adamw`: plain SGD goes without saying, and so does one worker."""
         data = f" on {self.dataset}" if self.dataset else ""
-        return f"{self.workload}{data}{'' if self.optimizer == 'sgd' else f', {self.optimizer}'}"
+        optimizer = "" if self.optimizer == "sgd" else f", {self.optimizer}"
+        strategy = "" if self.strategy == "serial" else f", {self.strategy} ×{self.workers}"
+        return f"{self.workload}{data}{optimizer}{strategy}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,10 +129,10 @@ def read_parity(folder: Path) -> ParityContents:
 
 
 def newest_parity(folders: Iterable[Path]) -> ParityContents:
-    """The newest of each workload, data set and optimizer in all of these folders, by data set, then workload."""
+    """The newest of each workload, data set, optimizer and strategy in all of these folders, in order of the data."""
     found = [read_parity(folder) for folder in folders]
     by_age = sorted((record for each in found for record in each.records), key=lambda record: record.measured_at)
-    newest = {(record.dataset, record.workload, record.optimizer): record for record in by_age}
+    newest = {(each.dataset, each.workload, each.optimizer, each.strategy): each for each in by_age}
     return ParityContents(
         records=[newest[key] for key in sorted(newest)],
         cautions=tuple(caution for each in found for caution in each.cautions),

@@ -25,23 +25,25 @@ def frameworks_sentence(records: Sequence[ParityRecord], results: str) -> str:
 
 
 def frameworks_table(records: Sequence[ParityRecord]) -> Table:
-    """A row a workload, data set and optimizer, each difference beside its bar."""
+    """A row a workload, data set, optimizer and strategy, each difference beside its bar."""
     return Table(
         name="frameworks",
         title="Parity: do PyTorch and TensorFlow train the same thing?",
         caption="From the same weights, on the same batches; differences are relative to PyTorch's values, each beside "
         "its bar. The score is the initial weights' on the held-out set. Of the gradients on the first batch that of "
         "the parameter which differs most; of the losses the largest difference over the optimizer's steps. "
+        "Of two workers by Horovod's own optimizer (allreduce), losses and score are the held-out ones of their model. "
         f"{_circumstances(records)}",
         rows=tuple(
             {
                 "workload": text(record.workload),
                 "data": text(record.dataset),
                 "optimizer": text(record.optimizer),
+                "strategy": text(record.strategy),
                 "score": text("") if record.score is None else _against_bar(record.score),
                 "first loss": _against_bar(record.first_loss),
-                "worst gradient": _against_bar(record.worst_gradient),
-                "of": text(record.worst_gradient.of),
+                "worst gradient": text("") if record.worst_gradient is None else _against_bar(record.worst_gradient),
+                "of": text("" if record.worst_gradient is None else record.worst_gradient.of),
                 "losses": _against_bar(record.losses),
                 "steps": value(record.num_steps, str(record.num_steps)),
                 "parity": text(verdict(record.holds)),

@@ -345,8 +345,8 @@ def test_report_shows_parity_of_all_folders(tmp_path):
     page = write_report(folders, tmp_path / "out").read_text(encoding="utf-8")
     assert "PyTorch and TensorFlow train the same thing: parity holds in 2 of 2\u00a0comparisons." in page
     for row in frameworks_rows(page):
-        assert row[1:4] == ["digits", "sgd", "0.0e+00 ≤ 1e-02"]
-        assert row[4:] == ["0.0e+00 ≤ 1e-05", "3.0e-07 ≤ 1e-04", "0.kernel", "2.0e-07 ≤ 1e-03", "20", "holds"]
+        assert row[1:5] == ["digits", "sgd", "serial", "0.0e+00 ≤ 1e-02"]
+        assert row[5:] == ["0.0e+00 ≤ 1e-05", "3.0e-07 ≤ 1e-04", "0.kernel", "2.0e-07 ≤ 1e-03", "20", "holds"]
     assert (
         "Measured on Abacus 9, 4\u00a0cores; tensorflow-cpu=2.21.0, torch=2.13.0; harness commit 0123456789ab; " in page
     )
@@ -363,7 +363,7 @@ def test_report_shows_which_parity_missed_its_bar(tmp_path):
     assert sentence in page.read_text(encoding="utf-8")
     assert sentence.replace("\u00a0", " ") in (tmp_path / "out" / "summary.md").read_text(encoding="utf-8")
     differs, holds = frameworks_rows(page.read_text(encoding="utf-8"))
-    assert differs[5:7] == ["1.0e+00 not ≤ 1e-04", "1.bias"]
+    assert differs[6:8] == ["1.0e+00 not ≤ 1e-04", "1.bias"]
     assert (differs[-1], holds[-1]) == ("DIFFERS", "holds")
 
 
@@ -381,3 +381,12 @@ def frameworks_rows(page):
     table = page[page.index('id="frameworks"') :]
     body = table[table.index("<tbody>") : table.index("</tbody>")]
     return [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in body.split("<tr>")[1:]]
+
+
+def test_report_names_the_strategy_whose_parity_was_measured(tmp_path):
+    folder = folder_of(comparison(TIMES), tmp_path / "quick")
+    append_parity(folder, parity_record())
+    append_parity(folder, parity_record(strategy="allreduce op=adasum", workers=2, worst_gradient=None))
+    page = write_report([folder], tmp_path / "out").read_text(encoding="utf-8")
+    by_strategy = {row[3]: row[6:8] for row in frameworks_rows(page)}
+    assert by_strategy == {"serial": ["3.0e-07 ≤ 1e-04", "0.kernel"], "allreduce op=adasum": ["", ""]}
