@@ -23,5 +23,5 @@ def server_part_path(run_dir: Path, role: str, index: int) -> Path:
 
 def write_atomically(path: Path, text: str) -> None:
     staged = path.with_name(f".{path.name}.{os.getpid()}")
-    staged.write_text(text, encoding="utf-8")
+    staged.write_text(text, encoding="utf-8", errors="replace")  # a name of a file may be no text
     staged.rename(path)

@@ -15,7 +15,7 @@ from harness.launchers.supervisor import LOG_FILE, LaunchEnd
 from harness.protocols import Role
 from harness.records.record import Record, WorkerPart
 from harness.records.results_folder import ResultsFolder
-from harness.records.run_files import CURVE_FILE, part_path
+from harness.records.run_files import CURVE_FILE, part_path, write_atomically
 from harness.run.machine import describe_machine
 from harness.run.run_folder import run_folder
 from harness.run.runner import Setting, make_record, run_suite
@@ -125,6 +125,14 @@ def test_record_says_how_a_run_ended(
     assert (record.curve, record.workers, record.weights_sha256) == ([], [], None)
 
 
+def test_record_takes_output_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "error-0").write_bytes(b"rank 0: OSError: caf\xe9")
+    record = made(tmp_path, 1, log=b"na\xefve\n")
+    assert (record.reason, record.log_tail) == ("rank 0: OSError: caf\ufffd", "na\ufffdve\n")
+    write_atomically(tmp_path / "error-1", "no such file: '\udce9'")
+    assert (tmp_path / "error-1").read_text() == "no such file: '?'"
+
+
 def test_record_of_training_that_its_time_limit_stopped_is_a_timeout_with_a_curve(tmp_path: Path) -> None:
     (part,) = finished().workers
     part_path(tmp_path, 0).write_text(part.model_dump_json())
@@ -168,9 +176,14 @@ def test_curve_has_the_time_at_which_its_model_was_there(tmp_path: Path, strateg
 
 
 def made(
-    run_dir: Path, exit_code: int | None, role: Role | None = None, time_limit_factor: float = 1.0, **fields: Any
+    run_dir: Path,
+    exit_code: int | None,
+    role: Role | None = None,
+    time_limit_factor: float = 1.0,
+    log: bytes = b"what the workers said\n",
+    **fields: Any,
 ) -> Record:
-    (run_dir / LOG_FILE).write_text("what the workers said\n")
+    (run_dir / LOG_FILE).write_bytes(log)
     return make_record(
         Cell.model_validate({"workload": "fnn", "strategy": "serial", **fields}),
         run_dir,
