@@ -23,12 +23,17 @@ from harness.bootstrap.pins import requirements_of
 from harness.check.worktree import ArmError, changed_files, checkout_root, worktree
 from harness.git import without_git
 from harness.suite.injection import Injection
+from harness.timing.turns import TURN_VARIABLE
+from harness.worker.process import is_taken_out
+from harness.worker.worker import RANKS_HERE_VARIABLE
 
 ALLOWED = "here, ref=COMMIT, python=PATH, env:NAME=VALUE, several with commas between them"
 _NEXT_PART = re.compile(r",(?=here\b|ref=|python=|env:)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OWN_VARIABLES = ("PYTHONPATH", "PYTHONSAFEPATH", "TF_CONFIG", "OMPI_MCA_orte_launch_agent")
-_OWN_PREFIX = "HVDBENCH_"
+_OWN_VARIABLES = (
+    *("PYTHONPATH", "PYTHONSAFEPATH", "TF_CONFIG", "OMPI_MCA_orte_launch_agent"),
+    *("HVDBENCH_RUN", "HVDBENCH_RANK", "HVDBENCH_SIZE", RANKS_HERE_VARIABLE, TURN_VARIABLE),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,14 +77,21 @@ def parse_arm(text: str) -> ArmSpec:
         elif kind == "python" and value and python is None:
             python = _interpreter(text, value)
         elif kind.startswith("env:") and _VARIABLE.fullmatch(name := kind.removeprefix("env:")) and "=" in part:
-            if name in _OWN_VARIABLES or name.startswith(_OWN_PREFIX):
-                raise ArmError(f"arm {text!r}: {name} is set by the harness itself; allowed: other variables")
             if name in environ:
                 raise ArmError(f"arm {text!r}: {name} stands twice; allowed: each once")
+            _refuse_without_effect(text, name, value)
             environ[name] = value
         elif part != "here":
             raise ArmError(f"arm {text!r}: {part!r} is none; allowed: {ALLOWED}")
     return ArmSpec(text=text.strip(), ref=ref, python=python, environ=tuple(sorted(environ.items())))
+
+
+def _refuse_without_effect(text: str, name: str, value: str) -> None:
+    """What no launch would have as the arm says it. What a cell decides is refused once the cells are known."""
+    if name in _OWN_VARIABLES:
+        raise ArmError(f"arm {text!r}: {name} is set by the harness itself; allowed: other variables")
+    if is_taken_out(name, value):
+        raise ArmError(f"arm {text!r}: {name} names cores, but workers have cores of their own; allowed: OMP_PROC_BIND")
 
 
 def _interpreter(text: str, value: str) -> Path:
