@@ -61,16 +61,20 @@ class SteadyState:
 
 
 def steady_of(record: Record) -> SteadyState:
-    """Found from seconds per sample over the pieces of time that the windows of the first worker to end cut out.
+    """Found from seconds per sample over the pieces of time that the windows of the first worker to end cut out, of
+    those whose windows are the shortest.
 
     Workers close their windows by their own clocks, so the n-th of one is not the n-th of another; what a window
     trained is spread over its time.
     """
-    trained = [part.windows for part in record.workers if part.windows]
-    if not trained:
+    parts = [part for part in record.workers if part.windows]
+    if not parts:
         return SteadyState(from_s=math.nan, is_found=False)
-    first_to_end = min(trained, key=lambda windows: windows[-1].end_s)
+    fewest = min(part.windows_joined for part in parts)
+    in_full = [part.windows for part in parts if part.windows_joined == fewest]
+    first_to_end = min(in_full, key=lambda windows: windows[-1].end_s)
     edges_s = np.array([first_to_end[0].start_s, *(window.end_s for window in first_to_end)])
+    trained = [part.windows for part in parts]
     num_samples = np.diff(sum(_samples_by(edges_s, windows) for windows in trained))
     with np.errstate(divide="ignore", invalid="ignore"):
         found = steady_state(len(trained) * np.diff(edges_s) / num_samples)

@@ -81,6 +81,8 @@ class WorkerPart(Part):
     cores: list[Int64] | None  # pinned to these, None when not pinned
     startup_s: dict[Text, float]  # by phase: import, connect, data, model, warm-up
     windows: list[Window]
+    # How many of the clock's windows stand in each of these: more than 1 where there are many workers or long hours.
+    windows_joined: Int64 = 1
     snapshots_s: list[float]  # when the weights that `curve` evaluates were copied
     train_s: float
     # User and system time of training, processes that make batches included; workers that are threads of one process

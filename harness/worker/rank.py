@@ -28,6 +28,7 @@ from harness.timing.clock import Clock
 from harness.timing.stopwatch import Stopwatch
 from harness.worker import process
 from harness.worker.interruption_watch import InterruptionWatch
+from harness.worker.kept_windows import joined, num_joined
 from harness.worker.merges import MergeWatch
 from harness.worker.peers import with_peers
 from harness.worker.plan import drift_steps, evaluation_steps, plan_of
@@ -77,12 +78,15 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
             "interruptions": interruptions.read(),
         }
     evaluation = evaluate(session, trained.snapshots)
+    windows = _windows_of(session, clock)
+    each = num_joined(len(windows), rank=fabric.rank, size=fabric.size)
     part = WorkerPart(
         rank=fabric.rank,
         num_workers=num_workers,
         cores=cores,
         startup_s=startup.phases_s,
-        windows=_windows_of(session, clock),
+        windows=joined(windows, each),
+        windows_joined=each,
         snapshots_s=[snapshot.at_s for snapshot in trained.snapshots],
         **used,
         staleness_counts=fabric.staleness_counts() if isinstance(fabric, TellsStaleness) else None,
