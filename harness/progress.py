@@ -22,6 +22,7 @@ from harness.terminal import fitting_table, fold_all, training_in_words
 
 if TYPE_CHECKING:
     from harness.doctor import Diagnostic
+    from harness.records.index import IndexEntry
     from harness.records.record import Record
     from harness.records.results_folder import ResultsFolder
     from harness.run.runner import Setting
@@ -188,13 +189,13 @@ def show_diagnostics(diagnostics: list[Diagnostic]) -> None:
     console().print(fold_all(table))
 
 
-def stored(folder: ResultsFolder) -> list[Record]:
-    """The records of the folder, if it is there yet; what was set aside is said."""
+def stored(folder: ResultsFolder) -> list[IndexEntry]:
+    """What is known of the folder's records, if it is there yet; what was set aside is said."""
     if not folder.path.exists():
         return []
-    contents = folder.read()
+    contents = folder.entries()
     show_cautions(contents.cautions)
-    return contents.records
+    return contents.entries
 
 
 def show_cautions(cautions: Iterable[str]) -> None:

@@ -10,15 +10,16 @@ import fcntl
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from harness.records.index import Index, IndexEntry, add_to_index, entry_of
 from harness.records.lifting import lifted
 from harness.records.record import SCHEMA_VERSION, Part, Record
 
@@ -40,6 +41,14 @@ class Contents:
     cautions: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class IndexEntries:
+    """Likewise, of records what planning asks."""
+
+    entries: list[IndexEntry]
+    cautions: tuple[str, ...]
+
+
 class ResultsFolder:
     """Records as files `<folder>/<key>-<id>.json`."""
 
@@ -58,13 +67,25 @@ class ResultsFolder:
             records=sorted(found.records, key=lambda record: (record.started_at, record.id)), cautions=found.cautions
         )
 
+    def entries(self) -> IndexEntries:
+        """What planning asks of the records, oldest first; only files that are new since are read. Raises as `read`."""
+        paths, index = [Path(entry) for entry in record_files(self.path)], Index(self.path)
+        cautions: list[str] = []
+        found = sorted(
+            _each_once(paths, lambda path: index.entry(path, read_record), cautions.append),
+            key=lambda entry: (entry.started_at, entry.id),
+        )
+        index.keep(paths)
+        return IndexEntries(entries=found, cautions=tuple(cautions))
+
     def load(self) -> list[Record]:
         """All records that can be read, oldest first. Raises ResultsError where there is no such folder."""
         return self.read().records
 
-    def of_key(self, key: str) -> list[Record]:
-        """The records of the cell of this key."""
-        return read_records(self.path.glob(f"{key}-*.json")).records
+    def of_key_since(self, key: str, known: Collection[str]) -> list[IndexEntry]:
+        """Of the records of this cell, those of other ids than the known ones."""
+        paths = (path for path in self.path.glob(f"{key}-*.json") if path.stem.rpartition("-")[2] not in known)
+        return [entry_of(record) for record in read_records(paths).records if record.id not in known]
 
     def write(self, record: Record, run_dir: Path) -> Path:
         """Adds the record, whole or not at all, from the room reserved for it. Raises OSError when the disk is full."""
@@ -77,6 +98,7 @@ class ResultsFolder:
         path = self.path / f"{record.key}-{record.id}.json"
         staged.rename(path)
         sync_folder(self.path)
+        add_to_index(self.path, path, record)
         return path
 
     @contextmanager
@@ -145,18 +167,31 @@ def each_record(paths: Iterable[Path], caution: Callable[[str], None]) -> Iterat
 
     A file that is none, or that holds a run which another one holds, is set aside and named to `caution`.
     """
+    return _each_once(paths, read_record, caution)
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+_Told = TypeVar("_Told", bound=_HasId)
+
+
+def _each_once(paths: Iterable[Path], told: Callable[[Path], _Told], caution: Callable[[str], None]) -> Iterator[_Told]:
+    """What is told of each file, of a run once."""
     seen: set[str] = set()
     for path in sorted(paths, key=_copies_last):
         try:
-            record = read_record(path)
+            found = told(path)
         except ResultsError as error:
             caution(f"Set aside: {error}")
             continue
-        if record.id in seen:
+        if found.id in seen:
             caution(f"Set aside: {path}: the same run once more; it counts once")
             continue
-        seen.add(record.id)
-        yield record
+        seen.add(found.id)
+        yield found
 
 
 def _copies_last(path: Path) -> tuple[bool, int, str]:

@@ -110,11 +110,11 @@ def _untried_first(cells: list[Cell], setting: Setting, suite: Suite) -> Iterato
     """What is to run, within the suite's time budget. Raises ResultsError where records cannot be read."""
     watch = Stopwatch()
     setting.folder.make()
-    contents = setting.folder.read()
+    contents = setting.folder.entries()
     for caution in contents.cautions:
         print(f"hvdbench: {one_line(caution)}", file=sys.stderr, flush=True)
-    tried = {record.key for record in contents.records}
-    left = setting.outstanding(cells, contents.records)
+    tried = {entry.key for entry in contents.entries}
+    left = setting.outstanding(cells, contents.entries)
     todo = sorted(left.chosen(cells, setting.again), key=lambda cell: cell.key in tried)
     of = counted(cells[0].workers, "worker")
     print(f"{suite.name}: {counted(len(todo), 'launch', 'launches')} in this launch of {of}", flush=True)

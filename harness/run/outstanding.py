@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.records.record import MEASURING_VERSION, Record
+from harness.records.index import IndexEntry
+from harness.records.record import MEASURING_VERSION
 from harness.run.machine import describe_machine, installed_versions
 from harness.suite.cell import Cell
 
@@ -36,12 +37,12 @@ class Outstanding:
         return [cell for cell in cells if cell.key in wanted]
 
 
-def outstanding(cells: Sequence[Cell], records: Iterable[Record], settings_of: SettingsOf) -> Outstanding:
+def outstanding(cells: Sequence[Cell], records: Iterable[IndexEntry], settings_of: SettingsOf) -> Outstanding:
     """Of these cells on this machine."""
-    finished: defaultdict[str, list[Record]] = defaultdict(list)
+    finished: defaultdict[str, list[IndexEntry]] = defaultdict(list)
     fingerprint = describe_machine().fingerprint
     for record in records:
-        if record.status == "ok" and record.machine.fingerprint == fingerprint:
+        if record.status == "ok" and record.fingerprint == fingerprint:
             finished[record.key].append(record)
     missing, changed, differences = [], [], Counter[str]()
     for cell in cells:
@@ -55,12 +56,12 @@ def outstanding(cells: Sequence[Cell], records: Iterable[Record], settings_of: S
     return Outstanding(missing=tuple(missing), changed=tuple(changed), in_words=_in_words(len(changed), differences))
 
 
-def is_of_now(record: Record, settings: Mapping[str, str]) -> bool:
+def is_of_now(record: IndexEntry, settings: Mapping[str, str]) -> bool:
     """Whether it was measured as a launch with these settings would be."""
     return not any(differences_from_now(record, settings))
 
 
-def differences_from_now(record: Record, settings: Mapping[str, str]) -> Iterator[str]:
+def differences_from_now(record: IndexEntry, settings: Mapping[str, str]) -> Iterator[str]:
     """`torch 2.12 (now 2.13)` for each circumstance in which a launch with these settings would differ."""
     if record.measuring != MEASURING_VERSION:
         yield f"way of measuring {record.measuring} (now {MEASURING_VERSION})"

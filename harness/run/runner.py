@@ -22,6 +22,7 @@ from harness.launchers.deadline import Deadline
 from harness.launchers.hosts import Host, placement
 from harness.launchers.supervisor import LaunchEnd, log_tail, supervise
 from harness.protocols import Role
+from harness.records.index import IndexEntry
 from harness.records.record import Record, ServerPart, Status, WorkerPart
 from harness.records.results_folder import ResultsFolder
 from harness.records.run_files import (
@@ -78,7 +79,7 @@ class Setting:
             cell, os.environ, hosts=self.hosts, launch_args=self.launch_args, existing=self.is_existing
         )
 
-    def outstanding(self, cells: Sequence[Cell], records: Iterable[Record]) -> Outstanding:
+    def outstanding(self, cells: Sequence[Cell], records: Iterable[IndexEntry]) -> Outstanding:
         return outstanding(cells, records, self.settings_of)
 
 
@@ -102,7 +103,7 @@ def run_suite(suite: Suite, setting: Setting, watcher: WaitingWatcher) -> Summar
     """Runs the missing cells. Raises ResultsError when records cannot be read or written; what is finished is safe."""
     setting.folder.make()
     clear_leftovers(setting.folder)
-    records = setting.folder.load()
+    records = setting.folder.entries().entries
     known = {record.id for record in records}
     todo = setting.outstanding(suite.cells, records).chosen(suite.cells, setting.again)
     started = time.monotonic()
@@ -116,7 +117,7 @@ def run_suite(suite: Suite, setting: Setting, watcher: WaitingWatcher) -> Summar
             if not mine:
                 num_elsewhere += 1
                 continue
-            since = [record for record in setting.folder.of_key(cell.key) if record.id not in known]
+            since = setting.folder.of_key_since(cell.key, known)
             if not setting.outstanding([cell], since).chosen([cell], "changed"):
                 continue  # another hvdbench was faster
             with _cores_of(cell, setting, watcher):

@@ -1,4 +1,4 @@
-"""The report's own speed: 10,000 runs of 200 windows each, and the quick suite's size.
+"""The report's own speed, and that of planning: 10,000 runs of 200 windows each, and the quick suite's size.
 
 Times are of processes of their own, since peak memory is; the first load reads every record, the later ones the copy.
 """
@@ -25,9 +25,10 @@ from tests.perf.figure import Figure
 NUM_RUNS, NUM_WINDOWS = 10_000, 200
 STRATEGIES = ("serial", "allreduce", "allreduce-flat", "local-sgd", "delayed-averaging", "hogwild")
 REPORT_LIMIT_S, REPORT_LIMIT_BYTES = 60.0, 2 * 2**30
-QUICK_LIMIT_S = 8.0
+QUICK_LIMIT_S, SHOW_LIMIT_S = 8.0, 2.0
 LOAD_LIMIT = 2.0  # times reading the same as Parquet
-NUM_LOADS = 7
+NUM_LOADS, NUM_SHOWS = 7, 5
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def figures() -> list[Figure]:
@@ -42,6 +43,7 @@ def figures() -> list[Figure]:
             _at_most("its peak memory, GiB", first_bytes / 2**30, REPORT_LIMIT_BYTES / 2**30),
             _at_most("report of a quick suite (63 runs), nothing cached, s", quick_s, QUICK_LIMIT_S),
             _at_most("load_all after the first time over read_parquet, s", _load_ratio(many), LOAD_LIMIT),
+            _show_with_an_index(many),
         ]
 
 
@@ -91,9 +93,7 @@ def _varied(template: dict, cell: Cell, number: int, num_windows: int, rng: np.r
     ]
     return {
         "id": f"{number:012x}",
-        "cell": cell.model_dump(mode="json"),
-        "key": cell.key,
-        "group": cell.group,
+        "cell": cell.stored().model_dump(mode="json"),
         "evaluated_model": cell.evaluated_model,
         "workers": workers,
         "curve": curve,
@@ -117,6 +117,28 @@ def _in_a_process(folder: Path, out: Path) -> tuple[float, float]:
     started = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code, folder, out], check=True, capture_output=True, text=True)
     return time.perf_counter() - started, float(done.stdout)
+
+
+def _show_with_an_index(folder: Path) -> Figure:
+    """`hvdbench show` asks of the records what `run` does before its first launch."""
+    command = [
+        sys.executable,
+        "-m",
+        "harness.cli",
+        "show",
+        str(ROOT / "suites" / "quick.yaml"),
+        "--results",
+        str(folder),
+    ]
+
+    def show() -> object:
+        return subprocess.run(command, check=True, capture_output=True)
+
+    show()  # reads every record
+    taken_s = tuple(_seconds(show) for _ in range(NUM_SHOWS))
+    return Figure(
+        what=f"show over {NUM_RUNS} records after the first time, s", values=taken_s, bar=SHOW_LIMIT_S, at_most=True
+    )
 
 
 def _load_ratio(folder: Path) -> float:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from harness.records.index import entry_of
 from harness.run.machine import describe_machine, installed_versions
 from harness.run.outstanding import Outstanding, outstanding
 from harness.suite.cell import Cell
@@ -17,7 +18,7 @@ ELSEWHERE = describe_machine().model_copy(update={"fingerprint": "another"})
 
 def left(*changes: dict[str, Any], settings: dict[str, str] | None = None) -> Outstanding:
     """Of the cells, where the first ones have records with these changes, in a launch with these settings."""
-    records = [finished(cell, **change) for cell, change in zip(CELLS, changes, strict=False)]
+    records = [entry_of(finished(cell, **change)) for cell, change in zip(CELLS, changes, strict=False)]
     return outstanding(CELLS, records, lambda cell: settings or {})
 
 
@@ -49,7 +50,7 @@ def test_changed_are_cells_done_under_other_circumstances(then: dict[str, Any], 
 
 
 def test_cell_done_before_and_after_a_change_is_done() -> None:
-    records = [finished(CELLS[0], measuring=1), finished(CELLS[0])]
+    records = [entry_of(finished(CELLS[0], measuring=1)), entry_of(finished(CELLS[0]))]
     assert not outstanding(CELLS[:1], records, lambda cell: {}).changed
 
 
