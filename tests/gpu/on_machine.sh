@@ -55,7 +55,7 @@ tests() {
     unset HVDBENCH_STAGED_HOROVOD
 }
 
-speed() { run speed 100 "$python" -m tests.gpu "$out/speed.json"; }
+speed() { run speed 120 "$python" -m tests.gpu "$out/speed.json"; }
 
 sample() {
     local results=/tmp/hvdbench-gpu/results report=/tmp/hvdbench-gpu/report
