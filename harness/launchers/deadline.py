@@ -28,7 +28,14 @@ class Deadline:
         now = time.monotonic()
         if now <= self._training_until:
             return False
-        return now > self._evaluation_until or not self._ended.exists()
+        return now > self._evaluation_until or not self._has_ended()
+
+    def _has_ended(self) -> bool:
+        """Of training; true as well where the file system does not answer now, which is no reason to end a launch."""
+        try:
+            return self._ended.exists()
+        except OSError:
+            return True
 
 
 def _for_evaluation_s(time_limit_s: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-PARENT_LOCK = "parent.lock"
+PARENT_LOCK, HEARTBEAT_FILE = "parent.lock", "heartbeat"
 CELL_FILE, CURVE_FILE, PROGRESS_FILE = "cell.json", "curve.json", "progress.json"
 TRAINING_BEGAN, TRAINING_ENDED = "training-began", "training-ended"  # empty; rank 0 tells its servers and the parent
 STOP_FILE = "stop"  # after which step all stop, since the time limit is near; rank 0 tells the others
@@ -19,6 +19,22 @@ def part_path(run_dir: Path, rank: int) -> Path:
 
 def server_part_path(run_dir: Path, role: str, index: int) -> Path:
     return run_dir / f"{SERVER_PART_PREFIX}{role}-{index}.json"
+
+
+def is_there(path: Path) -> bool:
+    """As far as the file system can tell now."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def content_of(path: Path) -> str | None:
+    """None where it is not there, as far as the file system can tell now."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return None
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -17,10 +17,12 @@ from pathlib import Path
 from harness.launchers.supervisor import end_run
 from harness.records.results_folder import RESERVED_BYTES, STAGED_RECORD, ResultsError, ResultsFolder, lock, writing_to
 from harness.records.run_files import PARENT_LOCK
+from harness.worker.machine_identity import machine_id
 
 RUNS_FOLDER = ".runs"
 _UNFINISHED = ".new-"
 MAKING_TAKES_AT_MOST_S = 60
+ABANDONED_AFTER_S = 24 * 3600.0
 
 
 @contextmanager
@@ -34,6 +36,8 @@ def run_folder(folder: ResultsFolder) -> Iterator[Path]:
         held = (staged / PARENT_LOCK).open("w")
     with held:
         lock(held, waiting=True)  # whoever clears leftovers may have it for a moment
+        held.write(machine_id())
+        held.flush()
         staged.rename(run_dir)  # only now: nobody sees it without its lock held
         try:
             yield run_dir
@@ -58,8 +62,8 @@ def clear_leftovers(folder: ResultsFolder) -> None:
     for run_dir in (folder.path / RUNS_FOLDER).glob("*"):
         try:
             with (run_dir / PARENT_LOCK).open("r+") as held:
-                if not lock(held):
-                    continue  # alive
+                if not lock(held) or (held.read() not in ("", machine_id()) and not _is_abandoned(run_dir)):
+                    continue  # alive; where locks end at their host, as far as can be seen from here
         except PermissionError:
             continue  # another user's to clear
         except FileNotFoundError:
@@ -79,6 +83,12 @@ def _is_old(run_dir: Path) -> bool:
         return False
 
 
+def _is_abandoned(run_dir: Path) -> bool:
+    """Whether nobody has written there for so long that no launch can be under way."""
+    newest = max(path.stat().st_mtime for path in (run_dir, *run_dir.iterdir()))
+    return time.time() - newest > ABANDONED_AFTER_S
+
+
 class ProgressFile:
     """What rank 0 last said of the run in progress."""
 
@@ -93,5 +103,5 @@ class ProgressFile:
                 self._read_at = changed
                 said = json.loads(self._path.read_bytes())
                 self._tell(said["share"], said["samples_per_s"], said["loss"])
-        except FileNotFoundError:
-            return
+        except (OSError, ValueError):
+            return  # not there yet, or a file system that does not answer now

@@ -34,6 +34,7 @@ from harness.records.run_files import (
     part_path,
 )
 from harness.run.core_locks import held
+from harness.run.heartbeat import beating
 from harness.run.launch_settings import launch_settings
 from harness.run.machine import describe_machine, installed_versions, revision
 from harness.run.outstanding import Again, Outstanding, outstanding
@@ -42,7 +43,7 @@ from harness.run.run_folder import RUNS_FOLDER, ProgressFile, clear_leftovers, r
 from harness.run.timed_curve import timed_curve
 from harness.suite.cell import Cell
 from harness.suite.suite import Suite
-from harness.worker.worker import EXIT_ORPHANED
+from harness.worker.parent_watch import EXIT_ORPHANED
 
 MAX_REASON = 500
 
@@ -145,11 +146,13 @@ def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:
     with run_folder(setting.folder) as run_dir:
         reserve(run_dir)
         (run_dir / CELL_FILE).write_text(_as_told(cell, setting.time_limit_factor).model_dump_json(), encoding="utf-8")
-        commands = launcher.commands(cell, placement(cell, setting.hosts), run_dir, setting.launch_args)
+        placed = placement(cell, setting.hosts)
+        commands = launcher.commands(cell, placed, run_dir, setting.launch_args)
         started_at, settings = datetime.now(UTC), setting.settings_of(cell)
         progress = ProgressFile(run_dir / PROGRESS_FILE, watcher.cell_progress)
         deadline = Deadline(run_dir, cell.time_limit_s * setting.time_limit_factor)
-        end = supervise(commands, run_dir, deadline=deadline, watch=progress.read)
+        with nullcontext() if all(host.is_this_machine for host in placed) else beating(run_dir):
+            end = supervise(commands, run_dir, deadline=deadline, watch=progress.read)
         record = make_record(
             cell,
             run_dir,

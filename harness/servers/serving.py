@@ -7,7 +7,14 @@ from pathlib import Path
 
 from harness.protocols import Role
 from harness.records.record import ServerPart
-from harness.records.run_files import TRAINING_BEGAN, TRAINING_ENDED, part_path, server_part_path, write_atomically
+from harness.records.run_files import (
+    TRAINING_BEGAN,
+    TRAINING_ENDED,
+    is_there,
+    part_path,
+    server_part_path,
+    write_atomically,
+)
 from harness.worker.usage import UsageMeter
 
 LOOK_EVERY_S = 0.05  # training is seen to begin and to end late by as much, so its length is right on average
@@ -27,5 +34,5 @@ def stay(run_dir: Path, *, role: Role, index: int) -> None:
 
 
 def _wait_for(path: Path) -> None:
-    while not path.exists():
+    while not is_there(path):
         time.sleep(LOOK_EVERY_S)

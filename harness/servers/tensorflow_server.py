@@ -14,7 +14,7 @@ from harness.protocols import Role
 from harness.records.run_files import CELL_FILE
 from harness.servers.serving import stay
 from harness.worker import process
-from harness.worker.worker import die_with_parent
+from harness.worker.parent_watch import die_with_parent
 
 ROLES = {"ps": Role.SERVER, "worker": Role.WORKER}  # by TensorFlow's name for a task
 

@@ -16,7 +16,6 @@ from harness.protocols import EvaluatedModel, Replica, TellsStaleness, needs_equ
 from harness.records.record import Window, WorkerPart
 from harness.records.run_files import (
     CURVE_FILE,
-    PROGRESS_FILE,
     TRAINING_BEGAN,
     TRAINING_ENDED,
     part_path,
@@ -32,11 +31,11 @@ from harness.worker.kept_windows import joined, num_joined
 from harness.worker.merges import MergeWatch
 from harness.worker.peers import with_peers
 from harness.worker.plan import drift_steps, evaluation_steps, plan_of
+from harness.worker.progress_writer import ProgressWriter
 from harness.worker.sabotage import with_faults, worsened
 from harness.worker.time_limit import TimeLimit
 from harness.worker.training import (
     Evaluation,
-    Progress,
     Session,
     TrainingOutcome,
     distances_of,
@@ -57,17 +56,13 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
     startup = _Startup(watch)
     session, clock, merges = _set_up(cell, connection, startup)
     replica, fabric = session.replica, session.fabric
-
-    def report(progress: Progress) -> None:
-        if fabric.rank == 0:
-            write_atomically(connection.run_dir / PROGRESS_FILE, json.dumps(vars(progress)))
-
+    progress = ProgressWriter(connection.run_dir)
     num_workers = cell.workers // fabric.size
     share = num_workers / connection.workers_here
     meter, interruptions = UsageMeter(), InterruptionWatch(session.turns.now)
     with closing(replica.batches(session.share)) as batches:
-        with _told(session, connection.run_dir), interruptions:
-            trained = train(session, batches, clock, report)
+        with _told(session, connection.run_dir, progress), interruptions:
+            trained = train(session, batches, clock, progress.tell)
         used: dict[str, Any] = {  # before what makes batches ends, and evaluation takes some too
             "train_s": trained.train_s,
             **vars(meter.read(share=share)),
@@ -103,14 +98,16 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
 
 
 @contextmanager
-def _told(session: Session, run_dir: Path) -> Iterator[None]:
-    """Rank 0 tells when training begins and ends: servers count what they use in it, and the parent gives evaluation a
-    time of its own."""
-    if session.fabric.rank == 0:
-        (run_dir / TRAINING_BEGAN).touch()
-    yield
-    if session.fabric.rank == 0:
-        (run_dir / TRAINING_ENDED).touch()
+def _told(session: Session, run_dir: Path, progress: ProgressWriter) -> Iterator[None]:
+    """Rank 0 tells how training goes, and when it begins and ends: servers count what they use in it, and the parent
+    gives evaluation a time of its own."""
+    if session.fabric.rank:
+        yield
+        return
+    (run_dir / TRAINING_BEGAN).touch()
+    with progress.writing():
+        yield
+    (run_dir / TRAINING_ENDED).touch()
 
 
 def _windows_of(session: Session, clock: Clock) -> list[Window]:

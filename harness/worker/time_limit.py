@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from harness.records.run_files import STOP_FILE, write_atomically
+from harness.records.run_files import STOP_FILE, content_of, write_atomically
 
 LEAD_S = 2.0  # for the word to get around: many looks, also where the folder lies on another machine
 LEAST_LEAD_STEPS = 2  # more than ranks that keep step can be apart
@@ -97,10 +97,10 @@ class TimeLimit:
     def _listen(self) -> None:
         if self._ended_by(self._tell_at_s - _STARTS_APART_S):
             return
-        while not self._file.exists():
+        while (said := content_of(self._file)) is None:
             if self._has_ended.wait(_LOOK_EVERY_S):
                 return
-        self._last = int(self._file.read_text())
+        self._last = int(said)
 
     def _ended_by(self, moment_s: float) -> bool:
         """Whether training ended before that moment, which is waited for."""

@@ -5,25 +5,22 @@ Reads `cell.json`, trains, and leaves `part-<rank>.json` (rank 0 also `curve.jso
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
-import threading
-import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from harness.fabrics.connection import Connection, place_among_workers
 from harness.module_process import SAFE_PATH_VARIABLE
-from harness.records.run_files import CELL_FILE, ERROR_PREFIX, PARENT_LOCK, write_atomically
+from harness.records.run_files import CELL_FILE, ERROR_PREFIX, write_atomically
 from harness.timing.stopwatch import Stopwatch
 from harness.worker import process
 from harness.worker.gpus import cores_near_workers
+from harness.worker.parent_watch import die_with_parent
 
-WATCH_EVERY_S = 1.0
-EXIT_FAILED, EXIT_ORPHANED = 1, 70
+EXIT_FAILED = 1
 RANKS_HERE_VARIABLE = "HVDBENCH_RANKS_HERE"  # how many ranks, from its own on, a process runs as threads
 
 
@@ -91,24 +88,6 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
         if isinstance(error, SystemExit):  # a user's code may leave, with 0 even: a failure all the same
             raise RuntimeError(f"left by {message}") from error
         raise
-
-
-def die_with_parent(run_dir: Path) -> None:
-    """From now on this process ends once the launching one, which holds the folder's lock while it lives, is gone."""
-    threading.Thread(target=_watch, args=(run_dir / PARENT_LOCK,), daemon=True).start()
-
-
-def _watch(lock: Path) -> None:
-    while True:
-        time.sleep(WATCH_EVERY_S)
-        try:
-            with lock.open() as held:
-                fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue  # the parent lives
-        except FileNotFoundError:
-            pass  # it has ended the run and cleaned up
-        os._exit(EXIT_ORPHANED)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,19 @@ def test_leftovers_of_a_killed_parent_are_ended_and_removed(tmp_path: Path) -> N
         assert alive.exists()
 
 
+def test_run_of_another_machine_whose_lock_is_not_seen_here_is_left_for_a_day(tmp_path: Path) -> None:
+    elsewhere = tmp_path / ".runs" / "0123456789ab"
+    elsewhere.mkdir(parents=True)
+    lock = elsewhere / PARENT_LOCK
+    lock.write_text("another machine")
+    os.utime(elsewhere, (0, 0))
+    clear_leftovers(ResultsFolder(tmp_path))
+    assert elsewhere.exists()
+    os.utime(lock, (0, 0))
+    clear_leftovers(ResultsFolder(tmp_path))
+    assert not elsewhere.exists()
+
+
 @pytest.mark.parametrize("name", ["0123456789ab", ".new-0123456789ab"])
 def test_folders_that_lost_their_lock_go_once_they_are_old(tmp_path: Path, name: str) -> None:
     left = tmp_path / ".runs" / name
@@ -67,6 +80,8 @@ def test_progress_is_told_once_a_change(tmp_path: Path) -> None:
     path = tmp_path / "progress.json"
     progress = ProgressFile(path, lambda *said: told.append(said))
     progress.read()  # nothing is there yet
+    path.write_text('{"share": 0.2')  # torn
+    progress.read()
     path.write_text(json.dumps({"share": 0.5, "samples_per_s": 100.0, "loss": 2.0}))
     progress.read()
     progress.read()

@@ -1,0 +1,58 @@
+"""What the parent shows of training, written in a thread beside it: a file system that takes its time costs no step.
+
+Where the parent is on another host, so the folder on a file system that both share, it is written seldom.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from harness.records.run_files import PARENT_LOCK, PROGRESS_FILE, write_atomically
+from harness.worker.machine_identity import machine_id
+from harness.worker.training import Progress
+
+BESIDE_PARENT_EVERY_S, ELSEWHERE_EVERY_S = 1.0, 10.0
+
+
+class ProgressWriter:
+    """Training tells it how far it is, which costs an assignment."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
+        self._last: Progress | None = None
+
+    def tell(self, progress: Progress) -> None:
+        self._last = progress
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Writes what is told while in the block."""
+        has_ended = threading.Event()
+        thread = threading.Thread(target=self._write_until, args=(has_ended,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            has_ended.set()
+            thread.join()
+
+    def _write_until(self, has_ended: threading.Event) -> None:
+        written = None
+        every_s = BESIDE_PARENT_EVERY_S if _is_beside_parent(self._run_dir) else ELSEWHERE_EVERY_S
+        while not has_ended.wait(every_s):
+            last = self._last
+            if last is not None and last is not written:
+                with suppress(OSError):  # the next one is as good
+                    write_atomically(self._run_dir / PROGRESS_FILE, json.dumps(vars(last)))
+                written = last
+
+
+def _is_beside_parent(run_dir: Path) -> bool:
+    try:
+        return (run_dir / PARENT_LOCK).read_text() == machine_id()
+    except OSError:
+        return False
