@@ -34,6 +34,9 @@ CoresOption = Annotated[
     typer.Option("--cores", metavar="N-M,...", help="measure on these cores; the others are free for another run"),
 ]
 NoPinOption = Annotated[bool, typer.Option("--no-pin", help="leave it to the system on which cores a worker runs")]
+OwnLaunchOption = Annotated[
+    bool, typer.Option("--own-launch", help="start launches, whatever in the environment looks like one around this")
+]
 HostfileOption = Annotated[Path | None, typer.Option(help="lines `name slots=2` or `name:2`, or $PBS_NODEFILE")]
 
 

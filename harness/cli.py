@@ -25,6 +25,7 @@ from harness.arguments import (
     HostsOption,
     NoPinOption,
     OnlyOption,
+    OwnLaunchOption,
     RepeatsOption,
     ResultsArgument,
     ResultsOption,
@@ -70,6 +71,7 @@ def run(
     ] = None,
     cores: CoresOption = None,
     no_pin: NoPinOption = False,
+    own_launch: OwnLaunchOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="check everything, start nothing")] = False,
 ) -> None:
     """Run what is missing of a suite; the same command goes on after any interruption.
@@ -79,7 +81,7 @@ def run(
     """
     from harness.progress import console, show_cautions, show_matrix, watching
     from harness.records.results_folder import ResultsFolder
-    from harness.run.existing import alone_on_its_cores, inside_a_launch, run_inside
+    from harness.run.existing import alone_on_its_cores, launch_around, run_inside
     from harness.run.feasible import cautions, first_obstacle
     from harness.run.runner import Setting, run_suite
 
@@ -87,10 +89,14 @@ def run(
     loaded = read_suite(suite, only=only, repeats=repeats, controller=controller)
     folder = ResultsFolder(results or Path("results") / loaded.name)
     once_more = read_again(again)
-    inside = inside_a_launch()
+    around = launch_around(own_launch=own_launch)
+    inside = around is not None
     if inside and not dry_run:
         if hosts is not None or hostfile is not None or launch_args or cores is not None:
-            refuse("-H, --hostfile, --launch-args, --cores: not inside a launch, which has placed its workers already")
+            refuse(
+                f"-H, --hostfile, --launch-args, --cores: not inside a launch ({around}), which has placed its workers "
+                "already; where it is none, --own-launch starts one"
+            )
         with _interruptible(), alone_on_its_cores():
             raise typer.Exit(run_inside(loaded, folder, again=once_more))
     available, arguments = read_hosts(hosts, hostfile), words(launch_args)
@@ -135,6 +141,7 @@ def compare(
     hosts: HostsOption = None,
     cores: CoresOption = None,
     no_pin: NoPinOption = False,
+    own_launch: OwnLaunchOption = False,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="DIR", help="where all of it goes; compare/<target> unless given"),
@@ -148,10 +155,14 @@ def compare(
     from harness.compare.compare_command import compare as compared
     from harness.compare.comparison_folder import ComparisonFolder
     from harness.compare.request import request_of, title_of
-    from harness.run.existing import inside_a_launch
+    from harness.run.existing import launch_around
 
-    if inside_a_launch():
-        refuse("compare: starts its launches itself; inside a launch, allowed: hvdbench run SUITE")
+    around = launch_around(own_launch=own_launch)
+    if around:
+        refuse(
+            f"compare: starts its launches itself; inside a launch ({around}), allowed: hvdbench run SUITE; "
+            "where it is none, --own-launch"
+        )
     confine(cores, no_pin=no_pin)
     request = request_of(
         target,

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-# (rank, size, local rank, local size), by who started the process: this harness, horovodrun over Gloo, Open MPI, Slurm.
+# (rank, size, local rank, local size), by who started the process: this harness, horovodrun over Gloo, Open MPI, Slurm
+# by PMIx, which leaves the last two to Slurm's count of its node, Slurm or MPICH by PMI.
 _SOURCES = (
     ("HVDBENCH_RANK", "HVDBENCH_SIZE", "HVDBENCH_RANK", "HVDBENCH_SIZE"),
     ("HOROVOD_RANK", "HOROVOD_SIZE", "HOROVOD_LOCAL_RANK", "HOROVOD_LOCAL_SIZE"),
     ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"),
-    ("PMIX_RANK", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_NTASKS_PER_NODE"),
+    ("PMIX_RANK", "SLURM_STEP_NUM_TASKS", "", ""),
+    ("PMIX_RANK", "SLURM_NTASKS", "", ""),
     ("PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", "MPI_LOCALNRANKS"),
 )
+# What a launcher tells its processes of their place, beside settings that a user may have made.
+_OF_A_PLACE = re.compile(
+    "(OMPI_COMM_WORLD|PMIX|PMI)_.*|MPI_LOCALRANKID|MPI_LOCALNRANKS|HVDBENCH_(RANK|SIZE)"
+    "|HOROVOD_((LOCAL_|CROSS_)?(RANK|SIZE)|HOSTNAME|CONTROLLER|GLOO_RENDEZVOUS_(ADDR|PORT))"
+)
+_TASKS_OF_NODES = re.compile(r"(\d+)(?:\(x(\d+)\))?")  # of Slurm: 2(x3),1 are four nodes of 2, 2, 2 and 1 tasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +42,45 @@ class Connection:
 
 def place_among_workers(environ: Mapping[str, str]) -> tuple[int, int, int, int] | None:
     """(rank, size, local rank, local size), or None outside any launch."""
-    for names in _SOURCES:
-        if names[0] in environ and names[1] in environ:
-            rank, size = int(environ[names[0]]), int(environ[names[1]])
-            return rank, size, int(environ.get(names[2], rank)), int(environ.get(names[3], size))
-    return None
+    names = _source(environ)
+    if names is None:
+        return None
+    rank, size = int(environ[names[0]]), int(environ[names[1]])
+    if names[2] in environ and names[3] in environ:
+        return rank, size, int(environ[names[2]]), int(environ[names[3]])
+    return rank, size, *(_place_on_node(environ, rank, size) or (rank, size))
+
+
+def launch_in_words(environ: Mapping[str, str]) -> str | None:
+    """`PMI_RANK=0, PMI_SIZE=4`: what says that this process is one of several; None where nothing does.
+
+    One process alone is no launch: an interactive shell of Slurm has a rank too.
+    """
+    names = _source(environ)
+    if names is None or int(environ[names[1]]) == 1:
+        return None
+    return f"{names[0]}={environ[names[0]]}, {names[1]}={environ[names[1]]}"
+
+
+def without_place(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a launch of one's own: its workers take no place from the launch around it."""
+    return {name: value for name, value in environ.items() if not _OF_A_PLACE.fullmatch(name)}
+
+
+def _source(environ: Mapping[str, str]) -> tuple[str, str, str, str] | None:
+    return next((names for names in _SOURCES if all(environ.get(name, "").isdecimal() for name in names[:2])), None)
+
+
+def _place_on_node(environ: Mapping[str, str], rank: int, size: int) -> tuple[int, int] | None:
+    """(local rank, local size) as Slurm counts them; None where the processes are not those of a step of its own."""
+    local_rank, node = environ.get("SLURM_LOCALID", ""), environ.get("SLURM_NODEID", "")
+    tasks = _tasks_of_nodes(environ.get("SLURM_STEP_TASKS_PER_NODE") or environ.get("SLURM_TASKS_PER_NODE", ""))
+    is_step = sum(tasks) == size and environ.get("SLURM_PROCID", str(rank)) == str(rank)
+    if not (is_step and local_rank.isdecimal() and node.isdecimal() and int(node) < len(tasks)):
+        return None
+    return int(local_rank), tasks[int(node)]
+
+
+def _tasks_of_nodes(text: str) -> list[int]:
+    found = [_TASKS_OF_NODES.fullmatch(part) for part in text.split(",")]
+    return [int(part[1]) for part in found if part for _ in range(int(part[2] or 1))]

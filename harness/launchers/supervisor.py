@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from harness.fabrics.connection import without_place
 from harness.launchers.command import LaunchCommand
 from harness.launchers.deadline import Deadline
 from harness.module_process import module_environ
@@ -65,7 +66,7 @@ def supervise(
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=subprocess.STDOUT,
-                        env={**os.environ, **command.environ, **_own_environment(tag)},
+                        env={**without_place(os.environ), **command.environ, **_own_environment(tag)},
                         start_new_session=True,  # Ctrl-C is this process' to handle
                     )
                 )

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness import registry
-from harness.fabrics.connection import Connection, place_among_workers
+from harness.fabrics.connection import Connection, launch_in_words, place_among_workers, without_place
 from harness.launchers.command import LaunchCommand
 from harness.launchers.deadline import Deadline
 from harness.launchers.supervisor import LaunchEnd
@@ -48,8 +48,25 @@ EXIT_FAILED = 1
 _LOOK_EVERY_S = 0.5
 
 
-def inside_a_launch() -> bool:
-    return place_among_workers(os.environ) is not None
+def launch_around(*, own_launch: bool = False) -> str | None:
+    """What says that this process is one of a launch, in words; None where it starts its own.
+
+    own_launch: the user says so, and from now on nothing here takes a place from the environment.
+    """
+    if own_launch:
+        for name in os.environ.keys() - without_place(os.environ).keys():
+            del os.environ[name]
+    return launch_in_words(os.environ)
+
+
+@contextmanager
+def _naming_the_launch() -> Iterator[None]:
+    """What is refused here may be due to a launch that is none."""
+    try:
+        yield
+    except SuiteError as error:
+        told = launch_in_words(os.environ)
+        raise SuiteError(f"{error} (a launch, by {told}; where it is none, --own-launch starts one)") from None
 
 
 def alone_on_its_cores() -> AbstractContextManager[None]:
@@ -62,6 +79,11 @@ def alone_on_its_cores() -> AbstractContextManager[None]:
 
 def run_inside(suite: Suite, folder: ResultsFolder, *, again: Again | None = None) -> int:
     """Runs the suite's missing collective cells of this launch's size. Returns the exit code. Raises SuiteError."""
+    with _naming_the_launch():
+        return _run_inside(suite, folder, again=again)
+
+
+def _run_inside(suite: Suite, folder: ResultsFolder, *, again: Again | None) -> int:
     place = place_among_workers(os.environ)
     assert place is not None
     rank, size, local_rank, local_size = place

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from harness.fabrics.connection import place_among_workers
+from harness.fabrics.connection import launch_in_words
 from harness.git import GitError, git, require_toplevel
 from harness.records.record import Machine
 from harness.worker import cgroup
@@ -52,7 +52,7 @@ def describe_machine() -> Machine:
 
 def _cores() -> frozenset[int]:
     """That the harness may use. In a launch, whose processes may be bound to some, it is what the machine allows."""
-    return cgroup.unbound_cores() if place_among_workers(os.environ) else frozenset(os.sched_getaffinity(0))
+    return cgroup.unbound_cores() if launch_in_words(os.environ) else frozenset(os.sched_getaffinity(0))
 
 
 @cache

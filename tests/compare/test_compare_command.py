@@ -119,5 +119,6 @@ def test_compare_inside_a_launch_is_refused(tmp_path: Path) -> None:
     code, _, errors = hvdbench("compare", "fnn", cwd=tmp_path, environ=place)
     assert (code, errors) == (
         2,
-        "hvdbench: compare: starts its launches itself; inside a launch, allowed: hvdbench run SUITE\n",
+        "hvdbench: compare: starts its launches itself; inside a launch (HOROVOD_RANK=0, HOROVOD_SIZE=2), allowed: "
+        "hvdbench run SUITE; where it is none, --own-launch\n",
     )

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from harness.fabrics.connection import place_among_workers
+from harness.fabrics.connection import launch_in_words, place_among_workers, without_place
 from harness.timing.traffic import allreduce_bytes
+
+
+def step(tasks_per_node: str, *, node: int, task: int, local: int) -> dict[str, str]:
+    """What srun tells a task of a step; the job that it belongs to may be larger."""
+    counts = {"2(x3),1": 7, "3,1": 4, "1(x2)": 2}
+    return {
+        "SLURM_STEP_NUM_TASKS": str(counts[tasks_per_node]),
+        "SLURM_STEP_TASKS_PER_NODE": tasks_per_node,
+        "SLURM_TASKS_PER_NODE": "8(x4)",
+        "SLURM_NODEID": str(node),
+        "SLURM_PROCID": str(task),
+        "SLURM_LOCALID": str(local),
+    }
 
 
 @pytest.mark.parametrize(
@@ -33,12 +46,48 @@ from harness.timing.traffic import allreduce_bytes
         ),
         ({"PMI_RANK": "3", "PMI_SIZE": "4"}, (3, 4, 3, 4)),
         ({"PMI_RANK": "3"}, None),
+        ({"PMI_RANK": "x", "PMI_SIZE": "4"}, None),
+        ({"PMI_RANK": "5", "PMI_SIZE": "8", "MPI_LOCALRANKID": "1", "MPI_LOCALNRANKS": "4"}, (5, 8, 1, 4)),
+        ({"PMI_RANK": "4", "PMI_SIZE": "7", **step("2(x3),1", node=2, task=4, local=0)}, (4, 7, 0, 2)),
+        ({"PMI_RANK": "6", "PMI_SIZE": "7", **step("2(x3),1", node=3, task=6, local=0)}, (6, 7, 0, 1)),
+        ({"PMIX_RANK": "3", "SLURM_NTASKS": "9", **step("3,1", node=1, task=3, local=0)}, (3, 4, 0, 1)),
+        ({"PMIX_RANK": "3", "SLURM_NTASKS": "4"}, (3, 4, 3, 4)),
+        # MPICH's own launcher in an allocation: the step is one of its proxies, a task a node.
+        ({"PMI_RANK": "5", "PMI_SIZE": "8", **step("1(x2)", node=1, task=1, local=0)}, (5, 8, 5, 8)),
     ],
 )
 def test_place_is_read_from_every_launchers_variables(
     environ: dict[str, str], place: tuple[int, int, int, int] | None
 ) -> None:
     assert place_among_workers(environ) == place
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({}, None),
+        ({"PMI_RANK": "0", "PMI_SIZE": "1"}, None),  # srun --pty bash
+        ({"PMIX_RANK": "0", "SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "1"}, None),
+        ({"PMI_RANK": "0", "PMI_SIZE": "4", "PATH": "/bin"}, "PMI_RANK=0, PMI_SIZE=4"),
+        ({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"}, "OMPI_COMM_WORLD_RANK=1, OMPI_COMM_WORLD_SIZE=2"),
+    ],
+)
+def test_launch_is_of_several_processes_and_named_by_its_variables(environ: dict[str, str], words: str | None) -> None:
+    assert launch_in_words(environ) == words
+
+
+def test_without_place_keeps_what_a_user_sets() -> None:
+    kept = {
+        "HOROVOD_CYCLE_TIME": "5",
+        "HOROVOD_GLOO_TIMEOUT_SECONDS": "9",
+        "OMPI_MCA_btl": "self,tcp",
+        "SLURM_NNODES": "2",
+    }
+    place = dict.fromkeys(
+        ("HOROVOD_RANK", "HOROVOD_LOCAL_SIZE", "HOROVOD_CONTROLLER", "OMPI_COMM_WORLD_RANK", "PMI_SIZE", "PMIX_RANK"),
+        "1",
+    )
+    assert without_place({**kept, **place}) == kept
 
 
 @pytest.mark.parametrize(("workers", "sent"), [(1, 0), (2, 1000), (4, 1500), (8, 1750)])

@@ -267,6 +267,37 @@ def test_inside_a_launch_hosts_are_refused_and_nothing_is_started_in_a_dry_run(t
     assert not results.exists()
 
 
+INTERACTIVE = {"PMI_RANK": "0", "PMI_SIZE": "1", "SLURM_LOCALID": "0", "SLURM_NTASKS": "1"}  # srun --pty bash
+OF_FOUR = {"PMI_RANK": "0", "PMI_SIZE": "4"}
+
+
+def test_interactive_shell_of_slurm_is_no_launch(tmp_path: Path) -> None:
+    suite, results = write_suite(tmp_path / "s.yaml", SHORT), tmp_path / "r"
+    code, _, errors = hvdbench("run", suite, "--results", results, environ=INTERACTIVE)
+    assert (code, errors) == (0, "")
+    assert [record["launcher"] for record in records_in(results)] == ["processes"]
+
+
+def test_refusal_inside_a_launch_says_which_variables_made_it_one(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: allreduce, workers: 2}")
+    for more, refused in (
+        ([], "no collective cell of 4 workers in this suite; hvdbench show lists what there is (a launch, by "),
+        (["-H", "localhost:2"], "-H, --hostfile, --launch-args, --cores: not inside a launch ("),
+    ):
+        code, _, errors = hvdbench("run", suite, "--results", tmp_path / "r", *more, environ=OF_FOUR)
+        assert code == 2
+        assert f"{refused}PMI_RANK=0, PMI_SIZE=4" in errors
+        assert "where it is none, --own-launch starts one" in errors
+
+
+def test_own_launch_starts_launches_whatever_the_environment_says(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: allreduce, workers: 2, epochs: 1}")
+    results = tmp_path / "r"
+    code, out, errors = hvdbench("run", suite, "--results", results, "--own-launch", environ=OF_FOUR)
+    assert code == 0, out + errors
+    assert [record["launcher"] for record in records_in(results)] == ["horovodrun"]
+
+
 def test_results_that_cannot_be_a_folder_are_refused(tmp_path: Path) -> None:
     suite = write_suite(tmp_path / "s.yaml", SHORT)
     code, _, errors = hvdbench("run", suite, "--results", suite / "r")
