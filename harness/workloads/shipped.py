@@ -62,7 +62,7 @@ _RECIPES: dict[tuple[str, str], dict[str, Any]] = {
         "target": 0.98,
     },
     ("rnn", "digits"): {"learning_rate": 0.05, "epochs": 30.0, "target": 0.95},
-    ("fnn", "signals"): {"learning_rate": 0.005, "batch_size": 16, "epochs": 30.0, "target": 0.72},
+    ("fnn", "signals"): {"learning_rate": 0.005, "batch_size": 16, "epochs": 24.0, "target": 0.72},
     ("fnn", "fashion-mnist"): {"learning_rate": 0.02, "batch_size": 64, "epochs": 10.0, "target": 0.88},
     ("cnn", "fashion-mnist"): {"learning_rate": 0.02, "batch_size": 64, "epochs": 6.0, "target": 0.905},
     ("rnn", "fashion-mnist"): {"learning_rate": 0.05, "batch_size": 64, "epochs": 6.0, "target": 0.87},
