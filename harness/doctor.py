@@ -12,8 +12,9 @@ from harness.launchers.hosts import how_to_resolve, unresolved_name
 from harness.plain_text import counted
 from harness.run.feasible import horovod_supports
 from harness.run.gpu_support import MENDING_CUDA, horovod_has_nccl, is_built_for_cuda
-from harness.run.machine import describe_machine, installed_versions
+from harness.run.versions import installed_versions
 from harness.worker.gpus import VISIBLE_VARIABLE, present_gpus, visible_gpus
+from harness.worker.machine_description import describe_machine
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
 
 SETUP = "make setup"

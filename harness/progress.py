@@ -129,6 +129,8 @@ def outcome_of(record: Record) -> str:
 
     train_s = max(part.train_s for part in record.workers)
     words = f"{samples_per_s(record, steady_of(record)):,.0f} samples/s over {train_s:.1f} s"
+    if record.machine.num_kinds > 1:
+        words += f", on unlike machines ({record.machine.cpu})"
     if record.curve:
         metric, target = record.cell.metric, record.cell["target"]
         last, reached = record.curve[-1], point_of_target(record)

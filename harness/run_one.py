@@ -31,11 +31,12 @@ from harness.records.results_folder import ResultsFolder
 from harness.registry import STRATEGIES
 from harness.run.feasible import first_obstacle
 from harness.run.launch_settings import launch_settings
-from harness.run.machine import describe_machine, installed_versions, revision
 from harness.run.runner import Setting, run_cell
+from harness.run.versions import installed_versions, revision
 from harness.strict import describe
 from harness.suite.cell import Cell
 from harness.timing import turns
+from harness.worker.machine_description import describe_machine
 
 EXIT_REFUSED, EXIT_INTERRUPTED = 2, 130
 USAGE = "usage: python -m harness.run_one CELL.json RESULTS_DIR | --about CELLS.json"

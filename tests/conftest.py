@@ -15,7 +15,7 @@ from hypothesis import settings
 from harness.bootstrap.pins import ROOT
 from harness.doctor import network_lab
 from harness.run.core_locks import LOCKS_VARIABLE
-from harness.run.machine import describe_machine
+from harness.worker.machine_description import describe_machine
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
 from tests.quotas import quota_parent
 from tests.report import browser

@@ -6,8 +6,9 @@ import secrets
 from typing import Any
 
 from harness.records.record import Point, Record, Window, WorkerPart
-from harness.run.machine import describe_machine, installed_versions
+from harness.run.versions import installed_versions
 from harness.suite.cell import Cell
+from harness.worker.machine_description import describe_machine
 
 FNN = {"workload": "fnn", "strategy": "serial"}
 

@@ -137,6 +137,7 @@ _MEASURED = _columns(
     ("launcher", "str", "", "horovodrun, processes, threads, process, coordinator or existing"),
     ("fingerprint", "str", "", "equal for machines whose timings may be compared"),
     ("cpu", "str", "", "of the machine"),
+    ("machine_kinds", "int64", "", "of unlike machines that the workers of the run were on"),
     ("num_cores", "int64", "", "of the machine"),
     ("gpus", "str", "", "of the machine, comma-separated"),
     ("load_1min", "float64", "", "load average of the machine right after the run"),

@@ -259,6 +259,12 @@ def _cautions(runs: pd.DataFrame) -> Iterator[str]:
             f"{len(busy)} of {len(runs)} runs ended with a load average above 1.5 times the cores: "
             "something else may have been running."
         )
+    mixed = runs[runs["machine_kinds"] > 1]
+    if len(mixed):
+        yield (
+            f"{len(mixed)} of {len(runs)} runs trained on unlike machines at once ({mixed['cpu'].iloc[0]}): "
+            "the slowest sets the pace of workers that keep step."
+        )
     over = runs[runs["cores"] > runs["num_cores"] * runs["hosts"]]
     if len(over):
         yield f"{counted(len(over), 'run')} asked for more threads and loader processes than the machine has cores."

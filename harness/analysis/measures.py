@@ -285,6 +285,7 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "launcher": record.launcher,
         "fingerprint": record.machine.fingerprint,
         "cpu": record.machine.cpu,
+        "machine_kinds": record.machine.num_kinds,
         "num_cores": record.machine.num_cores,
         "gpus": ", ".join(record.machine.gpus),
         "load_1min": record.machine.load_1min,

@@ -24,6 +24,7 @@ class LaunchCommand:
 
 class Launcher(Protocol):
     name: str
+    reaches_hosts: bool  # starts processes on other machines too
 
     def commands(self, cell: Cell, hosts: tuple[Host, ...], run_dir: Path, more: list[str]) -> list[LaunchCommand]:
         """The processes to start for the cell. hosts: from `placement`; more: extra arguments of horovodrun."""

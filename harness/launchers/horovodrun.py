@@ -1,9 +1,10 @@
-"""Workers started by `horovodrun`, over Gloo or MPI, on this machine or several."""
+"""Processes started by `horovodrun`, over Gloo or MPI, on this machine or others."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from harness.launchers.command import LaunchCommand, worker_argv
@@ -17,15 +18,29 @@ HOROVODRUN = "harness.launchers.quick_horovodrun"
 
 class HorovodRun:
     name = "horovodrun"
+    reaches_hosts = True
 
     def commands(self, cell: Cell, hosts: tuple[Host, ...], run_dir: Path, more: list[str]) -> list[LaunchCommand]:
-        listed = ",".join(f"{host.name}:{host.slots}" for host in hosts)
-        argv = [*module_argv(HOROVODRUN, str(run_dir)), "-np", str(cell.workers), "-H", listed]
-        argv += [f"--{cell.controller}", *more, *worker_argv(run_dir)]
-        environ = {SAFE_PATH_VARIABLE: "1"}  # for what horovodrun starts of itself
-        if cell.controller == "mpi":
-            environ |= _open_mpi_of_this_python()
-        return [LaunchCommand(role=Role.LAUNCHER, argv=argv, environ=environ)]
+        made = horovodrun(hosts, run_dir, [f"--{cell.controller}", *more])
+        environ = _open_mpi_of_this_python() if cell.controller == "mpi" else {}
+        return [replace(made, environ=made.environ | environ)]
+
+
+def horovodrun(hosts: tuple[Host, ...], run_dir: Path, options: list[str]) -> LaunchCommand:
+    """A worker process for each slot, told its rank."""
+    listed = ",".join(f"{host.name}:{host.slots}" for host in hosts)
+    num_processes = str(sum(host.slots for host in hosts))
+    argv = [*module_argv(HOROVODRUN, str(run_dir)), "-np", num_processes, "-H", listed, *options, *worker_argv(run_dir)]
+    return LaunchCommand(role=Role.LAUNCHER, argv=argv, environ={SAFE_PATH_VARIABLE: "1"})  # for what it starts itself
+
+
+def on_host(host: Host, num_processes: int, run_dir: Path, more: list[str], environ: dict[str, str]) -> LaunchCommand:
+    """Worker processes that need no Horovod, on another machine: horovodrun starts them there by ssh, as it does all.
+
+    environ: of each of them, beside their ranks.
+    """
+    made = horovodrun((Host(name=host.name, slots=num_processes),), run_dir, ["--gloo", *more])
+    return replace(made, environ=made.environ | environ)
 
 
 def mpirun() -> Path | None:

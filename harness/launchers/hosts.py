@@ -155,6 +155,11 @@ def _addresses(name: str) -> frozenset[str]:
     return frozenset(_HERE if each in own or ipaddress.ip_address(each).is_loopback else each for each in found)
 
 
+def is_elsewhere(cell: Cell, hosts: tuple[Host, ...]) -> bool:
+    """Whether one of the cell's workers goes to another machine, or would, if there were enough hosts."""
+    return cell.hosts > len(hosts) or not all(host.is_this_machine for host in hosts[: cell.hosts])
+
+
 def placement(cell: Cell, hosts: tuple[Host, ...]) -> tuple[Host, ...]:
     """Where the cell's workers go: the first `cell.hosts` hosts, the same number on each. Raises HostsError."""
     if cell.hosts > len(hosts):

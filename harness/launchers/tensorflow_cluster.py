@@ -18,6 +18,7 @@ class Workers:
     """Equal workers."""
 
     name = "processes"
+    reaches_hosts = False
 
     def commands(self, cell: Cell, hosts: tuple[Host, ...], run_dir: Path, more: list[str]) -> list[LaunchCommand]:
         cluster = {"worker": _free_addresses(cell.workers)}
@@ -39,6 +40,7 @@ class ParameterServerCluster:
     """A coordinator, which is the harness' one rank, and servers that do as it says: workers, one for the weights."""
 
     name = "coordinator"
+    reaches_hosts = False
 
     def commands(self, cell: Cell, hosts: tuple[Host, ...], run_dir: Path, more: list[str]) -> list[LaunchCommand]:
         chief, server, *workers = _free_addresses(2 + cell.workers)

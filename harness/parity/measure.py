@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from harness.parity.sides import Shapes, Side, sides_of
 from harness.protocols import Replica, Share
 from harness.records.parity_record import Difference, Kind, ParityRecord
-from harness.run.machine import describe_machine, installed_versions, revision
+from harness.run.versions import installed_versions, revision
 from harness.suite.cell import Cell
+from harness.worker.machine_description import describe_machine
 
 NUM_STEPS = 20
 SCORE_BAR, FIRST_LOSS_BAR, GRADIENT_BAR, LOSSES_BAR = 1e-2, 1e-5, 1e-4, 1e-3  # a score may count: rounding decides ties

@@ -73,11 +73,31 @@ class Interruptions(Part):
     steal_s: float | None  # taken by the host of a virtual machine, of the cores that it may use
 
 
+class Machine(Part):
+    """Where a run took place. `fingerprint` is equal for machines whose timings may be compared."""
+
+    fingerprint: Text
+    cpu: Text
+    num_cores: Int64
+    memory_bytes: Int64
+    gpus: list[Text]
+    system: Text
+    load_1min: float
+    # Cores' worth of CPU time that a control group allows; None where none limits it, and in older records.
+    cpu_quota: float | None = None
+    cpuset: Text | None = None  # the cores, `0-3`, where they are part of the machine's; None likewise
+    # Of machines that workers of one launch were on; more than 1 says that this is a summary of unlike ones.
+    num_kinds: Int64 = 1
+
+
 class WorkerPart(Part):
     """What one worker measured."""
 
     rank: Int64
     num_workers: Int64 = 1  # whom it speaks for: all of the cell's where one process drives them
+    # Equal for workers of one machine, until that starts anew; tells no name. None in older records.
+    host: Text | None = None
+    machine: Machine | None = None  # of the first worker of each machine
     cores: list[Int64] | None  # pinned to these, None when not pinned
     startup_s: dict[Text, float]  # by phase: import, connect, data, model, warm-up
     windows: list[Window]
@@ -144,21 +164,6 @@ class Point(Part):
     evaluation_s: float
     loss: float
     score: float  # by the cell's metric
-
-
-class Machine(Part):
-    """Where a run took place. `fingerprint` is equal for machines whose timings may be compared."""
-
-    fingerprint: Text
-    cpu: Text
-    num_cores: Int64
-    memory_bytes: Int64
-    gpus: list[Text]
-    system: Text
-    load_1min: float
-    # Cores' worth of CPU time that a control group allows; None where none limits it, and in older records.
-    cpu_quota: float | None = None
-    cpuset: Text | None = None  # the cores, `0-3`, where they are part of the machine's; None likewise
 
 
 class Record(Part):

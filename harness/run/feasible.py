@@ -6,8 +6,10 @@ import importlib.util
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from harness import registry
+from harness.launchers.command import Launcher
 from harness.launchers.horovodrun import mpirun
-from harness.launchers.hosts import Host, HostsError, how_to_resolve, placement, unresolved_name
+from harness.launchers.hosts import Host, HostsError, how_to_resolve, is_elsewhere, placement, unresolved_name
 from harness.run.gpu_support import gpu_obstacle
 from harness.suite.cell import Cell
 from harness.worker.plan import plan_of
@@ -27,6 +29,8 @@ def first_obstacle(cells: Iterable[Cell], hosts: tuple[Host, ...] | None) -> str
         except HostsError as error:
             return str(error)
         lacking = _lacking(cell, is_own_launch=hosts is not None, trains_here=trains_here)
+        if lacking is None and hosts is not None:
+            lacking = _unreached(cell, hosts)
         if lacking:
             return f"{cell.title}: {lacking}"
     return None
@@ -44,6 +48,16 @@ def cautions(cells: Iterable[Cell]) -> Iterator[str]:
             )
 
 
+def _unreached(cell: Cell, hosts: tuple[Host, ...]) -> str | None:
+    launcher: Launcher = registry.load(registry.LAUNCHERS[cell.needs, cell.framework])
+    if launcher.reaches_hosts or not is_elsewhere(cell, hosts):
+        return None
+    return (
+        f"strategy: {cell.strategy} starts its processes on this machine alone, not on {hosts[0].name}; allowed: this "
+        "machine first in -H or --hostfile, or --only without it"
+    )
+
+
 def _lacking(cell: Cell, *, is_own_launch: bool, trains_here: bool) -> str | None:
     if importlib.util.find_spec(cell.framework) is None:
         return f"framework: {cell.framework} is not installed: {MENDING_SETUP}"
@@ -52,7 +66,7 @@ def _lacking(cell: Cell, *, is_own_launch: bool, trains_here: bool) -> str | Non
         if lacking:
             return lacking
     if cell.device == "gpu":
-        obstacle = gpu_obstacle(cell, is_own_launch=is_own_launch)
+        obstacle = gpu_obstacle(cell, is_own_launch=is_own_launch, is_here=trains_here)
         if obstacle:
             return obstacle
     if cell.dataset == "fashion-mnist" and find_fashion_mnist() is None:

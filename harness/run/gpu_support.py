@@ -37,16 +37,17 @@ def _places(package: str) -> list[Path]:
     return [Path(place) for place in spec.submodule_search_locations or ()] if spec is not None else []
 
 
-def gpu_obstacle(cell: Cell, *, is_own_launch: bool) -> str | None:
+def gpu_obstacle(cell: Cell, *, is_own_launch: bool, is_here: bool = True) -> str | None:
     """Why this cell's workers cannot train on GPUs here.
 
-    is_own_launch: of one that others have made, each process may see one GPU alone, its own.
+    is_own_launch: of one that others have made, each process may see one GPU alone, its own. is_here: some of them are
+    on this machine; what GPUs another one has, its workers will tell.
     """
     present = present_gpus()
     visible = visible_gpus(present)
     is_staged = isinstance(cell.options, HorovodOptions) and cell.options.staging == "host"
     each = cell.workers // cell.hosts if is_own_launch and not is_staged else 1
-    if each > len(visible):
+    if is_here and each > len(visible):
         hidden = f", {VISIBLE_VARIABLE} hides {len(present) - len(visible)}" if len(visible) < len(present) else ""
         return f"device: gpu with {each} workers on a host; this one has {len(visible)} GPUs{hidden}"
     if not is_built_for_cuda(cell.framework):

@@ -13,8 +13,9 @@ from typing import Literal
 
 from harness.records.index import IndexEntry
 from harness.records.record import MEASURING_VERSION
-from harness.run.machine import describe_machine, installed_versions
+from harness.run.versions import installed_versions
 from harness.suite.cell import Cell
+from harness.worker.machine_description import describe_machine
 
 Again = Literal["changed", "all"]
 SettingsOf = Callable[[Cell], Mapping[str, str]]
@@ -37,21 +38,31 @@ class Outstanding:
         return [cell for cell in cells if cell.key in wanted]
 
 
-def outstanding(cells: Sequence[Cell], records: Iterable[IndexEntry], settings_of: SettingsOf) -> Outstanding:
-    """Of these cells on this machine."""
+def outstanding(
+    cells: Sequence[Cell],
+    records: Iterable[IndexEntry],
+    settings_of: SettingsOf,
+    is_elsewhere: Callable[[Cell], bool] = lambda cell: False,
+) -> Outstanding:
+    """Of these cells on this machine.
+
+    is_elsewhere: a cell trains on other machines too, which are unknown until it does: any will do.
+    """
     finished: defaultdict[str, list[IndexEntry]] = defaultdict(list)
     fingerprint = describe_machine().fingerprint
     for record in records:
-        if record.status == "ok" and record.fingerprint == fingerprint:
+        if record.status == "ok":
             finished[record.key].append(record)
     missing, changed, differences = [], [], Counter[str]()
     for cell in cells:
         settings = settings_of(cell)
-        if not finished[cell.key]:
+        elsewhere = is_elsewhere(cell)
+        done = [record for record in finished[cell.key] if elsewhere or record.fingerprint == fingerprint]
+        if not done:
             missing.append(cell)
-        elif not any(is_of_now(record, settings) for record in finished[cell.key]):
+        elif not any(is_of_now(record, settings) for record in done):
             changed.append(cell)
-            newest = max(finished[cell.key], key=lambda record: record.started_at)
+            newest = max(done, key=lambda record: record.started_at)
             differences.update(differences_from_now(newest, settings))
     return Outstanding(missing=tuple(missing), changed=tuple(changed), in_words=_in_words(len(changed), differences))
 

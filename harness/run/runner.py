@@ -19,11 +19,12 @@ from typing import Any, Protocol
 from harness import registry
 from harness.launchers.command import LaunchCommand, Launcher
 from harness.launchers.deadline import Deadline
-from harness.launchers.hosts import Host, placement
+from harness.launchers.hosts import Host, is_elsewhere, placement
 from harness.launchers.supervisor import LaunchEnd, log_tail, supervise
 from harness.protocols import Role
 from harness.records.index import IndexEntry
-from harness.records.record import Record, ServerPart, Status, WorkerPart
+from harness.records.machines import hosts_of, machine_of
+from harness.records.record import Machine, Record, ServerPart, Status, WorkerPart
 from harness.records.results_folder import ResultsFolder
 from harness.records.run_files import (
     CELL_FILE,
@@ -36,13 +37,15 @@ from harness.records.run_files import (
 from harness.run.core_locks import held
 from harness.run.heartbeat import beating
 from harness.run.launch_settings import launch_settings
-from harness.run.machine import describe_machine, installed_versions, revision
 from harness.run.outstanding import Again, Outstanding, outstanding
 from harness.run.remedies import with_remedy
 from harness.run.run_folder import RUNS_FOLDER, ProgressFile, clear_leftovers, reserve, run_folder
 from harness.run.timed_curve import timed_curve
+from harness.run.versions import installed_versions, revision
 from harness.suite.cell import Cell
 from harness.suite.suite import Suite
+from harness.worker.machine_description import describe_machine
+from harness.worker.machine_identity import machine_id
 from harness.worker.parent_watch import EXIT_ORPHANED
 
 MAX_REASON = 500
@@ -81,7 +84,11 @@ class Setting:
         )
 
     def outstanding(self, cells: Sequence[Cell], records: Iterable[IndexEntry]) -> Outstanding:
-        return outstanding(cells, records, self.settings_of)
+        return outstanding(cells, records, self.settings_of, self.is_elsewhere)
+
+    def is_elsewhere(self, cell: Cell) -> bool:
+        """Whether some of the cell's workers are on other machines than this one."""
+        return cell.hosts > 1 if self.is_existing else is_elsewhere(cell, self.hosts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +158,7 @@ def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:
         started_at, settings = datetime.now(UTC), setting.settings_of(cell)
         progress = ProgressFile(run_dir / PROGRESS_FILE, watcher.cell_progress)
         deadline = Deadline(run_dir, cell.time_limit_s * setting.time_limit_factor)
-        with nullcontext() if all(host.is_this_machine for host in placed) else beating(run_dir):
+        with beating(run_dir) if is_elsewhere(cell, placed) else nullcontext():
             end = supervise(commands, run_dir, deadline=deadline, watch=progress.read)
         record = make_record(
             cell,
@@ -220,11 +227,17 @@ def make_record(
         curve=timed_curve(curve.get("curve", []), parts, cell.evaluated_model),
         workers=parts,
         servers=_read_servers(run_dir),
-        machine=describe_machine(),
+        machine=_machine(parts),
         versions=installed_versions(),
         settings=settings,
         revision=revision(),
     )
+
+
+def _machine(parts: list[WorkerPart]) -> Machine:
+    """That of whoever trained. This process knows best of its own: workers there may be bound to some of its cores."""
+    trained_here = hosts_of(parts) <= {machine_id()}
+    return (None if trained_here else machine_of(parts)) or describe_machine()
 
 
 def _status(cell: Cell, end: LaunchEnd, time_limit_factor: float) -> tuple[Status, str | None]:

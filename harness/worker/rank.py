@@ -25,9 +25,11 @@ from harness.suite.cell import Cell
 from harness.timing import turns
 from harness.timing.clock import Clock
 from harness.timing.stopwatch import Stopwatch
-from harness.worker import process
+from harness.worker import cgroup, process
 from harness.worker.interruption_watch import InterruptionWatch
 from harness.worker.kept_windows import joined, num_joined
+from harness.worker.machine_description import describe_machine
+from harness.worker.machine_identity import machine_id
 from harness.worker.merges import MergeWatch
 from harness.worker.peers import with_peers
 from harness.worker.plan import drift_steps, evaluation_steps, plan_of
@@ -78,6 +80,8 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
     part = WorkerPart(
         rank=fabric.rank,
         num_workers=num_workers,
+        host=machine_id(),
+        machine=None if connection.local_rank else describe_machine(cgroup.unbound_cores()),
         cores=cores,
         startup_s=startup.phases_s,
         windows=joined(windows, each),

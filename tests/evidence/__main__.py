@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from harness.check.show import watching_pairs
-from harness.run.machine import describe_machine, installed_versions
+from harness.run.versions import installed_versions
+from harness.worker.machine_description import describe_machine
 from tests.evidence.protocol import FAULTS, NUM_PAIRS, record_all
 from tests.evidence.table import evidence_table
 

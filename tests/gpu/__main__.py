@@ -13,8 +13,9 @@ from pathlib import Path
 
 import torch
 
-from harness.run.machine import describe_machine, installed_versions, revision
+from harness.run.versions import installed_versions, revision
 from harness.suite.cell import Cell
+from harness.worker.machine_description import describe_machine
 from tests.gpu.bare_loop import BareLoop
 from tests.gpu.replicas import prepare
 from tests.perf.figure import Figure

@@ -107,6 +107,27 @@ def test_suite_runs_on_the_hosts_of_a_file_over_the_network_that_horovodrun_find
     assert_ran_on_both(lab, records_in(results), before)
 
 
+@pytest.mark.parametrize(("strategy", "workers"), [("serial", 1), ("hogwild", 2)])
+def test_cell_of_one_machine_runs_on_the_first_host_that_is_named(
+    lab: Lab, tmp_path: Path, strategy: str, workers: int
+) -> None:
+    first, second = (host.name for host in lab.hosts)
+    listed = f"{second}:{workers},{first}:{workers}"
+    endless = f"{{workload: fnn, strategy: {strategy}, workers: {workers}, epochs: 1000000, time_limit_s: 600}}"
+    results = tmp_path / "r"
+    with started(lab, write_suite(tmp_path / "s.yaml", endless), results, "-H", listed, *OVER_THE_LAB) as process:
+        wait_until(lambda: training_has_begun(results), "training to begin")
+        assert [len(found) for found in workers_on_hosts(lab)] == [0, workers]
+        hvdbench_of(process).send_signal(signal.SIGTERM)
+        process.communicate(timeout=LIMIT_S)
+    wait_until(lambda: nothing_runs(lab), "all processes to end", WORKERS_SEE_IT_WITHIN_S)
+    short = f"{{workload: fnn, strategy: {strategy}, workers: {workers}, epochs: 1}}"
+    code, output = run(lab, write_suite(tmp_path / "s.yaml", short), results, "-H", listed, *OVER_THE_LAB)
+    assert code == 0, output
+    (record,) = records_in(results)
+    assert (record["status"], record["launcher"], len(record["workers"])) == ("ok", "processes", workers)
+
+
 @pytest.mark.parametrize(
     ("controller", "number"), [("gloo", signal.SIGKILL), ("mpi", signal.SIGKILL), ("gloo", signal.SIGTERM)]
 )

@@ -77,7 +77,7 @@ def test_mpirun_beside_python_comes_before_that_of_the_path(
 def test_open_mpi_of_a_module_is_told_nothing_of_this_python() -> None:
     hosts = (Host(name="localhost", slots=2),)
     (made,) = commands(hosts, strategy="allreduce", workers=2, controller="mpi")
-    assert made.environ == {}
+    assert made.environ == {"PYTHONSAFEPATH": "1"}
 
 
 def test_horovodrun_on_hosts_with_arguments_of_the_user() -> None:
@@ -96,6 +96,28 @@ def test_processes_of_this_machine_are_told_their_rank(strategy: str) -> None:
     assert [command.environ for command in made] == [
         {"HVDBENCH_RANK": str(rank), "HVDBENCH_SIZE": str(workers)} for rank in range(workers)
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "processes", "environ"),
+    [
+        ({"strategy": "serial"}, 1, {}),
+        ({"strategy": "hogwild", "workers": 3}, 3, {}),
+        (
+            {"strategy": "hogwild", "workers": 3, "framework": "tensorflow"},
+            1,
+            {"HVDBENCH_RANK": "0", "HVDBENCH_SIZE": "3", "HVDBENCH_RANKS_HERE": "3"},
+        ),
+        ({"strategy": "tf-mirrored", "framework": "tensorflow"}, 1, {"HVDBENCH_RANK": "0", "HVDBENCH_SIZE": "1"}),
+    ],
+)
+def test_processes_of_another_machine_are_started_there(
+    fields: dict[str, Any], processes: int, environ: dict[str, str]
+) -> None:
+    (made,) = commands((Host(name="no.such.host", slots=3),), ["--ssh-port", "2222"], **fields)
+    expected = f"-np {processes} -H no.such.host:{processes} --gloo --ssh-port 2222 {' '.join(WORKER)}"
+    assert " ".join(made.argv) == " ".join([*HOROVODRUN, expected])
+    assert (made.role, made.environ) == (Role.LAUNCHER, {"PYTHONSAFEPATH": "1", **environ})
 
 
 def test_names_of_launchers_are_those_of_records() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import sys
 
-from harness.run.machine import describe_machine, revision
+from harness.run.versions import revision
+from harness.worker.machine_description import describe_machine
 from tests.perf.benchmarks import BENCHMARKS, measure
 
 

@@ -151,3 +151,21 @@ def test_builds_are_told_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_horovod_is_looked_for_by_framework() -> None:
     assert horovod_supports("torch")
     assert not horovod_supports("mxnet")
+
+
+@pytest.mark.parametrize("strategy", ["tf-multiworker", "tf-parameter-server"])
+def test_cluster_of_tensorflow_is_refused_on_another_machine(strategy: str) -> None:
+    cell = cell_of(strategy=strategy, framework="tensorflow", workers=2)
+    said = first_obstacle([cell], (Host(name="no.such.host", slots=2),))
+    assert said == (
+        f"{cell.title}: strategy: {strategy} starts its processes on this machine alone, not on no.such.host; allowed: "
+        "this machine first in -H or --hostfile, or --only without it"
+    )
+
+
+def test_gpus_of_another_machine_are_not_looked_for_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_support, "present_gpus", tuple)
+    monkeypatch.setattr(gpu_support, "is_built_for_cuda", lambda framework: True)
+    cell = cell_of(strategy="serial", device="gpu")
+    assert "this one has 0 GPUs" in str(first_obstacle([cell], TWO_SLOTS))
+    assert first_obstacle([cell], (Host(name="no.such.host", slots=2),)) is None

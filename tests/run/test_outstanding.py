@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from harness.records.index import entry_of
-from harness.run.machine import describe_machine, installed_versions
 from harness.run.outstanding import Outstanding, outstanding
+from harness.run.versions import installed_versions
 from harness.suite.cell import Cell
+from harness.worker.machine_description import describe_machine
 from tests.sample_records import finished
 
 CELLS = [Cell.model_validate({"workload": "fnn", "strategy": "serial", "seed": seed}) for seed in range(5)]
@@ -47,6 +48,12 @@ def test_changed_are_cells_done_under_other_circumstances(then: dict[str, Any], 
     assert found.in_words == (
         f"1 launch was done with {difference}: left as they are; `run --again changed` does them again"
     )
+
+
+def test_cell_that_trains_elsewhere_is_done_on_any_machine() -> None:
+    records = [entry_of(finished(CELLS[0], machine=ELSEWHERE)), entry_of(finished(CELLS[1], machine=ELSEWHERE))]
+    found = outstanding(CELLS[:2], records, lambda cell: {}, lambda cell: cell.seed == 1)
+    assert (seeds(found.missing), seeds(found.changed)) == ([0], [])
 
 
 def test_cell_done_before_and_after_a_change_is_done() -> None:

@@ -16,12 +16,12 @@ from harness.protocols import Role
 from harness.records.record import Record, WorkerPart
 from harness.records.results_folder import ResultsFolder
 from harness.records.run_files import CURVE_FILE, part_path, write_atomically
-from harness.run.machine import describe_machine
 from harness.run.run_folder import run_folder
 from harness.run.runner import Setting, make_record, run_suite
 from harness.suite.cell import Cell
 from harness.suite.gates import CheckSettings
 from harness.suite.suite import Suite
+from harness.worker.machine_description import describe_machine
 from tests.sample_records import finished
 
 CELL = Cell.model_validate({"workload": "fnn", "strategy": "serial", "epochs": 0.1, "evaluations": 1})

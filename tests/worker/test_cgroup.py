@@ -63,7 +63,7 @@ def test_without_limits_nothing_is_told(tmp_path: Path) -> None:
 
 SPIN = """
 import json, os, sys, time
-from harness.run.machine import describe_machine
+from harness.worker.machine_description import describe_machine
 from harness.worker.cgroup import quota_cores, throttled_s
 open(sys.argv[1], "w").write(str(os.getpid()))
 before, until = throttled_s(), time.process_time() + 0.1
@@ -76,7 +76,7 @@ print(json.dumps([quota_cores(), throttled_s() - before, machine.cpu_quota, mach
 
 @pytest.mark.needs_quotas
 def test_a_twentieth_of_a_core_is_another_machine_and_seen_to_hold_back() -> None:
-    from harness.run.machine import describe_machine
+    from harness.worker.machine_description import describe_machine
 
     with quota_of(0.05) as limited:
         argv = [sys.executable, "-c", SPIN, str(limited / "cgroup.procs")]

