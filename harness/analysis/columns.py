@@ -131,6 +131,7 @@ _MEASURED = _columns(
     ("time_to_target_after_s", "float64", "s", "the evaluation before that one: the target was reached in between"),
     ("time_to_target_with_evaluation_s", "float64", "s", "the same with what evaluating up to it took, means included"),
     ("samples_to_target", "float64", "samples", "trained on by all workers up to then"),
+    ("samples_to_target_after", "float64", "samples", "up to the evaluation before that one"),
     ("observed_s", "float64", "s", "training time of the last evaluation: how long a target was looked for"),
     # Where and with what.
     ("evaluated_model", "str", "", "which model the curve evaluates"),

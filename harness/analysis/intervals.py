@@ -33,7 +33,10 @@ _NUM_RESAMPLES = 4999
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """An estimate with its confidence interval; low and high are NaN where n is too small for one."""
+    """An estimate with its confidence interval; low and high are NaN where n is too small for one.
+
+    An end is infinite where nothing bounds it: of a ratio to a time that may have been 0.
+    """
 
     estimate: float
     low: float
@@ -43,7 +46,7 @@ class Interval:
 
     @property
     def is_known(self) -> bool:
-        return math.isfinite(self.low) and math.isfinite(self.high)
+        return not (math.isnan(self.low) or math.isnan(self.high))
 
     def excludes(self, value: float) -> bool:
         """Whether the interval is known and does not contain `value`."""

@@ -234,6 +234,7 @@ def to_target(record: Record) -> dict[str, Any]:
         "time_to_target_after_s": math.nan,
         "time_to_target_with_evaluation_s": math.nan,
         "samples_to_target": math.nan,
+        "samples_to_target_after": math.nan,
         "observed_s": curve[-1].time_s if curve else math.nan,
     }
     place = reached_at(record) if record.status != "failed" else None
@@ -244,6 +245,7 @@ def to_target(record: Record) -> dict[str, Any]:
         "reached": True,
         "time_to_target_s": curve[place].time_s,
         "time_to_target_after_s": curve[place - 1].time_s if place else 0.0,
+        "samples_to_target_after": curve[place - 1].num_samples if place else 0,
         "time_to_target_with_evaluation_s": times_with_evaluation_s(curve)[place],
         "samples_to_target": float(curve[place].num_samples),
     }

@@ -24,6 +24,9 @@ from harness.analysis.intervals import Interval, between, geometric_interval, me
 from harness.analysis.scores import metric_of
 from harness.workloads.metric import Metric
 
+# What is known only to lie between two evaluations: its value at the later one, and at the earlier.
+AFTER = {"time_to_target_s": "time_to_target_after_s", "samples_to_target": "samples_to_target_after"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reaching:
@@ -77,7 +80,7 @@ def reaching(launches: pd.DataFrame) -> list[Reaching]:
                 num_unfinished=int((rows["status"] != "ok").sum()),
                 share_reached=share_interval(int(reached.sum()), len(rows)),
                 time_s=_time_interval(rows) if reached.all() else None,
-                restricted_s=mean_interval(times.fillna(math.inf).clip(upper=horizon), within=(0.0, horizon)),
+                restricted_s=_restricted(rows, horizon),
                 horizon_s=horizon,
                 resolution_s=float((times - rows["time_to_target_after_s"]).mean()),
                 resolution=float(((times - rows["time_to_target_after_s"]) / times).mean()),
@@ -93,6 +96,15 @@ def _time_interval(runs: pd.DataFrame) -> Interval:
     ).any():  # reached at the first evaluation: any time before may be the true one
         return replace(latest, low=0.0 if latest.is_known else latest.low)
     return between(geometric_interval(runs["time_to_target_after_s"]), latest)
+
+
+def _restricted(runs: pd.DataFrame, horizon: float) -> Interval:
+    """The mean of min(T, horizon)."""
+    earliest, latest = (
+        mean_interval(runs[column].fillna(math.inf).clip(upper=horizon), within=(0.0, horizon))
+        for column in ("time_to_target_after_s", "time_to_target_s")
+    )
+    return between(earliest, latest)
 
 
 def horizon_s(launches: pd.DataFrame) -> float:
@@ -119,7 +131,7 @@ def paired_ratio(runs: pd.DataFrame, baseline: pd.DataFrame, column: str) -> Rat
     if ratios.empty:
         return Ratio(interval=None, reason="no seed in common")
     interval = geometric_interval(ratios)
-    return Ratio(interval=_with_resolution(interval, runs, baseline) if column == "time_to_target_s" else interval)
+    return Ratio(interval=_with_resolution(interval, column, runs, baseline) if column in AFTER else interval)
 
 
 def _ratios(ours: pd.Series, theirs: pd.Series, runs: pd.DataFrame, baseline: pd.DataFrame) -> pd.Series:
@@ -130,11 +142,11 @@ def _ratios(ours: pd.Series, theirs: pd.Series, runs: pd.DataFrame, baseline: pd
     return ratios
 
 
-def _with_resolution(ratio: Interval, runs: pd.DataFrame, baseline: pd.DataFrame) -> Interval:
+def _with_resolution(ratio: Interval, at: str, runs: pd.DataFrame, baseline: pd.DataFrame) -> Interval:
     """Wherever between the evaluations the targets were reached."""
     if not ratio.is_known:
         return ratio
-    after, at = "time_to_target_after_s", "time_to_target_s"
+    after = AFTER[at]
     lowest, highest = (
         _ratios(runs[ours], baseline[theirs], runs, baseline) for ours, theirs in ((after, at), (at, after))
     )

@@ -133,6 +133,18 @@ def test_times_and_ratios_hold_the_moment_wherever_between_the_evaluations(tmp_p
     assert (ratio.low, ratio.estimate, ratio.high) == pytest.approx((1.6 / 4.0, 0.5, 2.0 / 3.2))
 
 
+def test_samples_to_the_target_hold_what_the_evaluations_leave_open(tmp_path):
+    """At a thousand for both, and not before five hundred: they may differ by a factor of two either way."""
+    records = [
+        record({"strategy": strategy, "workers": 2, "seed": seed}, curve=reached_after(4.0, told_to=0.5))
+        for strategy in ("allreduce", "hogwild")
+        for seed in range(3)
+    ]
+    launches = pool_of(tmp_path, records)
+    ratio = paired_ratio(series(launches, "hogwild"), series(launches, "allreduce"), "samples_to_target").interval
+    assert (ratio.low, ratio.estimate, ratio.high) == pytest.approx((0.5, 1.0, 2.0))
+
+
 def test_time_of_a_target_reached_at_the_first_evaluation_has_no_lower_end(tmp_path):
     first = [record({"seed": seed}, curve=curve((0.99, 0.99))) for seed in range(3)]
     (row,) = reaching(pool_of(tmp_path, first))

@@ -246,6 +246,17 @@ def test_finding_claims_nothing_that_the_evaluations_leave_open(tmp_path):
     assert "no strategy is shown to be the soonest" in headline
 
 
+def test_finding_claims_what_holds_wherever_a_baseline_was_before_its_first_evaluation(tmp_path):
+    """It may have reached the target at once: its ratio has no upper end, and its lower one excludes 1."""
+    first = [
+        record({"strategy": "allreduce", "workers": 2, "seed": seed}, curve=reached_after(0.1, told_to=1.0))
+        for seed in range(3)
+    ]
+    headline, details, _ = verdict(tmp_path, [*comparison({"local-sgd": (4.0, 4.1, 4.2)}), *first])
+    assert headline.endswith("sooner than every other strategy.")
+    assert "local-sgd takes 41.0 × [38.6, ∞] the time of allreduce (3 seeds): " in details[0]
+
+
 def test_finding_does_not_compare_times_to_different_targets(tmp_path):
     low = [
         record({"strategy": "hogwild", "workers": 2, "seed": seed, "target": 0.8}, curve=reached_after(2.0 + seed / 10))
