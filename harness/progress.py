@@ -169,7 +169,7 @@ def show_matrix(suite: Suite, setting: Setting) -> None:
     }
     if not any(differing.values()):
         del columns["differs in"]
-    console().print(fitting_table(plain(suite.question), columns, whole="strategy", console=console()))
+    console().print(fitting_table(plain(suite.question), columns, leading="strategy", console=console()))
     estimate = in_minutes(len(to_do) * typical_s([record.wall_s for record in records]))
     console().print(f"{len(to_do)} of {len(suite.cells)} launches to go, about {estimate}", highlight=False)
     if outstanding.in_words and setting.again is None:

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
+from typer.testing import CliRunner
 
-from harness.progress import outcome_of
+from harness.bootstrap.pins import ROOT
+from harness.cli import app
+from harness.progress import console, outcome_of
+from harness.records.titles import differing_of
+from harness.suite.suite import Suite
 from harness.terminal import fitting_table, take_any_text, training_in_words
 from tests.command import hvdbench, records_in, write_suite
 from tests.sample_records import finished
 
+SUITES = sorted((ROOT / "suites").rglob("*.yaml"))
+ENDS = {"┏": "┓", "┃": "┃", "┡": "┩", "│": "│", "└": "┘"}  # of a table's lines, by how they begin
+BORDERS = dict.fromkeys(map(ord, "┃│,"), " ")
 COLUMNS = {
     "workload": ["cnn"] * 3,
     "strategy": ["delayed-averaging merge=pullback", "allreduce-flat", "serial"],
@@ -25,7 +36,7 @@ COLUMNS = {
 
 def shown(width: int) -> str:
     console = Console(width=width, file=io.StringIO())
-    console.print(fitting_table("why?", COLUMNS, whole="strategy", console=console))
+    console.print(fitting_table("why?", COLUMNS, leading="strategy", console=console))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -37,6 +48,46 @@ def test_table_cuts_no_name_off(width: int) -> None:
     for name in ("delayed-averaging", "allreduce-flat", "serial"):
         assert name in said
     assert max(map(len, said.splitlines())) <= width
+
+
+@pytest.fixture
+def narrow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The console as wide as the parameter says, in this process."""
+    monkeypatch.setenv("COLUMNS", str(request.param))
+    console.cache_clear()
+    yield request.param
+    console.cache_clear()
+
+
+def words_of_matrix(suite: Suite) -> set[str]:
+    """All that the table of a suite says of its cells."""
+    points = {cell.group: cell for cell in suite.cells}
+    said = [suite.question, *chain.from_iterable(differing_of(cell.stored() for cell in points.values()).values())]
+    for cell in suite.cells:
+        over = cell.controller or "this machine"
+        said += [cell.workload, cell.dataset or "", cell.strategy_label, cell.framework, cell.device, over]
+    return set(" ".join(said).replace(",", " ").split())
+
+
+@pytest.mark.parametrize("narrow", [80, 60], indirect=True)
+@pytest.mark.parametrize("command", [["show"], ["run", "--dry-run"]], ids=" ".join)
+@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
+def test_shipped_suite_is_shown_whole(
+    path: Path, command: list[str], narrow: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.run.feasible.first_obstacle", lambda *_: None)  # shown as where it can run
+    shown = CliRunner().invoke(app, [*command, str(path), "--results", str(tmp_path)])
+    assert shown.exit_code == 0, shown.output
+    for line in shown.stdout.splitlines():
+        assert cell_len(line) <= narrow
+        assert ENDS.get(line[0], line[-1]) == line[-1]
+    assert words_of_matrix(Suite.load(path)) - set(shown.stdout.translate(BORDERS).split()) == set()
+
+
+def test_row_is_a_paragraph_where_words_do_not_fit_side_by_side() -> None:
+    lines = [line.rstrip() for line in shown(40).splitlines()]
+    assert lines[:2] == ["why?", "in all: workload cnn · device cpu"]
+    assert lines[-3:] == ["serial", "  workers × threads 1 × 1 · over this", "  machine"]
 
 
 def test_narrow_table_says_once_what_is_the_same_in_every_row() -> None:
