@@ -76,7 +76,7 @@ class SuiteWatcher:
         place = f"[{self._num_ended}/{self._num_cells}]"
         line = f"{place} {self._title}: {outcome_of(record)}"
         self._bar.console.print(one_line(line), highlight=False, markup=False, soft_wrap=True)
-        if record.status != "ok" and record.log_tail:
+        if record.status != "ok" and not record.was_stopped and record.log_tail:
             tail = "\n".join(record.log_tail.splitlines()[-8:])
             self._bar.console.print(tail, style="dim", highlight=False, markup=False, soft_wrap=True)
         self._bar.update(self._task, completed=self._num_ended, now="", left=self._left(), refresh=True)
@@ -147,6 +147,7 @@ def outcome_of(record: Record) -> str:
 def show_matrix(suite: Suite, setting: Setting) -> None:
     """The points of a suite, one line each, with the launches done of all."""
     from harness.records.titles import differing_of
+    from harness.run.runner import stopped_in_words
 
     records = stored(setting.folder)
     outstanding = setting.outstanding(suite.cells, records)
@@ -171,7 +172,8 @@ def show_matrix(suite: Suite, setting: Setting) -> None:
         del columns["differs in"]
     console().print(fitting_table(plain(suite.question), columns, leading="strategy", console=console()))
     estimate = in_minutes(len(to_do) * typical_s([record.wall_s for record in records]))
-    console().print(f"{len(to_do)} of {len(suite.cells)} launches to go, about {estimate}", highlight=False)
+    stopped = f"; {stopped_in_words(outstanding.num_stopped)}" if outstanding.num_stopped else ""
+    console().print(f"{len(to_do)} of {len(suite.cells)} launches to go, about {estimate}{stopped}", highlight=False)
     if outstanding.in_words and setting.again is None:
         console().print(one_line(outstanding.in_words), highlight=False, markup=False, soft_wrap=True)
 

@@ -64,7 +64,9 @@ def _measured(
     suite = Suite(name="measuring", question="", repeats=1, time_budget_s=None, check=CheckSettings(), cells=short)
     # By the factor, not the cells' own limit, which is in their keys: what was measured serves other minutes too.
     factor = SHARE_OF_MINUTES * request.minutes * 60 / short[0].time_limit_s
-    setting = Setting(suite=suite.name, folder=folder.measured, hosts=hosts, time_limit_factor=factor)
+    setting = Setting(
+        suite=suite.name, folder=folder.measured, hosts=hosts, stopped_is_done=False, time_limit_factor=factor
+    )
     _run(suite, setting, FIRST_GUESS_S)
     return launch_times_s(cells, paces_of(short, folder.measured.load()), num_samples)
 

@@ -19,7 +19,7 @@ from harness.records.record import Int64, Part, Record, Status
 from harness.records.stored_text import Text
 
 # Raised whenever an entry would say something else of the same file; the file of an older one is not looked at.
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 INDEX_FILE = f".index-{INDEX_VERSION}.jsonl"
 _MOST_STALE = 2  # lines for each file; past it the index is made anew
 
@@ -30,6 +30,7 @@ class IndexEntry(Part):
     id: Text
     key: Text
     status: Status
+    was_stopped: bool
     started_at: Text
     wall_s: float
     fingerprint: Text
@@ -52,6 +53,7 @@ def entry_of(record: Record) -> IndexEntry:
         id=record.id,
         key=record.key,
         status=record.status,
+        was_stopped=record.was_stopped,
         started_at=record.started_at,
         wall_s=record.wall_s,
         fingerprint=record.machine.fingerprint,

@@ -217,6 +217,11 @@ class Record(Part):
         return self.cell.group
 
     @property
+    def was_stopped(self) -> bool:
+        """Its time limit ended training, and what was trained by then was evaluated: an outcome, and no failure."""
+        return self.status == "timeout" and bool(self.curve)
+
+    @property
     def processes(self) -> list[WorkerPart | ServerPart]:
         """All that took part: what a run takes of the machine is the sum over them."""
         return [*self.workers, *self.servers]

@@ -1,7 +1,8 @@
 """What is left to do of a suite: cells without a finished record, and those finished under other circumstances.
 
-A cell is done with the versions, the settings and the way of measuring that hold now. What was done with others is no
-repeat of it: it is told, and left as it is until it is asked for again.
+Finished is a launch that trained to its end, or until its time limit stopped it and what was trained was evaluated: it
+would be stopped again. A cell is done with the versions, the settings and the way of measuring that hold now. What was
+done with others is no repeat of it: it is told, and left as it is until it is asked for again.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Outstanding:
 
     missing: tuple[Cell, ...]
     changed: tuple[Cell, ...]  # finished, under other circumstances
+    num_stopped: int  # of the others, those of which every launch was stopped at its time limit
     in_words: str | None  # of what changed: one sentence
 
     def chosen(self, cells: Sequence[Cell], again: Again | None) -> list[Cell]:
@@ -43,28 +45,39 @@ def outstanding(
     records: Iterable[IndexEntry],
     settings_of: SettingsOf,
     is_elsewhere: Callable[[Cell], bool] = lambda cell: False,
+    *,
+    stopped_is_done: bool = True,
 ) -> Outstanding:
     """Of these cells on this machine.
 
     is_elsewhere: a cell trains on other machines too, which are unknown until it does: any will do.
+    stopped_is_done: a launch that its time limit stopped counts as finished.
     """
     finished: defaultdict[str, list[IndexEntry]] = defaultdict(list)
     fingerprint = describe_machine().fingerprint
     for record in records:
-        if record.status == "ok":
+        if record.status == "ok" or (record.was_stopped and stopped_is_done):
             finished[record.key].append(record)
-    missing, changed, differences = [], [], Counter[str]()
+    missing, changed, num_stopped, differences = [], [], 0, Counter[str]()
     for cell in cells:
         settings = settings_of(cell)
         elsewhere = is_elsewhere(cell)
         done = [record for record in finished[cell.key] if elsewhere or record.fingerprint == fingerprint]
+        of_now = [record for record in done if is_of_now(record, settings)]
         if not done:
             missing.append(cell)
-        elif not any(is_of_now(record, settings) for record in done):
+        elif of_now:
+            num_stopped += all(record.was_stopped for record in of_now)
+        else:
             changed.append(cell)
             newest = max(done, key=lambda record: record.started_at)
             differences.update(differences_from_now(newest, settings))
-    return Outstanding(missing=tuple(missing), changed=tuple(changed), in_words=_in_words(len(changed), differences))
+    return Outstanding(
+        missing=tuple(missing),
+        changed=tuple(changed),
+        num_stopped=num_stopped,
+        in_words=_in_words(len(changed), differences),
+    )
 
 
 def is_of_now(record: IndexEntry, settings: Mapping[str, str]) -> bool:

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -75,6 +76,7 @@ class Setting:
     launch_args: list[str] = field(default_factory=list)  # handed on to horovodrun
     is_existing: bool = False  # the launch was made by others
     again: Again | None = None  # what of the finished cells is run once more
+    stopped_is_done: bool = True  # a cell is done by a launch that its time limit stopped
     time_limit_factor: float = 1.0  # on that of a cell: above 1 where launches share the machine by turns
 
     def settings_of(self, cell: Cell) -> dict[str, str]:
@@ -84,7 +86,7 @@ class Setting:
         )
 
     def outstanding(self, cells: Sequence[Cell], records: Iterable[IndexEntry]) -> Outstanding:
-        return outstanding(cells, records, self.settings_of, self.is_elsewhere)
+        return outstanding(cells, records, self.settings_of, self.is_elsewhere, stopped_is_done=self.stopped_is_done)
 
     def is_elsewhere(self, cell: Cell) -> bool:
         """Whether some of the cell's workers are on other machines than this one."""
@@ -94,17 +96,24 @@ class Setting:
 @dataclass(frozen=True, kw_only=True)
 class Summary:
     num_ok: int
+    num_stopped: int  # at their time limit, and evaluated
     num_failed: int
     num_elsewhere: int  # another hvdbench was at them
     num_left: int  # the suite's time budget was over
 
     def in_words(self, folder: Path) -> str:
         parts = [f"{self.num_ok} ran", f"{self.num_failed} failed"]
+        if self.num_stopped:
+            parts.append(stopped_in_words(self.num_stopped))
         if self.num_elsewhere:
             parts.append(f"{self.num_elsewhere} are being run by another hvdbench")
         if self.num_left:
             parts.append(f"{self.num_left} left when the suite's time budget was over: the same command goes on")
         return f"{', '.join(parts)}. Records are in {folder}"
+
+
+def stopped_in_words(num_stopped: int) -> str:
+    return f"{num_stopped} stopped at {'its' if num_stopped == 1 else 'their'} time limit"
 
 
 def run_suite(suite: Suite, setting: Setting, watcher: WaitingWatcher) -> Summary:
@@ -115,7 +124,7 @@ def run_suite(suite: Suite, setting: Setting, watcher: WaitingWatcher) -> Summar
     known = {record.id for record in records}
     todo = setting.outstanding(suite.cells, records).chosen(suite.cells, setting.again)
     started = time.monotonic()
-    ended = {"ok": 0, "failed": 0, "timeout": 0}
+    ended = Counter[str]()
     num_elsewhere = 0
     for position, cell in enumerate(todo):
         if suite.time_budget_s is not None and time.monotonic() - started > suite.time_budget_s:
@@ -129,11 +138,13 @@ def run_suite(suite: Suite, setting: Setting, watcher: WaitingWatcher) -> Summar
             if not setting.outstanding([cell], since).chosen([cell], "changed"):
                 continue  # another hvdbench was faster
             with _cores_of(cell, setting, watcher):
-                ended[run_cell(cell, setting, watcher).status] += 1
+                record = run_cell(cell, setting, watcher)
+                ended["stopped" if record.was_stopped else record.status] += 1
     else:
         num_left = 0
     return Summary(
         num_ok=ended["ok"],
+        num_stopped=ended["stopped"],
         num_failed=ended["failed"] + ended["timeout"],
         num_elsewhere=num_elsewhere,
         num_left=num_left,

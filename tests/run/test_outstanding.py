@@ -61,6 +61,14 @@ def test_cell_done_before_and_after_a_change_is_done() -> None:
     assert not outstanding(CELLS[:1], records, lambda cell: {}).changed
 
 
+def test_launch_that_was_stopped_and_evaluated_is_done_and_one_that_was_ended_is_missing() -> None:
+    stopped = {"status": "timeout", "reason": "x", "log_tail": ""}
+    found = left(stopped, {**stopped, "curve": []}, {})
+    assert (seeds(found.missing), found.num_stopped) == ([1, 3, 4], 1)
+    records = [entry_of(finished(CELLS[0], **stopped))]
+    assert seeds(outstanding(CELLS[:1], records, lambda cell: {}, stopped_is_done=False).missing) == [0]
+
+
 def test_chosen_are_missing_or_changed_or_all() -> None:
     found = left({}, {"measuring": 1}, {})
     assert seeds(found.chosen(CELLS, None)) == [3, 4]

@@ -146,8 +146,11 @@ def test_run_records_a_worker_that_was_killed(tmp_path: Path, strategy: str) -> 
 def test_run_evaluates_what_was_trained_when_its_time_limit_stopped_it(tmp_path: Path, strategy: str) -> None:
     suite = write_suite(tmp_path / "s.yaml", (ENDLESS % strategy).replace("600}", "8}"))
     results = tmp_path / "r"
-    code, _, _ = hvdbench("run", suite, "--results", results)
-    assert code == 1
+    code, out, _ = hvdbench("run", suite, "--results", results)
+    assert (code, "0 ran, 0 failed, 1 stopped at its time limit" in out) == (0, True)
+    assert "0 of 1 launches to go, about 0 s; 1 stopped" in hvdbench("show", suite, "--results", results)[1]
+    code, out, _ = hvdbench("run", suite, "--results", results)
+    assert (code, "0 ran, 0 failed. " in out) == (0, True)
     (record,) = records_in(results)
     assert record["status"] == "timeout"
     assert record["reason"].startswith("training stopped at the cell's time_limit_s of 8 s, after ")
