@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 LAUNCH, LAUNCH_ARGS, HOSTS = "launch", "--launch-args", "hosts"  # of a launch, not of the environment
 PINNING = "pinning"  # likewise: off where workers are not bound to cores
-OF_GPUS = "NCCL_"  # speaks between GPUs alone; horovodrun sets some of it for every launch
+OF_GPUS = ("NCCL_", "HOROVOD_NUM_NCCL_STREAMS", "HOROVOD_DISABLE_NVTX_RANGES")  # read where there are GPUs alone
 
 # Beginnings of names, by whom they are read: every process, and those that reach others by Horovod.
 _OF_ALL = (
@@ -25,20 +25,27 @@ _OF_HOROVOD = (
     *("HOROVOD_ADASUM_", "HOROVOD_AUTOTUNE", "HOROVOD_BATCH_D2D_", "HOROVOD_CACHE_CAPACITY", "HOROVOD_CCL_"),
     *("HOROVOD_CYCLE_TIME", "HOROVOD_DISABLE_GROUP_FUSION", "HOROVOD_ENABLE_", "HOROVOD_FUSION_THRESHOLD"),
     *("HOROVOD_HIERARCHICAL_", "HOROVOD_MPI_THREADS_DISABLE", "HOROVOD_THREAD_AFFINITY", "HOROVOD_TIMELINE"),
-    *("HOROVOD_TORUS_", "HOROVOD_STALL_CHECK_DISABLE"),
+    *("HOROVOD_TORUS_", "HOROVOD_STALL_CHECK_DISABLE", "HOROVOD_CPU_OPERATIONS", "HOROVOD_GLOO_IFACE"),
+    *("HOROVOD_DYNAMIC_PROCESS_SETS", "HOROVOD_ELASTIC"),
     *(f"OMPI_MCA_{part}" for part in ("allocator", "bml", "btl", "coll", "common", "hwloc", "mpool", "mtl", "opal")),
     *(f"OMPI_MCA_{part}" for part in ("osc", "pml", "rcache", "rmaps", "topo", "mpi_leave_pinned")),
-    *("I_MPI_ADJUST_", "I_MPI_FABRICS", "I_MPI_PIN", OF_GPUS, "UCX_", "FI_", "PSM2_", "PSM3_"),
+    *("I_MPI_ADJUST_", "I_MPI_FABRICS", "I_MPI_PIN", *OF_GPUS, "UCX_", "FI_", "PSM2_", "PSM3_"),
 )
 _CHANGES_NO_SPEED = re.compile(
     r".*(_HOME|_PATH|_DIR|_ROOT|_FILE|_FILENAME|_VERSION|_LOG|_LOGDIR|_LOG_LEVEL|_DEBUG|_DEBUG_SUBSYS|_VERBOSE|_WARN"
     r"|_oversubscribe|_DISPLAY_ENV|_COMM_ID|_KEY|_TOKEN|_SECRET|_PASSWORD)"
 )
+_OF_INTERFACES = re.compile(r".*(_IFACE|_IFNAME|_IF_INCLUDE|_IF_EXCLUDE|_NET_DEVICES|_HCA)", re.IGNORECASE)
 
 
 def is_recorded(name: str) -> bool:
     """Whether it is a variable of the environment that may change speed."""
     return name.startswith((*_OF_ALL, *_OF_HOROVOD)) and not _CHANGES_NO_SPEED.fullmatch(name)
+
+
+def names_interfaces(name: str) -> bool:
+    """Whether its value says over which network: a name or an address, of which a digest is recorded."""
+    return _OF_INTERFACES.fullmatch(name) is not None
 
 
 def is_of_horovod(name: str) -> bool:

@@ -1,21 +1,32 @@
 """Settings of the environment and of the launch that change speed, by name, as they take effect on a cell.
 
 What a cell says itself is in its key; its name in the environment has no effect (`decided_by_cell`). Of a path in a
-value the last part is kept.
+value the last part is kept, of a network interface a digest.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
 from harness.fabrics.horovod import wanted_settings
 from harness.launchers.hosts import Host
 from harness.protocols import HorovodOptions
-from harness.records.setting_names import HOSTS, LAUNCH, LAUNCH_ARGS, OF_GPUS, PINNING, is_recorded, of_all
+from harness.records.setting_names import (
+    HOSTS,
+    LAUNCH,
+    LAUNCH_ARGS,
+    OF_GPUS,
+    PINNING,
+    is_recorded,
+    names_interfaces,
+    of_all,
+)
 from harness.suite.cell import Cell
 from harness.worker.process import PINNING_OFF, THREAD_VARIABLES, is_taken_out, pins
 
+_SET_BY_HOROVODRUN = ("HOROVOD_CPU_OPERATIONS", "HOROVOD_GLOO_IFACE", "NCCL_SOCKET_IFNAME")  # in launches over Gloo
 _PATH = re.compile(r"(?<![\w./])~?/[^\s,;:=]*")  # a network, 10.0.0.0/24, is none
 
 
@@ -28,10 +39,10 @@ def launch_settings(
     existing: bool = False,
 ) -> dict[str, str]:
     """What holds in a launch of the cell beside what the cell says. existing: the launch was made by others."""
-    decided = decided_by_cell(cell)
-    unread = () if cell.device == "gpu" else (OF_GPUS,)
+    decided = decided_by_cell(cell, existing=existing)
+    unread = () if cell.device == "gpu" else OF_GPUS
     found = {
-        name: _portable(value)
+        name: _digest(value) if names_interfaces(name) else _portable(value)
         for name, value in environ.items()
         if is_recorded(name) and name not in decided and not is_taken_out(name, value) and not name.startswith(unread)
     }
@@ -50,12 +61,19 @@ def _of_launch(hosts: Sequence[Host], launch_args: Sequence[str], existing: bool
     return said
 
 
-def decided_by_cell(cell: Cell) -> dict[str, str]:
+def decided_by_cell(cell: Cell, *, existing: bool = False) -> dict[str, str]:
     """Variables that mean nothing to a launch of the cell: by name, the field or option of it that is set in place."""
     decided = dict.fromkeys(THREAD_VARIABLES, "threads")
+    if cell.controller is not None and not existing:
+        over_gloo = _SET_BY_HOROVODRUN if cell.controller == "gloo" else ()
+        decided |= dict.fromkeys(("HOROVOD_CONTROLLER", *over_gloo), "controller")
     if isinstance(cell.options, HorovodOptions):
         decided |= {name: f"option {option}" for name, (option, _) in wanted_settings(cell.options).items()}
     return decided
+
+
+def _digest(value: str) -> str:
+    return f"digest {hashlib.sha256(value.encode()).hexdigest()[:8]}"
 
 
 def _portable(value: str) -> str:

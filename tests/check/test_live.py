@@ -211,6 +211,8 @@ def test_pairs_of_other_settings_are_another_check(
     ("variable", "cell", "decides"),
     [
         ("OMP_NUM_THREADS=2", CELL, "threads"),
+        ("HOROVOD_CPU_OPERATIONS=mpi", TWO_WORKERS, "controller"),
+        ("NCCL_SOCKET_IFNAME=lo", TWO_WORKERS, "controller"),
         ("OMPI_MCA_mpi_yield_when_idle=0", TWO_WORKERS, "option mpi_yield_when_idle"),
         (
             "HOROVOD_CYCLE_TIME=5",

@@ -14,10 +14,10 @@ from harness.suite.cell import Cell
 HERE = this_machine()
 
 
-def cell(strategy: str = "allreduce", **options: Any) -> Cell:
+def cell(strategy: str = "allreduce", controller: str = "gloo", **options: Any) -> Cell:
     workers = 1 if strategy == "serial" else 2
     return Cell.model_validate(
-        {"workload": "fnn", "strategy": {"name": strategy, **options}, "workers": workers, "controller": "gloo"}
+        {"workload": "fnn", "strategy": {"name": strategy, **options}, "workers": workers, "controller": controller}
         if strategy != "serial"
         else {"workload": "fnn", "strategy": strategy}
     )
@@ -28,12 +28,12 @@ def cell(strategy: str = "allreduce", **options: Any) -> Cell:
     [
         *("HOROVOD_CYCLE_TIME=50", "HOROVOD_HIERARCHICAL_ALLREDUCE=1", "OMPI_MCA_btl=self,tcp"),
         *("OMP_PROC_BIND=true", "GOMP_SPINCOUNT=0", "KMP_BLOCKTIME=0", "MALLOC_ARENA_MAX=1", "TF_ENABLE_ONEDNN_OPTS=0"),
-        *("NVIDIA_TF32_OVERRIDE=0", "OMPI_MCA_btl_tcp_if_include=10.0.0.0/24"),
+        *("NVIDIA_TF32_OVERRIDE=0", "HOROVOD_CPU_OPERATIONS=ccl", "HOROVOD_DYNAMIC_PROCESS_SETS=1", "HOROVOD_ELASTIC=1"),
     ],
 )
 def test_setting_that_changes_speed_is_recorded(setting: str) -> None:
     name, _, value = setting.partition("=")
-    assert launch_settings(cell(), {name: value, "HOME": "/root"}, hosts=HERE) == {name: value}
+    assert launch_settings(cell(controller="mpi"), {name: value, "HOME": "/root"}, hosts=HERE) == {name: value}
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,22 @@ def test_what_changes_no_speed_or_is_decided_by_the_cell_is_not_recorded(name: s
     assert launch_settings(cell(), {name: "7"}, hosts=HERE) == {}
 
 
+@pytest.mark.parametrize("name", ["HOROVOD_GLOO_IFACE", "OMPI_MCA_btl_tcp_if_include", "UCX_NET_DEVICES"])
+def test_interface_is_told_from_others_but_not_named(name: str) -> None:
+    one, other = (launch_settings(cell(controller="mpi"), {name: value}, hosts=HERE)[name] for value in ("lo", "eth0"))
+    assert (one, other) == ("digest 9294ab38", "digest 9c32a8c7")
+
+
+def test_horovodrun_decides_over_gloo_by_what_its_workers_talk() -> None:
+    environ = {"HOROVOD_CONTROLLER": "mpi", "HOROVOD_CPU_OPERATIONS": "mpi", "HOROVOD_GLOO_IFACE": "lo"}
+    environ |= {"NCCL_SOCKET_IFNAME": "lo", "NCCL_ALGO": "Ring", "HOROVOD_NUM_NCCL_STREAMS": "2"}
+    over_gloo, over_mpi = (cell(controller=name).model_copy(update={"device": "gpu"}) for name in ("gloo", "mpi"))
+    of_nccl = {"NCCL_ALGO", "HOROVOD_NUM_NCCL_STREAMS"}
+    assert launch_settings(over_gloo, environ, hosts=HERE).keys() == of_nccl
+    assert launch_settings(over_mpi, environ, hosts=HERE).keys() == environ.keys() - {"HOROVOD_CONTROLLER"}
+    assert launch_settings(over_gloo, environ, existing=True).keys() == environ.keys() - {"HOROVOD_CONTROLLER"} | {"launch"}
+
+
 def test_setting_of_nccl_is_recorded_where_there_are_gpus() -> None:
     on_gpus = cell().model_copy(update={"device": "gpu"})
     assert launch_settings(on_gpus, {"NCCL_ALGO": "Ring"}, hosts=HERE) == {"NCCL_ALGO": "Ring"}
@@ -75,8 +91,8 @@ def test_option_of_a_cell_holds_in_place_of_the_environment() -> None:
 
 def test_path_of_this_machine_is_recorded_by_its_last_part() -> None:
     environ = {"LD_PRELOAD": "/usr/lib/x86_64/libjemalloc.so.2:/opt/b.so", "HOROVOD_TIMELINE": "/home/me/t.json"}
-    assert launch_settings(cell(), environ, hosts=HERE, launch_args=["--log", "~/logs/x"]) == {
-        "--launch-args": "--log x",
+    assert launch_settings(cell(), environ, hosts=HERE, launch_args=["--log", "~/logs/x", "10.0.0.0/24"]) == {
+        "--launch-args": "--log x 10.0.0.0/24",
         "HOROVOD_TIMELINE": "t.json",
         "LD_PRELOAD": "libjemalloc.so.2:b.so",
     }
