@@ -91,7 +91,10 @@ def _refuse_without_effect(text: str, name: str, value: str) -> None:
     if name in _OWN_VARIABLES:
         raise ArmError(f"arm {text!r}: {name} is set by the harness itself; allowed: other variables")
     if is_taken_out(name, value):
-        raise ArmError(f"arm {text!r}: {name} names cores, but workers have cores of their own; allowed: OMP_PROC_BIND")
+        raise ArmError(
+            f"arm {text!r}: {name}={value} names cores, and each worker is pinned to its own; allowed: --no-pin, or "
+            "places by their kind, such as OMP_PLACES=threads"
+        )
 
 
 def _interpreter(text: str, value: str) -> Path:

@@ -33,7 +33,6 @@ from harness.suite.cell import Cell
 from harness.suite.gates import CheckSettings
 from harness.suite.suite import Suite
 from harness.timing.stopwatch import Stopwatch
-from harness.worker.process import is_taken_out
 
 
 class PairWatcher(Protocol):
@@ -96,12 +95,6 @@ def prepare(
 
 def _refuse_what_cells_decide(arm: Arm, cells: Sequence[Cell]) -> None:
     """A variable that means nothing to a launch: both arms would be equal, and the answer would be about nothing."""
-    for name, value in arm.environ.items():
-        if is_taken_out(name, value):
-            raise ArmError(
-                f"arm {arm.name}: {name}={value} names cores, and each worker is pinned to its own; allowed: --no-pin, "
-                "or places by their kind, such as OMP_PLACES=threads"
-            )
     for cell in cells:
         for name, decides in decided_by_cell(cell).items():
             if name in arm.environ:

@@ -12,6 +12,7 @@ import pytest
 from harness.check.arms import Arm, environment_of, other_suites, parse_arm, ready
 from harness.check.worktree import ArmError, changed_files, worktree
 from harness.git import without_git
+from harness.worker.process import PINNING_OFF, PINNING_VARIABLE
 
 
 def git(root: Path, *arguments: Any) -> str:
@@ -54,6 +55,13 @@ def test_parse_arm_refuses(text: str) -> None:
 
 def test_parse_arm_takes_workers_that_are_not_bound() -> None:
     assert dict(parse_arm("env:HVDBENCH_PINNING=off").environ) == {"HVDBENCH_PINNING": "off"}
+
+
+def test_parse_arm_takes_variables_that_name_cores_where_workers_are_not_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ArmError, match=r"OMP_PLACES=\{0\} names cores, .*; allowed: --no-pin, or places by their kind"):
+        parse_arm("env:OMP_PLACES={0}")
+    monkeypatch.setenv(PINNING_VARIABLE, PINNING_OFF)
+    assert dict(parse_arm("env:OMP_PLACES={0}").environ) == {"OMP_PLACES": "{0}"}
 
 
 def test_environment_of_puts_the_arms_checkout_before_all_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -230,12 +230,6 @@ def test_variable_that_a_cell_decides_is_refused(
         prepare(suite_of(cell), (arms[0], b), tmp_path)
 
 
-def test_variable_that_names_cores_is_refused_where_workers_are_pinned(arms: tuple[Arm, Arm], tmp_path: Path) -> None:
-    b = replace(arms[1], name="env:OMP_PLACES={0}", environ={"OMP_PLACES": "{0}"})
-    with pytest.raises(ArmError, match=r"OMP_PLACES=\{0\} names cores, .*; allowed: --no-pin, or places by their kind"):
-        prepare(suite_of(CELL), (arms[0], b), tmp_path)
-
-
 SPEEDS = {"a": 1.0, "b": 1.3}
 
 

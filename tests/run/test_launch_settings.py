@@ -28,7 +28,12 @@ def cell(strategy: str = "allreduce", controller: str = "gloo", **options: Any) 
     [
         *("HOROVOD_CYCLE_TIME=50", "HOROVOD_HIERARCHICAL_ALLREDUCE=1", "OMPI_MCA_btl=self,tcp"),
         *("OMP_PROC_BIND=true", "GOMP_SPINCOUNT=0", "KMP_BLOCKTIME=0", "MALLOC_ARENA_MAX=1", "TF_ENABLE_ONEDNN_OPTS=0"),
-        *("NVIDIA_TF32_OVERRIDE=0", "HOROVOD_CPU_OPERATIONS=ccl", "HOROVOD_DYNAMIC_PROCESS_SETS=1", "HOROVOD_ELASTIC=1"),
+        *(
+            "NVIDIA_TF32_OVERRIDE=0",
+            "HOROVOD_CPU_OPERATIONS=ccl",
+            "HOROVOD_DYNAMIC_PROCESS_SETS=1",
+            "HOROVOD_ELASTIC=1",
+        ),
     ],
 )
 def test_setting_that_changes_speed_is_recorded(setting: str) -> None:
@@ -75,7 +80,9 @@ def test_horovodrun_decides_over_gloo_by_what_its_workers_talk() -> None:
     of_nccl = {"NCCL_ALGO", "HOROVOD_NUM_NCCL_STREAMS"}
     assert launch_settings(over_gloo, environ, hosts=HERE).keys() == of_nccl
     assert launch_settings(over_mpi, environ, hosts=HERE).keys() == environ.keys() - {"HOROVOD_CONTROLLER"}
-    assert launch_settings(over_gloo, environ, existing=True).keys() == environ.keys() - {"HOROVOD_CONTROLLER"} | {"launch"}
+    assert launch_settings(over_gloo, environ, existing=True).keys() == environ.keys() - {"HOROVOD_CONTROLLER"} | {
+        "launch"
+    }
 
 
 def test_setting_of_nccl_is_recorded_where_there_are_gpus() -> None:
