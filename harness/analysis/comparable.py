@@ -249,6 +249,20 @@ def _interrupted(runs: pd.DataFrame) -> Iterator[str]:
             yield f"{len(lost)} of {len(runs)} runs {what} while they trained, for up to {lost[column].max():.1f} s."
 
 
+def _silent(runs: pd.DataFrame) -> Iterator[str]:
+    nothing_sent = (runs["workers"] > 1) & (runs["bytes_per_step"] == 0)
+    for evaluated, what_follows in (
+        (EvaluatedModel.MEAN_OF_WORKERS, "their workers train apart, and only the evaluated mean joins them"),
+        (EvaluatedModel.REPLICATED, "their weights are never updated"),
+    ):
+        silent = runs[nothing_sent & (runs["evaluated_model"] == evaluated)]
+        if len(silent):
+            yield (
+                f"{', '.join(sorted(silent['series'].unique()))}: never communicates in {len(silent)} of {len(runs)} "
+                f"runs, whose training ends before an average is due; {what_follows}."
+            )
+
+
 def _cautions(runs: pd.DataFrame) -> Iterator[str]:
     revisions = sorted(runs["revision"].dropna().unique())
     if len(revisions) > 1:
@@ -271,17 +285,7 @@ def _cautions(runs: pd.DataFrame) -> Iterator[str]:
     for name, codes in runs.groupby("workload")["workload_code"]:
         if codes.nunique() > 1:
             yield f"{name} has changed between runs: those of each version of its code are compared among themselves."
-    apart = runs[
-        (runs["workers"] > 1)
-        & (runs["evaluated_model"] == EvaluatedModel.MEAN_OF_WORKERS)
-        & (runs["bytes_per_step"] == 0)
-    ]
-    if len(apart):
-        yield (
-            f"{', '.join(sorted(apart['series'].unique()))}: never communicates in {len(apart)} of {len(runs)} runs, "
-            "whose training ends before an average is due; their workers train apart, and only the evaluated mean "
-            "joins them."
-        )
+    yield from _silent(runs)
     yield from _interrupted(runs)
     unsettled = runs[~runs["is_steady"]]
     if len(unsettled):

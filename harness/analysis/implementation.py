@@ -3,7 +3,8 @@
 `allreduce` and the reference strategies step through an optimizer a parameter, as their users do; all other strategies,
 `serial` included, through one flat vector. What a step of theirs takes more than one of `allreduce-flat`, which
 computes the same, is the wrapper's. With one worker nothing is sent and nobody waits, so that is where it is read off;
-where no single worker ran, off the fewest workers, without their waits: only where both tell these.
+where no single worker ran, off the fewest workers, without their waits: only where both tell these. A strategy with
+an option set computes something else in a step, or at other moments, and is not asked.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.analysis.comparable import units
+from harness.analysis.comparable import closest_match, units
 from harness.analysis.targets import Ratio, paired_ratio
 
 NATIVE = ("allreduce", "torch-ddp", "tf-multiworker", "tf-mirrored", "tf-parameter-server")
@@ -39,15 +40,17 @@ class Implementation:
 
 
 def implementations(runs: pd.DataFrame) -> list[Implementation]:
-    """For runs of one pool, every native series whose flat like ran; by problem and series."""
-    known = runs[runs["compute_s_per_step"].notna() & runs["strategy"].isin([*NATIVE, FLAT])]
+    """For runs of one pool, every native series with nothing set whose flat like ran; by problem and series."""
+    has_nothing_set = runs["label"] == runs["strategy"]
+    known = runs[has_nothing_set & runs["compute_s_per_step"].notna() & runs["strategy"].isin([*NATIVE, FLAT])]
     known = known.assign(step=known.groupby(_OF_A_STEP, dropna=False).ngroup())
     is_flat = known["strategy"] == FLAT
     flat = dict(list(known[is_flat].groupby("step")))
     found: dict[tuple[str, str], Implementation] = {}
     for (problem, series, workers), rows in units(known[~is_flat]):
-        base = flat.get(rows["step"].iloc[0])
-        if base is not None and (problem, series) not in found:  # units come with the fewest workers first
+        likes = flat.get(rows["step"].iloc[0])
+        if likes is not None and (problem, series) not in found:  # units come with the fewest workers first
+            base = closest_match(rows, likes)
             found[problem, series] = _against(rows, base, problem=problem, series=series, workers=workers)
     return list(found.values())
 

@@ -30,7 +30,8 @@ def implementation_table(pool: Pool, prefix: str) -> Table:
         f"all other strategies through one flat vector. What a step of theirs takes more than one of {FLAT}, which "
         "computes the same, is the wrapper's: neither the algorithm's nor communication. With one worker nothing is "
         "sent; with more, waiting is taken off, and what Horovod's thread takes of the same core is not. In brackets "
-        f"the {intervals_of(rows)} over seeds; strategies whose wrapper does not tell its waiting have no row.",
+        f"the {intervals_of(rows)} over seeds; strategies with an option set, and those whose wrapper does not tell "
+        "its waiting, have no row.",
         rows=rows,
     )
 

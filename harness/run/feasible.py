@@ -41,7 +41,12 @@ def cautions(cells: Iterable[Cell]) -> Iterator[str]:
     for cell in {cell.group: cell for cell in cells}.values():
         plan = plan_of(cell, cell.num_samples)
         first = cell.options.first_exchange(plan)
-        if cell.workers > 1 and first > plan.num_steps:
+        if cell.options.batches_per_update > plan.num_steps:
+            yield (
+                f"{cell.title}: never updates its weights: its first update is due in step "
+                f"{cell.options.batches_per_update}, and a worker takes {plan.num_steps}"
+            )
+        elif cell.workers > 1 and first > plan.num_steps:
             yield (
                 f"{cell.title}: never communicates: its first average is due in step {first}, and a worker takes "
                 f"{plan.num_steps}; only the evaluated mean joins its workers"

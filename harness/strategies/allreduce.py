@@ -45,7 +45,9 @@ class AllreduceOptions(HorovodOptions):
 
     op: Literal["average", "adasum"] = "average"
     compression: Literal["none", "fp16"] = "none"
-    backward_passes_per_step: int = Field(1, ge=1)
+    backward_passes_per_step: int = Field(
+        1, ge=1, description="batches whose gradients make one update; a last group that is not full is dropped"
+    )
     # Off once, as it is in Open MPI: on a core that the waiting worker and Horovod's thread share, that is the price of
     # a setting, not of the strategy.
     mpi_yield_when_idle: Annotated[bool, Neutral(False)] = True
@@ -74,6 +76,9 @@ class AllreduceOptions(HorovodOptions):
 
     @property
     def batches_per_update(self) -> int:
+        return self.backward_passes_per_step
+
+    def first_exchange(self, plan: Plan) -> int:
         return self.backward_passes_per_step
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from harness.analysis import load
 from harness.analysis.comparable import contests, pools, units, why_split, with_series
 from harness.analysis.quality import quality_differences
@@ -131,15 +133,23 @@ def test_cautions_name_what_kept_runs_from_running(tmp_path):
     )
 
 
-def test_cautions_name_a_series_that_never_communicates(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "option", "what_follows"),
+    [
+        ("local-sgd", "period", "their workers train apart, and only the evaluated mean joins them."),
+        ("allreduce", "backward_passes_per_step", "their weights are never updated."),
+    ],
+)
+def test_cautions_name_a_series_that_never_communicates(tmp_path, name, option, what_follows):
     silent = worker(windows=[window(position, bytes_sent=0) for position in range(10)])
-    never = {"strategy": {"name": "local-sgd", "period": 1_000_000}, "workers": 2}
+    never = {"strategy": {"name": name, option: 1_000_000}, "workers": 2}
     runs = loaded(
         tmp_path, record(), record({"strategy": "local-sgd", "workers": 2}), record(never, workers=[silent] * 2)
     )
     (pool,) = pools(runs)
     (said,) = pool.cautions
-    assert said.startswith("local-sgd period=1000000: never communicates in 1 of 3 runs")
+    assert said.startswith(f"{name} {option}=1000000: never communicates in 1 of 3 runs")
+    assert said.endswith(what_follows)
 
 
 def test_a_failure_that_ran_well_another_time_is_told_and_does_not_count(tmp_path):

@@ -15,7 +15,13 @@ from tests.analysis.handmade import folder_of, record, window, worker
 
 
 def run(
-    strategy: str, seed: int, exposed_s: float | None, *, workers: int = 1, cpu_s: float = 9.0, **cell: Any
+    strategy: str | dict[str, Any],
+    seed: int,
+    exposed_s: float | None,
+    *,
+    workers: int = 1,
+    cpu_s: float = 9.0,
+    **cell: Any,
 ) -> Record:
     """Ten windows of a second and ten steps; waiting takes `exposed_s` of each."""
     parts = [
@@ -56,6 +62,31 @@ def test_implementation_without_single_workers_takes_the_waits_off(tmp_path: Pat
     runs = [run(name, seed, waits, workers=2) for seed in range(3) for name, waits in WAITS]
     (cost,) = found(tmp_path, runs)
     assert (cost.workers, cost.extra_s) == (2, pytest.approx(-0.02))
+
+
+@pytest.mark.parametrize("options", [{"backward_passes_per_step": 4}, {"compression": "fp16"}, {"cycle_time_ms": 9}])
+def test_implementation_is_of_strategies_with_nothing_set(tmp_path: Path, options: dict[str, Any]) -> None:
+    """They compute something else in a step, or Horovod does it at another moment."""
+    runs = [run("allreduce", 0, 0.4, options=options), run("allreduce-flat", 0, 0.2)]
+    assert found(tmp_path, runs) == []
+    flat = {"name": "allreduce-flat", "cycle_time_ms": 9}
+    assert found(tmp_path / "flat", [run("allreduce", 0, 0.4), run(flat, 0, 0.2)]) == []
+
+
+def test_implementation_is_against_one_series(tmp_path: Path) -> None:
+    """Over Gloo 60 ms of computing against 80; over MPI, where the flat one computes 90 ms, against these."""
+    flats = {"gloo": 0.2, "mpi": 0.1}
+    runs = [
+        run(name, seed, 0.4 if name == "allreduce" else waits, workers=2, controller=controller)
+        for seed in range(3)
+        for controller, waits in flats.items()
+        for name in ("allreduce", "allreduce-flat")
+    ]
+    costs = {cost.series: (cost.baseline, round(cost.extra_s, 6)) for cost in found(tmp_path, runs)}
+    assert costs == {
+        "allreduce gloo": ("allreduce-flat gloo", -0.02),
+        "allreduce mpi": ("allreduce-flat mpi", -0.03),
+    }
 
 
 WAITS = (("allreduce", 0.4), ("allreduce-flat", 0.2))

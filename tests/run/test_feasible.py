@@ -43,6 +43,16 @@ def test_strategy_that_never_communicates_is_named(strategy: dict[str, object], 
     )
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_strategy_that_never_updates_its_weights_is_named(workers: int) -> None:
+    # Two epochs of 1,437 digits, in steps of 32 of each worker: 90 of one, 45 of each of two.
+    steps = 90 // workers
+    cell = cell_of(strategy={"name": "allreduce", "backward_passes_per_step": 91}, workers=workers, epochs=2.0)
+    assert list(cautions([cell])) == [
+        f"{cell.title}: never updates its weights: its first update is due in step 91, and a worker takes {steps}"
+    ]
+
+
 @pytest.mark.parametrize(
     ("strategy", "workers"),
     [
@@ -51,6 +61,7 @@ def test_strategy_that_never_communicates_is_named(strategy: dict[str, object], 
         ({"name": "post-local-sgd", "period": 50}, 2),
         ({"name": "delayed-averaging", "merge": "pullback", "period": 50}, 2),
         ("allreduce", 2),
+        ({"name": "allreduce", "backward_passes_per_step": 45}, 2),
         ("hogwild", 2),
     ],
 )
