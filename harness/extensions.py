@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import os
 import sys
 import traceback
@@ -103,6 +104,12 @@ def their_line(error: BaseException) -> str | None:
     """`my_training.py, line 12`: the innermost that is neither ours nor a library's; None where there is none."""
     theirs = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_theirs(frame.filename)]
     return f"{Path(theirs[-1].filename).name}, line {theirs[-1].lineno}" if theirs else None
+
+
+def line_of(function: Any) -> str | None:
+    """`my_training.py, line 12`: where the function, or what it wraps, is written; None of what is not in Python."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return None if code is None else f"{Path(code.co_filename).name}, line {code.co_firstlineno}"
 
 
 def _fault_of(error: BaseException) -> str:

@@ -7,7 +7,6 @@ output is the user's. Asked by suite/own_facts.py, in the process PARENT: once t
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 import os
@@ -22,7 +21,15 @@ import numpy as np
 from pydantic import ValidationError
 
 from harness import registry
-from harness.extensions import WORKLOADS, ExtensionError, code_digest, in_their_words, load_extension, their_line
+from harness.extensions import (
+    WORKLOADS,
+    ExtensionError,
+    code_digest,
+    in_their_words,
+    line_of,
+    load_extension,
+    their_line,
+)
 from harness.protocols import Replica, Share
 from harness.records.run_files import write_atomically
 from harness.strict import describe
@@ -70,9 +77,7 @@ def probed(name: str, framework: str | None, folder: str | None) -> dict[str, An
 
 def _line_of(made: OwnWorkload, part: str, function: Any) -> str:
     """`mine.py, line 12`: where the part that a message begins with is written, or the function that makes them all."""
-    written = [getattr(each, "__code__", None) for each in (getattr(made, part, None), inspect.unwrap(function))]
-    code = next((code for code in written if code is not None), None)
-    return "its maker" if code is None else f"{Path(code.co_filename).name}, line {code.co_firstlineno}"
+    return line_of(getattr(made, part, None)) or line_of(function) or "its maker"
 
 
 def _probed(made: OwnWorkload, name: str, folder: str | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from harness.extensions import WORKLOADS, ExtensionError, in_their_words, load_extension
+from harness.extensions import WORKLOADS, ExtensionError, in_their_words, line_of, load_extension
 from harness.workloads.own import KerasWorkload, OwnWorkload, TorchWorkload
 
 _WANTED: dict[str, type[OwnWorkload]] = {"torch": TorchWorkload, "tensorflow": KerasWorkload}
@@ -27,8 +27,15 @@ def make_own(name: str, folder: str | None, framework: str | None) -> OwnWorkloa
     )
     if not isinstance(made, wanted):
         names = " or a ".join(kind.__name__ for kind in wanted)
-        raise ExtensionError(f"{name}: returned {type(made).__name__}; wanted: a {names} of harness.workloads")
+        fault = f"returned {type(made).__name__}; wanted: a {names} of harness.workloads"
+        raise ExtensionError(f"{_place(name, function)}: {fault}")
     return made
+
+
+def _place(name: str, function: Any) -> str:
+    """`my_training.py:make: my_training.py, line 12`."""
+    line = line_of(function)
+    return name if line is None else f"{name}: {line}"
 
 
 def _arguments(name: str, function: Any, framework: str | None) -> dict[str, str]:
@@ -38,7 +45,8 @@ def _arguments(name: str, function: Any, framework: str | None) -> dict[str, str
     parameters = inspect.signature(function).parameters
     needed = [known for known, parameter in parameters.items() if parameter.default is parameter.empty]
     if set(needed) - {"framework"}:
-        raise ExtensionError(f"{name}: takes {', '.join(needed)}; wanted: no argument, or one named framework")
+        wanted = "wanted: no argument, or one named framework"
+        raise ExtensionError(f"{_place(name, function)}: takes {', '.join(needed)}; {wanted}")
     if "framework" not in parameters or (framework is None and "framework" not in needed):
         return {}
     return {"framework": framework or "torch"}

@@ -96,7 +96,10 @@ def test_framework_that_there_is_none_of_is_refused_before_the_step(tmp_path: Pa
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("return 3", "mine.py:make: returned int; wanted: a TorchWorkload or a KerasWorkload of harness.workloads"),
+        (
+            "return 3",
+            "mine.py:make: mine.py, line 6: returned int; wanted: a TorchWorkload or a KerasWorkload of harness.workl",
+        ),
         ("settings['loss'] = lambda model, batch: model(batch[0])", "loss: "),
         (
             "settings['loss'] = lambda model, batch: model(batch[0]).mean() * float('nan')",
@@ -183,7 +186,7 @@ def test_part_of_the_wrong_kind_is_named_where_the_file_is_imported(tmp_path: Pa
 def test_make_with_arguments_of_its_own_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def make(width): ...\nnothing = 3\n")
     said = fault(str(tmp_path))
-    assert said == "mine.py:make: takes width; wanted: no argument, or one named framework"
+    assert said == "mine.py:make: mine.py, line 1: takes width; wanted: no argument, or one named framework"
     assert (
         fault(str(tmp_path), "mine.py:nothing") == "mine.py:nothing: is int; wanted: a function that returns a workload"
     )
