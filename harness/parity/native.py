@@ -5,6 +5,7 @@ Compared are, along the same steps, the held-out losses of the model that both w
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import product
@@ -19,7 +20,7 @@ from harness.plain_text import one_line
 from harness.records.parity_record import Difference
 from harness.records.record import Record
 from harness.records.results_folder import ResultsFolder
-from harness.run.runner import Setting, run_cell
+from harness.run.runner import Setting, run_cell_alone
 from harness.suite.cell import Cell
 
 NUM_WORKERS = 2
@@ -67,15 +68,18 @@ def _launched(cell: Cell) -> Record:
     hosts: Sequence[Host] = (Host(name="localhost", slots=NUM_WORKERS),)
     with tempfile.TemporaryDirectory() as scratch:
         setting = Setting(suite="parity", folder=ResultsFolder(Path(scratch)), hosts=tuple(hosts))
-        record = run_cell(cell, setting, _Unwatched())
+        record = run_cell_alone(cell, setting, _Unwatched())
     if record.status != "ok":
         raise LaunchError(f"{cell.title}: {one_line(record.reason or record.status)}")
     return record
 
 
 class _Unwatched:
-    """Implements harness.run.runner.Watcher."""
+    """Implements harness.run.runner.WaitingWatcher."""
 
     def cell_started(self, cell: Cell) -> None: ...
     def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None: ...
     def cell_ended(self, record: Record) -> None: ...
+
+    def waiting(self, why: str) -> None:
+        print(f"hvdbench: {why}", file=sys.stderr, flush=True)

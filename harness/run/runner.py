@@ -137,9 +137,8 @@ def run_suite(suite: Suite, setting: Setting, watcher: WaitingWatcher) -> Summar
             since = setting.folder.of_key_since(cell.key, known)
             if not setting.outstanding([cell], since).chosen([cell], "changed"):
                 continue  # another hvdbench was faster
-            with _cores_of(cell, setting, watcher):
-                record = run_cell(cell, setting, watcher)
-                ended["stopped" if record.was_stopped else record.status] += 1
+            record = run_cell_alone(cell, setting, watcher)
+            ended["stopped" if record.was_stopped else record.status] += 1
     else:
         num_left = 0
     return Summary(
@@ -149,6 +148,12 @@ def run_suite(suite: Suite, setting: Setting, watcher: WaitingWatcher) -> Summar
         num_elsewhere=num_elsewhere,
         num_left=num_left,
     )
+
+
+def run_cell_alone(cell: Cell, setting: Setting, watcher: WaitingWatcher) -> Record:
+    """`run_cell`, once nobody else measures on its cores, and while nobody else does."""
+    with _cores_of(cell, setting, watcher):
+        return run_cell(cell, setting, watcher)
 
 
 def _cores_of(cell: Cell, setting: Setting, watcher: WaitingWatcher) -> AbstractContextManager[None]:

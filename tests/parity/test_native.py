@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from harness.parity.native import compare_curves, native_cells, native_parity
 from harness.records.record import Point, Record
+from harness.run.core_locks import LOCKS_VARIABLE, held
 from harness.suite.cell import Cell
 from tests.analysis.handmade import record
 
@@ -44,6 +48,20 @@ def test_curves_differ_by_shares_of_the_first_frameworks_values() -> None:
         ("first loss", "", 0.0),
         ("losses", "", 0.25),
     ]
+
+
+def test_launches_keep_other_measurements_from_their_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse_to_wait(why: str) -> None:
+        raise BlockingIOError(why)
+
+    def launched(*_: object) -> Record:
+        with held(os.sched_getaffinity(0), refuse_to_wait):
+            raise AssertionError("another measurement could begin")
+
+    monkeypatch.setenv(LOCKS_VARIABLE, str(tmp_path))
+    monkeypatch.setattr("harness.run.runner.run_cell", launched)
+    with pytest.raises(BlockingIOError, match="waiting for cores"):
+        native_parity(CELLS[0])
 
 
 # Each value of each setting, in real launches; `hvdbench parity --native` has all combinations.
