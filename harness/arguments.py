@@ -14,6 +14,7 @@ from harness.plain_text import one_line
 if TYPE_CHECKING:
     from harness.launchers.hosts import Host
     from harness.run.outstanding import Again
+    from harness.run.runner import Setting
     from harness.suite.suite import Suite
 
 EXIT_USAGE = 2
@@ -29,6 +30,9 @@ OnlyOption = Annotated[
 RepeatsOption = Annotated[int | None, typer.Option(min=1, help="launches of each cell, instead of the suite's")]
 ControllerOption = Annotated[str | None, typer.Option(metavar="gloo|mpi", help="instead of the suite's")]
 HostsOption = Annotated[str | None, typer.Option("-H", "--hosts", metavar="NAME:SLOTS,...", help="as horovodrun's")]
+LaunchArgsOption = Annotated[
+    str, typer.Option(metavar="ARGS", help="handed on to horovodrun, e.g. '--network-interfaces eth0'")
+]
 CoresOption = Annotated[
     str | None,
     typer.Option("--cores", metavar="N-M,...", help="measure on these cores; the others are free for another run"),
@@ -58,6 +62,34 @@ def read_suite(path: Path, *, only: str, repeats: int | None = None, controller:
             raise SuiteError(f"--only {only}: {name.strip()} stands twice; allowed: each field once")
         conditions[name.strip()] = value.strip()
     return suite.only(conditions) if conditions else suite
+
+
+def read_setting(
+    suite: Suite,
+    results: Path | None,
+    *,
+    hosts: str | None,
+    hostfile: Path | None,
+    launch_args: str,
+    cores: str | None,
+    again: Again | None = None,
+    is_existing: bool = False,
+) -> Setting:
+    """Where and how the suite's launches happen, or would: what is done of it is told by that."""
+    from harness.records.results_folder import ResultsFolder
+    from harness.run.runner import Setting
+
+    available = read_hosts(hosts, hostfile)
+    if cores is not None and not all(host.is_this_machine for host in available):
+        refuse(f"--cores {cores}: are of this machine; allowed: no other in -H or --hostfile")
+    return Setting(
+        suite=suite.name,
+        folder=ResultsFolder(results or Path("results") / suite.name),
+        hosts=available,
+        launch_args=words(launch_args),
+        is_existing=is_existing,
+        again=again,
+    )
 
 
 def read_hosts(hosts: str | None, hostfile: Path | None) -> tuple[Host, ...]:

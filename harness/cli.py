@@ -23,6 +23,7 @@ from harness.arguments import (
     CoresOption,
     HostfileOption,
     HostsOption,
+    LaunchArgsOption,
     NoPinOption,
     OnlyOption,
     OwnLaunchOption,
@@ -33,11 +34,10 @@ from harness.arguments import (
     confine,
     listed,
     read_again,
-    read_hosts,
+    read_setting,
     read_suite,
     refuse,
     say,
-    words,
 )
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
@@ -63,9 +63,7 @@ def run(
     controller: ControllerOption = None,
     hosts: HostsOption = None,
     hostfile: HostfileOption = None,
-    launch_args: Annotated[
-        str, typer.Option(metavar="ARGS", help="handed on to horovodrun, e.g. '--network-interfaces eth0'")
-    ] = "",
+    launch_args: LaunchArgsOption = "",
     again: Annotated[
         str | None, typer.Option(metavar="changed|all", help="what was done with other settings or versions, or all")
     ] = None,
@@ -80,46 +78,43 @@ def run(
     that size in the launched processes, and rank 0 records.
     """
     from harness.progress import console, show_cautions, show_matrix, watching
-    from harness.records.results_folder import ResultsFolder
     from harness.run.existing import alone_on_its_cores, launch_around, run_inside
     from harness.run.feasible import cautions, first_obstacle
-    from harness.run.runner import Setting, run_suite
+    from harness.run.runner import run_suite
 
     confine(cores, no_pin=no_pin)
     loaded = read_suite(suite, only=only, repeats=repeats, controller=controller)
-    folder = ResultsFolder(results or Path("results") / loaded.name)
     once_more = read_again(again)
     around = launch_around(own_launch=own_launch)
     inside = around is not None
+    if inside and not dry_run and (hosts is not None or hostfile is not None or launch_args or cores is not None):
+        refuse(
+            f"-H, --hostfile, --launch-args, --cores: not inside a launch ({around}), which has placed its workers "
+            "already; where it is none, --own-launch starts one"
+        )
+    setting = read_setting(
+        loaded,
+        results,
+        hosts=hosts,
+        hostfile=hostfile,
+        launch_args=launch_args,
+        cores=cores,
+        again=once_more,
+        is_existing=inside,
+    )
     if inside and not dry_run:
-        if hosts is not None or hostfile is not None or launch_args or cores is not None:
-            refuse(
-                f"-H, --hostfile, --launch-args, --cores: not inside a launch ({around}), which has placed its workers "
-                "already; where it is none, --own-launch starts one"
-            )
         with _interruptible(), alone_on_its_cores():
-            raise typer.Exit(run_inside(loaded, folder, again=once_more))
-    available, arguments = read_hosts(hosts, hostfile), words(launch_args)
-    if cores is not None and not all(host.is_this_machine for host in available):
-        refuse(f"--cores {cores}: are of this machine; allowed: no other in -H or --hostfile")
-    obstacle = first_obstacle(loaded.cells, None if inside else available)
+            raise typer.Exit(run_inside(loaded, setting.folder, again=once_more))
+    obstacle = first_obstacle(loaded.cells, None if inside else setting.hosts)
     if obstacle:
         refuse(f"{suite}: {obstacle}")
     show_cautions(cautions(loaded.cells))
-    setting = Setting(
-        suite=loaded.name,
-        folder=folder,
-        hosts=available,
-        launch_args=arguments,
-        is_existing=inside,
-        again=once_more,
-    )
     if dry_run:
         show_matrix(loaded, setting)
         return
     with _interruptible(), watching(loaded, setting) as watcher:
         summary = run_suite(loaded, setting, watcher)
-    console().print(summary.in_words(folder.path), highlight=False, soft_wrap=True)
+    console().print(summary.in_words(setting.folder.path), highlight=False, soft_wrap=True)
     if summary.num_failed:
         raise typer.Exit(EXIT_FAILED)
 
@@ -198,18 +193,32 @@ def workload(
 
 
 @app.command()
-def show(suite: SuiteArgument, results: ResultsOption = None, only: OnlyOption = "") -> None:
-    """The expanded matrix of a suite, what is done of it, and how long the rest may take."""
-    from harness.launchers.hosts import this_machine
-    from harness.progress import show_cautions, show_matrix
-    from harness.records.results_folder import ResultsFolder
-    from harness.run.feasible import cautions
-    from harness.run.runner import Setting
+def show(
+    suite: SuiteArgument,
+    results: ResultsOption = None,
+    only: OnlyOption = "",
+    repeats: RepeatsOption = None,
+    controller: ControllerOption = None,
+    hosts: HostsOption = None,
+    hostfile: HostfileOption = None,
+    launch_args: LaunchArgsOption = "",
+    cores: CoresOption = None,
+    no_pin: NoPinOption = False,
+) -> None:
+    """The expanded matrix of a suite, what is done of it, and how long the rest may take.
 
-    loaded = read_suite(suite, only=only)
+    Done is what `run` with the same options would not run again.
+    """
+    from harness.progress import show_cautions, show_matrix
+    from harness.run.feasible import cautions
+
+    confine(cores, no_pin=no_pin)
+    loaded = read_suite(suite, only=only, repeats=repeats, controller=controller)
     show_cautions(cautions(loaded.cells))
-    folder = ResultsFolder(results or Path("results") / loaded.name)
-    show_matrix(loaded, Setting(suite=loaded.name, folder=folder, hosts=this_machine()))
+    show_matrix(
+        loaded,
+        read_setting(loaded, results, hosts=hosts, hostfile=hostfile, launch_args=launch_args, cores=cores),
+    )
 
 
 @app.command(name="list")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.plain_text import one_line
 from harness.records.results_folder import ResultsFolder
 from harness.run.core_locks import LOCKS_VARIABLE, held
 from tests.command import hvdbench, started, training_has_begun, wait_until, write_suite
@@ -126,6 +127,8 @@ def test_runs_on_cores_of_their_own_share_a_machine(tmp_path: Path) -> None:
     assert "waiting" not in output
     (record,) = ResultsFolder(tmp_path / "r").load()
     assert (record.workers[0].cores, record.machine.num_cores) == ([other], 1)
+    _, shown, _ = hvdbench("show", short, "--results", tmp_path / "r", "--cores", str(other))
+    assert "0 of 1 launches to go" in shown
 
 
 @pytest.mark.parametrize("cores", ["9999", "a", "", "1-0"])
@@ -140,6 +143,9 @@ def test_unpinned_workers_are_recorded_as_such(tmp_path: Path) -> None:
     suite = write_suite(tmp_path / "s.yaml", SHORT)
     code, output, errors = hvdbench("run", suite, "--results", tmp_path / "r", "--no-pin")
     assert code == 0, output + errors
+    shown = {more: hvdbench("show", suite, "--results", tmp_path / "r", *more)[1] for more in ((), ("--no-pin",))}
+    assert "0 of 1 launches to go, about 0 s 1 launch was done with pinning off (now not set)" in one_line(shown[()])
+    assert "launch was done" not in shown["--no-pin",]
     (record,) = ResultsFolder(tmp_path / "r").load()
     assert record.workers[0].cores is None
     assert record.workers[0].settings["pinning"] == record.settings["pinning"] == "off"

@@ -1,0 +1,43 @@
+"""Commands that speak of the same launches take the same options."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+import typer
+
+from harness import cli
+from harness.arguments import read_setting
+from harness.launchers.hosts import Host
+from harness.suite.suite import Suite
+from tests.command import write_suite
+
+
+def options_of(command: object) -> dict[str, inspect.Parameter]:
+    return dict(inspect.signature(command).parameters)  # type: ignore[arg-type]
+
+
+def test_show_takes_the_options_of_run_that_say_which_launches_are_meant() -> None:
+    about_running = ("again", "own_launch", "dry_run")
+    wanted = {name: option for name, option in options_of(cli.run).items() if name not in about_running}
+    assert options_of(cli.show) == wanted
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Suite:
+    return Suite.load(write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: allreduce, workers: 2}"))
+
+
+def test_read_setting_is_of_the_hosts_and_arguments_given(suite: Suite) -> None:
+    setting = read_setting(suite, None, hosts="a:1,b:1", hostfile=None, launch_args="--mpi-args '-x A'", cores=None)
+    assert setting.hosts == (Host(name="a", slots=1), Host(name="b", slots=1))
+    assert setting.folder.path == Path("results/s")
+    assert setting.settings_of(suite.cells[0]) == {"hosts": "named", "--launch-args": "--mpi-args -x A"}
+
+
+def test_read_setting_refuses_cores_beside_other_hosts(suite: Suite, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit):
+        read_setting(suite, None, hosts="a:1", hostfile=None, launch_args="", cores="0")
+    assert "--cores 0: are of this machine; allowed: no other in -H or --hostfile" in capsys.readouterr().err
