@@ -26,7 +26,7 @@ from harness.records.setting_names import (
 from harness.suite.cell import Cell
 from harness.worker.process import PINNING_OFF, THREAD_VARIABLES, is_taken_out, pins
 
-_SET_BY_HOROVODRUN = ("HOROVOD_CPU_OPERATIONS", "HOROVOD_GLOO_IFACE", "NCCL_SOCKET_IFNAME")  # in launches over Gloo
+_SET_BY_HOROVODRUN = ("HOROVOD_CPU_OPERATIONS", "HOROVOD_GLOO_IFACE", "NCCL_SOCKET_IFNAME")  # over Gloo
 _PATH = re.compile(r"(?<![\w./])~?/[^\s,;:=]*")  # a network, 10.0.0.0/24, is none
 
 
@@ -39,7 +39,7 @@ def launch_settings(
     existing: bool = False,
 ) -> dict[str, str]:
     """What holds in a launch of the cell beside what the cell says. existing: the launch was made by others."""
-    decided = decided_by_cell(cell, existing=existing)
+    decided = decided_by_cell(cell)
     unread = () if cell.device == "gpu" else OF_GPUS
     found = {
         name: _digest(value) if names_interfaces(name) else _portable(value)
@@ -61,10 +61,10 @@ def _of_launch(hosts: Sequence[Host], launch_args: Sequence[str], existing: bool
     return said
 
 
-def decided_by_cell(cell: Cell, *, existing: bool = False) -> dict[str, str]:
+def decided_by_cell(cell: Cell) -> dict[str, str]:
     """Variables that mean nothing to a launch of the cell: by name, the field or option of it that is set in place."""
     decided = dict.fromkeys(THREAD_VARIABLES, "threads")
-    if cell.controller is not None and not existing:
+    if cell.controller is not None:
         over_gloo = _SET_BY_HOROVODRUN if cell.controller == "gloo" else ()
         decided |= dict.fromkeys(("HOROVOD_CONTROLLER", *over_gloo), "controller")
     if isinstance(cell.options, HorovodOptions):
