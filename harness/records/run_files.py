@@ -8,9 +8,13 @@ from pathlib import Path
 PARENT_LOCK, HEARTBEAT_FILE = "parent.lock", "heartbeat"
 CELL_FILE, CURVE_FILE, PROGRESS_FILE = "cell.json", "curve.json", "progress.json"
 TRAINING_BEGAN, TRAINING_ENDED = "training-began", "training-ended"  # empty; rank 0 tells its servers and the parent
-STOP_FILE = "stop"  # after which step all stop, since the time limit is near; rank 0 tells the others
 ERROR_PREFIX = "error-"
 SERVER_PART_PREFIX = "server-"
+
+
+def stop_path(run_dir: Path, rank: int) -> Path:
+    """Of the step that a rank has not passed when the time limit is near, or when it has taken its last."""
+    return run_dir / f"stop-{rank}"
 
 
 def part_path(run_dir: Path, rank: int) -> Path:

@@ -188,6 +188,7 @@ def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Sess
         cell.time_limit_s - startup.total_s,
         run_dir=connection.run_dir,
         rank=fabric.rank,
+        num_ranks=fabric.size,
         in_step=strategy.evaluated != EvaluatedModel.SHARED or needs_equal_steps(strategy),
         now=clock.now,
     )

@@ -1,9 +1,12 @@
 """The cell's time limit ends training, not the run: what was trained by then is evaluated.
 
-Ranks that exchange weights have to stop after the same step, or one would wait for the others for ever. Rank 0 says
-after which, LEAD_S before the limit, in a file of the run folder; the others look for it in a thread beside training,
-and only when the limit is near. So no collective is added, and a run that ends in time has nothing of it. Ranks that
-only share weights need no such step: they stop as soon as it is said.
+Ranks that exchange weights have to stop after the same step, or one would wait for the others for ever. How far they
+are apart depends on the strategy: a step, an averaging period, or a whole run where none is averaged. So each names,
+in a file of the run folder, a step that it has not passed; all stop after the last of those. Rank 0 is the first to,
+LEAD_S before the limit; the others look for its file in a thread beside training, and only when the limit is near. A
+rank that comes to its own step before it knows the others' waits for them there, and one that has taken all its steps
+has named one that none comes to. So no collective is added. Ranks that only share weights need no such step: they
+stop as soon as rank 0 says so.
 """
 
 from __future__ import annotations
@@ -14,20 +17,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from harness.records.run_files import STOP_FILE, content_of, write_atomically
+from harness.records.run_files import content_of, stop_path, write_atomically
 
 LEAD_S = 2.0  # for the word to get around: many looks, also where the folder lies on another machine
-LEAST_LEAD_STEPS = 2  # more than ranks that keep step can be apart
 THREAD = "time-limit"
 _LOOK_EVERY_S = 0.05
 _STARTS_APART_S = 10.0  # by as much less may have been left to another rank when training began
 _AT_ONCE = 1  # the step after which all stop that need not keep step: whichever they are at
 
 _Step = TypeVar("_Step")
-
-
-class TimeLimitError(RuntimeError):
-    """A rank that learned too late after which step all stop."""
 
 
 class Limit(Protocol):
@@ -56,51 +54,85 @@ class TimeLimit:
     in_step: the ranks exchange weights, so all have to take as many steps.
     """
 
-    def __init__(self, limit_s: float, *, run_dir: Path, rank: int, in_step: bool, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        limit_s: float,
+        *,
+        run_dir: Path,
+        rank: int,
+        num_ranks: int,
+        in_step: bool,
+        now: Callable[[], float],
+    ) -> None:
         self._tell_at_s = max(limit_s - LEAD_S, LEAD_S / 4) if in_step else limit_s  # first the pace has to be known
-        self._file, self._rank, self._in_step, self._now = run_dir / STOP_FILE, rank, in_step, now
+        self._files = [stop_path(run_dir, each) for each in range(num_ranks)]
+        self._rank, self._in_step, self._now = rank, in_step, now
+        self._lock = threading.Lock()  # around the two that follow: no step is named that has been passed
         self._num_done = 0
-        self._last: int | None = None  # the step after which to stop, once it is known
+        self._named: int | None = None  # the step that this rank has told the others
+        self._last = 0  # the step after which all stop
+        self._is_known = threading.Event()  # _last
         self._has_ended = threading.Event()
         self.is_reached = False
 
     def within(self, steps: Iterator[_Step]) -> Iterator[_Step]:
-        target = self._tell if self._rank == 0 else self._listen
-        threading.Thread(target=target, name=f"{THREAD}-{self._rank}", daemon=True).start()
+        threading.Thread(target=self._beside, name=f"{THREAD}-{self._rank}", daemon=True).start()
         try:
-            for self._num_done, step in enumerate(steps):
-                if self._last is not None and self._num_done >= self._last:
-                    self._stop(self._last)
+            for num_done, step in enumerate(steps):
+                if self._ends_after(num_done):
+                    self.is_reached = True
                     return
                 yield step
         finally:
             self._has_ended.set()
 
-    def _stop(self, last: int) -> None:
-        if self._in_step and self._num_done > last:
-            raise TimeLimitError(
-                f"time_limit_s: all were to stop after step {last}, which this rank learned at step {self._num_done}; "
-                "the run folder is slower than training: allowed: a longer time_limit_s, or fewer epochs"
-            )
-        self.is_reached = True
+    def _ends_after(self, num_done: int) -> bool:
+        with self._lock:
+            self._num_done = num_done
+            waits = self._named is not None and num_done >= self._named
+        if waits:
+            self._is_known.wait()
+        return self._is_known.is_set() and num_done >= self._last
 
-    def _tell(self) -> None:
-        if self._ended_by(self._tell_at_s):
-            return
-        self._last = self._step_to_stop_after() if self._in_step else _AT_ONCE
-        write_atomically(self._file, str(self._last))
+    def _beside(self) -> None:
+        """In the rank's thread beside training."""
+        last = self._agreed_last() if self._in_step else self._told_last()
+        if last is not None:
+            self._last = last
+            self._is_known.set()
 
-    def _step_to_stop_after(self) -> int:
+    def _agreed_last(self) -> int | None:
+        """None where this rank takes all its steps, or ends, before the others have named theirs."""
+        self._is_called()
+        write_atomically(self._files[self._rank], str(self._name_step()))
+        named = [self._awaited(path) for path in self._files]
+        return max(map(int, filter(None, named))) if all(named) else None
+
+    def _told_last(self) -> int | None:
+        if not self._is_called():
+            return None
+        if self._rank == 0:
+            write_atomically(self._files[0], str(_AT_ONCE))
+        return _AT_ONCE
+
+    def _is_called(self) -> bool:
+        """Returns when all are to stop, which rank 0 knows and the others find in its file; false if training ended."""
+        if self._rank == 0:
+            return not self._ended_by(self._tell_at_s)
+        return not self._ended_by(self._tell_at_s - _STARTS_APART_S) and self._awaited(self._files[0]) is not None
+
+    def _name_step(self) -> int:
         """The one that will be done in LEAD_S from now, at the pace so far."""
-        return self._num_done + max(LEAST_LEAD_STEPS, math.ceil(self._num_done / self._now() * LEAD_S))
+        with self._lock:
+            self._named = self._num_done + 1 + math.ceil(self._num_done / self._now() * LEAD_S)
+            return self._named
 
-    def _listen(self) -> None:
-        if self._ended_by(self._tell_at_s - _STARTS_APART_S):
-            return
-        while (said := content_of(self._file)) is None:
+    def _awaited(self, path: Path) -> str | None:
+        """The content of the file once it is there; None if training ended."""
+        while (said := content_of(path)) is None:
             if self._has_ended.wait(_LOOK_EVERY_S):
-                return
-        self._last = int(said)
+                return None
+        return said
 
     def _ended_by(self, moment_s: float) -> bool:
         """Whether training ended before that moment, which is waited for."""
