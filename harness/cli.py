@@ -126,7 +126,9 @@ def compare(
         str | None, typer.Option(metavar="NAME", help="of a shipped workload; digits unless given")
     ] = None,
     framework: Annotated[str | None, typer.Option(metavar="torch|tensorflow", help="where there is a choice")] = None,
-    strategies: Annotated[str | None, typer.Option(metavar="A,B,...", help="instead of all that can run here")] = None,
+    strategies: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="instead of all but a framework's own")
+    ] = None,
     workers: Annotated[str | None, typer.Option(metavar="N,M,...", help="1 and 2, or 1 and the hosts' slots")] = None,
     repeats: Annotated[
         int | None, typer.Option(help="launches of each cell, 5 unless given; 3 are kept at least")

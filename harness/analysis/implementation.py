@@ -1,8 +1,8 @@
 """What a library's own wrapper costs: implementation, apart from the algorithm and never part of waiting.
 
 `allreduce` and the reference strategies step through an optimizer a parameter, as their users do; all other strategies,
-`serial` included, through one flat vector. What a step of theirs takes more than one of `allreduce-flat`, which
-computes the same, is the wrapper's. With one worker nothing is sent and nobody waits, so that is where it is read off;
+`serial` included, through one flat vector. What a step of theirs takes more than one of the flat strategy that computes
+the same is the wrapper's. With one worker nothing is sent and nobody waits, so that is where it is read off;
 where no single worker ran, off the fewest workers, without their waits: only where both tell these. A strategy with
 an option set computes something else in a step, or at other moments, and is not asked.
 """
@@ -16,8 +16,14 @@ import pandas as pd
 from harness.analysis.comparable import closest_match, units
 from harness.analysis.targets import Ratio, paired_ratio
 
-NATIVE = ("allreduce", "torch-ddp", "tf-multiworker", "tf-mirrored", "tf-parameter-server")
-FLAT = "allreduce-flat"
+# Of each strategy that steps by a library's own optimizer, the one that computes the same on the flat vector. By their
+# names in records: nothing of what can be run is looked up here.
+FLAT_LIKES = {
+    **dict.fromkeys(
+        ("allreduce", "torch-ddp", "tf-multiworker", "tf-mirrored", "tf-parameter-server"), "allreduce-flat"
+    ),
+    "torch-hogwild": "hogwild",
+}
 
 # In which both have to agree: what a step computes, and on what.
 _OF_A_STEP = [
@@ -28,7 +34,7 @@ _OF_A_STEP = [
 
 @dataclass(frozen=True, kw_only=True)
 class Implementation:
-    """One native series against the flat one, paired by seed."""
+    """One native series against its flat like, paired by seed."""
 
     problem: str
     series: str
@@ -42,13 +48,14 @@ class Implementation:
 def implementations(runs: pd.DataFrame) -> list[Implementation]:
     """For runs of one pool, every native series with nothing set whose flat like ran; by problem and series."""
     has_nothing_set = runs["label"] == runs["strategy"]
-    known = runs[has_nothing_set & runs["compute_s_per_step"].notna() & runs["strategy"].isin([*NATIVE, FLAT])]
+    is_either = runs["strategy"].isin([*FLAT_LIKES, *FLAT_LIKES.values()])
+    known = runs[has_nothing_set & runs["compute_s_per_step"].notna() & is_either]
     known = known.assign(step=known.groupby(_OF_A_STEP, dropna=False).ngroup())
-    is_flat = known["strategy"] == FLAT
-    flat = dict(list(known[is_flat].groupby("step")))
+    of_step = dict(list(known.groupby(["strategy", "step"])))
     found: dict[tuple[str, str], Implementation] = {}
-    for (problem, series, workers), rows in units(known[~is_flat]):
-        likes = flat.get(rows["step"].iloc[0])
+    for (problem, series, workers), rows in units(known[known["strategy"].isin(list(FLAT_LIKES))]):
+        strategy, step = rows.iloc[0][["strategy", "step"]]
+        likes = of_step.get((FLAT_LIKES[strategy], step))
         if likes is not None and (problem, series) not in found:  # units come with the fewest workers first
             base = closest_match(rows, likes)
             found[problem, series] = _against(rows, base, problem=problem, series=series, workers=workers)

@@ -16,11 +16,7 @@ from harness.registry import STRATEGIES
 from harness.strict import Strict, describe
 from harness.workloads.shipped import MODELS
 
-# A framework's own wrappers are references: they take part where they are named.
-DEFAULT_STRATEGIES = (
-    *("serial", "allreduce", "allreduce-flat", "local-sgd", "post-local-sgd"),
-    *("delayed-averaging", "hogwild"),
-)
+DEFAULT_STRATEGIES = tuple(name for name, kind in STRATEGIES.items() if not kind.needs.is_reference)
 DEFAULT_REPEATS, DEFAULT_MINUTES = 5, 20.0
 MOST_WORKERS_UNASKED = 2
 

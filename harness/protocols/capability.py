@@ -47,6 +47,7 @@ class Capability:
     why_these_devices: str = ""  # where they are not all
     max_workers: int | None = None
     roles: tuple[Role, ...] = (Role.WORKER,)  # that take part, beside whoever launches
+    is_reference: bool = False  # what a framework's own users would pick instead: compared where it is named
     has_collectives: bool = False  # the fabric is a CollectiveFabric
     controllers: tuple[str, ...] = ()  # Horovod's, of which a cell takes one; none where Horovod is not used
 
@@ -91,22 +92,33 @@ SHARED = Capability(
 )
 TORCH_SHARED = Capability(
     name="torch-shared",
+    is_reference=True,
     means="parameters in memory that all share, as PyTorch's `share_memory` makes it",
     spans=Span.MACHINE,
     devices=("cpu",),
     why_these_devices=_NO_RACES_ON_A_GPU,
 )
 TORCH_DISTRIBUTED = Capability(
-    name="torch-distributed", means="PyTorch's own process group, over loopback", spans=Span.MACHINE
+    name="torch-distributed",
+    means="PyTorch's own process group, over loopback",
+    spans=Span.MACHINE,
+    is_reference=True,
 )
 TF_MULTIWORKER = Capability(
-    name="tf-multiworker", means="TensorFlow's own collectives, over gRPC on loopback", spans=Span.MACHINE
+    name="tf-multiworker",
+    means="TensorFlow's own collectives, over gRPC on loopback",
+    spans=Span.MACHINE,
+    is_reference=True,
 )
 TF_MIRRORED = Capability(
-    name="tf-mirrored", means="one TensorFlow process, over several of its devices", spans=Span.PROCESS
+    name="tf-mirrored",
+    means="one TensorFlow process, over several of its devices",
+    spans=Span.PROCESS,
+    is_reference=True,
 )
 TF_PARAMETER_SERVER = Capability(
     name="tf-parameter-server",
+    is_reference=True,
     means="TensorFlow's own servers, over gRPC on loopback",
     spans=Span.MACHINE,
     roles=(Role.COORDINATOR, Role.SERVER, Role.WORKER),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.analysis.comparable import Pool
-from harness.analysis.implementation import FLAT, Implementation, implementations
+from harness.analysis.implementation import Implementation, implementations
 from harness.analysis.targets import Ratio
 from harness.report.table_cells import Table, TableCell, interval_cell, intervals_of, text, value
 from harness.report.wording import count, times
@@ -27,11 +27,11 @@ def implementation_table(pool: Pool, prefix: str) -> Table:
         name=f"{prefix}implementation",
         title="Implementation: what the libraries' wrappers cost",
         caption="Horovod's optimizer and the frameworks' own data parallelism step through an optimizer a parameter, "
-        f"all other strategies through one flat vector. What a step of theirs takes more than one of {FLAT}, which "
-        "computes the same, is the wrapper's: neither the algorithm's nor communication. With one worker nothing is "
-        "sent; with more, waiting is taken off, and what Horovod's thread takes of the same core is not. In brackets "
-        f"the {intervals_of(rows)} over seeds; strategies with an option set, and those whose wrapper does not tell "
-        "its waiting, have no row.",
+        "all other strategies through one flat vector. What a step of theirs takes more than one of the flat strategy "
+        "that computes the same is the wrapper's: neither the algorithm's nor communication. With one worker nothing "
+        "is sent; with more, waiting is taken off, and what Horovod's thread takes of the same core is not. In "
+        f"brackets the {intervals_of(rows)} over seeds; strategies with an option set, and those whose wrapper "
+        "does not tell its waiting, have no row.",
         rows=rows,
     )
 

@@ -9,8 +9,9 @@ import pytest
 
 from harness.analysis import load
 from harness.analysis.comparable import pools
-from harness.analysis.implementation import Implementation, implementations
+from harness.analysis.implementation import FLAT_LIKES, Implementation, implementations
 from harness.records.record import Record
+from harness.registry import STRATEGIES
 from tests.analysis.handmade import folder_of, record, window, worker
 
 
@@ -55,6 +56,20 @@ def test_implementation_is_what_a_step_takes_more_with_nothing_sent(tmp_path: Pa
     assert cost.cpu.interval is not None
     assert cost.compute.interval.estimate == pytest.approx(1.25)
     assert cost.cpu.interval.estimate == pytest.approx(1.5)
+
+
+def test_implementation_of_pytorchs_own_hogwild_is_against_hogwild(tmp_path: Path) -> None:
+    """Steps of 100 ms less the waits: 90 ms against 70, whatever allreduce-flat takes."""
+    waits = {"torch-hogwild": 0.1, "hogwild": 0.3, "allreduce-flat": 0.6}
+    runs = [run(name, seed, exposed_s) for seed in range(3) for name, exposed_s in waits.items()]
+    (cost,) = found(tmp_path, runs)
+    assert (cost.series, cost.baseline, cost.extra_s) == ("torch-hogwild", "hogwild", pytest.approx(0.02))
+
+
+def test_every_reference_has_its_flat_like() -> None:
+    references = {name for name, kind in STRATEGIES.items() if kind.needs.is_reference}
+    assert references == FLAT_LIKES.keys() - {"allreduce"}  # Horovod's own, which is what the harness is about
+    assert not any(STRATEGIES[flat].needs.is_reference for flat in FLAT_LIKES.values())
 
 
 def test_implementation_without_single_workers_takes_the_waits_off(tmp_path: Path) -> None:
