@@ -22,6 +22,7 @@ Side = tuple[Arm, dict[str, Any]]  # and the fields of its cell
 NUM_PAIRS = 5
 NUM_PAIRS_OF_MEASURING = 15  # its bar is a single per cent
 NUM_MOMENTS = 1000
+EVALUATIONS: int = Cell.model_fields["evaluations"].default
 # Some two seconds of training. A worker alone has half the epochs of two: as many steps.
 TWO = {"workload": "cnn", "dataset": "digits", "batch_size": 64, "epochs": 40, "evaluations": 0, "workers": 2}
 ONE = TWO | {"strategy": "serial", "epochs": 20, "workers": 1}
@@ -118,9 +119,9 @@ def _delayed_averaging(arm: Arm) -> list[Figure]:
 
 
 def _measuring(arm: Arm) -> Figure:
-    """What copies of the weights and watched merges cost a run that has as many as the quick suite's."""
-    what = "cnn, torch, delayed-averaging: 10 evaluations and their watched merges over none"
-    ours, other = TWO | DELAYED | {"evaluations": 10}, TWO | DELAYED
+    """What copies of the weights and watched merges cost a run that has as many as any by default."""
+    what = f"cnn, torch, delayed-averaging: {EVALUATIONS} evaluations and their watched merges over none"
+    ours, other = TWO | DELAYED | {"evaluations": EVALUATIONS}, TWO | DELAYED
     return _figure(arm, what, ours, other, bar=0.99, num_pairs=NUM_PAIRS_OF_MEASURING)
 
 

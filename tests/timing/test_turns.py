@@ -10,12 +10,12 @@ import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import product
 from pathlib import Path
 
 import psutil
 import pytest
 
+from harness.check import turn_taker
 from harness.check.launching import TURN_TAKER
 from harness.launchers.supervisor import RUN_VARIABLE
 from harness.timing.turns import (
@@ -96,20 +96,18 @@ def test_turns_are_not_possible_without_pidfd(monkeypatch: pytest.MonkeyPatch) -
     assert not are_possible()
 
 
-# What it prints at its end: its own time, and the stretches of the machine's between which it was stopped.
+# What it prints at its end: its own time.
 TRAINS = """
-    import json, sys, time
+    import sys
     from pathlib import Path
     from harness.timing.turns import TurnFolder
     turns = TurnFolder(Path(sys.argv[1]), run=sys.argv[2], patience_s=600.0)
     turns.await_start(rank=0, num_ranks=1)
-    own, stretches = turns.now(), {}
-    while turns.now() - own < float(sys.argv[3]) or len(stretches) < int(sys.argv[4]):
-        settings, at = turns.settings()["turns"], time.monotonic()
-        if turns.settings()["turns"] == settings:  # else it was stopped in between
-            stretches[settings] = stretches.get(settings, [at])[0], at
+    own, seen = turns.now(), set()
+    while turns.now() - own < float(sys.argv[3]) or len(seen) < int(sys.argv[4]):
+        seen.add(turns.settings()["turns"])
     turns.done(0)
-    print(json.dumps({"own_s": turns.now() - own, "stretches": list(stretches.values())}))
+    print(turns.now() - own)
 """
 
 
@@ -140,16 +138,41 @@ def taker(folders: list[Path]) -> Iterator[subprocess.Popen[bytes]]:
         yield started
 
 
-def test_taker_lets_one_train_at_a_time(folders: list[Path], taker: subprocess.Popen[bytes]) -> None:
-    """However long a turn is on a busy machine: who trains stands still while the other does."""
-    told = [
-        json.loads(process.communicate(timeout=LIMIT_S)[0])
-        for process in [trains(folder, 0.5, 2) for folder in folders]
-    ]
-    assert all(said["own_s"] >= 0.5 for said in told)
-    one, other = (said["stretches"] for said in told)
-    overlaps_s = [max(0.0, min(a[1], b[1]) - max(a[0], b[0])) for a, b in product(one, other)]
-    assert sum(overlaps_s) < 0.25  # of half a second that each trains: not at the same time
+def test_taker_lets_one_train_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first for two turns, the second for three: nobody goes on before the other was stopped."""
+    events: list[str] = []
+
+    class Told:
+        def __init__(self, folder: Path) -> None:
+            self._name, self._turns_left = folder.name, {"a": 2, "b": 3}[folder.name]
+
+        def is_ready(self) -> bool:
+            return True
+
+        def stop_at_start(self) -> None:
+            events.append(f"stop {self._name}")
+
+        def go_on(self) -> None:
+            self._turns_left -= 1
+            events.append(f"go {self._name}")
+
+        def stop(self) -> None:
+            events.append(f"stop {self._name}")
+
+        def has_trained(self) -> bool:
+            return self._turns_left == 0
+
+    monkeypatch.setattr(turn_taker, "_Launch", Told)
+    monkeypatch.setattr(turn_taker, "_await_parent", lambda over: None)  # it stays
+    monkeypatch.setattr(sys, "argv", ["", "600", "a", "b"])
+    turn_taker.main()
+    both = ["go a", "stop a", "go b", "stop b"]
+    assert events == ["stop a", "stop b", *both, *both, "go b", "stop b", "go a", "go b"]
+
+
+def test_taker_lets_both_train_to_their_end(folders: list[Path], taker: subprocess.Popen[bytes]) -> None:
+    told = [process.communicate(timeout=LIMIT_S)[0] for process in [trains(folder, 0.1, 2) for folder in folders]]
+    assert all(float(own_s) >= 0.1 for own_s in told)  # however long they were stopped
     assert taker.wait(timeout=LIMIT_S) == 0
 
 
