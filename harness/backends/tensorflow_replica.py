@@ -92,7 +92,8 @@ class TensorFlowReplica:
     def weights(self) -> Tensor:
         return self._flat.weights() if self._native is None else self._native.weights()
 
-    def make_room(self, num_vectors: int) -> None: ...
+    def make_room(self, num_vectors: int) -> int:
+        return 0
 
     def put_aside(self, vector: Tensor) -> Tensor:
         return vector.cpu() if "GPU" in self._device else vector

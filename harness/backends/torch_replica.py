@@ -75,9 +75,11 @@ class TorchReplica:
     def weights(self) -> torch.Tensor:
         return self._model.read()
 
-    def make_room(self, num_vectors: int) -> None:
-        if self._host_copies is not None:
-            self._host_copies.make_room(num_vectors, like=self.weights())
+    def make_room(self, num_vectors: int) -> int:
+        if self._host_copies is None:
+            return 0
+        self._host_copies.make_room(num_vectors, like=self.weights())
+        return num_vectors
 
     def put_aside(self, vector: torch.Tensor) -> torch.Tensor:
         return vector if self._host_copies is None else self._host_copies.of(vector)

@@ -66,8 +66,8 @@ class Replica(Protocol):
         """A copy of the weights."""
         ...
 
-    def make_room(self, num_vectors: int) -> None:
-        """For so many to be put aside without a halt."""
+    def make_room(self, num_vectors: int) -> int:
+        """For so many to be put aside without a halt. Gives for how many memory is taken now: all or none."""
         ...
 
     def put_aside(self, vector: Vector) -> Any:

@@ -114,7 +114,8 @@ class WorkerPart(Part):
     made_rss_bytes: Int64 | None = None
     start_rss_bytes: Int64 | None = None
     peak_rss_bytes: Int64 | None
-    # What the weights take that only measuring keeps, for `curve` and `merges`; part of the most and of what follows.
+    # What the copies of the weights take that only measuring keeps, for `curve`, `merges` and `drift`, or the room that
+    # is made for them; part of the most and of what follows.
     measuring_bytes: Int64 | None = None
     # Weights, gradient, optimizer state and buffers, of this worker.
     tensor_bytes: Int64 | None = None

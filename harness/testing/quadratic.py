@@ -74,7 +74,8 @@ class NumpyReplica:
     def weights(self) -> Array:
         return self._weights.copy()
 
-    def make_room(self, num_vectors: int) -> None: ...
+    def make_room(self, num_vectors: int) -> int:
+        return 0
 
     def put_aside(self, vector: Array) -> Array:
         return vector

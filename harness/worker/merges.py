@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from harness.protocols import FabricT, Loss, Replica, Strategy, Vector
-
-MAX_WATCHED = 5  # merges a run: each keeps two copies of the weights
+from harness.worker.plan import MOST_MERGES
 
 _Given = TypeVar("_Given")
 
@@ -39,18 +38,26 @@ class Drifted:
 
 
 class MergeWatch(Generic[FabricT]):
-    """A strategy, and up to MAX_WATCHED of its merges: the first of training and the next after some snapshots.
+    """A strategy, and some of its merges: the first of training and the next after some snapshots.
 
-    num_snapshots: how many will be taken; without any, none is watched. drift_steps: at the end of which the weights
-    are kept, too.
+    num_snapshots: how many will be taken; without any, none is watched. most_merges: of those watched. drift_steps: at
+    the end of which the weights are kept, too.
     """
 
-    def __init__(self, strategy: Strategy[FabricT], *, num_snapshots: int, drift_steps: Collection[int] = ()) -> None:
+    def __init__(
+        self,
+        strategy: Strategy[FabricT],
+        *,
+        num_snapshots: int,
+        most_merges: int = MOST_MERGES,
+        drift_steps: Collection[int] = (),
+    ) -> None:
         self._strategy = strategy
         self.Options, self.needs, self.evaluated = strategy.Options, strategy.needs, strategy.evaluated
         self._is_wanted = num_snapshots > 0
-        self._every = math.ceil(num_snapshots / MAX_WATCHED)
+        self._every = max(1, math.ceil(num_snapshots / most_merges))
         self._drift_steps = frozenset(drift_steps)
+        self.most_copies = 2 * math.ceil(num_snapshots / self._every) + len(self._drift_steps)  # that it will keep
         self.merges: list[Merged] = []
         self.drifted: list[Drifted] = []
 

@@ -13,6 +13,7 @@ from harness.suite.cell import Cell
 SNAPSHOT_BYTES = 2**30
 FEWEST_SNAPSHOTS = 2
 DRIFT_BYTES, MOST_DRIFT_STEPS = 2**28, 16  # of the copies by which it is seen how far workers have drifted apart
+MERGE_BYTES, MOST_MERGES = 2**28, 5  # of the copies around merges, two for each
 FIRST_EVALUATION = 1.05**-59  # of the training, 5.6 %: with 60 of them each comes 5 % later than the one before
 
 
@@ -50,6 +51,11 @@ def drift_steps(cell: Cell, plan: Plan, *, num_weights: int) -> list[int]:
     edges = np.linspace(0, plan.num_steps, 1 + min(MOST_DRIFT_STEPS, plan.num_steps, num_copies)).astype(int)
     draws = np.random.default_rng([cell.seed, plan.num_steps])
     return [int(draws.integers(low, high)) + 1 for low, high in pairwise(edges)]
+
+
+def most_merges(num_weights: int) -> int:
+    """So many are watched at most: as many as MERGE_BYTES hold the copies of, but one however large these are."""
+    return max(1, min(MOST_MERGES, MERGE_BYTES // (2 * 4 * num_weights)))
 
 
 def learning_rate_of(cell: Cell, plan: Plan) -> ScheduledLearningRate:

@@ -32,7 +32,7 @@ from harness.worker.machine_description import describe_machine
 from harness.worker.machine_identity import machine_id
 from harness.worker.merges import MergeWatch
 from harness.worker.peers import with_peers
-from harness.worker.plan import drift_steps, evaluation_steps, plan_of
+from harness.worker.plan import drift_steps, evaluation_steps, most_merges, plan_of
 from harness.worker.progress_writer import ProgressWriter
 from harness.worker.sabotage import with_faults, worsened
 from harness.worker.time_limit import TimeLimit
@@ -122,9 +122,9 @@ def _windows_of(session: Session, clock: Clock) -> list[Window]:
 
 
 def _copies_bytes(replica: Replica, trained: TrainingOutcome, watch: MergeWatch[Any] | None) -> int:
-    """Of the weights that are kept for evaluation and for the distances between workers."""
+    """Of the weights that are kept for evaluation and for the distances between workers, or of the room for them."""
     num_copies = len(trained.snapshots) + (0 if watch is None else watch.num_copies)
-    return num_copies * replica.to_numpy(replica.weights()).nbytes
+    return max(num_copies, trained.num_rooms) * replica.to_numpy(replica.weights()).nbytes
 
 
 class _Startup:
@@ -179,6 +179,7 @@ def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Sess
         watch = MergeWatch(
             strategy,
             num_snapshots=len(evaluation_steps(cell, plan, num_weights=replica.num_parameters)),
+            most_merges=most_merges(replica.num_parameters),
             drift_steps=drift_steps(cell, plan, num_weights=replica.num_parameters),
         )
         strategy = watch.as_strategy()
@@ -192,7 +193,8 @@ def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Sess
         in_step=strategy.evaluated != EvaluatedModel.SHARED or needs_equal_steps(strategy),
         now=clock.now,
     )
-    return replace(session, strategy=strategy, limit=limit), clock, watch
+    num_watched = 0 if watch is None else watch.most_copies
+    return replace(session, strategy=strategy, num_watched=num_watched, limit=limit), clock, watch
 
 
 def _write_curve(session: Session, trained: TrainingOutcome, evaluation: Evaluation, run_dir: Path) -> None:

@@ -34,8 +34,8 @@ from harness.suite.cell import Cell
 from harness.timing.clock import Clock, Mark
 from harness.timing.stopwatch import Stopwatch
 from harness.timing.turns import NoTurns, Turns
-from harness.worker.merges import MAX_WATCHED, Drifted, Merged
-from harness.worker.plan import MOST_DRIFT_STEPS, evaluation_steps, learning_rate_of
+from harness.worker.merges import Drifted, Merged
+from harness.worker.plan import evaluation_steps, learning_rate_of
 from harness.worker.steps import Step, equal_steps, shared_out_steps
 from harness.worker.time_limit import Limit, NoLimit
 
@@ -69,6 +69,7 @@ class TrainingOutcome:
     """What training leaves behind."""
 
     snapshots: list[Snapshot]
+    num_rooms: int  # vectors for which memory was taken ahead, of which an early end leaves some empty
     train_s: float  # from the clock's start to the last step's end, and the snapshot after it
     stopped_after: int | None  # steps, where the time limit ended it; None where the plan did
 
@@ -100,6 +101,7 @@ class Session:
     replica: Replica
     fabric: Fabric
     strategy: Strategy[Any]  # of this fabric
+    num_watched: int = 0  # copies of the weights that are kept at most, beside those that are evaluated
     turns: Turns = field(default_factory=NoTurns)
     limit: Limit = field(default_factory=NoLimit)
 
@@ -181,7 +183,7 @@ def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Pr
     copied: list[_Copied] = []
     reported_at, reported_step = 0.0, 0
     bytes_before, recorder = fabric.bytes_sent, replica.recorder()
-    replica.make_room(len(snapshots_due) + 2 * MAX_WATCHED + MOST_DRIFT_STEPS)
+    num_rooms = replica.make_room(len(snapshots_due) + session.num_watched)
     strategy.setup(replica, fabric)
     replica.synchronize()
     replica.restart_peak()
@@ -218,7 +220,9 @@ def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Pr
     train_s = clock.now()
     session.turns.done(fabric.rank)
     stopped_after = num_done if session.limit.is_reached else None
-    return TrainingOutcome(snapshots=_timed(copied, clock), train_s=train_s, stopped_after=stopped_after)
+    return TrainingOutcome(
+        snapshots=_timed(copied, clock), num_rooms=num_rooms, train_s=train_s, stopped_after=stopped_after
+    )
 
 
 def _timed(copied: list[_Copied], clock: Clock) -> list[Snapshot]:

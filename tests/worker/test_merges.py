@@ -19,7 +19,8 @@ from harness.suite.cell import Cell
 from harness.testing.quadratic import NumpyReplica, one_dimensional
 from harness.testing.thread_fabrics import Team, ThreadCollective
 from harness.timing.clock import Clock
-from harness.worker.merges import MAX_WATCHED, Merged, MergeWatch
+from harness.worker.merges import Merged, MergeWatch
+from harness.worker.plan import MOST_MERGES
 from harness.worker.training import Session, distances_of, drift_of, train, warm_up
 
 PROBLEM = one_dimensional([4.0, 12.0])
@@ -117,6 +118,9 @@ class Reading:
         put(np.array([10.0 * self._num_steps]))
         return 0.0
 
+    def snapshot(self, replica: Any, fabric: Any) -> Any:
+        return replica.weights()
+
 
 def test_weights_that_are_set_are_no_merge() -> None:
     watch, replica = MergeWatch(Reading(), num_snapshots=1), NumpyReplica(PROBLEM)
@@ -130,4 +134,19 @@ def test_weights_that_are_set_are_no_merge() -> None:
 def test_few_merges_are_watched_spread_over_training(evaluations: int, steps: list[int]) -> None:
     first, _ = watched({"name": "local-sgd", "period": 1}, steps=24, evaluations=evaluations)
     assert [each.step for each in first] == steps
-    assert len(first) <= MAX_WATCHED
+    assert len(first) <= MOST_MERGES
+
+
+@pytest.mark.parametrize(("num_snapshots", "most_merges", "num_merges"), [(0, 5, 0), (60, 5, 5), (7, 5, 4), (60, 1, 1)])
+def test_watch_keeps_two_copies_of_each_merge_and_one_of_each_step(
+    num_snapshots: int, most_merges: int, num_merges: int
+) -> None:
+    watch = MergeWatch(Reading(), num_snapshots=num_snapshots, most_merges=most_merges, drift_steps=[2, 3, 5])
+    assert watch.most_copies == 2 * num_merges + 3
+    replica = NumpyReplica(PROBLEM)
+    watch.setup(replica, None)
+    for _ in range(num_snapshots):
+        for _ in range(4):
+            watch.step(replica, None, None)
+        watch.snapshot(replica, None)
+    assert len(watch.merges) == num_merges

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.suite.cell import Cell
-from harness.worker.plan import drift_steps, evaluation_steps, learning_rate_of, plan_of
+from harness.worker.plan import drift_steps, evaluation_steps, learning_rate_of, most_merges, plan_of
 
 
 def cell_of(**fields: object) -> Cell:
@@ -104,3 +104,9 @@ def test_drift_is_seen_less_often_of_large_models_and_not_without_evaluations() 
     assert len(drift_steps(cell, plan, num_weights=2**23)) == 8  # copies of 32 MiB each
     assert len(drift_steps(cell, plan, num_weights=2**30)) == 2
     assert drift_steps(cell.model_copy(update={"evaluations": 0}), plan, num_weights=1000) == []
+
+
+def test_fewer_merges_are_watched_of_large_models_but_one_at_least() -> None:
+    assert most_merges(50_000) == 5
+    assert most_merges(2**23) == 4  # two copies of 32 MiB each, of 256 MiB
+    assert most_merges(100_000_000) == 1

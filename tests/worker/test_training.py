@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice
 from typing import Any
 
@@ -88,8 +88,9 @@ class Elsewhere(NumpyReplica):
 
     num_rooms = num_aside = 0
 
-    def make_room(self, num_vectors: int) -> None:
+    def make_room(self, num_vectors: int) -> int:
         self.num_rooms = num_vectors
+        return num_vectors
 
     def put_aside(self, vector: Array) -> Any:
         self.num_aside += 1
@@ -106,12 +107,26 @@ def test_what_is_looked_at_later_is_put_aside_and_taken_back() -> None:
     watch = MergeWatch(STRATEGIES[cell.strategy](cell.options, plan), num_snapshots=2)
     replica = Elsewhere(one_dimensional([4.0]))
     fabric = ThreadCollective(0, Team(1, in_lockstep=True))
-    session = Session(cell=cell, plan=plan, replica=replica, fabric=fabric, strategy=watch.as_strategy())
+    session = Session(
+        cell=cell,
+        plan=plan,
+        replica=replica,
+        fabric=fabric,
+        strategy=watch.as_strategy(),
+        num_watched=watch.most_copies,
+    )
     batches = replica.batches(session.share)
     trained = train(session, batches, Clock(), lambda progress: None)
-    assert replica.num_aside == 2 + 2 * len(watch.merges) <= replica.num_rooms
+    assert watch.num_copies == watch.most_copies == 2 * 2
+    assert replica.num_aside == replica.num_rooms == trained.num_rooms == 2 + 4
     assert [point.step for point in evaluate(session, trained.snapshots).points] == [2, 4]
     assert [merge.after for merge in distances_of(session, watch.merges)] == [0.0] * len(watch.merges)
+
+
+def test_room_is_made_for_snapshots_alone_where_nothing_is_watched() -> None:
+    session = replace(session_of(), replica=Elsewhere(one_dimensional([4.0])))
+    trained = train(session, session.replica.batches(session.share), Clock(), lambda progress: None)
+    assert trained.num_rooms == len(trained.snapshots) == 2
 
 
 class Recording:
