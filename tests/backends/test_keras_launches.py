@@ -75,7 +75,16 @@ def launched(folder: Path, **fields: Any) -> Record:
 
 @pytest.mark.parametrize(
     ("strategy", "workers"),
-    [("serial", 1), ({"name": "local-sgd", "period": 8}, 2), ("hogwild", 2), ("allreduce", 2), ("tf-mirrored", 2)],
+    [
+        ("serial", 1),
+        ({"name": "local-sgd", "period": 8}, 2),
+        ({"name": "delayed-averaging", "period": 8}, 2),
+        ("hogwild", 2),
+        ("allreduce", 2),
+        ("tf-mirrored", 2),
+        ("tf-multiworker", 2),
+        ("tf-parameter-server", 2),
+    ],
 )
 def test_keras_model_learns_under(strategy: Any, workers: int, tmp_path: Path) -> None:
     record = launched(tmp_path, strategy=strategy, workers=workers)

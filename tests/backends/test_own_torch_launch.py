@@ -68,6 +68,8 @@ def launched(cell: Cell, folder: Path) -> Record:
     [
         ("serial", {}),
         ({"name": "local-sgd", "period": 4}, {"workers": 2}),
+        ({"name": "post-local-sgd", "switch_epoch": 1.0, "period": 4}, {"workers": 2}),
+        ({"name": "delayed-averaging", "period": 4}, {"workers": 2}),
         ("allreduce", {"workers": 2, "clip_norm": 5.0, "accumulation": 2}),
         ("torch-ddp", {"workers": 2, "optimizer": "adagrad", "momentum": 0.0, "accumulation": 2}),
         ("hogwild", {"workers": 2, "momentum": 0.0}),
