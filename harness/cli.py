@@ -78,7 +78,7 @@ def run(
     that size in the launched processes, and rank 0 records.
     """
     from harness.progress import console, show_cautions, show_matrix, watching
-    from harness.run.existing import alone_on_its_cores, launch_around, run_inside
+    from harness.run.existing import launch_around, run_inside
     from harness.run.feasible import cautions, first_obstacle
     from harness.run.runner import run_suite
 
@@ -103,7 +103,7 @@ def run(
         is_existing=inside,
     )
     if inside and not dry_run:
-        with _interruptible(), alone_on_its_cores():
+        with _interruptible():
             raise typer.Exit(run_inside(loaded, setting.folder, again=once_more))
     obstacle = first_obstacle(loaded.cells, None if inside else setting.hosts)
     if obstacle:

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,8 @@ from harness.records.record import Record
 from harness.records.results_folder import ResultsFolder
 from harness.records.run_files import ERROR_PREFIX
 from harness.records.titles import titles_of
-from harness.run.core_locks import held
 from harness.run.feasible import first_obstacle
+from harness.run.node_cores import alone_on_its_cores
 from harness.run.outstanding import Again
 from harness.run.run_folder import reserve, run_folder
 from harness.run.runner import Setting, make_record
@@ -69,17 +69,9 @@ def _naming_the_launch() -> Iterator[None]:
         raise SuiteError(f"{error} (a launch, by {told}; where it is none, --own-launch starts one)") from None
 
 
-def alone_on_its_cores() -> AbstractContextManager[None]:
-    """Keeps other measurements from the cores of this launch on this machine, as long as it is in the block."""
-    place = place_among_workers(os.environ)
-    if place is None or place[2] > 0:  # the first process of a machine stands for all of it
-        return nullcontext()
-    return held(os.sched_getaffinity(0), lambda why: print(f"hvdbench: {why}", file=sys.stderr, flush=True))
-
-
 def run_inside(suite: Suite, folder: ResultsFolder, *, again: Again | None = None) -> int:
     """Runs the suite's missing collective cells of this launch's size. Returns the exit code. Raises SuiteError."""
-    with _naming_the_launch():
+    with alone_on_its_cores(), _naming_the_launch():
         return _run_inside(suite, folder, again=again)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,15 @@ from harness.run.core_locks import LOCKS_VARIABLE, held
 from tests.command import hvdbench, started, training_has_begun, wait_until, write_suite
 
 ENDLESS = "{workload: fnn, strategy: serial, epochs: 1000000, time_limit_s: 100}"
+RANK = """
+import os, sys
+core = int(sys.argv[1])
+os.sched_getaffinity = lambda _: {core}
+from harness.run.node_cores import alone_on_its_cores
+with alone_on_its_cores():
+    print("on its cores", flush=True)
+    sys.stdin.readline()
+"""
 SHORT = "{workload: fnn, strategy: serial, epochs: 1}"
 HOLD = """
 import sys, time
@@ -115,6 +126,45 @@ def test_ctrl_c_ends_the_wait(tmp_path: Path) -> None:
         waiting.communicate(timeout=60)
     assert waiting.returncode == 130
     assert not list((tmp_path / "r").glob("*.json"))
+
+
+@contextmanager
+def rank_of_a_launch(local_rank: int, local_size: int, *, core: int) -> Iterator[subprocess.Popen[str]]:
+    """A process that others have bound to a core and started as one of a launch."""
+    place = dict(zip(("RANK", "SIZE"), (str(local_rank), str(local_size)), strict=True))
+    environ = {f"OMPI_COMM_WORLD_{kind}{name}": value for kind in ("", "LOCAL_") for name, value in place.items()}
+    environ |= {"PMIX_NAMESPACE": f"test-{os.getpid()}"}
+    argv = [sys.executable, "-c", RANK, str(core)]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(argv, env={**os.environ, **environ}, text=True, **pipes) as process:  # type: ignore[call-overload]
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_every_rank_of_a_launch_of_others_waits_for_the_cores_of_all() -> None:
+    """Rank 0 is bound to core 2 and rank 1 to core 3, on which another measures; rank 1 comes late."""
+    with other_holder() as holder, rank_of_a_launch(0, 2, core=2) as first, rank_of_a_launch(1, 2, core=3) as second:
+        assert first.stderr is not None
+        assert f"waiting for cores 2-3: process {holder.pid} " in first.stderr.readline()
+        assert select.select([first.stdout, second.stdout], [], [], 0.5)[0] == []
+        holder.kill()
+        for rank in (first, second):
+            assert rank.stdout is not None
+            assert rank.stdout.readline() == "on its cores\n"
+        said: list[str] = []
+        threading.Thread(target=lambda: [wait_until(lambda: bool(said), "the wait"), first.kill()]).start()
+        with held([3], said.append):  # which rank 1 runs on, and local rank 0 keeps
+            pass
+        assert f"process {first.pid} " in said[0]
+
+
+def test_ranks_of_a_launch_of_others_may_share_cores() -> None:
+    with rank_of_a_launch(0, 2, core=2) as first, rank_of_a_launch(1, 2, core=2) as second:
+        for rank in (first, second):
+            assert rank.stdout is not None
+            assert rank.stdout.readline() == "on its cores\n"
 
 
 @pytest.mark.needs_two_cores
