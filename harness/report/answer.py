@@ -8,7 +8,9 @@ from pathlib import Path
 from harness.analysis.comparable import Pool, pools
 from harness.analysis.loading import load_all
 from harness.plain_text import one_line
-from harness.report.findings import comparisons, findings, warnings
+from harness.report.against_baseline import comparisons
+from harness.report.cautions import warnings
+from harness.report.findings import findings
 
 NO_CONTEST = (
     "No target was set and evaluated, so nothing is said of who is soonest; the page compares speed and scores. "

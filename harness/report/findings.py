@@ -12,22 +12,15 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from harness.analysis.comparable import Contest, Pool, closest_match, contests, units
+from harness.analysis.comparable import Contest, Pool, closest_match, contests
 from harness.analysis.implementation import Implementation, implementations
-from harness.analysis.intervals import MIN_LAUNCHES, SHARE, mean_interval
-from harness.analysis.scaling import efficiencies
 from harness.analysis.scores import target_in_words
-from harness.analysis.targets import BaselineComparison, Reaching, compare, paired_ratio, reaching
-from harness.plain_text import counted
+from harness.analysis.targets import BaselineComparison, Reaching, paired_ratio, reaching
+from harness.report.against_baseline import against_baseline, by_ratio
 from harness.report.implementation_table import implementation_sentence
-from harness.report.wording import count, listed, number, percent, share_with_interval, times, with_interval
+from harness.report.wording import count, listed, number, percent, times, with_interval
 
-# Against which the others are measured, the first that was run. They all step through one flat vector, as
-# `allreduce-flat` does: a difference is one of the algorithm. What the libraries' own wrappers cost is said apart.
-BASELINES = ("allreduce-flat", "allreduce", "torch-ddp")
 SERIAL = "serial"
-FEW_LAUNCHES = 5
-COARSE = 0.1  # of a time to target: what the evaluations may leave open without a caution
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,66 +31,10 @@ class Finding:
     details: tuple[str, ...]
 
 
-def comparisons(pool: Pool) -> list[BaselineComparison]:
-    """Every series against the baseline of its contest and number of workers (more than one)."""
-    found = []
-    for contest in contests(pool.launches):
-        for workers, rows in contest.launches.groupby("workers", sort=True):
-            baseline = _baseline(rows)
-            if workers == 1 or baseline is None:
-                continue
-            base = rows[rows["series"] == baseline]
-            found += [
-                compare(part, base, contest=contest.name)
-                for name, part in rows.groupby("series", sort=True)
-                if name != baseline
-            ]
-    return found
-
-
 def findings(pool: Pool, compared: list[BaselineComparison]) -> list[Finding]:
     """One for each contest."""
     reached, costs = reaching(pool.launches), implementations(pool.runs)
     return [_finding(contest, compared, reached, costs) for contest in contests(pool.launches)]
-
-
-def warnings(pool: Pool) -> list[str]:
-    """What a reader should know before believing the numbers."""
-    found = list(pool.cautions)
-    superlinear = [row for row in efficiencies(pool.runs) if row.is_superlinear]
-    if superlinear:
-        most = max(superlinear, key=lambda row: row.interval.estimate)
-        found.append(
-            f"{count(len(superlinear), 'scaling efficiency', 'scaling efficiencies')} above 100\u00a0%, flagged in the "
-            f"table; the highest is {most.series} on {most.problem} at {counted(most.workers, 'worker')} with "
-            f"{share_with_interval(most.interval)}: look at its single worker before believing it."
-        )
-    found += [*_coarse(pool)]
-    fewest = min((len(rows) for _, rows in units(pool.runs)), default=0)
-    if 0 < fewest < MIN_LAUNCHES:
-        found.append(
-            f"Some cells have fewer than {MIN_LAUNCHES} launches: no interval, and nothing is claimed from them."
-        )
-    elif 0 < fewest < FEW_LAUNCHES:
-        found.append(
-            f"With {fewest} launches a cell, intervals are wide: only large differences can be shown. "
-            "hvdbench run --repeats N adds launches."
-        )
-    return found
-
-
-def _coarse(pool: Pool) -> Iterator[str]:
-    """On targets whose moment the evaluations hardly tell."""
-    coarse = [row for row in reaching(pool.launches) if row.resolution > COARSE]
-    if coarse:
-        worst = max(coarse, key=lambda row: row.resolution)
-        yield (
-            f"{count(len(coarse), 'time to target lies', 'times to target lie')} between two evaluations that are over "
-            f"{percent(COARSE)} of it apart; the coarsest is {worst.series} on {worst.problem} at "
-            f"{count(worst.workers, 'worker')} with {percent(worst.resolution)}. "
-            f"{'Its interval says' if len(coarse) == 1 else 'Their intervals say'} so; more evaluations or a target "
-            "that is reached later tell more."
-        )
 
 
 def _finding(
@@ -123,7 +60,7 @@ def _finding(
         *_missed(here),
         *_broken_beyond(launches, most),
         *_paying(launches, most),
-        *(_against_baseline(launches, row) for row in _by_ratio(mine)),
+        *(against_baseline(launches, row) for row in by_ratio(mine)),
         *(implementation_sentence(row, names) for row in costs if row.series in series and row.baseline in names),
         *_apart(contest),
     ]
@@ -161,30 +98,6 @@ def _is_sooner(runs: pd.DataFrame, best: Reaching, other: Reaching) -> bool:
     ours, theirs = (_unit(runs, row.series, row.workers) for row in (best, other))
     ratio = paired_ratio(ours, theirs, "time_to_target_s").interval
     return ratio is not None and ratio.excludes(1.0)
-
-
-def _against_baseline(runs: pd.DataFrame, row: BaselineComparison) -> str:
-    ratio = row.time
-    if ratio.interval is None:
-        return f"{row.series} against {row.baseline}: no ratio, since {ratio.reason}."
-    said = f"{row.series} takes {times(ratio)} the time of {row.baseline} ({count(ratio.interval.n, 'seed')})"
-    if not ratio.interval.is_known:
-        return f"{said}: too few for an interval, so nothing is claimed."
-    if not ratio.interval.excludes(1.0):
-        return f"{said}: no difference is shown ({_split(row)})."
-    return f"{said}: {_split(row)}.{_waiting(runs, row)}"
-
-
-def _split(row: BaselineComparison) -> str:
-    return f"{times(row.seconds_per_sample)} the seconds per sample, {times(row.samples)} the samples to the target"
-
-
-def _waiting(runs: pd.DataFrame, row: BaselineComparison) -> str:
-    shares = [_unit(runs, series, row.workers)["exposed_share"] for series in (row.series, row.baseline)]
-    if any(each.isna().any() for each in shares):
-        return ""
-    ours, theirs = (share_with_interval(mean_interval(each, within=SHARE)) for each in shares)
-    return f" Its workers wait for communication {ours} of the time, those of {row.baseline} {theirs}."
 
 
 def _paying(launches: pd.DataFrame, most: int) -> Iterator[str]:
@@ -242,18 +155,6 @@ def _apart(contest: Contest) -> Iterator[str]:
             f"Not compared with strategies whose workers are {listed(list(contest.other_kinds))}: "
             "threads and processes share memory and cores in different ways."
         )
-
-
-def _baseline(rows: pd.DataFrame) -> str | None:
-    for strategy in BASELINES:
-        names = sorted(rows.loc[rows["strategy"] == strategy, "series"].unique(), key=len)
-        if names:
-            return str(names[0])
-    return None
-
-
-def _by_ratio(rows: list[BaselineComparison]) -> list[BaselineComparison]:
-    return sorted(rows, key=lambda row: row.time.interval.estimate if row.time.interval else float("inf"))
 
 
 def _unit(runs: pd.DataFrame, series: str, workers: int) -> pd.DataFrame:

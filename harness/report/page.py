@@ -23,8 +23,10 @@ from harness.markdown import escape_markdown
 from harness.plain_text import counted
 from harness.records.parity_record import newest_parity
 from harness.records.results_folder import ResultsError, make_output_folder, writing_to
+from harness.report.against_baseline import comparisons
+from harness.report.cautions import warnings
 from harness.report.figures import figures
-from harness.report.findings import Finding, comparisons, findings, warnings
+from harness.report.findings import Finding, findings
 from harness.report.frameworks import frameworks_sentence, frameworks_table
 from harness.report.implementation_table import implementation_table
 from harness.report.material import Figure, material

@@ -7,8 +7,10 @@ from pathlib import Path
 from harness.analysis import load_all
 from harness.analysis.comparable import pools
 from harness.plain_text import one_line
+from harness.report.against_baseline import comparisons
 from harness.report.answer import NO_CONTEST, answer_lines
-from harness.report.findings import comparisons, findings, warnings
+from harness.report.cautions import warnings
+from harness.report.findings import findings
 from tests.analysis.handmade import MACHINE, folder_of, record
 
 
@@ -30,7 +32,7 @@ def test_answer_names_machines_where_there_are_several(tmp_path: Path) -> None:
     lines = answer_lines([folder_of([record(), record({"seed": 1}), record(machine=other)], tmp_path)])
     assert [line for line in lines if line.startswith("On ")] == [
         "On Abacus 9, 4 cores:",
-        "On Slide rule [2J 3, 4 cores:",
+        "On Slide rule 3, 4 cores:",
     ]
 
 

@@ -6,7 +6,9 @@ import pytest
 
 from harness.analysis import load
 from harness.analysis.comparable import pools
-from harness.report.findings import comparisons, findings, warnings
+from harness.report.against_baseline import comparisons
+from harness.report.cautions import warnings
+from harness.report.findings import findings
 from tests.analysis.handmade import by_rmse, comparison, curve, failed, folder_of, reached_after, record, window, worker
 
 

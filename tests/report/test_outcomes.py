@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.report.findings import comparisons
+from harness.report.against_baseline import comparisons
 from harness.report.outcomes import profile, speed_ups, time_to_target
 from harness.report.score_figures import score_over
 from harness.report.style import themed

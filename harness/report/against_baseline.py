@@ -1,0 +1,71 @@
+"""Every series against the baseline of its contest and number of workers: the comparisons, and each in a sentence."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from harness.analysis.comparable import Pool, contests
+from harness.analysis.intervals import SHARE, mean_interval
+from harness.analysis.targets import BaselineComparison, compare
+from harness.report.wording import count, share_with_interval, times
+
+# Against which the others are measured, the first that was run. They all step through one flat vector, as
+# `allreduce-flat` does: a difference is one of the algorithm. What the libraries' own wrappers cost is said apart.
+BASELINES = ("allreduce-flat", "allreduce", "torch-ddp")
+
+
+def comparisons(pool: Pool) -> list[BaselineComparison]:
+    """Every series against the baseline of its contest and number of workers (more than one)."""
+    found = []
+    for contest in contests(pool.launches):
+        for workers, rows in contest.launches.groupby("workers", sort=True):
+            baseline = _baseline(rows)
+            if workers == 1 or baseline is None:
+                continue
+            base = rows[rows["series"] == baseline]
+            found += [
+                compare(part, base, contest=contest.name)
+                for name, part in rows.groupby("series", sort=True)
+                if name != baseline
+            ]
+    return found
+
+
+def _baseline(rows: pd.DataFrame) -> str | None:
+    for strategy in BASELINES:
+        names = sorted(rows.loc[rows["strategy"] == strategy, "series"].unique(), key=len)
+        if names:
+            return str(names[0])
+    return None
+
+
+def by_ratio(rows: list[BaselineComparison]) -> list[BaselineComparison]:
+    return sorted(rows, key=lambda row: row.time.interval.estimate if row.time.interval else float("inf"))
+
+
+def against_baseline(runs: pd.DataFrame, row: BaselineComparison) -> str:
+    ratio = row.time
+    if ratio.interval is None:
+        return f"{row.series} against {row.baseline}: no ratio, since {ratio.reason}."
+    said = f"{row.series} takes {times(ratio)} the time of {row.baseline} ({count(ratio.interval.n, 'seed')})"
+    if not ratio.interval.is_known:
+        return f"{said}: too few for an interval, so nothing is claimed."
+    if not ratio.interval.excludes(1.0):
+        return f"{said}: no difference is shown ({_split(row)})."
+    return f"{said}: {_split(row)}.{_waiting(runs, row)}"
+
+
+def _split(row: BaselineComparison) -> str:
+    return f"{times(row.seconds_per_sample)} the seconds per sample, {times(row.samples)} the samples to the target"
+
+
+def _waiting(runs: pd.DataFrame, row: BaselineComparison) -> str:
+    shares = [_exposed(runs, series, row.workers) for series in (row.series, row.baseline)]
+    if any(each.isna().any() for each in shares):
+        return ""
+    ours, theirs = (share_with_interval(mean_interval(each, within=SHARE)) for each in shares)
+    return f" Its workers wait for communication {ours} of the time, those of {row.baseline} {theirs}."
+
+
+def _exposed(runs: pd.DataFrame, series: str, workers: int) -> pd.Series[float]:
+    return runs.loc[(runs["series"] == series) & (runs["workers"] == workers), "exposed_share"]

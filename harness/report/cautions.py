@@ -1,0 +1,54 @@
+"""What a reader should know before believing the numbers: the warnings of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.analysis.comparable import Pool, units
+from harness.analysis.intervals import MIN_LAUNCHES
+from harness.analysis.scaling import efficiencies
+from harness.analysis.targets import reaching
+from harness.plain_text import counted
+from harness.report.wording import count, percent, share_with_interval
+
+FEW_LAUNCHES = 5
+COARSE = 0.1  # of a time to target: what the evaluations may leave open without a caution
+
+
+def warnings(pool: Pool) -> list[str]:
+    """What a reader should know before believing the numbers."""
+    found = list(pool.cautions)
+    superlinear = [row for row in efficiencies(pool.runs) if row.is_superlinear]
+    if superlinear:
+        most = max(superlinear, key=lambda row: row.interval.estimate)
+        found.append(
+            f"{count(len(superlinear), 'scaling efficiency', 'scaling efficiencies')} above 100\u00a0%, flagged in the "
+            f"table; the highest is {most.series} on {most.problem} at {counted(most.workers, 'worker')} with "
+            f"{share_with_interval(most.interval)}: look at its single worker before believing it."
+        )
+    found += [*_coarse(pool)]
+    fewest = min((len(rows) for _, rows in units(pool.runs)), default=0)
+    if 0 < fewest < MIN_LAUNCHES:
+        found.append(
+            f"Some cells have fewer than {MIN_LAUNCHES} launches: no interval, and nothing is claimed from them."
+        )
+    elif 0 < fewest < FEW_LAUNCHES:
+        found.append(
+            f"With {fewest} launches a cell, intervals are wide: only large differences can be shown. "
+            "hvdbench run --repeats N adds launches."
+        )
+    return found
+
+
+def _coarse(pool: Pool) -> Iterator[str]:
+    """On targets whose moment the evaluations hardly tell."""
+    coarse = [row for row in reaching(pool.launches) if row.resolution > COARSE]
+    if coarse:
+        worst = max(coarse, key=lambda row: row.resolution)
+        yield (
+            f"{count(len(coarse), 'time to target lies', 'times to target lie')} between two evaluations that are over "
+            f"{percent(COARSE)} of it apart; the coarsest is {worst.series} on {worst.problem} at "
+            f"{count(worst.workers, 'worker')} with {percent(worst.resolution)}. "
+            f"{'Its interval says' if len(coarse) == 1 else 'Their intervals say'} so; more evaluations or a target "
+            "that is reached later tell more."
+        )
