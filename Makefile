@@ -3,7 +3,7 @@ PYTHON ?= $(firstword $(foreach version,3.11 3.12 3.13,$(shell command -v python
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test lab gpu check check-evidence perf lint format lock clean
+.PHONY: help setup bench test lab gpu check check-evidence report-evidence perf lint format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,9 @@ check: setup  ## is the working tree slower, hungrier or less accurate than the 
 
 check-evidence: setup  ## what proves the check: about three hours, goes on where it was interrupted
 	@$(BIN)/python -m tests.evidence
+
+report-evidence: setup  ## what proves the report's claims: a thousand simulated pages of each kind, in a minute
+	@$(BIN)/python -m tests.report_evidence --into README.md
 
 perf: setup  ## the harness' own speed, as ratios of interleaved runs
 	@$(BIN)/python -m tests.perf

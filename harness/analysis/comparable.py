@@ -8,10 +8,12 @@ series                      one line of a figure: the strategy with its options 
 series_any_hosts            a series whatever its number of hosts: a single worker has one host
 series_any_layout           a series whatever its hosts and the compute threads of a worker, which are its layout: the
                             same cores divided differently answer the same question
-competitor                  a series within its contest: without framework and kind of worker, which all share there
+competitor                  a series within its contest: without framework, kind of worker and RESOURCES, which all
+                            share there
 closest match               of several series, the one that agrees with a given one in most settings of SPLIT_BY
 aim                         the problem with its target: times to different targets are not compared
-contest                     an aim, a framework and a kind of worker: who reaches the target soonest is asked within one
+contest                     an aim, a framework, a kind of worker and resources: who reaches the target soonest is asked
+                            within one (contests.py)
 seed                        the unit: runs of one series, problem and number of workers repeat each other
 
 A launch that failed or ran into its time limit has no speed, but it counts where success does: a strategy that breaks
@@ -38,6 +40,7 @@ from harness.workloads.metric import Metric
 # its options (`label`), the number of workers (an axis), the seed (the unit) or the time limit (no run that is kept
 # ran into it).
 SPLIT_BY = (*SPLITTING, "worker_kind")
+RESOURCES = ("device", "threads", "loader_workers", "hosts")  # of a worker, and how many machines they are spread over
 _POOL = {  # column: what keeps pools apart that differ in it
     "fingerprint": "different machines",
     "measuring": "measured in different ways, see results/README.md",
@@ -59,20 +62,6 @@ class Pool:
     runs: pd.DataFrame  # those that ended well
     failed: pd.DataFrame  # all others
     cautions: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Contest:
-    """Launches whose times to target may be compared, with every number of workers.
-
-    Frameworks are apart since they differ in more than the strategy, threads and processes since they share memory
-    and cores in different ways.
-    """
-
-    name: str  # the aim, with framework and kind of worker where others of the pool differ in them
-    aim: str
-    launches: pd.DataFrame
-    other_kinds: tuple[str, ...]  # kinds of worker with the same aim in the same framework
 
 
 def pools(runs: pd.DataFrame) -> list[Pool]:
@@ -110,13 +99,13 @@ def _values(runs: pd.DataFrame, column: str) -> list[str]:
 def with_series(runs: pd.DataFrame) -> pd.DataFrame:
     """A copy with the columns `problem`: with its code or metric where runs of that name have several; `series`:
     `label`, and every setting in which runs of that label and problem differ; `series_any_hosts`: the same without the
-    hosts; `series_any_layout`: without hosts and threads; `competitor`: without framework and kind of worker; and
-    `aim`: the problem, with its target where it has several."""
+    hosts; `series_any_layout`: without hosts and threads; `competitor`: without framework, kind of worker and
+    resources; and `aim`: the problem, with its target where it has several."""
     without: dict[str, set[str]] = {
         "series": set(),
         "series_any_hosts": {"hosts"},
         "series_any_layout": {"hosts", "threads"},
-        "competitor": {"framework", "worker_kind"},
+        "competitor": {"framework", "worker_kind", *RESOURCES},
     }
     named = runs.assign(problem=_problems(runs), **dict.fromkeys(without, runs["label"]))
     everywhere = [column for column in ("framework", "worker_kind") if named[column].nunique() > 1]
@@ -131,24 +120,6 @@ def with_series(runs: pd.DataFrame) -> pd.DataFrame:
 def aimed(launches: pd.DataFrame) -> pd.DataFrame:
     """Those that look for a target: they have one, and evaluations to see whether it is reached."""
     return launches[launches["target"].notna() & (launches["evaluations"] > 0)]
-
-
-def contests(launches: pd.DataFrame) -> Iterator[Contest]:
-    """Those of a pool, by name."""
-    looking = aimed(launches)
-    is_mixed = looking["framework"].nunique() > 1
-    for key, rows in looking.groupby(["aim", "framework"], sort=True):
-        aim, framework = cast("tuple[str, str]", key)
-        kinds = sorted(rows.loc[rows["workers"] > 1, "worker_kind"].unique())
-        for kind in kinds or [None]:
-            said = [framework] * is_mixed + [str(kind)] * (len(kinds) > 1)
-            yield Contest(
-                name=f"{aim}, {' '.join(said)}" if said else aim,
-                aim=aim,
-                # A single worker is a process with one thread: it is like either kind.
-                launches=rows[(rows["workers"] == 1) | (rows["worker_kind"] == kind)],
-                other_kinds=tuple(other for other in kinds if other != kind),
-            )
 
 
 def closest_match(rows: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
@@ -172,7 +143,7 @@ def units(runs: pd.DataFrame) -> Iterator[tuple[tuple[str, str, int], pd.DataFra
 def _named_with(names: pd.Series[str], rows: pd.DataFrame, columns: list[str]) -> pd.Series[str]:
     """The names, each followed by its row's values of these columns."""
     for column in columns:
-        names = names + rows[column].map(lambda value, column=column: _said(column, value)).astype("str")
+        names = names + rows[column].map(lambda value, column=column: setting_in_words(column, value)).astype("str")
     return names
 
 
@@ -209,7 +180,8 @@ def _to_target(metric: Metric, target: float) -> str:
     return " without target" if pd.isna(target) else f" to {target_in_words(metric, target)}"
 
 
-def _said(column: str, value: object) -> str:
+def setting_in_words(column: str, value: object) -> str:
+    """Of a setting, as a name has it: ` hosts=2`, ` gpu`; empty where it is missing."""
     if column not in FIELDS or FIELDS[column].speaks_for_itself:
         return "" if pd.isna(value) else f" {value}"  # type: ignore[call-overload]
     return f" {column}={value:g}" if isinstance(value, float) else f" {column}={value}"

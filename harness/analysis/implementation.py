@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.analysis.comparable import closest_match, units
+from harness.analysis.seeds import mean_by_seed
 from harness.analysis.targets import Ratio, paired_ratio
 
 # Of each strategy that steps by a library's own optimizer, the one that computes the same on the flat vector. By their
@@ -42,7 +43,7 @@ class Implementation:
     baseline: str
     compute: Ratio  # of the seconds of a step, waiting taken off
     cpu: Ratio  # of the CPU seconds of a step
-    extra_s: float  # of a step, waiting taken off: mean over launches, this minus the baseline
+    extra_s: float  # of a step, waiting taken off: mean over seeds, this minus the baseline
 
 
 def implementations(runs: pd.DataFrame) -> list[Implementation]:
@@ -63,7 +64,7 @@ def implementations(runs: pd.DataFrame) -> list[Implementation]:
 
 
 def _against(rows: pd.DataFrame, base: pd.DataFrame, *, problem: str, series: str, workers: int) -> Implementation:
-    extra_s = rows["compute_s_per_step"].mean() - base["compute_s_per_step"].mean()
+    extra_s = mean_by_seed(rows, "compute_s_per_step").mean() - mean_by_seed(base, "compute_s_per_step").mean()
     return Implementation(
         problem=problem,
         series=series,

@@ -1,4 +1,4 @@
-"""Intervals over launches: the launch is the unit, never the step or the window.
+"""Intervals over seeds: the seed is the unit, of which launches are averaged first (seeds.py), never step or window.
 
 At the three to ten launches a benchmark has, resampling them understates the spread: percentile bootstraps are too
 narrow for n below about 34 (Hesterberg, "What Teachers Should Know About the Bootstrap", arXiv 1411.5279, section 4),
@@ -11,7 +11,8 @@ Where a mean has natural bounds (a share lies in 0 to 1), an interval is cut off
 them, so what is cut off never held it: the cut interval covers as often as the whole one, at any n. Nothing is
 transformed, since a logit would estimate another mean and has no value for a launch that gets every image right.
 
-Every interval holds by itself at its confidence; a page with twenty of them has one that misses on average.
+Every interval holds by itself at its confidence; a page with twenty of them has one that misses on average. What is
+claimed of several together is for separation.py.
 """
 
 from __future__ import annotations
@@ -83,8 +84,11 @@ def between(earliest: Interval, latest: Interval) -> Interval:
     return replace(latest, low=min(earliest.low, latest.low), high=max(earliest.high, latest.high))
 
 
-def share_interval(num_hits: int, n: int) -> Interval:
-    """A share of n runs: Wilson's score interval, which holds up at small n and at 0 and n hits."""
+def share_interval(num_hits: float, n: int) -> Interval:
+    """A share of n units: Wilson's score interval, which holds up at small n and at 0 and n hits.
+
+    num_hits: a unit of which only a share hits counts as that.
+    """
     if n == 0:
         return Interval(estimate=math.nan, low=math.nan, high=math.nan, n=0, method="no runs")
     z, share = float(special.ndtri(0.5 + CONFIDENCE / 2)), num_hits / n

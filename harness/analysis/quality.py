@@ -14,6 +14,7 @@ import pandas as pd
 from harness.analysis.comparable import closest_match, units
 from harness.analysis.intervals import Interval, mean_interval
 from harness.analysis.scores import has_diverged, metric_of
+from harness.analysis.seeds import mean_by_seed
 from harness.workloads.metric import Metric
 
 REFERENCE = "serial"
@@ -60,12 +61,10 @@ def quality_differences(runs: pd.DataFrame) -> list[QualityDifference]:
                 workers=workers,
                 reference=reference,
                 metric=metric_of(rows),
-                difference=mean_interval([] if num_diverged else _by_seed(rows) - _by_seed(theirs)),
+                difference=mean_interval(
+                    [] if num_diverged else mean_by_seed(rows, "score") - mean_by_seed(theirs, "score")
+                ),
                 num_diverged=num_diverged,
             )
         )
     return found
-
-
-def _by_seed(rows: pd.DataFrame) -> pd.Series[float]:
-    return rows.groupby("seed")["score"].mean()

@@ -22,6 +22,7 @@ import pandas as pd
 from harness.analysis.comparable import aimed, units
 from harness.analysis.intervals import Interval, between, geometric_interval, mean_interval, share_interval
 from harness.analysis.scores import metric_of
+from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.workloads.metric import Metric
 
 # What is known only to lie between two evaluations: its value at the later one, and at the earlier.
@@ -40,8 +41,10 @@ class Reaching:
     target: float
     metric: Metric  # by which the target is meant
     num_launches: int
+    num_reached: int  # of them
     num_unfinished: int  # of them failed or ran into the time limit
-    share_reached: Interval  # of the launches
+    num_crashed: int  # of them failed
+    share_reached: Interval  # of the launches, over seeds
     time_s: Interval | None  # geometric mean; None when some launch did not reach the target
     restricted_s: Interval  # mean of min(T, horizon)
     horizon_s: float
@@ -77,8 +80,10 @@ def reaching(launches: pd.DataFrame) -> list[Reaching]:
                 target=float(rows["target"].iloc[0]),
                 metric=metric_of(rows),
                 num_launches=len(rows),
+                num_reached=int(reached.sum()),
                 num_unfinished=int((rows["status"] != "ok").sum()),
-                share_reached=share_interval(int(reached.sum()), len(rows)),
+                num_crashed=int((rows["status"] == "failed").sum()),
+                share_reached=_share_interval(rows),
                 time_s=_time_interval(rows) if reached.all() else None,
                 restricted_s=_restricted(rows, horizon),
                 horizon_s=horizon,
@@ -90,20 +95,23 @@ def reaching(launches: pd.DataFrame) -> list[Reaching]:
 
 
 def _time_interval(runs: pd.DataFrame) -> Interval:
-    latest = geometric_interval(runs["time_to_target_s"])
-    if (
-        runs["time_to_target_after_s"] <= 0
-    ).any():  # reached at the first evaluation: any time before may be the true one
+    latest = geometric_interval(geometric_mean_by_seed(runs, "time_to_target_s"))
+    earliest = geometric_mean_by_seed(runs, "time_to_target_after_s")
+    if (earliest <= 0).any():  # reached at the first evaluation: any time before may be the true one
         return replace(latest, low=0.0 if latest.is_known else latest.low)
-    return between(geometric_interval(runs["time_to_target_after_s"]), latest)
+    return between(geometric_interval(earliest), latest)
+
+
+def _share_interval(launches: pd.DataFrame) -> Interval:
+    shares = mean_by_seed(launches.assign(reached=launches["reached"].astype(float)), "reached")
+    return share_interval(float(shares.sum()), len(shares))
 
 
 def _restricted(runs: pd.DataFrame, horizon: float) -> Interval:
     """The mean of min(T, horizon)."""
-    earliest, latest = (
-        mean_interval(runs[column].fillna(math.inf).clip(upper=horizon), within=(0.0, horizon))
-        for column in ("time_to_target_after_s", "time_to_target_s")
-    )
+    columns = ["time_to_target_after_s", "time_to_target_s"]
+    restricted = runs.assign(**{column: runs[column].fillna(math.inf).clip(upper=horizon) for column in columns})
+    earliest, latest = (mean_interval(mean_by_seed(restricted, column), within=(0.0, horizon)) for column in columns)
     return between(earliest, latest)
 
 
@@ -127,18 +135,18 @@ def paired_ratio(runs: pd.DataFrame, baseline: pd.DataFrame, column: str) -> Rat
     if any(missing):
         lacking = f"{missing[0]} of its {len(runs)} runs and {missing[1]} of the baseline's {len(baseline)}"
         return Ratio(interval=None, reason=f"{lacking} have no value")
-    ratios = _ratios(runs[column], baseline[column], runs, baseline)
+    ratios = _ratios(column, column, runs, baseline)
     if ratios.empty:
         return Ratio(interval=None, reason="no seed in common")
     interval = geometric_interval(ratios)
     return Ratio(interval=_with_resolution(interval, column, runs, baseline) if column in AFTER else interval)
 
 
-def _ratios(ours: pd.Series, theirs: pd.Series, runs: pd.DataFrame, baseline: pd.DataFrame) -> pd.Series:
-    """Those of the seeds in common."""
-    with np.errstate(divide="ignore"):  # a target that was reached at the first evaluation: from 0 s on
-        means = [np.log(values).groupby(part["seed"]).mean() for values, part in ((ours, runs), (theirs, baseline))]
-    ratios: pd.Series = np.exp((means[0] - means[1]).dropna())
+def _ratios(ours: str, theirs: str, runs: pd.DataFrame, baseline: pd.DataFrame) -> pd.Series:
+    """Of these columns, those of the seeds in common."""
+    means = geometric_mean_by_seed(runs, ours), geometric_mean_by_seed(baseline, theirs)
+    with np.errstate(divide="ignore"):
+        ratios: pd.Series = (means[0] / means[1]).dropna()
     return ratios
 
 
@@ -147,9 +155,7 @@ def _with_resolution(ratio: Interval, at: str, runs: pd.DataFrame, baseline: pd.
     if not ratio.is_known:
         return ratio
     after = AFTER[at]
-    lowest, highest = (
-        _ratios(runs[ours], baseline[theirs], runs, baseline) for ours, theirs in ((after, at), (at, after))
-    )
+    lowest, highest = (_ratios(ours, theirs, runs, baseline) for ours, theirs in ((after, at), (at, after)))
     low = geometric_interval(lowest).low if (lowest > 0).all() else 0.0
     high = geometric_interval(highest).high if np.isfinite(highest).all() else math.inf
     return replace(ratio, low=min(ratio.low, low), high=max(ratio.high, high))

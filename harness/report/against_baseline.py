@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from harness.analysis.comparable import Pool, contests
+from harness.analysis.comparable import Pool
+from harness.analysis.contests import contests
 from harness.analysis.intervals import SHARE, mean_interval
+from harness.analysis.seeds import mean_by_seed
 from harness.analysis.targets import BaselineComparison, compare
 from harness.report.wording import count, share_with_interval, times
 
@@ -47,7 +49,8 @@ def against_baseline(runs: pd.DataFrame, row: BaselineComparison) -> str:
     ratio = row.time
     if ratio.interval is None:
         return f"{row.series} against {row.baseline}: no ratio, since {ratio.reason}."
-    said = f"{row.series} takes {times(ratio)} the time of {row.baseline} ({count(ratio.interval.n, 'seed')})"
+    num_seeds = count(ratio.interval.n, "seed")
+    said = f"{row.series} takes {times(ratio)} the time of {row.baseline} ({num_seeds}, individual interval)"
     if not ratio.interval.is_known:
         return f"{said}: too few for an interval, so nothing is claimed."
     if not ratio.interval.excludes(1.0):
@@ -60,12 +63,12 @@ def _split(row: BaselineComparison) -> str:
 
 
 def _waiting(runs: pd.DataFrame, row: BaselineComparison) -> str:
-    shares = [_exposed(runs, series, row.workers) for series in (row.series, row.baseline)]
+    shares = [_exposed_by_seed(runs, series, row.workers) for series in (row.series, row.baseline)]
     if any(each.isna().any() for each in shares):
         return ""
     ours, theirs = (share_with_interval(mean_interval(each, within=SHARE)) for each in shares)
     return f" Its workers wait for communication {ours} of the time, those of {row.baseline} {theirs}."
 
 
-def _exposed(runs: pd.DataFrame, series: str, workers: int) -> pd.Series[float]:
-    return runs.loc[(runs["series"] == series) & (runs["workers"] == workers), "exposed_share"]
+def _exposed_by_seed(runs: pd.DataFrame, series: str, workers: int) -> pd.Series[float]:
+    return mean_by_seed(runs[(runs["series"] == series) & (runs["workers"] == workers)], "exposed_share")

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from harness.analysis.comparable import units
 from harness.analysis.intervals import DISTANCE, MIN_LAUNCHES, SHARE, geometric_interval, mean_interval
+from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.report import drawing
 from harness.report.drawing import Row, labelled_height_in
 from harness.report.material import (
@@ -37,7 +38,8 @@ def where_time_goes(given: Material) -> Figure:
             continue
         labels = [f"{series} ×{workers}" for (_, series, workers), _ in told]
         shares = {
-            phase: [mean_interval(part[column], within=SHARE) for _, part in told] for phase, column in columns.items()
+            phase: [mean_interval(mean_by_seed(part, column), within=SHARE) for _, part in told]
+            for phase, column in columns.items()
         }
         with canvas(height_in=height_in(labels)) as (figure, axes):
             drawing.stacked_rows(axes, labels, shares)
@@ -55,7 +57,7 @@ def where_time_goes(given: Material) -> Figure:
     return Figure(
         name="where-time-goes",
         title="Where the time goes",
-        caption=f"Mean over launches ({launches(given)}); whiskers: {interval_of(panels)} of computing and, at "
+        caption=f"Mean over seeds ({launches(given)}); whiskers: {interval_of(panels)} of computing and, at "
         "the second edge, of waiting for data; the CSV has all three. Exposed communication is what a worker waits "
         "for; what is hidden behind computing costs nothing here. What a library's wrapper costs (implementation, a "
         "table below) is part of computing, never of waiting. Strategies whose wrapper does not tell its waiting "
@@ -90,10 +92,10 @@ def _memory(given: Material, column: str, *, name: str, title: str, what: str) -
     for problem, rows in runs[runs[column].notna()].groupby("problem", sort=True):
         dots, data = [], []
         for (_, series, workers), part in units(rows):
-            mib = part[column] / 2**20
-            interval = geometric_interval(mib)
+            part = part.assign(mib=part[column] / 2**20)
+            interval = geometric_interval(geometric_mean_by_seed(part, "mib"))
             label = f"{series} ×{workers}"
-            dots.append(Row(label=label, look=given.looks[series], interval=interval, points=list(mib)))
+            dots.append(Row(label=label, look=given.looks[series], interval=interval, points=list(part["mib"])))
             data.append((series, workers, interval))
         alt = f"{title} of all workers"
         panels.append(
@@ -102,14 +104,14 @@ def _memory(given: Material, column: str, *, name: str, title: str, what: str) -
     return Figure(
         name=name,
         title=title,
-        caption=f"{what} Geometric mean and {interval_of(panels)} over launches ({launches(given)}).",
+        caption=f"{what} Geometric mean and {interval_of(panels)} over seeds ({launches(given)}).",
         panels=tuple(panels),
     )
 
 
 def staleness(given: Material) -> Figure:
     panels = []
-    names = given.pool.runs[["run", "problem", "series", "workers"]]
+    names = given.pool.runs[["run", "problem", "series", "workers", "seed"]]
     counted = given.staleness.merge(names[names["workers"] > 1], on="run")
     for problem, rows in counted.groupby("problem", sort=True):
         data = _staleness_shares(rows)
@@ -133,24 +135,26 @@ def staleness(given: Material) -> Figure:
     return Figure(
         name="staleness",
         title="Staleness of asynchronous updates",
-        caption=f"Shares of a launch's updates: mean and {interval_of(panels)} over launches "
+        caption=f"Shares of a launch's updates: mean and {interval_of(panels)} over seeds "
         f"({launches(given)}), cut off at 0 and 100 %. At most {MAX_STALENESS_SHOWN} is shown; the CSV has all.",
         panels=tuple(panels),
     )
 
 
 def _staleness_shares(rows: pd.DataFrame) -> pd.DataFrame:
-    """Share of a launch's updates that met each staleness, with its interval over launches.
+    """Share of a launch's updates that met each staleness, with its interval over seeds.
 
-    rows: of one problem, columns series, workers, run, staleness and num_updates.
+    rows: of one problem, columns series, workers, seed, run, staleness and num_updates.
     """
     shares = []
     for key, part in rows.groupby(["series", "workers"], sort=True):
         series, workers = cast("tuple[str, int]", key)
-        counts = part.pivot_table(index="run", columns="staleness", values="num_updates", aggfunc="sum", fill_value=0)
-        of_launch = counts.div(counts.sum(axis="columns"), axis="index")
-        for staleness in of_launch.columns:
-            interval = mean_interval(of_launch[staleness], within=SHARE)
+        counts = part.pivot_table(
+            index=["seed", "run"], columns="staleness", values="num_updates", aggfunc="sum", fill_value=0
+        )
+        of_seed = counts.div(counts.sum(axis="columns"), axis="index").groupby("seed").mean()
+        for staleness in of_seed.columns:
+            interval = mean_interval(of_seed[staleness], within=SHARE)
             found = interval_frame([(series, workers, interval)])
             shares.append(found.assign(staleness=staleness).rename(columns={"estimate": "share"}))
     return pd.concat(shares, ignore_index=True)
@@ -164,10 +168,10 @@ def merges(given: Material) -> Figure:
         dots, data = [], []
         for (_, series, workers), part in units(rows):
             for when in ("before", "after"):
-                distances = part[f"distance_{when}_merge"]
-                interval = mean_interval(distances, within=DISTANCE)
+                column = f"distance_{when}_merge"
+                interval = mean_interval(mean_by_seed(part, column), within=DISTANCE)
                 label = f"{series} ×{workers}, {when}"
-                dots.append(Row(label=label, look=given.looks[series], interval=interval, points=list(distances)))
+                dots.append(Row(label=label, look=given.looks[series], interval=interval, points=list(part[column])))
                 data.append(interval_frame([(series, workers, interval)]).assign(when=when))
         panels.append(
             dotted_panel(
@@ -217,7 +221,7 @@ def consensus(given: Material) -> Figure:
         name="consensus",
         title="How far the workers' models drift apart",
         caption="√(Σ‖x_i − x̄‖²/m) over the workers at each evaluation, wherever in the averaging period that falls: 0 "
-        f"right after a blocking average, greatest right before one. Line: mean over launches ({launches(given)}); "
+        f"right after a blocking average, greatest right before one. Line: mean over seeds ({launches(given)}); "
         f"band: its {interval_of(panels)} from {MIN_LAUNCHES} launches on, cut off at 0.",
         panels=tuple(panels),
     )

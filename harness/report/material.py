@@ -17,6 +17,7 @@ from harness.analysis.intervals import Interval, mean_interval
 from harness.analysis.loading import Results
 from harness.analysis.scaling import Efficiency
 from harness.analysis.scores import METRIC_COLUMNS, metrics_of
+from harness.analysis.seeds import mean_by_seed
 from harness.analysis.targets import BaselineComparison, Reaching
 from harness.report import drawing
 from harness.report.drawing import LINE_IN, Row, num_lines
@@ -95,10 +96,15 @@ def unit_of(given: Material, problem: str, series: str, workers: int) -> pd.Data
 
 
 def launches(given: Material) -> str:
-    """How many a unit has that ended well."""
-    counts = sorted({len(rows) for _, rows in units(given.pool.runs)})
-    n = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
-    return f"{n} that finished" if len(given.pool.failed) else n
+    """`n = 3`, how many seeds a unit has that ended well; also how many launches, where seeds were launched again."""
+    seeds, runs = zip(*((rows["seed"].nunique(), len(rows)) for _, rows in units(given.pool.runs)), strict=True)
+    n = f"n = {_from_to(seeds)}" if seeds == runs else f"n = {_from_to(seeds)} seeds, {_from_to(runs)} launches,"
+    return f"{n} that finished" if len(given.pool.failed) else n.removesuffix(",")
+
+
+def _from_to(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def interval_of(panels: Sequence[Panel]) -> str:
@@ -138,14 +144,14 @@ def panel_name(given: Material, figure: str, problem: str) -> str:
 
 
 def launch_band(rows: pd.DataFrame, *, x: str, y: str, within: tuple[float, float]) -> pd.DataFrame:
-    """Mean over launches at each evaluation with its interval; launches of a unit evaluate at the same steps.
+    """Mean over seeds at each evaluation with its interval; launches of a unit evaluate at the same steps.
 
     Without evaluations at which y is not finite in some launch: the mean of the others would hide that it diverged.
     within: bounds of y.
     """
     is_finite = np.isfinite(rows[y]).groupby(rows["step"]).transform("all")
     grouped = rows[is_finite].groupby("step", sort=True)
-    intervals = [mean_interval(values, within=within) for _, values in grouped[y]]
+    intervals = [mean_interval(mean_by_seed(part, y), within=within) for _, part in grouped]
     return pd.DataFrame(
         {
             "step": list(grouped.groups),

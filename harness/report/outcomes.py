@@ -100,7 +100,7 @@ def time_to_target(given: Material) -> Figure:
         name="time-to-target",
         title="Time to target",
         caption=f"Rings are launches ({launches(given)}), the filled mark their geometric mean with its "
-        f"{interval_of(panels)} over launches; ×2 is two workers. The first evaluation as good as the target "
+        f"{interval_of(panels)} over seeds; ×2 is two workers. The first evaluation as good as the target "
         f"counts, so a time may be too long by the distance of two evaluations{_distances(reached)}; evaluation is off "
         "the clock. "
         "Where a launch missed the target or did not finish, the mark is the restricted mean.",

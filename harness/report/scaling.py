@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from harness.analysis.comparable import units
 from harness.analysis.intervals import geometric_interval
 from harness.analysis.scaling import Resource, efficiencies
+from harness.analysis.seeds import geometric_mean_by_seed
 from harness.report import drawing
 from harness.report.drawing import labelled_height_in
 from harness.report.material import Figure, Material, grouped, interval_frame, interval_of, launches, panel_name
@@ -47,7 +48,10 @@ def throughput(given: Material) -> Figure:
             continue
         each = list(units(runs))
         data = interval_frame(
-            [(series, workers, geometric_interval(part["samples_per_s"])) for (_, series, workers), part in each]
+            [
+                (series, workers, geometric_interval(geometric_mean_by_seed(part, "samples_per_s")))
+                for (_, series, workers), part in each
+            ]
         ).assign(**{scale.column: [part[scale.column].iloc[0] for _, part in each]})
         unit = f"{per_second(runs['sample_unit'])}, all workers"
         panels.append(_over(given, str(problem), data, scale, name="throughput", unit=unit))
@@ -55,7 +59,7 @@ def throughput(given: Material) -> Figure:
         name="throughput",
         title=f"Throughput by {scale.one}s",
         caption=f"Samples trained per second by all workers, in steady state, over {scale.label}: geometric mean and "
-        f"{interval_of(panels)} over launches ({launches(given)}).",
+        f"{interval_of(panels)} over seeds ({launches(given)}).",
         panels=tuple(panels),
     )
 

@@ -12,6 +12,7 @@ from harness.analysis.comparable import units
 from harness.analysis.intervals import MIN_LAUNCHES, Interval, geometric_interval, mean_interval
 from harness.analysis.profiles import pareto_front
 from harness.analysis.scores import has_diverged, metric_of
+from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.report import drawing
 from harness.report.drawing import labelled_height_in
 from harness.report.material import Figure, Material, interval_of, launch_band, launches, panel_name
@@ -33,7 +34,7 @@ def score_over(given: Material, *, x: str, unit: str, over: str) -> Figure:
     return Figure(
         name=f"score-over-{over}",
         title=f"{capitalized(score_name(given.metrics))} over {over}",
-        caption=f"Line: mean over launches ({launches(given)}) at each evaluation; band: its "
+        caption=f"Line: mean over seeds ({launches(given)}) at each evaluation; band: its "
         f"{interval_of(panels)} from {MIN_LAUNCHES} launches on{cut_off(given.metrics, ', ')}. Dotted: the "
         f"target. Which model is evaluated is fixed by the strategy and stands in the table.{_diverged(given)}",
         panels=tuple(panels),
@@ -113,8 +114,8 @@ def time_against_score(given: Material) -> Figure:
                 {
                     "series": series,
                     "workers": workers,
-                    **_spread("train_s", geometric_interval(part["train_s"])),
-                    **_spread("score", mean_interval(part["score"], within=metric.limits)),
+                    **_spread("train_s", geometric_interval(geometric_mean_by_seed(part, "train_s"))),
+                    **_spread("score", mean_interval(mean_by_seed(part, "score"), within=metric.limits)),
                     "n": len(part),
                 }
                 for (_, series, workers), part in rows
@@ -126,7 +127,7 @@ def time_against_score(given: Material) -> Figure:
     return Figure(
         name="time-against-score",
         title=f"Training time against final {name}",
-        caption=f"The whole of training (geometric mean) and the {name} at its end (mean) over launches "
+        caption=f"The whole of training (geometric mean) and the {name} at its end (mean) over seeds "
         f"({launches(given)}), each with its {interval_of(panels)}"
         f"{cut_off(given.metrics, f', that of the {name} ')}. On the line: the Pareto front, which no other "
         f"point beats in both means.{less_is_better(given.metrics)}{_diverged(given)}",

@@ -11,6 +11,7 @@ from harness.analysis.comparable import Pool
 from harness.analysis.intervals import Interval, mean_interval
 from harness.analysis.quality import QualityDifference, quality_differences
 from harness.analysis.scores import has_diverged, metric_of, metrics_of
+from harness.analysis.seeds import mean_by_seed
 from harness.report.table_cells import Table, TableCell, interval_cell, intervals_of, text, value
 from harness.report.wording import (
     count,
@@ -64,7 +65,7 @@ def final_score(runs: pd.DataFrame, *, is_named: bool) -> TableCell:
     if runs.empty:
         return interval_cell(None)
     metric = metric_of(runs)
-    interval = in_shown_unit(mean_interval(runs["score"], within=metric.limits), metric)
+    interval = in_shown_unit(mean_interval(mean_by_seed(runs, "score"), within=metric.limits), metric)
     return _of_metric(interval, metric, shown_unit(metric) if is_named else None)
 
 

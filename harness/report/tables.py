@@ -11,6 +11,7 @@ from harness.analysis.comparable import Pool, units
 from harness.analysis.intervals import DISTANCE, Interval, geometric_interval, mean_interval
 from harness.analysis.scaling import efficiencies
 from harness.analysis.scores import metrics_of
+from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.analysis.targets import Reaching, reaching
 from harness.report.score_tables import final_score, final_score_header
 from harness.report.table_cells import Row, Table, TableCell, interval_cell, intervals_of, text, value
@@ -43,7 +44,7 @@ def summary_table(pool: Pool, prefix: str) -> Table:
     return Table(
         name=f"{prefix}summary",
         title="All numbers",
-        caption=f"In brackets the {intervals_of(rows)} over launches. Times and rates are geometric means, the rest "
+        caption=f"In brackets the {intervals_of(rows)} over seeds. Times and rates are geometric means, the rest "
         f"are means{cut_off(metrics, f'; intervals of the {score_name(metrics)} are ')}. A time stands only where all "
         "launches reached the target; the other columns are of the launches that finished. Memory is of all workers: "
         "RSS counts a page that workers share once for each, PSS once in all. What grew came on top of framework, data "
@@ -57,26 +58,26 @@ def details_table(pool: Pool, prefix: str) -> Table:
     rows = tuple(
         {
             **_unit(problem, series, workers),
-            "median step (ms)": value(_mean(runs["step_p50_s"]) * 1e3),
-            "95th percentile (ms)": value(_mean(runs["step_p95_s"]) * 1e3),
-            "waiting for data": _share(runs["loader_share"]),
-            "one average alone (ms)": value(_mean(runs["average_alone_s"]) * 1e3),
-            "communication hidden": _share(runs["hidden_share"]),
-            "staleness, mean": value(_mean(runs["staleness_mean"])),
-            "staleness, 95th percentile": value(_mean(runs["staleness_p95"])),
-            "distance from the mean before a merge": _distance(runs["distance_before_merge"]),
-            "after it": _distance(runs["distance_after_merge"]),
+            "median step (ms)": value(_mean(runs, "step_p50_s") * 1e3),
+            "95th percentile (ms)": value(_mean(runs, "step_p95_s") * 1e3),
+            "waiting for data": _share(runs, "loader_share"),
+            "one average alone (ms)": value(_mean(runs, "average_alone_s") * 1e3),
+            "communication hidden": _share(runs, "hidden_share"),
+            "staleness, mean": value(_mean(runs, "staleness_mean")),
+            "staleness, 95th percentile": value(_mean(runs, "staleness_p95")),
+            "distance from the mean before a merge": _distance(runs, "distance_before_merge"),
+            "after it": _distance(runs, "distance_after_merge"),
             "slowest rank": text(_slowest(runs)),
-            "imbalance": _share(runs["imbalance"]),
-            "CPU used of cores asked for": _share(runs["cpu_share"]),
-            "start-up (s)": value(_mean(runs["startup_s"])),
+            "imbalance": _share(runs, "imbalance"),
+            "CPU used of cores asked for": _share(runs, "cpu_share"),
+            "start-up (s)": value(_mean(runs, "startup_s")),
         }
         for (problem, series, workers), runs in units(pool.runs)
     )
     return Table(
         name=f"{prefix}details",
         title="What explains them",
-        caption=f"Means over launches; in brackets, for the distances, the {intervals_of(rows)}, cut off at 0. "
+        caption=f"Means over seeds; in brackets, for the distances, the {intervals_of(rows)}, cut off at 0. "
         "Hidden: the share of its averages' time alone that a worker did not wait for. Staleness in updates of others. "
         "The slowest rank is the one that computes longest, with the number of launches in which it was; imbalance is "
         "by how much it exceeds the mean.",
@@ -99,34 +100,34 @@ def _reached(launches: pd.DataFrame, aim: Reaching | None) -> Row:
         LAUNCHES: value(len(launches), num_launches),
         "reached target": value(float(launches["reached"].mean()) if aim else math.nan, hits),
         "time to target (s)": interval_cell(aim.time_s if aim else None),
-        SAMPLES: value(_mean(launches["samples_to_target"])),
+        SAMPLES: value(_mean(launches, "samples_to_target")),
     }
 
 
 def _speed(runs: pd.DataFrame, rate: str, efficiency: Interval | None) -> Row:
     """rate: what throughput is in, `images/s`."""
     return {
-        rate: interval_cell(_geometric(runs["samples_per_s"])),
+        rate: interval_cell(_geometric(runs, "samples_per_s")),
         "efficiency (%)": _efficiency(efficiency),
-        EXPOSED: _share(runs["exposed_share"]),
-        FOR_SLOWER: _share(runs["peer_share"]),
+        EXPOSED: _share(runs, "exposed_share"),
+        FOR_SLOWER: _share(runs, "peer_share"),
     }
 
 
 def _resources(runs: pd.DataFrame, *, has_gpus: bool) -> Row:
-    gpu = {GPU_MEMORY: value(_mean(runs["gpu_memory_bytes"]) / 2**20)} if has_gpus else {}
+    gpu = {GPU_MEMORY: value(_mean(runs, "gpu_memory_bytes") / 2**20)} if has_gpus else {}
     return {
-        SENT: value(_mean(runs["bytes_per_step"]) / 1e6),
-        PEAK_RSS: value(_mean(runs["peak_rss_bytes"]) / 2**20),
-        GROWN: value(_mean(runs["grown_bytes"]) / 2**20),
-        TENSORS: value(_mean(runs["tensor_bytes"]) / 2**20),
-        PSS: value(_mean(runs["pss_bytes"]) / 2**20),
+        SENT: value(_mean(runs, "bytes_per_step") / 1e6),
+        PEAK_RSS: value(_mean(runs, "peak_rss_bytes") / 2**20),
+        GROWN: value(_mean(runs, "grown_bytes") / 2**20),
+        TENSORS: value(_mean(runs, "tensor_bytes") / 2**20),
+        PSS: value(_mean(runs, "pss_bytes") / 2**20),
         **gpu,
     }
 
 
-def _distance(values: pd.Series[float]) -> TableCell:
-    return interval_cell(mean_interval(values, within=DISTANCE))
+def _distance(runs: pd.DataFrame, column: str) -> TableCell:
+    return interval_cell(mean_interval(mean_by_seed(runs, column), within=DISTANCE))
 
 
 def _slowest(runs: pd.DataFrame) -> str:
@@ -143,14 +144,14 @@ def _efficiency(interval: Interval | None) -> TableCell:
     return replace(value(interval.estimate, shown), method=interval.method)
 
 
-def _share(values: pd.Series[float]) -> TableCell:
-    mean = _mean(values)
+def _share(runs: pd.DataFrame, column: str) -> TableCell:
+    mean = _mean(runs, column)
     return value(mean, percent(mean))
 
 
-def _mean(values: pd.Series[float]) -> float:
-    return float(values.mean()) if values.notna().all() else math.nan
+def _mean(runs: pd.DataFrame, column: str) -> float:
+    return float(mean_by_seed(runs, column).mean()) if runs[column].notna().all() else math.nan
 
 
-def _geometric(values: pd.Series[float]) -> Interval | None:
-    return geometric_interval(values) if (values > 0).all() else None
+def _geometric(runs: pd.DataFrame, column: str) -> Interval | None:
+    return geometric_interval(geometric_mean_by_seed(runs, column)) if (runs[column] > 0).all() else None

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from harness.analysis.intervals import CONFIDENCE, TOO_FEW, Interval
-from harness.analysis.targets import Ratio
+from harness.analysis.scores import target_in_words
+from harness.analysis.targets import Ratio, Reaching
 from harness.plain_text import counted
 from harness.workloads.metric import SHARE, Metric
 
@@ -67,6 +68,23 @@ def count(n: int, noun: str, plural: str | None = None) -> str:
 def listed(names: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def listed_briefly(names: list[str], most: int = 5) -> str:
+    """As `listed`, but `a, b and 7 more` where there are more than so many."""
+    return listed(names if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} more"])
+
+
+def target_of(row: Reaching) -> str:
+    """`98 %`."""
+    return target_in_words(row.metric, row.target)
+
+
+def time_of(row: Reaching) -> str:
+    """`2.05 s [1.9, 2.2]`, of one that always reached the target."""
+    assert row.time_s is not None
+    bounds = f" [{number(row.time_s.low)}, {number(row.time_s.high)}]" if row.time_s.is_known else ""
+    return f"{number(row.time_s.estimate)}\u00a0s{bounds}"
 
 
 def capitalized(words: str) -> str:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from harness.analysis import load
-from harness.analysis.comparable import contests, pools, units, why_split, with_series
+from harness.analysis.comparable import pools, units, why_split, with_series
+from harness.analysis.contests import contests
 from harness.analysis.quality import quality_differences
 from harness.records.record import Interruptions
 from tests.analysis.handmade import MACHINE, by_rmse, failed, folder_of, record, window, worker

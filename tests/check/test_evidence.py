@@ -116,6 +116,6 @@ def test_faults_can_be_committed_by_their_cells() -> None:
 
 def test_between_markers_replaces_what_stood_there_and_nothing_else() -> None:
     page = f"before\n{START}\nold\n{END}\nafter\n"
-    assert between_markers(page, "new\n") == f"before\n{START}\nnew\n{END}\nafter\n"
+    assert between_markers(page, "new\n", START, END) == f"before\n{START}\nnew\n{END}\nafter\n"
     with pytest.raises(SystemExit, match="has no"):
-        between_markers("no markers", "new")
+        between_markers("no markers", "new", START, END)

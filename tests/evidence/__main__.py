@@ -35,7 +35,8 @@ def main() -> None:
     text = evidence_table(recorded, in_words())
     (options.results / "evidence.md").write_text(text, encoding="utf-8")
     if options.into:
-        options.into.write_text(between_markers(options.into.read_text(encoding="utf-8"), text), encoding="utf-8")
+        page = options.into.read_text(encoding="utf-8")
+        options.into.write_text(between_markers(page, text, START, END), encoding="utf-8")
     print(text)
 
 
@@ -45,12 +46,12 @@ def in_words() -> str:
     return f"{machine.cpu}, {machine.num_cores} cores, {named}"
 
 
-def between_markers(page: str, text: str) -> str:
-    before, start, rest = page.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end):
-        raise SystemExit(f"--into: the page has no {START} ... {END}")
-    return f"{before}{START}\n{text}{END}{after}"
+def between_markers(page: str, text: str, start: str, end: str) -> str:
+    before, found_start, rest = page.partition(start)
+    _, found_end, after = rest.partition(end)
+    if not (found_start and found_end):
+        raise SystemExit(f"--into: the page has no {start} ... {end}")
+    return f"{before}{start}\n{text}{end}{after}"
 
 
 if __name__ == "__main__":

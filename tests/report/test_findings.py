@@ -28,9 +28,11 @@ def test_finding_names_the_soonest_where_intervals_exclude_the_rest(tmp_path):
     headline, details, _ = verdict(
         tmp_path, comparison({"allreduce": (4.0, 4.1, 4.2), "hogwild": (2.0, 2.05, 2.1), "local-sgd": (3.0, 3.05, 3.1)})
     )
-    assert headline.startswith("cnn on digits, 2 workers: hogwild reaches 98 % after 2.05 s [")
-    assert headline.endswith("sooner than every other strategy.")
-    assert details[0].startswith("hogwild takes 0.500 × [0.500, 0.500] the time of allreduce (3 seeds): ")
+    assert headline.startswith("cnn on digits: hogwild ×2 reaches 98 % after 2.05 s [")
+    assert headline.endswith("sooner than every other of 3 (95 % sure of all claims together).")
+    assert details[0].startswith(
+        "hogwild takes 0.500 × [0.500, 0.500] the time of allreduce (3 seeds, individual interv"
+    )
     assert "0.500 × [0.500, 0.500] the seconds per sample, 1.00 × [1.00, 1.00] the samples to the target" in details[0]
 
 
@@ -53,9 +55,9 @@ def test_finding_counts_runs_that_missed_the_target(tmp_path):
     headline, details, _ = verdict(
         tmp_path, [*comparison({"allreduce": (4.0, 4.1, 4.2), "hogwild": (1.0, 1.0)}), missed]
     )
-    assert "allreduce reaches 98 % after 4.10 s" in headline
-    assert "no other strategy reached it in all of its launches" in headline
-    assert details[0].startswith("hogwild reached 98 % in 2 of 3 launches (Wilson interval 21 % to 94 %)")
+    assert "allreduce ×2 reaches 98 % after 4.10 s" in headline
+    assert "no other reached it in all of its launches" in headline
+    assert details[0].startswith("hogwild ×2 reached 98 % in 2 of 3 launches (Wilson interval 21 % to 94 %)")
     assert "of at most 5.00 s" in details[0]
     assert details[1].endswith("no ratio, since 1 of its 3 runs and 0 of the baseline's 3 have no value.")
 
@@ -65,21 +67,27 @@ def test_finding_says_whether_workers_pay(tmp_path):
         tmp_path,
         comparison({"serial": (4.0, 4.1, 4.2), "allreduce": (8.0, 8.2, 8.4), "hogwild": (2.0, 2.05, 2.1)}),
     )
-    assert details[:2] == [
-        "2 workers do not pay for allreduce (2.00 × [2.00, 2.00]): time to target over that of one serial worker.",
-        "2 workers pay for hogwild (0.500 × [0.500, 0.500]): time to target over that of one serial worker.",
+    assert details[:4] == [
+        "With 2 workers hogwild ×2 is first of 2 with 2.05 s [1.93, 2.18], sooner than every other.",
+        "Fewest core-seconds to the target, each by its individual interval: hogwild ×2 4.10 [3.86, 4.36], serial ×1 "
+        "4.10 [3.86, 4.36] and allreduce ×2 16.4 [15.4, 17.4].",
+        "2 workers do not pay for allreduce (2.00 × [2.00, 2.00]): time to target over that of one serial worker, with "
+        "individual intervals.",
+        "2 workers pay for hogwild (0.500 × [0.500, 0.500]): time to target over that of one serial worker, with "
+        "individual intervals.",
     ]
 
 
 def test_finding_without_serial_is_against_the_strategys_own_single_worker(tmp_path):
-    several = comparison({"allreduce": (4.0, 4.1, 4.2), "hogwild": (1.0, 1.025, 1.05), "local-sgd": (1.0, 2.0, 4.0)})
+    several = comparison({"allreduce": (4.0, 4.1, 4.2), "hogwild": (1.0, 1.025, 1.05), "local-sgd": (1.9, 2.0, 2.3)})
     single = comparison(dict.fromkeys(("allreduce", "hogwild", "local-sgd"), (2.0, 2.05, 2.1)), workers=1)
     _, details, _ = verdict(tmp_path, [*several, *single])
-    assert details[:2] == [
-        "2 workers do not pay for allreduce (2.00 × [2.00, 2.00]): time to target over that of its own single worker.",
-        "2 workers pay for hogwild (0.500 × [0.500, 0.500]): time to target over that of its own single worker.",
+    over = "time to target over that of its own single worker, with individual intervals."
+    assert details[3:5] == [
+        f"2 workers do not pay for allreduce (2.00 × [2.00, 2.00]): {over}",
+        f"2 workers pay for hogwild (0.500 × [0.500, 0.500]): {over}",
     ]
-    assert details[2].startswith("Whether 2 workers pay is open for local-sgd (0.976 × [0.")
+    assert details[5].startswith("Whether 2 workers pay is open for local-sgd (1.01 × [0.")
 
 
 def test_finding_over_hosts_is_against_the_single_worker_on_one(tmp_path):
@@ -92,9 +100,9 @@ def test_finding_over_hosts_is_against_the_single_worker_on_one(tmp_path):
         ]
 
     _, details, _ = verdict(tmp_path, [*runs(1, 1, 2.0, 2.1, 2.2), *runs(4, 2, 4.0, 4.2, 4.4)])
-    assert details == [
-        "4 workers do not pay for allreduce hosts=2 (2.00 × [2.00, 2.00]): time to target over that of its own single "
-        "worker."
+    assert details[1:] == [
+        "4 workers do not pay for allreduce (2.00 × [2.00, 2.00]): time to target over that of its own single worker, "
+        "with individual intervals."
     ]
 
 
@@ -114,7 +122,7 @@ def test_finding_gives_an_interval_with_each_share_of_waiting(tmp_path):
 
 def test_finding_without_any_success_says_so(tmp_path):
     headline, _, _ = verdict(tmp_path, [record(curve=curve((0.5,)))])
-    assert headline == "cnn on digits, 1 worker: no strategy reached 98 % in all of its launches."
+    assert headline == "cnn on digits: no strategy reached 98 % in all of its launches."
 
 
 @pytest.mark.parametrize("status", ["timeout", "failed"])
@@ -122,9 +130,14 @@ def test_finding_does_not_crown_who_mostly_fails(tmp_path, status):
     broken = [failed({"strategy": "hogwild", "workers": 2, "seed": seed}, status=status) for seed in range(3, 9)]
     times = {"allreduce": [4.0 + seed / 10 for seed in range(9)], "hogwild": (1.0, 1.1, 1.2)}
     headline, details, _ = verdict(tmp_path, [*comparison(times), *broken])
-    assert headline.startswith("cnn on digits, 2 workers: allreduce reaches 98 % after ")
-    assert headline.endswith("no other strategy reached it in all of its launches. 6 of 18 launches did not finish.")
-    assert details[0].startswith("hogwild reached 98 % in 3 of 9 launches, 6 of which did not finish (Wilson interval ")
+    assert headline.startswith("cnn on digits: allreduce ×2 reaches 98 % after ")
+    what = {"timeout": "Out of time", "failed": "Crashed"}[status]
+    assert headline.endswith(
+        f"no other reached it in all of its launches. {what}: hogwild ×2 in 6 of 9 launches (67 %)."
+    )
+    assert details[0].startswith(
+        "hogwild ×2 reached 98 % in 3 of 9 launches, 6 of which did not finish (Wilson interval "
+    )
     assert details[1].endswith("no ratio, since 6 of its 9 runs and 0 of the baseline's 9 have no value.")
 
 
@@ -132,36 +145,38 @@ def test_finding_is_no_claim_about_who_missed_the_target(tmp_path):
     times = {"allreduce": (4.0, 4.1, 4.2), "local-sgd": (2.0, 2.05, 2.1), "hogwild": (1.0, 1.0)}
     broken = failed({"strategy": "hogwild", "workers": 2, "seed": 2})
     headline, _, _ = verdict(tmp_path, [*comparison(times), broken])
-    assert "sooner than every other strategy that reached it in all of its launches." in headline
+    assert "sooner than every other of 2 that reached it in all of their launches (95 %" in headline
+    assert headline.endswith("Crashed: hogwild ×2 in 1 of 3 launches (33 %).")
 
 
 def test_finding_of_failures_alone_says_how_many(tmp_path):
     headline, details, _ = verdict(tmp_path, [failed({"seed": seed}) for seed in range(3)])
     assert headline == (
-        "cnn on digits, 1 worker: no strategy reached 98 % in all of its launches. 3 of 3 launches did not finish."
+        "cnn on digits: no strategy reached 98 % in all of its launches. Crashed: serial ×1 in 3 of 3 launches (100 %)."
     )
     assert details == [
-        "serial reached 98 % in 0 of 3 launches, 3 of which did not finish (Wilson interval 0 % to 56 %)."
+        "serial ×1 reached 98 % in 0 of 3 launches, 3 of which did not finish (Wilson interval 0 % to 56 %)."
     ]
 
 
-def test_finding_is_on_the_most_workers_that_finished(tmp_path):
+def test_finding_names_the_workers_with_which_nothing_finished(tmp_path):
     broken = [failed({"strategy": "hogwild", "workers": 4, "seed": seed}) for seed in range(3)]
     headline, details, _ = verdict(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), *broken])
-    assert headline.startswith("cnn on digits, 2 workers: hogwild reaches 98 % after ")
-    assert "With more workers none of 3 launches finished." in details
+    assert headline.startswith("cnn on digits: hogwild ×2 reaches 98 % after ")
+    assert headline.endswith("Crashed: hogwild ×4 in 3 of 3 launches (100 %).")
+    assert details[0].startswith("hogwild ×4 reached 98 % in 0 of 3 launches, 3 of which did not finish")
 
 
 def test_finding_passes_over_runs_without_a_target(tmp_path):
     without = record({"strategy": "hogwild", "workers": 4, "target": None})
     headline, _, _ = verdict(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), without])
-    assert headline.startswith("cnn on digits to 98 %, 2 workers: hogwild target=0.98 reaches")
+    assert headline.startswith("cnn on digits to 98 %: hogwild target=0.98 ×2 reaches")
 
 
 def test_finding_passes_over_runs_without_evaluations(tmp_path):
     blind = record({"strategy": "allreduce", "workers": 4, "evaluations": 0}, curve=[])
     headline, _, _ = verdict(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), blind])
-    assert headline.startswith("cnn on digits, 2 workers: hogwild")
+    assert headline.startswith("cnn on digits: hogwild ×2")
 
 
 def in_tensorflow(times, *, launcher="processes", **cell):
@@ -185,10 +200,10 @@ def test_finding_keeps_frameworks_apart_and_names_each_in_its_headline_alone(tmp
             *in_tensorflow({"allreduce": (8.0, 8.2, 8.4), "delayed-averaging": (4.0, 4.1, 4.2)}),
         ],
     )
-    assert torch[0].startswith("cnn on digits, torch, 2 workers: delayed-averaging reaches 98 % after 2.05 s")
-    assert torch[0].endswith("sooner than every other strategy.")
-    assert tensorflow[0].startswith("cnn on digits, tensorflow, 2 workers: delayed-averaging reaches 98 %")
-    assert tensorflow[1].startswith("delayed-averaging takes 0.500 × [0.500, 0.500] the time of allreduce (3 seeds)")
+    assert torch[0].startswith("cnn on digits, torch: delayed-averaging ×2 reaches 98 % after 2.05 s")
+    assert torch[0].endswith("sooner than every other of 2 (95 % sure of all claims together).")
+    assert tensorflow[0].startswith("cnn on digits, tensorflow: delayed-averaging ×2 reaches 98 %")
+    assert tensorflow[1].startswith("delayed-averaging takes 0.500 × [0.500, 0.500] the time of allreduce (3 seeds, ")
 
 
 def test_finding_measures_each_framework_against_its_own_serial(tmp_path):
@@ -200,11 +215,13 @@ def test_finding_measures_each_framework_against_its_own_serial(tmp_path):
             *in_tensorflow({"allreduce": (4.0, 4.1, 4.2)}),
         ],
     )
-    assert torch[1:] == [
-        "2 workers pay for allreduce (0.500 × [0.500, 0.500]): time to target over that of one serial worker."
+    assert torch[2:] == [
+        "2 workers pay for allreduce (0.500 × [0.500, 0.500]): time to target over that of one serial worker, with "
+        "individual intervals."
     ]
-    assert tensorflow[1:] == [
-        "2 workers do not pay for allreduce (2.00 × [2.00, 2.00]): time to target over that of one serial worker."
+    assert tensorflow[2:] == [
+        "2 workers do not pay for allreduce (2.00 × [2.00, 2.00]): time to target over that of one serial worker, with "
+        "individual intervals."
     ]
 
 
@@ -216,8 +233,8 @@ def test_finding_does_not_compare_threads_with_processes_and_says_why(tmp_path):
             *in_tensorflow({"hogwild": (2.0, 2.05, 2.1)}, launcher="threads"),
         ],
     )
-    assert processes[0].startswith("cnn on digits, processes, 2 workers: allreduce reaches 98 % after 4.10 s")
-    assert threads[0].startswith("cnn on digits, threads, 2 workers: hogwild reaches 98 % after 2.05 s")
+    assert processes[0].startswith("cnn on digits, processes: allreduce ×2 reaches 98 % after 4.10 s")
+    assert threads[0].startswith("cnn on digits, threads: hogwild ×2 reaches 98 % after 2.05 s")
     assert threads[1:] == [
         "Not compared with strategies whose workers are processes: threads and processes share memory and cores in "
         "different ways."
@@ -255,7 +272,7 @@ def test_finding_claims_what_holds_wherever_a_baseline_was_before_its_first_eval
         for seed in range(3)
     ]
     headline, details, _ = verdict(tmp_path, [*comparison({"local-sgd": (4.0, 4.1, 4.2)}), *first])
-    assert headline.endswith("sooner than every other strategy.")
+    assert headline.endswith("sooner than every other of 2 (95 % sure of all claims together).")
     assert "local-sgd takes 41.0 × [38.6, ∞] the time of allreduce (3 seeds): " in details[0]
 
 
@@ -265,8 +282,8 @@ def test_finding_does_not_compare_times_to_different_targets(tmp_path):
         for seed in range(3)
     ]
     (to_80, to_98), _ = verdicts(tmp_path, [*comparison({"allreduce": (4.0, 4.1, 4.2)}), *low])
-    assert to_80[0].startswith("cnn on digits to 80 %, 2 workers: hogwild reaches 80 % after 2.10 s [")
-    assert to_98[0].startswith("cnn on digits to 98 %, 2 workers: allreduce reaches 98 % after 4.10 s")
+    assert to_80[0].startswith("cnn on digits to 80 %: hogwild ×2 reaches 80 % after 2.10 s [")
+    assert to_98[0].startswith("cnn on digits to 98 %: allreduce ×2 reaches 98 % after 4.10 s")
     assert (to_80[1:], to_98[1:]) == ([], [])
 
 
@@ -277,22 +294,22 @@ def test_finding_of_an_error_names_the_soonest_to_fall_to_its_target(tmp_path):
     ]
     times = {"allreduce": (4.0, 4.1, 4.2), "hogwild": (2.0, 2.05, 2.1)}
     headline, details, _ = verdict(tmp_path, map(by_rmse, [*comparison(times), *missed]))
-    assert headline.startswith("mf on movielens, 2 workers: hogwild reaches 0.92 RMSE after 2.05 s [")
-    assert headline.endswith("sooner than every other strategy that reached it in all of its launches.")
-    assert details[0].startswith("local-sgd reached 0.92 RMSE in 0 of 3 launches (Wilson interval 0 % to 56 %)")
-    assert details[1].startswith("hogwild takes 0.500 × [0.500, 0.500] the time of allreduce (3 seeds): ")
+    assert headline.startswith("mf on movielens: hogwild ×2 reaches 0.92 RMSE after 2.05 s [")
+    assert headline.endswith("of 2 that reached it in all of their launches (95 % sure of all claims together).")
+    assert details[0].startswith("local-sgd ×2 reached 0.92 RMSE in 0 of 3 launches (Wilson interval 0 % to 56 %)")
+    assert details[1].startswith("hogwild takes 0.500 × [0.500, 0.500] the time of allreduce (3 seeds, individual")
 
 
 def test_finding_without_any_success_says_so_in_the_metrics_words(tmp_path):
     headline, _, _ = verdict(tmp_path, [by_rmse(record(curve=curve((0.5,))))])
-    assert headline == "mf on movielens, 1 worker: no strategy reached 0.92 RMSE in all of its launches."
+    assert headline == "mf on movielens: no strategy reached 0.92 RMSE in all of its launches."
 
 
 def test_findings_of_problems_with_different_metrics_have_each_its_own_target(tmp_path):
     runs = comparison({"allreduce": (4.0, 4.1, 4.2)})
     (accuracy, rmse), _ = verdicts(tmp_path, [*runs, *map(by_rmse, runs)])
-    assert accuracy[0].startswith("cnn on digits, 2 workers: allreduce reaches 98 % after 4.10 s")
-    assert rmse[0].startswith("mf on movielens, 2 workers: allreduce reaches 0.92 RMSE after 4.10 s")
+    assert accuracy[0].startswith("cnn on digits: allreduce ×2 reaches 98 % after 4.10 s")
+    assert rmse[0].startswith("mf on movielens: allreduce ×2 reaches 0.92 RMSE after 4.10 s")
 
 
 def test_flat_strategy_is_the_opponent_and_the_wrapper_is_said_apart(tmp_path):
@@ -307,8 +324,9 @@ def test_flat_strategy_is_the_opponent_and_the_wrapper_is_said_apart(tmp_path):
 
     native = [*runs("allreduce", 1, 0.0), *runs("allreduce", 2, None)]
     _, details, _ = verdict(tmp_path, [*native, *runs("allreduce-flat", 1, 0.2), *runs("allreduce-flat", 2, 0.2)])
-    assert "the time of allreduce-flat (3 seeds): no difference is shown" in details[1]
-    assert details[2].startswith(
+    *_, against, implementation = details
+    assert "the time of allreduce-flat (3 seeds, individual interval): no difference is shown" in against
+    assert implementation.startswith(
         "Implementation: with 1 worker, a step of allreduce, its waits taken off, takes 1.25 ×"
     )
-    assert details[2].endswith("that of allreduce-flat: that is the library's wrapper, not communication.")
+    assert implementation.endswith("that of allreduce-flat: that is the library's wrapper, not communication.")

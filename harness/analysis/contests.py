@@ -1,0 +1,106 @@
+"""Contests: launches whose times to target may be compared, over strategy and number of workers alike.
+
+Serial training and every number of workers are entrants of one contest, since which strategy and how many workers is
+one question. A number of workers at which a single strategy ran is not won by it.
+
+Contests are split by framework, which differs in more than the strategy, by kind of worker, since threads and processes
+share memory and cores in different ways, and by the resources of a worker: eight threads beat one whatever the
+strategy. A single worker is a process with one thread on one host: it is like either kind, on any number of hosts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from harness.analysis.comparable import RESOURCES, SPLIT_BY, aimed, setting_in_words
+from harness.analysis.seeds import geometric_mean_by_seed
+from harness.analysis.separation import Separation, separate
+
+_PLACE = ["worker_kind", *RESOURCES]  # what all entrants of several workers share
+_OF_A_WORKER = [column for column in RESOURCES if column != "hosts"]  # what single workers share with them
+_NOT_SETTINGS = {"framework", "controller", "strategy_code", "target", *_PLACE}  # shared, or the strategy's own
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """Launches whose times to target may be compared, with every number of workers."""
+
+    name: str  # the aim, with framework, kind of worker and resources where others of the pool differ in them
+    aim: str
+    launches: pd.DataFrame  # with a column `entrant`: the competitor with its number of workers
+    other_kinds: tuple[str, ...]  # kinds of worker with the same aim in the same framework
+    other_resources: tuple[str, ...]  # likewise, such as `threads=8`
+
+    @property
+    def differing_settings(self) -> dict[str, list[object]]:
+        """By name, each setting in which entrants differ beside strategy, workers and resources, with its values."""
+        settings = [column for column in SPLIT_BY if column not in _NOT_SETTINGS]
+        found = {column: sorted(self.launches[column].dropna().unique()) for column in settings}
+        return {column: values for column, values in found.items() if len(values) > 1}
+
+    def separation(self) -> Separation:
+        """Of the entrants that reached the target in every launch."""
+        always = self.launches.groupby("entrant")["reached"].transform("all").astype(bool)
+        rows = self.launches[always]
+        return separate(*(_seconds_by_seed(rows, f"time_to_target{which}_s") for which in ("_after", "")))
+
+
+def contests(launches: pd.DataFrame) -> Iterator[Contest]:
+    """Those of a pool, by name."""
+    looking = aimed(launches)
+    looking = looking.assign(entrant=looking["competitor"] + " ×" + looking["workers"].astype(str))
+    is_mixed = looking["framework"].nunique() > 1
+    for key, rows in looking.groupby(["aim", "framework"], sort=True):
+        aim, framework = map(str, key)
+        places = _places(rows)
+        for position, place in places.iterrows():
+            said = [framework] * is_mixed + [_words(place, column, places) for column in _PLACE]
+            others = places.drop(index=position)
+            yield Contest(
+                name=", ".join(filter(None, [aim, " ".join(filter(None, said))])),
+                aim=aim,
+                launches=rows[_is_at(rows, place)],
+                other_kinds=_others(place, others, places, ["worker_kind"]),
+                other_resources=_others(place, others, places, list(RESOURCES)),
+            )
+
+
+def _places(rows: pd.DataFrame) -> pd.DataFrame:
+    """Kind of worker and resources of each contest; of single workers whose like has no others, without a kind."""
+    several = rows.loc[rows["workers"] > 1, _PLACE].drop_duplicates()
+    alone = rows.loc[rows["workers"] == 1, _PLACE].assign(worker_kind="").drop_duplicates()
+    theirs, ours = (pd.MultiIndex.from_frame(part[_OF_A_WORKER]) for part in (several, alone))
+    is_apart = ~ours.isin(theirs)
+    return pd.concat([several, alone[is_apart]]).sort_values(_PLACE, ignore_index=True)
+
+
+def _is_at(rows: pd.DataFrame, place: pd.Series[Any]) -> pd.Series[bool]:
+    is_alike = (rows[_OF_A_WORKER] == place[_OF_A_WORKER]).all(axis=1)
+    is_placed = (rows["worker_kind"] == place["worker_kind"]) & (rows["hosts"] == place["hosts"])
+    is_here: pd.Series[bool] = is_alike & ((rows["workers"] == 1) | is_placed)
+    return is_here
+
+
+def _words(place: pd.Series[Any], column: str, places: pd.DataFrame) -> str:
+    """Of a column in which places differ; empty of any other."""
+    values = places[column][places[column] != ""]
+    return setting_in_words(column, place[column]).strip() if values.nunique() > 1 else ""
+
+
+def _others(place: pd.Series[Any], others: pd.DataFrame, places: pd.DataFrame, columns: list[str]) -> tuple[str, ...]:
+    """What the other places are in these columns, in words."""
+
+    def said(one: pd.Series[Any]) -> str:
+        return " ".join(filter(None, (_words(one, column, places) for column in columns)))
+
+    return tuple(sorted({said(other) for _, other in others.iterrows()} - {said(place), ""}))
+
+
+def _seconds_by_seed(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Geometric means over launches of one seed: seeds are rows, entrants columns."""
+    groups = rows.groupby("entrant", sort=True)
+    return pd.DataFrame({str(name): geometric_mean_by_seed(part, column) for name, part in groups})

@@ -1,0 +1,83 @@
+"""The headline of a contest: who is soonest with how many workers, how sure that is, and under which conditions.
+
+It recommends from the entrants that are not shown to be slower than the soonest. Every claim in it is one of the
+family (analysis/separation.py); what crashed, and every setting in which entrants differ, stands beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.analysis.contests import Contest
+from harness.analysis.intervals import CONFIDENCE
+from harness.analysis.separation import Separation
+from harness.analysis.targets import Reaching
+from harness.report.wording import count, listed, listed_briefly, number, percent, target_of, time_of
+
+_MOST_BROKEN = 3  # named; of more, how many
+
+
+def headline(contest: Contest, rows: Sequence[Reaching], separation: Separation, error: float) -> str:
+    """rows: its entrants, by their names in `series`. error: that any claim of the contest is false."""
+    said = [f"{contest.name}: {_soonest(rows, separation, error)}", _settings(contest), _broken(rows)]
+    return " ".join(filter(None, said))
+
+
+def _soonest(rows: Sequence[Reaching], separation: Separation, error: float) -> str:
+    if not separation.order:
+        return f"no strategy reached {target_of(rows[0])} in all of its launches."
+    by_name = {row.series: row for row in rows}
+    best, num_compared = by_name[separation.order[0]], len(separation.order)
+    said = f"{best.series} reaches {target_of(best)} after {time_of(best)}"
+    if len(rows) == 1:
+        return f"{said}."
+    if num_compared == 1:
+        return f"{said}; no other reached it in all of its launches."
+    group = separation.not_slower(list(separation.order), error=error)
+    whole = "" if num_compared == len(rows) else " that reached it in all of their launches"
+    if len(group) == num_compared:
+        others = listed_briefly(group[1:])
+        return f"no strategy is shown to be the soonest; {said}, not told apart from {others}."
+    sure = f"{percent(CONFIDENCE, 0)} sure of all claims together"
+    if len(group) == 1:
+        return f"{said}, sooner than every other of {num_compared}{whole} ({sure})."
+    return (
+        f"{said}; of {num_compared}{whole}, {listed_briefly(group)} are not shown to be slower than the soonest: "
+        f"choose among them ({sure})."
+    )
+
+
+def _settings(contest: Contest) -> str:
+    different = [f"{name} ({listed(list(map(_plain, each)))})" for name, each in contest.differing_settings.items()]
+    return f"What is compared differs in {listed(different)}." if different else ""
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _broken(rows: Sequence[Reaching]) -> str:
+    return " ".join(
+        filter(
+            None,
+            (
+                _counted(rows, "Crashed", {row.series: row.num_crashed for row in rows}),
+                _counted(rows, "Out of time", {row.series: row.num_unfinished - row.num_crashed for row in rows}),
+            ),
+        )
+    )
+
+
+def _counted(rows: Sequence[Reaching], what: str, of: dict[str, int]) -> str:
+    """`Crashed: hogwild ×2 in 18 of 21 launches (86 %).`, the worst first."""
+    hit = sorted((row for row in rows if of[row.series]), key=lambda row: -of[row.series] / row.num_launches)
+    named = [
+        f"{row.series} in {of[row.series]} of {count(row.num_launches, 'launch', 'launches')} "
+        f"({percent(of[row.series] / row.num_launches, 0)})"
+        for row in hit[:_MOST_BROKEN]
+    ]
+    if len(hit) > _MOST_BROKEN:
+        others = hit[_MOST_BROKEN:]
+        launches = count(sum(row.num_launches for row in others), "launch", "launches")
+        named.append(f"{len(others)} others in {number(sum(of[row.series] for row in others))} of {launches}")
+    return f"{what}: {listed(named)}." if named else ""

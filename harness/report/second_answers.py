@@ -1,0 +1,124 @@
+"""What comes after the headline of a contest: the answers at equal workers, at equal cost, and against one worker.
+
+Claims are those of the contest's family, so that no sentence here says what the headline's error does not cover.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from harness.analysis.comparable import closest_match
+from harness.analysis.contests import Contest
+from harness.analysis.intervals import Interval, geometric_interval
+from harness.analysis.seeds import geometric_mean_by_seed
+from harness.analysis.separation import Separation
+from harness.analysis.targets import Reaching, paired_ratio
+from harness.report.wording import (
+    count,
+    listed,
+    listed_briefly,
+    number,
+    percent,
+    target_of,
+    time_of,
+    times,
+    with_interval,
+)
+
+SERIAL = "serial"
+
+
+def missed(rows: Sequence[Reaching]) -> Iterator[str]:
+    """Entrants that did not always reach the target."""
+    for row in rows:
+        if row.time_s is not None:
+            continue
+        share = row.share_reached
+        broken = f", {row.num_unfinished} of which did not finish" if row.num_unfinished else ""
+        said = (
+            f"{row.series} reached {target_of(row)} in {row.num_reached} of "
+            f"{count(row.num_launches, 'launch', 'launches')}{broken} "
+            f"(Wilson interval {percent(share.low, 0)} to {percent(share.high, 0)})"
+        )
+        if math.isfinite(row.horizon_s):
+            said += f"; its restricted mean time is {with_interval(row.restricted_s)} s of at most "
+            said += f"{number(row.horizon_s)} s"
+        yield f"{said}."
+
+
+def at_equal_workers(rows: Sequence[Reaching], separation: Separation, error: float) -> Iterator[str]:
+    """One sentence a number of workers with which several entrants always reached the target."""
+    by_name = {row.series: row for row in rows}
+    if len({row.workers for row in rows}) == 1:
+        return
+    for workers in sorted({row.workers for row in rows}):
+        ranked = [name for name in separation.order if by_name[name].workers == workers]
+        if len(ranked) < 2:
+            continue
+        group = separation.not_slower(ranked, error=error)
+        said = (
+            f"With {count(workers, 'worker')} {ranked[0]} is first of {len(ranked)} with {time_of(by_name[ranked[0]])}"
+        )
+        if len(group) == 1:
+            yield f"{said}, sooner than every other."
+        else:
+            yield f"{said}; not shown to be slower: {listed_briefly(group[1:])}."
+
+
+def at_equal_cost(contest: Contest, separation: Separation) -> Iterator[str]:
+    """Who needs the fewest core-seconds, with individual intervals: nothing is claimed."""
+    rows = contest.launches[contest.launches["entrant"].isin(separation.order)]
+    if rows["workers"].nunique() < 2:
+        return
+    priced = rows.assign(core_seconds=rows["time_to_target_s"] * rows["cores"])
+    costs = {str(name): _geometric(part) for name, part in priced.groupby("entrant", sort=True)}
+    cheapest = sorted(costs, key=lambda name: costs[name].estimate)[:3]
+    said = listed([f"{name} {with_interval(costs[name])}" for name in cheapest])
+    yield f"Fewest core-seconds to the target, each by its individual interval: {said}."
+
+
+def _geometric(rows: pd.DataFrame) -> Interval:
+    return geometric_interval(geometric_mean_by_seed(rows, "core_seconds"))
+
+
+def paying(contest: Contest, most: int, separation: Separation, error: float) -> Iterator[str]:
+    """Whether the most workers pay: against serial training, or where that did not run, each strategy's single worker.
+
+    One sentence for those where they do, one for those where they do not and one for those where it is open.
+    """
+    launches = contest.launches
+    always = launches[launches["entrant"].isin(separation.order)]
+    singles = always[always["workers"] == 1]
+    serial = singles[singles["strategy"] == SERIAL]
+    workers = count(most, "worker")
+    no, yes, unclear = f"{workers} do not pay for", f"{workers} pay for", f"Whether {workers} pay is open for"
+    answers: dict[str, list[str]] = {no: [], yes: [], unclear: []}
+    for (name, competitor), part in always[always["workers"] == most].groupby(["entrant", "competitor"], sort=True):
+        single = closest_match(part, serial) if len(serial) else singles[singles["competitor"] == competitor]
+        if most == 1 or single.empty:
+            continue
+        ratio = paired_ratio(part, single, "time_to_target_s")
+        other = str(single["entrant"].iloc[0])
+        is_sooner, is_later = (separation.is_sooner(*pair, error=error) for pair in ((name, other), (other, name)))
+        answers[yes if is_sooner else no if is_later else unclear].append(f"{competitor} ({times(ratio)})")
+    whose = "one serial worker" if len(serial) else "its own single worker"
+    for answer, names in answers.items():
+        if names:
+            yield f"{answer} {listed(names)}: time to target over that of {whose}, with individual intervals."
+
+
+def elsewhere(contest: Contest) -> Iterator[str]:
+    """Whom the contest leaves out, and why."""
+    if contest.other_kinds:
+        yield (
+            f"Not compared with strategies whose workers are {listed(list(contest.other_kinds))}: "
+            "threads and processes share memory and cores in different ways."
+        )
+    if contest.other_resources:
+        yield (
+            f"Not compared with what ran with {listed(list(contest.other_resources))}: "
+            "other resources, whatever the strategy."
+        )

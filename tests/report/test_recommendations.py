@@ -1,0 +1,138 @@
+"""Records whose right answer is known, and the headline that says it."""
+
+from __future__ import annotations
+
+from harness.analysis import load
+from harness.analysis.comparable import pools
+from harness.report.against_baseline import comparisons
+from harness.report.findings import findings
+from tests.analysis.handmade import folder_of, reached_after, record
+
+SPREAD = (1.0, 1.04, 0.97)  # of a time, by seed
+
+
+def runs(strategy, time_s, *, spread=SPREAD, **cell):
+    """Three seeds that reach 98 % after about this time."""
+    return [
+        record({"strategy": strategy, "seed": seed, **cell}, curve=reached_after(time_s * factor))
+        for seed, factor in enumerate(spread)
+    ]
+
+
+def answers(tmp_path, records):
+    (pool,) = pools(load(folder_of(records, tmp_path)))
+    found = findings(pool, comparisons(pool))
+    return [
+        (each.headline.replace("\u00a0", " "), [said.replace("\u00a0", " ") for said in each.details]) for each in found
+    ]
+
+
+def test_best_of_all_workers_wins_not_the_best_of_the_most(tmp_path):
+    ((headline, details),) = answers(
+        tmp_path,
+        [
+            *runs("serial", 9.0),
+            *runs("hogwild", 2.0, workers=2),
+            *runs("allreduce", 20.0, workers=2),
+            *runs("hogwild", 60.0, workers=8),
+            *runs("allreduce", 29.9, workers=8),
+        ],
+    )
+    assert headline.startswith("cnn on digits: hogwild ×2 reaches 98 % after 2.01 s [")
+    assert headline.endswith("sooner than every other of 5 (95 % sure of all claims together).")
+    assert details[0].startswith("With 2 workers hogwild ×2 is first of 2 with 2.01 s [")
+    assert details[1].startswith("With 8 workers allreduce ×8 is first of 2 with 30.0 s [")
+    assert details[2].startswith(
+        "Fewest core-seconds to the target, each by its individual interval: hogwild ×2 4.01 ["
+    )
+
+
+def test_serial_training_may_be_the_answer(tmp_path):
+    ((headline, _),) = answers(tmp_path, [*runs("serial", 2.0), *runs("hogwild", 4.0, workers=2)])
+    assert headline.startswith("cnn on digits: serial ×1 reaches 98 % after 2.01 s [")
+    assert headline.endswith("sooner than every other of 2 (95 % sure of all claims together).")
+
+
+def test_strategy_alone_with_its_workers_does_not_win_by_itself(tmp_path):
+    ((headline, details),) = answers(
+        tmp_path,
+        [
+            *runs("allreduce", 6.0, workers=4),
+            *runs("allreduce", 4.0, workers=2),
+            *runs("hogwild", 2.0, workers=2),
+        ],
+    )
+    assert headline.startswith("cnn on digits: hogwild ×2 reaches 98 % after ")
+    assert not any("With 4 workers" in said and "first of" in said for said in details)
+
+
+def test_those_not_shown_to_be_slower_are_what_is_recommended(tmp_path):
+    ((headline, _),) = answers(
+        tmp_path,
+        [
+            *runs("serial", 9.0),
+            *runs("hogwild", 2.0, workers=2),
+            *runs("allreduce", 2.02, workers=4, spread=(1.03, 0.98, 1.0)),
+        ],
+    )
+    assert headline.endswith(
+        "; of 3, hogwild ×2 and allreduce ×4 are not shown to be slower than the soonest: choose among them "
+        "(95 % sure of all claims together)."
+    )
+
+
+def test_eight_threads_are_no_contest_for_one(tmp_path):
+    (more, one) = answers(
+        tmp_path,
+        [
+            *runs("hogwild", 2.0, workers=2, threads=8),
+            *runs("allreduce", 4.0, workers=2),
+            *runs("local-sgd", 8.0, workers=2),
+        ],
+    )[::-1]
+    assert one[0].startswith("cnn on digits, threads=1: allreduce ×2 reaches 98 % after 4.01 s")
+    assert more[0].startswith("cnn on digits, threads=8: hogwild ×2 reaches 98 % after 2.01 s")
+    assert one[1][-1] == "Not compared with what ran with threads=8: other resources, whatever the strategy."
+
+
+def test_unequal_settings_stand_in_the_headline(tmp_path):
+    ((near, _), (far, _)) = answers(
+        tmp_path,
+        [
+            *runs("allreduce", 4.0, workers=2, learning_rate=0.1, epochs=5),
+            *runs("hogwild", 2.0, workers=2, learning_rate=0.2, epochs=3),
+            *runs("allreduce", 3.0, workers=4, hosts=2, learning_rate=0.1, epochs=5),
+        ],
+    )
+    assert near.startswith("cnn on digits, hosts=1: hogwild ")
+    assert near.endswith("What is compared differs in learning_rate (0.1 and 0.2) and epochs (3 and 5).")
+    assert far.startswith("cnn on digits, hosts=2: allreduce ")
+    assert "differs" not in far
+
+
+def test_contests_of_a_page_share_one_error(tmp_path):
+    """Half a unit of log apart by a spread that one contest of two calls a difference (p = 0.04), and two do not."""
+    close = {"allreduce": (2.0, 2.3, 2.5), "hogwild": (1.55, 1.55, 1.55)}
+
+    def contest(workload):
+        return [
+            record({"workload": workload, "strategy": name, "workers": 2, "seed": seed}, curve=reached_after(time_s))
+            for name, times in close.items()
+            for seed, time_s in enumerate(times)
+        ]
+
+    ((alone, _),) = answers(tmp_path / "one", contest("cnn"))
+    assert "sooner than every other of 2" in alone
+    both = answers(tmp_path / "two", [*contest("cnn"), *contest("rnn")])
+    assert all("no strategy is shown to be the soonest" in headline for headline, _ in both)
+
+
+def test_the_same_seeds_in_three_folders_are_three(tmp_path):
+    times = {"serial": (4.0, 5.0, 4.4), "hogwild": (3.0, 4.4, 4.0)}
+    once = [
+        record({"strategy": name, "workers": 1 + (name == "hogwild"), "seed": seed}, curve=reached_after(time_s))
+        for name, each in times.items()
+        for seed, time_s in enumerate(each)
+    ]
+    thrice = [one.model_copy(update={"id": f"{one.id}{copy}"}) for one in once for copy in range(3)]
+    assert answers(tmp_path / "once", once) == answers(tmp_path / "thrice", thrice)
