@@ -273,7 +273,7 @@ def test_finding_claims_what_holds_wherever_a_baseline_was_before_its_first_eval
     ]
     headline, details, _ = verdict(tmp_path, [*comparison({"local-sgd": (4.0, 4.1, 4.2)}), *first])
     assert headline.endswith("sooner than every other of 2 (95 % sure of all claims together).")
-    assert "local-sgd takes 41.0 × [38.6, ∞] the time of allreduce (3 seeds): " in details[0]
+    assert "local-sgd takes 41.0 × [38.6, ∞] the time of allreduce (3 seeds, individual" in details[0]
 
 
 def test_finding_does_not_compare_times_to_different_targets(tmp_path):
