@@ -114,8 +114,10 @@ _MEASURED = _columns(
     ("stolen_s", "float64", "s", "of its cores, taken by the host of a virtual machine"),
     # Memory without the copies of weights that only measuring keeps.
     ("peak_rss_bytes", "float64", "bytes", "sum of each worker's and server's peak in training; shared pages count "
-     "once for each; missing where the system does not tell"),
-    ("grown_bytes", "float64", "bytes", "of it what came on top of framework, data and model; missing likewise"),
+     "once for each; a lower bound, since all copies are taken off, also those made after the peak; missing where the "
+     "system does not tell"),
+    ("grown_bytes", "float64", "bytes", "of it what came on top of framework, data and model; a lower "
+     "bound and missing likewise"),
     ("tensor_bytes", "float64", "bytes", "weights, gradient, optimizer state and buffers of one worker, the largest"),
     ("pss_bytes", "float64", "bytes", "sum over all processes at the end of training; a page that k share counts 1/k"),
     ("gpu_memory_bytes", "float64", "bytes", "sum over workers of each one's peak of what tensors took of its GPU; "

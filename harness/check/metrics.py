@@ -19,7 +19,7 @@ def values_of(record: Record) -> dict[str, float]:
     steady = steady_of(record)
     values = {
         "throughput": samples_per_s(record, steady),
-        "step_p95": max((_step_p95_s(part, steady) for part in record.workers), default=math.nan),
+        "step_p95": max((_step_p95_s(part, steady) for part in record.workers if part.windows), default=math.nan),
     }
     memory_bytes = needed_bytes(record)
     if not math.isnan(memory_bytes):
@@ -40,4 +40,4 @@ def _score(record: Record) -> float:
 
 def _step_p95_s(part: WorkerPart, steady: SteadyState) -> float:
     ordered = sorted(window.step_p95_s for window in part.windows[steady.first_window(part) :])
-    return ordered[len(ordered) // 2] if ordered else math.nan
+    return ordered[len(ordered) // 2]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+import numpy as np
+
 from harness.records.record import Record, ServerPart, WorkerPart
 
 
 def needed_bytes(record: Record) -> float:
-    """The most resident memory that training took, over all processes; NaN where one does not tell."""
+    """The most resident memory that training took, over all processes, at least; NaN where one does not tell."""
     return _total(map(_needed_bytes, record.processes))
 
 
@@ -30,11 +32,14 @@ def gpu_bytes(record: Record) -> float:
 
 def tensor_bytes(record: Record) -> float:
     """Weights, gradient, optimizer state and buffers, of the worker that has most; NaN where one does not tell."""
-    return max(math.nan if part.tensor_bytes is None else float(part.tensor_bytes) for part in record.workers)
+    return float(np.max([math.nan if part.tensor_bytes is None else part.tensor_bytes for part in record.workers]))
 
 
 def _needed_bytes(part: WorkerPart | ServerPart) -> int | None:
-    """Without the copies of weights that only measuring keeps. There were none of them when training began."""
+    """Without the copies of weights that only measuring keeps. There were none of them when training began.
+
+    A lower bound: which copies there were at the peak is not known, so all are taken off.
+    """
     if part.peak_rss_bytes is None:
         return None
     return max(part.peak_rss_bytes - _copies_bytes(part), part.start_rss_bytes or 0)

@@ -96,6 +96,13 @@ def test_values_of_a_run_without_windows_are_no_numbers() -> None:
         assert math.isnan(values["step_p95"])
 
 
+def test_step_p95_is_of_the_workers_that_took_steps_whichever_come_first() -> None:
+    record = finished()
+    busy, idle = (record.workers[0].model_copy(update={"windows": taken}) for taken in (windows(*[1.0] * 10), []))
+    for workers in ([busy, idle], [idle, busy]):
+        assert values_of(record.model_copy(update={"workers": workers}))["step_p95"] == pytest.approx(0.25)
+
+
 def test_values_of_weights_that_are_no_numbers_are_of_a_run_that_diverged() -> None:
     record = finished()  # NaN logits have a largest one too: an accuracy says nothing
     diverged = record.model_copy(update={"curve": [record.curve[0].model_copy(update={"loss": math.nan})]})

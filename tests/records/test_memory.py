@@ -30,6 +30,11 @@ def test_copies_that_took_what_warm_up_had_freed_are_not_subtracted_from_less() 
     assert memory.grown_bytes(told(peak_rss_bytes=140)) == 30
 
 
+def test_need_is_a_lower_bound_where_the_peak_came_before_the_copies() -> None:
+    """At a peak of 200 with none of the copies yet, training needed 200."""
+    assert memory.needed_bytes(told()) == 160
+
+
 def test_servers_count_whole_and_grow_nothing() -> None:
     record = told(servers=(ServerPart(role="server", index=0, cpu_s=1.0, peak_rss_bytes=50, pss_bytes=20),))
     assert (memory.needed_bytes(record), memory.grown_bytes(record), memory.pss_bytes(record)) == (210, 60, 160)
@@ -45,3 +50,9 @@ def test_tensors_are_those_of_the_worker_with_most() -> None:
     more = record.workers[0].model_copy(update={"tensor_bytes": 16})
     assert memory.tensor_bytes(record.model_copy(update={"workers": [*record.workers, more]})) == 16
     assert math.isnan(memory.tensor_bytes(told()))
+
+
+def test_tensors_are_unknown_where_one_worker_of_two_does_not_tell() -> None:
+    record = told(tensor_bytes=16)
+    silent = record.workers[0].model_copy(update={"tensor_bytes": None})
+    assert math.isnan(memory.tensor_bytes(record.model_copy(update={"workers": [*record.workers, silent]})))
