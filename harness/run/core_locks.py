@@ -26,10 +26,16 @@ _MOST_SAID = 100
 
 
 @contextmanager
-def held(cores: Collection[int], say: Callable[[str], None]) -> Iterator[None]:
+def held(
+    cores: Collection[int],
+    say: Callable[[str], None],
+    *,
+    remedy: str = "--cores N-M takes part of the machine",
+) -> Iterator[None]:
     """The cores are this process' to measure on while in the block; waits for whoever measures on one of them.
 
-    say: gets a sentence for each wait. Where no file can be made for the locks, there are none, and that is said.
+    say: gets a sentence for each wait, with the remedy: what has it measure on other cores. Where no file can be made
+    for the locks, there are none, and that is said.
     """
     folder = Path(os.environ.get(LOCKS_VARIABLE, _LOCKS))
     with ExitStack() as stack:
@@ -38,11 +44,11 @@ def held(cores: Collection[int], say: Callable[[str], None]) -> Iterator[None]:
         except OSError as error:
             say(f"{error.filename}: {error.strerror}: another hvdbench on these cores would not be seen")
             files = []
-        _take_all(files, cores, say)
+        _take_all(files, cores, say, remedy)
         yield
 
 
-def _take_all(files: list[IO[bytes]], cores: Collection[int], say: Callable[[str], None]) -> None:
+def _take_all(files: list[IO[bytes]], cores: Collection[int], say: Callable[[str], None], remedy: str) -> None:
     """All or none at a time: who waits for one of them keeps none from others."""
     awaited: IO[bytes] | None = None
     while True:
@@ -51,10 +57,7 @@ def _take_all(files: list[IO[bytes]], cores: Collection[int], say: Callable[[str
             return
         for file in files:
             fcntl.flock(file, fcntl.LOCK_UN)
-        say(
-            f"waiting for cores {in_words(cores)}: {_holder(busy)} measures there; Ctrl-C ends the wait, --cores N-M "
-            "takes part of the machine"
-        )
+        say(f"waiting for cores {in_words(cores)}: {_holder(busy)} measures there; Ctrl-C ends the wait, {remedy}")
         fcntl.flock(busy, fcntl.LOCK_EX)
         awaited = busy
 

@@ -42,7 +42,8 @@ def alone_on_its_cores() -> Iterator[None]:
         yield
         return
     others = _others_of(name, local_size - 1)
-    with held(mine.union(*map(listed_cores, others.values())), _say):
+    cores = mine.union(*map(listed_cores, others.values()))
+    with held(cores, _say, remedy="a launch bound to other cores does not wait"):
         for other in others:
             other.close()  # it goes on
         yield

@@ -147,7 +147,9 @@ def test_every_rank_of_a_launch_of_others_waits_for_the_cores_of_all() -> None:
     """Rank 0 is bound to core 2 and rank 1 to core 3, on which another measures; rank 1 comes late."""
     with other_holder() as holder, rank_of_a_launch(0, 2, core=2) as first, rank_of_a_launch(1, 2, core=3) as second:
         assert first.stderr is not None
-        assert f"waiting for cores 2-3: process {holder.pid} " in first.stderr.readline()
+        why = first.stderr.readline()
+        assert f"waiting for cores 2-3: process {holder.pid} " in why
+        assert why.endswith("; Ctrl-C ends the wait, a launch bound to other cores does not wait\n")
         assert select.select([first.stdout, second.stdout], [], [], 0.5)[0] == []
         holder.kill()
         for rank in (first, second):
