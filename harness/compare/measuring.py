@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from harness.compare.planning import Pace
 from harness.compare.request import CompareError
 from harness.plain_text import one_line
-from harness.protocols import EvaluatedModel
-from harness.records.derived import samples_per_s, steady_of
+from harness.protocols import EvaluatedModel, Plan
+from harness.records.derived import average_alone_s, samples_per_s, steady_of
 from harness.records.record import Record
 from harness.suite.cell import Cell
+from harness.worker.plan import drift_steps, evaluation_steps, most_merges, plan_of
 
 MEASURED_STEPS = 50  # of each worker
 SHARE_OF_MINUTES = 0.25  # that a measuring launch may take: more would leave no room for what is planned by it
@@ -29,17 +30,35 @@ def measuring_cells(cells: Sequence[Cell], num_samples: int) -> tuple[Cell, ...]
 
 def paces_of(cells: Sequence[Cell], records: Sequence[Record]) -> dict[int, Pace]:
     """By the number of workers of the measuring cells. Raises CompareError where one of them has not ended well."""
-    return {cell.workers: _pace(_newest(cell, records)) for cell in cells}
+    return {cell.workers: _pace(cell, _newest(cell, records)) for cell in cells}
 
 
 def launch_times_s(cells: Sequence[Cell], paces: Mapping[int, Pace], num_samples: int) -> dict[int, float]:
-    """What one of the cells to be compared takes, by its number of workers."""
-    return {
-        cell.workers: paces[cell.workers].launch_s(
-            num_samples=cell.epochs * num_samples, num_evaluations=cell.evaluations
-        )
-        for cell in cells
-    }
+    """What the slowest of the cells to be compared takes, by its number of workers."""
+    longest_s: dict[int, float] = {}
+    for cell in cells:
+        launch_s = _launch_s(cell, paces[cell.workers], num_samples)
+        longest_s[cell.workers] = max(launch_s, longest_s.get(cell.workers, 0.0))
+    return longest_s
+
+
+def _launch_s(cell: Cell, pace: Pace, num_samples: int) -> float:
+    """As many evaluations as there will be, of a large model fewer than the cell asks for."""
+    plan = plan_of(cell, num_samples)
+    return pace.launch_s(
+        num_samples=cell.epochs * num_samples,
+        num_evaluations=len(evaluation_steps(cell, plan, num_weights=pace.num_weights)),
+        num_means=_num_means(cell, plan, num_weights=pace.num_weights),
+    )
+
+
+def _num_means(cell: Cell, plan: Plan, *, num_weights: int) -> int:
+    """After training, at most: one for each evaluation and each drawn step, two for each watched merge."""
+    if cell.evaluated_model != EvaluatedModel.MEAN_OF_WORKERS:
+        return 0
+    num_evaluations = len(evaluation_steps(cell, plan, num_weights=num_weights))
+    num_merges = min(num_evaluations, most_merges(num_weights))
+    return num_evaluations + len(drift_steps(cell, plan, num_weights=num_weights)) + 2 * num_merges
 
 
 def _waiting(cell: Cell) -> tuple[bool, bool]:
@@ -72,11 +91,16 @@ def _newest(cell: Cell, records: Sequence[Record]) -> Record:
     return last
 
 
-def _pace(record: Record) -> Pace:
+def _pace(cell: Cell, record: Record) -> Pace:
+    assert record.num_parameters is not None, "a launch that ended well tells the size of its model"
     train_s = max(part.train_s for part in record.workers)
     evaluation_s = sum(point.evaluation_s for point in record.curve)
+    mean_s = average_alone_s(record.workers)
+    num_means = _num_means(cell, plan_of(cell, cell.num_samples), num_weights=record.num_parameters)
     return Pace(
-        startup_s=record.wall_s - train_s - evaluation_s,
+        startup_s=record.wall_s - train_s - evaluation_s - num_means * mean_s,
         samples_per_s=samples_per_s(record, steady_of(record)),
         evaluation_s=evaluation_s / max(1, len(record.curve)),
+        mean_s=mean_s,
+        num_weights=record.num_parameters,
     )

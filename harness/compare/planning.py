@@ -1,10 +1,11 @@
 """How many launches fit the minutes. Pure arithmetic: measured paces in, a plan or a refusal out.
 
-A launch takes   start-up + N · epochs / (samples/s) + evaluations · (one evaluation)
+A launch takes   start-up + N · epochs / (samples/s) + evaluations · (one evaluation) + means · (one average)
 
-with all three measured once for each number of workers, under the strategy that waits most: the estimate is of the
-slowest. What does not fit is given up in this order: repeats down to three, then numbers of workers from the fewest on.
-Epochs never: with fewer a target may be out of reach.
+the means being those of the workers' weights, for the evaluated model and for how far workers are from it, where a
+strategy is judged by it; with all four measured once for each number of workers, under the strategy that waits most:
+the estimate is of the slowest. What does not fit is given up in this order: repeats down to three, then numbers of
+workers from the fewest on. Epochs never: with fewer a target may be out of reach.
 """
 
 from __future__ import annotations
@@ -28,10 +29,13 @@ class Pace:
     startup_s: float  # from the launch to the first step, and what is left to do after the last evaluation
     samples_per_s: float  # of all workers
     evaluation_s: float  # of one model on the held-out set
+    mean_s: float  # of one average of all weights; 0 of a worker alone
+    num_weights: int  # of the model
 
-    def launch_s(self, *, num_samples: float, num_evaluations: int) -> float:
+    def launch_s(self, *, num_samples: float, num_evaluations: int, num_means: int) -> float:
         """num_samples: in all of training, of all workers."""
-        return self.startup_s + num_samples / self.samples_per_s + num_evaluations * self.evaluation_s
+        training_s = num_samples / self.samples_per_s
+        return self.startup_s + training_s + num_evaluations * self.evaluation_s + num_means * self.mean_s
 
 
 @dataclass(frozen=True, kw_only=True)

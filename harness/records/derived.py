@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,11 @@ def samples_per_s(record: Record, steady: SteadyState) -> float:
         sum(window.num_samples for window in windows) - float(_samples_by(from_s, windows)[0]) for windows in trained
     )
     return num_samples / (until_s - steady.from_s) if until_s != steady.from_s else math.nan
+
+
+def average_alone_s(parts: Sequence[WorkerPart]) -> float:
+    """The median over all workers' single averages; 0 where there is nothing to average."""
+    return median([taken_s for part in parts for taken_s in part.average_alone_s or ()] or [0.0])
 
 
 def _samples_by(moments_s: NDArray[np.float64], windows: Sequence[Window]) -> NDArray[np.float64]:

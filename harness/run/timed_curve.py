@@ -6,10 +6,10 @@ every worker holds it already, as right after an average, the time of a single a
 
 from __future__ import annotations
 
-from statistics import median
 from typing import Any
 
 from harness.protocols import EvaluatedModel
+from harness.records.derived import average_alone_s
 from harness.records.record import Point, WorkerPart
 
 
@@ -18,7 +18,7 @@ def timed_curve(points: list[dict[str, Any]], parts: list[WorkerPart], model: Ev
 
     The shared model is there when rank 0 read it; its last point is read when every worker is done.
     """
-    alone_s = _average_alone_s(parts)
+    alone_s = average_alone_s(parts)
     timed = []
     for index, point in enumerate(points):
         if model == EvaluatedModel.SHARED:
@@ -30,8 +30,3 @@ def timed_curve(points: list[dict[str, Any]], parts: list[WorkerPart], model: Ev
         time_s = max(times_s, default=point["time_s"]) + average_s
         timed.append(Point.model_validate({**point, "time_s": time_s, "average_s": average_s}))
     return timed
-
-
-def _average_alone_s(parts: list[WorkerPart]) -> float:
-    """The median over all workers' single averages; 0 where there is nothing to average."""
-    return median([taken_s for part in parts for taken_s in part.average_alone_s or ()] or [0.0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -43,10 +44,37 @@ def test_measuring_trains_no_longer_than_the_recipe() -> None:
 def test_pace_is_read_off_the_record() -> None:
     """Ten seconds of training at 100 samples/s and one evaluation of half a second, in 14 s from launch to record."""
     cell, made = measured_by(workers=[worker()], curve=curve((0.5,)))
-    pace = Pace(startup_s=3.5, samples_per_s=100.0, evaluation_s=0.5)
+    pace = Pace(startup_s=3.5, samples_per_s=100.0, evaluation_s=0.5, mean_s=0.0, num_weights=made.num_parameters or 0)
     assert paces_of([cell], [made]) == {1: pace}
     whole = cell.model_copy(update={"epochs": 2.0, "evaluations": 20})
     assert launch_times_s([whole], {1: pace}, NUM_SAMPLES) == {1: 3.5 + 28.74 + 10.0}
+
+
+def pace_of(num_weights: int) -> Pace:
+    return Pace(startup_s=0.0, samples_per_s=math.inf, evaluation_s=1.0, mean_s=100.0, num_weights=num_weights)
+
+
+def test_launch_of_a_large_model_has_the_evaluations_that_its_copies_leave_room_for() -> None:
+    (cell,) = cells_of("allreduce-flat")  # 60 of a small one
+    assert launch_times_s([cell], {2: pace_of(1000)}, NUM_SAMPLES) == {2: 60.0}
+    assert launch_times_s([cell], {2: pace_of(100_000_000)}, NUM_SAMPLES) == {2: 2.0}
+
+
+def test_launch_that_is_judged_by_the_mean_of_its_workers_takes_the_averages_after_training() -> None:
+    cells = cells_of("local-sgd", "allreduce-flat")  # the slower of both counts, whichever comes first
+    # 60 evaluations, 16 drawn steps, 5 merges; of the large model 2, 2 and 1
+    assert launch_times_s(cells, {2: pace_of(1000)}, NUM_SAMPLES) == {2: 60.0 + 100.0 * (60 + 16 + 2 * 5)}
+    assert launch_times_s(cells, {2: pace_of(100_000_000)}, NUM_SAMPLES) == {2: 2.0 + 100.0 * (2 + 2 + 2 * 1)}
+
+
+def test_averages_of_the_measuring_launch_are_no_part_of_start_up() -> None:
+    """One evaluation, 16 drawn steps and a merge: 19 averages of 0.1 s, of the 3.5 s beside training and evaluation."""
+    (cell,) = measuring_cells(cells_of("local-sgd"), NUM_SAMPLES)
+    parts = [worker(rank, average_alone_s=[0.1, 0.1, 0.3]) for rank in range(2)]
+    made = record(workers=parts, curve=curve((0.5,))).model_copy(update={"cell": cell.stored()})
+    pace = paces_of([cell], [made])[2]
+    assert pace.mean_s == 0.1
+    assert pace.startup_s == pytest.approx(3.5 - 1.9)
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,9 @@ def planned(minutes: float, *, repeats: int = 5, spent_s: float = 20.0) -> Launc
     return plan_launches(ENTRIES, LAUNCH_S, repeats=repeats, minutes=minutes, spent_s=spent_s)
 
 
-def test_launch_takes_startup_training_and_evaluations() -> None:
-    pace = Pace(startup_s=3.0, samples_per_s=1000.0, evaluation_s=0.05)
-    assert pace.launch_s(num_samples=20_000, num_evaluations=20) == 3.0 + 20.0 + 1.0
+def test_launch_takes_startup_training_evaluations_and_means() -> None:
+    pace = Pace(startup_s=3.0, samples_per_s=1000.0, evaluation_s=0.05, mean_s=0.25, num_weights=1000)
+    assert pace.launch_s(num_samples=20_000, num_evaluations=20, num_means=8) == 3.0 + 20.0 + 1.0 + 2.0
 
 
 def test_plan_is_what_was_asked_for_where_it_fits() -> None:
