@@ -79,6 +79,11 @@ class _ServedTraining(Training):
             self._fabric.bytes_sent += self.model.num_bytes  # its gradient
         return _MeanLoss(losses)
 
+    def weights(self) -> Tensor:
+        """With every step that was handed out: a worker may still be at some."""
+        self.synchronize()
+        return super().weights()
+
     def batch_of(self, given: Given) -> Batch:
         return given  # on a worker: the coordinator has made it
 

@@ -38,9 +38,14 @@ _CHANGES_NO_SPEED = re.compile(
 _OF_INTERFACES = re.compile(r".*(_IFACE|_IFNAME|_IF_INCLUDE|_IF_EXCLUDE|_NET_DEVICES|_HCA)", re.IGNORECASE)
 
 
+# scikit-learn sets these in every process that imports it; they are about forks and second copies of a library.
+_SET_BY_IMPORTS = {"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"}
+
+
 def is_recorded(name: str) -> bool:
     """Whether it is a variable of the environment that may change speed."""
-    return name.startswith((*_OF_ALL, *_OF_HOROVOD)) and not _CHANGES_NO_SPEED.fullmatch(name)
+    is_meant = name.startswith((*_OF_ALL, *_OF_HOROVOD)) and name not in _SET_BY_IMPORTS
+    return is_meant and not _CHANGES_NO_SPEED.fullmatch(name)
 
 
 def names_interfaces(name: str) -> bool:

@@ -19,7 +19,7 @@ from harness.protocols import Capability, EvaluatedModel, Strategy, StrategyOpti
 from harness.records.stored_cell import StoredCell
 from harness.records.titles import with_seed
 from harness.registry import OPTIMIZERS, REPLICAS, frameworks_of, strategy_of
-from harness.suite.fields import FIELDS, CellFields, identity
+from harness.suite.fields import FIELDS, CellFields, as_json, identity
 from harness.suite.filling_in import filled_in, options_of, takes_momentum
 from harness.workloads.metric import ACCURACY, Metric
 from harness.workloads.shipped import IMAGE_SHAPES, NUM_SAMPLES, recipe_of, takes_images_of
@@ -259,13 +259,20 @@ class Cell(CellFields):
         )
 
     def asked(self) -> dict[str, Any]:
-        """What an older checkout has to be told: no field that it may not know yet and that says nothing here."""
+        """What another checkout has to be told: no field that an older one may not know yet and that says nothing here.
+
+        A neutral value is told where it is not what saying nothing means by now.
+        """
         filled_in = {} if self.dataset is None else recipe_of(self.workload, self.dataset)
         return {
             name: value
             for name, value in self.model_dump(mode="json").items()
-            if value != FIELDS[name].neutral or name in filled_in
+            if value != FIELDS[name].neutral or value != _UNSAID[name] or name in filled_in
         }
+
+
+# What a field is where nothing is said of it.
+_UNSAID = {name: as_json(field.default) for name, field in Cell.model_fields.items()}
 
 
 def _digest(content: Any) -> str:

@@ -233,7 +233,7 @@ def meaning_of(field: FieldInfo) -> Meaning:
             return entry
         if isinstance(entry, Neutral):
             return Meaning(neutral=entry.value)
-    return Meaning(neutral=ALWAYS_NAMED if field.is_required() else _as_json(field.default))
+    return Meaning(neutral=ALWAYS_NAMED if field.is_required() else as_json(field.default))
 
 
 # What enters an identity by those of its own fields that differ; any other value as a whole, or not at all.
@@ -280,7 +280,8 @@ def _differing(options: BaseModel) -> dict[str, Any]:
     return {**({} if name is None else {"name": name}), **identity(options)}
 
 
-def _as_json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """A value of a field as stored cells have it."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     return list(value) if isinstance(value, tuple) else value

@@ -232,7 +232,7 @@ def test_stream_that_cannot_start_again_says_so_in_the_second_pass() -> None:
     [
         ((row for row in ()), "train: generator can be gone through only once; wanted: an IterableDataset, or"),
         (iter([1.0]), "train: list_iterator can be gone through only once; wanted: an IterableDataset, or another"),
-        (3, "train: int has neither an index and length nor an __iter__; wanted: an IterableDataset, or another"),
+        (3, "train: 3; wanted: the data, a tuple of tensors or arrays, or a data set"),
     ],
 )
 @pytest.mark.parametrize("input_", ["resident", "loader"])

@@ -43,6 +43,7 @@ def cell_of(framework: str, **options: Any) -> Cell:
             "warmup_from": "zero",
             "epochs": NUM_STEPS * 64 / 1437,
             "evaluations": NUM_STEPS,
+            "evaluation_spacing": "even",
             "time_limit_s": 200,
         }
     )

@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 
 from harness.launchers.command import LaunchCommand
+from harness.launchers.hosts import Host
 from harness.launchers.processes import OneForAll
 from harness.launchers.tensorflow_cluster import ParameterServerCluster, Workers
 from harness.launchers.threads import Threads
 from harness.protocols import TF_PARAMETER_SERVER, Role
 from harness.suite.cell import Cell
+
+HERE = (Host(name="localhost", slots=2),)
 
 
 def cell(strategy: str) -> Cell:
@@ -41,17 +44,17 @@ def test_parameter_server_is_one_coordinator_one_server_and_the_workers() -> Non
     assert [command.role for command in commands] == [Role.COORDINATOR, Role.SERVER, Role.WORKER, Role.WORKER]
     assert {command.role for command in commands} == set(TF_PARAMETER_SERVER.roles)
     server = "harness.servers.tensorflow_server"
-    assert [command.argv[2] for command in commands] == ["harness.worker.worker", *[server] * 3]
+    assert [command.argv[3] for command in commands] == ["harness.worker.worker", *[server] * 3]
     assert commands[0].environ["HVDBENCH_SIZE"] == "1"
     addresses = [address for kind in config(commands[0])["cluster"].values() for address in kind]  # type: ignore[attr-defined]
     assert len(set(addresses)) == 4
 
 
 def test_threads_are_one_process_of_as_many_ranks_as_workers() -> None:
-    (command,) = Threads().commands(cell("hogwild"), (), Path("run"), [])
+    (command,) = Threads().commands(cell("hogwild"), HERE, Path("run"), [])
     assert command.environ == {"HVDBENCH_RANK": "0", "HVDBENCH_SIZE": "2", "HVDBENCH_RANKS_HERE": "2"}
 
 
 def test_one_for_all_is_one_process_of_one_rank() -> None:
-    (command,) = OneForAll().commands(cell("tf-mirrored"), (), Path("run"), [])
+    (command,) = OneForAll().commands(cell("tf-mirrored"), HERE, Path("run"), [])
     assert command.environ == {"HVDBENCH_RANK": "0", "HVDBENCH_SIZE": "1"}

@@ -399,6 +399,12 @@ def test_cell_is_asked_of_older_checkouts_without_what_says_nothing(cell: Cell) 
     assert "time_limit_s" not in cell.asked()
 
 
+def test_neutral_value_is_asked_for_where_saying_nothing_means_another_by_now() -> None:
+    cell = Cell.model_validate({**FNN, "evaluations": 20, "evaluation_spacing": "even"})
+    assert Cell.model_validate(cell.asked()) == cell
+    assert cell.asked().items() >= {"evaluations": 20, "evaluation_spacing": "even"}.items()
+
+
 @given(cells())
 def test_stored_cell_has_every_field_and_name(cell: Cell) -> None:
     stored = StoredCell.model_validate_json(cell.stored().model_dump_json())
