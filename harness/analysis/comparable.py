@@ -17,7 +17,8 @@ contest                     an aim, a framework, a kind of worker and resources:
 seed                        the unit: runs of one series, problem and number of workers repeat each other
 
 A launch that failed or ran into its time limit has no speed, but it counts where success does: a strategy that breaks
-in six of nine launches did not reach the target in nine.
+in six of nine launches did not reach the target in nine, and one that was launched again until it ran did not reach it
+whenever it ran.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Pool:
     """Launches whose timings may be compared, with a column `series`."""
 
     name: str
-    launches: pd.DataFrame  # without failures whose cell and seed ran well another time
+    launches: pd.DataFrame  # all of them: a failure counts though its cell and seed ran well another time
     runs: pd.DataFrame  # those that ended well
     failed: pd.DataFrame  # all others
     cautions: tuple[str, ...]
@@ -190,10 +191,9 @@ def setting_in_words(column: str, value: object) -> str:
 def _pool(part: pd.DataFrame, position: int, parts: list[pd.DataFrame]) -> Pool:
     named = with_series(part)
     is_ok = named["status"] == "ok"
-    is_mended = ~is_ok & named["key"].isin(named["key"][is_ok])
     return Pool(
         name=_name(part, parts),
-        launches=named[~is_mended].reset_index(drop=True),
+        launches=named.reset_index(drop=True),
         runs=named[is_ok].reset_index(drop=True),
         failed=named[~is_ok].reset_index(drop=True),
         cautions=tuple(_cautions(named[is_ok])),

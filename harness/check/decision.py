@@ -6,6 +6,8 @@
    adjusted p *and* a shift above the gate.
 
 The confirming pairs are independent of those that raised the flag, so correcting for the flagged ones is enough.
+Launches that crash more often than A's fail their cell, by a test with an error of its own (crashes.py).
+
 A comparison that could have missed an effect of `must_detect` says so (inconclusive) rather than "fine", and so does
 one with a target lost.
 """
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.check.crashes import rises
 from harness.check.effect_wording import effect_in_words, size
 from harness.check.exact import StageDesign, holm, interval, shift, smallest_caught, worse_p
 from harness.check.observed import Observed, Pair, Stage, difference
@@ -89,9 +92,12 @@ def decide(
     screened = _screen(observed, settings)
     adjusted = _adjusted_p(screened, settings)
     num_flagged = max(1, sum(look.flagged for look in screened))
+    crashing = rises(observed.attempts, settings.crash_level)
     cells = []
     for group, title in observed.titles.items():
-        cell = _cell_without_comparisons(group, title, [pair for pair in observed.pairs if pair.group == group])
+        cell = _cell_without_comparisons(
+            group, title, [pair for pair in observed.pairs if pair.group == group], crashing.get(group)
+        )
         if cell is None:
             comparisons = tuple(
                 _judge(look, settings, adjusted.get((group, look.metric)), num_flagged, may_convict)
@@ -112,14 +118,19 @@ def decide(
     )
 
 
-def _cell_without_comparisons(group: str, title: str, pairs: list[Pair]) -> CellVerdict | None:
-    """The verdict of a cell whose runs are missing or broken; None when there is something to compare."""
+def _cell_without_comparisons(group: str, title: str, pairs: list[Pair], more_often: str | None) -> CellVerdict | None:
+    """The verdict of a cell whose runs are missing or broken; None when there is something to compare.
+
+    more_often: that its launches crash more often, in words.
+    """
     has_a, has_b = (any(getattr(pair, side) is not None for pair in pairs) for side in "ab")
     if has_a and not has_b:
         words = "missing: A has runs of this cell, B has none"
         return CellVerdict(group=group, title=title, failure=FailureKind.MISSING, words=words)
     if not has_a:
         return CellVerdict(group=group, title=title, unjudged="A has no run of this cell to compare with")
+    if more_often:
+        return CellVerdict(group=group, title=title, failure=FailureKind.CRASHED, words=more_often)
     troubles_a, troubles_b = (
         [run.trouble for pair in pairs if (run := getattr(pair, side)) is not None and run.trouble] for side in "ab"
     )

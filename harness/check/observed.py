@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from harness.check.crashes import Attempts
 from harness.check.metrics import values_of
 from harness.records.record import Record
 from harness.records.stored_cell import StoredCell
@@ -48,6 +50,22 @@ class Observed:
     titles: Mapping[str, str]  # of the compared cells, by group, in the order to show them
     pairs: tuple[Pair, ...]
     metrics: Mapping[str, Metric] = field(default_factory=dict)  # by which models are judged, by group
+    all_attempts: Mapping[str, Attempts] | None = None  # where there were more launches than pairs hold, by group
+
+    @property
+    def attempts(self) -> Mapping[str, Attempts]:
+        """By group, how many launches there were and how they ended."""
+        return self.all_attempts if self.all_attempts is not None else attempts_of(self.pairs)
+
+
+def attempts_of(pairs: Iterable[Pair]) -> dict[str, Attempts]:
+    """Of the launches that pairs hold, by group."""
+    by_group: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for pair in pairs:
+        for side, run in (("a", pair.a), ("b", pair.b)):
+            by_group[pair.group][side] += run is not None
+            by_group[pair.group][f"bad_{side}"] += run is not None and run.trouble is not None
+    return {group: Attempts(**counts) for group, counts in by_group.items()}
 
 
 def run_of(record: Record | None) -> Run | None:

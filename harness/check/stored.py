@@ -2,17 +2,18 @@
 
 What was measured on another machine or another day differs by more than any change looked for, so such sides are
 called incomparable. What remains for stored results of one machine and day: "nothing seen", "suspicious", and cells
-that crash or are missing.
+that crash, crash more often or are missing.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from harness.check.crashes import Attempts
 from harness.check.decision import decide
 from harness.check.observed import Pair, Stage, observed_of, run_of
 from harness.check.verdict import Verdict
@@ -56,7 +57,7 @@ def compare(baseline: Path, candidate: Path, settings: CheckSettings) -> Verdict
     titles = titles_of([*cells, *new.values()])
     compared = {cell.group: titles[cell.group] for cell in cells}
     return decide(
-        replace(observed_of(cells, pairs), titles=compared),
+        replace(observed_of(cells, pairs), titles=compared, all_attempts=_attempts(known, *sides)),
         settings,
         suite=", ".join(suites[0]),
         arm_a=_name(baseline, sides[0]),
@@ -86,6 +87,16 @@ def _best(records: Sequence[Record]) -> list[Record]:
 def _cells(records: Sequence[Record]) -> list[StoredCell]:
     by_group = {record.group: record.cell for record in records}
     return sorted(by_group.values(), key=lambda cell: cell.title)
+
+
+def _attempts(known: set[str], a: Sequence[Record], b: Sequence[Record]) -> dict[str, Attempts]:
+    """Every launch of these groups, those that ran again too."""
+    launched = [Counter(record.group for record in side) for side in (a, b)]
+    bad = [Counter(record.group for record in side if record.status != "ok") for side in (a, b)]
+    return {
+        group: Attempts(a=launched[0][group], b=launched[1][group], bad_a=bad[0][group], bad_b=bad[1][group])
+        for group in sorted(known)
+    }
 
 
 def _name(folder: Path, records: Sequence[Record]) -> str:

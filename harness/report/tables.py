@@ -17,7 +17,8 @@ from harness.report.score_tables import final_score, final_score_header
 from harness.report.table_cells import Row, Table, TableCell, interval_cell, intervals_of, text, value
 from harness.report.wording import cut_off, number, per_second, percent, score_name
 
-LAUNCHES, SAMPLES, EXPOSED, EVALUATED = "launches", "samples to target", "exposed communication", "evaluated model"
+LAUNCHES, CRASHED, SAMPLES = "launches", "of them crashed", "samples to target"
+EXPOSED, EVALUATED = "exposed communication", "evaluated model"
 FOR_SLOWER = "of it for a slower worker"
 SENT, PEAK_RSS, PSS = "sent a worker and step (MB)", "sum of peak RSS (MiB)", "PSS at the end (MiB)"
 GROWN, TENSORS = "of it grown in training (MiB)", "tensors of a worker (MiB)"
@@ -92,12 +93,14 @@ def _unit(problem: str, series: str, workers: int) -> Row:
 def _reached(launches: pd.DataFrame, aim: Reaching | None) -> Row:
     """Of a unit's launches, which did what was wanted. aim: None where they had no target."""
     first = launches.iloc[0]
-    unfinished = int((launches["status"] != "ok").sum())
-    num_launches = f"{len(launches)}, {unfinished} unfinished" if unfinished else str(len(launches))
+    num_crashed, num_late = (int((launches["status"] == status).sum()) for status in ("failed", "timeout"))
+    num_launches = f"{len(launches)}, {num_late} out of time" if num_late else str(len(launches))
+    crash_rate = num_crashed / len(launches)
     hits = f"{int(launches['reached'].sum())} of {len(launches)}" if aim else "–"
     return {
         **_unit(first["problem"], first["series"], int(first["workers"])),
         LAUNCHES: value(len(launches), num_launches),
+        CRASHED: value(crash_rate, f"{num_crashed} ({percent(crash_rate, 0)})" if num_crashed else "0"),
         "reached target": value(float(launches["reached"].mean()) if aim else math.nan, hits),
         "time to target (s)": interval_cell(aim.time_s if aim else None),
         SAMPLES: value(_mean(launches, "samples_to_target")),

@@ -80,6 +80,9 @@ class CheckSettings(Strict):
     screen_level: float = Field(default=0.10, gt=0, lt=1)
     confirm_pairs: int = Field(default=16, ge=5, le=64)  # with 4 it cannot reach 0.05
     confirm_level: float = Field(default=0.05, gt=0, lt=1)
+    crash_level: float = Field(
+        default=0.01, gt=0, lt=1, description="the error of the test whether launches crash more often"
+    )
     take_turns: bool = Field(
         default=True, description="both launches of a pair at once, in short turns; false where memory cannot hold both"
     )

@@ -153,9 +153,9 @@ def test_cautions_name_a_series_that_never_communicates(tmp_path, name, option, 
     assert said.endswith(what_follows)
 
 
-def test_a_failure_that_ran_well_another_time_is_told_and_does_not_count(tmp_path):
+def test_a_failure_counts_though_it_ran_well_another_time(tmp_path):
     (pool,) = pools(load(folder_of([failed(), record(), failed({"seed": 1})], tmp_path)))
-    assert list(pool.launches["status"]) == ["ok", "failed"]
+    assert list(pool.launches["status"]) == ["failed", "ok", "failed"]
     assert len(pool.failed) == 2
 
 

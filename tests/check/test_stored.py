@@ -120,3 +120,13 @@ def test_compare_missing_cell_fails(tmp_path: Path) -> None:
 def test_compare_refuses(tmp_path: Path, candidate: list[Record], said: str) -> None:
     with pytest.raises(ResultsError, match=said):
         compare(side(tmp_path, "a"), results(tmp_path / "b", candidate), SETTINGS)
+
+
+def test_compare_launches_that_crashed_more_often_and_ran_again_fail(tmp_path: Path) -> None:
+    crashes = [at_speed(seed, 1.0, status="failed", reason="killed") for seed in (*range(8), *range(8))]
+    verdict = compare(
+        side(tmp_path, "a"), results(tmp_path / "b", [*crashes, *(at_speed(s, 1.0) for s in range(8))]), SETTINGS
+    )
+    assert verdict.exit_code == 1
+    assert verdict.cells[0].failure == "crashed"
+    assert verdict.cells[0].words.startswith("crashed more often: 16 of B's 24 launches, 0 of A's 8, p = 0.00")

@@ -6,7 +6,7 @@ from harness.analysis import load
 from harness.analysis.comparable import pools
 from harness.report.against_baseline import comparisons
 from harness.report.findings import findings
-from tests.analysis.handmade import folder_of, reached_after, record
+from tests.analysis.handmade import failed, folder_of, reached_after, record
 
 SPREAD = (1.0, 1.04, 0.97)  # of a time, by seed
 
@@ -136,3 +136,14 @@ def test_the_same_seeds_in_three_folders_are_three(tmp_path):
     ]
     thrice = [one.model_copy(update={"id": f"{one.id}{copy}"}) for one in once for copy in range(3)]
     assert answers(tmp_path / "once", once) == answers(tmp_path / "thrice", thrice)
+
+
+def test_strategy_that_crashed_until_it_ran_is_not_recommended(tmp_path):
+    crashes = [failed({"strategy": "hogwild", "workers": 2, "seed": seed}) for seed in (0, 1, 2) for _ in range(6)]
+    ((headline, details),) = answers(
+        tmp_path, [*runs("serial", 9.0), *runs("hogwild", 2.0, workers=2), *runs("allreduce", 4.0, workers=2), *crashes]
+    )
+    assert headline.startswith("cnn on digits: allreduce ×2 reaches 98 % after 4.01 s [")
+    assert "sooner than every other of 2 that reached it in all of their launches" in headline
+    assert headline.endswith("Crashed: hogwild ×2 in 18 of 21 launches (86 %).")
+    assert details[0].startswith("hogwild ×2 reached 98 % in 3 of 21 launches, 18 of which did not finish (Wilson")

@@ -20,7 +20,7 @@ def broken(*seeds):
 
 def test_summary_counts_launches_that_did_not_finish(tmp_path):
     shown = cells(material_of(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), *broken(3, 4, 5, 6, 7, 8)]))
-    assert shown["launches"] == "9, 6 unfinished"
+    assert shown["launches"] == "9, 6 out of time"
     assert shown["reached target"] == "3 of 9"
     assert shown["time to target (s)"] == shown["samples to target"] == "–"
     assert shown["images/s"].startswith("200")
@@ -28,7 +28,7 @@ def test_summary_counts_launches_that_did_not_finish(tmp_path):
 
 def test_summary_has_a_row_for_what_never_finished(tmp_path):
     shown = cells(material_of(tmp_path, broken(0, 1)))
-    assert (shown["launches"], shown["reached target"], shown["images/s"]) == ("2, 2 unfinished", "0 of 2", "–")
+    assert (shown["launches"], shown["reached target"], shown["images/s"]) == ("2, 2 out of time", "0 of 2", "–")
 
 
 def test_time_to_target_draws_who_never_finished_at_the_horizon(tmp_path):
@@ -39,3 +39,12 @@ def test_time_to_target_draws_who_never_finished_at_the_horizon(tmp_path):
 def test_summary_names_memory_for_what_it_is(tmp_path):
     shown = cells(material_of(tmp_path, comparison({"hogwild": (1.0,)})))  # two workers of 100 MiB, a share of 80 each
     assert (shown["sum of peak RSS (MiB)"], shown["PSS at the end (MiB)"]) == ("200", "160")
+
+
+def test_summary_counts_every_launch_that_crashed(tmp_path):
+    crashes = [failed({"strategy": "hogwild", "workers": 2, "seed": 0}) for _ in range(2)]
+    given = material_of(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2), "serial": (2.0,)}), *crashes])
+    hogwild, serial = cells(given), cells(given, 1)
+    assert (hogwild["launches"], hogwild["of them crashed"]) == ("5", "2 (40\u00a0%)")
+    assert hogwild["reached target"] == "3 of 5"
+    assert serial["of them crashed"] == "0"
