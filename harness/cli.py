@@ -125,7 +125,9 @@ def compare(
     dataset: Annotated[
         str | None, typer.Option(metavar="NAME", help="of a shipped workload; digits unless given")
     ] = None,
-    framework: Annotated[str | None, typer.Option(metavar="torch|tensorflow", help="where there is a choice")] = None,
+    framework: Annotated[
+        str | None, typer.Option(metavar="torch|tensorflow", help="where there is a choice; torch,tensorflow for both")
+    ] = None,
     strategies: Annotated[
         str | None, typer.Option(metavar="A,B,...", help="instead of all but a framework's own")
     ] = None,

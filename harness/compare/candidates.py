@@ -41,12 +41,24 @@ class Candidates:
 
 def candidates(request: Request, hosts: tuple[Host, ...]) -> Candidates:
     """Raises CompareError where the workload cannot be trained here, or nothing of what was asked for can."""
-    reference = _reference(request, hosts)
+    cells: list[Cell] = []
+    left_out: list[str] = []
+    for framework in request.frameworks:
+        found = _candidates_in(framework, request, hosts)
+        cells += found.cells
+        left_out += found.left_out
+    if not cells:
+        raise CompareError(f"compare {request.target}: nothing of it can run here: {'; '.join(left_out)}")
+    return Candidates(cells=tuple(cells), left_out=tuple(left_out))
+
+
+def _candidates_in(framework: str | None, request: Request, hosts: tuple[Host, ...]) -> Candidates:
+    reference = _reference(framework, request, hosts)
     cells, left_out = [], []
     for name in request.strategies:
         for workers in _counts(_kind(name), request.workers):
             try:
-                cell = cell_of(_fields(request, name, workers, hosts, reference))
+                cell = cell_of(_fields(framework, request, name, workers, hosts, reference))
                 obstacle = first_obstacle([cell], hosts)
             except ValidationError as error:
                 obstacle = f"{name} with {workers_in_words((workers,))}: {describe(error)}"
@@ -54,15 +66,13 @@ def candidates(request: Request, hosts: tuple[Host, ...]) -> Candidates:
                 cells.append(cell)
             else:
                 left_out.append(obstacle)
-    if not cells:
-        raise CompareError(f"compare {request.target}: nothing of it can run here: {'; '.join(left_out)}")
     return Candidates(cells=tuple(cells), left_out=tuple(left_out))
 
 
-def _reference(request: Request, hosts: tuple[Host, ...]) -> Cell:
+def _reference(framework: str | None, request: Request, hosts: tuple[Host, ...]) -> Cell:
     """One worker alone, which shows the recipe, and whether workload, data and framework are at hand."""
     try:
-        cell = cell_of({**_asked(request), "strategy": "serial"})
+        cell = cell_of({**_asked(framework, request), "strategy": "serial"})
     except ValidationError as error:
         raise CompareError(f"compare {request.target}: {describe(error)}") from None
     except ExtensionError as error:
@@ -73,9 +83,9 @@ def _reference(request: Request, hosts: tuple[Host, ...]) -> Cell:
     return cell
 
 
-def _asked(request: Request) -> dict[str, Any]:
-    """The fields that all cells share."""
-    given = {"dataset": request.dataset, "framework": request.framework, "epochs": request.epochs}
+def _asked(framework: str | None, request: Request) -> dict[str, Any]:
+    """The fields that all cells of a framework share."""
+    given = {"dataset": request.dataset, "framework": framework, "epochs": request.epochs}
     said = {name: value for name, value in given.items() if value is not None}
     return {"workload": request.target, "folder": str(Path.cwd()), **said}
 
@@ -93,10 +103,12 @@ def _counts(kind: type[Strategy[Any]], asked: tuple[int, ...]) -> Iterator[int]:
     yield from sorted({workers if most is None else min(workers, most) for workers in asked})
 
 
-def _fields(request: Request, name: str, workers: int, hosts: tuple[Host, ...], reference: Cell) -> dict[str, Any]:
+def _fields(
+    framework: str | None, request: Request, name: str, workers: int, hosts: tuple[Host, ...], reference: Cell
+) -> dict[str, Any]:
     kind = _kind(name)
     return {
-        **_asked(request),
+        **_asked(framework, request),
         "strategy": {"name": name, **_options(kind, reference)},
         "workers": workers,
         "hosts": num_hosts_for(workers, hosts),

@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 from harness.compare.candidates import Candidates, candidates
 from harness.compare.comparison_folder import ComparisonFolder
 from harness.compare.measuring import SHARE_OF_MINUTES, launch_times_s, measuring_cells, paces_of
-from harness.compare.planning import REPORT_S, Entry, LaunchPlan, plan_launches
+from harness.compare.planning import REPORT_S, Entry, LaunchPlan, PaceKey, plan_launches
 from harness.compare.request import Request, available_hosts
-from harness.compare.suite_file import blocks_of, suite_text
+from harness.compare.suite_file import blocks_of, frameworks_of, suite_text
 from harness.launchers.hosts import Host
 from harness.plain_text import counted
 from harness.progress import FIRST_GUESS_S, console, in_minutes, watching
 from harness.report import write_report
 from harness.report.answer import answer_lines
+from harness.report.wording import listed
 from harness.run.runner import Setting, Summary, run_suite
 from harness.suite.cell import Cell
 from harness.suite.gates import CheckSettings
@@ -46,7 +47,7 @@ def _plan(request: Request, folder: ComparisonFolder, hosts: tuple[Host, ...]) -
     found = candidates(request, hosts)
     launch_s = _measured(request, found.cells, folder, hosts)
     spent_s = time.monotonic() - started
-    entries = [Entry(strategy=cell.strategy, workers=cell.workers) for cell in found.cells]
+    entries = [Entry(strategy=cell.strategy, framework=cell.framework, workers=cell.workers) for cell in found.cells]
     plan = plan_launches(entries, launch_s, repeats=request.repeats, minutes=request.minutes, spent_s=spent_s)
     kept = [cell for cell, entry in zip(found.cells, entries, strict=True) if entry in plan.entries]
     left_s = request.minutes * 60 - spent_s - REPORT_S
@@ -57,10 +58,9 @@ def _plan(request: Request, folder: ComparisonFolder, hosts: tuple[Host, ...]) -
 
 def _measured(
     request: Request, cells: Sequence[Cell], folder: ComparisonFolder, hosts: tuple[Host, ...]
-) -> dict[int, float]:
-    """Seconds of a launch by its number of workers."""
-    num_samples = cells[0].num_samples
-    short = measuring_cells(cells, num_samples)
+) -> dict[PaceKey, float]:
+    """Seconds of a launch."""
+    short = measuring_cells(cells)
     suite = Suite(name="measuring", question="", repeats=1, time_budget_s=None, check=CheckSettings(), cells=short)
     # By the factor, not the cells' own limit, which is in their keys: what was measured serves other minutes too.
     factor = SHARE_OF_MINUTES * request.minutes * 60 / short[0].time_limit_s
@@ -68,7 +68,7 @@ def _measured(
         suite=suite.name, folder=folder.measured, hosts=hosts, stopped_is_done=False, time_limit_factor=factor
     )
     _run(suite, setting, FIRST_GUESS_S)
-    return launch_times_s(cells, paces_of(short, folder.measured.load()), num_samples)
+    return launch_times_s(cells, paces_of(short, folder.measured.load()))
 
 
 def _run(suite: Suite, setting: Setting, guess_s: float) -> Summary:
@@ -80,14 +80,16 @@ def _in_words(request: Request, plan: LaunchPlan, cells: Sequence[Cell], found: 
     first = cells[0]
     yield ""
     yield (
-        f"{first.problem}, {first.framework}: {counted(plan.num_launches, 'launch', 'launches')}, "
+        f"{first.problem}, {listed(frameworks_of(cells))}: {counted(plan.num_launches, 'launch', 'launches')}, "
         f"{plan.repeats} of each cell, about {in_minutes(plan.estimate_s)} of the {request.minutes:g} min"
     )
     whose = "the recipe's" if request.epochs is None else "as asked for: the recipe's target may be out of reach"
     yield f"each trains for {first.epochs:g} epochs ({whose}), {_target_in_words(first)}"
     if first.optimizer == "own":
         yield f"the workload's own optimizer steps at learning_rate {first.learning_rate:g}, whatever it is made with"
-    yield from (f"- {block.in_words}" for block in blocks_of(cells))
+    has_several = len(frameworks_of(cells)) > 1
+    for block in blocks_of(cells):
+        yield f"- {', '.join(block.frameworks)}: {block.in_words}" if has_several else f"- {block.in_words}"
     yield from (f"given up to fit: {line}" for line in plan.given_up)
     yield from (f"left out: {line}" for line in found.left_out)
 

@@ -1,4 +1,4 @@
-"""The short launches that come first: one for each number of workers, under the strategy that waits most.
+"""The short launches that come first: one for each framework and number of workers, under the strategy that waits most.
 
 They are real cells of few steps, kept apart from the results.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness.compare.planning import Pace
+from harness.compare.planning import Pace, PaceKey
 from harness.compare.request import CompareError
 from harness.plain_text import one_line
 from harness.protocols import EvaluatedModel, Plan
@@ -20,33 +20,33 @@ MEASURED_STEPS = 50  # of each worker
 SHARE_OF_MINUTES = 0.25  # that a measuring launch may take: more would leave no room for what is planned by it
 
 
-def measuring_cells(cells: Sequence[Cell], num_samples: int) -> tuple[Cell, ...]:
-    """One for each number of workers among the cells."""
-    return tuple(
-        _shortened(max((cell for cell in cells if cell.workers == workers), key=_waiting), num_samples)
-        for workers in sorted({cell.workers for cell in cells})
-    )
+def measuring_cells(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """One for each framework and number of workers among the cells."""
+    alike: dict[PaceKey, list[Cell]] = {}
+    for cell in sorted(cells, key=_pace_key):
+        alike.setdefault(_pace_key(cell), []).append(cell)
+    return tuple(_shortened(max(members, key=_waiting)) for members in alike.values())
 
 
-def paces_of(cells: Sequence[Cell], records: Sequence[Record]) -> dict[int, Pace]:
-    """By the number of workers of the measuring cells. Raises CompareError where one of them has not ended well."""
-    return {cell.workers: _pace(cell, _newest(cell, records)) for cell in cells}
+def paces_of(cells: Sequence[Cell], records: Sequence[Record]) -> dict[PaceKey, Pace]:
+    """Of the measuring cells. Raises CompareError where one of them has not ended well."""
+    return {_pace_key(cell): _pace(cell, _newest(cell, records)) for cell in cells}
 
 
-def launch_times_s(cells: Sequence[Cell], paces: Mapping[int, Pace], num_samples: int) -> dict[int, float]:
-    """What the slowest of the cells to be compared takes, by its number of workers."""
-    longest_s: dict[int, float] = {}
+def launch_times_s(cells: Sequence[Cell], paces: Mapping[PaceKey, Pace]) -> dict[PaceKey, float]:
+    """What the slowest of the cells to be compared takes."""
+    longest_s: dict[PaceKey, float] = {}
     for cell in cells:
-        launch_s = _launch_s(cell, paces[cell.workers], num_samples)
-        longest_s[cell.workers] = max(launch_s, longest_s.get(cell.workers, 0.0))
+        key = _pace_key(cell)
+        longest_s[key] = max(_launch_s(cell, paces[key]), longest_s.get(key, 0.0))
     return longest_s
 
 
-def _launch_s(cell: Cell, pace: Pace, num_samples: int) -> float:
+def _launch_s(cell: Cell, pace: Pace) -> float:
     """As many evaluations as there will be, of a large model fewer than the cell asks for."""
-    plan = plan_of(cell, num_samples)
+    plan = plan_of(cell, cell.num_samples)
     return pace.launch_s(
-        num_samples=cell.epochs * num_samples,
+        num_samples=cell.epochs * cell.num_samples,
         num_evaluations=len(evaluation_steps(cell, plan, num_weights=pace.num_weights)),
         num_means=_num_means(cell, plan, num_weights=pace.num_weights),
     )
@@ -61,13 +61,17 @@ def _num_means(cell: Cell, plan: Plan, *, num_weights: int) -> int:
     return num_evaluations + len(drift_steps(cell, plan, num_weights=num_weights)) + 2 * num_merges
 
 
+def _pace_key(cell: Cell) -> PaceKey:
+    return cell.framework, cell.workers
+
+
 def _waiting(cell: Cell) -> tuple[bool, bool]:
     """Starting by horovodrun takes longest; after that waits most who holds the same model everywhere at every step."""
     return cell.needs.uses_horovod, cell.evaluated_model == EvaluatedModel.REPLICATED
 
 
-def _shortened(cell: Cell, num_samples: int) -> Cell:
-    epochs = MEASURED_STEPS * cell.workers * cell.batch_per_worker / num_samples
+def _shortened(cell: Cell) -> Cell:
+    epochs = MEASURED_STEPS * cell.workers * cell.batch_per_worker / cell.num_samples
     return cell.model_copy(update={"epochs": min(cell.epochs, epochs), "evaluations": 1})
 
 

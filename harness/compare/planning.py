@@ -3,9 +3,9 @@
 A launch takes   start-up + N · epochs / (samples/s) + evaluations · (one evaluation) + means · (one average)
 
 the means being those of the workers' weights, for the evaluated model and for how far workers are from it, where a
-strategy is judged by it; with all four measured once for each number of workers, under the strategy that waits most:
-the estimate is of the slowest. What does not fit is given up in this order: repeats down to three, then numbers of
-workers from the fewest on. Epochs never: with fewer a target may be out of reach.
+strategy is judged by it; with all four measured once for each framework and number of workers, under the strategy that
+waits most: the estimate is of the slowest. What does not fit is given up in this order: repeats down to three, then
+numbers of workers from the fewest on. Epochs never: with fewer a target may be out of reach.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from harness.report.wording import listed
 
 FEWEST_REPEATS = 3  # below, there is no interval and nothing is claimed
 REPORT_S = 10.0  # reading the records and drawing the page
+
+
+PaceKey = tuple[str, int]  # framework and number of workers: what launches share that are taken to be as fast
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +46,12 @@ class Entry:
     """One of the cells to be compared, but for its settings."""
 
     strategy: str
+    framework: str
     workers: int
+
+    @property
+    def pace_key(self) -> PaceKey:
+        return self.framework, self.workers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +75,9 @@ class LaunchPlan:
 
 
 def plan_launches(
-    entries: Sequence[Entry], launch_s: Mapping[int, float], *, repeats: int, minutes: float, spent_s: float
+    entries: Sequence[Entry], launch_s: Mapping[PaceKey, float], *, repeats: int, minutes: float, spent_s: float
 ) -> LaunchPlan:
-    """The most that fits. launch_s: of one launch, by its number of workers. spent_s: of the minutes, on measuring.
+    """The most that fits. launch_s: of one launch. spent_s: of the minutes, on measuring.
 
     Raises CompareError that says how many minutes, or how few strategies, would do.
     """
@@ -83,7 +91,7 @@ def plan_launches(
                 entries=kept,
                 repeats=num_fitting,
                 estimate_s=num_fitting * once_s,
-                longest_s=max(launch_s[entry.workers] for entry in kept),
+                longest_s=max(launch_s[entry.pace_key] for entry in kept),
                 given_up=tuple(_given_up(entries, kept, asked=repeats, repeats=num_fitting)),
             )
     raise CompareError(_refusal(kept, launch_s, fewest, minutes=minutes, spent_s=spent_s))
@@ -97,13 +105,18 @@ def workers_in_words(counts: tuple[int, ...]) -> str:
 def _fewer_and_fewer(entries: tuple[Entry, ...]) -> Iterator[tuple[Entry, ...]]:
     """All, then without the fewest workers of those strategies that run with more, and so on."""
     yield entries
-    most = {entry.strategy: entry.workers for entry in sorted(entries, key=lambda entry: entry.workers)}
+    ordered = sorted(entries, key=lambda entry: entry.workers)
+    most = {(entry.strategy, entry.framework): entry.workers for entry in ordered}
     for workers in sorted({entry.workers for entry in entries} - {max(most.values())}):
-        yield tuple(entry for entry in entries if entry.workers > workers or entry.workers == most[entry.strategy])
+        yield tuple(
+            entry
+            for entry in entries
+            if entry.workers > workers or entry.workers == most[entry.strategy, entry.framework]
+        )
 
 
-def _once_s(entries: Sequence[Entry], launch_s: Mapping[int, float]) -> float:
-    return sum(launch_s[entry.workers] for entry in entries)
+def _once_s(entries: Sequence[Entry], launch_s: Mapping[PaceKey, float]) -> float:
+    return sum(launch_s[entry.pace_key] for entry in entries)
 
 
 def _given_up(entries: Sequence[Entry], kept: Sequence[Entry], *, asked: int, repeats: int) -> Iterator[str]:
@@ -115,7 +128,7 @@ def _given_up(entries: Sequence[Entry], kept: Sequence[Entry], *, asked: int, re
 
 
 def _refusal(
-    kept: Sequence[Entry], launch_s: Mapping[int, float], repeats: int, *, minutes: float, spent_s: float
+    kept: Sequence[Entry], launch_s: Mapping[PaceKey, float], repeats: int, *, minutes: float, spent_s: float
 ) -> str:
     """kept: the least that a comparison has to be."""
     once_s = _once_s(kept, launch_s)
@@ -125,8 +138,10 @@ def _refusal(
     num_fitting = math.floor((minutes * 60 - spent_s - REPORT_S) / each_s)
     fewer = f", or {num_fitting} of these strategies (--strategies)" if num_fitting >= 2 else ""
     most = max(entry.workers for entry in kept)
+    frameworks = sorted({entry.framework for entry in kept})
+    both = f" in {listed(frameworks)}" if len(frameworks) > 1 else ""
     return (
-        f"--minutes {minutes:g}: {counted(repeats, 'launch', 'launches')} of each of {len(strategies)} strategies "
-        f"with up to {counted(most, 'worker')} take about {repeats * once_s / 60:.1f} minutes; "
+        f"--minutes {minutes:g}: {counted(repeats, 'launch', 'launches')} of each of {len(strategies)} strategies"
+        f"{both} with up to {counted(most, 'worker')} take about {repeats * once_s / 60:.1f} minutes; "
         f"allowed: --minutes {needed}{fewer}"
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
 from harness import extensions
 from harness.extensions import ExtensionError, code_digest, is_extension, normalized
 from harness.launchers.hosts import Host, parse_hosts, require_distinct, this_machine
-from harness.registry import STRATEGIES
+from harness.registry import REPLICAS, STRATEGIES
 from harness.strict import Strict, describe
 from harness.workloads.shipped import MODELS
 
@@ -30,7 +30,7 @@ class Request(Strict):
 
     target: str = Field(min_length=1)
     dataset: str | None = None
-    framework: Literal["torch", "tensorflow"] | None = None  # None leaves the choice to the workload
+    framework: str | None = None  # one or several, with commas; None leaves the choice to the workload
     strategies: tuple[str, ...] = Field(DEFAULT_STRATEGIES, min_length=1)
     workers: tuple[int, ...] = Field(min_length=1)
     repeats: int = Field(DEFAULT_REPEATS, ge=1)
@@ -38,6 +38,16 @@ class Request(Strict):
     epochs: float | None = Field(None, gt=0)  # None: the recipe's
     hosts: str | None = None  # None: this machine
     code: dict[str, str] = Field(default_factory=dict)  # digest by name, of what is not ours
+
+    @field_validator("framework")
+    @classmethod
+    def _have_replicas(cls, text: str | None) -> str | None:
+        names = () if text is None else tuple(text.split(","))
+        for name in names:
+            if name not in REPLICAS:
+                raise ValueError(f"{name!r}; allowed: {', '.join(REPLICAS)}, or both with a comma")
+        _each_once(names)
+        return text
 
     @field_validator("strategies")
     @classmethod
@@ -53,6 +63,11 @@ class Request(Strict):
         if min(counts) < 1:
             raise ValueError(f"{min(counts)}; allowed: 1 or more")
         return tuple(sorted(_each_once(counts)))
+
+    @property
+    def frameworks(self) -> tuple[str | None, ...]:
+        """None: the workload's own."""
+        return (None,) if self.framework is None else tuple(self.framework.split(","))
 
     @property
     def is_own(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Block:
     labels: tuple[str, ...]
     workers: tuple[int, ...]
     settings: tuple[tuple[str, Any], ...]
+    frameworks: tuple[str, ...]
 
     @property
     def in_words(self) -> str:
@@ -42,8 +43,24 @@ class Block:
         return f"{', '.join(self.labels)} with {workers_in_words(self.workers)}{settings}. {self.why}"
 
 
-def blocks_of(cells: Sequence[Cell]) -> list[Block]:
+def frameworks_of(cells: Sequence[Cell]) -> list[str]:
     """In the order of the cells."""
+    return list(dict.fromkeys(cell.framework for cell in cells))
+
+
+def blocks_of(cells: Sequence[Cell]) -> list[Block]:
+    """In the order of the cells; what is alike in several frameworks is one."""
+    alike: dict[Any, list[Block]] = {}
+    for framework in frameworks_of(cells):
+        for block in _blocks_in(framework, [cell for cell in cells if cell.framework == framework]):
+            alike.setdefault((block.labels, block.workers, block.settings), []).append(block)
+    return [
+        replace(first, frameworks=(*first.frameworks, *(name for block in others for name in block.frameworks)))
+        for first, *others in alike.values()
+    ]
+
+
+def _blocks_in(framework: str, cells: Sequence[Cell]) -> list[Block]:
     points: dict[Any, list[Cell]] = {}
     for cell in cells:
         points.setdefault((cell.strategy_label, _settings(cell)), []).append(cell)
@@ -58,6 +75,7 @@ def blocks_of(cells: Sequence[Cell]) -> list[Block]:
             labels=tuple(cell.strategy_label for cell in members),
             workers=workers,
             settings=settings,
+            frameworks=(framework,),
         )
         for (why, workers, settings), members in alike.items()
     ]
@@ -92,15 +110,17 @@ def _head(
         yield f"folder: {_scalar(os.path.relpath(Path.cwd(), folder.path.resolve()))}  # where paths of code begin"
     yield "defaults:"
     yield f"  workload: {_scalar(request.target)}"
-    for name, value in _defaults(request, plan, cells[0]):
+    for name, value in _defaults(request, plan, cells):
         yield f"  {name}: {_scalar(value)}"
     yield f"  # {_recipe(cells[0])}: a line here says otherwise"
 
 
-def _defaults(request: Request, plan: LaunchPlan, first: Cell) -> Iterator[tuple[str, Any]]:
+def _defaults(request: Request, plan: LaunchPlan, cells: Sequence[Cell]) -> Iterator[tuple[str, Any]]:
+    first = cells[0]
     if first.dataset is not None:
         yield "dataset", first.dataset
-    if first.dataset is not None or request.framework is not None:  # an own workload brings its framework
+    has_one = len(frameworks_of(cells)) == 1  # else each block says its own
+    if has_one and (first.dataset is not None or request.framework is not None):  # an own workload brings its framework
         yield "framework", first.framework
     if request.epochs is not None:
         yield "epochs", request.epochs
@@ -119,6 +139,8 @@ def _matrix(cells: Sequence[Cell]) -> Iterator[str]:
         yield f"  # {block.why}"
         yield f"  - strategy: {_scalar(list(block.strategies))}"
         yield f"    workers: {_scalar(list(block.workers))}"
+        if len(frameworks_of(cells)) > 1:
+            yield f"    framework: {_scalar(list(block.frameworks))}"
         yield from (f"    {name}: {_scalar(value)}" for name, value in block.settings)
 
 

@@ -80,7 +80,7 @@ def test_compare_goes_on_with_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_compare_in_too_few_minutes_keeps_no_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare_command, "_measured", lambda *_: {1: 20.0})
+    monkeypatch.setattr(compare_command, "_measured", lambda *_: {("torch", 1): 20.0})
     folder = ComparisonFolder(tmp_path, "fnn")
     with pytest.raises(
         CompareError, match=r"--minutes 1: 3 launches of each of 1 strategies .*; allowed: --minutes 2$"

@@ -13,10 +13,14 @@ from harness.compare.request import CompareError
 
 # serial with one worker, two others with one and with two: 3 launches of 4 s and 2 of 6 s, 24 s a repeat
 ENTRIES = (
-    Entry(strategy="serial", workers=1),
-    *(Entry(strategy=name, workers=workers) for name in ("allreduce", "hogwild") for workers in (1, 2)),
+    Entry(strategy="serial", framework="torch", workers=1),
+    *(
+        Entry(strategy=name, framework="torch", workers=workers)
+        for name in ("allreduce", "hogwild")
+        for workers in (1, 2)
+    ),
 )
-LAUNCH_S = {1: 4.0, 2: 6.0}
+LAUNCH_S = {("torch", 1): 4.0, ("torch", 2): 6.0}
 
 
 def planned(minutes: float, *, repeats: int = 5, spent_s: float = 20.0) -> LaunchPlan:
@@ -51,6 +55,15 @@ def test_plan_gives_up_the_fewest_workers_next_but_for_who_runs_with_no_more() -
     assert plan.given_up == ("launches with 1 worker of strategies that run with more", "2 of 5 launches of each")
 
 
+def test_launches_of_each_framework_take_what_they_were_measured_to_take() -> None:
+    entries = [Entry(strategy="serial", framework=name, workers=1) for name in ("torch", "tensorflow")]
+    launch_s = {("torch", 1): 4.0, ("tensorflow", 1): 10.0}
+    plan = plan_launches(entries, launch_s, repeats=3, minutes=2, spent_s=0.0)
+    assert (plan.estimate_s, plan.longest_s) == (42.0, 10.0)
+    with pytest.raises(CompareError, match="of each of 1 strategies in tensorflow and torch with up to 1 worker"):
+        plan_launches(entries, launch_s, repeats=3, minutes=0.5, spent_s=0.0)
+
+
 def test_fewer_launches_than_three_are_planned_where_they_are_asked_for() -> None:
     assert planned(minutes=1.5, repeats=2).repeats == 2
 
@@ -77,9 +90,13 @@ def test_plan_never_takes_more_than_the_minutes(
     counts: set[int], num_strategies: int, seconds: list[float], repeats: int, minutes: float, spent_s: float
 ) -> None:
     """And where one is refused, the minutes that the message names are enough."""
-    entries = [Entry(strategy="serial", workers=1)]
-    entries += [Entry(strategy=f"s{place}", workers=workers) for place in range(num_strategies) for workers in counts]
-    launch_s = dict(enumerate(seconds))
+    entries = [Entry(strategy="serial", framework="torch", workers=1)]
+    entries += [
+        Entry(strategy=f"s{place}", framework="torch", workers=workers)
+        for place in range(num_strategies)
+        for workers in counts
+    ]
+    launch_s = {("torch", workers): launch_s for workers, launch_s in enumerate(seconds)}
     try:
         plan = plan_launches(entries, launch_s, repeats=repeats, minutes=minutes, spent_s=spent_s)
     except CompareError as refused:

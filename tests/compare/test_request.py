@@ -52,7 +52,8 @@ def test_workers_go_to_the_fewest_hosts_that_hold_them() -> None:
         ({"workers": ["1", "two"]}, "compare fnn: workers.1: 'two': Input should be a valid integer"),
         ({"workers": [0]}, "compare fnn: workers: 0; allowed: 1 or more"),
         ({"minutes": 0}, "compare fnn: minutes: 0: Input should be greater than 0"),
-        ({"framework": "jax"}, "compare fnn: framework: 'jax': Input should be 'torch' or 'tensorflow'"),
+        ({"framework": "jax"}, "compare fnn: framework: 'jax'; allowed: torch, tensorflow, or both with a comma"),
+        ({"framework": "torch,torch"}, "compare fnn: framework: torch stands twice; allowed: each once"),
     ],
 )
 def test_request_refuses(fields: dict[str, Any], message: str) -> None:

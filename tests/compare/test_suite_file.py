@@ -20,7 +20,7 @@ from tests.compare.asked import asked, own_workload
 
 
 def plan_of(cells: Sequence[Cell], **changes: Any) -> LaunchPlan:
-    entries = tuple(Entry(strategy=cell.strategy, workers=cell.workers) for cell in cells)
+    entries = tuple(Entry(strategy=cell.strategy, framework=cell.framework, workers=cell.workers) for cell in cells)
     given = {"entries": entries, "repeats": 3, "estimate_s": 90.0, "longest_s": 6.0, "given_up": ()}
     return LaunchPlan(**{**given, **changes})
 
@@ -37,6 +37,8 @@ def kept_in(path: Path, request: Request, **changes: Any) -> tuple[ComparisonFol
     [
         {},
         {"workers": [2], "framework": "tensorflow"},
+        {"framework": "torch,tensorflow", "strategies": ["serial", "hogwild", "torch-ddp"]},
+        {"framework": "torch,tensorflow", "strategies": ["tf-multiworker"], "workers": [2]},
         {"dataset": "synthetic", "strategies": ["hogwild", "serial", "torch-ddp"]},
         {"epochs": 2.5, "hosts": "a:1,b:1", "strategies": ["allreduce", "post-local-sgd", "hogwild"]},
     ],
@@ -80,6 +82,14 @@ def test_question_names_what_is_compared(tmp_path: Path) -> None:
     assert question_of(cells) == "Which strategy is soonest, fnn on digits to accuracy 96%, with 1 and 2 workers?"
     _, cells = kept_in(tmp_path, asked(dataset="synthetic", workers=[2], strategies=["hogwild"]))
     assert question_of(cells).startswith("Which strategy trains fastest, fnn on synthetic (2048 of ")
+
+
+def test_block_is_of_all_frameworks_that_have_it(tmp_path: Path) -> None:
+    _, cells = kept_in(tmp_path, asked(framework="torch,tensorflow", strategies=["hogwild", "torch-ddp"], workers=[2]))
+    assert [(block.labels, block.frameworks) for block in blocks_of(cells)] == [
+        (("hogwild",), ("torch", "tensorflow")),
+        (("torch-ddp",), ("torch",)),
+    ]
 
 
 def test_blocks_hold_strategies_of_the_same_settings_and_workers(tmp_path: Path) -> None:
