@@ -76,6 +76,13 @@ def geometric_interval(values: Iterable[float]) -> Interval:
     )
 
 
+def scaled(interval: Interval, factor: float) -> Interval:
+    """Of a quantity that is so many times as large."""
+    return replace(
+        interval, estimate=interval.estimate * factor, low=interval.low * factor, high=interval.high * factor
+    )
+
+
 def between(earliest: Interval, latest: Interval) -> Interval:
     """Of what is known only to lie between two values in every launch: wherever in them it lies, this holds it.
 

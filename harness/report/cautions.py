@@ -27,15 +27,13 @@ def warnings(pool: Pool) -> list[str]:
             f"{share_with_interval(most.interval)}: look at its single worker before believing it."
         )
     found += [*_coarse(pool)]
-    fewest = min((len(rows) for _, rows in units(pool.runs)), default=0)
+    fewest = min((rows["seed"].nunique() for _, rows in units(pool.launches)), default=0)
     if 0 < fewest < MIN_LAUNCHES:
-        found.append(
-            f"Some cells have fewer than {MIN_LAUNCHES} launches: no interval, and nothing is claimed from them."
-        )
+        found.append(f"Some cells have fewer than {MIN_LAUNCHES} seeds: no interval, and nothing is claimed from them.")
     elif 0 < fewest < FEW_LAUNCHES:
         found.append(
-            f"With {fewest} launches a cell, intervals are wide: only large differences can be shown. "
-            "hvdbench run --repeats N adds launches."
+            f"With {fewest} seeds a cell, intervals are wide: only large differences can be shown. "
+            "hvdbench run --repeats N adds seeds."
         )
     return found
 

@@ -59,7 +59,7 @@ def _finding(
     details = [
         *second_answers.missed(here),
         *second_answers.at_equal_workers(here, separation, error),
-        *second_answers.at_equal_cost(contest, separation),
+        *second_answers.at_equal_cost(contest, here),
         *second_answers.paying(contest, most, separation, error),
         *(against_baseline(launches.assign(series=launches["competitor"]), row) for row in by_ratio(mine)),
         *(

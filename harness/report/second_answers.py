@@ -8,12 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-import pandas as pd
-
 from harness.analysis.comparable import closest_match
 from harness.analysis.contests import Contest
-from harness.analysis.intervals import Interval, geometric_interval
-from harness.analysis.seeds import geometric_mean_by_seed
+from harness.analysis.intervals import scaled
 from harness.analysis.separation import Separation
 from harness.analysis.targets import Reaching, paired_ratio
 from harness.report.wording import (
@@ -29,6 +26,7 @@ from harness.report.wording import (
 )
 
 SERIAL = "serial"
+_NUM_CHEAPEST = 3  # named
 
 
 def missed(rows: Sequence[Reaching]) -> Iterator[str]:
@@ -68,20 +66,15 @@ def at_equal_workers(rows: Sequence[Reaching], separation: Separation, error: fl
             yield f"{said}; not shown to be slower: {listed_briefly(group[1:])}."
 
 
-def at_equal_cost(contest: Contest, separation: Separation) -> Iterator[str]:
+def at_equal_cost(contest: Contest, rows: Sequence[Reaching]) -> Iterator[str]:
     """Who needs the fewest core-seconds, with individual intervals: nothing is claimed."""
-    rows = contest.launches[contest.launches["entrant"].isin(separation.order)]
-    if rows["workers"].nunique() < 2:
+    cores = dict(zip(contest.launches["entrant"], contest.launches["cores"], strict=True))
+    costs = {row.series: scaled(row.time_s, cores[row.series]) for row in rows if row.time_s is not None}
+    if len(costs) < 2 or len({row.workers for row in rows if row.series in costs}) < 2:
         return
-    priced = rows.assign(core_seconds=rows["time_to_target_s"] * rows["cores"])
-    costs = {str(name): _geometric(part) for name, part in priced.groupby("entrant", sort=True)}
-    cheapest = sorted(costs, key=lambda name: costs[name].estimate)[:3]
+    cheapest = sorted(costs, key=lambda name: costs[name].estimate)[:_NUM_CHEAPEST]
     said = listed([f"{name} {with_interval(costs[name])}" for name in cheapest])
     yield f"Fewest core-seconds to the target, each by its individual interval: {said}."
-
-
-def _geometric(rows: pd.DataFrame) -> Interval:
-    return geometric_interval(geometric_mean_by_seed(rows, "core_seconds"))
 
 
 def paying(contest: Contest, most: int, separation: Separation, error: float) -> Iterator[str]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
-from harness.analysis.intervals import CONFIDENCE, TOO_FEW, Interval
+from harness.analysis.intervals import CONFIDENCE, TOO_FEW, Interval, scaled
 from harness.analysis.scores import target_in_words
 from harness.analysis.targets import Ratio, Reaching
 from harness.plain_text import counted
@@ -116,9 +115,7 @@ def unit_of_difference(metric: Metric) -> str:
 
 def in_shown_unit(interval: Interval, metric: Metric) -> Interval:
     """Shares in per cent, all else as it is."""
-    if metric.unit != SHARE:
-        return interval
-    return replace(interval, estimate=interval.estimate * 100, low=interval.low * 100, high=interval.high * 100)
+    return scaled(interval, 100) if metric.unit == SHARE else interval
 
 
 def with_unit(words: str, unit: str) -> str:
