@@ -14,7 +14,7 @@ from harness import git as asked
 from harness.bootstrap.pins import ROOT
 from harness.check.worktree import ArmError, worktree
 from harness.git import GitError, require_toplevel, without_git
-from harness.run import machine
+from harness.run import versions
 
 # Two hosts are more than there are: the arm says so once its worktree is there, and nothing is launched.
 SUITE = "question: does it run?\nmatrix:\n  - {workload: fnn, strategy: allreduce, workers: 2, hosts: 2}\n"
@@ -115,5 +115,5 @@ def test_tree_unpacked_inside_another_repository_has_no_revision(
     with pytest.raises(ArmError, match="ref=HEAD: hvdbench is no repository of its own"), worktree(unpacked, "HEAD"):
         pass
     for root, expected in ((unpacked, None), (outer, git(outer, "rev-parse", "--short=12", "HEAD"))):
-        monkeypatch.setattr(machine, "__file__", str(root / "harness" / "run" / "machine.py"))
-        assert machine.revision.__wrapped__() == expected
+        monkeypatch.setattr(versions, "__file__", str(root / "harness" / "run" / "versions.py"))
+        assert versions.revision.__wrapped__() == expected
