@@ -4,20 +4,19 @@ With twelve entrants there are 66 pairs, so individual intervals separate some o
 every claim of a contest is made by one procedure: where entrants are equal, any claim at all is made in at most 5 %.
 
 Each entrant has a logarithm of its time for each seed. As in a two-way layout, an entrant and a seed add up, and what
-is left over is noise, pooled over all entrants. Of the entrants sorted by their means, every stretch is tested by the
-studentized range of its two ends, and a pair counts only where all stretches that hold it do. A stretch of m of k has
-the part 1 - (1 - α)^(m/k) of the error.
+is left over is noise; how much each entrant has is drawn from its own launches and from all (noise.py). Of the entrants
+sorted by their means, every stretch is tested by the studentized range of its two ends, and a pair counts only where
+all stretches that hold it do. A stretch of m of k has the part 1 - (1 - α)^(m/k) of the error.
 
 Why this one. Pairs tested each by its own noise, adjusted by Holm's method, find a strategy twice as fast among twelve
 in two of three pages of 5 seeds (20 % spread), and choosing the best first breaks their 5 %, since it is chosen by the
 same data. Comparisons with the best after Hsu, by Dunnett's critical values, promise that the best is among those kept,
-which lets equal entrants go more often. Tukey's test of the range keeps the 5 % and finds 87 % of these; by steps, as
-here, 97 %. `python -m tests.report_evidence` simulates the page, with what is kept back.
+which lets equal entrants go more often. Tukey's test of the range keeps the 5 % and finds 87 % of these, by steps, as
+here, 97 %, where all noise is pooled. But then, where one of twelve equal entrants spreads three times as much as the
+others, 15 % of pages claim something; each by noise of its own as well, 9 %, for a few points of power.
 
-What it rests on: entrants spread alike, by factors. A fifth of the error is kept back since they never quite do, and an
-exact 5 % is 5.6 % of a thousand pages as often as 4.4 %. Where one of twelve spreads three times as much as the others,
-and all are equal, about 15 % of pages claim something even so; individual intervals, each of its own noise, stand
-beside claims.
+A fifth of the error is kept back: spreads are never quite alike, and an exact 5 % is 5.6 % of a thousand pages as often
+as 4.4 %. `python -m tests.report_evidence` simulates what is left. Individual intervals stand beside the claims.
 
 Source: Ryan (1960); Einot and Gabriel, JASA 70 (1975) 574; Welsch, JASA 72 (1977) 566; Hsu, "Multiple Comparisons:
 Theory and Methods" (1996). Unequal numbers of seeds: each pair by the seeds it shares, as Tukey and Kramer do.
@@ -35,13 +34,13 @@ from numpy.typing import NDArray
 from scipy import special
 
 from harness.analysis.intervals import CONFIDENCE, MIN_LAUNCHES
+from harness.analysis.noise import Floats, moderated
 
 _KEPT_BACK = 0.2  # of the error, for spreads that are not quite alike
 ERROR = (1 - CONFIDENCE) * (1 - _KEPT_BACK)  # that any claim of a family is false
 _EQUAL = 1e-12  # differences of logarithms below this are no differences: no clock sees them
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
 
-Floats = NDArray[np.float64]
 Layout = NDArray[np.float64]  # (seeds, entrants); NaN where an entrant lacks a seed
 
 
@@ -81,38 +80,40 @@ def separate(earliest: pd.DataFrame, latest: pd.DataFrame) -> Separation:
 
 def _adjusted_p(low: Layout, high: Layout) -> Floats:
     """Of sorted entrants, as Separation.p has them."""
-    noise, freedom = _noise(high)
-    if freedom < 1:
+    squares, freedoms = _left_over(high)
+    if freedoms.min() < _EQUAL:
         return np.ones((low.shape[1], low.shape[1]))
-    return _of_stretches(_studentized(low, high, noise), freedom)
+    variances, freedom = moderated(squares, freedoms)
+    return _of_stretches(_studentized(low, high, variances), freedom)
 
 
-def _noise(values: Layout) -> tuple[float, int]:
-    """Of the additive fit: the standard deviation of what is left over, and its degrees of freedom."""
+def _left_over(values: Layout) -> tuple[Floats, Floats]:
+    """By entrant, the squares that the additive fit leaves over, and their degrees of freedom."""
     num_seeds, num_entrants = values.shape
     seeds, entrants = np.nonzero(np.isfinite(values))
     design = np.zeros((len(seeds), num_entrants + num_seeds))
     design[np.arange(len(seeds)), entrants] = 1
     design[np.arange(len(seeds)), num_entrants + seeds] = 1
+    fitting = np.linalg.pinv(design)
     observed = values[seeds, entrants]
-    fit, _, rank, _ = np.linalg.lstsq(design, observed)
-    freedom = len(seeds) - int(rank)
-    left = observed - design @ fit
-    return math.sqrt(float(left @ left) / max(freedom, 1)), freedom
+    left = observed - design @ (fitting @ observed)
+    leverage = (design * fitting.T).sum(axis=1)
+    return tuple(np.bincount(entrants, weights=each) for each in (left**2, 1 - leverage))  # type: ignore[return-value]
 
 
-def _studentized(low: Layout, high: Layout, noise: float) -> Floats:
+def _studentized(low: Layout, high: Layout, variances: Floats) -> Floats:
     """[i, j]: by how many standard errors of a mean entrant j is slower than i at least, over the seeds they share."""
     least = low[:, None, :] - high[:, :, None]
     is_shared = np.isfinite(high)[:, None, :] & np.isfinite(high)[:, :, None]
     num_shared = is_shared.sum(axis=0)
     mean = np.where(is_shared, least, 0.0).sum(axis=0) / np.maximum(num_shared, 1)
-    found: Floats = np.sqrt(num_shared) * mean / max(noise, _EQUAL)
+    noise = np.sqrt((variances[:, None] + variances) / 2)
+    found: Floats = np.sqrt(num_shared) * mean / np.maximum(noise, _EQUAL)
     found[(mean <= _EQUAL) | (num_shared < MIN_LAUNCHES)] = 0.0
     return found
 
 
-def _of_stretches(statistics: Floats, freedom: int) -> Floats:
+def _of_stretches(statistics: Floats, freedom: float) -> Floats:
     """p-values of pairs i < j of sorted entrants: the largest of all stretches that hold both."""
     num_entrants = len(statistics)
     stretches = np.zeros((num_entrants + 1, num_entrants + 1))  # [i + 1, j], in a border in which nothing is tested
@@ -127,7 +128,7 @@ def _of_stretches(statistics: Floats, freedom: int) -> Floats:
     return np.where(is_pair, stretches[1:, :num_entrants], 1.0)
 
 
-def range_tail(values: Floats, *, num_means: int, freedom: int) -> Floats:
+def range_tail(values: Floats, *, num_means: int, freedom: float) -> Floats:
     """P(the studentized range of so many equal means exceeds each value), by quadrature.
 
     Here since scipy.stats, which has it too, takes a second to import and a tenth for each value.

@@ -37,11 +37,11 @@ def test_separate_of_two_is_the_paired_t_test():
 
 
 def test_separate_adjusts_a_pair_for_its_stretch_and_those_around_it():
-    # Means 0, 0 and 3; what is left over has the squares 2·0.5 in all, over 4 degrees of freedom: s = 0.5, and the
-    # studentized distance of 3 is 3·√3/0.5. Of the pair, as of 2 of 3 means, the part 2/3 of the error counts.
-    logs = {"a": [-0.5, 0.0, 0.5], "b": [0.5, 0.0, -0.5], "c": [3.0, 3.0, 3.0]}
+    # Means 0, 0 and 3; what is left over has squares of 1.5 in all, over 4 degrees of freedom, as much for each: the
+    # studentized distance of 3 is 3·√3/√0.375. Of the pair, as of 2 of 3 means, the part 2/3 of the error counts.
+    logs = {"a": [0.5, -0.5, 0.0], "b": [0.0, 0.5, -0.5], "c": [2.5, 3.0, 3.5]}
     found = of_logs(**logs)
-    values = np.array([3 * math.sqrt(3) / 0.5])
+    values = np.array([3 * math.sqrt(3 / 0.375)])
     (of_three,) = range_tail(values, num_means=3, freedom=4)
     (of_two,) = range_tail(values, num_means=2, freedom=4)
     assert found.p[0, 2] == pytest.approx(of_three, rel=1e-6)
