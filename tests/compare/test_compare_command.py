@@ -32,7 +32,7 @@ def test_compare_plans_runs_reports_answers_and_goes_on(tmp_path: Path) -> None:
     assert len(records_in(here / "measured")) == 2
     assert "9 launches, 3 of each cell, about " in output
     assert "each trains for 4 epochs (as asked for: the recipe's target may be out of reach), to accuracy 96%" in output
-    headline = next(line for line in output.splitlines() if line.startswith("fnn on digits, 2 workers: "))
+    headline = next(line for line in output.splitlines() if line.startswith("fnn on digits: "))
     assert headline in one_line((here / "report" / "summary.md").read_text().replace("\\", ""))  # the page's own words
     assert "9 ran, 0 failed. Records are in compare/fnn/results/fnn" in output
     assert "report: compare/fnn/report/index.html" in output
