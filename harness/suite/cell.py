@@ -17,7 +17,6 @@ from harness.optimizers.optimizer import OptimizerOptions
 from harness.plain_text import counted
 from harness.protocols import Capability, EvaluatedModel, Strategy, StrategyOptions, Topology
 from harness.records.stored_cell import StoredCell
-from harness.records.titles import with_seed
 from harness.registry import OPTIMIZERS, REPLICAS, frameworks_of, strategy_of
 from harness.suite.fields import FIELDS, CellFields, as_json, identity
 from harness.suite.filling_in import filled_in, options_of, takes_momentum
@@ -233,10 +232,6 @@ class Cell(CellFields):
         if self.inject is not None:
             parts.append(self.inject.in_words())
         return " · ".join(parts)
-
-    @property
-    def title_with_seed(self) -> str:
-        return with_seed(self.title, self.seed)
 
     def stored(self) -> StoredCell:
         """The cell as plain data, with the names that only this checkout can give it."""
