@@ -11,16 +11,11 @@ from harness.records.record import Machine, WorkerPart
 from harness.run import runner
 from harness.worker.machine_description import describe_machine
 from harness.worker.machine_identity import machine_id
+from tests.analysis.handmade import MACHINE
 from tests.sample_records import finished
 
-OLD = Machine(
-    fingerprint="000000000001",
-    cpu="An Old CPU",
-    num_cores=4,
-    memory_bytes=8 * 2**30,
-    gpus=[],
-    system="Linux 5, Python 3.11.7",
-    load_1min=0.5,
+OLD = MACHINE.model_copy(
+    update={"fingerprint": "000000000001", "cpu": "An Old CPU", "system": "Linux 5, Python 3.11.7"}
 )
 NEW = OLD.model_copy(
     update={"fingerprint": "000000000002", "cpu": "A New CPU", "num_cores": 8, "gpus": ["A100"], "load_1min": 2.0}
