@@ -25,19 +25,28 @@ from harness.records.parity_record import newest_parity
 from harness.records.results_folder import ResultsError, make_output_folder, writing_to
 from harness.report.against_baseline import comparisons
 from harness.report.cautions import warnings
+from harness.report.chapters import CHAPTERS, Chapter
 from harness.report.figures import figures
 from harness.report.findings import Finding, findings
 from harness.report.frameworks import frameworks_sentence, frameworks_table
-from harness.report.implementation_table import implementation_table
 from harness.report.material import Figure, material
-from harness.report.score_tables import quality_table
-from harness.report.settings_table import settings_table
 from harness.report.style import looks, themed
 from harness.report.table_cells import Table, markdown
-from harness.report.tables import NOT_IN_BRIEF, details_table, summary_table
+from harness.report.tables import NOT_IN_BRIEF, summary_table
 
 PAGE = "index.html"
 SUMMARY = "summary.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilledChapter:
+    """A chapter with what stands in it."""
+
+    anchor: str
+    title: str
+    figures: tuple[Figure, ...]
+    tables: tuple[Table, ...]
+    part: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +54,16 @@ class Section:
     """All that is said about one pool."""
 
     pool: Pool
+    prefix: str  # of its anchors and of the names of its files
     findings: tuple[Finding, ...]
     warnings: tuple[str, ...]
-    figures: tuple[Figure, ...]
     summary: Table
-    tables: tuple[Table, ...]  # the summary, then the others
+    chapters: tuple[FilledChapter, ...]
     about: tuple[tuple[str, str], ...]
+
+    @property
+    def figures(self) -> Iterator[Figure]:
+        return (figure for chapter in self.chapters for figure in chapter.figures)
 
 
 def write_report(folders: Sequence[str | Path], out: str | Path) -> Path:
@@ -106,23 +119,29 @@ def sections_of(results: Results) -> list[Section]:
 
 def _section(results: Results, pool: Pool, prefix: str) -> Section:
     compared = comparisons(pool)
-    summary = summary_table(pool, prefix)
     given = material(results, pool, compared, looks(pool.launches), prefix)
+    drawn = figures(given) if len(pool.runs) else {}
+    filled = (_filled(chapter, pool, prefix, drawn.get(chapter.name, ())) for chapter in CHAPTERS)
     return Section(
         pool=pool,
+        prefix=prefix,
         findings=tuple(findings(pool, compared)),
         warnings=tuple(warnings(pool)),
-        figures=tuple(figures(given)) if len(pool.runs) else (),
-        summary=summary,
-        tables=tuple(table for table in (summary, *_others(pool, prefix)) if table.rows),
+        summary=summary_table(pool, prefix),
+        chapters=tuple(chapter for chapter in filled if chapter.figures or chapter.tables or chapter.part),
         about=_about(pool.launches),
     )
 
 
-def _others(pool: Pool, prefix: str) -> Iterator[Table]:
-    """The tables beside the summary."""
-    for table_of in (details_table, implementation_table, settings_table, quality_table):
-        yield table_of(pool, prefix)
+def _filled(chapter: Chapter, pool: Pool, prefix: str, drawn: tuple[Figure, ...]) -> FilledChapter:
+    tables = (table_of(pool, prefix) for table_of in chapter.tables)
+    return FilledChapter(
+        anchor=f"{prefix}{chapter.name}",
+        title=chapter.title,
+        figures=drawn,
+        tables=tuple(table for table in tables if table.rows),
+        part=chapter.part if chapter.has_part(pool) else None,
+    )
 
 
 def _about(runs: pd.DataFrame) -> tuple[tuple[str, str], ...]:

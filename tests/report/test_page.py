@@ -187,7 +187,7 @@ def test_page_of_two_metrics_shows_both_and_nothing_sticks_out(mixed_report, wid
         assert seen["outside"] == []
         assert seen["over"] == []
         assert page.console() == []
-        headings = page.run("return [...document.querySelectorAll('h2')].map(heading => heading.innerText)")
+        headings = page.run("return [...document.querySelectorAll('h3')].map(heading => heading.innerText)")
         assert {"Score over time", "Score over samples", "Training time against final score"} <= set(headings)
         headlines = page.run("return [...document.querySelectorAll('.headline')].map(said => said.innerText)")
         assert ["98\u00a0%" in said for said in headlines] == [True, False]
