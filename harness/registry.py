@@ -34,6 +34,7 @@ from harness.strategies.delayed_averaging import DelayedAveraging
 from harness.strategies.hogwild import Hogwild, TorchHogwild
 from harness.strategies.local_sgd import AllreduceFlat, LocalSGD, PostLocalSGD
 from harness.strategies.serial import Serial
+from harness.strategies.slow_momentum import SlowMomentum
 
 STRATEGIES: dict[str, type[Strategy[Any]]] = {
     "serial": Serial,
@@ -41,6 +42,7 @@ STRATEGIES: dict[str, type[Strategy[Any]]] = {
     "allreduce-flat": AllreduceFlat,
     "local-sgd": LocalSGD,
     "post-local-sgd": PostLocalSGD,
+    "slow-momentum": SlowMomentum,
     "delayed-averaging": DelayedAveraging,
     "hogwild": Hogwild,
     "torch-hogwild": TorchHogwild,

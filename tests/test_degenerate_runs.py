@@ -40,6 +40,7 @@ LOCAL_SGD = {"name": "local-sgd", "period": 3}
 DELTA: dict[str, Any] = {"name": "delayed-averaging", "merge": "delta"}
 MIX: dict[str, Any] = {"name": "delayed-averaging", "merge": "mix"}
 PULLBACK: dict[str, Any] = {"name": "delayed-averaging", "merge": "pullback"}
+PLAIN: dict[str, Any] = {"name": "slow-momentum", "outer_rate": 1.0, "outer_momentum": 0.0}
 INDEPENDENT = {"name": "local-sgd", "period": 100_000}
 TWO_PASSES = {"name": "allreduce", "backward_passes_per_step": 2}
 
@@ -49,10 +50,13 @@ ALONE = [  # collective strategies that with one worker compute what serial comp
     {**DELTA, "period": 3, "delay": 2},
     {**DELTA, "period": 3, "delay": 0},
     {"name": "post-local-sgd", "period": 3, "switch_epoch": 0.5},
+    {**PLAIN, "period": 4, "fragments": 2, "delay": 1, "catch_up": "delta"},
 ]
 PAIRS = [  # (strategy, more fields, what it equals, more fields), at two workers
     ("allreduce", {}, "allreduce-flat", {}),
     ({"name": "local-sgd", "period": 1}, MOMENTUM_0, "allreduce-flat", MOMENTUM_0),
+    ({**PLAIN, "outer": "nesterov", "period": 3}, {}, LOCAL_SGD, {}),
+    ({**PLAIN, "period": 4, "delay": 2, "keep": 0.25}, {}, {**MIX, "period": 4, "delay": 2, "keep": 0.25}, {}),
     ({**DELTA, "period": 3, "delay": 0}, {}, LOCAL_SGD, {}),
     ({**MIX, "period": 3, "delay": 0, "keep": 0.0}, {}, LOCAL_SGD, {}),
     ({**MIX, "period": 3, "delay": 1, "keep": 1.0}, {}, INDEPENDENT, {}),

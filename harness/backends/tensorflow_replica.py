@@ -110,6 +110,9 @@ class TensorFlowReplica:
         else:
             self._native.set_weights(vector)
 
+    def joined(self, parts: Sequence[Tensor]) -> Tensor:
+        return tf.concat(parts, axis=0)
+
     def merge(self, vector: Tensor) -> None:
         if self._native is None:
             self._flat.merge(vector)

@@ -90,6 +90,9 @@ class TorchReplica:
     def set_weights(self, vector: torch.Tensor) -> None:
         self._model.write(vector)
 
+    def joined(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
+        return torch.cat(list(parts))
+
     def merge(self, vector: torch.Tensor) -> None:
         self._model.merge(vector)
 

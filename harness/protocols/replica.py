@@ -82,6 +82,10 @@ class Replica(Protocol):
         """These weights: where training starts, or what a worker reads of a shared model."""
         ...
 
+    def joined(self, parts: Sequence[Vector]) -> Vector:
+        """One vector of these, in this order."""
+        ...
+
     def merge(self, vector: Vector) -> None:
         """These weights, in which this worker's are averaged with the others'; that is how merges are watched.
 

@@ -55,6 +55,10 @@ class StrategyOptions(Strict):
         """The step of a worker that is the first to send something to the others."""
         return 1
 
+    def caution(self, plan: Plan) -> str | None:
+        """What whoever asks for training of this length should know of these options before it runs."""
+        return None
+
     def check_training(self, *, lr_scaling: str, clip_norm: float | None) -> None:
         """Raises ValueError, which names the field, where what the options ask for takes no such training."""
 

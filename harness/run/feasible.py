@@ -51,6 +51,8 @@ def cautions(cells: Iterable[Cell]) -> Iterator[str]:
                 f"{cell.title}: never communicates: its first average is due in step {first}, and a worker takes "
                 f"{plan.num_steps}; only the evaluated mean joins its workers"
             )
+        elif (caution := cell.options.caution(plan)) is not None:
+            yield f"{cell.title}: {caution}"
 
 
 def _unreached(cell: Cell, hosts: tuple[Host, ...]) -> str | None:

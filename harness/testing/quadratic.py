@@ -86,6 +86,9 @@ class NumpyReplica:
     def set_weights(self, vector: Array) -> None:
         self._weights[:] = vector
 
+    def joined(self, parts: Sequence[Array]) -> Array:
+        return np.concatenate(parts)
+
     def move_into(self, memory: Array) -> None:
         """From now on these are the weights, in that memory."""
         self._weights = memory

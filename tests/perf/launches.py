@@ -46,6 +46,7 @@ def figures() -> list[Figure]:
             *_implementation(arm),
             *_hogwild(arm),
             *_delayed_averaging(arm),
+            _slow_momentum(arm),
             _measuring(arm),
             _keeping_memory(arm, as_it_is),
         ]
@@ -116,6 +117,14 @@ def _delayed_averaging(arm: Arm) -> list[Figure]:
             _ratios(f"{what} the slower independent worker", beside_others, bar=None, of_other=_pace_of_the_slower),
         ]
     return made
+
+
+def _slow_momentum(arm: Arm) -> Figure:
+    """What the outer step costs beside the average that both wait for."""
+    ours, other = (
+        {"strategy": {"name": name, "period": 8}, "controller": "mpi"} for name in ("slow-momentum", "local-sgd")
+    )
+    return _figure(arm, "cnn, torch: slow-momentum (MPI, period 8) over local-sgd", TWO | ours, TWO | other, bar=0.98)
 
 
 def _measuring(arm: Arm) -> Figure:

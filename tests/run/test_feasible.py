@@ -69,6 +69,14 @@ def test_strategy_that_communicates_or_has_nobody_to_needs_no_caution(strategy: 
     assert list(cautions([cell_of(strategy=strategy, workers=workers, epochs=2.0)])) == []
 
 
+def test_outer_steps_too_few_for_their_momentum_are_named() -> None:
+    # 20 epochs of 45 / 2 steps: 449 of each worker, 56 averages.
+    cell = cell_of(strategy={"name": "slow-momentum", "outer": "nesterov", "period": 8}, workers=2, epochs=20.0)
+    (said,) = cautions([cell])
+    assert said.startswith(f"{cell.title}: outer_rate 0.7 with outer_momentum 0.9 makes averages' steps up to 7 times")
+    assert "training has 56 of them" in said
+
+
 def test_more_workers_than_slots_are_refused() -> None:
     said = first_obstacle([cell_of(), cell_of(workers=4)], TWO_SLOTS)
     assert said is not None

@@ -10,11 +10,16 @@ from harness.registry import STRATEGIES
 from harness.testing import check_strategy
 
 PASSES = {"backward_passes_per_step": 2}
+PLAIN = {"outer_rate": 1.0, "outer_momentum": 0.0}
 CASES: list[tuple[str, dict[str, Any], bool]] = [  # name, options, whether it is serial where nothing is to be averaged
-    *((name, {}, True) for name in STRATEGIES if name != "delayed-averaging"),
+    *((name, {}, True) for name in STRATEGIES if name not in ("slow-momentum", "delayed-averaging")),
     ("allreduce", PASSES, False),
     ("local-sgd", {"period": 3}, True),
     ("post-local-sgd", {"period": 3}, True),
+    ("slow-momentum", {"period": 3}, False),
+    ("slow-momentum", {"outer": "nesterov", "period": 3, **PLAIN}, True),
+    ("slow-momentum", {"period": 4, "fragments": 2, "delay": 2, "catch_up": "delta", **PLAIN}, True),
+    ("slow-momentum", {"outer": "nesterov", "period": 4, "fragments": 4, "delay": 1}, False),
     ("delayed-averaging", {"merge": "delta", "period": 3, "delay": 0}, True),
     ("delayed-averaging", {"merge": "delta", "period": 3, "delay": 1}, True),
     ("delayed-averaging", {"merge": "delta", "period": 3, "delay": 3}, True),

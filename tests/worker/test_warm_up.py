@@ -26,6 +26,8 @@ LATE = [
     {"name": "local-sgd", "period": SELDOM},
     {"name": "post-local-sgd", "period": 7, "switch_epoch": 13.0},
     {"name": "post-local-sgd", "period": 1, "switch_epoch": 12.5},
+    *({"name": "slow-momentum", "period": SELDOM, "delay": delay} for delay in (0, 3, SELDOM)),
+    {"name": "slow-momentum", "period": 4, "fragments": 2, "delay": 2},
     *({"name": "delayed-averaging", "period": SELDOM, "delay": delay} for delay in (0, 3, SELDOM)),
     {"name": "delayed-averaging", "period": 4, "delay": 2},  # one is under way when the first steps are over
     {"name": "delayed-averaging", "merge": "mix", "period": SELDOM},
@@ -128,6 +130,6 @@ def test_tensorflow_compiles_nothing_in_training(tmp_path: Path) -> None:
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     found = json.loads(file.read_text())
-    assert len(found) == 10
+    assert len(found) == 11
     assert {name: in_training for name, _, in_training in found} == {name: 0 for name, _, _ in found}
     assert all(in_warm_up > 0 for _, in_warm_up, _ in found)  # it counts
