@@ -33,6 +33,7 @@ from harness.strategies.allreduce import Allreduce, TFMirrored, TFMultiWorker, T
 from harness.strategies.delayed_averaging import DelayedAveraging
 from harness.strategies.hogwild import Hogwild, TorchHogwild
 from harness.strategies.local_sgd import AllreduceFlat, LocalSGD, PostLocalSGD
+from harness.strategies.neuron_wise import NeuronWise
 from harness.strategies.serial import Serial
 from harness.strategies.slow_momentum import SlowMomentum
 
@@ -45,6 +46,7 @@ STRATEGIES: dict[str, type[Strategy[Any]]] = {
     "slow-momentum": SlowMomentum,
     "delayed-averaging": DelayedAveraging,
     "hogwild": Hogwild,
+    "neuron-wise": NeuronWise,
     "torch-hogwild": TorchHogwild,
     "torch-ddp": TorchDDP,
     "tf-multiworker": TFMultiWorker,

@@ -16,6 +16,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from harness.backends.tensorflow_input import chosen
+from harness.backends.tensorflow_neurons import neurons_of
 from harness.backends.tensorflow_program import Batch, Data, Program, State, Tensor, arrays_of, num_samples_of
 from harness.suite.cell import Cell
 from harness.workloads.own import KerasWorkload, WorkloadError
@@ -57,6 +58,7 @@ def keras_program(cell: Cell, workload: KerasWorkload) -> Program:
         counters=lambda rank: _counters(counters, cell.seed, rank),
         loss=loss,
         evaluate=evaluate,
+        neurons=lambda: neurons_of(workload.model, parameters),
         finish=workload.finished,
         optimizer=workload.optimizer if callable(workload.optimizer) else None,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from harness.workloads import layers as spec
 
 Tensor = Any  # TensorFlow ships no annotations
+_Kind = TypeVar("_Kind", bound=np.generic)
 GROUP_NORM_EPSILON = 1e-5  # PyTorch's
 
 
@@ -31,7 +32,7 @@ class Layout:
     axes: tuple[int, ...]
     native: spec.Shape
 
-    def to_native(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
+    def to_native(self, array: NDArray[_Kind]) -> NDArray[_Kind]:
         return array.reshape(self.expanded).transpose(self.axes).reshape(self.native)
 
     def to_workload(self, array: NDArray[np.float32]) -> NDArray[np.float32]:

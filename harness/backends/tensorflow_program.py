@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from harness.protocols import Neurons
 from harness.workloads.own import WorkloadError
 
 Tensor = Any  # TensorFlow ships no annotations
@@ -42,6 +43,7 @@ class Program:
     evaluate: Callable[[Sequence[Tensor], State, Batch], tuple[Tensor, Tensor]]  # of buffers; loss and score, summed
     finish: Callable[[float], float] = _as_it_is  # of the mean score
     optimizer: Callable[[], Any] | None = None  # makes the workload's own
+    neurons: Callable[[], Neurons]  # of the parameters, flat; raises WorkloadError where a layer's are not known
     to_workload: Callable[[NDArray[np.float32]], NDArray[np.float32]] = _as_it_is  # parameters, flat, in its layouts
 
 

@@ -21,7 +21,7 @@ from harness.backends.tensorflow_native import Model, Training
 from harness.backends.tensorflow_optimizer import flat_optimizer, native_optimizer, native_optimizer_note
 from harness.backends.tensorflow_program import Given, Program, Tensor
 from harness.backends.tensorflow_shipped import shipped_data, shipped_program
-from harness.protocols import Batches, GradientAveraging, NativeFabric, Share
+from harness.protocols import Batches, GradientAveraging, NativeFabric, Neurons, Share
 from harness.suite.cell import Cell
 from harness.workloads.data import Dataset
 from harness.workloads.own import KerasWorkload, WorkloadError
@@ -194,6 +194,13 @@ class TensorFlowReplica:
         parameters, buffers = np.split(values, [self.num_parameters])
         mapped = self._program.to_workload(parameters)
         return np.concatenate([mapped, buffers]) if len(buffers) else mapped
+
+    def from_numpy(self, values: NDArray[np.float32]) -> Tensor:
+        with tf.device(self._device):
+            return tf.constant(values)
+
+    def neurons(self) -> Neurons:
+        return self._program.neurons()
 
     @property
     def num_parameters(self) -> int:

@@ -8,12 +8,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from harness.backends.neuron_numbering import NeuronNumbering
 from harness.backends.tensorflow_layers import Layout, layouts, scores
 from harness.backends.tensorflow_program import Batch, Data, Program, State, Tensor
+from harness.protocols import Neurons
 from harness.suite.cell import Cell
 from harness.workloads.data import Dataset, Split
 from harness.workloads.initial import initial_weights
-from harness.workloads.layers import parameters_of
+from harness.workloads.layers import Parameter, parameters_of
 from harness.workloads.shipped import MODELS
 
 PRECISIONS = {"float32": tf.float32, "bf16": tf.bfloat16}  # what dense layers, convolutions and LSTMs compute in
@@ -43,8 +45,18 @@ def shipped_program(cell: Cell, dataset: Dataset) -> Program:
         parameters=[layout.to_native(array) for layout, array in zip(laid_out, drawn, strict=True)],
         loss=loss,
         evaluate=evaluate,
+        neurons=lambda: _neurons(parameters, laid_out),
         to_workload=lambda flat: _to_workload(laid_out, flat),
     )
+
+
+def _neurons(parameters: Sequence[Parameter], laid_out: Sequence[Layout]) -> Neurons:
+    numbering = NeuronNumbering()
+    for parameter, layout in zip(parameters, laid_out, strict=True):
+        layer, _, _ = parameter.name.rpartition(".")
+        numbers = numbering.of(layer, parameter.shape, num_neurons=parameter.shape[0] // parameter.gates)
+        numbering.add(layout.to_native(numbers))
+    return numbering.numbered()
 
 
 def shipped_data(dataset: Dataset) -> Data:

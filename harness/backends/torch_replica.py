@@ -14,10 +14,11 @@ from harness.backends.torch_data import evaluation_batch_size, held_out_data, tr
 from harness.backends.torch_draws import draws_aside, restart_draws, seed_of
 from harness.backends.torch_flat import FlatModel, check_parameters, moved_buffers
 from harness.backends.torch_native import TorchModel, TorchTraining
+from harness.backends.torch_neurons import neurons_of
 from harness.backends.torch_objective import Objective
 from harness.backends.torch_optimizer import flat_optimizer, native_optimizer, state_of
 from harness.optimizers.clipping import clipped
-from harness.protocols import Batches, GradientAveraging, NativeFabric, Share
+from harness.protocols import Batches, GradientAveraging, NativeFabric, Neurons, Share
 from harness.suite.cell import Cell
 from harness.workloads.own import Batch, OwnWorkload, WorkloadError
 
@@ -197,6 +198,12 @@ class TorchReplica:
 
     def to_numpy(self, vector: torch.Tensor) -> NDArray[np.float32]:
         return vector.cpu().numpy()
+
+    def from_numpy(self, values: NDArray[np.float32]) -> torch.Tensor:
+        return torch.from_numpy(values).to(self._device)
+
+    def neurons(self) -> Neurons:
+        return neurons_of(self._model.module)
 
     @property
     def num_parameters(self) -> int:

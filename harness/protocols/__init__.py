@@ -28,7 +28,7 @@ from harness.protocols.fabric import (
     SharesOutSteps,
     TellsStaleness,
 )
-from harness.protocols.replica import Batches, Recorder, Replica, Share
+from harness.protocols.replica import Batches, Neurons, Recorder, Replica, Share
 from harness.protocols.strategy import (
     EvaluatedModel,
     FabricT,
@@ -62,6 +62,7 @@ __all__ = [
     "Loss",
     "NativeFabric",
     "NativeTraining",
+    "Neurons",
     "Neutral",
     "Pending",
     "Plan",

@@ -23,6 +23,14 @@ class Share:
     seed: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Neurons:
+    """What of a vector is whose: a dense layer's row with its bias, a filter, a unit of an LSTM, an embedding's row."""
+
+    of_weight: NDArray[np.int32]  # (P,), the neuron of each parameter, in the vector's order
+    layer: NDArray[np.int32]  # (num_neurons,), the layer of each neuron
+
+
 class Recorder(Protocol):
     """Notes what a device does as it goes on; what was noted is read once the device is synchronised."""
 
@@ -128,6 +136,14 @@ class Replica(Protocol):
         ...
 
     def to_numpy(self, vector: Any) -> NDArray[np.float32]: ...
+
+    def from_numpy(self, values: NDArray[np.float32]) -> Vector:
+        """A vector on the device, in the vector's own order; it may share the array's memory.  # (n,)"""
+        ...
+
+    def neurons(self) -> Neurons:
+        """Raises WorkloadError where a layer has none that are known."""
+        ...
 
     @property
     def num_parameters(self) -> int: ...

@@ -31,6 +31,7 @@ class Plan:
     num_workers: int
     num_steps: int  # of each worker; where steps are shared out, of each on average
     steps_per_epoch: float  # N / (num_workers · batch size)
+    seed: int = 0  # of the cell, for what a strategy draws: by (seed, rank)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.protocols import GradientAveraging, NativeFabric, NativeTraining, Share
+from harness.protocols import GradientAveraging, NativeFabric, NativeTraining, Neurons, Share
 
 Array = NDArray[np.float64]
 
@@ -144,6 +144,14 @@ class NumpyReplica:
 
     def to_numpy(self, vector: Any) -> NDArray[np.float32]:
         return np.asarray(vector, np.float32)
+
+    def from_numpy(self, values: NDArray[np.float32]) -> Array:
+        return values.astype(np.float64)
+
+    def neurons(self) -> Neurons:
+        """Each weight is a neuron, and each neuron a layer."""
+        each = np.arange(self._weights.size, dtype=np.int32)
+        return Neurons(of_weight=each, layer=each)
 
     @property
     def num_parameters(self) -> int:

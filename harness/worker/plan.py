@@ -21,7 +21,7 @@ def plan_of(cell: Cell, num_samples: int) -> Plan:
     """Steps of each worker for the cell's epochs over a training set of `num_samples`."""
     steps_per_epoch = num_samples / (cell.workers * cell.batch_per_worker)
     num_steps = round(cell.epochs * steps_per_epoch)
-    return Plan(num_workers=cell.workers, num_steps=num_steps, steps_per_epoch=steps_per_epoch)
+    return Plan(num_workers=cell.workers, num_steps=num_steps, steps_per_epoch=steps_per_epoch, seed=cell.seed)
 
 
 def evaluation_steps(cell: Cell, plan: Plan, *, num_weights: int) -> list[int]:

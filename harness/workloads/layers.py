@@ -23,6 +23,7 @@ class Parameter:
     initializer: Initializer
     fan_in: int = 0
     fan_out: int = 0
+    gates: int = 1  # rows of each neuron, in blocks of one of each
 
     @property
     def size(self) -> int:
@@ -80,16 +81,14 @@ class LSTM:
         return (self.units,)
 
     def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
-        features, units = shape[1], self.units
-        return (
-            Parameter(
-                name="kernel", shape=(4 * units, features), initializer="glorot", fan_in=features, fan_out=4 * units
-            ),
-            Parameter(
-                name="recurrent", shape=(4 * units, units), initializer="glorot", fan_in=units, fan_out=4 * units
-            ),
-            Parameter(name="bias", shape=(4 * units,), initializer="lstm-bias"),
-        )
+        rows = 4 * self.units
+
+        def kernel(name: str, fan_in: int) -> Parameter:
+            shape = (rows, fan_in)
+            return Parameter(name=name, shape=shape, initializer="glorot", fan_in=fan_in, fan_out=rows, gates=4)
+
+        bias = Parameter(name="bias", shape=(rows,), initializer="lstm-bias", gates=4)
+        return kernel("kernel", shape[1]), kernel("recurrent", self.units), bias
 
 
 @dataclass(frozen=True, kw_only=True)

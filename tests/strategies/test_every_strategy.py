@@ -11,8 +11,9 @@ from harness.testing import check_strategy
 
 PASSES = {"backward_passes_per_step": 2}
 PLAIN = {"outer_rate": 1.0, "outer_momentum": 0.0}
+WITH_OPTIONS = ("slow-momentum", "delayed-averaging", "neuron-wise")  # below, in several ways
 CASES: list[tuple[str, dict[str, Any], bool]] = [  # name, options, whether it is serial where nothing is to be averaged
-    *((name, {}, True) for name in STRATEGIES if name not in ("slow-momentum", "delayed-averaging")),
+    *((name, {}, True) for name in STRATEGIES if name not in WITH_OPTIONS),
     ("allreduce", PASSES, False),
     ("local-sgd", {"period": 3}, True),
     ("post-local-sgd", {"period": 3}, True),
@@ -26,6 +27,11 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [  # name, options, whether it i
     ("delayed-averaging", {"merge": "mix", "period": 4, "delay": 0}, True),
     ("delayed-averaging", {"merge": "mix", "period": 4, "delay": 1}, False),
     ("delayed-averaging", {"merge": "pullback", "period": 3}, False),
+    ("neuron-wise", {}, False),
+    ("neuron-wise", {"due": "one"}, False),
+    ("neuron-wise", {"due": "share"}, False),
+    ("neuron-wise", {"due": "own"}, True),
+    ("neuron-wise", {"due": "every"}, True),
 ]
 
 

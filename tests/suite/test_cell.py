@@ -57,6 +57,7 @@ def _options(strategy: str) -> st.SearchStrategy[dict[str, Any]]:
         "slow-momentum": st.fixed_dictionaries(
             {"outer": st.sampled_from(["slow", "nesterov"])}, optional={"period": period, "keep": st.floats(0, 1)}
         ),
+        "neuron-wise": st.fixed_dictionaries({"paces": period | st.lists(period, min_size=1, max_size=3)}),
         "delayed-averaging": st.fixed_dictionaries(
             {"merge": st.sampled_from(["delta", "mix", "pullback"]), "period": period},
             optional={"keep": st.floats(0, 1)},
