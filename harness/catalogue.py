@@ -8,7 +8,8 @@ from pathlib import Path
 from harness import extensions
 from harness.registry import STRATEGIES, frameworks_of
 from harness.suite.suite import Suite, SuiteError
-from harness.workloads.shipped import DATASETS, MODELS
+from harness.workloads.datasets import DATASETS
+from harness.workloads.shipped import MODELS
 
 Lines = Iterator[tuple[str, str]]
 
@@ -16,7 +17,7 @@ Lines = Iterator[tuple[str, str]]
 def workloads() -> Lines:
     """Models, then data sets."""
     yield from ((name, model.about) for name, model in MODELS.items())
-    yield from ((f"dataset {name}", about) for name, about in DATASETS.items())
+    yield from ((f"dataset {name}", source.about) for name, source in DATASETS.items())
     yield from _of_others(extensions.WORKLOADS, "my_training.py:make; hvdbench new workload my_training.py writes one")
 
 

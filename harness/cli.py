@@ -313,15 +313,19 @@ def parity_(
 
 @app.command()
 def doctor(
-    download: Annotated[bool, typer.Option("--download", help="fetch Fashion-MNIST, checked by its hashes")] = False,
+    download: Annotated[
+        str | None, typer.Option(metavar="DATASET", help="fetch fashion-mnist or movielens-100k, checked by its hash")
+    ] = None,
 ) -> None:
     """What this machine can run, what is missing, and the command that mends it."""
     from harness.doctor import examine
     from harness.progress import show_diagnostics
-    from harness.workloads.data import download_fashion_mnist
+    from harness.workloads.datasets import DOWNLOADS
 
-    if download:
-        download_fashion_mnist()
+    if download is not None:
+        if download not in DOWNLOADS:
+            refuse(f"--download {download}: no such data set; allowed: {', '.join(DOWNLOADS)}")
+        DOWNLOADS[download]()
     show_diagnostics(examine())
 
 

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.launchers.horovodrun import mpirun
 from harness.launchers.hosts import how_to_resolve, unresolved_name
@@ -16,6 +17,7 @@ from harness.run.versions import installed_versions
 from harness.worker.gpus import VISIBLE_VARIABLE, present_gpus, visible_gpus
 from harness.worker.machine_description import describe_machine
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
+from harness.workloads.ratings import HOW_TO_GET_MOVIELENS, find_movielens
 
 SETUP = "make setup"
 LAB_TOOLS = ("ip", "tc", "ssh", "ssh-keygen", "sshd")  # beside util-linux, which every Linux has
@@ -50,7 +52,8 @@ def examine() -> list[Diagnostic]:
     diagnostics.append(_gloo())
     diagnostics.append(_controller("mpi", mpirun() is not None))
     diagnostics.append(_digits())
-    diagnostics.append(_fashion())
+    diagnostics.append(_fetched("fashion-mnist", find_fashion_mnist(), HOW_TO_GET_FASHION))
+    diagnostics.append(_fetched("movielens-100k", find_movielens(), HOW_TO_GET_MOVIELENS))
     diagnostics.append(network_lab())
     return diagnostics
 
@@ -104,13 +107,12 @@ def _digits() -> Diagnostic:
     return Diagnostic(what="dataset digits", present=present, found=found, mend=None if present else SETUP)
 
 
-def _fashion() -> Diagnostic:
-    folder = find_fashion_mnist()
+def _fetched(name: str, place: Path | None, how_to_get: str) -> Diagnostic:
     return Diagnostic(
-        what="dataset fashion-mnist",
-        present=folder is not None,
-        found=str(folder or "missing"),
-        mend=None if folder else HOW_TO_GET_FASHION,
+        what=f"dataset {name}",
+        present=place is not None,
+        found=str(place or "missing"),
+        mend=None if place else how_to_get,
     )
 
 

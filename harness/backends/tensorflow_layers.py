@@ -63,9 +63,9 @@ def _layout(layer: spec.Layer, shape: spec.Shape, flattened: spec.Shape | None) 
         return _permuted(shape, shape, (2, 3, 1, 0))
     if isinstance(layer, spec.Dense) and len(shape) == 2 and flattened is not None and len(flattened) == 3:
         return _permuted(shape, (shape[0], *flattened), (2, 3, 1, 0), native=(shape[1], shape[0]))
-    if len(shape) == 2:
+    if len(shape) == 2 and not isinstance(layer, spec.Embedding):
         return _permuted(shape, shape, (1, 0))
-    return _permuted(shape, shape, (0,))
+    return _permuted(shape, shape, tuple(range(len(shape))))
 
 
 def _permuted(
@@ -76,13 +76,13 @@ def _permuted(
 
 
 def scores(
-    layers: tuple[spec.Layer, ...], parameters: Sequence[Tensor], images: Tensor, precision: Any = tf.float32
+    layers: tuple[spec.Layer, ...], parameters: Sequence[Tensor], inputs: Tensor, precision: Any = tf.float32
 ) -> Tensor:
-    """What the model says of images (B, H, W, C): (B, classes), float32. parameters: in the order of `layouts`.
+    """What the model says of a batch, such as images (B, H, W, C): float32. parameters: in the order of `layouts`.
 
     precision: of what multiplies matrices, as under PyTorch's autocast; norms are float32.
     """
-    return tf.cast(_through(layers, iter(parameters), images, precision), tf.float32)
+    return tf.cast(_through(layers, iter(parameters), inputs, precision), tf.float32)
 
 
 def _through(layers: tuple[spec.Layer, ...], parameters: Iterator[Tensor], values: Tensor, precision: Any) -> Tensor:
@@ -102,6 +102,13 @@ def _apply(layer: spec.Layer, parameters: Iterator[Tensor], values: Tensor, prec
             return lstm(next(lowered), next(lowered), next(lowered), tf.cast(values, precision))
         case spec.GroupNorm(groups=groups):
             return _group_norm(groups, next(parameters), next(parameters), tf.cast(values, tf.float32))
+        case spec.Embedding():
+            return tf.gather(next(parameters), values)
+        case spec.Factors(penalty=penalty):
+            return _factors(penalty, tf.cast(values, tf.float32))
+        case spec.Interactions():
+            first, second = tf.unstack(values, axis=1)
+            return tf.concat([first, second, first * second], 1)
         case spec.ReLU():
             return tf.nn.relu(values)
         case spec.MaxPool(size=size, stride=stride, padding=padding):
@@ -116,6 +123,12 @@ def _apply(layer: spec.Layer, parameters: Iterator[Tensor], values: Tensor, prec
             through = _through(body, parameters, values, precision)
             return through + tf.cast(_through(shortcut, parameters, values, precision), through.dtype)
     raise AssertionError(layer)
+
+
+def _factors(penalty: float, rows: Tensor) -> Tensor:  # (B, 2, k + 1)
+    first, second = tf.unstack(rows, axis=1)
+    rating = tf.reduce_sum(first[:, :-1] * second[:, :-1], 1) + first[:, -1] + second[:, -1]
+    return tf.stack([rating, penalty * tf.reduce_sum(tf.square(rows), (1, 2))], 1)
 
 
 def _padding(amount: int) -> Any:

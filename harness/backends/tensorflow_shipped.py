@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from harness.backends.neuron_numbering import NeuronNumbering
 from harness.backends.tensorflow_layers import Layout, layouts, scores
 from harness.backends.tensorflow_program import Batch, Data, Program, State, Tensor
+from harness.backends.tensorflow_tasks import loss_of
 from harness.protocols import Neurons
 from harness.suite.cell import Cell
 from harness.workloads.data import Dataset, Split
@@ -22,30 +24,27 @@ PRECISIONS = {"float32": tf.float32, "bf16": tf.bfloat16}  # what dense layers, 
 
 
 def shipped_program(cell: Cell, dataset: Dataset) -> Program:
-    layers = MODELS[cell.workload].layers(dataset.num_classes)
-    parameters = parameters_of(layers, dataset.image_shape)
-    laid_out = layouts(layers, dataset.image_shape)
+    architecture = MODELS[cell.workload]
+    layers = architecture.layers(dataset.num_categories)
+    parameters = parameters_of(layers, dataset.input_shape)
+    laid_out = layouts(layers, dataset.input_shape)
     drawn = initial_weights(parameters, cell.seed)
-    precision = PRECISIONS[cell.precision]
-
-    def losses(weights: Sequence[Tensor], batch: Batch) -> tuple[Tensor, Tensor]:
-        images, labels = batch
-        logits = scores(layers, weights, images, precision)  # (B, classes)
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits), logits
+    precision, task_loss = PRECISIONS[cell.precision], loss_of(architecture.task)
 
     def loss(weights: Sequence[Tensor], state: State, batch: Batch) -> tuple[Tensor, State]:
-        return tf.reduce_mean(losses(weights, batch)[0]), state
+        inputs, targets = batch
+        return task_loss.loss(scores(layers, weights, inputs, precision), targets), state
 
     def evaluate(weights: Sequence[Tensor], buffers: State, batch: Batch) -> tuple[Tensor, Tensor]:
-        each, logits = losses(weights, batch)
-        right = tf.argmax(logits, axis=1) == batch[1]
-        return tf.reduce_sum(each), tf.reduce_sum(tf.cast(right, tf.float32))
+        inputs, targets = batch
+        return task_loss.evaluate(scores(layers, weights, inputs, precision), targets)
 
     return Program(
         parameters=[layout.to_native(array) for layout, array in zip(laid_out, drawn, strict=True)],
         loss=loss,
         evaluate=evaluate,
         neurons=lambda: _neurons(parameters, laid_out),
+        finish=architecture.task.finish,
         to_workload=lambda flat: _to_workload(laid_out, flat),
     )
 
@@ -63,8 +62,10 @@ def shipped_data(dataset: Dataset) -> Data:
     return Data(train=_in_native_layout(dataset.train), test=_in_native_layout(dataset.test))
 
 
-def _in_native_layout(part: Split) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    return np.ascontiguousarray(part.images.transpose(0, 2, 3, 1)), part.labels  # (N, H, W, C), (N,)
+def _in_native_layout(part: Split) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Images as (N, H, W, C)."""
+    inputs = part.inputs
+    return (np.ascontiguousarray(inputs.transpose(0, 2, 3, 1)) if inputs.ndim == 4 else inputs), part.targets
 
 
 def _to_workload(laid_out: Sequence[Layout], flat: NDArray[np.float32]) -> NDArray[np.float32]:

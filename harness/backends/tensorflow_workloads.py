@@ -13,7 +13,6 @@ from harness.suite.cell import Cell
 from harness.workloads.data import Dataset
 from harness.workloads.making import make_own
 from harness.workloads.own import KerasWorkload
-from harness.workloads.shipped import load_dataset
 
 # A thread that makes its model seeds the whole process, and imports a file that others may want too.
 _MAKING = threading.Lock()
@@ -27,8 +26,7 @@ def workload_of(cell: Cell) -> Dataset | KerasWorkload:
     not what the cell was planned with.
     """
     if cell.own is None:
-        assert cell.dataset is not None
-        return load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
+        return cell.load_dataset()
     require_unchanged(cell.workload, cell.folder, cell.own.code, group=WORKLOADS)
     with _MAKING, _dtype_policy(POLICIES[cell.precision]):
         keras.utils.set_random_seed(cell.seed)

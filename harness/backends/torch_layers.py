@@ -9,7 +9,7 @@ from harness.workloads import layers as spec
 
 
 def build(layers: tuple[spec.Layer, ...], shape: spec.Shape) -> nn.Sequential:
-    """Modules for images or sequences of `shape` (without the batch). Their parameters are yet to be set."""
+    """Modules for what has this `shape` (without the batch). Their parameters are yet to be set."""
     modules = []
     for layer in layers:
         modules.append(_module(layer, shape))
@@ -27,6 +27,12 @@ def _module(layer: spec.Layer, shape: spec.Shape) -> nn.Module:
             return _LastHidden(shape[1], units)
         case spec.GroupNorm(groups=groups):
             return nn.GroupNorm(groups, shape[0])
+        case spec.Embedding(rows=rows, units=units):
+            return nn.Embedding(rows, units)
+        case spec.Factors(penalty=penalty):
+            return _Factors(penalty)
+        case spec.Interactions():
+            return _Interactions()
         case spec.ReLU():
             return nn.ReLU()
         case spec.MaxPool(size=size, stride=stride, padding=padding):
@@ -64,6 +70,23 @@ class _LastHidden(nn.Module):
     def forward(self, sequence: torch.Tensor) -> torch.Tensor:  # (B, T, F)
         _, (hidden, _) = self.lstm(sequence)
         return hidden[-1]  # (B, units)
+
+
+class _Factors(nn.Module):
+    def __init__(self, penalty: float) -> None:
+        super().__init__()
+        self.penalty = penalty
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:  # (B, 2, k + 1)
+        first, second = rows.unbind(1)
+        rating = (first[:, :-1] * second[:, :-1]).sum(1) + first[:, -1] + second[:, -1]
+        return torch.stack([rating, self.penalty * rows.square().sum((1, 2))], 1)
+
+
+class _Interactions(nn.Module):
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:  # (B, 2, k)
+        first, second = rows.unbind(1)
+        return torch.cat([first, second, first * second], 1)
 
 
 class _Residual(nn.Module):

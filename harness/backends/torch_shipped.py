@@ -11,6 +11,7 @@ from torch import nn
 
 from harness.backends.torch_flat import trainable
 from harness.backends.torch_layers import build
+from harness.backends.torch_tasks import loss_of
 from harness.suite.cell import Cell
 from harness.workloads.data import Dataset, Split
 from harness.workloads.initial import initial_weights
@@ -18,30 +19,31 @@ from harness.workloads.layers import parameters_of
 from harness.workloads.own import TorchWorkload
 from harness.workloads.shipped import MODELS
 
-Labelled = tuple[torch.Tensor, torch.Tensor]  # images (B, C, H, W), labels (B,)
+Pair = tuple[torch.Tensor, torch.Tensor]  # inputs (B, ...), targets (B, ...)
 
 
 def shipped_workload(cell: Cell, dataset: Dataset) -> TorchWorkload:
     """Its weights are those that NumPy draws from the cell's seed, the same in every framework."""
-    layers = MODELS[cell.workload].layers(dataset.num_classes)
-    model = build(layers, dataset.image_shape)
-    _initialise(model, initial_weights(parameters_of(layers, dataset.image_shape), cell.seed))
-    cross_entropy = nn.CrossEntropyLoss()
+    architecture = MODELS[cell.workload]
+    layers = architecture.layers(dataset.num_categories)
+    model = build(layers, dataset.input_shape)
+    _initialise(model, initial_weights(parameters_of(layers, dataset.input_shape), cell.seed))
+    task_loss = loss_of(architecture.task)
 
-    def loss(model: nn.Module, batch: Labelled) -> torch.Tensor:
-        images, labels = batch
-        return cross_entropy(model(images), labels)
+    def loss(model: nn.Module, batch: Pair) -> torch.Tensor:
+        inputs, targets = batch
+        return task_loss.loss(model(inputs), targets)
 
-    def evaluate(model: nn.Module, batch: Labelled) -> tuple[torch.Tensor, torch.Tensor]:
-        images, labels = batch
-        scores = model(images)  # (B, classes)
-        return cross_entropy(scores, labels), scores.argmax(1) == labels
+    def evaluate(model: nn.Module, batch: Pair) -> tuple[torch.Tensor, torch.Tensor]:
+        inputs, targets = batch
+        return task_loss.evaluate(model(inputs), targets)
 
     return TorchWorkload(
         model=model,
         loss=loss,
         score=lambda model, batch: evaluate(model, batch)[1],
         evaluate=evaluate,
+        finish=architecture.task.finish,
         train=_as_tensors(dataset.train),
         test=_as_tensors(dataset.test),
         batch_size=cell.batch_per_worker,
@@ -55,5 +57,5 @@ def _initialise(model: nn.Module, initial: Iterable[NDArray[np.float32]]) -> Non
         parameter.data = torch.from_numpy(values)
 
 
-def _as_tensors(split: Split) -> Labelled:
-    return torch.from_numpy(split.images), torch.from_numpy(split.labels)
+def _as_tensors(split: Split) -> Pair:
+    return torch.from_numpy(split.inputs), torch.from_numpy(split.targets)

@@ -8,7 +8,6 @@ from harness.extensions import WORKLOADS, require_unchanged
 from harness.suite.cell import Cell
 from harness.workloads.making import make_own
 from harness.workloads.own import OwnWorkload
-from harness.workloads.shipped import load_dataset
 
 
 def workload_of(cell: Cell) -> OwnWorkload:
@@ -18,9 +17,7 @@ def workload_of(cell: Cell) -> OwnWorkload:
     the code that the cell was planned with.
     """
     if cell.own is None:
-        assert cell.dataset is not None
-        dataset = load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
-        return shipped_workload(cell, dataset)
+        return shipped_workload(cell, cell.load_dataset())
     require_unchanged(cell.workload, cell.folder, cell.own.code, group=WORKLOADS)
     restart_draws(cell.seed)  # a user's function draws the same on every worker
     return make_own(cell.workload, cell.folder, "torch")

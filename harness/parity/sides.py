@@ -18,7 +18,7 @@ from harness.protocols import Replica
 from harness.suite.cell import Cell
 from harness.workloads.layers import parameters_of
 from harness.workloads.own import WorkloadError
-from harness.workloads.shipped import MODELS, load_dataset
+from harness.workloads.shipped import MODELS
 
 FRAMEWORKS = ("torch", "tensorflow")
 Flat = NDArray[np.float32]  # (P,)
@@ -65,10 +65,9 @@ def _parameters(replica: Replica) -> Flat:
 
 
 def _shipped_shapes(cell: Cell) -> Shapes:
-    assert cell.dataset is not None
-    dataset = load_dataset(cell.dataset, cell.synthetic.model_dump() if cell.synthetic else None)
-    layers = MODELS[cell.workload].layers(dataset.num_classes)
-    return [(parameter.name, parameter.shape) for parameter in parameters_of(layers, dataset.image_shape)]
+    dataset = cell.load_dataset()
+    layers = MODELS[cell.workload].layers(dataset.num_categories)
+    return [(parameter.name, parameter.shape) for parameter in parameters_of(layers, dataset.input_shape)]
 
 
 def _carrier(ours: Any, theirs: Any) -> tuple[Callable[[Flat], Flat], Shapes]:

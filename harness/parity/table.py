@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ from harness.registry import OPTIMIZERS
 from harness.run.feasible import first_obstacle
 from harness.suite.cell import Cell
 from harness.suite.own_facts import own_facts
+from harness.workloads.datasets import DATASETS
 from harness.workloads.own import WorkloadError
 from harness.workloads.shipped import MODELS
 
-WORKLOADS, DATASETS = ("fnn", "cnn", "rnn"), ("digits", "fashion-mnist")
+WORKLOADS, HERE = ("fnn", "cnn", "rnn", "mf", "ncf"), ("digits", "synthetic-ratings")
+FETCHED = ("fashion-mnist", "movielens-100k")
 # Of an optimizer whose steps do not shrink with the gradient, where the workload's rate is meant for another one.
 ADAPTIVE_RATE = 1e-3
 
@@ -52,7 +55,7 @@ def show_parity(
     compared: list[tuple[ParityRecord, list[Difference]]] = []
     for cell in _asked_for(workload, dataset, seed, optimizer, native=native):
         obstacle = first_obstacle([cell.model_copy(update={"framework": name}) for name in FRAMEWORKS], this_machine())
-        if obstacle and (dataset is not None or cell.dataset in (None, DATASETS[0])):
+        if obstacle and (dataset is not None or cell.dataset in (None, *HERE)):
             raise ParityError(obstacle)
         if obstacle:
             console().print(f"not compared: {obstacle}", highlight=False, soft_wrap=True)
@@ -92,9 +95,16 @@ def _cells(workload: str | None, dataset: str | None, seed: int, optimizer: str 
     if workload is not None and workload not in MODELS and is_extension(workload, group=CODE):
         yield _with(optimizer, {**_own_fields(workload), "dataset": dataset, "strategy": "serial", "seed": seed})
         return
-    for data in [dataset] if dataset else DATASETS:
-        for name in [workload] if workload else WORKLOADS:
+    for data, name in product([dataset] if dataset else (*HERE, *FETCHED), [workload] if workload else WORKLOADS):
+        if (workload and dataset) or _fit(name, data):
             yield _with(optimizer, {"workload": name, "dataset": data, "strategy": "serial", "seed": seed})
+
+
+def _fit(workload: str, dataset: str) -> bool:
+    """Whether they are made for one another; what there is not is left to be refused."""
+    if workload not in MODELS or dataset not in DATASETS:
+        return True
+    return DATASETS[dataset].task is MODELS[workload].task
 
 
 def _own_fields(workload: str) -> dict[str, Any]:

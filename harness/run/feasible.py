@@ -13,7 +13,7 @@ from harness.launchers.hosts import Host, HostsError, how_to_resolve, is_elsewhe
 from harness.run.gpu_support import gpu_obstacle
 from harness.suite.cell import Cell
 from harness.worker.plan import plan_of
-from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
+from harness.workloads.datasets import DATASETS
 
 MENDING_SETUP = "make setup installs it"
 
@@ -76,9 +76,7 @@ def _lacking(cell: Cell, *, is_own_launch: bool, trains_here: bool) -> str | Non
         obstacle = gpu_obstacle(cell, is_own_launch=is_own_launch, is_here=trains_here)
         if obstacle:
             return obstacle
-    if cell.dataset == "fashion-mnist" and find_fashion_mnist() is None:
-        return f"dataset: fashion-mnist is not on this machine: {HOW_TO_GET_FASHION}"
-    return None
+    return None if cell.dataset is None else DATASETS[cell.dataset].missing()
 
 
 def _lacking_of_horovod(cell: Cell, *, trains_here: bool) -> str | None:

@@ -11,7 +11,7 @@ import json
 import math
 from typing import Any
 
-from pydantic import ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ValidationInfo, field_validator, model_validator
 
 from harness.optimizers.optimizer import OptimizerOptions
 from harness.plain_text import counted
@@ -20,8 +20,10 @@ from harness.records.stored_cell import StoredCell
 from harness.registry import OPTIMIZERS, REPLICAS, frameworks_of, strategy_of
 from harness.suite.fields import FIELDS, CellFields, as_json, identity
 from harness.suite.filling_in import filled_in, options_of, takes_momentum
-from harness.workloads.metric import ACCURACY, Metric
-from harness.workloads.shipped import IMAGE_SHAPES, NUM_SAMPLES, recipe_of, takes_images_of
+from harness.workloads.data import Dataset
+from harness.workloads.datasets import DATASETS, DataSource, datasets_for
+from harness.workloads.metric import Metric
+from harness.workloads.shipped import MODELS, recipe_of, takes_inputs_of
 
 
 class Cell(CellFields):
@@ -76,13 +78,16 @@ class Cell(CellFields):
     def _check_workload(self) -> None:
         if self.own is not None:
             return
-        if self.synthetic is not None and self.dataset != "synthetic":
-            raise ValueError(f"dataset: {self.dataset} has a size of its own; only synthetic takes one")
-        if not takes_images_of(self.workload, self.image_shape):
-            _, height, width = self.image_shape
-            raise ValueError(
-                f"workload: {self.workload} leaves nothing of an image of {height}×{width}; allowed: larger"
-            )
+        for source in DATASETS.values():
+            if source.options is not None and source is not self._source and getattr(self, source.options) is not None:
+                raise ValueError(f"dataset: {self.dataset} has a size of its own; allowed: no {source.options}")
+        task = MODELS[self.workload].task
+        if self._source.task is not task:
+            allowed = ", ".join(datasets_for(task))
+            raise ValueError(f"dataset: {self.dataset} with workload {self.workload}; allowed: {allowed}")
+        if not takes_inputs_of(self.workload, self.input_shape):
+            size = "×".join(map(str, self.input_shape[1:]))
+            raise ValueError(f"workload: {self.workload} leaves nothing of an image of {size}; allowed: larger")
 
     def _check_training(self) -> None:
         if self.batch_per == "global" and self.batch_size % self.workers:
@@ -151,19 +156,32 @@ class Cell(CellFields):
     @property
     def metric(self) -> Metric:
         """By which its model is judged, and `target` is meant."""
-        return ACCURACY if self.own is None else self.own.metric
+        return MODELS[self.workload].task.metric if self.own is None else self.own.metric
 
     @property
     def sample_unit(self) -> str:
-        return "image" if self.own is None else self.own.sample_unit
+        return MODELS[self.workload].task.sample_unit if self.own is None else self.own.sample_unit
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of a shipped data set."""
-        if self.synthetic is None:
-            assert self.dataset is not None
-            return IMAGE_SHAPES[self.dataset]
-        return self.synthetic.channels, self.synthetic.size, self.synthetic.size
+    def _source(self) -> DataSource:
+        """Of a shipped data set."""
+        assert self.dataset is not None
+        return DATASETS[self.dataset]
+
+    @property
+    def dataset_options(self) -> dict[str, Any]:
+        """What a data set that is made to measure is made by."""
+        details: BaseModel | None = getattr(self, self._source.options) if self._source.options else None
+        return {} if details is None else details.model_dump()
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of a sample of a shipped data set: (C, H, W) of an image."""
+        return self._source.facts(self.dataset_options).shape
+
+    def load_dataset(self) -> Dataset:
+        """The shipped one. Raises DatasetError where it is not at hand."""
+        return self._source.load(self.dataset_options)
 
     @property
     def batch_per_worker(self) -> int:
@@ -174,10 +192,7 @@ class Cell(CellFields):
         """In an epoch."""
         if self.own is not None:
             return self.own.num_samples
-        if self.synthetic is not None:
-            return self.synthetic.num_samples
-        assert self.dataset is not None
-        return NUM_SAMPLES[self.dataset]
+        return self._source.facts(self.dataset_options).num_samples
 
     @property
     def scaled_learning_rate(self) -> float:
@@ -216,11 +231,8 @@ class Cell(CellFields):
         """Names what is trained on what: runs of different problems are never compared."""
         if self.dataset is None:
             return self.workload
-        if self.synthetic is None:
-            return f"{self.workload} on {self.dataset}"
-        shape = self.synthetic
-        size = f"{shape.num_samples} of {shape.size}×{shape.size}×{shape.channels}, {shape.num_classes} classes"
-        return f"{self.workload} on {self.dataset} ({size})"
+        size = self.synthetic or self.ratings
+        return f"{self.workload} on {self.dataset}" + ("" if size is None else f" ({size.in_words})")
 
     @property
     def title(self) -> str:

@@ -48,6 +48,24 @@ class SyntheticShape(Strict):
     channels: int = Field(1, ge=1)
     num_classes: int = Field(10, ge=2)
 
+    @property
+    def in_words(self) -> str:
+        return f"{self.num_samples} of {self.size}×{self.size}×{self.channels}, {self.num_classes} classes"
+
+
+class RatingsShape(Strict):
+    """Size of the synthetic ratings, and how hard they are to tell."""
+
+    users: int = Field(1000, ge=2)
+    items: int = Field(1000, ge=2)
+    num_samples: int = Field(100_000, ge=64, description="ratings to train on")
+    rank: int = Field(4, ge=1, description="factors of the ratings that are told apart")
+    noise: float = Field(0.5, ge=0, description="deviation of what no model can tell")
+
+    @property
+    def in_words(self) -> str:
+        return f"{self.num_samples} of {self.users}×{self.items}, rank {self.rank}, noise {self.noise:g}"
+
 
 class OwnFacts(Strict):
     """What a dry step has found a user's workload to be."""
@@ -64,6 +82,11 @@ class CellFields(Strict):
     workload: Annotated[str, Meaning(meaning="model, or the code that makes one")]
     dataset: Annotated[str | None, Meaning(meaning="data set; missing where the workload brings its own")] = None
     synthetic: Annotated[SyntheticShape | None, Meaning(neutral=None, is_column=False)] = None
+    ratings: Annotated[
+        RatingsShape | None,
+        Field(description="of dataset synthetic-ratings"),
+        Meaning(neutral=None, is_column=False),
+    ] = None
     own: Annotated[OwnFacts | None, Meaning(neutral=None, is_column=False)] = None
     folder: Annotated[
         str | None,

@@ -10,11 +10,12 @@ from harness.extensions import code_digest, is_extension, normalized, require_un
 from harness.optimizers.optimizer import OptimizerOptions
 from harness.protocols import StrategyOptions
 from harness.registry import OPTIMIZERS, STRATEGIES, strategy_of
-from harness.workloads.shipped import DATASETS, MODELS, recipe_of
+from harness.workloads.datasets import DATASETS
+from harness.workloads.shipped import MODELS, recipe_of
 
 _OptionsT = TypeVar("_OptionsT", StrategyOptions, OptimizerOptions)
 
-_UNFOLDED = {"strategy": "options", "optimizer": "optimizer_options", "dataset": "synthetic"}
+_UNFOLDED = {"strategy": "options", "optimizer": "optimizer_options"}
 
 
 def filled_in(given: dict[str, Any]) -> dict[str, Any]:
@@ -22,6 +23,8 @@ def filled_in(given: dict[str, Any]) -> dict[str, Any]:
     given = dict(given)
     for name, details in _UNFOLDED.items():
         _unfold(given, name, details)
+    if isinstance(given.get("dataset"), dict):
+        _unfold(given, "dataset", _details_of(given["dataset"].get("name")))
     if isinstance(given.get("schedule"), str):
         given["schedule"] = {"name": given["schedule"]}
     given.setdefault("options", {})
@@ -32,6 +35,12 @@ def filled_in(given: dict[str, Any]) -> dict[str, Any]:
     else:
         _fill_in_shipped(given)
     return given
+
+
+def _details_of(dataset: Any) -> str:
+    """The field that holds what is said of a data set beside its name."""
+    source = DATASETS.get(dataset) if isinstance(dataset, str) else None
+    return "synthetic" if source is None or source.options is None else source.options
 
 
 def _unfold(given: dict[str, Any], name: str, details: str) -> None:
@@ -64,13 +73,15 @@ def _is_own(name: Any, ours: Mapping[str, Any], group: str) -> bool:
 
 
 def _fill_in_shipped(given: dict[str, Any]) -> None:
-    if given.get("dataset") is None:
-        given["dataset"] = "digits"
     workload = _require("workload", given.get("workload"), MODELS)
+    if given.get("dataset") is None:
+        given["dataset"] = MODELS[workload].dataset
     dataset = _require("dataset", given["dataset"], DATASETS)
     _fill_in_recipe(given, recipe_of(workload, dataset))
-    if dataset == "synthetic" and isinstance(size := given.get("synthetic") or {}, dict):
-        given["synthetic"] = {**MODELS[workload].synthetic_shape, **size}
+    details = DATASETS[dataset].options
+    if details is not None and isinstance(size := given.get(details) or {}, dict):
+        usual = MODELS[workload].synthetic_shape if details == "synthetic" else {}
+        given[details] = {**usual, **size}
 
 
 def _fill_in_own(given: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The data sets: images (N, C, H, W) float32, standardised by the training set, and labels (N,) int64.
+"""The data sets of images (N, C, H, W) float32, standardised by the training set, and labels (N,) int64.
 
 digits         1,797 images of 8×8 shipped with scikit-learn; 360 of them, drawn once, are held out
 fashion-mnist  60,000 + 10,000 images of 28×28 (Xiao et al., arXiv 1708.07747)
@@ -43,27 +43,27 @@ class DatasetError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    images: NDArray[np.float32]  # (N, C, H, W)
-    labels: NDArray[np.int64]  # (N,)
+    inputs: NDArray[Any]  # (N, ...): images float32; or numbers of rows, int64
+    targets: NDArray[Any]  # (N, ...): labels, int64; or ratings, float32
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.targets)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     train: Split
     test: Split
-    num_classes: int
+    num_categories: int  # that labels may be; or that inputs may be, where these are no images
 
     @property
     def num_samples(self) -> int:
         return len(self.train)
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        _, channels, height, width = self.train.images.shape
-        return channels, height, width
+    def input_shape(self) -> tuple[int, ...]:
+        """Of a sample."""
+        return tuple(self.train.inputs.shape[1:])
 
 
 def load_digits() -> Dataset:
@@ -87,8 +87,10 @@ def load_signals() -> Dataset:
     return _standardised(images[train], made.labels[train], images[test], made.labels[test], NUM_CLASSES)
 
 
-def load_fashion_mnist(folder: Path) -> Dataset:
-    """From the four gzipped IDX files in `folder`. Raises DatasetError where they are damaged."""
+def load_fashion_mnist(folder: Path | None) -> Dataset:
+    """From the four gzipped IDX files in `folder`. Raises DatasetError where there are none, or they are damaged."""
+    if folder is None:
+        raise DatasetError(f"fashion-mnist is not on this machine: {HOW_TO_GET_FASHION}")
     train_images, train_labels, test_images, test_labels = (
         _read_idx(folder / name, num_axes) for name, num_axes in zip(FASHION_MD5, (3, 1, 3, 1), strict=True)
     )
@@ -110,28 +112,38 @@ def find_fashion_mnist(environ: Mapping[str, str] = os.environ) -> Path | None:
 
 
 def fashion_download_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    return download_folder("fashion-mnist", environ)
+
+
+def download_folder(dataset: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where what is fetched of a data set lies."""
     cache = environ.get("HVDBENCH_CACHE")
     base = Path(cache) if cache else Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hvdbench"
-    return base / "fashion-mnist"
+    return base / dataset
 
 
 def download_fashion_mnist(environ: Mapping[str, str] = os.environ) -> Path:
     """Fetches the four files, each checked by its hash. Raises DatasetError when they cannot be had."""
+    folder = fashion_download_folder(environ)
+    fetch(FASHION_MD5, FASHION_URL, folder, or_else=f"fashion-mnist could not be downloaded. {HOW_TO_GET_FASHION}")
+    return folder
+
+
+def fetch(registry: Mapping[str, str], url: str, folder: Path, *, or_else: str) -> None:
+    """Files of these names and hashes, from below that address. Raises DatasetError, `or_else` and why not."""
     import pooch
 
-    folder = fashion_download_folder(environ)
-    source = pooch.create(path=folder, base_url=FASHION_URL, registry=FASHION_MD5)
+    source = pooch.create(path=folder, base_url=url, registry=dict(registry))
     try:
-        for name in FASHION_MD5:
+        for name in registry:
             source.fetch(name)
     except (OSError, ValueError) as error:
-        raise DatasetError(f"fashion-mnist could not be downloaded: {error}. {HOW_TO_GET_FASHION}") from None
-    return folder
+        raise DatasetError(f"{or_else} ({error})") from None
 
 
 HOW_TO_GET_FASHION = (
     "apt-get install dataset-fashion-mnist, or put the four *-ubyte.gz files in a folder and set "
-    f"{DATA_VARIABLE} to it, or run hvdbench doctor --download"
+    f"{DATA_VARIABLE} to it, or run hvdbench doctor --download fashion-mnist"
 )
 
 
@@ -143,9 +155,9 @@ def make_synthetic(*, num_samples: int, size: int, channels: int, num_classes: i
     labels = rng.integers(0, num_classes, num_samples + num_test)
     train, test = slice(num_samples), slice(num_samples, None)
     return Dataset(
-        train=Split(images=images[train], labels=labels[train]),
-        test=Split(images=images[test], labels=labels[test]),
-        num_classes=num_classes,
+        train=Split(inputs=images[train], targets=labels[train]),
+        test=Split(inputs=images[test], targets=labels[test]),
+        num_categories=num_classes,
     )
 
 
@@ -159,10 +171,10 @@ def _standardised(
     mean = train_images.mean(dtype=np.float64)
     deviation = math.sqrt(sum(np.square(part - mean).sum() for part in _parts(train_images)) / train_images.size)
     train, test = (
-        Split(images=_scaled(images, mean, deviation), labels=labels.astype(np.int64))
+        Split(inputs=_scaled(images, mean, deviation), targets=labels.astype(np.int64))
         for images, labels in ((train_images, train_labels), (test_images, test_labels))
     )
-    return Dataset(train=train, test=test, num_classes=num_classes)
+    return Dataset(train=train, test=test, num_categories=num_classes)
 
 
 def _scaled(images: NDArray[Any], mean: np.float64, deviation: float) -> NDArray[np.float32]:

@@ -1,7 +1,8 @@
 """Initial weights, drawn once in NumPy and injected into every framework.
 
 Source: he, He et al. (arXiv 1502.01852), normal with σ = √(2/fan_in); glorot, Glorot and Bengio (AISTATS 2010), uniform
-in ±√(6/(fan_in+fan_out)); the LSTM's forget gate starts at 1, Jozefowicz et al. (ICML 2015).
+in ±√(6/(fan_in+fan_out)); normal, of the deviation that the layer says;
+the LSTM's forget gate starts at 1, Jozefowicz et al. (ICML 2015).
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ def _draw(parameter: Parameter, rng: np.random.Generator) -> NDArray[np.float32]
         case "glorot":
             bound = np.sqrt(6 / (parameter.fan_in + parameter.fan_out))
             return rng.uniform(-bound, bound, shape).astype(np.float32)
+        case "normal":
+            return np.asarray(rng.standard_normal(shape) * parameter.deviation, np.float32)
         case "zeros":
             return np.zeros(shape, np.float32)
         case "ones":

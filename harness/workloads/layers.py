@@ -1,6 +1,6 @@
 """Layers as data. A backend builds them; this module says which parameters they have and what shapes come out.
 
-Shapes are without the batch: images (C, H, W), sequences (T, F), vectors (F,).
+Shapes are without the batch: images (C, H, W), sequences (T, F), vectors (F,), numbers of rows (F,).
 Parameters are laid out as in PyTorch: kernels (out, in), convolutions (out, in, k, k), LSTM gates i, f, g, o.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Shape = tuple[int, ...]
-Initializer = Literal["he", "glorot", "zeros", "ones", "lstm-bias"]
+Initializer = Literal["he", "glorot", "normal", "zeros", "ones", "lstm-bias"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,7 @@ class Parameter:
     fan_in: int = 0
     fan_out: int = 0
     gates: int = 1  # rows of each neuron, in blocks of one of each
+    deviation: float = 0.0  # of normal
 
     @property
     def size(self) -> int:
@@ -111,6 +112,22 @@ class GroupNorm:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Embedding:
+    """A row of the table for every number that comes in. As a model's first layer, its table stands first."""
+
+    rows: int
+    units: int
+    deviation: float  # of a row's values at the start
+
+    def output(self, shape: Shape) -> Shape:
+        return *shape, self.units
+
+    def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
+        size = (self.rows, self.units)
+        return (Parameter(name="table", shape=size, initializer="normal", deviation=self.deviation),)
+
+
 class _Parameterless:
     def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
         return ()
@@ -158,6 +175,29 @@ class Rows(_Parameterless):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Factors(_Parameterless):
+    """Two rows, each of k factors and a bias: p·q + b_p + b_q, and penalty · (‖p‖² + b_p² + ‖q‖² + b_q²).
+
+    Source: Koren, Bell and Volinsky, "Matrix factorization techniques for recommender systems" (Computer 42, 2009),
+    equation 4, whose penalty (λ) falls on the rows of a rating alone.
+    """
+
+    penalty: float
+
+    def output(self, shape: Shape) -> Shape:
+        return (2,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interactions(_Parameterless):
+    """Two rows side by side, and behind them their product factor by factor: p, q, p ⊙ q."""
+
+    def output(self, shape: Shape) -> Shape:
+        num_rows, num_factors = shape
+        return ((num_rows + 1) * num_factors,)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Residual:
     """body(x) + shortcut(x); an empty shortcut is the identity."""
 
@@ -171,7 +211,21 @@ class Residual:
         return _named("body", self.body, shape) + _named("shortcut", self.shortcut, shape)
 
 
-Layer = Dense | Conv | LSTM | GroupNorm | ReLU | MaxPool | GlobalAveragePool | Flatten | Rows | Residual
+Layer = (
+    Dense
+    | Conv
+    | LSTM
+    | GroupNorm
+    | Embedding
+    | ReLU
+    | MaxPool
+    | GlobalAveragePool
+    | Flatten
+    | Rows
+    | Factors
+    | Interactions
+    | Residual
+)
 
 
 def output_shape(layers: tuple[Layer, ...], shape: Shape) -> Shape:

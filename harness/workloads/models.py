@@ -1,4 +1,9 @@
-"""The models as layers. Source: ResNet-18, He et al. (arXiv 1512.03385); VGG-16, Simonyan, Zisserman (1409.1556)."""
+"""The models as layers.
+
+Source: ResNet-18, He et al. (arXiv 1512.03385); VGG-16, Simonyan, Zisserman (1409.1556); matrix factorisation, Koren,
+Bell and Volinsky (Computer 42, 2009); neural collaborative filtering, He et al. (arXiv 1708.05031), the fusion of
+product and FNN over one embedding (equation 11), each hidden layer half as wide as the one before.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +11,12 @@ from harness.workloads.layers import (
     LSTM,
     Conv,
     Dense,
+    Embedding,
+    Factors,
     Flatten,
     GlobalAveragePool,
     GroupNorm,
+    Interactions,
     Layer,
     MaxPool,
     ReLU,
@@ -58,6 +66,18 @@ def vgg16(num_classes: int) -> Layers:
         features.append(MaxPool())
     head = (Flatten(), Dense(units=4096), ReLU(), Dense(units=4096), ReLU(), Dense(units=num_classes))
     return *features, *head
+
+
+def mf(num_rows: int) -> Layers:
+    """A row: 16 factors and a bias."""
+    return Embedding(rows=num_rows, units=17, deviation=0.1), Factors(penalty=0.05)
+
+
+def ncf(num_rows: int) -> Layers:
+    return (
+        *(Embedding(rows=num_rows, units=16, deviation=0.1), Interactions()),
+        *(Dense(units=32), ReLU(), Dense(units=16), ReLU(), Dense(units=1)),
+    )
 
 
 def _basic_block(channels: int, filters: int, stride: int) -> Layers:

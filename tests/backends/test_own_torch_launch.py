@@ -26,7 +26,7 @@ from harness.workloads.data import load_digits
 def make():
     digits = load_digits()
     train, test = (
-        (torch.from_numpy(split.images), torch.from_numpy(split.labels)) for split in (digits.train, digits.test)
+        (torch.from_numpy(split.inputs), torch.from_numpy(split.targets)) for split in (digits.train, digits.test)
     )
     model = nn.Sequential(
         nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(128, 10)

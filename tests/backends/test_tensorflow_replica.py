@@ -33,7 +33,7 @@ def replica(digits: Dataset, workload: str = "fnn", **fields: Any) -> TensorFlow
 @pytest.mark.parametrize("workload", ["fnn", "cnn", "rnn"])
 def test_weights_are_the_workloads_in_its_layout(digits: Dataset, workload: str) -> None:
     made = replica(digits, workload)
-    parameters = parameters_of(MODELS[workload].layers(10), digits.image_shape)
+    parameters = parameters_of(MODELS[workload].layers(10), digits.input_shape)
     expected = np.concatenate([array.ravel() for array in initial_weights(parameters, 0)])
     assert made.to_numpy(made.weights()).tobytes() == expected.tobytes()
     assert made.num_parameters == expected.size
@@ -133,7 +133,7 @@ def test_evaluate_of_zero_weights_is_chance(digits: Dataset) -> None:
     made = replica(digits)
     loss, accuracy = made.evaluate(tf.zeros_like(made.weights()))
     assert loss == pytest.approx(math.log(10), rel=1e-6)
-    assert accuracy == pytest.approx(np.mean(digits.test.labels == 0))
+    assert accuracy == pytest.approx(np.mean(digits.test.targets == 0))
 
 
 def test_prepare_refuses_another_number_of_threads_in_a_running_process() -> None:

@@ -35,14 +35,14 @@ def replica_of(data: Dataset, workload: str = "fnn", **fields: Any) -> TorchRepl
 
 
 def samples(data: Dataset, first: int, last: int) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.from_numpy(data.train.images[first:last]), torch.from_numpy(data.train.labels[first:last])
+    return torch.from_numpy(data.train.inputs[first:last]), torch.from_numpy(data.train.targets[first:last])
 
 
 def plain(workload: str, dataset: Dataset) -> nn.Module:
     """The same model as a user would hold it: parameters of their own, the initial weights copied in."""
-    layers = MODELS[workload].layers(dataset.num_classes)
-    model = build(layers, dataset.image_shape)
-    initial = initial_weights(parameters_of(layers, dataset.image_shape), 0)
+    layers = MODELS[workload].layers(dataset.num_categories)
+    model = build(layers, dataset.input_shape)
+    initial = initial_weights(parameters_of(layers, dataset.input_shape), 0)
     with torch.no_grad():
         for (_, parameter), values in zip(trainable(model), initial, strict=True):
             parameter.copy_(torch.from_numpy(values))
@@ -55,7 +55,7 @@ def test_gradient_is_autograds(digits: Dataset, workload: str) -> None:
     for _ in range(2):  # the second shows that nothing of the first is left in it
         gradient, loss = replica.gradient(samples(digits, 0, 16))
     expected = nn.functional.cross_entropy(
-        model(torch.from_numpy(digits.train.images[:16])), torch.from_numpy(digits.train.labels[:16])
+        model(torch.from_numpy(digits.train.inputs[:16])), torch.from_numpy(digits.train.targets[:16])
     )
     expected.backward()
     by_autograd = torch.cat(
@@ -104,7 +104,7 @@ def test_local_step_follows_torchs_own_sgd(digits: Dataset) -> None:
     replica = replica_of(digits, learning_rate=0.05, momentum=0.9, weight_decay=0.01)
     model = plain("fnn", digits)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=0.01)
-    images, labels = torch.from_numpy(digits.train.images), torch.from_numpy(digits.train.labels)
+    images, labels = torch.from_numpy(digits.train.inputs), torch.from_numpy(digits.train.targets)
     for first in range(0, 320, 32):
         replica.local_step(samples(digits, first, first + 32))
         optimizer.zero_grad()
@@ -159,8 +159,8 @@ def test_evaluate_is_over_the_held_out_set_and_leaves_the_weights(digits: Datase
     replica, model = replica_of(digits, "cnn"), plain("cnn", digits)
     kept = replica.weights()
     with torch.no_grad():
-        scores = model(torch.from_numpy(digits.test.images))
-    labels = torch.from_numpy(digits.test.labels)
+        scores = model(torch.from_numpy(digits.test.inputs))
+    labels = torch.from_numpy(digits.test.targets)
     loss, accuracy = replica.evaluate(kept.clone())
     assert loss == pytest.approx(nn.functional.cross_entropy(scores, labels).item(), rel=1e-5)
     assert accuracy == pytest.approx((scores.argmax(1) == labels).double().mean().item())

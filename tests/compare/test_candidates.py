@@ -81,7 +81,11 @@ def test_nothing_that_can_run_is_refused_with_every_reason() -> None:
 @pytest.mark.parametrize(
     ("target", "fields", "message"),
     [
-        ("fnm", {}, "compare fnm: workload: 'fnm'; allowed: fnn, cnn, rnn, resnet18, vgg16, or code of your own"),
+        (
+            "fnm",
+            {},
+            "compare fnm: workload: 'fnm'; allowed: fnn, cnn, rnn, resnet18, vgg16, mf, ncf, or code of your own",
+        ),
         (
             "fnn",
             {"dataset": "mnist"},

@@ -22,8 +22,9 @@ from harness.run.runner import Setting, run_cell
 from harness.suite.cell import Cell
 from harness.testing.thread_fabrics import adasum
 from harness.worker.plan import learning_rate_of, plan_of
+from harness.workloads.data import load_digits
 from harness.workloads.layers import parameters_of
-from harness.workloads.shipped import MODELS, load_dataset
+from harness.workloads.shipped import MODELS
 from tests.backends.test_own_torch_launch import _Silent
 
 NUM_STEPS = 4
@@ -60,8 +61,8 @@ def written_out(cell: Cell) -> Iterator[float]:
         for rank, worker in enumerate(workers)
     ]
     rate = learning_rate_of(cell, plan_of(cell, cell.num_samples))
-    dataset = load_dataset("digits", None)
-    shapes = [each.shape for each in parameters_of(MODELS["fnn"].layers(10), dataset.image_shape)]
+    dataset = load_digits()
+    shapes = [each.shape for each in parameters_of(MODELS["fnn"].layers(10), dataset.input_shape)]
     bounds = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
     for step in range(NUM_STEPS):
         updates = []

@@ -16,9 +16,10 @@ from harness.records.parity_record import Difference
 from harness.registry import OPTIMIZERS, PREPARATIONS, REPLICAS, WORKLOADS, load
 from harness.suite.cell import Cell
 from harness.suite.own_facts import own_facts
-from harness.workloads.shipped import load_dataset
+from harness.workloads.datasets import DATASETS
 
 DIGITS = ["fnn", "cnn", "rnn"]
+RATINGS = {"name": "synthetic-ratings", "users": 40, "items": 30, "num_samples": 2000}
 
 
 def cell(workload: str, dataset: Any = "digits", **fields: Any) -> Cell:
@@ -45,6 +46,13 @@ def test_parity_holds_on_resnet() -> None:
     small = {"name": "synthetic", "size": 32, "num_samples": 64, "channels": 3}
     differences = parity(cell("resnet18", small, batch_size=8, learning_rate=1e-4))
     assert missed(differences) == []
+
+
+@pytest.mark.parametrize("workload", ["mf", "ncf"])
+def test_parity_holds_on_ratings(workload: str) -> None:
+    differences = parity(cell(workload, RATINGS))
+    assert missed(differences) == []
+    assert differences[0].of == "RMSE"
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -118,7 +126,7 @@ def test_final_accuracies_agree_within_the_spread_of_seeds(
     Compared is the held-out accuracy after the last step: PyTorch's mean minus TensorFlow's, both over the same seeds
     (of weights and batches), with the range of PyTorch's accuracies, or one held-out image where that is more.
     """
-    images = load_dataset(dataset, None)
+    images = DATASETS[dataset].load({})
     ours, theirs = (
         np.array(
             [final_score(cell(workload, dataset, framework=name, seed=seed), num_steps) for seed in range(num_seeds)]

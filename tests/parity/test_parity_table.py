@@ -11,7 +11,7 @@ import pytest
 from harness.parity import table
 from harness.parity.table import ParityError, show_parity
 from harness.records.parity_record import Difference, read_parity
-from harness.run import feasible
+from harness.workloads.data import DATA_VARIABLE
 from tests.command import hvdbench
 
 
@@ -57,9 +57,9 @@ def test_results_folder_keeps_a_line_of_each_workload_with_its_worst_gradient(
 
 
 def test_a_data_set_that_is_not_here_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(feasible, "find_fashion_mnist", lambda: None)
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
     monkeypatch.setattr(table, "parity", found)
     assert show_parity("fnn", None, seed=0)
     assert "not compared: " in capsys.readouterr().out

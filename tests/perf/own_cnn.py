@@ -35,4 +35,4 @@ def loss(model: nn.Module, batch: Any) -> torch.Tensor:
 
 
 def tensors(split: Split) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.from_numpy(split.images), torch.from_numpy(split.labels)
+    return torch.from_numpy(split.inputs), torch.from_numpy(split.targets)

@@ -17,7 +17,7 @@ from harness.backends.tensorflow_optimizer import apply_momentum
 from harness.backends.tensorflow_replica import prepare
 from harness.workloads.initial import initial_weights
 from harness.workloads.layers import parameters_of
-from harness.workloads.shipped import MODELS, load_dataset
+from harness.workloads.shipped import MODELS
 from tests.perf.figure import Figure
 from tests.perf.harness_loop import STEPS, Now, cell_of, harness_loop
 from tests.perf.in_turns import compare_in_turns
@@ -39,16 +39,16 @@ def bare(workload: str, now: Now) -> Callable[[], float]:
     """The loop of a user's script; returns what runs it and says its samples/s."""
     prepare(num_threads=1)
     cell = cell_of(workload, "tensorflow")
-    dataset = load_dataset(cell.dataset, None)
-    layers = MODELS[cell.workload].layers(dataset.num_classes)
-    drawn = initial_weights(parameters_of(layers, dataset.image_shape), cell.seed)
+    dataset = cell.load_dataset()
+    layers = MODELS[cell.workload].layers(dataset.num_categories)
+    drawn = initial_weights(parameters_of(layers, dataset.input_shape), cell.seed)
     arrays = [
-        layout.to_native(array) for layout, array in zip(layouts(layers, dataset.image_shape), drawn, strict=True)
+        layout.to_native(array) for layout, array in zip(layouts(layers, dataset.input_shape), drawn, strict=True)
     ]
     variables = [tf.Variable(array) for array in arrays]
     velocities = [tf.Variable(tf.zeros_like(array)) for array in arrays]
-    images = tf.constant(np.ascontiguousarray(dataset.train.images.transpose(0, 2, 3, 1)))
-    labels = tf.constant(dataset.train.labels)
+    images = tf.constant(np.ascontiguousarray(dataset.train.inputs.transpose(0, 2, 3, 1)))
+    labels = tf.constant(dataset.train.targets)
 
     @tf.function(autograph=False)
     def step(chosen: Any) -> Any:

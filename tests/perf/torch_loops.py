@@ -14,7 +14,7 @@ from harness.backends.torch_layers import build
 from harness.extensions import WORKLOADS, code_digest
 from harness.suite.cell import Cell
 from harness.workloads import ACCURACY, TorchWorkload
-from harness.workloads.shipped import MODELS, load_dataset
+from harness.workloads.shipped import MODELS
 from tests.perf import own_cnn
 from tests.perf.figure import Figure
 from tests.perf.harness_loop import OWN_STEPS, STEPS, Now, cell_of, harness_loop
@@ -61,10 +61,10 @@ def _own_cell(name: str) -> Cell:
 def _shipped(cell: Cell) -> TorchWorkload:
     """Written out, so that nothing of the replica's is in the bare loop."""
     assert cell.dataset is not None
-    dataset = load_dataset(cell.dataset, None)
+    dataset = cell.load_dataset()
     cross_entropy = nn.CrossEntropyLoss()
     return TorchWorkload(
-        model=build(MODELS[cell.workload].layers(dataset.num_classes), dataset.image_shape),
+        model=build(MODELS[cell.workload].layers(dataset.num_categories), dataset.input_shape),
         loss=lambda model, batch: cross_entropy(model(batch[0]), batch[1]),
         score=lambda model, batch: model(batch[0]).argmax(1) == batch[1],
         train=own_cnn.tensors(dataset.train),

@@ -18,7 +18,7 @@ from harness.protocols import EvaluatedModel
 from harness.records.stored_cell import StoredCell
 from harness.registry import STRATEGIES, frameworks_of
 from harness.suite.cell import Cell
-from harness.suite.fields import Meaning, SyntheticShape, identity
+from harness.suite.fields import Meaning, RatingsShape, SyntheticShape, identity
 
 FNN = {"workload": "fnn", "strategy": "serial"}
 BATCH_1000 = {"batch_size": 1000}
@@ -93,7 +93,7 @@ def test_seed_changes_the_key_and_not_the_group(cell: Cell, seed: int) -> None:
 
 
 # What follows from other fields, or needs them: own code is in test_own_code.py, options of an optimizer are below.
-_BY_OTHERS = {"own", "folder", "strategy_code", "optimizer_options", "loader_workers"}
+_BY_OTHERS = {"own", "folder", "strategy_code", "optimizer_options", "loader_workers", "ratings"}
 
 
 def test_every_field_but_the_seed_changes_key_and_group() -> None:
@@ -139,6 +139,14 @@ def test_every_field_but_the_seed_changes_key_and_group() -> None:
             changed["options"] = {}
         keys.add(Cell.model_validate(changed).group)
     assert len(keys) == 1 + len(changes)
+
+
+def test_every_size_of_the_ratings_changes_the_key() -> None:
+    ours = {"workload": "mf", "strategy": "serial"}
+    sizes = [{}, {"users": 999}, {"items": 999}, {"num_samples": 99_999}, {"rank": 5}, {"noise": 0.4}]
+    cells = [Cell.model_validate({**ours, "dataset": {"name": "synthetic-ratings", **size}}) for size in sizes]
+    assert len({cell.key for cell in cells}) == len(sizes)
+    assert cells[0].key == Cell.model_validate(ours).key
 
 
 def test_key_is_the_same_in_another_process() -> None:
@@ -204,6 +212,17 @@ def test_synthetic_takes_the_models_shape_for_what_the_cell_leaves_out() -> None
     assert empty == whole
 
 
+def test_model_brings_the_data_set_and_metric_of_its_task() -> None:
+    cell = Cell.model_validate({"workload": "mf", "strategy": "serial"})
+    assert (cell.dataset, cell.ratings, cell.input_shape) == ("synthetic-ratings", RatingsShape(), (2,))
+    assert (cell.metric.name, cell.metric.better, cell.sample_unit, cell.num_samples) == (
+        *("RMSE", "lower"),
+        *("rating", 100_000),
+    )
+    few = Cell.model_validate({**cell.model_dump(), "ratings": {"users": 9}})
+    assert few.problem == "mf on synthetic-ratings (100000 of 9×1000, rank 4, noise 0.5)"
+
+
 def test_optimizer_that_takes_no_momentum_has_none_of_the_recipes() -> None:
     cell = Cell.model_validate({**FNN, "optimizer": {"name": "adamw", "beta2": 0.95}, "schedule": "cosine"})
     assert (cell.optimizer, cell.momentum) == ("adamw", 0.0)
@@ -246,7 +265,20 @@ def test_strategy_label_names_the_options_that_differ() -> None:
             {"strategy": {"name": "delayed-averaging", "merge": "pullback", "period": 4, "delay": 2}},
             "delay: 2 with merge pullback, whose delay is its period",
         ),
-        ({"synthetic": {"size": 32}}, "dataset: digits has a size of its own"),
+        ({"synthetic": {"size": 32}}, "dataset: digits has a size of its own; allowed: no synthetic"),
+        ({"ratings": {"users": 32}}, "dataset: digits has a size of its own; allowed: no ratings"),
+        (
+            {"dataset": {"name": "synthetic-ratings", "user": 9}},
+            "user: no such key; allowed: users, items, num_samples",
+        ),
+        (
+            {"dataset": "movielens-100k"},
+            "dataset: movielens-100k with workload fnn; allowed: digits, fashion-mnist, signals, synthetic",
+        ),
+        (
+            {"workload": "mf", "dataset": "digits"},
+            "dataset: digits with workload mf; allowed: synthetic-ratings, movielens-100k",
+        ),
         ({"dataset": {"name": "synthetic", "sise": 32}}, "sise: no such key; allowed: num_samples, size, channels"),
         ({"workload": "vgg16"}, "workload: vgg16 leaves nothing of an image of 8×8"),
         ({"workload": "vgg16", "dataset": "fashion-mnist"}, "workload: vgg16 leaves nothing of an image of 28×28"),

@@ -23,7 +23,7 @@ from harness.workloads.data import (
     load_signals,
     make_synthetic,
 )
-from harness.workloads.shipped import IMAGE_SHAPES, NUM_SAMPLES, load_dataset
+from harness.workloads.datasets import DATASETS
 
 FIRST_SIGNAL = [-0.337470, -0.552900, -0.663350, -0.834274]  # standardised
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = FASHION_MD5
@@ -31,17 +31,17 @@ TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = FASHION_MD5
 
 def test_digits_split_is_fixed() -> None:
     digits = load_digits()
-    assert (digits.train.images.shape, digits.test.images.shape) == ((1437, 1, 8, 8), (360, 1, 8, 8))
-    assert digits.image_shape == (1, 8, 8)
-    assert np.bincount(digits.test.labels).tolist() == [29, 38, 33, 40, 33, 39, 32, 42, 41, 33]
-    assert hashlib.sha256(digits.test.labels.tobytes()).hexdigest()[:16] == "7323f6e1154dacb0"
+    assert (digits.train.inputs.shape, digits.test.inputs.shape) == ((1437, 1, 8, 8), (360, 1, 8, 8))
+    assert digits.input_shape == (1, 8, 8)
+    assert np.bincount(digits.test.targets).tolist() == [29, 38, 33, 40, 33, 39, 32, 42, 41, 33]
+    assert hashlib.sha256(digits.test.targets.tobytes()).hexdigest()[:16] == "7323f6e1154dacb0"
 
 
 def test_digits_are_those_of_scikit_learn_and_no_image_is_in_both_parts() -> None:
     digits, theirs = load_digits(), sklearn_digits()
     mean, deviation = 4.8781, 6.0140  # of the training part
-    ours = np.concatenate([digits.train.images, digits.test.images]).reshape(-1, 64)
-    labels = np.concatenate([digits.train.labels, digits.test.labels])
+    ours = np.concatenate([digits.train.inputs, digits.test.inputs]).reshape(-1, 64)
+    labels = np.concatenate([digits.train.targets, digits.test.targets])
     raw = np.round(ours * deviation + mean)
     assert sorted(map(tuple, np.column_stack([raw, labels]))) == sorted(
         map(tuple, np.column_stack([theirs.data, theirs.target]))
@@ -50,36 +50,36 @@ def test_digits_are_those_of_scikit_learn_and_no_image_is_in_both_parts() -> Non
 
 def test_training_images_are_standardised_by_themselves() -> None:
     digits = load_digits()
-    assert digits.train.images.mean(dtype=np.float64) == pytest.approx(0, abs=1e-6)
-    assert digits.train.images.std(dtype=np.float64) == pytest.approx(1, abs=1e-6)
-    assert abs(digits.test.images.mean(dtype=np.float64)) > 1e-4
-    assert (digits.train.images.dtype, digits.train.labels.dtype) == (np.float32, np.int64)
+    assert digits.train.inputs.mean(dtype=np.float64) == pytest.approx(0, abs=1e-6)
+    assert digits.train.inputs.std(dtype=np.float64) == pytest.approx(1, abs=1e-6)
+    assert abs(digits.test.inputs.mean(dtype=np.float64)) > 1e-4
+    assert (digits.train.inputs.dtype, digits.train.targets.dtype) == (np.float32, np.int64)
 
 
 def test_signals_are_the_same_everywhere_and_have_as_many_of_each_class() -> None:
     signals = load_signals()
-    assert (signals.train.images.shape, signals.test.images.shape) == ((4000, 1, 40, 1), (1000, 1, 40, 1))
-    assert np.bincount(signals.train.labels).tolist() == [400] * 10
-    assert np.bincount(signals.test.labels).tolist() == [100] * 10
-    assert signals.train.images[0, 0, :4, 0] == pytest.approx(FIRST_SIGNAL, abs=1e-5)
+    assert (signals.train.inputs.shape, signals.test.inputs.shape) == ((4000, 1, 40, 1), (1000, 1, 40, 1))
+    assert np.bincount(signals.train.targets).tolist() == [400] * 10
+    assert np.bincount(signals.test.targets).tolist() == [100] * 10
+    assert signals.train.inputs[0, 0, :4, 0] == pytest.approx(FIRST_SIGNAL, abs=1e-5)
 
 
 def test_signals_lie_anywhere_so_their_mean_tells_no_class() -> None:
     """As the design asks: a classifier by the mean of a series guesses, one that finds the curve does not."""
     signals = load_signals()
-    means = signals.train.images.reshape(4000, 40).mean(axis=1)
-    by_class = [means[signals.train.labels == label].mean() for label in range(10)]
+    means = signals.train.inputs.reshape(4000, 40).mean(axis=1)
+    by_class = [means[signals.train.targets == label].mean() for label in range(10)]
     assert np.std(by_class) < 0.1 * means.std()
 
 
 def test_synthetic_is_the_same_for_every_cell_of_its_size() -> None:
     shape = {"num_samples": 64, "size": 9, "channels": 2, "num_classes": 7}
-    one, other = make_synthetic(**shape), load_dataset("synthetic", shape)
-    np.testing.assert_array_equal(one.train.images, other.train.images)
-    assert one.train.images.shape == (64, 2, 9, 9)
-    assert one.test.images.shape == (8, 2, 9, 9)
-    assert set(one.train.labels) <= set(range(7))
-    assert not np.array_equal(one.train.images, make_synthetic(**{**shape, "num_classes": 8}).train.images)
+    one, other = make_synthetic(**shape), DATASETS["synthetic"].load(shape)
+    np.testing.assert_array_equal(one.train.inputs, other.train.inputs)
+    assert one.train.inputs.shape == (64, 2, 9, 9)
+    assert one.test.inputs.shape == (8, 2, 9, 9)
+    assert set(one.train.targets) <= set(range(7))
+    assert not np.array_equal(one.train.inputs, make_synthetic(**{**shape, "num_classes": 8}).train.inputs)
 
 
 def idx(values: np.ndarray) -> bytes:
@@ -99,10 +99,10 @@ def folder(tmp_path: Path) -> Path:
 
 def test_fashion_mnist_is_read_from_idx_files(folder: Path) -> None:
     data = load_fashion_mnist(folder)
-    assert (data.train.images.shape, data.test.images.shape) == ((6, 1, 28, 28), (4, 1, 28, 28))
-    assert data.train.labels.tolist() == [0, 1, 2, 3, 4, 5]
+    assert (data.train.inputs.shape, data.test.inputs.shape) == ((6, 1, 28, 28), (4, 1, 28, 28))
+    assert data.train.targets.tolist() == [0, 1, 2, 3, 4, 5]
     raw = np.random.default_rng(0).integers(0, 256, (6, 28, 28))
-    np.testing.assert_allclose(data.train.images[:, 0], (raw - raw.mean()) / raw.std(), atol=1e-5)
+    np.testing.assert_allclose(data.train.inputs[:, 0], (raw - raw.mean()) / raw.std(), atol=1e-5)
 
 
 def test_fashion_mnist_takes_no_memory_beyond_its_images(tmp_path: Path) -> None:
@@ -117,9 +117,9 @@ def test_fashion_mnist_takes_no_memory_beyond_its_images(tmp_path: Path) -> None
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    held_bytes = data.train.images.nbytes + data.test.images.nbytes
+    held_bytes = data.train.inputs.nbytes + data.test.inputs.nbytes
     assert held_bytes == 2 * 10_000 * 28 * 28 * 4
-    assert (data.train.images.dtype, data.train.labels.dtype) == (np.float32, np.int64)
+    assert (data.train.inputs.dtype, data.train.targets.dtype) == (np.float32, np.int64)
     assert peak_bytes < 1.75 * held_bytes  # the raw bytes, a quarter of it, and a thousand images in float64
 
 
@@ -183,7 +183,7 @@ def test_fashion_mnist_that_was_downloaded_is_found(folder: Path) -> None:
 def test_fashion_mnist_that_is_nowhere_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
     with pytest.raises(DatasetError, match="not on this machine: apt-get install dataset-fashion-mnist, or put"):
-        load_dataset("fashion-mnist", None)
+        DATASETS["fashion-mnist"].load({})
 
 
 @pytest.mark.needs_fashion_mnist
@@ -191,9 +191,9 @@ def test_fashion_mnist_of_this_machine_is_the_published_one() -> None:
     folder = find_fashion_mnist()
     assert folder is not None
     data: Dataset = load_fashion_mnist(folder)
-    assert (len(data.train), len(data.test), data.image_shape) == (60_000, 10_000, (1, 28, 28))
-    assert np.bincount(data.train.labels).tolist() == [6000] * 10
-    assert np.bincount(data.test.labels).tolist() == [1000] * 10
+    assert (len(data.train), len(data.test), data.input_shape) == (60_000, 10_000, (1, 28, 28))
+    assert np.bincount(data.train.targets).tolist() == [6000] * 10
+    assert np.bincount(data.test.targets).tolist() == [1000] * 10
 
 
 FASHION = pytest.param("fashion-mnist", marks=pytest.mark.needs_fashion_mnist)
@@ -201,5 +201,5 @@ FASHION = pytest.param("fashion-mnist", marks=pytest.mark.needs_fashion_mnist)
 
 @pytest.mark.parametrize("name", ["digits", "signals", FASHION])
 def test_sizes_known_beforehand_are_those_of_the_data(name: str) -> None:
-    dataset = load_dataset(name, None)
-    assert (dataset.num_samples, dataset.image_shape) == (NUM_SAMPLES[name], IMAGE_SHAPES[name])
+    facts, dataset = DATASETS[name].facts({}), DATASETS[name].load({})
+    assert (dataset.num_samples, dataset.input_shape) == (facts.num_samples, facts.shape)

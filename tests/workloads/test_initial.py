@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.workloads.initial import initial_weights
-from harness.workloads.layers import LSTM, Dense, GroupNorm, parameters_of
+from harness.workloads.layers import LSTM, Dense, Embedding, GroupNorm, parameters_of
 from harness.workloads.shipped import MODELS
 
 
@@ -35,6 +35,13 @@ def test_glorot_kernels_are_uniform_within_their_bound() -> None:
     assert np.abs(kernel).max() == pytest.approx(bound, rel=1e-3)
     assert np.abs(kernel).max() <= bound * (1 + 1e-6)
     assert kernel.std() == pytest.approx(bound / np.sqrt(3), rel=0.01)
+
+
+def test_table_is_normal_with_the_deviation_of_its_layer() -> None:
+    (table,) = initial_weights(parameters_of((Embedding(rows=500, units=20, deviation=0.1),), (2,)), 0)
+    assert (table.shape, table.dtype) == ((500, 20), np.float32)
+    assert table.mean() == pytest.approx(0, abs=4 * 0.1 / np.sqrt(table.size))
+    assert table.std() == pytest.approx(0.1, rel=4 / np.sqrt(2 * table.size))
 
 
 def test_biases_are_zero_but_the_forget_gates() -> None:

@@ -8,7 +8,10 @@ from harness.workloads.layers import (
     LSTM,
     Conv,
     Dense,
+    Embedding,
+    Factors,
     GroupNorm,
+    Interactions,
     MaxPool,
     ReLU,
     Residual,
@@ -16,7 +19,8 @@ from harness.workloads.layers import (
     output_shape,
     parameters_of,
 )
-from harness.workloads.shipped import IMAGE_SHAPES, MODELS, takes_images_of
+from harness.workloads.shipped import MODELS, takes_inputs_of
+from harness.workloads.task import CLASSIFY
 
 DIGITS, FASHION, IMAGENET = (1, 8, 8), (1, 28, 28), (3, 224, 224)
 
@@ -42,7 +46,8 @@ def test_number_of_parameters(model: str, shape: tuple[int, int, int], num_class
 
 @pytest.mark.parametrize("model", sorted(MODELS))
 def test_names_of_parameters_are_unique(model: str) -> None:
-    names = [parameter.name for parameter in parameters_of(MODELS[model].layers(10), (3, 32, 32))]
+    shape = (3, 32, 32) if MODELS[model].task is CLASSIFY else (2,)
+    names = [parameter.name for parameter in parameters_of(MODELS[model].layers(10), shape)]
     assert len(set(names)) == len(names)
 
 
@@ -63,6 +68,9 @@ def test_names_say_where_a_parameter_is() -> None:
         (Rows(), (3, 8, 7), (8, 21)),
         (LSTM(units=6), (8, 21), (6,)),
         (GroupNorm(), (64, 4, 4), (64, 4, 4)),
+        (Embedding(rows=9, units=3, deviation=0.1), (2,), (2, 3)),
+        (Factors(penalty=0.5), (2, 3), (2,)),
+        (Interactions(), (2, 3), (9,)),
     ],
 )
 def test_output_shape(layer: object, shape: tuple[int, ...], output: tuple[int, ...]) -> None:
@@ -82,6 +90,7 @@ def test_fans_are_those_of_the_kernel() -> None:
 
 
 def test_image_too_small_for_a_model_is_seen() -> None:
-    assert {name for name in MODELS if takes_images_of(name, IMAGE_SHAPES["digits"])} == set(MODELS) - {"vgg16"}
-    assert not takes_images_of("vgg16", (3, 31, 31))
-    assert takes_images_of("vgg16", (3, 32, 32))
+    models = {name for name, architecture in MODELS.items() if architecture.task is CLASSIFY}
+    assert {name for name in models if takes_inputs_of(name, DIGITS)} == models - {"vgg16"}
+    assert not takes_inputs_of("vgg16", (3, 31, 31))
+    assert takes_inputs_of("vgg16", (3, 32, 32))

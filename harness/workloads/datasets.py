@@ -1,0 +1,89 @@
+"""The data sets there are: what is known of each before it is loaded, and how it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.workloads import data, ratings
+from harness.workloads.data import Dataset
+from harness.workloads.layers import Shape
+from harness.workloads.task import CLASSIFY, RATE, Task
+
+Options = Mapping[str, Any]  # of a data set that is made to measure, by name; else none
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    shape: Shape  # of a sample's input
+    num_samples: int  # to train on
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSource:
+    """Of a data set."""
+
+    about: str
+    facts: Callable[[Options], Facts]
+    load: Callable[[Options], Dataset]  # raises DatasetError where it is not at hand
+    task: Task = CLASSIFY
+    options: str | None = None  # the cell's field that has them
+    missing: Callable[[], str | None] = lambda: None  # why it is not at hand, and what mends that
+
+
+def _source(shape: Shape, num_samples: int, load: Callable[[], Dataset], **known: Any) -> DataSource:
+    """Of one size."""
+    facts = Facts(shape=shape, num_samples=num_samples)
+    return DataSource(facts=lambda _: facts, load=lambda _: load(), **known)
+
+
+def _missing(name: str, find: Callable[[], Path | None], how_to_get: str) -> Callable[[], str | None]:
+    return lambda: None if find() else f"dataset: {name} is not on this machine: {how_to_get}"
+
+
+DATASETS = {
+    "digits": _source((1, 8, 8), 1437, data.load_digits, about="1,437 + 360 images of 8×8, shipped with scikit-learn"),
+    "fashion-mnist": _source(
+        (1, 28, 28),
+        60_000,
+        lambda: data.load_fashion_mnist(data.find_fashion_mnist()),
+        about="60,000 + 10,000 images of 28×28",
+        missing=_missing("fashion-mnist", data.find_fashion_mnist, data.HOW_TO_GET_FASHION),
+    ),
+    "signals": _source(
+        (1, 40, 1), 4000, data.load_signals, about="4,000 + 1,000 generated series of 40 values, after MNIST-1D"
+    ),
+    "synthetic": DataSource(
+        about="seeded noise of any size, for throughput and scale",
+        facts=lambda size: Facts(shape=(size["channels"], size["size"], size["size"]), num_samples=size["num_samples"]),
+        load=lambda size: data.make_synthetic(**size),
+        options="synthetic",
+    ),
+    "synthetic-ratings": DataSource(
+        about="seeded ratings of any number of users and items: low rank, biases and noise",
+        facts=lambda size: Facts(shape=(2,), num_samples=size["num_samples"]),
+        load=lambda size: ratings.make_ratings(**size),
+        task=RATE,
+        options="ratings",
+    ),
+    "movielens-100k": _source(
+        (2,),
+        ratings.NUM_MOVIELENS - ratings.NUM_HELD_OUT_MOVIELENS,
+        lambda: ratings.load_movielens(ratings.find_movielens()),
+        about="90,000 + 10,000 ratings of 1,682 films by 943 users, fetched where a user asks for it",
+        task=RATE,
+        missing=_missing("movielens-100k", ratings.find_movielens, ratings.HOW_TO_GET_MOVIELENS),
+    ),
+}
+
+# What is fetched only where a user asks for it.
+DOWNLOADS: dict[str, Callable[[], object]] = {
+    "fashion-mnist": data.download_fashion_mnist,
+    "movielens-100k": ratings.download_movielens,
+}
+
+
+def datasets_for(task: Task) -> list[str]:
+    return [name for name, source in DATASETS.items() if source.task is task]

@@ -1,0 +1,42 @@
+"""What a workload asks of its model: what comes out for a sample, the metric that judges it, what a sample is called.
+
+    classify    logits (classes,) for a label              loss: cross-entropy              metric: accuracy
+    rate        a rating, and what its rows cost (cost,)   loss: squared error and costs    metric: RMSE
+
+Each framework has a TaskLoss of every task, in harness/backends/*_tasks.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from harness.workloads.metric import ACCURACY, Metric
+
+RMSE = Metric(name="RMSE", unit="stars", better="lower", bounds=(0.0, None))
+
+
+def _as_it_is(mean_score: float) -> float:
+    return mean_score
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    name: Literal["classify", "rate"]
+    metric: Metric
+    sample_unit: str
+    finish: Callable[[float], float] = _as_it_is  # the metric, of the mean score
+
+
+CLASSIFY = Task(name="classify", metric=ACCURACY, sample_unit="image")
+RATE = Task(name="rate", metric=RMSE, sample_unit="rating", finish=math.sqrt)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskLoss:
+    """A task in one framework: functions of what the model gives for a batch, and of the batch's targets."""
+
+    loss: Callable[[Any, Any], Any]  # the mean over the batch, which training makes small
+    evaluate: Callable[[Any, Any], tuple[Any, Any]]  # loss, without costs of weights, and score, as the backend sums up

@@ -1,0 +1,35 @@
+"""Workloads that are no images, under real launches: small, but learnt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.analysis import load
+from harness.launchers.hosts import this_machine
+from harness.records.record import Record
+from harness.records.results_folder import ResultsFolder
+from harness.run.runner import Setting, run_cell
+from harness.suite.cell import Cell
+from tests.run.test_runner import Quiet
+
+FEW_RATINGS = {"name": "synthetic-ratings", "users": 200, "items": 100, "num_samples": 20_000, "rank": 2}
+
+
+def ran(folder: Path, **fields: Any) -> Record:
+    setting = Setting(suite="problems", folder=ResultsFolder(folder), hosts=this_machine())
+    setting.folder.make()
+    return run_cell(Cell.model_validate({"evaluations": 4, **fields}), setting, Quiet())
+
+
+@pytest.mark.needs_two_cores
+@pytest.mark.parametrize("framework", ["torch", "tensorflow"])
+def test_ratings_are_learnt_without_a_lock(tmp_path: Path, framework: str) -> None:
+    """Biases alone leave an RMSE of 0.87, the noise 0.5."""
+    record = ran(tmp_path, workload="mf", dataset=FEW_RATINGS, strategy="hogwild", framework=framework, workers=2)
+    assert record.status == "ok", record.log_tail
+    assert 0.5 < record.curve[-1].score < 0.62
+    (run,) = load(tmp_path).to_dict("records")
+    assert (run["metric"], run["metric_better"], run["sample_unit"]) == ("RMSE", "lower", "rating")
