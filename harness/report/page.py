@@ -167,8 +167,18 @@ def _render_page(context: dict[str, Any]) -> str:
     environment = _environment()
     style, script = (environment.get_template(name).render().strip() for name in ("page.css", "page.js"))
     return environment.get_template("page.html").render(
-        **context, style=style, script=script, script_hash=_hash_of(script)
+        **context,
+        style=f"{style}\n{_styles_of_drawings(context['sections'])}",
+        script=script,
+        script_hash=_hash_of(script),
     )
+
+
+def _styles_of_drawings(sections: Sequence[Section]) -> str:
+    """One rule a line for what all drawings share."""
+    panels = (panel for section in sections for figure in section.figures for panel in figure.panels)
+    rules = {name: style for panel in panels for name, style in panel.styles.items()}
+    return "\n".join(f".{name}{{{style}}}" for name, style in sorted(rules.items()))
 
 
 def _environment() -> Environment:

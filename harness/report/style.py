@@ -8,9 +8,8 @@ the light and the dark page.
 from __future__ import annotations
 
 import io
-import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,11 +23,12 @@ import seaborn as sns
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 
 from harness.plain_text import one_line, shortened
 from harness.report.glyphs import boxes_for_missing_glyphs
+from harness.report.svg_for_page import for_page
+from harness.report.svg_text import svg_of
 
 INK, MUTED, GRID, GROUND = "#1b1d21", "#666b73", "#dfe2e6", "#fefefe"
 _VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", GROUND: "var(--card)"}
@@ -73,7 +73,6 @@ _RC: dict[Any, Any] = {
     "axes.facecolor": "none",
     "figure.facecolor": GROUND,
     "text.parse_math": False,  # a $ in a name is a $
-    "svg.fonttype": "path",  # the same text, as wide, wherever it is opened
     "svg.hashsalt": "hvdbench",  # the same data give the same file
     "text.hinting": "none",  # text as wide in the layout as it is drawn
     "figure.constrained_layout.use": True,
@@ -90,11 +89,12 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One drawing and its data. `svg` is for the page, `svg_file` and `png` stand alone."""
+    """One drawing and its data. `svg` is for a page with these styles, by class; `svg_file` and `png` stand alone."""
 
     name: str
     alt: str
     svg: Markup
+    styles: Mapping[str, str]
     svg_file: bytes
     png: bytes
     data: pd.DataFrame
@@ -147,36 +147,21 @@ def titled(figure: Canvas, title: str) -> None:
 def finished(figure: Canvas, *, name: str, alt: str, data: pd.DataFrame) -> Panel:
     engine = figure.get_layout_engine()
     assert engine is not None
-    drawn, picture = io.BytesIO(), io.BytesIO()
+    picture = io.BytesIO()
     with boxes_for_missing_glyphs():
         engine.execute(figure)  # settles the layout once
         figure.set_layout_engine("none")
-        # The canvases themselves: `savefig` would draw everything once more for each format to find its layout.
-        FigureCanvasSVG(figure).print_svg(drawn, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
+        # The canvas itself: `savefig` would draw everything once more for each format to find its layout.
+        drawn = svg_of(figure)
         figure.set_dpi(_PNG_DPI)
         FigureCanvasAgg(figure).print_png(picture, pil_kwargs={"compress_level": _PNG_LEVEL})  # type: ignore[no-untyped-call]
+    on_page = for_page(drawn, name=name, variables=_VARIABLES)
     return Panel(
         name=name,
         alt=alt,
-        svg=_for_page(drawn.getvalue().decode(), name),
-        svg_file=drawn.getvalue(),
+        svg=on_page.markup,
+        styles=on_page.styles,
+        svg_file=drawn.encode(),
         png=picture.getvalue(),
         data=data,
     )
-
-
-def _for_page(drawing: str, name: str) -> Markup:
-    """The <svg> element alone, with the page's colours, ids that no other drawing has, and no size of its own.
-
-    What is marked as safe here is Matplotlib's own markup: text arrives in it as outlines, and in comments, which go.
-    """
-    element = drawing[drawing.index("<svg") :]
-    element = re.sub(r"<!--.*?-->", "", element, flags=re.DOTALL)
-    element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
-    element = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", element, count=1)
-    element = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", element, count=1)
-    element = element.replace("<svg", '<svg aria-hidden="true"', 1)
-    element = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{name}-", element)
-    for colour, variable in _VARIABLES.items():
-        element = element.replace(colour, variable)
-    return Markup(element)

@@ -88,17 +88,17 @@ LOOK = """
 const out = {overflow: document.documentElement.scrollWidth - window.innerWidth, figures: [], outside: [], over: []};
 for (const svg of document.querySelectorAll(".panel svg")) {
   const box = svg.getBoundingClientRect();
-  const texts = svg.querySelectorAll("[id*='-text_']");
-  out.figures.push([box.width, box.height, texts.length]);
+  const texts = new Set([...svg.querySelectorAll("text")].map(text => text.closest(".lines") ?? text));
+  out.figures.push([box.width, box.height, texts.size]);
   for (const part of texts) {
     const inner = part.getBoundingClientRect();
     if (inner.left < box.left - 1 || inner.right > box.right + 1 || inner.top < box.top - 1 ||
-        inner.bottom > box.bottom + 1) out.outside.push(part.id);
+        inner.bottom > box.bottom + 1) out.outside.push(part.textContent);
     for (const other of texts) {
       const its = other.getBoundingClientRect();
       const wide = Math.min(inner.right, its.right) - Math.max(inner.left, its.left);
       const high = Math.min(inner.bottom, its.bottom) - Math.max(inner.top, its.top);
-      if (part.id < other.id && wide > 1 && high > 1) out.over.push(part.id + " and " + other.id);
+      if (part !== other && wide > 1 && high > 1) out.over.push(part.textContent + " and " + other.textContent);
     }
   }
 }
