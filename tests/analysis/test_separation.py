@@ -76,3 +76,14 @@ def test_separate_of_equal_times_claims_nothing():
 def test_separate_of_nothing_has_no_order():
     empty = pd.DataFrame()
     assert separate(empty, empty).order == ()
+
+
+def test_separate_of_an_entrant_that_is_hardly_known_hides_no_other_claim():
+    # `open` lies between 0.02 and 20 s: it ends the order, is told apart from none, and the others are.
+    latest = pd.DataFrame({"fast": [2.0, 2.01, 2.02], "slow": [4.0, 4.01, 4.02], "open": [20.0, 20.1, 20.2]})
+    earliest = latest.assign(open=latest["open"] / 1000)
+    found = separate(earliest, latest)
+    assert found.order == ("fast", "slow", "open")
+    assert found.is_sooner("fast", "slow")
+    assert found.p[:2, 2] == pytest.approx(1.0)
+    assert found.not_slower(list(found.order)) == ["fast", "open"]
