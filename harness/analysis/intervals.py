@@ -54,6 +54,9 @@ class Interval:
         return self.is_known and not self.low <= value <= self.high
 
 
+NOTHING = Interval(estimate=math.nan, low=math.nan, high=math.nan, n=0, method=TOO_FEW)
+
+
 def mean_interval(values: Iterable[float], *, within: tuple[float, float] = (-math.inf, math.inf)) -> Interval:
     """The arithmetic mean: scores, shares, differences. within: bounds of what is measured."""
     found = _interval(_finite(values))

@@ -1,4 +1,4 @@
-"""Time to target, with launches that never reach it counted and not dropped: those that failed never do.
+"""Time to target, with launches that never reach it counted and not dropped, and crashes paid for (attempts.py).
 
 time to target = (seconds per sample) × (samples to target): what the hardware and the communication do, times what
 the algorithm does. Strategies are compared seed by seed, since a seed fixes initial weights and order of samples.
@@ -6,9 +6,11 @@ the algorithm does. Strategies are compared seed by seed, since a seed fixes ini
 A target is reached at some moment between two evaluations. The later one stands for it in every estimate, and every
 interval holds it wherever between the two it was.
 
-Where some run did not reach the target there is no mean time. The restricted mean takes its place: the mean of
-min(T, horizon), with the horizon no later than the earliest moment at which a run was given up, so that nothing has
-to be guessed (Royston and Parmar, BMC Medical Research Methodology 13:152, 2013).
+Where a launch was given up before the target there is no mean time, only a bound: the mean in which each such launch
+counts the moment when it was given up. Whatever shows it says "at least". That moment is each launch's own, so bounds
+do not compare; what does is the restricted mean, of min(T, horizon), with one horizon for all series of an aim, to
+which all their launches were observed (Royston and Parmar, BMC Medical Research Methodology 13:152, 2013). It has no
+interval: a handful of times cut off at a horizon is far from normal, and Student's t covers it too seldom.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from harness.analysis.attempts import always_reached, has_outcome, with_retries
 from harness.analysis.comparable import aimed, units
-from harness.analysis.intervals import Interval, between, geometric_interval, mean_interval, share_interval
+from harness.analysis.intervals import Interval, between, geometric_interval, share_interval
 from harness.analysis.scores import metric_of
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.workloads.metric import Metric
@@ -45,11 +48,22 @@ class Reaching:
     num_unfinished: int  # of them failed or ran into the time limit
     num_crashed: int  # of them failed
     share_reached: Interval  # of the launches, over seeds
-    time_s: Interval | None  # geometric mean; None when some launch did not reach the target
-    restricted_s: Interval  # mean of min(T, horizon)
-    horizon_s: float
+    time_s: Interval | None  # geometric mean, retries included; None where a launch was given up, or most crashed
+    at_least_s: Interval | None  # there: no less than this geometric mean, without an upper end; None if all crashed
+    restricted_s: float  # mean of min(T, horizon); NaN where all crashed
+    horizon_s: float  # of all series of the aim
     resolution_s: float  # mean distance of the evaluations that enclose the moment
     resolution: float  # the same as a share of the time
+
+    @property
+    def known_s(self) -> Interval | None:
+        """What is known of the time to target; None where every launch crashed."""
+        return self.time_s or self.at_least_s
+
+    @property
+    def is_lower_bound(self) -> bool:
+        """Whether `known_s` is no time, but what it exceeds: drawn as an open mark, said with "≥"."""
+        return self.time_s is None and self.at_least_s is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,34 +78,33 @@ def reaching(launches: pd.DataFrame) -> list[Reaching]:
     """For launches of one pool, those with a target. One horizon an aim, so that its series compare."""
     looking = aimed(launches)
     horizons = {str(aim): horizon_s(rows) for aim, rows in looking.groupby("aim")}
-    found = []
-    for (problem, series, workers), rows in units(looking):
-        aim = str(rows["aim"].iloc[0])
-        horizon = horizons[aim]
-        reached = rows["reached"]
-        times = rows["time_to_target_s"]
-        found.append(
-            Reaching(
-                problem=problem,
-                aim=aim,
-                series=series,
-                strategy=str(rows["strategy"].iloc[0]),
-                workers=workers,
-                target=float(rows["target"].iloc[0]),
-                metric=metric_of(rows),
-                num_launches=len(rows),
-                num_reached=int(reached.sum()),
-                num_unfinished=int((rows["status"] != "ok").sum()),
-                num_crashed=int((rows["status"] == "failed").sum()),
-                share_reached=_share_interval(rows),
-                time_s=_time_interval(rows) if reached.all() else None,
-                restricted_s=_restricted(rows, horizon),
-                horizon_s=horizon,
-                resolution_s=float((times - rows["time_to_target_after_s"]).mean()),
-                resolution=float(((times - rows["time_to_target_after_s"]) / times).mean()),
-            )
-        )
-    return found
+    return [_reaching(unit, rows, horizons[str(rows["aim"].iloc[0])]) for unit, rows in units(looking)]
+
+
+def _reaching(unit: tuple[str, str, int], rows: pd.DataFrame, horizon: float) -> Reaching:
+    problem, series, workers = unit
+    times = rows["time_to_target_s"]
+    is_time = always_reached(rows)
+    return Reaching(
+        problem=problem,
+        aim=str(rows["aim"].iloc[0]),
+        series=series,
+        strategy=str(rows["strategy"].iloc[0]),
+        workers=workers,
+        target=float(rows["target"].iloc[0]),
+        metric=metric_of(rows),
+        num_launches=len(rows),
+        num_reached=int(rows["reached"].sum()),
+        num_unfinished=int((rows["status"] != "ok").sum()),
+        num_crashed=int((rows["status"] == "failed").sum()),
+        share_reached=_share_interval(rows),
+        time_s=_time_interval(with_retries(rows)) if is_time else None,
+        at_least_s=_at_least(rows) if has_outcome(rows).any() and not is_time else None,
+        restricted_s=_restricted(rows, horizon),
+        horizon_s=horizon,
+        resolution_s=float((times - rows["time_to_target_after_s"]).mean()),
+        resolution=float(((times - rows["time_to_target_after_s"]) / times).mean()),
+    )
 
 
 def _time_interval(runs: pd.DataFrame) -> Interval:
@@ -107,21 +120,24 @@ def _share_interval(launches: pd.DataFrame) -> Interval:
     return share_interval(float(shares.sum()), len(shares))
 
 
-def _restricted(runs: pd.DataFrame, horizon: float) -> Interval:
-    """The mean of min(T, horizon)."""
-    columns = ["time_to_target_after_s", "time_to_target_s"]
-    restricted = runs.assign(**{column: runs[column].fillna(math.inf).clip(upper=horizon) for column in columns})
-    earliest, latest = (mean_interval(mean_by_seed(restricted, column), within=(0.0, horizon)) for column in columns)
-    return between(earliest, latest)
+def _at_least(launches: pd.DataFrame) -> Interval:
+    """The geometric mean, had every launch that was given up reached the target right then."""
+    given_up_s = launches["observed_s"]
+    soonest = {column: launches[column].fillna(given_up_s) for column in ("time_to_target_s", "time_to_target_after_s")}
+    found = _time_interval(launches[has_outcome(launches)].assign(**soonest))
+    return replace(found, high=math.inf if found.is_known else found.high)
+
+
+def _restricted(launches: pd.DataFrame, horizon: float) -> float:
+    """The mean of min(T, horizon) of those that did not crash."""
+    ran = launches[has_outcome(launches)]
+    times = ran["time_to_target_s"].fillna(math.inf).clip(upper=horizon)
+    return float(mean_by_seed(ran.assign(restricted=times), "restricted").mean())
 
 
 def horizon_s(launches: pd.DataFrame) -> float:
-    """The earliest moment at which a run that did not reach the target was given up; else the latest that reached.
-
-    One that its time limit stopped was given up then, and evaluated. A launch that failed was not given up early: it
-    never reaches the target, however long one waits; nor does one that had to be ended at the limit, with no curve.
-    """
-    given_up = launches.loc[(launches["status"] != "failed") & ~launches["reached"], "observed_s"].dropna()
+    """The earliest moment at which a launch was given up; else the latest at which one reached the target."""
+    given_up = launches.loc[has_outcome(launches) & ~launches["reached"], "observed_s"]
     return float(given_up.min() if len(given_up) else launches["time_to_target_s"].max())
 
 
@@ -131,6 +147,9 @@ def paired_ratio(runs: pd.DataFrame, baseline: pd.DataFrame, column: str) -> Rat
     Pairs count only where every run of both has a value: leaving out those that did not reach the target would
     favour whoever fails more.
     """
+    if runs.empty or baseline.empty:
+        whose = "its" if runs.empty else "the baseline's"
+        return Ratio(interval=None, reason=f"none of {whose} launches ran")
     missing = int(runs[column].isna().sum()), int(baseline[column].isna().sum())
     if any(missing):
         lacking = f"{missing[0]} of its {len(runs)} runs and {missing[1]} of the baseline's {len(baseline)}"
@@ -192,4 +211,5 @@ def compare(runs: pd.DataFrame, baseline: pd.DataFrame, *, contest: str) -> Base
 
 
 def _with_split(runs: pd.DataFrame) -> pd.DataFrame:
-    return runs.assign(seconds_per_sample=runs["time_to_target_s"] / runs["samples_to_target"])
+    paid = with_retries(runs)
+    return paid.assign(seconds_per_sample=paid["time_to_target_s"] / paid["samples_to_target"])

@@ -14,6 +14,7 @@ from harness.report.costs import consensus, gpu_memory, memory, merges, stalenes
 from harness.report.implementation_table import implementation_table
 from harness.report.material import Figure, Material
 from harness.report.outcomes import profile, speed_ups, time_to_target
+from harness.report.reached_share import reached_shares
 from harness.report.scaling import scaling, throughput
 from harness.report.score_figures import score_over, time_against_score
 from harness.report.score_tables import quality_table
@@ -35,7 +36,7 @@ class Chapter:
 
 
 CHAPTERS = (
-    Chapter(name="answer", title="The answer in detail", figures=(speed_ups, time_to_target, profile)),
+    Chapter(name="answer", title="The answer in detail", figures=(speed_ups, time_to_target, reached_shares, profile)),
     Chapter(
         name="time",
         title="Where the time goes",

@@ -41,6 +41,8 @@ class Row:
     interval: Interval
     points: Sequence[float]
     note: str = ""
+    given_up: Sequence[float] = ()  # launches that are known only to exceed this
+    is_lower_bound: bool = False  # the estimate, likewise: an open mark
 
 
 def dot_rows(axes: Axes, rows: Sequence[Row]) -> None:
@@ -53,6 +55,8 @@ def dot_rows(axes: Axes, rows: Sequence[Row]) -> None:
         shown = row.points if len(row.points) <= MAX_POINTS_SHOWN else []
         colour = row.look.colour
         axes.scatter(shown, [y] * len(shown), s=16, facecolor="none", edgecolor=colour, linewidth=0.8, alpha=0.8)
+        given_up = row.given_up if len(row.given_up) <= MAX_POINTS_SHOWN else []
+        axes.scatter(given_up, [y] * len(given_up), s=16, marker=">", facecolor="none", edgecolor=colour, linewidth=0.8)
         if row.interval.is_known:
             ends = max(row.interval.low, left), min(row.interval.high, right)
             axes.plot(ends, [y, y], color=colour, linewidth=2.2, alpha=0.9, solid_capstyle="butt")
@@ -60,8 +64,9 @@ def dot_rows(axes: Axes, rows: Sequence[Row]) -> None:
                 if is_cut:
                     axes.plot([end], [y], marker=marker, color=colour, markersize=6, clip_on=False)
         axes.scatter(
-            [row.interval.estimate], [y], s=38, marker=row.look.marker, color=colour, edgecolor=GROUND, linewidth=0.8,
-            zorder=3,
+            [row.interval.estimate], [y], s=38, marker=row.look.marker, zorder=3,
+            facecolor=GROUND if row.is_lower_bound else colour,
+            edgecolor=colour if row.is_lower_bound else GROUND, linewidth=1.4 if row.is_lower_bound else 0.8,
         )  # fmt: skip
         if row.note:
             axes.annotate(row.note, (0.99, y), xycoords=("axes fraction", "data"), ha="right", va="bottom",
@@ -147,7 +152,7 @@ def label_ends(axes: Axes, ends: Iterable[tuple[str, Look, float, float]]) -> No
 def from_zero(axes: Axes, unit: str, rows: Sequence[Row] = ()) -> None:
     """A quantity on the x axis, from 0, with a few round ticks; wide enough for these rows."""
     if rows:
-        seen = [value for row in rows for value in (row.interval.estimate, *row.points)]
+        seen = [value for row in rows for value in (row.interval.estimate, *row.points, *row.given_up)]
         axes.set_xlim(0, ceiling(seen, [row.interval.high for row in rows]))
     else:
         axes.set_xlim(left=0)

@@ -25,16 +25,16 @@ def headline(contest: Contest, rows: Sequence[Reaching], separation: Separation,
 
 def _soonest(rows: Sequence[Reaching], separation: Separation, error: float) -> str:
     if not separation.order:
-        return f"no strategy reached {target_of(rows[0])} in all of its launches."
+        return f"no strategy reliably reached {target_of(rows[0])}."
     by_name = {row.series: row for row in rows}
     best, num_compared = by_name[separation.order[0]], len(separation.order)
     said = f"{best.series} reaches {target_of(best)} after {time_of(best)}"
     if len(rows) == 1:
         return f"{said}."
     if num_compared == 1:
-        return f"{said}; no other reached it in all of its launches."
+        return f"{said}; no other reached it reliably."
     group = separation.not_slower(list(separation.order), error=error)
-    whole = "" if num_compared == len(rows) else " that reached it in all of their launches"
+    whole = "" if num_compared == len(rows) else " that reliably reached it"
     if len(group) == num_compared:
         others = listed_briefly(group[1:])
         return f"no strategy is shown to be the soonest; {said}, not told apart from {others}."

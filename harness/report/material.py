@@ -91,8 +91,9 @@ def grouped(rows: Sequence[_Row], key: Callable[[_Row], str]) -> Iterator[tuple[
 
 
 def unit_of(given: Material, problem: str, series: str, workers: int) -> pd.DataFrame:
-    runs = given.pool.runs
-    return runs[(runs["problem"] == problem) & (runs["series"] == series) & (runs["workers"] == workers)]
+    """All its launches."""
+    rows = given.pool.launches
+    return rows[(rows["problem"] == problem) & (rows["series"] == series) & (rows["workers"] == workers)]
 
 
 def launches(given: Material) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
+from harness.analysis.attempts import has_outcome
+from harness.analysis.intervals import NOTHING
 from harness.analysis.profiles import performance_profile
 from harness.analysis.scores import target_in_words
 from harness.analysis.targets import Reaching, reaching
@@ -26,7 +28,7 @@ from harness.report.material import (
     unit_of,
 )
 from harness.report.style import Panel, canvas, finished, titled
-from harness.report.wording import count, number
+from harness.report.wording import count, number, time_of
 from harness.workloads.metric import ACCURACY
 
 
@@ -66,31 +68,14 @@ def time_to_target(given: Material) -> Figure:
     panels = []
     reached = reaching(given.pool.launches)
     for aim, rows in grouped(reached, lambda row: row.aim):
-        dots, data = [], []
-        for row in rows:
-            runs = unit_of(given, row.problem, row.series, row.workers)
-            interval = row.time_s or row.restricted_s
-            if not math.isfinite(interval.estimate):
-                continue  # not a launch of this problem finished
-            hits = f"{round(row.share_reached.estimate * row.share_reached.n)} of {row.share_reached.n}"
-            dots.append(
-                Row(
-                    label=f"{row.series} ×{row.workers}",
-                    look=given.looks[row.series],
-                    interval=interval,
-                    points=list(runs["time_to_target_s"].dropna()),
-                    note="" if row.time_s else f"{hits} reached it; restricted mean to {row.horizon_s:.3g} s",
-                )
-            )
-            data.append((row.series, row.workers, interval))
-        if not dots:
-            continue
+        if not any(row.known_s for row in rows):
+            continue  # every launch of this problem crashed
         panels.append(
             dotted_panel(
                 given,
                 aim,
-                dots,
-                interval_frame(data),
+                [_timed(given, row) for row in rows],
+                _times_frame(rows),
                 name="time-to-target",
                 unit=f"training time to {_aimed_at(rows[0])} (s)",
                 alt="Time to target by strategy and workers",
@@ -102,10 +87,37 @@ def time_to_target(given: Material) -> Figure:
         caption=f"Rings are launches ({launches(given)}), the filled mark their geometric mean with its "
         f"{interval_of(panels)} over seeds; ×2 is two workers. The first evaluation as good as the target "
         f"counts, so a time may be too long by the distance of two evaluations{_distances(reached)}; evaluation is off "
-        "the clock. "
-        "Where a launch missed the target or did not finish, the mark is the restricted mean.",
+        "the clock. A small triangle is a launch that was given up before the target; then the mark is open, and the "
+        "mean is no less than it. Where launches crashed, their times are paid for as well: the mean is that of the "
+        "others times launches over those that ran.",
         panels=tuple(panels),
     )
+
+
+def _timed(given: Material, row: Reaching) -> Row:
+    rows = unit_of(given, row.problem, row.series, row.workers)
+    is_given_up = has_outcome(rows) & ~rows["reached"]
+    return Row(
+        label=f"{row.series} ×{row.workers}",
+        look=given.looks[row.series],
+        interval=row.known_s or NOTHING,
+        points=list(rows["time_to_target_s"].dropna()),
+        given_up=list(rows.loc[is_given_up, "observed_s"]),
+        is_lower_bound=row.is_lower_bound,
+        note="" if row.num_reached == row.num_launches else _hits(row),
+    )
+
+
+def _hits(row: Reaching) -> str:
+    """`2 of 5 reached it, 1 crashed; ≥ 35.6 s`."""
+    crashed = f", {row.num_crashed} crashed" if row.num_crashed else ""
+    bound = f"; {time_of(row)}" if row.is_lower_bound else ""
+    return f"{row.num_reached} of {row.num_launches} reached it{crashed}{bound}"
+
+
+def _times_frame(rows: Sequence[Reaching]) -> pd.DataFrame:
+    known = interval_frame([(row.series, row.workers, row.known_s or NOTHING) for row in rows])
+    return known.assign(is_lower_bound=[row.is_lower_bound for row in rows])
 
 
 def _aimed_at(row: Reaching) -> str:

@@ -5,9 +5,9 @@ Claims are those of the contest's family, so that no sentence here says what the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
+from harness.analysis.attempts import with_retries
 from harness.analysis.comparable import closest_match
 from harness.analysis.contests import Contest
 from harness.analysis.intervals import scaled
@@ -30,9 +30,9 @@ _NUM_CHEAPEST = 3  # named
 
 
 def missed(rows: Sequence[Reaching]) -> Iterator[str]:
-    """Entrants that did not always reach the target."""
+    """Entrants of which some launch did not reach the target, and what is known of their time."""
     for row in rows:
-        if row.time_s is not None:
+        if row.num_reached == row.num_launches:
             continue
         share = row.share_reached
         broken = f", {row.num_unfinished} of which did not finish" if row.num_unfinished else ""
@@ -41,10 +41,19 @@ def missed(rows: Sequence[Reaching]) -> Iterator[str]:
             f"{count(row.num_launches, 'launch', 'launches')}{broken} "
             f"(Wilson interval {percent(share.low, 0)} to {percent(share.high, 0)})"
         )
-        if math.isfinite(row.horizon_s):
-            said += f"; its restricted mean time is {with_interval(row.restricted_s)} s of at most "
-            said += f"{number(row.horizon_s)} s"
+        if row.is_lower_bound:
+            said += f"; its mean time is {time_of(row)}{_restricted(row)}"
+        elif row.time_s is not None:
+            said += f"; launched again until it runs, it takes {time_of(row)}"
         yield f"{said}."
+
+
+def _restricted(row: Reaching) -> str:
+    """What compares with other series; empty where the horizon tells nothing."""
+    if not row.restricted_s < row.horizon_s:
+        return ""
+    horizon, mean = number(row.horizon_s), number(row.restricted_s)
+    return f", within the first {horizon}\u00a0s, to which every launch was watched, {mean}\u00a0s"
 
 
 def at_equal_workers(rows: Sequence[Reaching], separation: Separation, error: float) -> Iterator[str]:
@@ -93,7 +102,7 @@ def paying(contest: Contest, most: int, separation: Separation, error: float) ->
         single = closest_match(part, serial) if len(serial) else singles[singles["competitor"] == competitor]
         if most == 1 or single.empty:
             continue
-        ratio = paired_ratio(part, single, "time_to_target_s")
+        ratio = paired_ratio(with_retries(part), with_retries(single), "time_to_target_s")
         other = str(single["entrant"].iloc[0])
         is_sooner, is_later = (separation.is_sooner(*pair, error=error) for pair in ((name, other), (other, name)))
         answers[yes if is_sooner else no if is_later else unclear].append(f"{competitor} ({times(ratio)})")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from harness.analysis.attempts import with_retries
 from harness.analysis.comparable import Pool, units
 from harness.analysis.intervals import DISTANCE, Interval, geometric_interval, mean_interval
 from harness.analysis.scaling import efficiencies
@@ -15,7 +16,7 @@ from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.analysis.targets import Reaching, reaching
 from harness.report.score_tables import final_score, final_score_header
 from harness.report.table_cells import Row, Table, TableCell, interval_cell, intervals_of, text, value
-from harness.report.wording import cut_off, number, per_second, percent, score_name
+from harness.report.wording import at_least, cut_off, number, per_second, percent, score_name
 
 LAUNCHES, CRASHED, SAMPLES = "launches", "of them crashed", "samples to target"
 EXPOSED, EVALUATED = "exposed communication", "evaluated model"
@@ -46,8 +47,9 @@ def summary_table(pool: Pool, prefix: str) -> Table:
         name=f"{prefix}summary",
         title="All numbers",
         caption=f"In brackets the {intervals_of(rows)} over seeds. Times and rates are geometric means, the rest "
-        f"are means{cut_off(metrics, f'; intervals of the {score_name(metrics)} are ')}. A time stands only where all "
-        "launches reached the target; the other columns are of the launches that finished. Memory is of all workers: "
+        f"are means{cut_off(metrics, f'; intervals of the {score_name(metrics)} are ')}. ≥: some launch "
+        "was given up before the target, so the time is longer. A crash counts as a launch that is paid for again. "
+        "The other columns are of the launches that finished. Memory is of all workers: "
         "RSS counts a page that workers share once for each, PSS once in all. What grew came on top of framework, data "
         "and model. Copies of weights that only measuring keeps are left out where the records tell them.",
         rows=rows,
@@ -102,9 +104,18 @@ def _reached(launches: pd.DataFrame, aim: Reaching | None) -> Row:
         LAUNCHES: value(len(launches), num_launches),
         CRASHED: value(crash_rate, f"{num_crashed} ({percent(crash_rate, 0)})" if num_crashed else "0"),
         "reached target": value(float(launches["reached"].mean()) if aim else math.nan, hits),
-        "time to target (s)": interval_cell(aim.time_s if aim else None),
-        SAMPLES: value(_mean(launches, "samples_to_target")),
+        "time to target (s)": _time(aim),
+        SAMPLES: value(_mean(with_retries(launches), "samples_to_target")),
     }
+
+
+def _time(aim: Reaching | None) -> TableCell:
+    """Sorted by what is known, so that bounds stand among times."""
+    if aim is None or aim.known_s is None:
+        return interval_cell(None)
+    if aim.is_lower_bound:
+        return replace(value(aim.known_s.estimate, at_least(aim.known_s)), method=aim.known_s.method)
+    return interval_cell(aim.time_s)
 
 
 def _speed(runs: pd.DataFrame, rate: str, efficiency: Interval | None) -> Row:

@@ -80,10 +80,19 @@ def target_of(row: Reaching) -> str:
 
 
 def time_of(row: Reaching) -> str:
-    """`2.05 s [1.9, 2.2]`, of one that always reached the target."""
-    assert row.time_s is not None
-    bounds = f" [{number(row.time_s.low)}, {number(row.time_s.high)}]" if row.time_s.is_known else ""
-    return f"{number(row.time_s.estimate)}\u00a0s{bounds}"
+    """`2.05 s [1.9, 2.2]`; `≥ 35.6 s` of one that did not always reach the target, `–` of one that always crashed."""
+    known = row.known_s
+    if known is None:
+        return "–"
+    if row.is_lower_bound:
+        return f"{at_least(known)}\u00a0s"
+    bounds = f" [{number(known.low)}, {number(known.high)}]" if known.is_known else ""
+    return f"{number(known.estimate)}\u00a0s{bounds}"
+
+
+def at_least(bound: Interval) -> str:
+    """`≥ 35.6`, of what is known only to be no less."""
+    return f"≥\u00a0{number(bound.estimate)}"
 
 
 def capitalized(words: str) -> str:

@@ -76,7 +76,7 @@ def test_launch_that_its_time_limit_stopped_is_censored_then_and_counts_if_it_re
     assert horizon_s(runs) == 6.0
     (row,) = [row for row in reaching(runs) if row.strategy == "hogwild"]
     assert row.share_reached.estimate == pytest.approx(1 / 3)
-    assert row.restricted_s.estimate == pytest.approx((4 + 6 + 6) / 3)
+    assert row.restricted_s == pytest.approx((4 + 6) / 2)  # the one that hung is no time at all
     assert row.num_unfinished == 3
 
 
@@ -86,22 +86,72 @@ def test_restricted_mean_counts_a_missed_run_up_to_the_horizon(tmp_path):
     runs = pool_of(tmp_path, [*comparison({"allreduce": (4.0, 9.0), "hogwild": (3.0,)}), missed])
     found = {row.series: row for row in reaching(runs)}
     assert horizon_s(runs) == 5.0
-    assert found["hogwild"].restricted_s.estimate == pytest.approx(4.0)
-    assert found["allreduce"].restricted_s.estimate == pytest.approx(4.5)
+    assert found["hogwild"].restricted_s == pytest.approx(4.0)
+    assert found["allreduce"].restricted_s == pytest.approx(4.5)
     assert found["hogwild"].time_s is None
     assert found["hogwild"].share_reached.estimate == 0.5
     assert found["allreduce"].time_s.estimate == pytest.approx(6.0)  # √(4·9)
 
 
+def test_time_of_a_series_that_was_given_up_is_a_lower_bound(tmp_path):
+    # 30 s in two launches of five, three given up at 40 s: no less than (30²·40³)^(1/5) = 35.65 s, and never 2 s, at
+    # which another series was given up. Of the logarithms: deviation ln(4/3)·√0.3, half width 2.776445·that/√5.
+    reached = [record({"strategy": "hogwild", "workers": 2, "seed": s}, curve=reached_after(30.0)) for s in (0, 1)]
+    up = [
+        record({"strategy": "hogwild", "workers": 2, "seed": s}, curve=curve((0.5, 0.6), every_s=20.0))
+        for s in (2, 3, 4)
+    ]
+    early = [
+        record({"strategy": "local-sgd", "workers": 2, "seed": s}, curve=curve((0.5, 0.6), every_s=1.0))
+        for s in range(5)
+    ]
+    rows = reaching(pool_of(tmp_path, [*comparison({"allreduce": (8.0,) * 5}), *reached, *up, *early]))
+    found = {row.series: row for row in rows}
+    hogwild = found["hogwild"].known_s
+    assert hogwild.estimate == pytest.approx(900 ** (1 / 5) * 64_000 ** (1 / 5))
+    half = 2.776445 * math.log(4 / 3) * math.sqrt(0.3) / math.sqrt(5)
+    assert (hogwild.low, hogwild.high) == (pytest.approx(hogwild.estimate * math.exp(-half), rel=1e-6), math.inf)
+    assert {name: row.is_lower_bound for name, row in found.items()} == {
+        "allreduce": False, "hogwild": True, "local-sgd": True,
+    }  # fmt: skip
+    assert found["allreduce"].known_s.estimate == pytest.approx(8.0)
+    assert found["local-sgd"].known_s.estimate == pytest.approx(2.0)
+    assert {row.restricted_s for row in rows} == {2.0}
+
+
+def test_crash_is_no_slow_launch_but_is_paid_for(tmp_path):
+    # Four launches of 2 s and one crash: 5/4 launches for each that runs, at most 2.5 s, at least 2.
+    runs = pool_of(
+        tmp_path,
+        [*comparison({"hogwild": (2.0,) * 4, "allreduce": (4.0,) * 5}),
+         failed({"strategy": "hogwild", "workers": 2, "seed": 4})],
+    )  # fmt: skip
+    found = {row.series: row for row in reaching(runs)}
+    time_s = found["hogwild"].time_s
+    assert (time_s.low, time_s.estimate, time_s.high) == pytest.approx((2.0, 2.5, 2.5))
+    assert (found["hogwild"].num_crashed, found["hogwild"].is_lower_bound) == (1, False)
+    compared = compare(series(runs, "hogwild"), series(runs, "allreduce"), contest="cnn on digits")
+    ratio = compared.time.interval
+    assert (ratio.low, ratio.estimate, ratio.high) == pytest.approx((0.5, 0.625, 0.625))
+    assert compared.samples.interval.estimate == pytest.approx(1.25)
+    assert compared.seconds_per_sample.interval.estimate == pytest.approx(0.5)
+
+
 @pytest.mark.parametrize("status", ["timeout", "failed"])
-def test_launch_that_did_not_finish_counts_as_never_reaching(tmp_path, status):
-    # Over 1 s, where hogwild's last good run ended, two launches of three count in full.
+def test_launch_without_an_outcome_counts_as_never_reaching(tmp_path, status):
     broken = [failed({"strategy": "hogwild", "workers": 2, "seed": s}, status=status) for s in (1, 2)]
     (row,) = reaching(pool_of(tmp_path, [*comparison({"hogwild": (1.0,)}), *broken]))
     assert (row.num_launches, row.num_unfinished) == (3, 2)
     assert (row.share_reached.estimate, row.share_reached.n) == (pytest.approx(1 / 3), 3)
-    assert row.time_s is None
-    assert (row.restricted_s.estimate, row.horizon_s) == (1.0, 1.0)
+    assert (row.time_s, row.known_s.estimate, row.is_lower_bound) == (None, pytest.approx(1.0), True)
+    assert (row.restricted_s, row.horizon_s) == (1.0, 1.0)
+
+
+def test_series_that_always_crashed_has_no_time_at_all(tmp_path):
+    broken = [failed({"strategy": "hogwild", "workers": 2, "seed": s}) for s in range(3)]
+    rows = reaching(pool_of(tmp_path, [*comparison({"allreduce": (11.2, 11.2, 11.2)}), *broken]))
+    (row,) = [row for row in rows if row.series == "hogwild"]
+    assert (row.known_s, row.is_lower_bound, math.isnan(row.restricted_s)) == (None, False, True)
 
 
 def test_launch_that_broke_after_the_target_did_not_reach_it(tmp_path):

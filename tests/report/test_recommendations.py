@@ -144,6 +144,39 @@ def test_strategy_that_crashed_until_it_ran_is_not_recommended(tmp_path):
         tmp_path, [*runs("serial", 9.0), *runs("hogwild", 2.0, workers=2), *runs("allreduce", 4.0, workers=2), *crashes]
     )
     assert headline.startswith("cnn on digits: allreduce ×2 reaches 98 % after 4.01 s [")
-    assert "sooner than every other of 2 that reached it in all of their launches" in headline
+    assert "sooner than every other of 2 that reliably reached it" in headline
     assert headline.endswith("Crashed: hogwild ×2 in 18 of 21 launches (86 %).")
     assert details[0].startswith("hogwild ×2 reached 98 % in 3 of 21 launches, 18 of which did not finish (Wilson")
+
+
+def test_one_crash_of_five_keeps_its_place_and_is_said(tmp_path):
+    five = (1.0, 1.04, 0.97, 1.02, 0.99)
+    ((headline, details),) = answers(
+        tmp_path,
+        [
+            *runs("allreduce", 6.0, workers=2, spread=five),
+            *runs("local-sgd", 9.0, workers=2, spread=five),
+            *runs("hogwild", 2.0, workers=2, spread=five[:4]),
+            failed({"strategy": "hogwild", "workers": 2, "seed": 4}),
+        ],
+    )
+    # 2.01 s a launch that ran, 5/4 launches for each.
+    assert headline.startswith("cnn on digits: hogwild ×2 reaches 98 % after 2.52 s [")
+    assert "sooner than every other of 3 (95 % sure of all claims together)." in headline
+    assert headline.endswith("Crashed: hogwild ×2 in 1 of 5 launches (20 %).")
+    assert details[0].startswith("hogwild ×2 reached 98 % in 4 of 5 launches, 1 of which did not finish")
+    assert "; launched again until it runs, it takes 2.52 s [" in details[0]
+
+
+def test_crashes_that_may_have_cost_the_lead_claim_nothing(tmp_path):
+    """3 s without its crashes, 5 s with them: whether it is sooner than 4 s is not known, and hides no other claim."""
+    ((headline, _),) = answers(
+        tmp_path,
+        [
+            *runs("allreduce", 4.0, workers=2),
+            *runs("local-sgd", 9.0, workers=2),
+            *runs("hogwild", 3.0, workers=2),
+            *(failed({"strategy": "hogwild", "workers": 2, "seed": 0}) for _ in range(2)),
+        ],
+    )
+    assert "; of 3, allreduce ×2 and hogwild ×2 are not shown to be slower than the soonest" in headline

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from harness.report.outcomes import time_to_target
 from harness.report.tables import summary_table
 from tests.analysis.handmade import comparison, failed
@@ -22,7 +24,8 @@ def test_summary_counts_launches_that_did_not_finish(tmp_path):
     shown = cells(material_of(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), *broken(3, 4, 5, 6, 7, 8)]))
     assert shown["launches"] == "9, 6 out of time"
     assert shown["reached target"] == "3 of 9"
-    assert shown["time to target (s)"] == shown["samples to target"] == "–"
+    assert shown["time to target (s)"] == "≥\u00a01.10"  # (1 · 1.1 · 1.2)^(1/3) = 1.097, and the other launches
+    assert shown["samples to target"] == "–"
     assert shown["images/s"].startswith("200")
 
 
@@ -31,9 +34,11 @@ def test_summary_has_a_row_for_what_never_finished(tmp_path):
     assert (shown["launches"], shown["reached target"], shown["images/s"]) == ("2, 2 out of time", "0 of 2", "–")
 
 
-def test_time_to_target_draws_who_never_finished_at_the_horizon(tmp_path):
+def test_time_to_target_keeps_a_row_without_a_mark_for_who_never_finished(tmp_path):
     given = material_of(tmp_path, [*comparison({"allreduce": (4.0, 5.0)}), *broken(0, 1)])
-    assert drawn(time_to_target, given).set_index("series")["estimate"]["hogwild"] == 5.0
+    data = drawn(time_to_target, given).set_index("series")
+    assert math.isnan(data["estimate"]["hogwild"])
+    assert data["is_lower_bound"].to_dict() == {"allreduce": False, "hogwild": False}
 
 
 def test_summary_names_memory_for_what_it_is(tmp_path):
