@@ -8,6 +8,7 @@ import signal
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -52,6 +53,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure() -> None:
     shutil.rmtree(os.environ.pop(LOCKS_VARIABLE), ignore_errors=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Of several processes that run tests, each collects them all; the one that writes the summary collects none."""
+    config = session.config
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["left_out"] = config.stash[_LACKING], dict(config.stash[_NUM_LEFT_OUT])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    if "left_out" in getattr(node, "workeroutput", {}):  # not where it died
+        lacking, num_left_out = node.workeroutput["left_out"]
+        node.config.stash[_LACKING] = lacking
+        node.config.stash[_NUM_LEFT_OUT] = Counter(num_left_out)
 
 
 @pytest.hookimpl(trylast=True)  # when those that were not asked for are out
