@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from harness import cli
 from harness.arguments import read_setting
+from harness.commands.cmd_run import run
+from harness.commands.cmd_show import show
 from harness.launchers.hosts import Host
 from harness.suite.suite import Suite
 from tests.command import write_suite
@@ -21,8 +22,8 @@ def options_of(command: object) -> dict[str, inspect.Parameter]:
 
 def test_show_takes_the_options_of_run_that_say_which_launches_are_meant() -> None:
     about_running = ("again", "own_launch", "dry_run")
-    wanted = {name: option for name, option in options_of(cli.run).items() if name not in about_running}
-    assert options_of(cli.show) == wanted
+    wanted = {name: option for name, option in options_of(run).items() if name not in about_running}
+    assert options_of(show) == wanted
 
 
 @pytest.fixture

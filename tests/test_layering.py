@@ -124,6 +124,7 @@ LAYERS = (
     ("check", "compare"),
     ("catalogue", "doctor", "run_one", "testing", "templates"),
     ("arguments",),
+    ("commands",),
     ("cli",),
 )
 

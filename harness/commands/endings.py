@@ -1,0 +1,38 @@
+"""How a command ends before its work is done, and whose fault that is."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
+
+
+def is_the_users(error: Exception) -> bool:
+    """Errors with a message for the user, imported only when there is one, and places that the user may not look at."""
+    from harness.check.worktree import ArmError
+    from harness.compare.request import CompareError
+    from harness.launchers.hosts import HostsError
+    from harness.records.results_folder import ResultsError
+    from harness.suite.suite import SuiteError
+    from harness.templates.new_file import NewFileError
+    from harness.workloads.data import DatasetError
+
+    known = (SuiteError, ResultsError, HostsError, DatasetError, ArmError, CompareError, NewFileError)
+    return isinstance(error, (PermissionError, *known))
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """A SIGTERM ends the block as Ctrl-C does: workers are stopped, nothing half done is recorded."""
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
