@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Column, Table
+from rich.table import Column
 
 from harness.plain_text import counted, one_line
-from harness.terminal import fitting_table, fold_all, training_in_words
+from harness.terminal import fitting_table, training_in_words
 
 if TYPE_CHECKING:
     from harness.doctor import Diagnostic
@@ -185,12 +185,12 @@ def _over(cell: Cell) -> str:
 
 def show_diagnostics(diagnostics: list[Diagnostic]) -> None:
     """The doctor's table."""
-    table = Table()
-    for heading in ("", "what", "found", "to mend it"):
-        table.add_column(heading)
-    for diagnostic in diagnostics:
-        table.add_row("✓" if diagnostic.present else "–", diagnostic.what, diagnostic.found, diagnostic.mend or "")
-    console().print(fold_all(table))
+    columns = {
+        "what": [f"{'✓' if each.present else '–'} {each.what}" for each in diagnostics],
+        "found": [plain(each.found) for each in diagnostics],
+        "to mend it": [plain(each.mend or "") for each in diagnostics],
+    }
+    console().print(fitting_table("", columns, leading="what", console=console()))
 
 
 def stored(folder: ResultsFolder) -> list[IndexEntry]:

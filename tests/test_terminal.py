@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from harness.bootstrap.pins import ROOT
 from harness.cli import app
-from harness.progress import console, outcome_of
+from harness.doctor import Diagnostic
+from harness.progress import console, outcome_of, show_diagnostics
 from harness.records.titles import differing_of
 from harness.suite.suite import Suite
 from harness.terminal import fitting_table, take_any_text, training_in_words
@@ -67,6 +68,21 @@ def words_of_matrix(suite: Suite) -> set[str]:
         over = cell.controller or "this machine"
         said += [cell.workload, cell.dataset or "", cell.strategy_label, cell.framework, cell.device, over]
     return set(" ".join(said).replace(",", " ").split())
+
+
+@pytest.mark.parametrize("narrow", [80, 60], indirect=True)
+def test_what_the_doctor_found_is_shown_whole(narrow: int, capsys: pytest.CaptureFixture[str]) -> None:
+    url = "https://example.org/a-folder/of-archives/another/fashion.tar.gz"  # 63 signs
+    found = [
+        Diagnostic(what="machine", present=True, found="Xeon [v3], 2 cores"),
+        Diagnostic(what="dataset fashion-mnist", present=False, found="missing", mend=f"or HVDBENCH_DATA, from {url}"),
+    ]
+    show_diagnostics(found)
+    lines = capsys.readouterr().out.splitlines()
+    words = " ".join(lines).split()
+    assert {"✓", "machine", "[v3],", "–", "fashion-mnist", "missing", "HVDBENCH_DATA,"} <= set(words)
+    assert (url in words) == (narrow == 80)  # where not even the longest word fits, it is broken
+    assert max(map(cell_len, lines)) <= narrow
 
 
 @pytest.mark.parametrize("narrow", [80, 60], indirect=True)
