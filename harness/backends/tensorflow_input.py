@@ -1,5 +1,7 @@
 """Where batches come from: data that lie on the device, or batches that a thread makes while training goes on.
 
+A stream is asked for the batch of each step, by that thread or by whoever takes the step.
+
 Data of no length, a `tf.data.Dataset` of samples, are shared out by taking every m-th sample from a worker's rank on,
 `dataset.shard(m, rank)`, and begin anew where they end; batches of it run on from one round to the next. Its order is
 its own, so one that shuffles has to do so by a seed, or the workers' shares overlap. Batching is done here: by
@@ -11,7 +13,7 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Protocol
 
@@ -23,6 +25,7 @@ from harness.backends.tensorflow_program import Batch, Data, Given, arrays_of
 from harness.protocols import Batches, Share
 from harness.workloads.own import WorkloadError
 from harness.workloads.sampler import IndexedBatches, Sampler
+from harness.workloads.stream import Stream, StreamedBatches
 
 NUM_AHEAD = 2  # batches that are ready while a step is taken
 
@@ -31,8 +34,11 @@ class Source(Protocol):
     """Of the training batches."""
 
     takes_indices: bool  # whether that is what a step takes
+    has_own_order: bool
 
-    def batches(self, share: Share) -> Batches: ...
+    def batches(self, share: Share, order: Iterable[int] | None = None) -> Batches:
+        """As harness.protocols.Replica.batches says."""
+        ...
 
     def batch_of(self, given: Given) -> Batch:
         """Inside a compiled function."""
@@ -41,6 +47,8 @@ class Source(Protocol):
 
 def source_of(data: Data, kind: str, device: str) -> Source:
     """kind: the cell's `input`. Raises WorkloadError where the data cannot be used so."""
+    if isinstance(data.train, Stream):
+        return Streamed(data.train, kind, device)
     if kind == "loader":
         return Loader(data, device)
     if isinstance(data.train, tf.data.Dataset):
@@ -52,6 +60,7 @@ class Resident:
     """All data on the device; a step takes the indices of its samples, and the compiled function gathers them."""
 
     takes_indices = True
+    has_own_order = False
 
     def __init__(self, data: Data, device: str) -> None:
         arrays = arrays_of(data.train, "train")
@@ -64,7 +73,7 @@ class Resident:
                 "wanted: as many in each, or input loader"
             )
 
-    def batches(self, share: Share) -> Batches:
+    def batches(self, share: Share, order: Iterable[int] | None = None) -> Batches:
         return IndexedBatches(Sampler(num_samples=self._num_samples, **vars(share)), tf.constant)
 
     def batch_of(self, given: Given) -> Batch:
@@ -78,20 +87,20 @@ class Loader:
     takes_indices = False
 
     def __init__(self, data: Data, device: str) -> None:
-        is_dataset = isinstance(data.train, tf.data.Dataset)
-        self._train: Any = data.train if is_dataset else arrays_of(data.train, "train")
+        self.has_own_order = isinstance(data.train, tf.data.Dataset)
+        self._train: Any = data.train if self.has_own_order else arrays_of(data.train, "train")
         self._collate, self._device = data.collate, device
 
-    def batches(self, share: Share) -> Batches:
-        made = self._of_dataset if isinstance(self._train, tf.data.Dataset) else self._of_arrays
-        return BatchesAhead(lambda: (_on_device(batch, self._device) for batch in made(share)))
+    def batches(self, share: Share, order: Iterable[int] | None = None) -> Batches:
+        made = self._of_dataset(share) if self.has_own_order else self._of_arrays(share, order)
+        return BatchesAhead(lambda: (_on_device(batch, self._device) for batch in made))
 
     def batch_of(self, given: Given) -> Batch:
         return given
 
-    def _of_arrays(self, share: Share) -> Iterator[Batch]:
+    def _of_arrays(self, share: Share, order: Iterable[int] | None) -> Iterator[Batch]:
         sampler = Sampler(num_samples=len(self._train[0]), **vars(share))
-        for step in itertools.count():
+        for step in _steps(order):
             yield chosen(self._train, sampler.indices(step), self._collate)
 
     def _of_dataset(self, share: Share) -> Iterator[Batch]:
@@ -103,6 +112,27 @@ class Loader:
             while batch := list(itertools.islice(drawn, share.batch_size)):
                 yield self._collate(batch)
         raise WorkloadError(f"train: no sample for worker {share.rank} of {share.num_workers}; wanted: one at least")
+
+
+class Streamed:
+    """A stream's batches: made by a thread with input loader, else when they are asked for."""
+
+    takes_indices = False
+    has_own_order = False
+
+    def __init__(self, stream: Stream, kind: str, device: str) -> None:
+        self._stream, self._is_ahead, self._device = stream, kind == "loader", device
+
+    def batches(self, share: Share, order: Iterable[int] | None = None) -> Batches:
+        made = StreamedBatches(self._stream, partial(_on_device, device=self._device), **vars(share))
+        return BatchesAhead(lambda: map(made.at, _steps(order))) if self._is_ahead else made
+
+    def batch_of(self, given: Given) -> Batch:
+        return given
+
+
+def _steps(order: Iterable[int] | None) -> Iterable[int]:
+    return itertools.count() if order is None else order
 
 
 class HeldOut:

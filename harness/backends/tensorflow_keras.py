@@ -20,6 +20,7 @@ from harness.backends.tensorflow_neurons import neurons_of
 from harness.backends.tensorflow_program import Batch, Data, Program, State, Tensor, arrays_of, num_samples_of
 from harness.suite.cell import Cell
 from harness.workloads.own import KerasWorkload, WorkloadError
+from harness.workloads.stream import Stream
 
 SEED_STATE = "seed_generator_state"  # the name of a SeedGenerator's variable
 EVALUATED_FIRST = 32  # test samples on which loss and score are tried
@@ -129,6 +130,8 @@ class _Functions:
 
 
 def _first_batch(data: Any, workload: KerasWorkload, size: int, what: str) -> Batch:
+    if isinstance(data, Stream):
+        return tf.nest.map_structure(tf.convert_to_tensor, workload.first_of_stream(size))
     if isinstance(data, tf.data.Dataset):
         samples = list(itertools.islice(data.repeat(), size))
         if not samples:

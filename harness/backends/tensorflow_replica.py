@@ -6,7 +6,7 @@ the clock's loader phase sees is the hand-over of indices.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import numpy as np
@@ -86,8 +86,12 @@ class TensorFlowReplica:
         self._learning_rate = 0.0
         self.set_learning_rate(cell.learning_rate)
 
-    def batches(self, share: Share) -> Batches:
-        return self._source.batches(share)
+    def batches(self, share: Share, order: Iterable[int] | None = None) -> Batches:
+        return self._source.batches(share, order)
+
+    @property
+    def has_own_order(self) -> bool:
+        return self._source.has_own_order
 
     def weights(self) -> Tensor:
         return self._flat.weights() if self._native is None else self._native.weights()

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import IterableDataset, TensorDataset, default_collate
+from torch.utils.data import IterableDataset, TensorDataset, default_collate, default_convert
 
 from harness.backends.torch_batches import gathered, kinds_that_are_no_tensors, lengths_of, listed, moved, sliced
-from harness.backends.torch_loader import IndexedData, Loading, StreamedData
+from harness.backends.torch_loader import DealtData, IndexedData, Loading, StreamedData
 from harness.protocols import Batches, Share
 from harness.suite.cell import Cell
 from harness.workloads.own import Batch, OwnWorkload, WorkloadError
 from harness.workloads.sampler import IndexedBatches, Sampler
+from harness.workloads.stream import Stream
 
 EVALUATION_BATCH = 500  # at most
 
 
 class TrainingData(Protocol):
-    def batches(self, share: Share) -> Batches:
+    has_own_order: bool
+
+    def batches(self, share: Share, order: Iterable[int] | None = None) -> Batches:
         """As harness.protocols.Replica.batches says."""
         ...
 
@@ -39,6 +42,8 @@ class HeldOutData(Protocol):
 def training_data(cell: Cell, workload: OwnWorkload, device: torch.device) -> TrainingData:
     """Raises WorkloadError where the data cannot be had in the way that the cell's `input` says."""
     data = workload.train
+    if isinstance(data, Stream):
+        return _streamed(cell, workload, data, device)
     if not _is_indexable(data):
         _check_repeatable(data)
     if cell.input == "resident":
@@ -47,8 +52,17 @@ def training_data(cell: Cell, workload: OwnWorkload, device: torch.device) -> Tr
         return _Resident("train", data, workload.collate, device)
     loading = Loading(num_processes=cell.loader_workers, collate=workload.collate or default_collate, device=device)
     if not _is_indexable(data):
-        return StreamedData(data, loading)
+        return DealtData(data, loading)
     return IndexedData(_as_dataset(data), loading, num_samples=_num_samples("train", data))
+
+
+def _streamed(cell: Cell, workload: OwnWorkload, stream: Stream, device: torch.device) -> StreamedData:
+    workload.first_of_stream(cell.batch_per_worker)  # has the size asked for
+    if cell.input == "resident":
+        return StreamedData(stream, device, None)
+    return StreamedData(
+        stream, device, Loading(num_processes=cell.loader_workers, collate=default_convert, device=device)
+    )
 
 
 def held_out_data(cell: Cell, workload: OwnWorkload, device: torch.device) -> HeldOutData:
@@ -73,6 +87,8 @@ def evaluation_batch_size(cell: Cell) -> int:
 class _Resident:
     """All samples as one batch on the device; those of another are gathered from it."""
 
+    has_own_order = False
+
     def __init__(
         self, what: str, data: Any, collate: Callable[[list[Any]], Batch] | None, device: torch.device
     ) -> None:
@@ -95,7 +111,7 @@ class _Resident:
             )
         self._samples = moved(stacked, device)
 
-    def batches(self, share: Share) -> IndexedBatches:
+    def batches(self, share: Share, order: Iterable[int] | None = None) -> IndexedBatches:
         sampler = Sampler(num_samples=self._num_samples, **vars(share), orders=_OnDevice(self._device))
         return IndexedBatches(sampler, lambda indices: gathered(self._samples, indices))
 

@@ -1,6 +1,7 @@
 """Batches that a DataLoader makes while training goes on, here or in other processes, and each worker's share of them.
 
-Map-style data come in the sampler's order, iterable data in their own, dealt out sample by sample.
+Map-style data come in the sampler's order, iterable data in their own, dealt out sample by sample; a stream is asked
+for the batch of each step.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from itertools import count, islice
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import DataLoader, Dataset, IterableDataset, default_convert, get_worker_info
 
 from harness.backends.torch_batches import moved
 from harness.backends.torch_draws import seed_of
-from harness.protocols import Share
+from harness.protocols import Batches, Share
 from harness.workloads.own import Batch, WorkloadError
 from harness.workloads.sampler import Sampler
+from harness.workloads.stream import Stream, StreamedBatches
 
 PREFETCHED_BATCHES = 2  # of each process that makes them
 
@@ -48,13 +50,15 @@ class Loading:
 class IndexedData:
     """A map-style dataset."""
 
+    has_own_order = False
+
     def __init__(self, dataset: Any, loading: Loading, *, num_samples: int) -> None:
         self._dataset, self._loading, self._num_samples = dataset, loading, num_samples
 
-    def batches(self, share: Share) -> LoadedBatches:
-        order = _Order(Sampler(num_samples=self._num_samples, **vars(share)))
+    def batches(self, share: Share, order: Iterable[int] | None = None) -> LoadedBatches:
+        indices = _Indices(Sampler(num_samples=self._num_samples, **vars(share)), _steps(order))
         seeds = (share.seed, share.rank)
-        return LoadedBatches(self._loading.loader(self._dataset, batch_sampler=order, seeds=seeds), self._loading)
+        return LoadedBatches(self._loading.loader(self._dataset, batch_sampler=indices, seeds=seeds), self._loading)
 
     def first(self, batch_size: int) -> Batch:
         samples = [self._dataset[index] for index in range(min(batch_size, self._num_samples))]
@@ -66,13 +70,15 @@ class IndexedData:
             yield moved(batch, self._loading.device), min(batch_size, self._num_samples - first)
 
 
-class StreamedData:
+class DealtData:
     """Iterable data: each worker's share is every m-th sample from its rank on, pass after pass."""
+
+    has_own_order = True
 
     def __init__(self, data: Iterable[Any], loading: Loading) -> None:
         self._data, self._loading = data, loading
 
-    def batches(self, share: Share) -> LoadedBatches:
+    def batches(self, share: Share, order: Iterable[int] | None = None) -> LoadedBatches:
         dealt, seeds = _Dealt(self._data, share), (share.seed, share.rank)
         loader = self._loading.loader(dealt, batch_size=share.batch_size, seeds=seeds)
         return LoadedBatches(loader, self._loading)
@@ -82,6 +88,41 @@ class StreamedData:
         if not samples:
             raise WorkloadError("train: empty; wanted: at least one sample")
         return moved(self._loading.collate(samples), self._loading.device)
+
+
+class StreamedData:
+    """A stream."""
+
+    has_own_order = False
+
+    def __init__(self, stream: Stream, device: torch.device, loading: Loading | None) -> None:
+        """loading: None makes each batch where it is asked for."""
+        self._stream, self._device, self._loading = stream, device, loading
+
+    def batches(self, share: Share, order: Iterable[int] | None = None) -> Batches:
+        if self._loading is None:
+            return StreamedBatches(self._stream, self._placed, **vars(share))
+        made = _ByStep(StreamedBatches(self._stream, default_convert, **vars(share)))
+        seeds = (share.seed, share.rank)
+        return LoadedBatches(
+            self._loading.loader(made, batch_size=None, sampler=_steps(order), seeds=seeds), self._loading
+        )
+
+    def first(self, batch_size: int) -> Batch:
+        return self._placed(self._stream.first(batch_size))
+
+    def _placed(self, batch: Batch) -> Batch:
+        return moved(default_convert(batch), self._device)
+
+
+class _ByStep(Dataset[Any]):
+    """A stream as a DataLoader takes it: whole batches, by their steps."""
+
+    def __init__(self, batches: StreamedBatches) -> None:
+        self._batches = batches
+
+    def __getitem__(self, step: int) -> Batch:
+        return self._batches.at(step)
 
 
 class LoadedBatches:
@@ -97,14 +138,18 @@ class LoadedBatches:
         del self._made  # with the last reference to it its processes end
 
 
-class _Order:
-    """The sampler's batches of indices, from step 0 on, without end."""
+def _steps(order: Iterable[int] | None) -> Iterable[int]:
+    return count() if order is None else order
 
-    def __init__(self, sampler: Sampler) -> None:
-        self._sampler = sampler
+
+class _Indices:
+    """The sampler's batches of indices, of one step after another."""
+
+    def __init__(self, sampler: Sampler, steps: Iterable[int]) -> None:
+        self._sampler, self._steps = sampler, steps
 
     def __iter__(self) -> Iterator[list[int]]:
-        return (self._sampler.indices(step).tolist() for step in count())
+        return (self._sampler.indices(step).tolist() for step in self._steps)
 
 
 class _Dealt(IterableDataset[Any]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -70,8 +70,12 @@ class TorchReplica:
                 moved = moved_buffers(module, lambda: self._objective.loss(module, batch))
         return FlatModel(module, moved)
 
-    def batches(self, share: Share) -> Batches:
-        return self._train.batches(share)
+    def batches(self, share: Share, order: Iterable[int] | None = None) -> Batches:
+        return self._train.batches(share, order)
+
+    @property
+    def has_own_order(self) -> bool:
+        return self._train.has_own_order
 
     def weights(self) -> torch.Tensor:
         return self._model.read()

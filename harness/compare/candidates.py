@@ -120,7 +120,7 @@ def _options(kind: type[Strategy[Any]], reference: Cell) -> dict[str, Any]:
     """Those whose fair value depends on how long training is."""
     if "switch_epoch" not in kind.Options.model_fields:
         return {}
-    return {"switch_epoch": round(reference.epochs * _SYNCHRONOUS_SHARE, 2)}
+    return {"switch_epoch": round(reference.num_epochs * _SYNCHRONOUS_SHARE, 2)}
 
 
 def _rate(kind: type[Strategy[Any]], reference: Cell) -> dict[str, Any]:
@@ -128,5 +128,5 @@ def _rate(kind: type[Strategy[Any]], reference: Cell) -> dict[str, Any]:
         return {}
     return {
         "lr_scaling": "linear" if reference.optimizer in _SCALED_LINEARLY else "sqrt",
-        "warmup_epochs": min(_LONGEST_WARMUP_EPOCHS, round(reference.epochs * _WARMUP_SHARE, 3)),
+        "warmup_epochs": min(_LONGEST_WARMUP_EPOCHS, round(reference.num_epochs * _WARMUP_SHARE, 3)),
     }

@@ -84,7 +84,8 @@ def _in_words(request: Request, plan: LaunchPlan, cells: Sequence[Cell], found: 
         f"{plan.repeats} of each cell, about {in_minutes(plan.estimate_s)} of the {request.minutes:g} min"
     )
     whose = "the recipe's" if request.epochs is None else "as asked for: the recipe's target may be out of reach"
-    yield f"each trains for {first.epochs:g} epochs ({whose}), {_target_in_words(first)}"
+    amount = f"{first.samples:,} samples" if first.epochs is None else f"{first.epochs:g} epochs"
+    yield f"each trains for {amount} ({whose}), {_target_in_words(first)}"
     if first.optimizer == "own":
         yield f"the workload's own optimizer steps at learning_rate {first.learning_rate:g}, whatever it is made with"
     has_several = len(frameworks_of(cells)) > 1

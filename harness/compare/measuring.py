@@ -46,7 +46,7 @@ def _launch_s(cell: Cell, pace: Pace) -> float:
     """As many evaluations as there will be, of a large model fewer than the cell asks for."""
     plan = plan_of(cell, cell.num_samples)
     return pace.launch_s(
-        num_samples=cell.epochs * cell.num_samples,
+        num_samples=cell.num_epochs * cell.num_samples,
         num_evaluations=len(evaluation_steps(cell, plan, num_weights=pace.num_weights)),
         num_means=_num_means(cell, plan, num_weights=pace.num_weights),
     )
@@ -71,8 +71,9 @@ def _waiting(cell: Cell) -> tuple[bool, bool]:
 
 
 def _shortened(cell: Cell) -> Cell:
-    epochs = MEASURED_STEPS * cell.workers * cell.batch_per_worker / cell.num_samples
-    return cell.model_copy(update={"epochs": min(cell.epochs, epochs), "evaluations": 1})
+    enough = MEASURED_STEPS * cell.workers * cell.batch_per_worker
+    amount = cell.amount_of(enough) if enough < cell.num_epochs * cell.num_samples else {}
+    return cell.model_copy(update={**amount, "evaluations": 1})
 
 
 def _newest(cell: Cell, records: Sequence[Record]) -> Record:

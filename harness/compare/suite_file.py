@@ -130,7 +130,8 @@ def _defaults(request: Request, plan: LaunchPlan, cells: Sequence[Cell]) -> Iter
 
 
 def _recipe(cell: Cell) -> str:
-    names = ("epochs", "batch_size", "learning_rate", "optimizer", "momentum", "target")
+    amount = "samples" if cell.is_streamed else "epochs"
+    names = (amount, "batch_size", "learning_rate", "optimizer", "momentum", "target")
     return ", ".join(f"{name} {_scalar(getattr(cell, name))}" for name in names)
 
 

@@ -37,11 +37,11 @@ def native_cells(cell: Cell) -> Iterator[Cell]:
         options = dict(zip(_OPTIONS, values, strict=True))
         yield Cell.model_validate(
             {
-                **cell.model_dump(exclude={"strategy", "options", "workers", "controller", "epochs", "evaluations"}),
+                **cell.model_dump(exclude={"strategy", "options", "workers", "controller", "evaluations"}),
                 "strategy": {"name": "allreduce", **options},
                 "workers": NUM_WORKERS,
                 "controller": "mpi" if options["op"] == "adasum" else "gloo",
-                "epochs": NUM_STEPS * NUM_WORKERS * cell.batch_size / cell.num_samples,
+                **cell.amount_of(NUM_STEPS * NUM_WORKERS * cell.batch_size),
                 "evaluations": NUM_STEPS,
                 "evaluation_spacing": "even",
             }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -55,7 +55,7 @@ class Batches(Protocol):
     """One worker's batches, in the order of its steps."""
 
     def at(self, step: int) -> Any:
-        """The batch of a step, on the device. Asked for once a step, from step 0 on."""
+        """The batch of a step, on the device. Asked for once a step, in the order that was named."""
         ...
 
     def close(self) -> None:
@@ -66,8 +66,17 @@ class Batches(Protocol):
 class Replica(Protocol):
     """One worker's model, data and optimizer in one framework."""
 
-    def batches(self, share: Share) -> Batches:
-        """That share of the training samples, from the first on; the same share gives the same batches."""
+    def batches(self, share: Share, order: Iterable[int] | None = None) -> Batches:
+        """That share of the training samples; the same share gives the same batches.
+
+        order: the steps whose batches will be asked for, as they will be; gone through as batches are made, which may
+        be ahead of time and in another thread. None: from the first on.
+        """
+        ...
+
+    @property
+    def has_own_order(self) -> bool:
+        """Whether the training data come one after another as they like, so that batches follow no other order."""
         ...
 
     def weights(self) -> Vector:

@@ -38,8 +38,15 @@ def _row(problem: str, series: str, first: pd.Series[Any]) -> Row:
         "rate": value(float(first["scaled_learning_rate"])),
         "warm-up (epochs)": value(float(first["warmup_epochs"])),
         "schedule": text(str(first["schedule"])),
-        "epochs": value(float(first["epochs"])),
+        **_amount(first),
     }
+
+
+def _amount(first: pd.Series[Any]) -> Row:
+    """Of training: epochs, or the samples of a stream."""
+    if pd.isna(first["epochs"]):
+        return {"epochs": text(f"{int(first['samples']):,} samples")}
+    return {"epochs": value(float(first["epochs"]))}
 
 
 def _count(number: int) -> TableCell:

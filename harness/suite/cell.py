@@ -115,17 +115,30 @@ class Cell(CellFields):
 
     def _check_amount(self) -> None:
         """More samples a step than there are would train more for the same epochs, the more workers the more."""
-        step = self.batch_per_worker * self.workers
+        self._check_unit_of_amount()
+        step, workers = self.batch_per_worker * self.workers, counted(self.workers, "worker")
+        if self.is_streamed:
+            if step > self.num_samples:
+                raise ValueError(f"samples: {self.samples}; allowed: {step} or more, a step of {workers}")
+            return
         if step > self.num_samples:
             raise ValueError(
-                f"batch_size: {step} samples of {counted(self.workers, 'worker')}; allowed: no more than the "
+                f"batch_size: {step} samples of {workers}; allowed: no more than the "
                 f"{self.num_samples} that {self.problem} has in an epoch"
             )
-        if step > math.ceil(self.epochs * self.num_samples):
+        if step > math.ceil(self.num_epochs * self.num_samples):
             raise ValueError(
-                f"epochs: {self.epochs:g} of {self.num_samples} samples, less than the {step} of a step of "
-                f"{counted(self.workers, 'worker')}; allowed: {step / self.num_samples:.3g} or more"
+                f"epochs: {self.num_epochs:g} of {self.num_samples} samples, less than the {step} of a step of "
+                f"{workers}; allowed: {step / self.num_samples:.3g} or more"
             )
+
+    def _check_unit_of_amount(self) -> None:
+        unit, other = ("samples", "epochs") if self.is_streamed else ("epochs", "samples")
+        if getattr(self, other) is not None:
+            data = "a stream, which has none" if self.is_streamed else "data that end"
+            raise ValueError(f"{other}: {getattr(self, other):g} with {data}; allowed: {unit}")
+        if getattr(self, unit) is None:
+            raise ValueError(f"{unit}: missing; allowed: how much training takes")
 
     def _check_rate(self) -> None:
         if self.base_batch_size is not None and self.lr_scaling == "none":
@@ -188,11 +201,27 @@ class Cell(CellFields):
         return self.batch_size if self.batch_per == "worker" else self.batch_size // self.workers
 
     @property
+    def is_streamed(self) -> bool:
+        """Whether its data have neither number nor end, and so no epochs."""
+        return self.own is not None and self.own.num_samples is None
+
+    @property
+    def num_epochs(self) -> float:
+        """Of training; a stream is all of it one."""
+        return 1.0 if self.epochs is None else self.epochs
+
+    @property
     def num_samples(self) -> int:
-        """In an epoch."""
+        """In an epoch; of a stream, in all of training."""
         if self.own is not None:
-            return self.own.num_samples
+            in_epoch = self.own.num_samples or self.samples
+            assert in_epoch is not None, "a stream's cell says how many"
+            return in_epoch
         return self._source.facts(self.dataset_options).num_samples
+
+    def amount_of(self, num_samples: int) -> dict[str, float]:
+        """The field that says how much is trained, for so many samples of all workers together."""
+        return {"samples": num_samples} if self.is_streamed else {"epochs": num_samples / self.num_samples}
 
     @property
     def scaled_learning_rate(self) -> float:

@@ -73,7 +73,7 @@ class OwnFacts(Strict):
     code: str = Field(description="digest of the files that make it: changed code is another cell")
     metric: Metric
     sample_unit: str
-    num_samples: int = Field(ge=1, description="in an epoch")
+    num_samples: int | None = Field(None, ge=1, description="in an epoch; missing where data have none")
 
 
 class CellFields(Strict):
@@ -217,8 +217,24 @@ class CellFields(Strict):
         Meaning(meaning="processes of each worker that make batches, with input loader", neutral=0, splits=True),
     ] = 0
     epochs: Annotated[
-        float, Field(gt=0), Meaning(unit="epochs", meaning="of training, shared out among the workers", splits=True)
-    ]
+        float | None,
+        Field(gt=0),
+        Meaning(
+            unit="epochs",
+            meaning="of training, shared out among the workers; missing where data are a stream, which has none",
+            splits=True,
+        ),
+    ] = None
+    samples: Annotated[
+        int | None,
+        Field(ge=1),
+        Meaning(
+            unit="samples",
+            meaning="of training, by all workers together, where data are a stream; missing where epochs say it",
+            neutral=None,
+            splits=True,
+        ),
+    ] = None
     evaluations: Annotated[
         int,
         Field(ge=0, description="fewer where copies of the weights would take over 1 GiB; the last is at the end"),

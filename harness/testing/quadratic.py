@@ -6,7 +6,7 @@ at x is a·(x − mean of c_s), and a worker that always sees the same sample ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +68,9 @@ class NumpyReplica:
         self._native: NativeTraining | None = None
         self.num_merges = 0
 
-    def batches(self, share: Share) -> OwnSample:
+    has_own_order = False
+
+    def batches(self, share: Share, order: Iterable[int] | None = None) -> OwnSample:
         return OwnSample(share.rank)
 
     def weights(self) -> Array:

@@ -132,7 +132,9 @@ def _share(cell: Cell, *, num_workers: int = 1, rank: int = 0, batch_size: int |
 
 
 def _check_sharing(cell: Cell, replica: Replica) -> str | None:
-    """Whether workers see, step by step, what one of all their batches sees."""
+    """Whether workers see, step by step, what one of all their batches sees; of a stream, each its own."""
+    if cell.is_streamed:
+        return _check_stream(cell, replica)
     part = max(1, cell.batch_per_worker // NUM_WORKERS)
     alone = _share(cell, batch_size=part * NUM_WORKERS)
     shares = [_share(cell, num_workers=NUM_WORKERS, rank=rank, batch_size=part) for rank in range(NUM_WORKERS)]
@@ -152,6 +154,23 @@ def _check_sharing(cell: Cell, replica: Replica) -> str | None:
             found=f"{(expected - found).total()} missing and {(found - expected).total()} others",
             rule="the training data are shared out among the workers, each sample to one of them",
         )
+    return None
+
+
+def _check_stream(cell: Cell, replica: Replica) -> str | None:
+    """Whether a batch is the same whenever it is made, and another on another worker."""
+    shares = [_share(cell, num_workers=2, rank=rank) for rank in (0, 0, 1)]
+    told = [samples for samples in (_samples(replica, share) for share in shares) if samples is not None]
+    if len(told) < len(shares):
+        return f"{CANNOT_TELL_SHARING}: batches are no arrays of as many rows as samples"
+    first, again, other = told
+    expect(
+        first == again and first != other,
+        of=f"batches of {cell.workload}, made twice for worker 0 and once for worker 1",
+        expected="the same for the one, others for the other",
+        found="worker 1 sees what worker 0 does" if first == again else "others each time",
+        rule="a batch follows from (seed, rank, step): what is random is drawn from `at.random`, and that alone",
+    )
     return None
 
 

@@ -17,10 +17,13 @@ MERGE_BYTES, MOST_MERGES = 2**28, 5  # of the copies around merges, two for each
 FIRST_EVALUATION = 1.05**-59  # of the training, 5.6 %: with 60 of them each comes 5 % later than the one before
 
 
-def plan_of(cell: Cell, num_samples: int) -> Plan:
-    """Steps of each worker for the cell's epochs over a training set of `num_samples`."""
-    steps_per_epoch = num_samples / (cell.workers * cell.batch_per_worker)
-    num_steps = round(cell.epochs * steps_per_epoch)
+def plan_of(cell: Cell, num_samples: int | None) -> Plan:
+    """Steps of each worker for the cell's epochs over a training set of `num_samples`.
+
+    None: of a stream, whose training is one epoch.
+    """
+    steps_per_epoch = (num_samples or cell.num_samples) / (cell.workers * cell.batch_per_worker)
+    num_steps = round(cell.num_epochs * steps_per_epoch)
     return Plan(num_workers=cell.workers, num_steps=num_steps, steps_per_epoch=steps_per_epoch, seed=cell.seed)
 
 

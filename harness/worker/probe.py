@@ -81,7 +81,7 @@ def _line_of(made: OwnWorkload, part: str, function: Any) -> str:
 
 
 def _probed(made: OwnWorkload, name: str, folder: str | None) -> dict[str, Any]:
-    if made.num_samples < 1:
+    if made.num_samples == 0:
         raise WorkloadError("train: no samples; wanted: at least one")
     own = {
         "metric": made.metric.model_dump(mode="json"),

@@ -28,6 +28,7 @@ frozen         parameters that need no gradient stay as they are and are never s
 draws          of dropout come from a generator seeded by (seed, rank); in PyTorch so do those of samples that are drawn
                when asked for, be it from PyTorch's, NumPy's or Python's global generator. In TensorFlow a thread asks
                for them, beside others that may draw too: let them draw from a generator that the data hold
+streams        a Stream's batches follow from (seed, rank, step); it has no epochs, training takes `samples`
 dtypes         parameters and moving buffers are float32; `precision: bf16` computes in less under autocast
 """
 
@@ -41,6 +42,7 @@ from typing import Any, ClassVar, Self
 from harness.extensions import ExtensionError
 from harness.plain_text import said
 from harness.workloads.metric import ACCURACY, Metric
+from harness.workloads.stream import Stream, numbers_of_rows
 
 Batch = Any  # what the loss takes: a tuple of tensors (B, ...), or what the data yield
 
@@ -75,6 +77,7 @@ class OwnWorkload:
     evaluate: Callable[[Any, Batch], tuple[Any, Any]] | None = None  # loss and score in one pass, where that is cheaper
     sample_unit: str = "sample"
     samples_per_epoch: int | None = None  # of training data that have no length
+    samples: int | None = None  # of training, by all workers together: of a Stream, in the place of epochs
     batch_size: int  # of one worker
     learning_rate: float
     optimizer: str | Mapping[str, Any] | Callable[..., Any] = "sgd"  # a name, {name, options}, or what makes one
@@ -104,9 +107,11 @@ class OwnWorkload:
             raise WorkloadError(f"metric: {said(self.metric)}; wanted: a Metric of harness.workloads, such as ACCURACY")
         if not (isinstance(self.sample_unit, str) and self.sample_unit.strip()):
             raise WorkloadError(f"sample_unit: {said(self.sample_unit)}; wanted: what a sample is, such as 'image'")
-        per_epoch = _plain(self.samples_per_epoch)
-        if per_epoch is not None and (type(per_epoch) is not int or per_epoch < 1):
-            raise WorkloadError(f"samples_per_epoch: {said(per_epoch)}; wanted: an integer from 1 on")
+        for name in ("samples_per_epoch", "samples"):
+            count = _plain(getattr(self, name))
+            if count is not None and (type(count) is not int or count < 1):
+                raise WorkloadError(f"{name}: {said(count)}; wanted: an integer from 1 on")
+        self._check_stream()
         if not isinstance(self.optimizer, str | Mapping) and not callable(self.optimizer):
             raise WorkloadError(
                 f"optimizer: {said(self.optimizer)}; wanted: a name, {{name: ..., option: ...}}, or a function "
@@ -116,6 +121,29 @@ class OwnWorkload:
             raise WorkloadError(
                 f"train: {said(self.train)}; wanted: the data, a tuple of tensors or arrays, or a data set"
             )
+
+    def _check_stream(self) -> None:
+        """Raises WorkloadError for parts that go with data of a number and an end, and those that go with a stream."""
+        if not isinstance(self.train, Stream):
+            if self.samples is not None:
+                raise WorkloadError("samples: with data that end; wanted: epochs, or a Stream as train")
+            return
+        if self.samples is None:
+            raise WorkloadError("samples: missing, and a Stream has no end; wanted: how many training takes")
+        for name in ("samples_per_epoch", "collate"):
+            if getattr(self, name) is not None:
+                raise WorkloadError(f"{name}: with a Stream, which has no epochs and makes batches; wanted: none")
+
+    def first_of_stream(self, batch_size: int) -> Batch:
+        """A batch of `train`, a Stream, to look at. Raises WorkloadError where it has another size than asked for."""
+        batch = self.train.first(batch_size)
+        found = numbers_of_rows(batch)
+        if found != {batch_size}:
+            rows = " and ".join(map(str, sorted(found))) or "no"
+            raise WorkloadError(
+                f"train: a batch of {rows} rows; wanted: at.batch_size in each array, here {batch_size}"
+            )
+        return batch
 
     def loss_and_score(self, model: Any, batch: Batch) -> tuple[Any, Any]:
         """Of one batch, as evaluation takes them. Raises WorkloadError where `evaluate` does not give both."""
@@ -136,8 +164,10 @@ class OwnWorkload:
         return float(score)
 
     @property
-    def num_samples(self) -> int:
-        """In an epoch. Raises WorkloadError where nothing tells."""
+    def num_samples(self) -> int | None:
+        """In an epoch; None where there are none, as in a stream. Raises WorkloadError where nothing tells."""
+        if isinstance(self.train, Stream):
+            return None
         if self.samples_per_epoch is not None:
             return int(self.samples_per_epoch)
         try:
@@ -150,10 +180,11 @@ class OwnWorkload:
     @property
     def recipe(self) -> dict[str, Any]:
         """Defaults of a cell's training settings, by the names of its fields."""
+        amount = "samples" if isinstance(self.train, Stream) else "epochs"
         given: dict[str, Any] = {
             name: _plain(getattr(self, name))
             for name in (
-                *("batch_size", "learning_rate", "momentum", "weight_decay", "epochs", "target"),
+                *("batch_size", "learning_rate", "momentum", "weight_decay", amount, "target"),
                 *("input", "loader_workers"),
             )
         }
@@ -170,6 +201,8 @@ def _plain(value: Any) -> Any:
 
 
 def _may_be_data(value: Any) -> bool:
+    if isinstance(value, Stream):
+        return True
     return not isinstance(value, str) and any(hasattr(value, name) for name in ("__len__", "__iter__", "__getitem__"))
 
 
@@ -178,10 +211,9 @@ class TorchWorkload(OwnWorkload):
     """An `nn.Module` and its data.
 
     train, test: a tuple of tensors (N, ...), a TensorDataset, any map-style dataset (a list of samples is one), or
-    (train only) an IterableDataset, of which every worker takes its share: it gives all samples wherever and however
-    often it is iterated. optimizer: a
-    name, or a function of the parameters that gives a `torch.optim.Optimizer`, whose rate is the cell's; groups with
-    rates of their own keep these in proportion.
+    (train only) a Stream, or an IterableDataset, of which every worker takes its share: it gives all samples wherever
+    and however often it is iterated. optimizer: a name, or a function of the parameters that gives a
+    `torch.optim.Optimizer`, whose rate is the cell's; groups with rates of their own keep these in proportion.
     """
 
     framework: ClassVar[str] = "torch"
@@ -191,9 +223,10 @@ class TorchWorkload(OwnWorkload):
 class KerasWorkload(OwnWorkload):
     """A `keras.Model` and its data, on the TensorFlow backend.
 
-    train, test: a tuple of arrays (N, ...), or (train only, with input loader) a `tf.data.Dataset` of samples, of which
-    every worker takes its share: it is batched here, and shuffles by a seed if at all. loss, score: call the model as
-    it is; whether it trains is known. Randomness is Keras', of layers or of SeedGenerators that the model holds.
+    train, test: a tuple of arrays (N, ...), or (train only) a Stream, or, with input loader, a `tf.data.Dataset` of
+    samples, of which every worker takes its share: it is batched here, and shuffles by a seed if at all. loss, score:
+    call the model as it is; whether it trains is known. Randomness is Keras', of layers or of SeedGenerators that the
+    model holds.
     optimizer: a name, or a function of no argument that gives a `keras.optimizers.Optimizer`, whose rate is the cell's.
     from_torch: the trainable variables, in the order of `model.trainable_variables`, for the parameters of a
     TorchWorkload by name; with it `hvdbench parity` compares the two.

@@ -26,11 +26,13 @@ def cells() -> tuple[Cell, ...]:
     return Suite.load(OWN, repeats=1).cells
 
 
-def ran(cells: tuple[Cell, ...], folder: Path, epochs: float, **wanted: Any) -> Record:
+def ran(cells: tuple[Cell, ...], folder: Path, amount: float, **wanted: Any) -> Record:
+    """amount: of training, in epochs, or in samples of a stream."""
     (cell,) = [cell for cell in cells if all(getattr(cell, name) == value for name, value in wanted.items())]
     setting = Setting(suite="own", folder=ResultsFolder(folder), hosts=this_machine())
     setting.folder.make()
-    return run_cell(cell.model_copy(update={"epochs": epochs, "evaluations": 2}), setting, Quiet())
+    training = {"samples" if cell.is_streamed else "epochs": amount}
+    return run_cell(cell.model_copy(update={**training, "evaluations": 2}), setting, Quiet())
 
 
 @pytest.mark.needs_two_cores
@@ -53,3 +55,15 @@ def test_transformer_learns_in_each_framework(cells: tuple[Cell, ...], tmp_path:
     (run,) = load(tmp_path).to_dict("records")
     assert (run["metric"], run["metric_better"], run["sample_unit"]) == ("cross-entropy", "lower", "window")
     assert run["optimizer"] == "adamw beta2=0.95"
+
+
+@pytest.mark.needs_two_cores
+def test_stream_is_shared_out_while_batches_are_made_ahead(cells: tuple[Cell, ...], tmp_path: Path) -> None:
+    """6,400 samples are 200 batches of 32, whoever takes them."""
+    record = ran(cells, tmp_path, 6400, workload="stream.py:make", strategy="hogwild", workers=2)
+    assert record.status == "ok", record.log_tail
+    assert sum(window.num_steps for part in record.workers for window in part.windows) == 200
+    assert (record.curve[-1].step, record.curve[-1].num_samples) == (100, 6400)
+    assert record.curve[-1].score < record.curve[0].score
+    (run,) = load(tmp_path).to_dict("records")
+    assert (run["samples"], math.isnan(run["epochs"])) == (6400, True)

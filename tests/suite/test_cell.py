@@ -41,8 +41,8 @@ def test_seed_changes_the_key_and_not_the_group(cell: Cell, seed: int) -> None:
     assert (other.key == cell.key) == (seed == cell.seed)
 
 
-# What follows from other fields, or needs them: own code is in test_own_code.py, options of an optimizer are below.
-_BY_OTHERS = {"own", "folder", "strategy_code", "optimizer_options", "loader_workers", "ratings"}
+# What follows from other fields, or needs them: own code and streams are in test_own_code.py.
+_BY_OTHERS = {"own", "folder", "strategy_code", "optimizer_options", "loader_workers", "ratings", "samples"}
 
 
 def test_every_field_but_the_seed_changes_key_and_group() -> None:

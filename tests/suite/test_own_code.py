@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from harness import extensions
 from harness.suite import suite as suite_module
 from harness.suite.cell import Cell
 from harness.suite.fields import OwnFacts, identity
 from harness.suite.suite import Suite, SuiteError
+from harness.worker.plan import plan_of
 from harness.workloads.metric import Metric
 from tests.command import hvdbench
 
@@ -90,6 +93,43 @@ def test_new_fact_at_its_neutral_value_leaves_the_key_alone() -> None:
     assert identity(known) == identity(of_tomorrow) == plain
     changed = of_tomorrow.model_copy(update={"is_streamed": True})
     assert identity(changed) == {**plain, "is_streamed": True}
+
+
+def streamed(**fields: Any) -> Cell:
+    endless = {name: value for name, value in OWN.items() if name != "num_samples"}
+    recipe = {name: value for name, value in RECIPE.items() if name != "epochs"}
+    return own(own=endless, recipe={**recipe, "samples": 100}, **fields)
+
+
+def test_stream_is_trained_for_samples_and_all_of_it_is_one_epoch() -> None:
+    """100 samples in batches of 8 by two workers: 6.25 steps of each, of which 6 are taken."""
+    cell = streamed(strategy="local-sgd", workers=2)
+    plan = plan_of(cell, None)
+    assert (plan.num_steps, plan.steps_per_epoch) == (6, 6.25)
+    assert (cell.samples, cell.epochs, cell.num_samples, cell.num_epochs) == (100, None, 100, 1.0)
+    assert streamed(samples=200).key != streamed().key
+    assert Cell.model_validate_json(cell.model_dump_json()).key == cell.key
+    assert (cell.stored()["samples"], cell.stored()["epochs"]) == (100, None)
+
+
+def test_amount_of_training_is_told_in_the_datas_own_unit() -> None:
+    assert streamed().amount_of(50) == {"samples": 50}
+    assert own().amount_of(50) == {"epochs": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        (lambda: streamed(epochs=2), "epochs: 2 with a stream, which has none; allowed: samples"),
+        (lambda: streamed(samples=None), "samples: missing; allowed: how much training takes"),
+        (lambda: streamed(samples=7), "samples: 7; allowed: 8 or more, a step of 1 worker"),
+        (lambda: own(samples=7), "samples: 7 with data that end; allowed: epochs"),
+        (lambda: own(epochs=None), "epochs: missing; allowed: how much training takes"),
+    ],
+)
+def test_amount_in_another_unit_is_refused(cell: Callable[[], Cell], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        cell()
 
 
 @pytest.mark.parametrize(

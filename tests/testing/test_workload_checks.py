@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from harness import registry
+from harness.bootstrap.pins import ROOT
 from harness.extensions import ExtensionError
 from harness.protocols import Share
 from harness.testing import check_workload
@@ -38,7 +41,7 @@ class Sound(NumpyReplica):
         self.goal = problem.optima.mean(axis=0)
         super().__init__(problem)
 
-    def batches(self, share: Share) -> Any:
+    def batches(self, share: Share, order: Any = None) -> Any:
         return IndexedBatches(sampler(share), lambda indices: indices)
 
     def evaluate(self, vector: Any) -> tuple[float, float]:
@@ -79,7 +82,7 @@ class Diverging(Sound):
 
 
 class AllSeeingTheSame(Sound):
-    def batches(self, share: Share) -> Any:
+    def batches(self, share: Share, order: Any = None) -> Any:
         return super().batches(replace(share, num_workers=1, rank=0))
 
 
@@ -117,14 +120,14 @@ class StandingStill(Sound):
 class DrawingBatches(Sound):
     draws = itertools.count()
 
-    def batches(self, share: Share) -> Any:
+    def batches(self, share: Share, order: Any = None) -> Any:
         return super().batches(replace(share, seed=next(self.draws)))
 
 
 class SharesWithoutRows(Sound):
     """One worker of all batches has rows; a part of them has none."""
 
-    def batches(self, share: Share) -> Any:
+    def batches(self, share: Share, order: Any = None) -> Any:
         return super().batches(share) if share.num_workers == 1 else IndexedBatches(sampler(share), lambda indices: "?")
 
 
@@ -166,3 +169,22 @@ def test_function_is_named_as_a_suite_names_it() -> None:
 def test_code_that_cannot_be_used_is_told_as_a_suite_tells_it(tmp_path: Any) -> None:
     with pytest.raises(ExtensionError, match=r"gone\.py: no such file"):
         check_workload("gone.py:make", folder=str(tmp_path))
+
+
+UNSEEDED = """
+from dataclasses import replace
+import numpy as np
+from harness.workloads import Stream
+from stream import labelled, make
+
+def unseeded():
+    return replace(make(), train=Stream(lambda at: labelled(np.random.default_rng(), at.batch_size)))
+"""
+
+
+def test_check_workload_takes_a_stream_by_its_own_promise(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "suites" / "own" / "stream.py", tmp_path)
+    (tmp_path / "mine.py").write_text(UNSEEDED)
+    assert check_workload("stream.py:make", "torch", folder=str(tmp_path)) == []
+    with pytest.raises(AssertionError, match=r"for worker 1: expected the same .* found others each time\."):
+        check_workload("mine.py:unseeded", "torch", folder=str(tmp_path))
