@@ -40,14 +40,13 @@ class SharedMemory:
         self._staleness = Staleness()
 
     def broadcast(self, vector: torch.Tensor) -> torch.Tensor:
-        """Rank 0's vector becomes the shared weights, and all counts of steps start again."""
+        """Rank 0's vector becomes the shared weights, and each worker's count of its steps starts again."""
         if self._weights is None:
             self._map(vector.numel())
         assert self._weights is not None
         self.barrier()  # nobody still trains on the old ones
         if self.rank == 0:
             self._weights.copy_(vector)
-            self._next_step[0] = 0
         self._steps[self.rank] = 0
         self.barrier()
         self._staleness.restart()

@@ -71,11 +71,10 @@ class SharedVariable:
         self._staleness = Staleness()
 
     def broadcast(self, vector: Tensor) -> Tensor:
-        """Rank 0's vector becomes the shared weights, and all counts of steps start again."""
+        """Rank 0's vector becomes the shared weights, and each worker's count of its steps starts again."""
         self.barrier()  # nobody still trains on the old ones
         if self.rank == 0:
             self._meeting.weights = tf.Variable(tf.expand_dims(vector, 0))
-            self._meeting.next_step = count()
         self._meeting.steps[self.rank] = 0
         self.barrier()
         self._staleness.restart()

@@ -71,7 +71,10 @@ class SharesOutSteps(Protocol):
     """A fabric with a counter that all workers share: who is done early takes more of the steps that are left."""
 
     def take_step(self) -> int:
-        """The counter's value, which is one more for whoever asks next; 0 for the first after a `broadcast`."""
+        """The counter's value, which is one more for whoever asks next; 0 for the first of a run.
+
+        Taken in training alone: whoever makes batches ahead of time begins before the strategy is set up for it.
+        """
         ...
 
 

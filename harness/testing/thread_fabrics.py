@@ -172,7 +172,6 @@ class ThreadShared(ThreadFabric):
         if self.rank == 0:
             self._team.share(first)
             self._team.num_added = 0
-            self._team.next_step = count()
         self.barrier()
         return first
 

@@ -62,9 +62,10 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
     num_workers = cell.workers // fabric.size
     share = num_workers / connection.workers_here
     meter, interruptions = UsageMeter(), InterruptionWatch(session.turns.now)
-    with closing(replica.batches(session.share)) as batches:
+    steps, opened = session.opened()
+    with closing(opened) as batches:
         with _told(session, connection.run_dir, progress), interruptions:
-            trained = train(session, batches, clock, progress.tell)
+            trained = train(session, batches, clock, progress.tell, steps)
         used: dict[str, Any] = {  # before what makes batches ends, and evaluation takes some too
             "train_s": trained.train_s,
             **vars(meter.read(share=share)),

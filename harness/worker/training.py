@@ -36,7 +36,7 @@ from harness.timing.stopwatch import Stopwatch
 from harness.timing.turns import NoTurns, Turns
 from harness.worker.merges import Drifted, Merged
 from harness.worker.plan import evaluation_steps, learning_rate_of
-from harness.worker.steps import Step, equal_steps, shared_out_steps
+from harness.worker.steps import Step, StepsAhead, equal_steps, shared_out_steps
 from harness.worker.time_limit import Limit, NoLimit
 
 WARMUP_STEPS = 5
@@ -119,10 +119,10 @@ class Session:
     def counter(self) -> SharesOutSteps | None:
         """By which workers share out their steps; None where each takes as many as the others.
 
-        Batches that are made ahead of time are each worker's own, and so are its steps.
+        Data that come in an order of their own are each worker's own, and so are its steps.
         """
         fabric = self.fabric
-        may_differ = self.cell.input == "resident" and not needs_equal_steps(self.strategy)
+        may_differ = not (self.replica.has_own_order or needs_equal_steps(self.strategy))
         return fabric if may_differ and isinstance(fabric, SharesOutSteps) else None
 
     @property
@@ -136,6 +136,13 @@ class Session:
         if self.counter is None:
             return equal_steps(self.plan)
         return shared_out_steps(self.plan, self.counter, rank=self.fabric.rank, size=self.fabric.size)
+
+    def opened(self) -> tuple[Iterator[Step], Batches]:
+        """This rank's steps and its batches, which are made in their order where that is ahead of time; close them."""
+        if self.counter is None or self.cell.input == "resident":
+            return self.steps(), self.replica.batches(self.share)
+        ahead = StepsAhead(self.steps())
+        return iter(ahead), self.replica.batches(self.share, ahead.batches())
 
 
 def warm_up(session: Session) -> None:
@@ -165,10 +172,16 @@ def warm_up(session: Session) -> None:
     replica.reset(initial)
 
 
-def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Progress], None]) -> TrainingOutcome:
+def train(
+    session: Session,
+    batches: Batches,
+    clock: Clock,
+    report: Callable[[Progress], None],
+    steps: Iterator[Step] | None = None,
+) -> TrainingOutcome:
     """Trains by the plan, or until its limit, on this rank's batches.
 
-    They stay open: what makes them is part of what training uses.
+    They stay open: what makes them is part of what training uses. steps: in whose order they come; None: in any.
     """
     cell, plan, replica, fabric, strategy = (
         session.cell,
@@ -190,7 +203,7 @@ def train(session: Session, batches: Batches, clock: Clock, report: Callable[[Pr
     fabric.barrier()
     session.turns.await_start(rank=fabric.rank, num_ranks=fabric.size)
     clock.start(num_steps=plan.num_steps, bytes_sent=bytes_before, recorder=recorder)
-    steps = session.limit.within(session.steps())
+    steps = session.limit.within(session.steps() if steps is None else steps)
     step = next(steps, None)
     while step is not None:
         replica.set_learning_rate(learning_rate.at(step.number))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 
 from harness.protocols import Plan
-from harness.worker.steps import Step, equal_steps, shared_out_steps
+from harness.worker.steps import Step, StepsAhead, equal_steps, shared_out_steps
 
 PLAN = Plan(num_workers=2, num_steps=3, steps_per_epoch=3.0)
 
@@ -41,3 +41,21 @@ def test_batches_of_workers_that_keep_step_are_of_the_same_step() -> None:
     rounds = [[next(worker) for worker in workers] for _ in range(PLAN.num_steps)]
     assert [[step.number for step in each] for each in rounds] == [[0, 0], [1, 1], [2, 2]]
     assert [[step.batch for step in each] for each in rounds] == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_steps_ahead_are_taken_as_batches_are_begun_and_trained_in_their_order() -> None:
+    """Six batches. Worker 0 has begun three of them when worker 1, whose first is its own, takes all that are left."""
+    counter = Counter()
+    held_up, fast = (StepsAhead(shared_out_steps(PLAN, counter, rank=rank, size=2)) for rank in range(2))
+    made = held_up.batches()
+    assert [next(made) for _ in range(3)] == [0, 2, 3]
+    assert [step.batch for step in fast] == [1, 4, 5]
+    assert [step.batch for step in held_up] == [0, 2, 3]
+    assert list(made) == []
+
+
+def test_steps_ahead_wait_for_nobody_where_no_batch_was_begun() -> None:
+    ahead = StepsAhead(equal_steps(PLAN))
+    trained, made = iter(ahead), ahead.batches()
+    assert [(next(trained).batch, next(made)) for _ in range(3)] == [(0, 0), (1, 1), (2, 2)]
+    assert (list(trained), list(made)) == ([], [])
