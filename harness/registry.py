@@ -20,6 +20,7 @@ from harness.optimizers.sgd import SGD, Nesterov
 from harness.protocols import (
     ALONE,
     COLLECTIVE,
+    SERVED,
     SHARED,
     TF_MIRRORED,
     TF_MULTIWORKER,
@@ -31,6 +32,8 @@ from harness.protocols import (
 )
 from harness.strategies.allreduce import Allreduce, TFMirrored, TFMultiWorker, TFParameterServer, TorchDDP
 from harness.strategies.delayed_averaging import DelayedAveraging
+from harness.strategies.downpour import Downpour
+from harness.strategies.elastic import Elastic
 from harness.strategies.hogwild import Hogwild, TorchHogwild
 from harness.strategies.local_sgd import AllreduceFlat, LocalSGD, PostLocalSGD
 from harness.strategies.neuron_wise import NeuronWise
@@ -47,6 +50,8 @@ STRATEGIES: dict[str, type[Strategy[Any]]] = {
     "delayed-averaging": DelayedAveraging,
     "hogwild": Hogwild,
     "neuron-wise": NeuronWise,
+    "downpour": Downpour,
+    "elastic": Elastic,
     "torch-hogwild": TorchHogwild,
     "torch-ddp": TorchDDP,
     "tf-multiworker": TFMultiWorker,
@@ -78,11 +83,13 @@ FABRICS = {
     (ALONE, "torch"): "harness.fabrics.alone:Alone",
     (COLLECTIVE, "torch"): "harness.fabrics.horovod_torch:HorovodTorch",
     (SHARED, "torch"): "harness.fabrics.shared_memory:SharedMemory",
+    (SERVED, "torch"): "harness.fabrics.served_torch:ServedTorch",
     (TORCH_SHARED, "torch"): "harness.fabrics.shared_model:SharedModel",
     (TORCH_DISTRIBUTED, "torch"): "harness.fabrics.torch_distributed:TorchDistributed",
     (ALONE, "tensorflow"): "harness.fabrics.alone:Alone",
     (COLLECTIVE, "tensorflow"): "harness.fabrics.horovod_tensorflow:HorovodTensorFlow",
     (SHARED, "tensorflow"): "harness.fabrics.shared_variable:SharedVariable",
+    (SERVED, "tensorflow"): "harness.fabrics.served_tensorflow:ServedTensorFlow",
     (TF_MULTIWORKER, "tensorflow"): "harness.fabrics.tensorflow_distribute:MultiWorker",
     (TF_MIRRORED, "tensorflow"): "harness.fabrics.tensorflow_distribute:Mirrored",
     (TF_PARAMETER_SERVER, "tensorflow"): "harness.fabrics.tensorflow_parameter_server:ParameterServer",
@@ -92,11 +99,13 @@ LAUNCHERS = {
     (ALONE, "torch"): "harness.launchers.processes:Processes",
     (COLLECTIVE, "torch"): "harness.launchers.horovodrun:HorovodRun",
     (SHARED, "torch"): "harness.launchers.processes:Processes",
+    (SERVED, "torch"): "harness.launchers.parameter_servers:WithServers",
     (TORCH_SHARED, "torch"): "harness.launchers.processes:Processes",
     (TORCH_DISTRIBUTED, "torch"): "harness.launchers.processes:Processes",
     (ALONE, "tensorflow"): "harness.launchers.processes:Processes",
     (COLLECTIVE, "tensorflow"): "harness.launchers.horovodrun:HorovodRun",
     (SHARED, "tensorflow"): "harness.launchers.threads:Threads",
+    (SERVED, "tensorflow"): "harness.launchers.parameter_servers:WithServers",
     (TF_MULTIWORKER, "tensorflow"): "harness.launchers.tensorflow_cluster:Workers",
     (TF_MIRRORED, "tensorflow"): "harness.launchers.processes:OneForAll",
     (TF_PARAMETER_SERVER, "tensorflow"): "harness.launchers.tensorflow_cluster:ParameterServerCluster",
@@ -137,7 +146,9 @@ def checked_strategy(name: str, found: Any) -> type[Strategy[Any]]:
     if not (isinstance(options, type) and issubclass(options, StrategyOptions)):
         raise ExtensionError(f"{name}: Options: {options!r}; wanted: a subclass of harness.protocols.StrategyOptions")
     if not any(needs == capability for capability, _ in FABRICS):
-        raise ExtensionError(f"{name}: needs: {needs!r}; wanted: ALONE, COLLECTIVE or SHARED of harness.protocols")
+        raise ExtensionError(
+            f"{name}: needs: {needs!r}; wanted: ALONE, COLLECTIVE, SHARED or SERVED of harness.protocols"
+        )
     kind: type[Strategy[Any]] = found
     return kind
 

@@ -169,12 +169,12 @@ def test_a_repeated_run_gives_the_same_bits(run: Run, framework: str) -> None:
     assert run("serial").weights_sha256 != run("serial", seed=1).weights_sha256
 
 
-@pytest.mark.parametrize("strategy", [*ALONE, "hogwild", {"name": "neuron-wise", "paces": 1}], ids=str)
+@pytest.mark.parametrize("strategy", [*ALONE, "hogwild", "downpour", {"name": "neuron-wise", "paces": 1}], ids=str)
 def test_one_worker_is_serial_bit_for_bit(run: Run, strategy: Any) -> None:
     same_bits(run(strategy), run("serial"))
 
 
-@with_each("hogwild", "torch-hogwild")
+@with_each("hogwild", "torch-hogwild", "downpour", "elastic")
 def test_workers_that_share_weights_share_out_the_steps_of_one(run: Run, strategy: str) -> None:
     """22 steps of each, together 44, whoever takes them."""
     record = run(strategy, workers=2)

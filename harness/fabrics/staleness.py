@@ -18,11 +18,12 @@ class Staleness:
 
     def restart(self) -> None:
         self.counts = [0] * (MAX_COUNTED + 1)
-        self._total_at_read = 0
+        self.total_at_read = 0
 
     def weights_read(self, total_updates: int) -> None:
-        self._total_at_read = total_updates
+        self.total_at_read = total_updates
 
-    def update_applied(self, total_updates: int) -> None:
-        """total_updates: without this one."""
-        self.counts[min(total_updates - self._total_at_read, MAX_COUNTED)] += 1
+    def update_applied(self, total_updates: int, *, since: int | None = None) -> None:
+        """total_updates: without this one. since: those at the read it was made from, where that is not the last."""
+        read_at = self.total_at_read if since is None else since
+        self.counts[min(total_updates - read_at, MAX_COUNTED)] += 1

@@ -26,12 +26,20 @@ class HorovodRun:
         return [replace(made, environ=made.environ | environ)]
 
 
-def horovodrun(hosts: tuple[Host, ...], run_dir: Path, options: list[str]) -> LaunchCommand:
-    """A worker process for each slot, told its rank."""
+def horovodrun(
+    hosts: tuple[Host, ...],
+    run_dir: Path,
+    options: list[str],
+    program: list[str] | None = None,
+    *,
+    role: Role = Role.LAUNCHER,
+) -> LaunchCommand:
+    """A process for each slot, told its rank: a worker, or the program that is given, whose role it then has."""
     listed = ",".join(f"{host.name}:{host.slots}" for host in hosts)
     num_processes = str(sum(host.slots for host in hosts))
-    argv = [*module_argv(HOROVODRUN, str(run_dir)), "-np", num_processes, "-H", listed, *options, *worker_argv(run_dir)]
-    return LaunchCommand(role=Role.LAUNCHER, argv=argv, environ={SAFE_PATH_VARIABLE: "1"})  # for what it starts itself
+    argv = [*module_argv(HOROVODRUN, str(run_dir)), "-np", num_processes, "-H", listed, *options]
+    argv += worker_argv(run_dir) if program is None else program
+    return LaunchCommand(role=role, argv=argv, environ={SAFE_PATH_VARIABLE: "1"})  # for what it starts itself
 
 
 def on_host(host: Host, num_processes: int, run_dir: Path, more: list[str], environ: dict[str, str]) -> LaunchCommand:

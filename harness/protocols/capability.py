@@ -90,6 +90,14 @@ SHARED = Capability(
     devices=("cpu",),
     why_these_devices=_NO_RACES_ON_A_GPU,
 )
+SERVED = Capability(
+    name="served",
+    means="servers that hold the weights, over ZeroMQ",
+    spans=Span.HOSTS,
+    devices=("cpu",),
+    why_these_devices="since what is sent comes from the host's memory",
+    roles=(Role.SERVER, Role.WORKER),
+)
 TORCH_SHARED = Capability(
     name="torch-shared",
     is_reference=True,

@@ -94,6 +94,50 @@ class SharedFabric(Fabric, Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ServerRule:
+    """What servers do with an update that a worker pushes, as harness/servers/held_weights.py writes it down."""
+
+    name: str = "sum"
+    rate: float = 1.0
+    momentum: float = 0.0
+    num_parameters: int | None = None  # which it is for, the first of the vector; buffers behind them add up. None: all
+
+
+class Sent(Protocol):
+    """An update on its way."""
+
+    def wait(self) -> None:
+        """Returns when every server has applied it."""
+        ...
+
+
+class ServedFabric(Fabric, Protocol):
+    """Weights that servers hold, each a part of them.
+
+    What is asked for is on its way when the call returns, and servers do what a worker asks in the order of its calls.
+    A vector that is pushed may change at once.
+    """
+
+    def serve(self, vector: Vector, rule: ServerRule) -> Vector:
+        """Rank 0's vector is what servers hold from now on, and by which rule; given to every rank."""
+        ...
+
+    def pull(self) -> Pending:
+        """The weights of all servers; parts of different ones may hold different workers' updates."""
+        ...
+
+    def push(self, update: Vector) -> Sent: ...
+
+    def push_pull(self, update: Vector) -> Pending:
+        """As `push`, then `pull`, in one message each way."""
+        ...
+
+    def step_taken(self) -> None:
+        """Counts a step of this worker. The others hear of it by the next thing that is asked for."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class GradientAveraging:
     """Settings of the native synchronous wrapper, as Horovod names them."""
 

@@ -79,6 +79,20 @@ class HorovodOptions(StrategyOptions):
             raise ValueError(f"options.staging: {self.staging} with device {topology.device}; allowed: none")
 
 
+class ServerOptions(StrategyOptions):
+    """Of strategies whose weights are held by servers."""
+
+    servers: int = Field(1, ge=1, description="processes that hold the weights, each a part of them")
+    server_deadline_s: float = Field(
+        30.0, ge=1, description="within which a server answers, however busy; the launch ends where one does not"
+    )
+
+    @property
+    def steps_between_pushes(self) -> int:
+        """Of a worker: in which it is on its own, so that it may claim as many at once."""
+        return 1
+
+
 @runtime_checkable
 class Rehearses(Protocol):
     """A strategy whose later steps do what its first ones do not, such as one that averages every so many.

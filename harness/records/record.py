@@ -153,6 +153,7 @@ class ServerPart(Part):
     start_rss_bytes: Int64 | None = None  # as training starts
     peak_rss_bytes: Int64 | None  # in training
     pss_bytes: Int64 | None  # at the end of training; None where the system does not tell
+    bytes_sent: Int64 | None = None  # in training, to workers; None where the server does not tell
 
 
 class Point(Part):

@@ -25,6 +25,11 @@ def server_part_path(run_dir: Path, role: str, index: int) -> Path:
     return run_dir / f"{SERVER_PART_PREFIX}{role}-{index}.json"
 
 
+def shard_path(run_dir: Path, index: int) -> Path:
+    """Of the address of a server that workers push to and pull from."""
+    return run_dir / f"shard-{index}.json"
+
+
 def is_there(path: Path) -> bool:
     """As far as the file system can tell now."""
     try:

@@ -10,6 +10,7 @@ from harness import registry
 from harness.launchers.command import Launcher
 from harness.launchers.horovodrun import mpirun
 from harness.launchers.hosts import Host, HostsError, how_to_resolve, is_elsewhere, placement, unresolved_name
+from harness.protocols import SERVED
 from harness.run.gpu_support import gpu_obstacle
 from harness.suite.cell import Cell
 from harness.worker.plan import plan_of
@@ -68,6 +69,8 @@ def _unreached(cell: Cell, hosts: tuple[Host, ...]) -> str | None:
 def _lacking(cell: Cell, *, is_own_launch: bool, trains_here: bool) -> str | None:
     if importlib.util.find_spec(cell.framework) is None:
         return f"framework: {cell.framework} is not installed: {MENDING_SETUP}"
+    if cell.needs == SERVED and importlib.util.find_spec("zmq") is None:
+        return f"strategy: {cell.strategy} needs pyzmq, which is not installed: {MENDING_SETUP}"
     if cell.needs.uses_horovod:
         lacking = _lacking_of_horovod(cell, trains_here=trains_here)
         if lacking:

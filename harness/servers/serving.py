@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from harness.protocols import Role
@@ -20,15 +21,16 @@ from harness.worker.usage import UsageMeter
 LOOK_EVERY_S = 0.05  # training is seen to begin and to end late by as much, so its length is right on average
 
 
-def stay(run_dir: Path, *, role: Role, index: int) -> None:
+def stay(run_dir: Path, *, role: Role, index: int, bytes_sent: Callable[[], int] | None = None) -> None:
     """Returns when rank 0 has left its part of the record; this process' own has been in place since training ended.
 
-    index: among the processes of this role.
+    index: among the processes of this role. bytes_sent: by this process so far, where it knows.
     """
     _wait_for(run_dir / TRAINING_BEGAN)
-    meter = UsageMeter()
+    meter, sent_before = UsageMeter(), bytes_sent() if bytes_sent else 0
     _wait_for(run_dir / TRAINING_ENDED)
-    part = ServerPart(role=role, index=index, **vars(meter.read()))
+    sent = bytes_sent() - sent_before if bytes_sent else None
+    part = ServerPart(role=role, index=index, bytes_sent=sent, **vars(meter.read()))
     write_atomically(server_part_path(run_dir, role, index), part.model_dump_json())
     _wait_for(part_path(run_dir, 0))  # evaluation may still read the weights
 

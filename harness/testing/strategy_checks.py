@@ -191,7 +191,7 @@ def _check_finished(trained: Trained, case: _Case, steps: int, tolerance: float)
     expect(
         not any(trained.num_under_way),
         of=of,
-        expected="no mean under way",
+        expected="nothing under way",
         found=trained.num_under_way,
         rule="`finish` ends what is under way",
     )

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.protocols import SHARED, TORCH_SHARED, Capability, GradientAveraging
+from harness.protocols import SERVED, SHARED, TORCH_SHARED, Capability, GradientAveraging, ServerRule
+from harness.servers.held_weights import HeldWeights
 from harness.testing.quadratic import Array, NumpyReplica
 
 PATIENCE_S = 10.0  # a strategy whose workers disagree about a collective fails here, and does not hang
@@ -55,7 +56,7 @@ class ThreadFabric:
     def __init__(self, rank: int, team: Team) -> None:
         self.rank, self.size, self._team = rank, team.size, team
         self.bytes_sent = 0
-        self.num_under_way = 0  # means that were asked for and not waited for
+        self.num_under_way = 0  # what was asked for and not waited for
 
     def barrier(self) -> None:
         self._team.barrier.wait(PATIENCE_S)
@@ -205,8 +206,77 @@ class ThreadShared(ThreadFabric):
         return self._team.num_added
 
 
+class ThreadServed(ThreadFabric):
+    """Implements harness.protocols.ServedFabric and SharesOutSteps.
+
+    In lockstep, all workers pull before any of them pushes, and push before any of them pulls.
+    """
+
+    def serve(self, vector: Array, rule: ServerRule) -> Array:
+        first = self.broadcast(vector)
+        if self.rank == 0:
+            self._team.served = HeldWeights(first.copy(), rule)
+            self._team.num_steps = 0
+            self._team.next_step = count()
+        self.barrier()
+        return first
+
+    def pull(self) -> _Answer:
+        copied = self._team.served.weights.copy()
+        if self._team.in_lockstep:
+            self.barrier()
+        return self._answer(copied)
+
+    def push(self, update: Array) -> _Answer:
+        self._apply(update)
+        return self._answer(None)
+
+    def push_pull(self, update: Array) -> _Answer:
+        self._apply(update)
+        return self.pull()
+
+    def step_taken(self) -> None:
+        with self._team.condition:
+            self._team.num_steps += 1
+
+    def take_step(self) -> int:
+        return next(self._team.next_step)
+
+    def total_steps(self, own_steps: int) -> int:
+        return self._team.num_steps
+
+    def _apply(self, update: Array) -> None:
+        if not self._team.in_lockstep:
+            self._team.apply(update)
+            return
+        updates = self._team.exchange(self.rank, update)
+        if self.rank == 0:
+            for each in updates:  # in the order of ranks, so that runs repeat one another
+                self._team.apply(each)
+        self.barrier()
+
+    def _answer(self, value: Array | None) -> _Answer:
+        self.num_under_way += 1
+        return _Answer(self, value)
+
+
+class _Answer:
+    """Implements harness.protocols.Pending and Sent."""
+
+    def __init__(self, fabric: ThreadServed, value: Array | None) -> None:
+        self._fabric, self._value = fabric, value
+
+    def wait(self) -> Any:
+        self._fabric.num_under_way -= 1
+        return self._value
+
+
 # The others can have collectives.
-FABRICS: dict[Capability, type[ThreadFabric]] = dict.fromkeys((SHARED, TORCH_SHARED), ThreadShared)
+FABRICS: dict[Capability, type[ThreadFabric]] = {
+    SHARED: ThreadShared,
+    TORCH_SHARED: ThreadShared,
+    SERVED: ThreadServed,
+}
 
 
 class Team:
@@ -218,6 +288,8 @@ class Team:
         self.condition = threading.Condition()
         self.shared = np.zeros(0)
         self.num_added = 0
+        self.served = HeldWeights(np.zeros(0), ServerRule())
+        self.num_steps = 0
         self.next_step = count()
         self._slots: list[Array] = [np.zeros(0)] * size
         self._contributions: dict[int, dict[int, Array]] = {}
@@ -240,6 +312,11 @@ class Team:
         with self.condition:  # in NumPy two threads' += may lose one; what is tested here is not that
             self.shared += delta
             self.num_added += 1
+
+    def apply(self, update: Array) -> None:
+        """As servers do: one update after another."""
+        with self.condition:
+            self.served.apply(update)
 
     def contribute(self, number: int, rank: int, vector: Array) -> None:
         with self.condition:

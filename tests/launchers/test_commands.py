@@ -120,6 +120,39 @@ def test_processes_of_another_machine_are_started_there(
     assert (made.role, made.environ) == (Role.LAUNCHER, {"PYTHONSAFEPATH": "1", **environ})
 
 
+SERVER = [sys.executable, "-P", "-m", "harness.servers.shard_server", "/r/.runs/7"]
+TWO_SERVERS = {"name": "downpour", "servers": 2}
+
+
+def test_servers_of_this_machine_are_beside_their_workers() -> None:
+    made = commands((Host(name="localhost", slots=3),), strategy=TWO_SERVERS, workers=3)
+    assert [command.role for command in made] == [Role.WORKER] * 3 + [Role.SERVER] * 2
+    assert [command.argv for command in made[3:]] == [[*SERVER, "0", "127.0.0.1"], [*SERVER, "1", "127.0.0.1"]]
+    assert [command.environ for command in made[:3]] == [
+        {"HVDBENCH_RANK": str(rank), "HVDBENCH_SIZE": "3"} for rank in range(3)
+    ]
+
+
+def test_servers_are_dealt_out_over_hosts_and_known_by_the_names_of_these() -> None:
+    hosts = (Host(name="127.0.0.2", slots=2), Host(name="no.such.host", slots=2))
+    fields = {"strategy": {"name": "downpour", "servers": 3}, "workers": 4, "hosts": 2}
+    workers, *servers = commands(hosts, ["--ssh-port", "2222"], **fields)
+    more = "--gloo --ssh-port 2222"
+    expected = f"-np 4 -H 127.0.0.2:2,no.such.host:2 {more} {' '.join(WORKER)}"
+    assert (workers.role, " ".join(workers.argv)) == (Role.LAUNCHER, " ".join([*HOROVODRUN, expected]))
+    assert [command.role for command in servers] == [Role.SERVER] * 3
+    assert [command.argv for command in servers[::2]] == [[*SERVER, "0", "127.0.0.2"], [*SERVER, "2", "127.0.0.2"]]
+    there = f"-np 1 -H no.such.host:1 {more} {' '.join([*SERVER, '1', 'no.such.host'])}"
+    assert " ".join(servers[1].argv) == " ".join([*HOROVODRUN, there])
+
+
+def test_servers_of_workers_on_one_other_machine_are_there_too() -> None:
+    hosts = (Host(name="no.such.host", slots=2),)
+    workers, server = commands(hosts, strategy="elastic", workers=2)
+    assert " ".join(workers.argv).endswith(f"-np 2 -H no.such.host:2 --gloo {' '.join(WORKER)}")
+    assert " ".join(server.argv).endswith(f"-np 1 -H no.such.host:1 --gloo {' '.join([*SERVER, '0', '127.0.0.1'])}")
+
+
 def test_names_of_launchers_are_those_of_records() -> None:
     for path in registry.LAUNCHERS.values():
         assert registry.load(path).name in ("horovodrun", "processes", "process", "threads", "coordinator")

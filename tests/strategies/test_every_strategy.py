@@ -11,7 +11,7 @@ from harness.testing import check_strategy
 
 PASSES = {"backward_passes_per_step": 2}
 PLAIN = {"outer_rate": 1.0, "outer_momentum": 0.0}
-WITH_OPTIONS = ("slow-momentum", "delayed-averaging", "neuron-wise")  # below, in several ways
+WITH_OPTIONS = ("slow-momentum", "delayed-averaging", "neuron-wise", "elastic")  # below, in several ways
 CASES: list[tuple[str, dict[str, Any], bool]] = [  # name, options, whether it is serial where nothing is to be averaged
     *((name, {}, True) for name in STRATEGIES if name not in WITH_OPTIONS),
     ("allreduce", PASSES, False),
@@ -32,6 +32,12 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [  # name, options, whether it i
     ("neuron-wise", {"due": "share"}, False),
     ("neuron-wise", {"due": "own"}, True),
     ("neuron-wise", {"due": "every"}, True),
+    ("downpour", {"transfer": "asynchronous"}, True),
+    ("downpour", {"push_every": 2, "fetch_every": 4}, False),  # judged by what servers have, which is pushed later
+    ("downpour", {"push_every": 2, "fetch_every": 4, "transfer": "asynchronous"}, False),
+    ("downpour", {"server_rule": "adagrad"}, False),
+    ("elastic", {}, False),
+    ("elastic", {"period": 3, "transfer": "blocking"}, False),
 ]
 
 

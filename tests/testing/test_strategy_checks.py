@@ -105,7 +105,7 @@ class Halving(LocalSGD):
         (Aliasing, r"snapshots of Aliasing period=2, .*: expected what they were .* Rule: `snapshot` gives a copy"),
         (Remembering, "Remembering period=2 after a warm-up of 5 steps: expected the same, .* Rule: `setup` starts"),
         (Drawing, "expected the same, found a difference of .* Rule: the same run twice gives the same bits"),
-        (LeavingOneUnderWay, r"after 1 steps and `finish`: expected no mean under way, found \[1, 1\]"),
+        (LeavingOneUnderWay, r"after 1 steps and `finish`: expected nothing under way, found \[1, 1\]"),
         (UsingWhatItGaveUp, "expected the same, found a difference of inf"),
         (WritingIntoWhatIsUnderWay, "expected the vector as it was given, found it changed"),
         (AskingTwice, "expected no other mean under way, found 1"),

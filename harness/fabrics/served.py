@@ -1,0 +1,175 @@
+"""Weights that servers hold, reached over ZeroMQ: what is the same in every framework.
+
+Each server holds an equal part of the vector, and the first one also what all workers have in common: the counter of
+steps, and who waits for whom. A push goes to every server; how many updates of others came before it, the first one
+says. Steps are claimed along with what is pushed and pulled, as many as lie between two pushes: a message a step would
+cost more than some steps take.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import zmq
+from numpy.typing import NDArray
+
+from harness.fabrics.connection import Connection
+from harness.fabrics.shard_client import Answered, ShardClient, address_of
+from harness.fabrics.shard_wire import Kind, part_of
+from harness.fabrics.staleness import Staleness
+from harness.protocols import ServerOptions, ServerRule
+from harness.suite.cell import Cell
+from harness.timing.clock import Clock
+
+Floats = NDArray[np.float32]
+
+_STEPS_AHEAD = 2  # the one that comes next, and one more while a reply is on its way
+
+
+class Served(ABC):
+    """Implements harness.protocols.ServedFabric, TellsStaleness and SharesOutSteps."""
+
+    waiting_is_known = True
+
+    def __init__(self, cell: Cell, connection: Connection, clock: Clock) -> None:
+        assert isinstance(cell.options, ServerOptions)
+        self.rank, self.size = connection.rank, connection.size
+        self.bytes_sent = 0
+        self._waiting, self._staleness = clock.waiting, Staleness()
+        self._num_values, self._num_steps = 0, 0
+        self._claims_at_once = cell.options.steps_between_pushes
+        self._context = zmq.Context()
+        self._shards = [
+            ShardClient(
+                self._context,
+                address_of(connection.run_dir, index),
+                index=index,
+                rank=self.rank,
+                deadline_s=cell.options.server_deadline_s,
+            )
+            for index in range(cell.options.servers)
+        ]
+        self.barrier()
+
+    @abstractmethod
+    def to_host(self, vector: Any) -> Floats:
+        """Its values; they may lie in the vector's own memory."""
+
+    @abstractmethod
+    def from_host(self, values: Floats) -> Any:
+        """A vector of these values, whose memory is given up."""
+
+    def barrier(self) -> None:
+        self._ask_first(Kind.MEET)
+
+    def serve(self, vector: Any, rule: ServerRule) -> Any:
+        self.barrier()  # nobody still trains on the old ones
+        self._shards[0].forget_claims()
+        values = self.to_host(vector)
+        self._num_values, self._num_steps = values.size, 0
+        if self.rank == 0:
+            said = (values.size.to_bytes(8, "little"), json.dumps(asdict(rule)).encode())
+            self._ask_each(Kind.HOLD, values, around=said)()
+        self._staleness.restart()
+        self.barrier()
+        first = self.pull().wait()
+        self.barrier()  # nobody has pushed before all have it
+        return first
+
+    def broadcast(self, vector: Any) -> Any:
+        return self.serve(vector, ServerRule())
+
+    def pull(self) -> Underway:
+        return Underway(self._waiting, self._ask_each(Kind.PULL), self._read)
+
+    def push(self, update: Any) -> Underway:
+        since = self._staleness.total_at_read
+        return Underway(self._waiting, self._ask_with(Kind.PUSH, update), lambda answers: self._count(answers, since))
+
+    def push_pull(self, update: Any) -> Underway:
+        since = self._staleness.total_at_read
+
+        def arrived(answers: list[Answered]) -> Any:
+            self._count(answers, since)
+            return self._read(answers)
+
+        return Underway(self._waiting, self._ask_with(Kind.PUSH_PULL, update), arrived)
+
+    def step_taken(self) -> None:
+        self._num_steps += 1
+
+    def take_step(self) -> int:
+        if not self._shards[0].num_claimed:
+            self._shards[0].ask(Kind.CLAIM, num_steps=self._num_steps, num_claimed=self._claims_at_once)
+        with self._waiting:
+            return self._shards[0].take_claimed()
+
+    def total_steps(self, own_steps: int) -> int:
+        return self._ask_first(Kind.COUNT).reply.count
+
+    def settings(self) -> dict[str, str]:
+        return {"zmq": zmq.zmq_version()}
+
+    def staleness_counts(self) -> list[int]:
+        return self._staleness.counts
+
+    def close(self) -> None:
+        for shard in self._shards:
+            shard.close()
+        self._context.term()
+
+    def _ask_first(self, kind: Kind) -> Answered:
+        return self._shards[0].answer_to(self._shards[0].ask(kind, num_steps=self._num_steps))
+
+    def _ask_with(self, kind: Kind, update: Any) -> Callable[[], list[Answered]]:
+        values = self.to_host(update)
+        self.bytes_sent += values.nbytes
+        return self._ask_each(kind, values)
+
+    def _ask_each(
+        self, kind: Kind, values: Floats | None = None, *, around: tuple[bytes, ...] = ()
+    ) -> Callable[[], list[Answered]]:
+        """Each server, of its part of the values; gives what waits for their answers."""
+        numbers = []
+        for index, shard in enumerate(self._shards):
+            own = () if values is None else (values[part_of(values.size, index, len(self._shards))],)
+            claims = self._claims_due() if index == 0 and kind != Kind.HOLD else 0
+            payload = (*around[:1], *own, *around[1:])
+            numbers.append(shard.ask(kind, *payload, num_steps=self._num_steps, num_claimed=claims))
+        return lambda: [shard.answer_to(number) for shard, number in zip(self._shards, numbers, strict=True)]
+
+    def _claims_due(self) -> int:
+        """So that the next step is there when this worker comes to it, and few are kept from the others."""
+        short = _STEPS_AHEAD - self._shards[0].num_claimed
+        return math.ceil(short / self._claims_at_once) * self._claims_at_once if short > 0 else 0
+
+    def _count(self, answers: list[Answered], since: int) -> None:
+        self._staleness.update_applied(answers[0].reply.num_foreign, since=since)
+
+    def _read(self, answers: list[Answered]) -> Any:
+        self._staleness.weights_read(answers[0].reply.num_foreign)
+        values = np.empty(self._num_values, np.float32)
+        for index, answered in enumerate(answers):
+            part = part_of(self._num_values, index, len(answers))
+            values[part] = np.frombuffer(answered.payload.buffer, np.float32)
+        return self.from_host(values)
+
+
+class Underway:
+    """Implements harness.protocols.Pending and Sent. Wait for it once."""
+
+    def __init__(
+        self, waiting: Any, answers: Callable[[], list[Answered]], arrived: Callable[[list[Answered]], Any]
+    ) -> None:
+        self._waiting, self._answers, self._arrived = waiting, answers, arrived
+
+    def wait(self) -> Any:
+        with self._waiting:
+            answers = self._answers()
+        return self._arrived(answers)

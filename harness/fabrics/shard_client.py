@@ -1,0 +1,117 @@
+"""One worker's line to one server: requests go out at once, replies are waited for by their number.
+
+A server that lives answers a PING whatever it is at; one that is silent in as many looks as make up the deadline is
+given up. Looks are counted, not seconds: a worker that was stopped has not looked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from harness.fabrics.shard_wire import USER, Kind, Reply, ShardAddress, ShardRequest
+from harness.records.run_files import content_of, shard_path
+
+NUM_LOOKS = 4  # in a deadline
+_FIND_EVERY_S = 0.01
+_PING_NUMBER = 0
+
+
+class ShardError(Exception):
+    """A server does not answer, or refuses what it was asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """A reply and its payload, which no other has."""
+
+    reply: Reply
+    payload: Any
+
+
+class ShardClient:
+    def __init__(self, context: zmq.Context[Any], address: ShardAddress, *, index: int, rank: int, deadline_s: float):
+        self._name = f"server {index} ({address.host}:{address.port})"
+        self._deadline_s, self._look_ms = deadline_s, round(deadline_s * 1000 / NUM_LOOKS)
+        self._arrived: dict[int, Answered] = {}
+        self._last_number = _PING_NUMBER
+        self._claimed: deque[int] = deque()
+        self._num_on_their_way = 0
+        self._socket = context.socket(zmq.DEALER)
+        self._socket.routing_id = str(rank).encode()
+        self._socket.sndtimeo = round(deadline_s * 1000)
+        self._socket.plain_username, self._socket.plain_password = USER.encode(), address.token.encode()
+        self._socket.connect(address.endpoint)
+
+    def ask(self, kind: Kind, *payload: Any, num_steps: int = 0, num_claimed: int = 0) -> int:
+        """Sends, and returns at once; the number is for `answer_to`. The payload is copied."""
+        self._last_number += 1
+        request = ShardRequest(kind=kind, number=self._last_number, num_steps=num_steps, num_claimed=num_claimed)
+        self._num_on_their_way += num_claimed
+        try:
+            self._socket.send_multipart([request.packed(), *payload])
+        except zmq.Again:
+            raise self._silent() from None
+        return self._last_number
+
+    def answer_to(self, number: int) -> Answered:
+        """Waits. Raises ShardError where the server is silent for too long, or refuses."""
+        self._wait_until(lambda: number in self._arrived)
+        return self._arrived.pop(number)
+
+    def take_claimed(self) -> int:
+        """Of the steps that were claimed the first one; waits for it."""
+        self._wait_until(lambda: bool(self._claimed))
+        return self._claimed.popleft()
+
+    @property
+    def num_claimed(self) -> int:
+        """Steps that are not taken yet, those on their way too."""
+        return len(self._claimed) + self._num_on_their_way
+
+    def forget_claims(self) -> None:
+        self._claimed.clear()
+
+    def _wait_until(self, is_so: Callable[[], bool]) -> None:
+        num_silent = 0
+        while not is_so():
+            if self._socket.poll(self._look_ms):
+                self._take(*self._socket.recv_multipart(copy=False))
+                num_silent = 0
+            elif (num_silent := num_silent + 1) < NUM_LOOKS:
+                self._ping()
+            else:
+                raise self._silent()
+
+    def _ping(self) -> None:
+        with contextlib.suppress(zmq.Again):  # which has nobody to go to: that server is silent
+            self._socket.send(ShardRequest(kind=Kind.PING, number=_PING_NUMBER).packed(), zmq.DONTWAIT)
+
+    def _silent(self) -> ShardError:
+        return ShardError(f"{self._name} has not answered for {self._deadline_s:g} s")
+
+    def _take(self, header: Any, payload: Any) -> None:
+        reply = Reply.unpacked(header.bytes)
+        if reply.is_refused:
+            raise ShardError(f"{self._name} refused: {payload.bytes.decode()}")
+        self._num_on_their_way -= reply.num_claimed
+        self._claimed.extend(range(reply.count, reply.count + reply.num_claimed))
+        if reply.number != _PING_NUMBER:
+            self._arrived[reply.number] = Answered(reply=reply, payload=payload)
+
+    def close(self) -> None:
+        self._socket.close(linger=0)
+
+
+def address_of(run_dir: Path, index: int) -> ShardAddress:
+    """That of the server, once it has told it: it may start after its workers."""
+    while (said := content_of(shard_path(run_dir, index))) is None:
+        time.sleep(_FIND_EVERY_S)
+    return ShardAddress.model_validate_json(said)

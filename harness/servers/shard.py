@@ -1,0 +1,94 @@
+"""What one server of several holds and answers, apart from how it is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from harness.fabrics.shard_wire import Kind, Reply, ShardRequest, part_of
+from harness.protocols import ServerRule
+from harness.servers.held_weights import HeldWeights
+
+Weights = NDArray[np.float32]
+Answer = tuple[int, Reply, Weights | bytes]  # to which rank, and the reply's payload
+
+_UPDATES = (Kind.PUSH, Kind.PUSH_PULL)
+_READS = (Kind.PULL, Kind.PUSH_PULL)
+_RULE = TypeAdapter(ServerRule)
+
+
+class Shard:
+    """Server `index` of `num_shards`. Updates come one after another, so none is ever half applied."""
+
+    def __init__(self, index: int, num_shards: int, num_workers: int) -> None:
+        self._index, self._num_shards = index, num_shards
+        self._held: HeldWeights | None = None
+        self._num_updates = [0] * num_workers  # by whose they were
+        self._num_steps = [0] * num_workers
+        self._next_step = 0
+        self._met: dict[int, int] = {}  # who waits for the others, by rank the request's number
+
+    def answer(self, rank: int, request: ShardRequest, payload: Sequence[Any]) -> list[Answer]:
+        """What to send, to whom. payload: buffers; one that does not fit is refused in words."""
+        try:
+            return self._answer(rank, request, payload)
+        except ValueError as error:
+            return [(rank, Reply(number=request.number, is_refused=True), str(error).encode())]
+
+    def _answer(self, rank: int, request: ShardRequest, payload: Sequence[Any]) -> list[Answer]:
+        self._num_steps[rank] = max(self._num_steps[rank], request.num_steps)  # a PING says none
+        if request.kind == Kind.MEET:
+            return self._meet(rank, request.number)
+        num_foreign = sum(self._num_updates) - self._num_updates[rank]
+        if request.kind == Kind.HOLD:
+            self._hold(*payload)
+        if request.kind in _UPDATES:
+            self._apply(rank, *payload)
+        reply = Reply(
+            number=request.number,
+            num_foreign=num_foreign,
+            count=sum(self._num_steps) if request.kind == Kind.COUNT else self._next_step,
+            num_claimed=request.num_claimed,
+        )
+        self._next_step += request.num_claimed
+        return [(rank, reply, self._weights.weights if request.kind in _READS else b"")]
+
+    def _meet(self, rank: int, number: int) -> list[Answer]:
+        """Nobody is answered before all have asked."""
+        self._met[rank] = number
+        if len(self._met) < len(self._num_steps):
+            return []
+        met, self._met = self._met, {}
+        return [(each, Reply(number=asked), b"") for each, asked in met.items()]
+
+    def _hold(self, size: Any, weights: Any, rule: Any) -> None:
+        """size: of the whole vector, in eight bytes."""
+        num_values = int.from_bytes(size, "little")
+        part = part_of(num_values, self._index, self._num_shards)
+        held = _values(weights, part.stop - part.start).copy()
+        self._held = HeldWeights(held, _RULE.validate_json(bytes(rule)), first=part.start)
+        self._num_updates = [0] * len(self._num_updates)
+        self._num_steps = [0] * len(self._num_steps)
+        self._next_step = 0
+
+    def _apply(self, rank: int, update: Any) -> None:
+        self._weights.apply(_values(update, self._weights.weights.size))
+        self._num_updates[rank] += 1
+
+    @property
+    def _weights(self) -> HeldWeights:
+        if self._held is None:
+            raise ValueError("no weights yet; wanted: HOLD before any other")
+        return self._held
+
+
+def _values(buffer: Any, wanted: int) -> Weights:
+    """Raises ValueError where they are not as many."""
+    values = np.frombuffer(buffer, np.float32)
+    if values.size != wanted:
+        raise ValueError(f"{values.size} values; wanted: {wanted}, as this server holds")
+    return values

@@ -1,0 +1,197 @@
+"""Workers, here threads, and servers over real sockets."""
+
+from __future__ import annotations
+
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import torch
+import zmq
+
+from harness.fabrics.connection import Connection
+from harness.fabrics.served_torch import ServedTorch
+from harness.fabrics.shard_client import ShardClient, ShardError, address_of
+from harness.fabrics.shard_wire import Kind, ShardAddress, tell_address
+from harness.protocols import ServerRule
+from harness.records.run_files import shard_path
+from harness.servers.shard import Shard
+from harness.servers.shard_server import ShardServer
+from harness.suite.cell import Cell
+from harness.timing.clock import Clock
+from tests.command import LIMIT_S
+
+Given = TypeVar("Given")
+SUM = ServerRule()
+
+
+@contextmanager
+def served(run_dir: Path, num_servers: int, num_workers: int, *, host: str = "127.0.0.1") -> Iterator[None]:
+    """Servers in threads, their addresses in the run folder."""
+    has_ended = threading.Event()
+    with ExitStack() as stack:
+        for index in range(num_servers):
+            server = ShardServer(Shard(index, num_servers, num_workers), host=host)
+            tell_address(run_dir, index, server.address)
+            thread = threading.Thread(target=server.serve, args=(has_ended,))
+            thread.start()
+            stack.callback(server.close)
+            stack.callback(thread.join)
+        stack.callback(has_ended.set)
+        yield
+
+
+def fabric(run_dir: Path, rank: int, size: int, **options: Any) -> ServedTorch:
+    strategy = {"name": "downpour", **options}
+    cell = Cell.model_validate({"workload": "fnn", "strategy": strategy, "workers": size})
+    place = Connection(rank=rank, size=size, local_rank=rank, local_size=size, run_dir=run_dir)
+    return ServedTorch(cell, place, Clock())
+
+
+def in_threads(size: int, run_dir: Path, work: Callable[[ServedTorch], Given], **options: Any) -> list[Given]:
+    def each(rank: int) -> Given:
+        made = fabric(run_dir, rank, size, **options)
+        try:
+            return work(made)
+        finally:
+            made.close()
+
+    with ThreadPoolExecutor(size) as threads:
+        return [future.result(timeout=LIMIT_S) for future in [threads.submit(each, rank) for rank in range(size)]]
+
+
+def test_workers_push_to_one_set_of_weights_and_pull_it(tmp_path: Path) -> None:
+    def work(made: ServedTorch) -> tuple[list[float], list[float], int]:
+        first = made.serve(torch.tensor([1.0, 2.0, 3.0]) + made.rank, SUM).tolist()  # rank 0's are taken
+        made.barrier()
+        made.push(torch.tensor([1.0, 0.0, 0.0])).wait()
+        after = made.push_pull(torch.tensor([0.0, 0.0, 1.0])).wait()
+        assert after[2] >= 4
+        made.barrier()
+        return first, made.pull().wait().tolist(), made.bytes_sent
+
+    with served(tmp_path, 1, 2):
+        assert in_threads(2, tmp_path, work) == [([1, 2, 3], [3, 2, 5], 24)] * 2
+
+
+@pytest.mark.parametrize("num_servers", [1, 3])
+def test_parts_on_several_servers_are_the_same_vector(tmp_path: Path, num_servers: int) -> None:
+    rule = ServerRule(name="momentum", momentum=0.5, num_parameters=5)
+
+    def work(made: ServedTorch) -> list[float]:
+        made.serve(torch.arange(7.0), rule)
+        made.push(torch.ones(7)).wait()
+        values: list[float] = made.push_pull(torch.ones(7)).wait().tolist()  # v = 1, then 1½; two buffers only add up
+        return values
+
+    with served(tmp_path, num_servers, 1):
+        expected = [value + 2.5 for value in range(5)] + [7.0, 8.0]
+        assert in_threads(1, tmp_path, work, servers=num_servers) == [expected]
+
+
+def test_every_step_is_claimed_once_and_from_the_first_on_after_new_weights(tmp_path: Path) -> None:
+    def work(made: ServedTorch) -> list[int]:
+        taken: list[int] = []
+        for _ in range(2):
+            made.serve(torch.zeros(3), SUM)
+            taken = []
+            for step in range(60):
+                taken.append(made.take_step())
+                if step % 4 == 0:
+                    made.push_pull(torch.zeros(3)).wait()
+        return taken
+
+    with served(tmp_path, 1, 2):
+        one, other = in_threads(2, tmp_path, work, push_every=4, fetch_every=4)
+    assert not {*one} & {*other}
+    assert {*one, *other} >= set(range(100))
+
+
+def test_staleness_is_the_updates_of_others_since_the_read_it_was_made_from(tmp_path: Path) -> None:
+    def work(made: ServedTorch) -> list[int]:
+        made.serve(torch.zeros(1), SUM)
+        if made.rank == 1:
+            made.push(torch.ones(1)).wait()
+            made.push(torch.ones(1)).wait()
+        made.barrier()
+        if made.rank == 0:
+            first = made.push_pull(torch.ones(1))  # of the weights that were served: two came between
+            second = made.push(torch.ones(1))  # of the same
+            first.wait()
+            second.wait()
+            made.push(torch.ones(1)).wait()  # of those that came with the first
+        return made.staleness_counts()[:3]
+
+    with served(tmp_path, 1, 2):
+        assert in_threads(2, tmp_path, work) == [[1, 0, 2], [2, 0, 0]]
+
+
+def test_steps_of_all_are_counted(tmp_path: Path) -> None:
+    def work(made: ServedTorch) -> int:
+        made.serve(torch.zeros(1), SUM)
+        for _ in range(made.rank + 1):
+            made.step_taken()
+        made.barrier()
+        return made.total_steps(0)
+
+    with served(tmp_path, 1, 2):
+        assert in_threads(2, tmp_path, work) == [3, 3]
+
+
+def test_server_is_reached_at_the_address_that_it_tells(tmp_path: Path) -> None:
+    with served(tmp_path, 1, 1, host="127.0.0.2"):
+        assert address_of(tmp_path, 0).host == "127.0.0.2"
+        assert in_threads(1, tmp_path, lambda made: made.serve(torch.ones(2), SUM).tolist()) == [[1, 1]]
+
+
+def test_address_is_for_the_eyes_of_this_user_alone(tmp_path: Path) -> None:
+    tell_address(tmp_path, 0, ShardAddress(host="127.0.0.1", port=1, token="secret"))
+    assert stat.S_IMODE(shard_path(tmp_path, 0).stat().st_mode) == 0o600
+
+
+def asked_with(address: ShardAddress) -> None:
+    """One PING of a client that is given up after a second. Raises ShardError."""
+    context = zmq.Context()
+    client = ShardClient(context, address, index=0, rank=0, deadline_s=1.0)
+    try:
+        client.answer_to(client.ask(Kind.PING))
+    finally:
+        client.close()
+        context.term()
+
+
+def test_server_answers_none_without_its_token(tmp_path: Path) -> None:
+    with served(tmp_path, 1, 1):
+        address = address_of(tmp_path, 0)
+        with pytest.raises(ShardError, match=rf"server 0 \(127.0.0.1:{address.port}\) has not answered for 1 s"):
+            asked_with(address.model_copy(update={"token": "another"}))
+
+
+def test_server_that_refuses_says_why(tmp_path: Path) -> None:
+    def work(made: ServedTorch) -> None:
+        made.serve(torch.zeros(3), SUM)
+        made.push(torch.zeros(2)).wait()
+
+    with served(tmp_path, 1, 1), pytest.raises(ShardError, match="refused: 2 values; wanted: 3"):
+        in_threads(1, tmp_path, work)
+
+
+def test_who_waits_for_the_others_does_not_give_up_a_server_that_lives(tmp_path: Path) -> None:
+    """Longer than the deadline of a second, in which the server answers that it is there."""
+    late = threading.Event()
+
+    def work(rank: int) -> None:
+        if rank == 1:
+            assert late.wait(LIMIT_S)
+        fabric(tmp_path, rank, 2, server_deadline_s=1.0).close()
+
+    with served(tmp_path, 1, 2), ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(work, rank) for rank in range(2)]
+        threading.Timer(2.5, late.set).start()
+        for each in both:
+            each.result(timeout=LIMIT_S)

@@ -1,0 +1,81 @@
+"""Workers and their servers, for real: that they learn, and how a launch ends whose server dies or hangs."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from harness.launchers.hosts import Host
+from harness.launchers.supervisor import processes_of
+from harness.records.record import Record
+from harness.records.results_folder import ResultsFolder
+from harness.run.run_folder import RUNS_FOLDER
+from harness.run.runner import Setting, run_cell
+from harness.suite.cell import Cell
+
+LONG = {"workload": "fnn", "epochs": 4000, "time_limit_s": 120}
+SERVER = "harness.servers.shard_server"
+
+
+class _Watcher:
+    """Does something to the launch, once, when it trains."""
+
+    def __init__(self, act: Callable[[], None] | None = None) -> None:
+        self._act = act
+
+    def cell_started(self, cell: Cell) -> None: ...
+
+    def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None:
+        act, self._act = self._act, None
+        if act is not None:
+            act()
+
+    def cell_ended(self, record: Record) -> None: ...
+
+
+def launch(folder: Path, act: Callable[[], None] | None = None, **fields: Any) -> Record:
+    cell = Cell.model_validate({"workload": "cnn", "workers": 2, "evaluations": 3, **fields})
+    setting = Setting(suite="a", folder=ResultsFolder(folder), hosts=(Host(name="localhost", slots=2),))
+    record = run_cell(cell, setting, _Watcher(act))
+    assert processes_of(record.id) == []
+    return record
+
+
+def tell_server(folder: Path, number: signal.Signals) -> None:
+    (run_dir,) = (folder / RUNS_FOLDER).iterdir()
+    (server,) = (each for each in processes_of(run_dir.name) if SERVER in psutil.Process(each.pid).cmdline())
+    server.send_signal(number)
+
+
+@pytest.mark.parametrize("strategy", ["downpour", "elastic"])
+def test_served_workers_reach_the_target_and_leave_what_their_servers_took(tmp_path: Path, strategy: str) -> None:
+    record = launch(tmp_path, strategy={"name": strategy, "servers": 2}, epochs=12)
+    assert record.status == "ok", f"{record.reason}\n{record.log_tail}"
+    assert max(point.score for point in record.curve) >= 0.97
+    assert [(part.role, part.index) for part in record.servers] == [("server", 0), ("server", 1)]
+    assert all(part.cpu_s > 0 and (part.peak_rss_bytes or 0) > 2**20 for part in record.servers)
+    steps = sum(window.num_steps for part in record.workers for window in part.windows)
+    assert steps == 2 * record.curve[-1].step
+    pushed = sum(window.bytes_sent for part in record.workers for window in part.windows)
+    num_pushes = sum(sum(part.staleness_counts or []) for part in record.workers)
+    assert pushed == num_pushes * 4 * (record.vector_size or 0)
+    assert sum(part.bytes_sent or 0 for part in record.servers) >= pushed // 2  # a pull comes with a push
+
+
+def test_launch_whose_server_is_killed_ends_with_that(tmp_path: Path) -> None:
+    record = launch(tmp_path, lambda: tell_server(tmp_path, signal.SIGKILL), strategy="downpour", **LONG)
+    assert (record.status, record.reason) == ("failed", "a server was killed by signal 9")
+
+
+def test_launch_whose_server_hangs_ends_at_its_deadline(tmp_path: Path) -> None:
+    strategy = {"name": "elastic", "server_deadline_s": 2}
+    record = launch(tmp_path, lambda: tell_server(tmp_path, signal.SIGSTOP), strategy=strategy, **LONG)
+    assert record.status == "failed"
+    assert "ShardError: server 0 (127.0.0.1:" in (record.reason or "")
+    assert "has not answered for 2 s" in (record.reason or "")
+    assert record.wall_s < 60

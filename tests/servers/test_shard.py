@@ -1,0 +1,121 @@
+"""What a server answers, without a socket."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.fabrics.shard_wire import Kind, Reply, ShardRequest
+from harness.protocols import ServerRule
+from harness.servers.shard import Shard
+
+
+def floats(*values: float) -> bytes:
+    return np.array(values, np.float32).tobytes()
+
+
+def ask(shard: Shard, rank: int, kind: Kind, *payload: bytes, **fields: Any) -> tuple[Reply, Any]:
+    """The one answer, to who asked."""
+    ((to, reply, sent),) = shard.answer(rank, ShardRequest(kind=kind, number=7, **fields), payload)
+    assert (to, reply.number) == (rank, 7)
+    return reply, sent
+
+
+def hold(shard: Shard, *values: float, size: int | None = None) -> tuple[Reply, Any]:
+    whole = (size or len(values)).to_bytes(8, "little")
+    return ask(shard, 0, Kind.HOLD, whole, floats(*values), json.dumps(asdict(ServerRule())).encode())
+
+
+@pytest.fixture
+def shard() -> Shard:
+    made = Shard(0, 1, num_workers=3)
+    hold(made, 1, 2)
+    return made
+
+
+def test_push_is_applied_and_pull_gives_what_is_there(shard: Shard) -> None:
+    _, said = ask(shard, 1, Kind.PUSH, floats(10, 20))
+    assert said == b""
+    assert ask(shard, 0, Kind.PULL)[1].tolist() == [11, 22]
+    assert ask(shard, 2, Kind.PUSH_PULL, floats(1, 1))[1].tolist() == [12, 23]
+
+
+def test_replies_count_the_updates_of_others_before_ones_own(shard: Shard) -> None:
+    foreign = [ask(shard, rank, Kind.PUSH, floats(0, 0))[0].num_foreign for rank in (0, 0, 1, 0)]
+    assert foreign == [0, 0, 2, 1]
+    assert [ask(shard, rank, Kind.PULL)[0].num_foreign for rank in range(3)] == [1, 3, 4]
+
+
+def test_nobody_is_answered_before_all_have_met(shard: Shard) -> None:
+    meets = [shard.answer(rank, ShardRequest(kind=Kind.MEET, number=10 + rank), []) for rank in (2, 0, 1)]
+    assert meets[:2] == [[], []]
+    assert [(rank, reply.number) for rank, reply, _ in meets[2]] == [(2, 12), (0, 10), (1, 11)]
+    assert shard.answer(1, ShardRequest(kind=Kind.MEET, number=20), []) == []
+
+
+def test_steps_are_claimed_once_whatever_they_come_with(shard: Shard) -> None:
+    claims = [(0, Kind.CLAIM, 2), (1, Kind.PULL, 3), (0, Kind.CLAIM, 1)]
+    replies = [ask(shard, rank, kind, num_claimed=claimed)[0] for rank, kind, claimed in claims]
+    assert [(reply.count, reply.num_claimed) for reply in replies] == [(0, 2), (2, 3), (5, 1)]
+
+
+def test_steps_of_all_workers_are_counted_as_each_has_said_last(shard: Shard) -> None:
+    ask(shard, 0, Kind.PULL, num_steps=5)
+    ask(shard, 1, Kind.PULL, num_steps=4)
+    ask(shard, 0, Kind.PING)  # which says nothing of them
+    assert ask(shard, 2, Kind.COUNT, num_steps=1)[0].count == 10
+
+
+def test_all_begins_anew_with_other_weights(shard: Shard) -> None:
+    ask(shard, 1, Kind.PUSH, floats(1, 1), num_steps=4, num_claimed=3)
+    hold(shard, 5, 6)
+    assert ask(shard, 0, Kind.PULL)[1].tolist() == [5, 6]
+    assert ask(shard, 0, Kind.COUNT)[0].count == 0
+    assert ask(shard, 0, Kind.CLAIM, num_claimed=1)[0].count == 0
+    assert ask(shard, 0, Kind.PULL)[0].num_foreign == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [((1.0,), "1 values; wanted: 2, as this server holds"), ((1.0, 2.0, 3.0), "3 values; wanted: 2")],
+)
+def test_update_of_another_size_is_refused_and_leaves_the_weights(
+    shard: Shard, values: tuple[float, ...], why: str
+) -> None:
+    reply, said = ask(shard, 1, Kind.PUSH, floats(*values))
+    assert reply.is_refused
+    assert why in said.decode()
+    assert ask(shard, 0, Kind.PULL)[1].tolist() == [1, 2]
+
+
+def test_bytes_that_are_no_floats_are_refused(shard: Shard) -> None:
+    assert ask(shard, 1, Kind.PUSH, b"abcde")[0].is_refused
+
+
+def test_weights_that_were_never_given_are_refused() -> None:
+    reply, said = ask(Shard(0, 1, num_workers=1), 0, Kind.PULL)
+    assert reply.is_refused
+    assert said.decode() == "no weights yet; wanted: HOLD before any other"
+
+
+def test_part_of_another_size_is_refused() -> None:
+    """Of five values the second of two servers holds three."""
+    assert not hold(Shard(1, 2, num_workers=1), 1, 2, 3, size=5)[0].is_refused
+    assert hold(Shard(0, 2, num_workers=1), 1, 2, 3, size=5)[0].is_refused
+
+
+def test_requests_and_replies_are_unpacked_as_they_were() -> None:
+    request = ShardRequest(kind=Kind.PUSH_PULL, number=2**40, num_steps=3, num_claimed=4)
+    reply = Reply(number=2**40, is_refused=True, num_foreign=5, count=6, num_claimed=7)
+    assert ShardRequest.unpacked(request.packed()) == request
+    assert Reply.unpacked(reply.packed()) == reply
+
+
+@pytest.mark.parametrize("header", [b"", b"\x01" * 24, b"\x63" + b"\x00" * 24])
+def test_header_that_is_none_is_refused(header: bytes) -> None:
+    with pytest.raises(ValueError, match=r"a header of|is not a valid Kind"):
+        ShardRequest.unpacked(header)
