@@ -28,6 +28,14 @@ def _as_it_is(value: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RowProgram:
+    """Of a program whose first parameter is a table (R, width) in which it looks rows up."""
+
+    of: Callable[[Batch], Tensor]  # the rows that a batch uses, (n,)
+    loss: Callable[[Tensor, Sequence[Tensor], Batch], Tensor]  # of these rows (n, width) and the other parameters
+
+
+@dataclass(frozen=True, kw_only=True)
 class Program:
     """Two functions and what they start from.
 
@@ -43,6 +51,7 @@ class Program:
     evaluate: Callable[[Sequence[Tensor], State, Batch], tuple[Tensor, Tensor]]  # of buffers; loss and score, summed
     finish: Callable[[float], float] = _as_it_is  # of the mean score
     optimizer: Callable[[], Any] | None = None  # makes the workload's own
+    rows: RowProgram | None = None
     neurons: Callable[[], Neurons]  # of the parameters, flat; raises WorkloadError where a layer's are not known
     to_workload: Callable[[NDArray[np.float32]], NDArray[np.float32]] = _as_it_is  # parameters, flat, in its layouts
 

@@ -7,7 +7,7 @@ the clock's loader phase sees is the hand-over of indices.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import tensorflow as tf
@@ -20,8 +20,9 @@ from harness.backends.tensorflow_keras import keras_data, keras_program
 from harness.backends.tensorflow_native import Model, Training
 from harness.backends.tensorflow_optimizer import flat_optimizer, native_optimizer, native_optimizer_note
 from harness.backends.tensorflow_program import Given, Program, Tensor
+from harness.backends.tensorflow_rows import RowFunctions
 from harness.backends.tensorflow_shipped import shipped_data, shipped_program
-from harness.protocols import Batches, GradientAveraging, NativeFabric, Neurons, Share
+from harness.protocols import Batches, GradientAveraging, NativeFabric, Neurons, RowTable, Share, UsedRows
 from harness.suite.cell import Cell
 from harness.workloads.data import Dataset
 from harness.workloads.own import KerasWorkload, WorkloadError
@@ -51,7 +52,10 @@ def prepare(*, num_threads: int, num_workers: int = 1, gpus: Sequence[int] = ())
 
 
 class TensorFlowReplica:
-    """Implements harness.protocols.Replica. Raises WorkloadError for a user's workload that cannot be trained."""
+    """Implements harness.protocols.Replica, and RowReplica where the shipped model looks rows up.
+
+    Raises WorkloadError for a user's workload that cannot be trained.
+    """
 
     def __init__(self, cell: Cell, workload: Dataset | KerasWorkload, *, rank: int, local_rank: int) -> None:
         if cell.loader_workers:
@@ -126,6 +130,23 @@ class TensorFlowReplica:
     def gradient(self, batch: Given) -> tuple[Tensor, Tensor]:
         gradient, loss = self._flat.gradient(batch)
         return gradient, loss
+
+    def row_table(self) -> RowTable:
+        return self._row_functions.table
+
+    def rows_of(self, batch: Given) -> Tensor:
+        return self._row_functions.of(batch)
+
+    def gradient_at(self, batch: Given, used: UsedRows) -> tuple[UsedRows, Tensor]:
+        return self._row_functions.gradient(batch, used)
+
+    def plain_update(self, gradient: UsedRows) -> UsedRows:
+        rate = -self._learning_rate_tensor
+        return UsedRows(rows=gradient.rows, values=gradient.values * rate, rest=gradient.rest * rate)
+
+    @cached_property
+    def _row_functions(self) -> RowFunctions:
+        return RowFunctions(self._program, self._source)
 
     def update(self, gradient: Tensor) -> Tensor:
         return self._flat.update(gradient, self._learning_rate_tensor)

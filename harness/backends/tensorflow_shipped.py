@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from harness.backends.neuron_numbering import NeuronNumbering
 from harness.backends.tensorflow_layers import Layout, layouts, scores
-from harness.backends.tensorflow_program import Batch, Data, Program, State, Tensor
+from harness.backends.tensorflow_program import Batch, Data, Program, RowProgram, State, Tensor
 from harness.backends.tensorflow_tasks import loss_of
 from harness.protocols import Neurons
 from harness.suite.cell import Cell
 from harness.workloads.data import Dataset, Split
 from harness.workloads.initial import initial_weights
-from harness.workloads.layers import Parameter, parameters_of
+from harness.workloads.layers import Layer, Parameter, parameters_of
 from harness.workloads.shipped import MODELS
+from harness.workloads.task import TaskLoss
 
 PRECISIONS = {"float32": tf.float32, "bf16": tf.bfloat16}  # what dense layers, convolutions and LSTMs compute in
 
@@ -45,8 +46,18 @@ def shipped_program(cell: Cell, dataset: Dataset) -> Program:
         evaluate=evaluate,
         neurons=lambda: _neurons(parameters, laid_out),
         finish=architecture.task.finish,
+        rows=_row_program(layers, task_loss, precision) if architecture.has_rows else None,
         to_workload=lambda flat: _to_workload(laid_out, flat),
     )
+
+
+def _row_program(layers: tuple[Layer, ...], task_loss: TaskLoss, precision: Any) -> RowProgram:
+    def loss(rows: Tensor, others: Sequence[Tensor], batch: Batch) -> Tensor:
+        inputs, targets = batch
+        looked_up = tf.reshape(rows, (*inputs.shape, rows.shape[1]))
+        return task_loss.loss(scores(layers[1:], others, looked_up, precision), targets)
+
+    return RowProgram(of=lambda batch: tf.reshape(batch[0], (-1,)), loss=loss)
 
 
 def _neurons(parameters: Sequence[Parameter], laid_out: Sequence[Layout]) -> Neurons:

@@ -148,12 +148,13 @@ class FlatModel:
         for slot, values in self._counters:
             slot.put(values)
 
-    def cleared_gradient(self) -> torch.Tensor:
-        """The gradient's vector, all zero, into which the next backward passes add."""
-        self._gradient.zero_()
+    def cleared_gradient(self, first: int = 0) -> torch.Tensor:
+        """The gradient's vector, all zero from the first of these on, into which the next backward passes add."""
+        gradient = self._gradient[first:]
+        gradient.zero_()
         for parameter, view in zip(self.parameters, self._gradient_views, strict=True):
             parameter.grad = view
-        return self._gradient
+        return gradient
 
     def of_parameters(self, vector: torch.Tensor) -> torch.Tensor:
         """The parameters' part of a vector."""

@@ -28,7 +28,7 @@ def _module(layer: spec.Layer, shape: spec.Shape) -> nn.Module:
         case spec.GroupNorm(groups=groups):
             return nn.GroupNorm(groups, shape[0])
         case spec.Embedding(rows=rows, units=units):
-            return nn.Embedding(rows, units)
+            return LookUp(rows, units)
         case spec.Factors(penalty=penalty):
             return _Factors(penalty)
         case spec.Interactions():
@@ -46,6 +46,17 @@ def _module(layer: spec.Layer, shape: spec.Shape) -> nn.Module:
         case spec.Residual(body=body, shortcut=shortcut):
             return _Residual(build(body, shape), build(shortcut, shape))
     raise AssertionError(layer)
+
+
+class LookUp(nn.Embedding):
+    """An embedding that takes rows which it is given for those of its own table."""
+
+    given: torch.Tensor | None = None  # (n, units), in the order in which they would be looked up
+
+    def forward(self, numbers: torch.Tensor) -> torch.Tensor:
+        if self.given is None:
+            return super().forward(numbers)
+        return self.given.view(*numbers.shape, self.embedding_dim)
 
 
 class _Rows(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -17,8 +18,9 @@ from harness.backends.torch_native import TorchModel, TorchTraining
 from harness.backends.torch_neurons import neurons_of
 from harness.backends.torch_objective import Objective
 from harness.backends.torch_optimizer import flat_optimizer, native_optimizer, state_of
+from harness.backends.torch_rows import RowGradients
 from harness.optimizers.clipping import clipped
-from harness.protocols import Batches, GradientAveraging, NativeFabric, Neurons, Share
+from harness.protocols import Batches, GradientAveraging, NativeFabric, Neurons, RowTable, Share, UsedRows
 from harness.suite.cell import Cell
 from harness.workloads.own import Batch, OwnWorkload, WorkloadError
 
@@ -35,7 +37,9 @@ def prepare(*, num_threads: int, num_workers: int = 1, gpus: Sequence[int] = ())
 
 
 class TorchReplica:
-    """Implements harness.protocols.Replica. The workload's model is its own from then on.
+    """Implements harness.protocols.Replica, and RowReplica where the shipped model looks rows up.
+
+    The workload's model is its own from then on.
 
     Raises WorkloadError where the workload cannot be trained.
     """
@@ -104,6 +108,23 @@ class TorchReplica:
     def gradient(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         gradient = self._model.cleared_gradient()
         return gradient, self._objective.backward(self._model.module, batch)
+
+    def row_table(self) -> RowTable:
+        return self._row_gradients.table
+
+    def rows_of(self, batch: Batch) -> torch.Tensor:
+        return batch[0].flatten()
+
+    def gradient_at(self, batch: Batch, used: UsedRows) -> tuple[UsedRows, torch.Tensor]:
+        return self._row_gradients.of(batch, used)
+
+    def plain_update(self, gradient: UsedRows) -> UsedRows:
+        rate = -self._learning_rate
+        return UsedRows(rows=gradient.rows, values=gradient.values * rate, rest=gradient.rest * rate)
+
+    @cached_property
+    def _row_gradients(self) -> RowGradients:
+        return RowGradients(self._model, self._objective)
 
     def update(self, gradient: torch.Tensor) -> torch.Tensor:
         return self._model.with_moves(self._delta(gradient), counts=self._rank == 0)

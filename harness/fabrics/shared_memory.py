@@ -19,6 +19,7 @@ import torch
 
 from harness.fabrics.connection import Connection
 from harness.fabrics.staleness import Staleness
+from harness.protocols import RowTable, UsedRows
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
 
@@ -27,7 +28,7 @@ _POLL_S = 0.0001
 
 
 class SharedMemory:
-    """Implements harness.protocols.SharedFabric for PyTorch on the CPU."""
+    """Implements harness.protocols.RowFabric for PyTorch on the CPU."""
 
     waiting_is_known = True
 
@@ -37,6 +38,7 @@ class SharedMemory:
         self._path = Path("/dev/shm") / f"hvdbench-{connection.run_dir.name}"
         self._file = -1
         self._weights: torch.Tensor | None = None
+        self._table = RowTable(num_rows=0, width=1)
         self._staleness = Staleness()
 
     def broadcast(self, vector: torch.Tensor) -> torch.Tensor:
@@ -91,6 +93,24 @@ class SharedMemory:
         assert self._weights is not None, "broadcast comes first"
         self._weights.add_(delta)
         self._count_update(delta.nbytes)
+
+    def share_rows(self, table: RowTable) -> None:
+        self._table = table
+
+    def read_rows(self, rows: torch.Tensor) -> UsedRows:
+        table, rest = self._in_rows(self.live())
+        return UsedRows(rows=rows, values=table.index_select(0, rows), rest=rest.clone())
+
+    def add_rows(self, change: UsedRows) -> None:
+        assert self._weights is not None, "broadcast comes first"
+        table, rest = self._in_rows(self._weights)
+        table.index_add_(0, change.rows, change.values)
+        rest.add_(change.rest)
+        self._count_update(change.values.nbytes + rest.nbytes)
+
+    def _in_rows(self, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        size = self._table.size
+        return weights[:size].view(-1, self._table.width), weights[size:]
 
     def _count_update(self, num_bytes: int) -> None:
         self._staleness.update_applied(sum(self._live_steps))

@@ -1,9 +1,9 @@
 """One set of weights in one TensorFlow variable that the threads of a process read and write without excluding another.
 
-The variable has one row, read with a gather and written with a scatter-add. Those are TensorFlow's operations that work
-in place and in parallel: both take the variable's lock shared, never alone. A dense update
-(`ResourceApplyGradientDescent(use_locking=False)`) would copy the whole variable first whenever someone still holds
-what was read from it, and swap it in: whole updates would be lost, and the swap races.
+The variable has one row, or those of a table and one for the rest, read with a gather and written with a scatter-add.
+Those are TensorFlow's operations that work in place and in parallel: both take the variable's lock shared, never alone.
+A dense update (`ResourceApplyGradientDescent(use_locking=False)`) would copy the whole variable first whenever someone
+still holds what was read from it, and swap it in: whole updates would be lost, and the swap races.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from harness.backends.tensorflow_program import Tensor
+from harness.backends.tensorflow_program import Tensor, bytes_of
 from harness.fabrics.connection import Connection
 from harness.fabrics.staleness import Staleness
+from harness.protocols import RowTable, UsedRows
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
 
@@ -29,7 +30,8 @@ class _Meeting:
 
     barrier: threading.Barrier
     steps: list[int]  # each thread's own count
-    weights: Any = None  # tf.Variable of shape (1, P)
+    weights: Any = None  # tf.Variable of shape (1, P); without the table, where there is one
+    table: Any = None  # tf.Variable of shape (R, width)
     next_step: Iterator[int] = field(default_factory=count)  # whose `next` no other thread comes between
     num_left: int = field(default=0)
 
@@ -58,7 +60,7 @@ _MEETINGS = _Meetings()  # threads of a process have nothing but the process in 
 
 
 class SharedVariable:
-    """Implements harness.protocols.SharedFabric for TensorFlow's threads."""
+    """Implements harness.protocols.RowFabric for TensorFlow's threads."""
 
     waiting_is_known = True
 
@@ -69,12 +71,15 @@ class SharedVariable:
         self._meeting = _MEETINGS.join(self._run, self.size)
         self._row = tf.constant([0])
         self._staleness = Staleness()
+        self._table = RowTable(num_rows=0, width=1)
 
     def broadcast(self, vector: Tensor) -> Tensor:
         """Rank 0's vector becomes the shared weights, and each worker's count of its steps starts again."""
         self.barrier()  # nobody still trains on the old ones
         if self.rank == 0:
-            self._meeting.weights = tf.Variable(tf.expand_dims(vector, 0))
+            size = self._table.size
+            self._meeting.table = tf.Variable(tf.reshape(vector[:size], (-1, self._table.width)))
+            self._meeting.weights = tf.Variable(tf.expand_dims(vector[size:], 0))
         self._meeting.steps[self.rank] = 0
         self.barrier()
         self._staleness.restart()
@@ -85,8 +90,14 @@ class SharedVariable:
 
     def read(self) -> Tensor:
         self._staleness.weights_read(sum(self._meeting.steps))
-        gathered = tf.raw_ops.ResourceGather(resource=self._meeting.weights.handle, indices=self._row, dtype=tf.float32)
-        return tf.reshape(gathered, (-1,))
+        rest = self._read_rest()
+        if not self._table.size:
+            return rest
+        whole = _gathered(self._meeting.table, tf.range(self._table.num_rows))
+        return tf.concat([tf.reshape(whole, (-1,)), rest], axis=0)
+
+    def _read_rest(self) -> Tensor:
+        return tf.reshape(_gathered(self._meeting.weights, self._row), (-1,))
 
     def live(self) -> Tensor:
         return self.read()  # what TensorFlow hands out of a variable that others write to has to be a copy
@@ -95,12 +106,26 @@ class SharedVariable:
         return next(self._meeting.next_step)
 
     def add(self, delta: Tensor) -> None:
-        tf.raw_ops.ResourceScatterAdd(
-            resource=self._meeting.weights.handle, indices=self._row, updates=tf.expand_dims(delta, 0)
-        )
+        _scatter(self._meeting.weights, self._row, tf.expand_dims(delta, 0))
+        self._count_update(delta)
+
+    def _count_update(self, *changes: Tensor) -> None:
         self._staleness.update_applied(sum(self._meeting.steps))
         self._meeting.steps[self.rank] += 1
-        self.bytes_sent += int(delta.shape[0]) * delta.dtype.size
+        self.bytes_sent += bytes_of(changes)
+
+    def share_rows(self, table: RowTable) -> None:
+        self._table = table
+
+    def read_rows(self, rows: Tensor) -> UsedRows:
+        self._staleness.weights_read(sum(self._meeting.steps))
+        return UsedRows(rows=rows, values=_gathered(self._meeting.table, rows), rest=self._read_rest())
+
+    def add_rows(self, change: UsedRows) -> None:
+        _scatter(self._meeting.table, change.rows, change.values)
+        if change.rest.shape[0]:
+            _scatter(self._meeting.weights, self._row, tf.expand_dims(change.rest, 0))
+        self._count_update(change.values, change.rest)
 
     def total_steps(self, own_steps: int) -> int:
         return sum(self._meeting.steps)
@@ -113,3 +138,11 @@ class SharedVariable:
 
     def close(self) -> None:
         _MEETINGS.leave(self._run)
+
+
+def _gathered(variable: Any, rows: Tensor) -> Tensor:
+    return tf.raw_ops.ResourceGather(resource=variable.handle, indices=rows, dtype=tf.float32)
+
+
+def _scatter(variable: Any, rows: Tensor, changes: Tensor) -> None:
+    tf.raw_ops.ResourceScatterAdd(resource=variable.handle, indices=rows, updates=changes)

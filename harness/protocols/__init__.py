@@ -33,6 +33,7 @@ from harness.protocols.fabric import (
     TellsStaleness,
 )
 from harness.protocols.replica import Batches, Neurons, Recorder, Replica, Share
+from harness.protocols.rows import RowFabric, RowReplica, RowTable, UsedRows
 from harness.protocols.strategy import (
     EvaluatedModel,
     FabricT,
@@ -76,6 +77,9 @@ __all__ = [
     "Rehearses",
     "Replica",
     "Role",
+    "RowFabric",
+    "RowReplica",
+    "RowTable",
     "Sent",
     "ServedFabric",
     "ServerOptions",
@@ -88,6 +92,7 @@ __all__ = [
     "StrategyOptions",
     "TellsStaleness",
     "Topology",
+    "UsedRows",
     "Vector",
     "needs_equal_steps",
 ]

@@ -52,6 +52,11 @@ class StrategyOptions(Strict):
         """Of a worker: so many of its batches go into one update, which `lr_scaling` follows."""
         return 1
 
+    @property
+    def by_rows(self) -> bool:
+        """Whether a step moves the rows that its batch uses, and no others of the table."""
+        return False
+
     def first_exchange(self, plan: Plan) -> int:
         """The step of a worker that is the first to send something to the others."""
         return 1

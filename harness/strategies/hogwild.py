@@ -9,14 +9,19 @@ in place and without a lock, so that concurrent updates may overwrite each other
     torch-hogwild    x is w itself, which may change while the gradient is computed: parameters in shared memory, and
                      in each process an optimizer of PyTorch's over them
 
-Source: Niu et al., "Hogwild!" (arXiv 1106.5730), Algorithm 1, with every coordinate in each update;
+With `sparse`, x and Δ are the rows of an embedding that the batch uses, and what is no embedding: the paper's own case,
+where an update touches few coordinates. λ = μ = 0 then, since both move rows that nobody used.
+
+Source: Niu et al., "Hogwild!" (arXiv 1106.5730), Algorithm 1; without `sparse`, with every coordinate in each update;
 https://docs.pytorch.org/docs/stable/notes/multiprocessing.html, "Hogwild", whose example has every process train all
 epochs, where here they share them.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
+
+from pydantic import Field
 
 from harness.protocols import (
     SHARED,
@@ -27,25 +32,42 @@ from harness.protocols import (
     NativeFabric,
     Plan,
     Replica,
+    RowFabric,
+    RowReplica,
     SharedFabric,
     StrategyOptions,
     Vector,
 )
 
 
+class HogwildOptions(StrategyOptions):
+    sparse: bool = Field(
+        False, description="read and add only the rows of a table that a batch uses, and what is no table"
+    )
+
+    @property
+    def by_rows(self) -> bool:
+        return self.sparse
+
+
 class Hogwild:
     """Reads a copy, then adds in place."""
 
-    Options: ClassVar[type[StrategyOptions]] = StrategyOptions
+    Options: ClassVar[type[StrategyOptions]] = HogwildOptions
     needs: ClassVar = SHARED
     evaluated: ClassVar = EvaluatedModel.SHARED
 
-    def __init__(self, options: StrategyOptions, plan: Plan) -> None: ...
+    def __init__(self, options: HogwildOptions, plan: Plan) -> None:
+        self._sparse = options.sparse
 
     def setup(self, replica: Replica, fabric: SharedFabric) -> None:
+        if self._sparse:
+            cast("RowFabric", fabric).share_rows(cast("RowReplica", replica).row_table())
         fabric.broadcast(replica.weights())  # rank 0's become the shared ones
 
     def step(self, replica: Replica, fabric: SharedFabric, batch: Any) -> Loss:
+        if self._sparse:
+            return _step_by_rows(cast("RowReplica", replica), cast("RowFabric", fabric), batch)
         replica.set_weights(fabric.live())
         gradient, loss = replica.gradient(batch)
         fabric.add(replica.update(gradient))
@@ -55,6 +77,12 @@ class Hogwild:
 
     def snapshot(self, replica: Replica, fabric: SharedFabric) -> Vector:
         return fabric.read()
+
+
+def _step_by_rows(replica: RowReplica, fabric: RowFabric, batch: Any) -> Loss:
+    gradient, loss = replica.gradient_at(batch, fabric.read_rows(replica.rows_of(batch)))
+    fabric.add_rows(replica.plain_update(gradient))
+    return loss
 
 
 class TorchHogwild:

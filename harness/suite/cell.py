@@ -149,6 +149,24 @@ class Cell(CellFields):
                 "by a gradient of its own; allowed: none (a block of its own in the suite)"
             )
         self.options.check_training(lr_scaling=self.lr_scaling, clip_norm=self.clip_norm)
+        if self.options.by_rows:
+            self._check_rows()
+
+    def _check_rows(self) -> None:
+        with_rows = [name for name, architecture in MODELS.items() if architecture.has_rows]
+        if self.workload not in with_rows:
+            raise ValueError(
+                f"workload: {self.workload} with {self.strategy_label}, which moves rows of a table alone; "
+                f"allowed: {', '.join(with_rows)}"
+            )
+        for name, allowed in _MOVES_NO_OTHER_ROWS.items():
+            value = getattr(self, name)
+            if value != allowed:
+                given = f"{value:g}" if isinstance(value, float) else value
+                raise ValueError(
+                    f"{name}: {given} with {self.strategy_label}, which moves only rows that its batch uses; "
+                    f"allowed: {'none' if allowed is None else allowed}"
+                )
 
     @property
     def _strategy(self) -> type[Strategy[Any]]:
@@ -306,6 +324,9 @@ class Cell(CellFields):
             if value != FIELDS[name].neutral or value != _UNSAID[name] or name in filled_in
         }
 
+
+# Anything else goes by all weights, by steps that are over, or by parts of a batch.
+_MOVES_NO_OTHER_ROWS = {"optimizer": "sgd", "momentum": 0, "weight_decay": 0, "clip_norm": None, "accumulation": 1}
 
 # What a field is where nothing is said of it.
 _UNSAID = {name: as_json(field.default) for name, field in Cell.model_fields.items()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.workloads import models
-from harness.workloads.layers import Shape
+from harness.workloads.layers import Embedding, Shape
 from harness.workloads.task import CLASSIFY, RATE, Task
 
 
@@ -20,6 +20,11 @@ class Architecture:
     task: Task = CLASSIFY
     dataset: str = "digits"  # where none is asked for
     synthetic_shape: dict[str, int] = field(default_factory=dict)  # of the synthetic data set, unless the cell says
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether its first layer looks rows up in a table, which then stands first among its parameters."""
+        return isinstance(self.layers(1)[0], Embedding)
 
 
 MODELS = {

@@ -15,7 +15,7 @@ from harness.backends.torch_native import TorchModel
 from harness.fabrics.connection import Connection
 from harness.fabrics.shared_memory import SharedMemory
 from harness.fabrics.shared_model import SharedModel
-from harness.protocols import GradientAveraging
+from harness.protocols import GradientAveraging, RowTable, UsedRows
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
 from tests.command import LIMIT_S
@@ -80,3 +80,17 @@ def test_shared_model_is_trained_in_place_by_plain_optimizers(tmp_path: Path) ->
     assert [fabric.total_steps(1) for fabric in made] == [2, 2]
     assert [fabric.bytes_sent for fabric in made] == [8, 8]
     assert [fabric.staleness_counts()[0] for fabric in made] == [1, 1]
+
+
+def test_rows_are_read_and_added_by_themselves_and_one_used_twice_gets_both_changes(tmp_path: Path) -> None:
+    """A table of 3 rows of 2 values, and one value behind it."""
+    (fabric,) = fabrics(SharedMemory, tmp_path, size=1)
+    fabric.share_rows(RowTable(num_rows=3, width=2))
+    fabric.broadcast(torch.arange(7.0))
+    used = fabric.read_rows(torch.tensor([2, 0, 2]))
+    assert (used.values.tolist(), used.rest.tolist()) == ([[4, 5], [0, 1], [4, 5]], [6])
+    change = UsedRows(rows=used.rows, values=torch.tensor([[1.0, 0], [10, 10], [1, 2]]), rest=torch.tensor([100.0]))
+    fabric.add_rows(change)
+    assert fabric.read().tolist() == [10, 11, 2, 3, 6, 7, 106]
+    assert used.values.tolist() == [[4, 5], [0, 1], [4, 5]]  # copies
+    assert (fabric.bytes_sent, fabric.total_steps(1)) == (7 * 4, 1)

@@ -13,6 +13,7 @@ import tensorflow as tf
 from harness.fabrics import shared_variable
 from harness.fabrics.connection import Connection
 from harness.fabrics.shared_variable import SharedVariable
+from harness.protocols import RowTable, UsedRows
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
 from tests.command import LIMIT_S
@@ -130,3 +131,17 @@ def test_every_step_is_taken_once(tmp_path: Path) -> None:
 
     first, second = in_threads(fabrics(tmp_path, 2), work)
     assert sorted([*first, *second]) == list(range(1000))  # type: ignore[misc]
+
+
+def test_rows_are_read_and_added_by_themselves_and_one_used_twice_gets_both_changes(tmp_path: Path) -> None:
+    """A table of 3 rows of 2 values, and one value behind it."""
+    (fabric,) = fabrics(tmp_path, 1)
+    fabric.share_rows(RowTable(num_rows=3, width=2))
+    fabric.broadcast(tf.range(7.0))
+    used = fabric.read_rows(tf.constant([2, 0, 2], tf.int64))
+    assert (used.values.numpy().tolist(), used.rest.numpy().tolist()) == ([[4, 5], [0, 1], [4, 5]], [6])
+    change = UsedRows(rows=used.rows, values=tf.constant([[1.0, 0], [10, 10], [1, 2]]), rest=tf.constant([100.0]))
+    fabric.add_rows(change)
+    assert fabric.read().numpy().tolist() == [10, 11, 2, 3, 6, 7, 106]
+    assert used.values.numpy().tolist() == [[4, 5], [0, 1], [4, 5]]  # copies
+    assert (fabric.bytes_sent, fabric.total_steps(1)) == (7 * 4, 1)

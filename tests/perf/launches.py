@@ -26,6 +26,7 @@ EVALUATIONS: int = Cell.model_fields["evaluations"].default
 # Some two seconds of training. A worker alone has half the epochs of two: as many steps.
 TWO = {"workload": "cnn", "dataset": "digits", "batch_size": 64, "epochs": 40, "evaluations": 0, "workers": 2}
 ONE = TWO | {"strategy": "serial", "epochs": 20, "workers": 1}
+RATINGS = {"workload": "mf", "evaluations": 0, "workers": 2}
 # Workers on a core each that never meet: what a strategy would be if it cost nothing. A worker alone is not it: two
 # slow each other by being there. Horovod's thread looks seldom, so that what it takes is not charged to them.
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +48,7 @@ def figures() -> list[Figure]:
             *_hogwild(arm),
             *_delayed_averaging(arm),
             _slow_momentum(arm),
+            *_rows(arm),
             _measuring(arm),
             _keeping_memory(arm, as_it_is),
         ]
@@ -125,6 +127,18 @@ def _slow_momentum(arm: Arm) -> Figure:
         {"strategy": {"name": name, "period": 8}, "controller": "mpi"} for name in ("slow-momentum", "local-sgd")
     )
     return _figure(arm, "cnn, torch: slow-momentum (MPI, period 8) over local-sgd", TWO | ours, TWO | other, bar=0.98)
+
+
+def _rows(arm: Arm) -> list[Figure]:
+    """What it is worth to move the rows that a batch uses, 128 of 2,000 at most, instead of all."""
+    ours = RATINGS | {"strategy": {"name": "hogwild", "sparse": True}, "epochs": 12}
+    return [
+        _figure(arm, f"mf, torch, 2 workers: hogwild by rows over {name}", ours, RATINGS | other, bar=bar)
+        for name, other, bar in (
+            ("allreduce-flat", {"strategy": "allreduce-flat", "epochs": 2}, 5.0),
+            ("all of them", {"strategy": "hogwild", "epochs": 8}, 1.3),
+        )
+    ]
 
 
 def _measuring(arm: Arm) -> Figure:

@@ -26,9 +26,10 @@ def ran(folder: Path, **fields: Any) -> Record:
 
 @pytest.mark.needs_two_cores
 @pytest.mark.parametrize("framework", ["torch", "tensorflow"])
-def test_ratings_are_learnt_without_a_lock(tmp_path: Path, framework: str) -> None:
+def test_ratings_are_learnt_by_their_rows_without_a_lock(tmp_path: Path, framework: str) -> None:
     """Biases alone leave an RMSE of 0.87, the noise 0.5."""
-    record = ran(tmp_path, workload="mf", dataset=FEW_RATINGS, strategy="hogwild", framework=framework, workers=2)
+    by_rows = {"name": "hogwild", "sparse": True}
+    record = ran(tmp_path, workload="mf", dataset=FEW_RATINGS, strategy=by_rows, framework=framework, workers=2)
     assert record.status == "ok", record.log_tail
     assert 0.5 < record.curve[-1].score < 0.62
     (run,) = load(tmp_path).to_dict("records")

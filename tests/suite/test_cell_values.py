@@ -154,6 +154,18 @@ def test_strategy_label_names_the_options_that_differ() -> None:
         ({**ADASUM, "lr_scaling": "sqrt"}, "lr_scaling: sqrt with options.op adasum, whose updates grow"),
         ({**ADASUM, "clip_norm": 1}, "clip_norm: 1 with options.op adasum, which averages no gradients"),
         ({"base_batch_size": 16}, "base_batch_size: 16 with lr_scaling none; allowed: linear, sqrt"),
+        (
+            {"strategy": {"name": "hogwild", "sparse": True}},
+            "workload: fnn with hogwild sparse=True, which moves rows of a table alone; allowed: mf, ncf",
+        ),
+        (
+            {"workload": "ncf", "strategy": {"name": "hogwild", "sparse": True}},
+            "momentum: 0.9 with hogwild sparse=True, which moves only rows that its batch uses; allowed: 0",
+        ),
+        (
+            {"workload": "mf", "strategy": {"name": "hogwild", "sparse": True}, "clip_norm": 1},
+            "clip_norm: 1 with hogwild sparse=True, which moves only rows that its batch uses; allowed: none",
+        ),
         ({"learning_rate": 0}, "greater than 0"),
         ({"momentum": 1}, "less than 1"),
         ({"target": 1.5}, "target: 1.5; allowed: 0 to 1 (accuracy)"),
