@@ -66,7 +66,9 @@ def _beside_python(tool: str) -> Path:
 def _open_mpi_of_this_python() -> dict[str, str]:
     """mpirun would look for `orted` on the PATH of other hosts; it is where this Python is, there as here.
 
-    An Open MPI that is not the wheel's knows where it was installed.
+    An Open MPI that is not the wheel's knows where it was installed. The folder goes by its real name, as the wheel's
+    mpirun calls it to the workers: where the two differ, Open MPI wants to warn while it initializes, and waits for
+    itself for ever.
     """
-    orted = _beside_python("orted")
-    return {"OMPI_MCA_orte_launch_agent": f"env OPAL_PREFIX={sys.prefix} {orted}"} if orted.exists() else {}
+    orted, prefix = _beside_python("orted"), Path(sys.prefix).resolve()
+    return {"OMPI_MCA_orte_launch_agent": f"env OPAL_PREFIX={prefix} {orted}"} if orted.exists() else {}

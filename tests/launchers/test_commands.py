@@ -27,7 +27,7 @@ def commands(named: tuple[Host, ...], more: list[str] | None = None, **fields: A
     return made
 
 
-ORTED = f"env OPAL_PREFIX={sys.prefix} {Path(sys.executable).parent}/orted"
+ORTED = f"env OPAL_PREFIX={Path(sys.prefix).resolve()} {Path(sys.executable).parent}/orted"
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,19 @@ def executable(path: Path) -> Path:
     path.parent.mkdir(exist_ok=True)
     path.touch(mode=0o755)
     return path
+
+
+def test_other_hosts_get_open_mpi_by_the_real_name_of_its_folder(
+    bin_of_another_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its mpirun says the real one; where orted says another, Open MPI hangs as it initializes."""
+    executable(bin_of_another_python / "orted")
+    by_another_name = tmp_path / "link"
+    by_another_name.symlink_to(tmp_path, target_is_directory=True)
+    monkeypatch.setattr(sys, "prefix", str(by_another_name))
+    (made,) = commands((), strategy="allreduce", workers=2, controller="mpi")
+    agent = f"env OPAL_PREFIX={tmp_path} {bin_of_another_python}/orted"
+    assert made.environ["OMPI_MCA_orte_launch_agent"] == agent
 
 
 def test_mpirun_beside_python_comes_before_that_of_the_path(
