@@ -182,6 +182,12 @@ def test_workers_that_share_weights_share_out_the_steps_of_one(run: Run, strateg
     assert (record.curve[-1].step, record.curve[-1].num_samples) == (22, 44 * 32)
 
 
+def test_dealt_work_is_as_many_steps_of_a_slowed_worker_too(run: Run) -> None:
+    record = run("hogwild", workers=2, work="dealt", slowed={"rank": 1, "factor": 1.5}, wrong_labels=0.3)
+    assert [sum(window.num_steps for window in part.windows) for part in record.workers] == [22, 22]
+    assert record.cell["slowed"] == {"rank": 1, "factor": 1.5}
+
+
 @with_each("allreduce", "torch-ddp", "torch-hogwild", "tf-multiworker", "tf-mirrored", "tf-parameter-server")
 def test_one_worker_with_the_frameworks_own_optimizer_is_serial(run: Run, strategy: str) -> None:
     """To rounding: that optimizer multiplies and adds in one operation."""

@@ -271,7 +271,8 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         **{name: cell[name] for name in CELL_FIELDS},
         "optimizer": _with_options(cell["optimizer"], cell["optimizer_options"]),
         "schedule": _with_options(**_named(cell["schedule"])),
-        "inject": _injected(cell["inject"]),
+        "inject": _in_words("injected", cell["inject"]),
+        "slowed": _in_words("slowed", cell["slowed"]),
         "problem": cell.problem,
         "label": cell.series,
         **metric_columns(cell.metric),
@@ -315,9 +316,9 @@ def _named(chosen: dict[str, Any]) -> dict[str, Any]:
     return {"name": chosen["name"], "options": {name: value for name, value in chosen.items() if name != "name"}}
 
 
-def _injected(faults: dict[str, Any] | None) -> str | None:
-    """The faults that the run was asked to commit, in words."""
-    return "injected " + " ".join(f"{name}={value}" for name, value in faults.items()) if faults else None
+def _in_words(what: str, given: dict[str, Any] | None) -> str | None:
+    """What the run was asked to put up with: `injected slowdown=0.1`."""
+    return f"{what} " + " ".join(f"{name}={value}" for name, value in given.items()) if given else None
 
 
 def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, float]:

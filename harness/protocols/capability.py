@@ -49,6 +49,7 @@ class Capability:
     roles: tuple[Role, ...] = (Role.WORKER,)  # that take part, beside whoever launches
     is_reference: bool = False  # what a framework's own users would pick instead: compared where it is named
     has_collectives: bool = False  # the fabric is a CollectiveFabric
+    shares_out_steps: bool = False  # the fabric is one that SharesOutSteps
     controllers: tuple[str, ...] = ()  # Horovod's, of which a cell takes one; none where Horovod is not used
 
     @property
@@ -87,6 +88,7 @@ SHARED = Capability(
     name="shared",
     means="one set of weights in the host's memory, which all write",
     spans=Span.MACHINE,
+    shares_out_steps=True,
     devices=("cpu",),
     why_these_devices=_NO_RACES_ON_A_GPU,
 )
@@ -97,12 +99,14 @@ SERVED = Capability(
     devices=("cpu",),
     why_these_devices="since what is sent comes from the host's memory",
     roles=(Role.SERVER, Role.WORKER),
+    shares_out_steps=True,
 )
 TORCH_SHARED = Capability(
     name="torch-shared",
     is_reference=True,
     means="parameters in memory that all share, as PyTorch's `share_memory` makes it",
     spans=Span.MACHINE,
+    shares_out_steps=True,
     devices=("cpu",),
     why_these_devices=_NO_RACES_ON_A_GPU,
 )

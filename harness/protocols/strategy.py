@@ -142,7 +142,7 @@ class Strategy(Protocol[FabricT_contra]):
         ...
 
 
-def needs_equal_steps(strategy: Strategy[Any]) -> bool:
+def needs_equal_steps(strategy: Strategy[Any] | type[Strategy[Any]]) -> bool:
     """Whether its workers have to take as many steps each, though they share weights.
 
     A strategy whose steps wait for the others' says so by an attribute of its own, `needs_equal_steps = True`.

@@ -15,15 +15,25 @@ from pydantic import BaseModel, ValidationInfo, field_validator, model_validator
 
 from harness.optimizers.optimizer import OptimizerOptions
 from harness.plain_text import counted
-from harness.protocols import Capability, EvaluatedModel, Strategy, StrategyOptions, Topology
+from harness.protocols import (
+    Capability,
+    EvaluatedModel,
+    Role,
+    Span,
+    Strategy,
+    StrategyOptions,
+    Topology,
+    needs_equal_steps,
+)
 from harness.records.stored_cell import StoredCell
 from harness.registry import OPTIMIZERS, REPLICAS, frameworks_of, strategy_of
 from harness.suite.fields import FIELDS, CellFields, as_json, identity
 from harness.suite.filling_in import filled_in, options_of, takes_momentum
-from harness.workloads.data import Dataset
+from harness.workloads.data import Dataset, with_wrong_labels
 from harness.workloads.datasets import DATASETS, DataSource, datasets_for
 from harness.workloads.metric import Metric
 from harness.workloads.shipped import MODELS, recipe_of, takes_inputs_of
+from harness.workloads.task import CLASSIFY
 
 
 class Cell(CellFields):
@@ -66,6 +76,7 @@ class Cell(CellFields):
             allowed = ", ".join(frameworks_of(self._strategy))
             raise ValueError(f"framework: {self.framework} has no {self.strategy}; allowed: {allowed}")
         self.needs.check(self.topology, strategy=self.strategy)
+        self._check_sharing_out()
         if self.hosts > self.workers:
             raise ValueError(f"hosts: {self.hosts} is more than workers {self.workers}")
         if self.inject is not None and self.inject.rank >= self.workers:
@@ -75,7 +86,31 @@ class Cell(CellFields):
         self.options.check_against(self.topology)
         return self
 
+    def _check_sharing_out(self) -> None:
+        if self.work == "dealt" and not (self.needs.shares_out_steps and not needs_equal_steps(self._strategy)):
+            raise ValueError(
+                f"work: dealt with strategy {self.strategy}, whose workers take as many steps each anyway; allowed: "
+                "claimed, or nothing said"
+            )
+        if self.slowed is None:
+            return
+        if self.slowed.rank >= self.workers:
+            raise ValueError(f"slowed.rank: {self.slowed.rank}; allowed: below workers {self.workers}")
+        if self.needs.spans == Span.PROCESS or Role.COORDINATOR in self.needs.roles:
+            raise ValueError(
+                f"slowed: with strategy {self.strategy}, whose workers are not told apart; allowed: one with a "
+                "process or a thread a worker"
+            )
+
+    def _check_labels(self) -> None:
+        if self.wrong_labels and (self.own is not None or MODELS[self.workload].task is not CLASSIFY):
+            raise ValueError(
+                f"wrong_labels: {self.wrong_labels:g} with workload {self.workload}, which has no labels of ours; "
+                "allowed: 0"
+            )
+
     def _check_workload(self) -> None:
+        self._check_labels()
         if self.own is not None:
             return
         for source in DATASETS.values():
@@ -212,7 +247,8 @@ class Cell(CellFields):
 
     def load_dataset(self) -> Dataset:
         """The shipped one. Raises DatasetError where it is not at hand."""
-        return self._source.load(self.dataset_options)
+        dataset = self._source.load(self.dataset_options)
+        return with_wrong_labels(dataset, self.wrong_labels, self.seed) if self.wrong_labels else dataset
 
     @property
     def batch_per_worker(self) -> int:
@@ -279,7 +315,9 @@ class Cell(CellFields):
         if self.dataset is None:
             return self.workload
         size = self.synthetic or self.ratings
-        return f"{self.workload} on {self.dataset}" + ("" if size is None else f" ({size.in_words})")
+        sized = "" if size is None else f" ({size.in_words})"
+        wrong = f", {100 * self.wrong_labels:g} % of labels wrong" if self.wrong_labels else ""
+        return f"{self.workload} on {self.dataset}{sized}{wrong}"
 
     @property
     def title(self) -> str:
@@ -288,8 +326,7 @@ class Cell(CellFields):
         parts.append(f"{self.workers}×{self.threads} {self.device}")
         if self.controller:
             parts.append(self.controller)
-        if self.inject is not None:
-            parts.append(self.inject.in_words())
+        parts += [said.in_words() for said in (self.slowed, self.inject) if said is not None]
         return " · ".join(parts)
 
     def stored(self) -> StoredCell:

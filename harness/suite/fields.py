@@ -76,6 +76,16 @@ class OwnFacts(Strict):
     num_samples: int | None = Field(None, ge=1, description="in an epoch; missing where data have none")
 
 
+class Slowed(Strict):
+    """One worker that is slower than the others."""
+
+    rank: int = Field(ge=0, description="which")
+    factor: float = Field(gt=1, description="so many times as long each of its steps takes, its waits too; it sleeps")
+
+    def in_words(self) -> str:
+        return f"slowed rank={self.rank} factor={self.factor:g}"
+
+
 class CellFields(Strict):
     """Everything that may change a run's outcome. `harness.suite.cell.Cell` checks it against what there is."""
 
@@ -93,6 +103,11 @@ class CellFields(Strict):
         Field(description="against which paths of code are taken"),
         Meaning(neutral=None, is_column=False, is_private=True),
     ] = None
+    wrong_labels: Annotated[
+        float,
+        Field(ge=0, lt=1),
+        Meaning(meaning="share of the training samples whose label is another than theirs, by the seed", neutral=0.0),
+    ] = 0.0
     strategy: Annotated[str, Meaning(meaning="strategy")]
     options: Annotated[SerializeAsAny[StrategyOptions], Meaning(neutral={}, is_column=False)] = StrategyOptions()
     strategy_code: Annotated[
@@ -103,6 +118,23 @@ class CellFields(Strict):
         Literal["torch", "tensorflow"], Meaning(meaning="torch or tensorflow", splits=True, speaks_for_itself=True)
     ] = "torch"
     workers: Annotated[int, Field(ge=1), Meaning(meaning="number of workers")] = 1
+    work: Annotated[
+        Literal["claimed", "dealt"],
+        Meaning(
+            meaning="claimed: who is early takes more of the steps, where workers share weights; dealt: as many each",
+            neutral="claimed",
+            splits=True,
+        ),
+    ] = "claimed"
+    slowed: Annotated[
+        Slowed | None,
+        Meaning(
+            meaning="a worker that is made slower than the others; missing in most runs",
+            neutral=None,
+            splits=True,
+            speaks_for_itself=True,
+        ),
+    ] = None
     threads: Annotated[
         int,
         Field(ge=1),

@@ -34,7 +34,7 @@ from harness.worker.merges import MergeWatch
 from harness.worker.peers import with_peers
 from harness.worker.plan import drift_steps, evaluation_steps, most_merges, plan_of
 from harness.worker.progress_writer import ProgressWriter
-from harness.worker.sabotage import with_faults, worsened
+from harness.worker.sabotage import faults_of, with_faults, worsened
 from harness.worker.time_limit import TimeLimit
 from harness.worker.training import (
     Evaluation,
@@ -184,8 +184,8 @@ def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Sess
             drift_steps=drift_steps(cell, plan, num_weights=replica.num_parameters),
         )
         strategy = watch.as_strategy()
-    if cell.inject is not None:
-        strategy = with_faults(strategy, cell.inject, plan, rank=fabric.rank, now=takes_turns.now)
+    for fault in faults_of(cell):
+        strategy = with_faults(strategy, fault, plan, rank=fabric.rank, now=takes_turns.now)
     limit = TimeLimit(
         cell.time_limit_s - startup.total_s,
         run_dir=connection.run_dir,

@@ -1,4 +1,7 @@
-"""Commits the faults that a cell asks for (harness/suite/injection.py). Without an injection none of this code runs."""
+"""Commits the faults that a cell asks for (harness/suite/injection.py), and slows a worker that a cell has slowed.
+
+Without either none of this code runs.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import numpy as np
 
 from harness.protocols import CollectiveFabric, FabricT, Loss, Plan, Replica, Strategy, Vector, needs_equal_steps
 from harness.records.record import Point
+from harness.suite.cell import Cell
 from harness.suite.injection import Injection
 from harness.timing.stopwatch import Stopwatch
 from harness.workloads.metric import Metric
@@ -20,6 +24,13 @@ _LEAST_SLEEP_S = 0.002
 
 class InjectedCrashError(Exception):
     """The crash that the cell asked for."""
+
+
+def faults_of(cell: Cell) -> list[Injection]:
+    """What stands around the strategy, from inside to outside."""
+    slowed = cell.slowed
+    slowness = [] if slowed is None else [Injection(rank=slowed.rank, slowdown=slowed.factor - 1)]
+    return [*slowness, *([] if cell.inject is None else [cell.inject])]
 
 
 def with_faults(

@@ -122,7 +122,8 @@ class Session:
         Data that come in an order of their own are each worker's own, and so are its steps.
         """
         fabric = self.fabric
-        may_differ = not (self.replica.has_own_order or needs_equal_steps(self.strategy))
+        must_be_equal = self.replica.has_own_order or needs_equal_steps(self.strategy)
+        may_differ = self.cell.work == "claimed" and not must_be_equal
         return fabric if may_differ and isinstance(fabric, SharesOutSteps) else None
 
     @property

@@ -15,7 +15,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +159,16 @@ def make_synthetic(*, num_samples: int, size: int, channels: int, num_classes: i
         test=Split(inputs=images[test], targets=labels[test]),
         num_categories=num_classes,
     )
+
+
+def with_wrong_labels(dataset: Dataset, share: float, seed: int) -> Dataset:
+    """Of that share of the training samples, drawn, the label is any of the others; held-out labels are right."""
+    train, num_labels = dataset.train, dataset.num_categories
+    draws = np.random.default_rng([seed, len(train)])
+    chosen = draws.choice(len(train), round(share * len(train)), replace=False)
+    labels = train.targets.copy()
+    labels[chosen] = (labels[chosen] + draws.integers(1, num_labels, len(chosen))) % num_labels
+    return replace(dataset, train=replace(train, targets=labels))
 
 
 def _standardised(

@@ -181,7 +181,14 @@ def test_every_field_of_a_cell_is_accounted_for():
     """A new field would else pool runs that differ in it."""
     from harness.analysis.comparable import SPLIT_BY
 
-    problem = {"workload", "dataset", "synthetic", "own"}  # `own` by its code, in `workload_code`
+    problem = {
+        "workload",
+        "dataset",
+        "synthetic",
+        "ratings",
+        "wrong_labels",
+        "own",
+    }  # `own` by its code, in `workload_code`
     within_labels = {"strategy", "options", "optimizer_options"}
     elsewhere = problem | within_labels | {"workers", "seed", "time_limit_s", "folder"}
     assert set(Cell.model_fields) == elsewhere | (set(SPLIT_BY) - {"worker_kind"})

@@ -42,7 +42,7 @@ def test_seed_changes_the_key_and_not_the_group(cell: Cell, seed: int) -> None:
 
 
 # What follows from other fields, or needs them: own code and streams are in test_own_code.py.
-_BY_OTHERS = {"own", "folder", "strategy_code", "optimizer_options", "loader_workers", "ratings", "samples"}
+_BY_OTHERS = {"own", "folder", "strategy_code", "optimizer_options", "loader_workers", "ratings", "samples", "work"}
 
 
 def test_every_field_but_the_seed_changes_key_and_group() -> None:
@@ -78,6 +78,8 @@ def test_every_field_but_the_seed_changes_key_and_group() -> None:
         "target": 0.5,
         "time_limit_s": 1.0,
         "inject": {"slowdown": 0.1},
+        "wrong_labels": 0.3,
+        "slowed": {"rank": 1, "factor": 3.0},
     }
     assert set(changes) == set(Cell.model_fields) - {"seed", "framework", "synthetic", *_BY_OTHERS}
     fields = cell.model_dump()
@@ -96,6 +98,19 @@ def test_every_size_of_the_ratings_changes_the_key() -> None:
     cells = [Cell.model_validate({**ours, "dataset": {"name": "synthetic-ratings", **size}}) for size in sizes]
     assert len({cell.key for cell in cells}) == len(sizes)
     assert cells[0].key == Cell.model_validate(ours).key
+
+
+def test_work_that_is_dealt_is_another_cell() -> None:
+    hogwild = {"workload": "fnn", "strategy": "hogwild", "workers": 2}
+    claimed, dealt = (Cell.model_validate({**hogwild, "work": work}) for work in ("claimed", "dealt"))
+    assert claimed.key == Cell.model_validate(hogwild).key != dealt.key
+
+
+def test_a_slowed_worker_and_wrong_labels_are_said_in_title_and_problem() -> None:
+    given = {"slowed": {"rank": 1, "factor": 3}, "wrong_labels": 0.3}
+    cell = Cell.model_validate({"workload": "fnn", "strategy": "hogwild", "workers": 2, **given})
+    assert "slowed rank=1 factor=3" in cell.title
+    assert cell.problem == "fnn on digits, 30 % of labels wrong"  # with right ones it is never compared
 
 
 def test_key_is_the_same_in_another_process() -> None:

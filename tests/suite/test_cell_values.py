@@ -185,6 +185,15 @@ def test_strategy_label_names_the_options_that_differ() -> None:
         ({"loader_workers": 2}, "loader_workers: 2 with input resident; allowed: input loader"),
         ({"clip_norm": 0}, "greater than 0"),
         ({"precision": "fp8"}, "Input should be 'float32' or 'bf16'"),
+        ({"work": "dealt"}, "work: dealt with strategy serial, whose workers take as many steps each anyway"),
+        ({"slowed": {"rank": 1, "factor": 2}}, "slowed.rank: 1; allowed: below workers 1"),
+        ({"slowed": {"rank": 0, "factor": 1}}, "greater than 1"),
+        (
+            {"slowed": {"rank": 0, "factor": 2}, "strategy": "tf-parameter-server", "framework": "tensorflow"},
+            "told apart",
+        ),
+        ({"wrong_labels": 1.0}, "less than 1"),
+        ({"workload": "mf", "wrong_labels": 0.3}, "wrong_labels: 0.3 with workload mf, which has no labels of ours"),
     ],
 )
 def test_cell_refuses(fields: dict[str, Any], message: str) -> None:

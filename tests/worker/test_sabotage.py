@@ -12,7 +12,7 @@ from harness.protocols import COLLECTIVE, EvaluatedModel, Plan, StrategyOptions
 from harness.records.record import Point
 from harness.suite.cell import Cell
 from harness.suite.injection import Injection
-from harness.worker.sabotage import InjectedCrashError, with_faults, worsened
+from harness.worker.sabotage import InjectedCrashError, faults_of, with_faults, worsened
 from harness.workloads.metric import ACCURACY, Metric
 
 PLAN = Plan(num_workers=2, num_steps=10, steps_per_epoch=10)
@@ -82,6 +82,12 @@ def test_slowdown_makes_steps_take_its_share_longer(slow_time: SlowTime, share: 
     """Up to the last sleep, which may still be owed or have been a little long."""
     plain = taken_s(slow_time, Injection())
     assert taken_s(slow_time, Injection(slowdown=share)) == pytest.approx(plain * (1 + share), abs=0.0021)
+
+
+def test_a_slowed_worker_takes_its_factor_of_the_time(slow_time: SlowTime) -> None:
+    given = {"workload": "fnn", "strategy": "hogwild", "workers": 2, "slowed": {"rank": 0, "factor": 3.0}}
+    (slowness,) = faults_of(Cell.model_validate(given))
+    assert taken_s(slow_time, slowness) == pytest.approx(3 * taken_s(slow_time, Injection()), abs=0.0021)
 
 
 def test_slowdown_spares_the_other_ranks(slow_time: SlowTime) -> None:

@@ -185,14 +185,14 @@ class Done:
     snapshots: list[tuple[int, int]]  # step, num_samples
 
 
-def trained_with_one_that_waits(*, needs_equal: bool = False) -> list[Done]:
+def trained_with_one_that_waits(*, needs_equal: bool = False, work: str = "claimed") -> list[Done]:
     """Two workers of hogwild for four steps each, batches of 16, the second held up in its first one."""
     fields = {"workload": "fnn", "strategy": "hogwild", "workers": 2, **TWO_EVALUATIONS, "batch_size": 16}
-    cell = Cell.model_validate({**fields, "learning_rate": 0.5, "schedule": "cosine"})
+    cell = Cell.model_validate({**fields, "learning_rate": 0.5, "schedule": "cosine", "work": work})
     plan = Plan(num_workers=2, num_steps=4, steps_per_epoch=4.0)
     team, others_done = Team(2, in_lockstep=False), threading.Event()
 
-    def work(rank: int) -> Done:
+    def train_one(rank: int) -> Done:
         strategy = Recording(Hogwild(cell.options, plan), others_done, waits=rank == 1)
         strategy.needs_equal_steps = needs_equal
         replica, fabric = Replica(), ThreadShared(rank, team)
@@ -205,7 +205,7 @@ def trained_with_one_that_waits(*, needs_equal: bool = False) -> list[Done]:
         )
 
     with ThreadPoolExecutor(2) as threads:
-        return list(threads.map(work, range(2)))
+        return list(threads.map(train_one, range(2)))
 
 
 def test_worker_that_is_held_up_leaves_its_steps_to_the_other() -> None:
@@ -225,6 +225,7 @@ def test_shared_model_is_kept_when_all_workers_have_done_so_much_together() -> N
     assert slow.snapshots == [(1, 8 * 16)]
 
 
-def test_strategy_that_needs_equal_steps_gets_them() -> None:
-    one, other = trained_with_one_that_waits(needs_equal=True)
+@pytest.mark.parametrize("asked", [{"needs_equal": True}, {"work": "dealt"}], ids=str)
+def test_equal_steps_are_had_by_who_needs_or_asks_for_them(asked: dict[str, Any]) -> None:
+    one, other = trained_with_one_that_waits(**asked)
     assert (one.batches, other.batches) == ([0, 2, 4, 6], [1, 3, 5, 7])

@@ -22,6 +22,7 @@ from harness.workloads.data import (
     load_fashion_mnist,
     load_signals,
     make_synthetic,
+    with_wrong_labels,
 )
 from harness.workloads.datasets import DATASETS
 
@@ -203,3 +204,14 @@ FASHION = pytest.param("fashion-mnist", marks=pytest.mark.needs_fashion_mnist)
 def test_sizes_known_beforehand_are_those_of_the_data(name: str) -> None:
     facts, dataset = DATASETS[name].facts({}), DATASETS[name].load({})
     assert (dataset.num_samples, dataset.input_shape) == (facts.num_samples, facts.shape)
+
+
+def test_wrong_labels_are_as_many_as_asked_for_and_of_the_training_set_alone() -> None:
+    digits = load_digits()
+    wrong = with_wrong_labels(digits, 0.3, seed=5)
+    assert (wrong.train.targets != digits.train.targets).sum() == 431  # of 1,437, each now another of the ten
+    assert (wrong.train.targets.min(), wrong.train.targets.max()) == (0, 9)
+    assert wrong.test is digits.test
+    again, other = (with_wrong_labels(digits, 0.3, seed=seed).train.targets for seed in (5, 6))
+    assert (again == wrong.train.targets).all()
+    assert (other != wrong.train.targets).any()
