@@ -31,6 +31,7 @@ from harness.protocols import (
     StrategyOptions,
 )
 from harness.strategies.allreduce import Allreduce, TFMirrored, TFMultiWorker, TFParameterServer, TorchDDP
+from harness.strategies.allreduce_compressed import AllreduceCompressed
 from harness.strategies.delayed_averaging import DelayedAveraging
 from harness.strategies.downpour import Downpour
 from harness.strategies.elastic import Elastic
@@ -44,6 +45,7 @@ STRATEGIES: dict[str, type[Strategy[Any]]] = {
     "serial": Serial,
     "allreduce": Allreduce,
     "allreduce-flat": AllreduceFlat,
+    "allreduce-compressed": AllreduceCompressed,
     "local-sgd": LocalSGD,
     "post-local-sgd": PostLocalSGD,
     "slow-momentum": SlowMomentum,

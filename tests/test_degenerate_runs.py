@@ -40,6 +40,7 @@ LOCAL_SGD = {"name": "local-sgd", "period": 3}
 DELTA: dict[str, Any] = {"name": "delayed-averaging", "merge": "delta"}
 MIX: dict[str, Any] = {"name": "delayed-averaging", "merge": "mix"}
 PULLBACK: dict[str, Any] = {"name": "delayed-averaging", "merge": "pullback"}
+COMPRESSED: dict[str, Any] = {"name": "allreduce-compressed"}
 PLAIN: dict[str, Any] = {"name": "slow-momentum", "outer_rate": 1.0, "outer_momentum": 0.0}
 INDEPENDENT = {"name": "local-sgd", "period": 100_000}
 TWO_PASSES = {"name": "allreduce", "backward_passes_per_step": 2}
@@ -55,6 +56,7 @@ ALONE = [  # collective strategies that with one worker compute what serial comp
 PAIRS = [  # (strategy, more fields, what it equals, more fields), at two workers
     ("allreduce", {}, "allreduce-flat", {}),
     ({"name": "local-sgd", "period": 1}, MOMENTUM_0, "allreduce-flat", MOMENTUM_0),
+    ({**COMPRESSED, "compressor": "top-k", "share": 1.0}, {}, "allreduce-flat", {}),
     ({**PLAIN, "outer": "nesterov", "period": 3}, {}, LOCAL_SGD, {}),
     ({**PLAIN, "period": 4, "delay": 2, "keep": 0.25}, {}, {**MIX, "period": 4, "delay": 2, "keep": 0.25}, {}),
     ({**DELTA, "period": 3, "delay": 0}, {}, LOCAL_SGD, {}),
@@ -63,6 +65,11 @@ PAIRS = [  # (strategy, more fields, what it equals, more fields), at two worker
     ({**PULLBACK, "period": 3, "pull": 0.0, "anchor_momentum": 0.0}, {}, INDEPENDENT, {}),
     ({"name": "post-local-sgd", "period": 3, "switch_epoch": 0.0}, {}, LOCAL_SGD, {}),
     ({"name": "post-local-sgd", "period": 3, "switch_epoch": 1e9}, {}, "allreduce-flat", {}),
+]
+COMPRESSORS: list[dict[str, Any]] = [
+    {"compressor": "powersgd", "rank": 1},
+    {"compressor": "top-k", "share": 0.01},
+    {"compressor": "sign"},
 ]
 WORKLOADS = ("fnn", "cnn", "rnn")
 
@@ -82,6 +89,7 @@ def collective_cells(framework: str, workers: int) -> list[Cell]:
         for one, fields, other, other_fields in PAIRS:
             wanted += [(one, fields), (other, other_fields)]
         wanted += [(strategy, {"workload": name}) for name in WORKLOADS for strategy in ("allreduce", "allreduce-flat")]
+        wanted += [({**COMPRESSED, **options}, {}) for options in COMPRESSORS]
         wanted.append((TWO_PASSES, {"batch_size": 16}))
     cells = [cell_of(strategy, framework, workers=workers, **fields) for strategy, fields in wanted]
     return list({cell.key: cell for cell in cells}.values())
@@ -215,6 +223,14 @@ def test_momentum_is_that_of_the_whole_batch(run: Run) -> None:
 def test_strategies_meet_at_their_extremes(run: Run, pair: tuple[Any, dict[str, Any], Any, dict[str, Any]]) -> None:
     one, fields, other, other_fields = pair
     same_losses(run(one, workers=2, **fields), run(other, workers=2, **other_fields))
+
+
+@pytest.mark.parametrize("options", COMPRESSORS, ids=lambda options: options["compressor"])
+def test_compressed_gradients_are_a_tenth_and_train(run: Run, options: dict[str, Any]) -> None:
+    compressed, flat = run({**COMPRESSED, **options}, workers=2), run("allreduce-flat", workers=2)
+    sent, whole = (sum(window.bytes_sent for window in record.workers[0].windows) for record in (compressed, flat))
+    assert 0 < sent < 0.1 * whole
+    assert compressed.curve[-1].loss < compressed.curve[0].loss
 
 
 def test_local_and_synchronous_training_are_told_apart(run: Run) -> None:

@@ -6,6 +6,7 @@ the clock's loader phase sees is the hand-over of indices.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from functools import cached_property, partial
 
@@ -223,6 +224,10 @@ class TensorFlowReplica:
     def from_numpy(self, values: NDArray[np.float32]) -> Tensor:
         with tf.device(self._device):
             return tf.constant(values)
+
+    def matrices(self) -> list[tuple[int, int]]:
+        shapes = [array.shape for array in self._program.parameters]
+        return [(math.prod(shape[:-1]), shape[-1]) if len(shape) > 1 else (math.prod(shape), 1) for shape in shapes]
 
     def neurons(self) -> Neurons:
         return self._program.neurons()

@@ -227,6 +227,10 @@ class TorchReplica:
     def from_numpy(self, values: NDArray[np.float32]) -> torch.Tensor:
         return torch.from_numpy(values).to(self._device)
 
+    def matrices(self) -> list[tuple[int, int]]:
+        shapes = [parameter.shape for parameter in self._model.parameters]
+        return [(shape[0], shape[1:].numel()) if shape else (1, 1) for shape in shapes]
+
     def neurons(self) -> Neurons:
         return neurons_of(self._model.module)
 

@@ -20,7 +20,7 @@ from harness.fabrics.horovod import apply_settings, settings_in_force
 from harness.protocols import GradientAveraging, HorovodOptions
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
-from harness.timing.traffic import allreduce_bytes
+from harness.timing.traffic import allgather_bytes, allreduce_bytes
 
 
 class HorovodTensorFlow:
@@ -77,6 +77,14 @@ class HorovodTensorFlow:
     def gather(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         with tf.device("CPU"):
             gathered: NDArray[np.float64] = hvd.allgather(tf.constant(values[None]), name="gather").numpy()
+        return gathered
+
+    def gather_bytes(self, payload: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if self.size == 1:
+            return payload[None]
+        self.bytes_sent += allgather_bytes(payload.nbytes, self.size)
+        with self._waiting, tf.device("CPU"):
+            gathered: NDArray[np.uint8] = hvd.allgather(tf.constant(payload[None]), name="gather_bytes").numpy()
         return gathered
 
     def distribute(self, model: Model, averaging: GradientAveraging) -> Training:

@@ -55,6 +55,10 @@ class CollectiveFabric(Fabric, Protocol):
         """Every rank's values, as many of each, on every rank; for what is measured.  # (n,) → (size, n)"""
         ...
 
+    def gather_bytes(self, payload: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Every rank's payload, as long of each, on every rank; counted in `bytes_sent`.  # (n,) → (size, n)"""
+        ...
+
 
 @runtime_checkable
 class TellsStaleness(Protocol):

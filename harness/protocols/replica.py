@@ -150,6 +150,10 @@ class Replica(Protocol):
         """A vector on the device, in the vector's own order; it may share the array's memory.  # (n,)"""
         ...
 
+    def matrices(self) -> Sequence[tuple[int, int]]:
+        """Rows and columns of each parameter, in the vector's order; of one with one axis, (n, 1)."""
+        ...
+
     def neurons(self) -> Neurons:
         """Raises WorkloadError where a layer has none that are known."""
         ...

@@ -150,6 +150,9 @@ class NumpyReplica:
     def from_numpy(self, values: NDArray[np.float32]) -> Array:
         return values.astype(np.float64)
 
+    def matrices(self) -> list[tuple[int, int]]:
+        return [(self._weights.size, 1)]
+
     def neurons(self) -> Neurons:
         """Each weight is a neuron, and each neuron a layer."""
         each = np.arange(self._weights.size, dtype=np.int32)

@@ -105,6 +105,9 @@ class ThreadCollective(ThreadFabric):
     def gather(self, values: Array) -> Array:
         return np.array(self._team.exchange(self.rank, values))
 
+    def gather_bytes(self, payload: Any) -> Any:
+        return np.array(self._team.exchange(self.rank, payload))
+
     def distribute(self, model: NumpyReplica, averaging: GradientAveraging) -> _Native:
         return _Native(model, averaging, self)
 

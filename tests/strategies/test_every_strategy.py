@@ -11,7 +11,9 @@ from harness.testing import check_strategy
 
 PASSES = {"backward_passes_per_step": 2}
 PLAIN = {"outer_rate": 1.0, "outer_momentum": 0.0}
-WITH_OPTIONS = ("slow-momentum", "delayed-averaging", "neuron-wise", "elastic")  # below, in several ways
+WITH_OPTIONS = (  # below, in several ways
+    *("allreduce-compressed", "slow-momentum", "delayed-averaging", "neuron-wise", "elastic"),
+)
 CASES: list[tuple[str, dict[str, Any], bool]] = [  # name, options, whether it is serial where nothing is to be averaged
     *((name, {}, True) for name in STRATEGIES if name not in WITH_OPTIONS),
     ("allreduce", PASSES, False),
@@ -27,6 +29,9 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [  # name, options, whether it i
     ("delayed-averaging", {"merge": "mix", "period": 4, "delay": 0}, True),
     ("delayed-averaging", {"merge": "mix", "period": 4, "delay": 1}, False),
     ("delayed-averaging", {"merge": "pullback", "period": 3}, False),
+    ("allreduce-compressed", {"compressor": "top-k", "share": 0.5}, False),
+    ("allreduce-compressed", {"compressor": "sign"}, False),
+    ("allreduce-compressed", {"compressor": "powersgd"}, True),  # a vector is sent as it is
     ("neuron-wise", {}, False),
     ("neuron-wise", {"due": "one"}, False),
     ("neuron-wise", {"due": "share"}, False),
