@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
@@ -60,6 +61,18 @@ def narrow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     console.cache_clear()
 
 
+def facts_of_any(name: str, folder: str, framework: str | None) -> dict[str, Any]:
+    """Of a workload that nobody trains here."""
+    own = {
+        "code": "0" * 16,
+        "metric": {"name": "accuracy", "better": "higher"},
+        "sample_unit": "row",
+        "num_samples": 1000,
+    }
+    recipe = {"batch_size": 8, "learning_rate": 0.1, "momentum": 0.0, "epochs": 6.0}
+    return {"own": own, "recipe": recipe, "framework": framework or "torch"}
+
+
 def words_of_matrix(suite: Suite) -> set[str]:
     """All that the table of a suite says of its cells."""
     points = {cell.group: cell for cell in suite.cells}
@@ -92,6 +105,7 @@ def test_shipped_suite_is_shown_whole(
     path: Path, command: list[str], narrow: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.run.feasible.first_obstacle", lambda *_: None)  # shown as where it can run
+    monkeypatch.setattr("harness.suite.suite.own_facts", facts_of_any)
     shown = CliRunner().invoke(app, [*command, str(path), "--results", str(tmp_path)])
     assert shown.exit_code == 0, shown.output
     for line in shown.stdout.splitlines():
