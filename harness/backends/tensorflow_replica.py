@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from harness.backends.library_draws import library_draws_aside, restart_library_draws, seed_of
 from harness.backends.tensorflow_cuda import chosen_gpus, gpu_settings
 from harness.backends.tensorflow_flat import FlatTraining
 from harness.backends.tensorflow_input import HeldOut, source_of
@@ -90,6 +91,8 @@ class TensorFlowReplica:
         self._native_note = native_optimizer_note(cell)
         self._learning_rate = 0.0
         self.set_learning_rate(cell.learning_rate)
+        self._draws_seed = seed_of(cell.seed, rank)
+        restart_library_draws(self._draws_seed)
 
     def batches(self, share: Share, order: Iterable[int] | None = None) -> Batches:
         return self._source.batches(share, order)
@@ -178,8 +181,13 @@ class TensorFlowReplica:
         self._flat.forget()
         if self._native is not None:
             self._native.forget()
+        restart_library_draws(self._draws_seed)
 
     def evaluate(self, vector: Tensor) -> tuple[float, float]:
+        with library_draws_aside(self._draws_seed):
+            return self._evaluated(vector)
+
+    def _evaluated(self, vector: Tensor) -> tuple[float, float]:
         total_loss, total_score, num_samples = 0.0, 0.0, 0
         for size, batch in self._test.batches():
             loss, score = self._flat.evaluate(vector, batch)

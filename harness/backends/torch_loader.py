@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_convert, get_worker_info
 
+from harness.backends.library_draws import seed_of
 from harness.backends.torch_batches import moved
-from harness.backends.torch_draws import seed_of
 from harness.protocols import Batches, Share
 from harness.workloads.own import Batch, WorkloadError
 from harness.workloads.sampler import Sampler

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from harness.backends.library_draws import seed_of
 from harness.backends.torch_cuda import CudaRecorder, HostCopies, gpu_settings, prepare_gpu
 from harness.backends.torch_data import evaluation_batch_size, held_out_data, training_data
-from harness.backends.torch_draws import draws_aside, restart_draws, seed_of
+from harness.backends.torch_draws import draws_aside, restart_draws
 from harness.backends.torch_flat import FlatModel, check_parameters, moved_buffers
 from harness.backends.torch_native import TorchModel, TorchTraining
 from harness.backends.torch_neurons import neurons_of

@@ -25,9 +25,10 @@ buffers        such as batch norm's averages stand behind the parameters in a wo
                running variance, stays what it was wherever a merge would take it below
 tied weights   are one parameter
 frozen         parameters that need no gradient stay as they are and are never sent
-draws          of dropout come from a generator seeded by (seed, rank); in PyTorch so do those of samples that are drawn
-               when asked for, be it from PyTorch's, NumPy's or Python's global generator. In TensorFlow a thread asks
-               for them, beside others that may draw too: let them draw from a generator that the data hold
+draws          of dropout come from a generator seeded by (seed, rank); so do those of samples that are drawn when
+               asked for, from NumPy's or Python's global generator, and in PyTorch from PyTorch's. Workers that are
+               threads of one process (TensorFlow's Hogwild) draw in turn, as it happens: a generator that the data
+               hold, or a Stream's own, gives the same each time
 streams        a Stream's batches follow from (seed, rank, step); it has no epochs, training takes `samples`
 dtypes         parameters and moving buffers are float32; `precision: bf16` computes in less under autocast
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 from harness.backends.tensorflow_input import BatchesAhead, Loader, source_of
 from harness.backends.tensorflow_program import Data
+from harness.backends.tensorflow_replica import TensorFlowReplica
 from harness.protocols import Share
 from harness.workloads.own import WorkloadError
 from tests.backends.keras_models import column, linear, replica_of, whole, workload_of
@@ -70,6 +72,25 @@ def test_resident_data_are_collated_once() -> None:
     made = replica_of(workload)
     assert float(made.gradient(whole(made, 2))[1]) == 5  # half the mean of 2² and 4²
     assert made.evaluate(made.weights()) == (5, 3)
+
+
+def jittered(samples: list[Any]) -> Any:
+    return (np.array([[random.random() + np.random.random()] for _ in samples], np.float32),)
+
+
+def test_draws_of_samples_are_each_workers_own_and_start_anew_after_warm_up() -> None:
+    def drawn(made: TensorFlowReplica) -> list[float]:
+        with closing(made.batches(share())) as batches:
+            return np.ravel(batches.at(0)[0]).tolist()
+
+    workload = workload_of(linear(), column(1, 2), collate=jittered)
+    one = replica_of(workload, input="loader", rank=0)
+    first = drawn(one)
+    evaluated = one.evaluate(one.weights())
+    assert one.evaluate(one.weights()) == evaluated
+    one.reset(one.weights())
+    assert drawn(one) == first
+    assert not np.isclose(drawn(replica_of(workload, input="loader", rank=1)), first).any()
 
 
 def test_dataset_of_pairs_trains_a_model() -> None:
