@@ -39,7 +39,9 @@ def first_obstacle(cells: Iterable[Cell], hosts: tuple[Host, ...] | None) -> str
 
 def cautions(cells: Iterable[Cell]) -> Iterator[str]:
     """What can run, and is hardly what was meant."""
-    for cell in {cell.group: cell for cell in cells}.values():
+    cells = list({cell.group: cell for cell in cells}.values())
+    yield from _rates_of_own_optimizers(cells)
+    for cell in cells:
         plan = plan_of(cell, cell.num_samples)
         first = cell.options.first_exchange(plan)
         if cell.options.batches_per_update > plan.num_steps:
@@ -54,6 +56,17 @@ def cautions(cells: Iterable[Cell]) -> Iterator[str]:
             )
         elif (caution := cell.options.caution(plan)) is not None:
             yield f"{cell.title}: {caution}"
+
+
+def _rates_of_own_optimizers(cells: Iterable[Cell]) -> Iterator[str]:
+    """What such an optimizer is made with, nobody sees before it is made."""
+    rates: dict[str, set[float]] = {}
+    for cell in cells:
+        if cell.optimizer == "own":
+            rates.setdefault(cell.workload, set()).add(cell.learning_rate)
+    for workload, found in rates.items():
+        listed = " and ".join(f"{rate:g}" for rate in sorted(found))
+        yield f"{workload}: its own optimizer steps at learning_rate {listed}, whatever it is made with"
 
 
 def _unreached(cell: Cell, hosts: tuple[Host, ...]) -> str | None:

@@ -12,6 +12,7 @@ from harness.run.feasible import cautions, first_obstacle, horovod_supports
 from harness.run.gpu_support import horovod_has_nccl, is_built_for_cuda
 from harness.suite.cell import Cell
 from harness.worker.gpus import parse_gpus
+from harness.workloads import ACCURACY
 from harness.workloads.data import DATA_VARIABLE
 
 TWO_SLOTS = (Host(name="localhost", slots=2),)
@@ -67,6 +68,18 @@ def test_strategy_that_never_updates_its_weights_is_named(workers: int) -> None:
 )
 def test_strategy_that_communicates_or_has_nobody_to_needs_no_caution(strategy: object, workers: int) -> None:
     assert list(cautions([cell_of(strategy=strategy, workers=workers, epochs=2.0)])) == []
+
+
+def test_rate_of_own_optimizers_is_told_once_a_workload() -> None:
+    own = {"code": "0" * 16, "metric": ACCURACY, "sample_unit": "row", "num_samples": 64}
+    recipe = {"batch_size": 8, "momentum": 0.0, "epochs": 1.0, "optimizer": "own"}
+    given = {"workload": "my.py:make", "strategy": "serial", "own": own, "recipe": recipe}
+    cells = [
+        Cell.model_validate({**given, "learning_rate": rate, "seed": seed}) for rate in (0.1, 0.05) for seed in (0, 1)
+    ]
+    assert list(cautions(cells)) == [
+        "my.py:make: its own optimizer steps at learning_rate 0.05 and 0.1, whatever it is made with"
+    ]
 
 
 def test_outer_steps_too_few_for_their_momentum_are_named() -> None:
