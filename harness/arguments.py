@@ -38,6 +38,9 @@ CoresOption = Annotated[
     typer.Option("--cores", metavar="N-M,...", help="measure on these cores; the others are free for another run"),
 ]
 NoPinOption = Annotated[bool, typer.Option("--no-pin", help="leave it to the system on which cores a worker runs")]
+AgainOption = Annotated[
+    str | None, typer.Option(metavar="changed|all", help="what was done with other settings or versions, or all")
+]
 OwnLaunchOption = Annotated[
     bool, typer.Option("--own-launch", help="start launches, whatever in the environment looks like one around this")
 ]

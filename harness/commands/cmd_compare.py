@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from harness.arguments import CoresOption, HostsOption, NoPinOption, OwnLaunchOption, confine, listed, refuse
+from harness.arguments import (
+    AgainOption,
+    CoresOption,
+    HostsOption,
+    NoPinOption,
+    OwnLaunchOption,
+    confine,
+    listed,
+    read_again,
+    refuse,
+)
 from harness.commands.endings import EXIT_FAILED, interruptible
 
 
@@ -36,6 +46,7 @@ def compare(
         Path | None,
         typer.Option("-o", "--out", metavar="DIR", help="where all of it goes; compare/<target> unless given"),
     ] = None,
+    again: AgainOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="plan anew; what was there is kept")] = False,
 ) -> None:
     """Which strategy trains this soonest? Plans a comparison that fits the minutes, runs it, reports and answers.
@@ -54,6 +65,7 @@ def compare(
             "where it is none, --own-launch"
         )
     confine(cores, no_pin=no_pin)
+    once_more = read_again(again)
     request = request_of(
         target,
         dataset=dataset,
@@ -67,6 +79,8 @@ def compare(
     )
     title = title_of(request)
     with interruptible():
-        summary = compared(request, ComparisonFolder(out or Path("compare") / title, title), fresh=fresh)
+        summary = compared(
+            request, ComparisonFolder(out or Path("compare") / title, title), fresh=fresh, again=once_more
+        )
     if summary.num_failed:
         raise typer.Exit(EXIT_FAILED)

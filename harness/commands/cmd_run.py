@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from harness.arguments import (
+    AgainOption,
     ControllerOption,
     CoresOption,
     HostfileOption,
@@ -36,9 +37,7 @@ def run(
     hosts: HostsOption = None,
     hostfile: HostfileOption = None,
     launch_args: LaunchArgsOption = "",
-    again: Annotated[
-        str | None, typer.Option(metavar="changed|all", help="what was done with other settings or versions, or all")
-    ] = None,
+    again: AgainOption = None,
     cores: CoresOption = None,
     no_pin: NoPinOption = False,
     own_launch: OwnLaunchOption = False,

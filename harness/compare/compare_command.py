@@ -17,13 +17,14 @@ from harness.progress import FIRST_GUESS_S, console, in_minutes, watching
 from harness.report import write_report
 from harness.report.answer import answer_lines
 from harness.report.wording import listed
+from harness.run.outstanding import Again
 from harness.run.runner import Setting, Summary, run_suite
 from harness.suite.cell import Cell
 from harness.suite.gates import CheckSettings
 from harness.suite.suite import Suite
 
 
-def compare(request: Request, folder: ComparisonFolder, *, fresh: bool) -> Summary:
+def compare(request: Request, folder: ComparisonFolder, *, fresh: bool, again: Again | None = None) -> Summary:
     """Plans, or goes on with the plan that is there, runs and reports. Raises CompareError and what running raises."""
     hosts = available_hosts(request.hosts)
     if fresh and (kept := folder.set_aside()):
@@ -34,7 +35,7 @@ def compare(request: Request, folder: ComparisonFolder, *, fresh: bool) -> Summa
     else:
         guess_s = _plan(request, folder, hosts).typical_s
     suite = Suite.load(folder.suite)
-    summary = _run(suite, Setting(suite=suite.name, folder=folder.results, hosts=hosts), guess_s)
+    summary = _run(suite, Setting(suite=suite.name, folder=folder.results, hosts=hosts, again=again), guess_s)
     page = write_report([folder.results.path], folder.report)
     _say("", *answer_lines([folder.results.path]), "")
     _say(summary.in_words(folder.results.path), f"report: {page}", f"suite: {folder.suite}")

@@ -101,4 +101,4 @@ def _in_words(num_changed: int, differences: Counter[str]) -> str | None:
     most = [said for said, _ in differences.most_common(_MOST_SAID)]
     rest = f" and {len(differences) - len(most)} more" if len(differences) > len(most) else ""
     cells = "1 launch was" if num_changed == 1 else f"{num_changed} launches were"
-    return f"{cells} done with {', '.join(most)}{rest}: left as they are; `run --again changed` does them again"
+    return f"{cells} done with {', '.join(most)}{rest}: left as they are; `--again changed` does them again"

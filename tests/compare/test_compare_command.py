@@ -10,11 +10,12 @@ from harness.compare import compare_command
 from harness.compare.comparison_folder import ComparisonFolder
 from harness.compare.request import CompareError
 from harness.plain_text import one_line
+from harness.run.runner import Setting, Summary
 from harness.suite.suite import Suite
 from tests.command import hvdbench, records_in
 from tests.compare.asked import asked
 
-ASKED = ("--strategies", "serial,local-sgd", "--workers", "1,2", "--repeats", "3", "--epochs", "4")
+ASKED = ("--strategies", "serial,local-sgd", "--workers", "1,2", "--repeats", "2", "--epochs", "4")
 SEVERAL_LAUNCHES_S = 280.0  # on a machine with much else to do; alone it takes 30 s
 _PLACE = {"RANK": "0", "SIZE": "2", "LOCAL_RANK": "0", "LOCAL_SIZE": "2"}
 
@@ -28,20 +29,25 @@ def test_compare_plans_runs_reports_answers_and_goes_on(tmp_path: Path) -> None:
     cells = {cell.key: (cell.strategy, cell.workers) for cell in Suite.load(here / "fnn.yaml").cells}
     assert {record["cell"]["key"] for record in records} == set(cells)  # type: ignore[index]
     assert set(cells.values()) == {("serial", 1), ("local-sgd", 1), ("local-sgd", 2)}
-    assert len(records) == 9
+    assert len(records) == 6
     assert len(records_in(here / "measured")) == 2
-    assert "9 launches, 3 of each cell, about " in output
+    assert "6 launches, 2 of each cell, about " in output
     assert "each trains for 4 epochs (as asked for: the recipe's target may be out of reach), to accuracy 96%" in output
     headline = next(line for line in output.splitlines() if line.startswith("fnn on digits: "))
     assert headline in one_line((here / "report" / "summary.md").read_text().replace("\\", ""))  # the page's own words
-    assert "9 ran, 0 failed. Records are in compare/fnn/results/fnn" in output
+    assert "6 ran, 0 failed. Records are in compare/fnn/results/fnn" in output
     assert "report: compare/fnn/report/index.html" in output
 
+    # As an interrupted command leaves it, and a plan that was edited meanwhile: seed 0 alone.
+    first = Suite.load(here / "fnn.yaml").cells[0].with_seed(0)
+    next((here / "results" / "fnn").glob(f"{first.key}-*.json")).unlink()
+    (here / "fnn.yaml").write_text((here / "fnn.yaml").read_text().replace("repeats: 2", "repeats: 1"))
     code, output, _ = hvdbench("compare", "fnn", *ASKED, cwd=tmp_path)
     assert code == 0
     assert output.startswith("compare/fnn/fnn.yaml: planned already, and gone on with; --fresh plans anew")
-    assert "0 ran, 0 failed" in output
-    assert headline in output
+    assert "fnn: 3 launches, 2 done" in output
+    assert "1 ran, 0 failed" in output
+    assert len(records_in(here / "results" / "fnn")) == 6
     assert len(records_in(here / "measured")) == 2
 
     code, _, errors = hvdbench("compare", "fnn", *ASKED, "--minutes", "30", cwd=tmp_path)
@@ -54,7 +60,7 @@ def test_compare_of_a_file_that_new_wrote_is_an_answer_about_it(
     tmp_path: Path, framework: str, strategies: str
 ) -> None:
     assert hvdbench("new", "workload", "mine.py", "--framework", framework, cwd=tmp_path)[0] == 0
-    few = ("--strategies", strategies, "--workers", "2", "--repeats", "3", "--epochs", "3")
+    few = ("--strategies", strategies, "--workers", "2", "--repeats", "1", "--epochs", "3")
     code, output, errors = hvdbench("compare", "mine.py:make", *few, cwd=tmp_path, limit_s=SEVERAL_LAUNCHES_S)
     assert (code, errors) == (0, "")
     records = records_in(tmp_path / "compare" / "mine-make" / "results" / "mine-make")
@@ -62,21 +68,6 @@ def test_compare_of_a_file_that_new_wrote_is_an_answer_about_it(
     assert {record["cell"]["fields"]["strategy"] for record in records} == set(strategies.split(","))  # type: ignore[index]
     assert {record["cell"]["problem"] for record in records} == {"mine.py:make"}  # type: ignore[index]
     assert "mine.py:make" in output
-
-
-def test_compare_goes_on_with_what_is_missing(tmp_path: Path) -> None:
-    """As an interrupted command leaves it; the plan may have been edited meanwhile."""
-    asked = ("compare", "fnn", "--strategies", "hogwild", "--workers", "1", "--repeats", "1", "--epochs", "1")
-    assert hvdbench(*asked, cwd=tmp_path)[0] == 0
-    here = tmp_path / "compare" / "fnn"
-    (first,) = (here / "results" / "fnn").glob("*.json")
-    suite = here / "fnn.yaml"
-    suite.write_text(suite.read_text().replace("repeats: 1", "repeats: 2"))
-    code, output, _ = hvdbench(*asked, cwd=tmp_path)
-    assert code == 0
-    assert "1 ran, 0 failed" in output
-    assert len(records_in(here / "results" / "fnn")) == 2
-    assert first.exists()
 
 
 def test_compare_in_too_few_minutes_keeps_no_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,12 +80,32 @@ def test_compare_in_too_few_minutes_keeps_no_plan(tmp_path: Path, monkeypatch: p
     assert not folder.suite.exists()
 
 
+def test_compare_does_again_what_it_is_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan's launches; what was measured for it is not."""
+    settings = []
+
+    def noting(suite: Suite, setting: Setting, guess_s: float) -> Summary:
+        setting.folder.make()
+        settings.append((suite.name, setting.again))
+        return Summary(num_ok=0, num_stopped=0, num_failed=0, num_elsewhere=0, num_left=0)
+
+    monkeypatch.setattr(compare_command, "_run", noting)
+    monkeypatch.setattr(compare_command, "launch_times_s", lambda *_: {("torch", 1): 1.0})
+    monkeypatch.setattr(compare_command, "paces_of", lambda *_: {})
+    monkeypatch.setattr(compare_command, "write_report", lambda *_: tmp_path)
+    monkeypatch.setattr(compare_command, "answer_lines", lambda *_: [])
+    request, folder = asked(strategies=["serial"], workers=[1]), ComparisonFolder(tmp_path, "fnn")
+    compare_command.compare(request, folder, fresh=False, again="changed")
+    assert settings == [("measuring", None), ("fnn", "changed")]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("fnm",), "compare fnm: workload: 'fnm'; allowed: fnn, cnn, rnn"),
         (("fnn", "--strategies", "serial,adasum"), "compare fnn: strategies: 'adasum'; allowed: serial, allreduce"),
         (("fnn", "--workers", "two"), "compare fnn: workers.0: 'two': Input should be a valid integer"),
+        (("fnn", "--again", "some"), "--again some: allowed: changed, what was done with other settings or versions; "),
         (("fnn", "-H", "a:0"), "-H a:0: 'a:0' is no host; allowed: name:slots,name:slots"),
         (("absent.py:make",), "compare: absent.py: no such file in "),
     ],

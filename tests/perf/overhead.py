@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
+from harness.compare.comparison_folder import ComparisonFolder
 from harness.launchers import processes
 from harness.launchers.command import worker_argv
 from harness.launchers.hosts import this_machine
@@ -27,7 +28,7 @@ NOTING_ITS_LIFE = ("/bin/sh", "-c", 'date +%s.%N > "$0"; "$@"; code=$?; date +%s
 def figures() -> list[Figure]:
     with tempfile.TemporaryDirectory() as scratch:
         setting = Setting(suite="perf", folder=ResultsFolder(Path(scratch)), hosts=this_machine())
-        return [_around_a_worker(setting), _help()]
+        return [_around_a_worker(setting), _help(), _compare(Path(scratch))]
 
 
 class _Silent:
@@ -62,3 +63,19 @@ def _help() -> Figure:
         subprocess.run([Path(sys.executable).parent / "hvdbench", "--help"], capture_output=True, check=True)
         seconds.append(watch.elapsed_s())
     return Figure(what="hvdbench --help, s", values=tuple(seconds), bar=0.3, at_most=True)
+
+
+def _compare(scratch: Path) -> Figure:
+    """Start, planning, report and answer of a comparison as it is by default, over what its launches take."""
+    folder = ComparisonFolder(scratch / "compare", "cnn")
+    watch = Stopwatch()
+    command = [Path(sys.executable).parent / "hvdbench", "compare", "cnn", "-o", folder.path]
+    subprocess.run(command, capture_output=True, check=True)
+    elapsed_s = watch.elapsed_s()
+    launches_s = sum(record.wall_s for place in (folder.measured, folder.results) for record in place.load())
+    return Figure(
+        what="hvdbench compare cnn: all of it over its launches",
+        values=(elapsed_s / launches_s,),
+        bar=1.05,
+        at_most=True,
+    )

@@ -46,7 +46,7 @@ def test_changed_are_cells_done_under_other_circumstances(then: dict[str, Any], 
     found = left({"settings": now}, {"settings": now, **then}, settings=now)
     assert (seeds(found.changed), seeds(found.missing)) == ([1], [2, 3, 4])
     assert found.in_words == (
-        f"1 launch was done with {difference}: left as they are; `run --again changed` does them again"
+        f"1 launch was done with {difference}: left as they are; `--again changed` does them again"
     )
 
 
