@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from pydantic.fields import FieldInfo
+
 from harness import extensions
+from harness.protocols import HorovodOptions
 from harness.registry import STRATEGIES, frameworks_of
 from harness.suite.suite import Suite, SuiteError
 from harness.workloads.datasets import DATASETS
@@ -22,11 +25,20 @@ def workloads() -> Lines:
 
 
 def strategies() -> Lines:
-    """Each with its frameworks and the options it takes."""
+    """Each with its frameworks and the options it takes; those of Horovod, which many have, once."""
+    of_horovod = HorovodOptions.model_fields
     for name, kind in STRATEGIES.items():
-        options = ", ".join(f"{key}={field.default}" for key, field in kind.Options.model_fields.items())
-        yield name, f"{'+'.join(frameworks_of(kind))}, {kind.needs.name}" + (f"; {options}" if options else "")
+        own = {key: field for key, field in kind.Options.model_fields.items() if key not in of_horovod}
+        place = "over Horovod" if kind.needs.uses_horovod else kind.needs.name
+        yield name, f"{'+'.join(frameworks_of(kind))}, {place}{_said(own)}"
+    yield "all over Horovod", f"beside their own{_said(of_horovod)}"
     yield from _of_others(extensions.STRATEGIES, "my_strategy.py:Mine; harness/protocols/strategy.py says what it has")
+
+
+def _said(options: Mapping[str, FieldInfo]) -> str:
+    """With their defaults."""
+    listed = ", ".join(f"{key}={field.default}" for key, field in options.items())
+    return f"; {listed}" if listed else ""
 
 
 def _of_others(group: str, example: str) -> Lines:
