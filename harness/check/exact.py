@@ -87,11 +87,13 @@ def _needed_count(num_pairs: int, level: float) -> int | None:
 
 @dataclass(frozen=True, kw_only=True)
 class StageDesign:
-    """Of one look at the data: how many pairs, at which level, and the smallest shift that counts."""
+    """Of one look at the data: how many pairs, at which level, the smallest shift that counts, and from which on the
+    level does not matter."""
 
     num_pairs: int
     level: float
     least_shift: float
+    enough_shift: float = float("inf")
 
 
 def smallest_caught(differences: Floats, designs: Sequence[StageDesign]) -> float:
@@ -126,15 +128,20 @@ def _critical_shifts(noise: Floats, design: StageDesign, rng: np.random.Generato
     first, second = np.triu_indices(design.num_pairs)
     averages = np.sort((drawn[:, first] + drawn[:, second]) / 2, axis=1)
     for_the_test = -averages[:, averages.shape[1] - needed]
-    for_the_size = design.least_shift - np.median(averages, axis=1)
-    return np.asarray(np.maximum(for_the_test, for_the_size), dtype=np.float64)
+    medians = np.median(averages, axis=1)
+    by_the_test = np.maximum(for_the_test, design.least_shift - medians)
+    return np.asarray(np.minimum(by_the_test, design.enough_shift - medians), dtype=np.float64)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values, adjusted for their number. Source: Holm (1979)."""
-    adjusted = [0.0] * len(p_values)
-    largest = 0.0
-    for position, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        largest = max(largest, min(1.0, (len(p_values) - position) * p_values[index]))
+def holm(p_values: Sequence[float], weights: Sequence[float] | None = None) -> list[float]:
+    """The p-values, adjusted for their number. Source: Holm (1979), who has the weights too.
+
+    weights: how much of the error each may use, from data that the p-values do not depend on; equal if not given.
+    """
+    shares = [1.0] * len(p_values) if weights is None else weights
+    adjusted, largest, left = [0.0] * len(p_values), 0.0, sum(shares)
+    for index in sorted(range(len(p_values)), key=lambda index: p_values[index] / shares[index]):
+        largest = max(largest, min(1.0, left / shares[index] * p_values[index]))
         adjusted[index] = largest
+        left -= shares[index]
     return adjusted

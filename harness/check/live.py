@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,17 +12,20 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.check.arms import Arm
-from harness.check.decision import decide, groups_to_confirm
+from harness.check.decision import decide
 from harness.check.launching import About, Tell, ask_about, launch, launch_in_turns
 from harness.check.observed import (
     Observed,
     Pair,
     Stage,
+    ended_well,
     observed_of,
     run_of,
     single_of_each,
 )
 from harness.check.pair_folder import SIDES, PairFolder
+from harness.check.pair_order import in_random_order, sides_in_random_order
+from harness.check.sequential import looks, open_groups
 from harness.check.verdict import Verdict
 from harness.check.worktree import ArmError
 from harness.records.record import Record
@@ -113,12 +115,14 @@ def run_check(check: Check, watcher: PairWatcher, *, time_budget_s: float | None
     settings = check.settings
     with check.folder.claim():
         check.folder.forget_failures_of_a()
-        screening = _schedule(check.cells, range(settings.screen_pairs))
-        _run_pairs(check, Stage.SCREEN, screening, watcher, watch, time_budget_s)
-        fresh = range(settings.screen_pairs, settings.screen_pairs + settings.confirm_pairs)
-        confirming = _schedule(_to_confirm(check), fresh)
-        if confirming:
-            _run_pairs(check, Stage.CONFIRM, confirming, watcher, watch, time_budget_s)
+        done = settings.screen_pairs
+        _run_pairs(check, Stage.SCREEN, in_random_order(check.cells, range(done)), watcher, watch, time_budget_s)
+        for num_fresh in looks(settings):
+            still_open = _wanting_more(check)
+            if not still_open:
+                break
+            seeds = range(done, done := settings.screen_pairs + num_fresh)
+            _run_pairs(check, Stage.CONFIRM, in_random_order(still_open, seeds), watcher, watch, time_budget_s)
         return verdict_of(check)
 
 
@@ -174,32 +178,23 @@ def observe(check: Check) -> Observed:
 def record_pairs(check: Check, seeds: range, watcher: PairWatcher) -> Observed:
     """Runs the missing pairs of these seeds, flagged or not: recordings on which rules can be compared."""
     with check.folder.claim():
-        _run_pairs(check, Stage.SCREEN, _schedule(check.cells, seeds), watcher, Stopwatch(), None)
+        _run_pairs(check, Stage.SCREEN, in_random_order(check.cells, seeds), watcher, Stopwatch(), None)
     return observe(check)
 
 
-def _to_confirm(check: Check) -> list[Cell]:
-    """The flagged cells, and with a gated scaling efficiency also those that it rests on."""
-    flagged = set(groups_to_confirm(observe(check), check.settings))
+def _wanting_more(check: Check) -> list[Cell]:
+    """The cells with something open, and with a gated scaling efficiency also those that it rests on."""
+    wanted = set(open_groups(observe(check), check.settings))
     if check.settings.metrics["scaling_efficiency"].gated:
         single_of = single_of_each(cell.stored() for cell in check.cells)
-        flagged |= {single_of[group] for group in flagged & single_of.keys()}
-    return [cell for cell in check.cells if cell.group in flagged]
-
-
-def _schedule(cells: Sequence[Cell], seeds: range) -> list[Cell]:
-    """Seed by seed, the cells in an order drawn anew, so that a drift of the machine falls on all alike."""
-    scheduled = []
-    for seed in seeds:
-        shuffled = sorted(cells, key=lambda cell: cell.group)
-        random.Random(f"cells {seed}").shuffle(shuffled)
-        scheduled += [cell.with_seed(seed) for cell in shuffled]
-    return scheduled
+        wanted |= {single_of[group] for group in wanted & single_of.keys()}
+    return [cell for cell in check.cells if cell.group in wanted]
 
 
 def _launched(check: Check, cell: Cell, folder: Path, tell: Callable[[str], Tell]) -> dict[str, Record]:
     """Both arms' runs of the cell, by side."""
-    arms = _in_random_order(check, cell)
+    arm_of = dict(zip(SIDES, (check.arm_a, check.arm_b), strict=True))
+    arms = {side: arm_of[side] for side in sides_in_random_order(check.folder.path.name, cell)}
     if takes_turns(check, cell):
         return launch_in_turns({side: (arm, cell) for side, arm in arms.items()}, folder, tell)
     return {side: launch(arm, cell, folder / side, tell(side)) for side, arm in arms.items()}
@@ -208,13 +203,6 @@ def _launched(check: Check, cell: Cell, folder: Path, tell: Callable[[str], Tell
 def takes_turns(check: Check, cell: Cell) -> bool:
     """A GPU goes on with what it was given when its process is stopped."""
     return check.settings.take_turns and cell.device == "cpu" and all(about.takes_turns for about in check.abouts)
-
-
-def _in_random_order(check: Check, cell: Cell) -> dict[str, Arm]:
-    """The arms in the pair's own order, which is what makes the test exact."""
-    sides = list(zip(SIDES, (check.arm_a, check.arm_b), strict=True))
-    random.Random(f"{check.folder.path.name} {cell.group} {cell.seed}").shuffle(sides)
-    return dict(sides)
 
 
 def _run_pairs(
@@ -249,7 +237,7 @@ def _refuse_changed_code(check: Check) -> None:
 
 def _is_broken(a: Record, b: Record) -> bool:
     """Whether a run has failed, so that more pairs of its cell say nothing new."""
-    return a.status != "ok" or b.status != "ok"
+    return not (ended_well(a) and ended_well(b))
 
 
 def _full_name(arm: Arm, about: About) -> str:

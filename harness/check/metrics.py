@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.records.derived import SteadyState, has_diverged, point_of_target, samples_per_s, steady_of
+from harness.records.derived import SteadyState, has_diverged, reached_at, samples_per_s, steady_of
 from harness.records.memory import needed_bytes
 from harness.records.record import Record, WorkerPart
 
@@ -27,10 +27,21 @@ def values_of(record: Record) -> dict[str, float]:
     if record.curve:
         values["final_score"] = _score(record)
     if record.curve and record.cell["target"] is not None:
-        reached = point_of_target(record)
-        values["time_to_target"] = math.inf if reached is None else reached.time_s
-        values["target_reached"] = float(reached is not None)
+        place = reached_at(record)
+        values["time_to_target"] = math.inf if place is None else record.curve[place].time_s
+        values["target_reached"] = float(place is not None)
     return values
+
+
+def earliest_of(record: Record) -> dict[str, float]:
+    """Of the values that are known to lie in an interval, where it begins: values_of has its end.
+
+    A target was reached after the evaluation before the one that saw it; 0 where the first one did.
+    """
+    place = reached_at(record)
+    if place is None:
+        return {}
+    return {"time_to_target": record.curve[place - 1].time_s if place else 0.0}
 
 
 def _score(record: Record) -> float:

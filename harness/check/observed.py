@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from harness.check.crashes import Attempts
-from harness.check.metrics import values_of
+from harness.check.metrics import earliest_of, values_of
 from harness.records.record import Record
 from harness.records.stored_cell import StoredCell
 from harness.records.titles import titles_of
@@ -28,8 +28,10 @@ class Stage(StrEnum):
 class Run:
     """One launch of one arm."""
 
-    values: Mapping[str, float]  # by metric; empty when it is not ok
-    trouble: str | None = None  # why it is not ok
+    values: Mapping[str, float]  # by metric; empty when it did not end well
+    earliest: Mapping[str, float] = field(default_factory=dict)  # of values known to lie between it and themselves
+    trouble: str | None = None  # why it did not end well
+    was_stopped: bool = False  # at its time limit, and evaluated: its values are of what was trained by then
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +70,17 @@ def attempts_of(pairs: Iterable[Pair]) -> dict[str, Attempts]:
     return {group: Attempts(**counts) for group, counts in by_group.items()}
 
 
+def ended_well(record: Record) -> bool:
+    """Whether the launch says something of speed: it trained to its end, or to its time limit, and was evaluated."""
+    return record.status == "ok" or record.was_stopped
+
+
 def run_of(record: Record | None) -> Run | None:
     if record is None:
         return None
-    if record.status != "ok":
+    if not ended_well(record):
         return Run(values={}, trouble=f"{record.status}: {record.reason}")
-    return Run(values=values_of(record))
+    return Run(values=values_of(record), earliest=earliest_of(record), was_stopped=record.was_stopped)
 
 
 def single_of_each(cells: Iterable[StoredCell]) -> dict[str, str]:

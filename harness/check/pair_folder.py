@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.check.observed import ended_well
 from harness.records.record import Record
 from harness.records.results_folder import ResultsError, ResultsFolder, lock, writing_to
 
@@ -43,7 +44,7 @@ class PairFolder:
     def forget_failures_of_a(self) -> None:
         """Removes pairs whose A has failed: they say nothing of B, and may go well another time."""
         for (group, seed), (a, _) in self.load().items():
-            if a.status != "ok":
+            if not ended_well(a):
                 shutil.rmtree(self.path / f"{group}-{seed}")
 
     @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.check.observed import difference
+from harness.check.paired_sample import INTERVAL_LEVEL
 from harness.check.verdict import CellVerdict, MetricComparison, Outcome, Verdict
 from harness.plain_text import one_line, shortened
 
@@ -46,7 +47,9 @@ def draw_pairs(verdict: Verdict, folder: Path) -> list[Path]:
         axes.axvline(0, color="0.4", linewidth=0.8)
         axes.set_yticks(range(len(rows)), [_label(cell, found) for cell, found in rows], fontsize=7)
         axes.invert_yaxis()
-        axes.set_xlabel("B worse than A, % (each dot one pair; diamond and line: shift, 95 %; tick: gate)")
+        axes.set_xlabel(
+            f"B worse than A, % (each dot one pair; diamond and line: shift, {INTERVAL_LEVEL:.0%}; tick: gate)"
+        )
         axes.set_title(shortened(one_line(verdict.headline), _MAX_TITLE), fontsize=8, loc="left", wrap=True)
         paths = [folder / "pairs.svg", folder / "pairs.png"]
         figure.savefig(paths[0], metadata={"Date": None})

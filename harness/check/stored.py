@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.check.crashes import Attempts
 from harness.check.decision import decide
-from harness.check.observed import Pair, Stage, observed_of, run_of
+from harness.check.observed import Pair, Stage, ended_well, observed_of, run_of
 from harness.check.verdict import Verdict
 from harness.records.record import Record
 from harness.records.results_folder import Contents, ResultsError, ResultsFolder
@@ -81,7 +81,7 @@ def _contents(folder: Path) -> Contents:
 
 def _best(records: Sequence[Record]) -> list[Record]:
     """Of each cell and seed the newest run that went well, or the newest at all."""
-    return sorted(records, key=lambda record: (record.status == "ok", record.started_at))
+    return sorted(records, key=lambda record: (ended_well(record), record.started_at))
 
 
 def _cells(records: Sequence[Record]) -> list[StoredCell]:
@@ -92,7 +92,7 @@ def _cells(records: Sequence[Record]) -> list[StoredCell]:
 def _attempts(known: set[str], a: Sequence[Record], b: Sequence[Record]) -> dict[str, Attempts]:
     """Every launch of these groups, those that ran again too."""
     launched = [Counter(record.group for record in side) for side in (a, b)]
-    bad = [Counter(record.group for record in side if record.status != "ok") for side in (a, b)]
+    bad = [Counter(record.group for record in side if not ended_well(record)) for side in (a, b)]
     return {
         group: Attempts(a=launched[0][group], b=launched[1][group], bad_a=bad[0][group], bad_b=bad[1][group])
         for group in sorted(known)

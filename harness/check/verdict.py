@@ -42,18 +42,19 @@ class MetricComparison:
     outcome: Outcome
     words: str
     effect: float  # Hodges–Lehmann, of the deciding pairs; NaN when there are none
-    low: float  # its 95 % interval
+    low: float  # its interval, of level INTERVAL_LEVEL, wide enough for what the evaluations leave open
     high: float
     p: float | None  # one-sided, of the deciding pairs
     adjusted_p: float | None  # by Holm, of confirmed comparisons
     smallest_caught: float  # the effect that would have been caught 80 % of the time (MDE80)
     gate: float
     screened: tuple[tuple[float, float], ...]  # (A, B) of each pair
-    confirmed: tuple[tuple[float, float], ...]
+    confirmed: tuple[tuple[float, float], ...]  # of the fresh pairs that were looked at
 
     @property
     def deciding(self) -> tuple[tuple[float, float], ...]:
-        return self.confirmed or self.screened
+        """Fresh pairs alone convict; all of them clear."""
+        return self.confirmed if self.outcome == Outcome.REGRESSION else self.screened + self.confirmed
 
     @property
     def medians(self) -> tuple[float, float]:

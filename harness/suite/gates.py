@@ -10,6 +10,7 @@ check:
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -31,9 +32,7 @@ class Gate(Strict):
         default=0.015, ge=0, description="the smallest effect that the screen passes on to be confirmed"
     )
     gate: float = Field(default=0.03, ge=0, description="the smallest confirmed effect that fails")
-    must_detect: float = Field(
-        default=0.10, gt=0, description="inconclusive when an effect of this size could be missed"
-    )
+    must_detect: float = Field(default=0.10, gt=0, description="fine only where the effect's interval ends below it")
     unit: str = ""
 
     @model_validator(mode="after")
@@ -59,6 +58,13 @@ class Gate(Strict):
         else:
             meant = {"scale": "difference", "unit": metric.unit, "gated": False}
         return self.model_copy(update={"better": metric.better, **meant})
+
+    def as_shift(self, effect: float) -> float:
+        """The effect as a log ratio or a difference, in which pairs are compared."""
+        return math.log1p(effect) if self.scale == "ratio" else effect
+
+    def as_effect(self, shift: float) -> float:
+        return math.expm1(shift) if self.scale == "ratio" and not math.isinf(shift) else shift
 
 
 # Time to target moves in steps of one evaluation and, where workers race, differs from run to run by a tenth and more.

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.check.decision import convicted, decide, groups_to_confirm
+from harness.check.decision import decide
 from harness.check.observed import Observed, Pair, Run, Stage, difference, observed_of
+from harness.check.sequential import compare_all, convicted, open_groups
 from harness.check.verdict import FailureKind, MetricComparison, Outcome, Verdict
 from harness.suite.gates import CheckSettings
-from tests.check.pairs import noisy_throughput, observed
+from tests.check.pairs import noisy_throughput, observed, run
 
 SETTINGS = CheckSettings()
 
@@ -49,13 +50,43 @@ def test_decide_same_arm_twice_is_fine() -> None:
 def test_decide_small_effect_that_is_certain_is_fine_below_the_gate() -> None:
     verdict = verdict_of({"x": noisy_throughput(24, slowdown=0.02, sd=0.0005)})
     assert verdict.exit_code == 0
-    assert "flagged, not confirmed" in only_comparison(verdict).words
+    assert "after 4 fresh pairs" in only_comparison(verdict).words
 
 
-def test_decide_flag_without_confirming_pairs_is_inconclusive() -> None:
+def test_decide_suspicion_without_fresh_pairs_is_inconclusive() -> None:
     verdict = verdict_of({"x": noisy_throughput(8, slowdown=0.10)})
     assert verdict.exit_code == 3
-    assert "0 of 16 confirming pairs" in only_comparison(verdict).words
+    assert "suspicious, with 0 of 16 fresh pairs" in only_comparison(verdict).words
+
+
+@pytest.mark.parametrize(("metric", "code"), [("throughput", 3), ("time_to_target", 0)])
+def test_decide_is_fine_only_where_the_interval_ends_below_must_detect(metric: str, code: int) -> None:
+    """Log ratios of ±1.4, ±1, ±0.6 and ±0.2 times 12 %: the shift is 0, and its interval ends at the fourth largest
+    average, 12 % itself, which is above the 10 % of throughput and below the 30 % of a time to target."""
+    logs = 0.12 * np.array([-1.4, -1.0, -0.6, -0.2, 0.2, 0.6, 1.0, 1.4])
+    worse = -1 if metric == "throughput" else 1
+    verdict = verdict_of({"x": [({metric: 100.0}, {metric: 100.0 * math.exp(worse * log)}) for log in logs]})
+    assert only_comparison(verdict, metric).high == pytest.approx(math.expm1(0.12))
+    assert verdict.exit_code == code
+
+
+def test_decide_above_the_gate_and_not_confirmed_is_inconclusive_however_narrow_the_interval() -> None:
+    """Log ratios of 0.17, −0.1, 0.09, −0.02, again and again: a shift of 0.035, above 3 %, of fresh pairs p = 0.21."""
+    pairs = [({"throughput": 100.0}, {"throughput": 100.0 * math.exp(-log)}) for log in [0.17, -0.1, 0.09, -0.02] * 6]
+    found = only_comparison(verdict_of({"x": pairs}))
+    assert found.outcome == Outcome.INCONCLUSIVE
+    assert found.effect == pytest.approx(math.expm1(0.035))
+    assert found.high < 0.10
+    assert "above the gate, not confirmed" in found.words
+
+
+def test_decide_cleared_by_some_fresh_pairs_needs_no_others() -> None:
+    """What looked 4 % slower in eight pairs is 1 % slower over twelve: whatever comes then changes nothing."""
+    pairs = [({"throughput": 100.0}, {"throughput": 100.0 / share}) for share in [1.04] * 8 + [0.9] * 4]
+    once = verdict_of({"x": pairs})
+    assert once.exit_code == 0
+    later = only_comparison(verdict_of({"x": pairs + noisy_throughput(12, slowdown=0.5)}))
+    assert (later.outcome, len(later.deciding)) == (Outcome.FINE, 12)
 
 
 def test_decide_too_few_pairs_is_inconclusive() -> None:
@@ -126,7 +157,7 @@ def test_decide_target_lost_in_any_screening_pair_is_never_fine(num_lost: int) -
     assert f"B misses the target, which A reaches, in {num_lost} of 8 pairs" in (
         only_comparison(verdict, "target_reached").words
     )
-    assert groups_to_confirm(observed({"x": pairs}), SETTINGS) == ["x"]
+    assert open_groups(observed({"x": pairs}), SETTINGS) == ["x"]
 
 
 # Equal signs alone: p = 2^-lost. Both target metrics are flagged, and Holm doubles the smaller: six lost give 2/64.
@@ -152,6 +183,37 @@ def test_decide_target_that_neither_arm_reaches_is_inconclusive() -> None:
     verdict = verdict_of({"x": [(lost, lost)] * 8})
     assert verdict.exit_code == 3
     assert "neither arm reaches" in only_comparison(verdict, "time_to_target").words
+
+
+def reached_between(early: float, late: float) -> Run:
+    return Run(values={"time_to_target": late}, earliest={"time_to_target": early})
+
+
+def test_decide_time_to_target_is_as_uncertain_as_evaluations_are_apart() -> None:
+    """Both arms between 2.0 and 2.4 s, in every pair: B may be up to 20 % later, or sooner, and no test says more."""
+    found = only_comparison(verdict_of({"x": [(reached_between(2.0, 2.4),) * 2] * 8}), "time_to_target")
+    assert (found.effect, found.outcome) == (0.0, Outcome.FINE)
+    assert (found.low, found.high) == (pytest.approx(1 / 1.2 - 1), pytest.approx(0.2))
+
+
+@pytest.mark.parametrize("early", [0.0, 1.8])
+def test_decide_evaluations_too_far_apart_are_no_matter_of_more_pairs(early: float) -> None:
+    cells = {"x": [(reached_between(early, 2.4),) * 2] * 8}
+    assert "give the cell more of them" in only_comparison(verdict_of(cells), "time_to_target").words
+    assert open_groups(observed(cells), SETTINGS) == []
+
+
+@pytest.mark.parametrize(("late", "code"), [(2.4, 3), (2.8, 1)])
+def test_decide_convicts_of_a_later_target_by_the_least_that_evaluations_leave_open(late: float, code: int) -> None:
+    """A between 2.0 and 2.4 s, B from 2.4 or 2.8 s on: at least 0 or 17 % later, of which 5 % are allowed."""
+    assert verdict_of({"x": [(reached_between(2.0, 2.4), reached_between(late, late + 0.3))] * 24}).exit_code == code
+
+
+def test_decide_says_how_many_launches_their_time_limit_stopped() -> None:
+    stopped = Run(values={"throughput": 1000.0}, was_stopped=True)
+    verdict = verdict_of({"x": [(stopped if seed < 3 else run(throughput=1000), stopped) for seed in range(8)]})
+    assert verdict.exit_code == 0
+    assert verdict.notes == ("cell x: 3 of A's launches and 8 of B's were stopped at their time limit",)
 
 
 def test_decide_score_drop_of_three_points_fails_and_of_half_a_point_does_not() -> None:
@@ -218,15 +280,16 @@ def test_decide_swapping_the_arms_mirrors_the_effect(seed: int, slowdown: float,
 def test_convicted_does_not_depend_on_the_unit(seed: int, scale: float) -> None:
     pairs = noisy_throughput(24, slowdown=0.06, sd=0.05, seed=seed)
     scaled = [tuple({"throughput": side["throughput"] * scale} for side in pair) for pair in pairs]
-    assert convicted(observed({"x": scaled}), SETTINGS) == convicted(observed({"x": pairs}), SETTINGS)
+    found, of_scaled = (convicted(compare_all(observed({"x": each}), SETTINGS)) for each in (pairs, scaled))
+    assert of_scaled == found
 
 
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=40, deadline=None)
 def test_convicted_uses_fresh_pairs_alone(seed: int) -> None:
     slow, unchanged = noisy_throughput(8, slowdown=0.5, seed=seed), noisy_throughput(16, sd=0.002, seed=seed + 1)
-    assert groups_to_confirm(observed({"x": slow}), SETTINGS) == ["x"]
-    assert convicted(observed({"x": slow + unchanged}), SETTINGS) == []
+    assert open_groups(observed({"x": slow}), SETTINGS) == ["x"]
+    assert convicted(compare_all(observed({"x": slow + unchanged}), SETTINGS)) == set()
 
 
 def test_difference_is_positive_when_b_is_worse() -> None:

@@ -62,6 +62,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Recorded:
 def test_evidence_table_states_what_was_recorded(recorded: Recorded) -> None:
     rows = {line.split(" | ")[0].strip("| "): line for line in table.evidence_table(recorded, "here").splitlines()}
     assert "0 failures, 0 inconclusive, 6 fine, of 6 suites" in rows["the same arm twice, live"]
+    assert "0.0% false alarms, 100.0% fine" in rows["the same arm twice, resampled"]
     found = "exit 1 live (throughput); found in 100.0%, the right cell alone in 100.0% of them; a sample took "
     assert found in rows["slower by 20%"]
     assert float(rows["slower by 20%"].partition(found)[2].partition("%")[0]) == pytest.approx(20, abs=1)

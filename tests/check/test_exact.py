@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,12 @@ def test_smallest_caught_without_noise_is_the_gate() -> None:
     assert smallest_caught(np.full(8, 0.2), [SCREEN, CONFIRM]) == pytest.approx(0.03)
 
 
+def test_smallest_caught_of_a_screen_that_a_large_shift_passes_whatever_its_p() -> None:
+    noise = np.random.default_rng(4).normal(0, 0.05, 8)
+    strict = smallest_caught(noise, [SCREEN])
+    assert smallest_caught(noise, [replace(SCREEN, enough_shift=0.015)]) < strict
+
+
 def test_smallest_caught_with_too_few_pairs_is_infinite() -> None:
     assert smallest_caught(np.array([0.1]), [SCREEN, CONFIRM]) == float("inf")
     assert smallest_caught(np.ones(8), [StageDesign(num_pairs=3, level=0.05, least_shift=0.0)]) == float("inf")
@@ -121,6 +128,13 @@ def test_holm_multiplies_by_the_number_still_standing() -> None:
     # Sorted .01, .02, .04: 3 · .01, 2 · .02, 1 · .04, never below the one before.
     assert holm([0.04, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
     assert holm([]) == []
+
+
+def test_holm_with_weights_gives_more_of_the_error_to_what_weighs_more() -> None:
+    # By p/w: .02/4, .01/1, .04/1. The first has 4/6 of the error, the second half of what is left, the third all.
+    assert holm([0.01, 0.02, 0.04], [1.0, 4.0, 1.0]) == pytest.approx([0.03, 0.03, 0.04])
+    # .01 with 3 of 4 shares of the error, then the other with all of it, but never below the one before.
+    assert holm([0.01, 0.01], [1.0, 3.0]) == pytest.approx([0.04 / 3, 0.04 / 3])
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))

@@ -276,8 +276,8 @@ def test_run_check_confirms_scaling_efficiency_by_fresh_pairs_of_one_worker_too(
 ) -> None:
     one = TWO_WORKERS.model_copy(update={"workers": 1})
     gated = {"scaling_efficiency": {"gated": True}}
-    for metrics, num_pairs in ((gated, (10, 10)), ({}, (4, 10))):
-        settings = CheckSettings(screen_pairs=4, confirm_pairs=6, metrics=metrics)
+    for metrics, num_pairs in ((gated, (14, 14)), ({}, (8, 14))):
+        settings = CheckSettings(screen_pairs=8, confirm_pairs=6, metrics=metrics)
         check = prepare(suite_of(one, TWO_WORKERS, settings=settings), made_up, tmp_path)
         verdict = run_check(check, Silent())
         groups = [group for group, _ in check.folder.load()]

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from harness.check.metrics import values_of
+from harness.check.metrics import earliest_of, values_of
 from harness.records.record import ServerPart, Window
 from harness.workloads.metric import Metric
 from tests.sample_records import finished
@@ -60,6 +60,14 @@ def test_values_of_a_target_reached_in_the_second_point() -> None:
     ]
     values = values_of(record.model_copy(update={"curve": points}))
     assert (values["time_to_target"], values["target_reached"], values["final_score"]) == (2.0, 1.0, 0.96)
+
+
+@pytest.mark.parametrize(("scores", "earliest"), [((0.9, 0.97, 0.96), 1.0), ((0.97, 0.97, 0.96), 0.0)])
+def test_earliest_of_a_target_is_the_evaluation_before(scores: tuple[float, ...], earliest: float) -> None:
+    record = finished()
+    points = [record.curve[0].model_copy(update={"time_s": t, "score": s}) for t, s in enumerate(scores, start=1)]
+    assert earliest_of(record.model_copy(update={"curve": points})) == {"time_to_target": earliest}
+    assert earliest_of(record) == {}  # not reached
 
 
 def test_values_of_a_target_missed_is_infinitely_late() -> None:

@@ -20,8 +20,8 @@ def at_speed(seed: int, factor: float, cell: Cell = CELL, **changes: Any) -> Rec
     record = finished(cell.with_seed(seed), **changes)
     window = record.workers[0].windows[0].model_copy(update={"end_s": 2.0 * factor * (1 + 0.001 * seed)})
     part = record.workers[0].model_copy(update={"windows": [window]})
-    point = record.curve[0].model_copy(update={"score": 0.99})
-    return record.model_copy(update={"workers": [part], "curve": [point]})
+    points = [record.curve[0].model_copy(update={"time_s": t, "score": s}) for t, s in ((1.9, 0.5), (2.0, 0.99))]
+    return record.model_copy(update={"workers": [part], "curve": points})
 
 
 def results(folder: Path, records: Any) -> Path:
@@ -98,6 +98,15 @@ def test_compare_crashed_candidate_fails_unless_it_ran_again_well(tmp_path: Path
     again = at_speed(0, 1.0)
     (crashed / f"{again.key}-{again.id}.json").write_text(again.model_dump_json())
     assert compare(baseline, crashed, SETTINGS).exit_code == 0
+
+
+def test_compare_launches_stopped_at_their_time_limit_are_compared_and_named(tmp_path: Path) -> None:
+    stopped = side(tmp_path, "b", status="timeout", reason="stopped after 60 s")
+    verdict = compare(side(tmp_path, "a"), stopped, SETTINGS)
+    assert verdict.exit_code == 0
+    assert verdict.notes[0].endswith("0 of A's launches and 8 of B's were stopped at their time limit")
+    nothing = [at_speed(0, 1.0).model_copy(update={"status": "timeout", "reason": "hung", "curve": []})]
+    assert compare(tmp_path / "a", results(tmp_path / "c", nothing), SETTINGS).cells[0].failure == "crashed"
 
 
 def test_compare_missing_cell_fails(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from harness.check.decision import convicted
 from harness.check.observed import Observed, Pair, Run, Stage, difference
+from harness.check.sequential import compare_all, convicted
 from harness.suite.gates import DEFAULT_GATES
 from tests.evidence.protocol import METRICS, NUM_PAIRS, SETTINGS
 
@@ -32,6 +32,16 @@ class Rule:
 
 
 def _ours(drawn: Drawn) -> set[str]:
+    return {group for group, _ in convicted(compare_all(_observed(drawn), SETTINGS))}
+
+
+def is_fine(drawn: Drawn) -> bool:
+    """Whether the check ends with exit code 0: every gated comparison is shown to be fine."""
+    compared = compare_all(_observed(drawn), SETTINGS)
+    return all(each.num_to_clear is not None for each in compared if each.gate.gated)
+
+
+def _observed(drawn: Drawn) -> Observed:
     pairs = tuple(
         Pair(
             group=group,
@@ -43,8 +53,7 @@ def _ours(drawn: Drawn) -> set[str]:
         for group, drawn_pairs in drawn.items()
         for position, pair in enumerate(drawn_pairs[:NUM_PAIRS])
     )
-    observed = Observed(titles={group: group for group in drawn}, pairs=pairs)
-    return {group for group, _ in convicted(observed, SETTINGS)}
+    return Observed(titles={group: group for group in drawn}, pairs=pairs)
 
 
 def _two_samples(is_worse: Callable[[np.ndarray, np.ndarray, str], bool], of_b: slice) -> Callable[[Drawn], set[str]]:

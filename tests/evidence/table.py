@@ -11,7 +11,7 @@ from harness.check.exact import shift
 from harness.check.observed import Observed, Pair, difference
 from harness.check.verdict import Verdict
 from tests.evidence.protocol import CELLS, FAULTS, NUM_PAIRS, SETTINGS, Recorded
-from tests.evidence.rules import RULES, Drawn, Rule, draw_faulty, draw_unchanged
+from tests.evidence.rules import RULES, Drawn, Rule, draw_faulty, draw_unchanged, is_fine
 
 NUM_DRAWN = 1000
 LEAST_DRAWN = 2  # pairs: one to screen, one to confirm
@@ -80,7 +80,9 @@ def _live_row(what: str, asked: str, checks: Sequence[tuple[Verdict, Observed]])
 def _resampled_row(what: str, asked: str, pools: Pools) -> list[str]:
     if not pools:
         return []
-    return [f"| {what} | {asked} | {share_found(RULES[-1], unchanged(pools)):.1%} false alarms |"]
+    draws = unchanged(pools)
+    fine = np.mean([is_fine(drawn) for drawn in draws])
+    return [f"| {what} | {asked} | {share_found(RULES[-1], draws):.1%} false alarms, {fine:.1%} fine |"]
 
 
 def unchanged(pools: Pools) -> list[Drawn]:
