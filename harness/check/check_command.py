@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.check.history import change_points, write_history
+from harness.check.history import history_of
+from harness.check.history_files import write_history
 from harness.check.outputs import write_outputs
 from harness.check.show import show_files, show_history_table, show_verdict, watching_pairs
 from harness.check.stored import compare
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from harness.suite.suite import Suite
 
 STORED_OUTPUT = Path("reports/check-stored")
+OWN_CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def check_arms(
@@ -50,13 +52,16 @@ def _told(verdict: Verdict, output: Path) -> int:
     return verdict.exit_code
 
 
-def show_history(folders: list[Path], output: Path) -> None:
-    """Writes and prints the history of the folders' records. Raises ResultsError."""
+def show_history(folders: list[Path], output: Path, repository: Path | None) -> None:
+    """Writes and prints the history of the folders' records. Raises ResultsError.
+
+    repository: of the commits; the harness' own checkout, if None.
+    """
     contents = [ResultsFolder(folder).read() for folder in folders]
     for each in contents:
         show_cautions(each.cautions)
-    series = change_points([record for each in contents for record in each.records])
+    history = history_of([record for each in contents for record in each.records], repository or OWN_CHECKOUT)
     with writing_to(output, "-o"):
-        written = write_history(series, output)
-    show_history_table(series)
+        written = write_history(history, output)
+    show_history_table(history)
     show_files(written)

@@ -1,163 +1,128 @@
 """Throughput and time to target over commits, with change points marked. Advisory: it shows where to look.
 
-Per machine and cell, the launches of each commit become one median; a change point is where the level of the medians'
-logarithms changes by more than their noise explains.
-
-Source: Killick et al., "Optimal Detection of Changepoints With a Linear Computational Cost" (arXiv 1101.1438), PELT, as
-`ruptures` has it.
+Commits stand in the order of their repository, whatever the order of measuring. Launches of one cell are one series
+only where machine, versions, settings and way of measuring are the same too; those of one commit become a median, with
+their spread.
 """
 
 from __future__ import annotations
 
-import csv
+import json
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import numpy as np
-import ruptures
-
+from harness.check.change_points import HistoryPoint, marked
+from harness.check.commit_order import commit_places
 from harness.check.metrics import values_of
-from harness.plain_text import one_line, shortened
+from harness.check.observed import ended_well
 from harness.records.record import Record
 from harness.records.results_folder import ResultsError
 from harness.records.titles import titles_of
 
 METRICS = {"throughput": "samples/s", "time_to_target": "s"}
-_LEAST_COMMITS = 5  # fewer show no change point
-_LEAST_SEGMENT = 2  # a single odd commit is an outlier, not a change
-_NORMAL_MAD = 1.4826
-_LEAST_NOISE = 0.005  # between days no machine is steadier; an estimate below it comes from too few commits
-_MAX_TITLE = 140  # letters
-_PENALTY = 6.0  # twice the Bayesian information criterion's, since the noise is itself estimated from few points
-
-
-@dataclass(frozen=True, kw_only=True)
-class HistoryPoint:
-    """One commit."""
-
-    revision: str
-    started_at: str  # of its first launch
-    num_launches: int
-    value: float  # the median over launches; infinite where half of them missed the target
-    is_change: bool = False  # a new level starts here
-    change: float = 0.0  # by this share of the level before
+_OURS = "hvdbench"  # its version is what the commits are
 
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """One metric of one cell on one machine."""
+    """One metric of one cell under one set of conditions, its commits in the order of their repository."""
 
     title: str
     metric: str
     machine: str
     points: tuple[HistoryPoint, ...]
 
+    @property
+    def largest_change(self) -> float:
+        return max((abs(math.log1p(point.change)) for point in self.points if point.is_change), default=0.0)
 
-def change_points(records: Sequence[Record]) -> list[Series]:
-    """The histories in these records. Raises ResultsError when there is none."""
-    grouped: defaultdict[tuple[str, str, str], list[Record]] = defaultdict(list)
-    usable = [record for record in records if record.status == "ok" and record.revision is not None]
-    titles = titles_of(record.cell for record in usable)
-    for record in usable:
-        title = " · ".join([titles[record.group], *(f"{name}={value}" for name, value in record.settings.items())])
-        grouped[title, record.group, record.machine.fingerprint].append(record)
-    if not grouped:
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    series: tuple[Series, ...]  # what moved most comes first
+    unplaced: tuple[str, ...]  # commits that the repository does not have, so that they stand nowhere
+
+    @property
+    def moved(self) -> list[Series]:
+        return [one for one in self.series if one.largest_change]
+
+
+def history_of(records: Sequence[Record], repository: Path) -> History:
+    """The histories in these records, of the commits of that repository. Raises ResultsError when there is none."""
+    usable = [record for record in records if ended_well(record) and record.revision is not None]
+    if not usable:
         raise ResultsError("history: no finished run with a git commit in these results")
-    series = []
-    for (title, _, machine), runs in sorted(grouped.items()):
-        for metric in METRICS:
-            points = _points(runs, metric)
-            if points:
-                series.append(Series(title=title, metric=metric, machine=machine, points=marked(points)))
-    return series
+    revisions = {record.revision or "" for record in usable}
+    places = commit_places(revisions, repository)
+    if not places:
+        raise ResultsError(
+            f"history: {repository} has none of the {len(revisions)} commits; --repository DIR says where they are"
+        )
+    placed = [record for record in usable if record.revision in places]
+    series = [one for alike in _by_conditions(placed) for one in _series(*alike, places)]
+    series.sort(key=lambda one: (-one.largest_change, one.title, one.machine, one.metric))
+    return History(series=tuple(series), unplaced=tuple(sorted(revisions - places.keys())))
 
 
-def _points(runs: Sequence[Record], metric: str) -> list[HistoryPoint]:
-    """The commits in the order in which they were first run."""
+def _by_conditions(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
+    """Runs that may be held against one another, with the cell's title and the conditions in which others differ."""
+    titles = titles_of(record.cell for record in records)
+    by_group: defaultdict[str, defaultdict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
+    for record in records:
+        by_group[record.group][json.dumps(_conditions(record), sort_keys=True)].append(record)
+    found = []
+    for group, variants in by_group.items():
+        conditions = [_conditions(runs[0]) for runs in variants.values()]
+        for mine, runs in zip(conditions, variants.values(), strict=True):
+            found.append((" · ".join([titles[group], *_differing(mine, conditions)]), runs))
+    return found
+
+
+def _conditions(record: Record) -> dict[str, str]:
+    """What a change of speed may come from, beside the commit."""
+    versions = {name: version for name, version in record.versions.items() if name != _OURS}
+    return {
+        **versions,
+        **record.settings,
+        "machine": record.machine.fingerprint,
+        "measuring": str(record.measuring),
+    }
+
+
+def _differing(mine: Mapping[str, str], others: Sequence[Mapping[str, str]]) -> list[str]:
+    """`torch 2.12.0` for each condition in which they are not all alike; the machine stands by itself."""
+    names = sorted({name for each in others for name in each} - {"machine"})
+    return [f"{name} {mine.get(name, 'not there')}" for name in names if len({each.get(name) for each in others}) > 1]
+
+
+def _series(title: str, runs: Sequence[Record], places: Mapping[str, tuple[int, bool]]) -> list[Series]:
+    values = [(run, values_of(run)) for run in runs]
+    found = []
+    for metric in METRICS:
+        measured = [(run, each[metric]) for run, each in values if each.get(metric, 0.0) > 0]  # neither 0 nor NaN
+        if measured:
+            points = sorted(_points(measured), key=lambda point: places[point.revision])
+            machine = runs[0].machine.fingerprint
+            found.append(Series(title=title, metric=metric, machine=machine, points=marked(points)))
+    return found
+
+
+def _points(measured: Sequence[tuple[Record, float]]) -> list[HistoryPoint]:
     by_revision: defaultdict[str, list[tuple[str, float]]] = defaultdict(list)
-    for run in runs:
-        value = values_of(run).get(metric, 0.0)
-        if value > 0:  # neither 0 nor NaN
-            by_revision[run.revision or ""].append((run.started_at, value))
-    points = [
+    for run, value in measured:
+        by_revision[run.revision or ""].append((run.started_at, value))
+    return [
         HistoryPoint(
             revision=revision,
             started_at=min(started for started, _ in seen),
             num_launches=len(seen),
             value=median(value for _, value in seen),
+            low=min(value for _, value in seen),
+            high=max(value for _, value in seen),
         )
         for revision, seen in by_revision.items()
     ]
-    return sorted(points, key=lambda point: point.started_at)
-
-
-def marked(points: Sequence[HistoryPoint]) -> tuple[HistoryPoint, ...]:
-    """The points, with those marked where a new level starts. One that missed the target has no level."""
-    reached = [index for index, point in enumerate(points) if math.isfinite(point.value)]
-    if len(reached) < _LEAST_COMMITS:
-        return tuple(points)
-    logs = np.log([points[index].value for index in reached])
-    steps = np.diff(logs)
-    # The noise of one point, from the differences of neighbours: level shifts hardly move their median.
-    noise = _NORMAL_MAD * float(np.median(np.abs(steps - np.median(steps)))) / math.sqrt(2)
-    penalty = _PENALTY * math.log(len(logs)) * max(noise, _LEAST_NOISE) ** 2
-    ends = ruptures.Pelt(model="l2", min_size=_LEAST_SEGMENT, jump=1).fit(logs.reshape(-1, 1)).predict(pen=penalty)
-    starts = [0, *ends[:-1]]
-    levels = [float(np.median(logs[start:end])) for start, end in zip(starts, ends, strict=True)]
-    changes = {
-        reached[start]: math.expm1(after - before)
-        for start, before, after in zip(starts[1:], levels, levels[1:])  # noqa: B905
-    }
-    return tuple(
-        HistoryPoint(**{**vars(point), "is_change": index in changes, "change": changes.get(index, 0.0)})
-        for index, point in enumerate(points)
-    )
-
-
-def write_history(series: Sequence[Series], folder: Path) -> list[Path]:
-    """Writes history.csv, history.svg and history.png."""
-    folder.mkdir(parents=True, exist_ok=True)
-    table = folder / "history.csv"
-    with table.open("w", newline="", encoding="utf-8") as sink:
-        rows = csv.writer(sink)
-        rows.writerow(["cell", "metric", "unit", "machine", *HistoryPoint.__dataclass_fields__])
-        for one in series:
-            for point in one.points:
-                rows.writerow([one.title, one.metric, METRICS[one.metric], one.machine, *vars(point).values()])
-    return [table, *_draw(series, folder)]
-
-
-def _draw(series: Sequence[Series], folder: Path) -> list[Path]:
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    from harness.report.glyphs import boxes_for_missing_glyphs
-
-    with (
-        boxes_for_missing_glyphs(),
-        mpl.rc_context({"svg.hashsalt": "hvdbench", "font.family": "DejaVu Sans", "text.parse_math": False}),
-    ):
-        figure = Figure(figsize=(10, 2.4 * len(series)), layout="constrained")
-        for axes, one in zip(figure.subplots(len(series), 1, squeeze=False)[:, 0], series, strict=True):
-            places = range(len(one.points))
-            values = [point.value if math.isfinite(point.value) else math.nan for point in one.points]
-            axes.plot(places, values, marker="o", color="#0072B2", linewidth=1)
-            for place, point in zip(places, one.points, strict=True):
-                if not math.isfinite(point.value):
-                    axes.annotate("target missed", (place, 0.5), xycoords=("data", "axes fraction"), rotation=90,
-                                  ha="center", va="center", color="#D55E00", fontsize=7)  # fmt: skip
-                if point.is_change:
-                    axes.axvline(place - 0.5, color="#D55E00", linewidth=1.2)
-                    axes.annotate(f"{point.change:+.1%}", (place - 0.5, point.value), color="#D55E00", fontsize=8)
-            axes.set_xticks(places, [one_line(point.revision[:8]) for point in one.points], rotation=60, fontsize=7)
-            axes.set_ylabel(f"{one.metric}, {METRICS[one.metric]}", fontsize=7)
-            title = shortened(one_line(f"{one.title} · machine {one.machine}"), _MAX_TITLE)
-            axes.set_title(title, fontsize=8, loc="left")
-        paths = [folder / "history.svg", folder / "history.png"]
-        figure.savefig(paths[0], metadata={"Date": None})
-        figure.savefig(paths[1], dpi=120)
-    return paths

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,17 +11,17 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from harness.check.effect_wording import direction, effect_in_words, size, value_in_words
-from harness.check.history import Series
+from harness.check.history import History, Series
 from harness.check.observed import Stage, difference, run_of
+from harness.check.paired_sample import INTERVAL_LEVEL
 from harness.check.verdict import MetricComparison, Outcome, Verdict
 from harness.plain_text import counted, one_line
 from harness.progress import console, in_minutes, plain, typical_s
 from harness.records.record import Record
 from harness.records.titles import titles_of
-from harness.terminal import fold_all, training_in_words
+from harness.terminal import fitting_table, training_in_words
 from harness.timing.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ _STYLES = {
     Outcome.INCONCLUSIVE: "yellow",
     Outcome.REPORTED: "dim",
 }
-_TITLES = {Stage.SCREEN: "screening all cells", Stage.CONFIRM: "confirming with fresh pairs"}
+_TITLES = {Stage.SCREEN: "screening all cells", Stage.CONFIRM: "more pairs of cells without a conclusion"}
+_HEADINGS = ("metric", "A", "B", f"B against A [{INTERVAL_LEVEL:.0%}]", "pairs", "caught from", "verdict")
 
 
 class ConsoleWatcher:
@@ -111,28 +113,36 @@ def _pair_in_words(a: Record, b: Record) -> str:
 
 
 def show_verdict(verdict: Verdict) -> None:
-    """The table, and below it what failed."""
+    """A table a cell, and below them what failed and what is open."""
     say = console()
-    table = Table(title=f"A = {plain(verdict.arm_a)}    B = {plain(verdict.arm_b)}", title_justify="left")
-    for heading, justify in (("cell", "left"), ("metric", "left"), ("A", "right"), ("B", "right")):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
-    for heading in ("B against A [95 %]", "caught from", "verdict"):
-        table.add_column(heading)
+    _print_line(say, f"A = {verdict.arm_a}    B = {verdict.arm_b}")
     for cell in verdict.cells:
         if cell.failure or cell.unjudged:
             style = _STYLES[Outcome.REGRESSION if cell.failure else Outcome.INCONCLUSIVE]
-            outcome = str(cell.failure or "inconclusive")
-            words = plain(cell.words or cell.unjudged or "")
-            table.add_row(plain(cell.title), "runs", "", "", words, "", outcome, style=style)
-        for found in cell.comparisons:
-            table.add_row(*_row(cell.title, found), style=_STYLES[found.outcome])
-    say.print(fold_all(table))
+            outcome = cell.failure or Outcome.INCONCLUSIVE
+            _print_line(say, f"{cell.title}: {outcome}: {cell.words or cell.unjudged}", style=style)
+        else:
+            say.print(fitting_table(plain(cell.title), _columns(cell.comparisons), leading="metric", console=say))
     for cell, found in verdict.comparisons:
         if found.outcome in (Outcome.REGRESSION, Outcome.INCONCLUSIVE):
             _print_line(say, f"{found.outcome}: {cell.title}: {found.metric}: {found.words}")
     for line in (*verdict.incomparable, *verdict.notes):
         _print_line(say, f"note: {line}")
     _print_line(say, verdict.headline, style="bold")
+
+
+def _columns(comparisons: Sequence[MetricComparison]) -> dict[str, list[str]]:
+    rows = [_row(found) for found in comparisons]
+    return {heading: [row[place] for row in rows] for place, heading in enumerate(_HEADINGS)}
+
+
+def _row(found: MetricComparison) -> list[str]:
+    a, b = (value_in_words(value, found.unit) for value in found.medians)
+    effect = effect_in_words(found.metric, found.scale, found.effect, found.low, found.high)
+    caught = size(found.smallest_caught, found.scale)
+    said = [plain(text) for text in (found.metric, a, b, effect, str(len(found.deciding)), caught)]
+    style = _STYLES[found.outcome]
+    return [*said, f"[{style}]{found.outcome}[/]"]
 
 
 def show_files(written: Sequence[Path]) -> None:
@@ -145,23 +155,28 @@ def _print_line(say: Console, text: str, style: str | None = None) -> None:
     say.print(one_line(text), highlight=False, markup=False, soft_wrap=True, style=style)
 
 
-def _row(title: str, found: MetricComparison) -> list[str]:
-    a, b = (value_in_words(value, found.unit) for value in found.medians)
-    effect = effect_in_words(found.metric, found.scale, found.effect, found.low, found.high)
-    num_pairs = len(found.deciding)
-    caught = size(found.smallest_caught, found.scale)
-    said = (title, found.metric, a, b, f"{effect}, {counted(num_pairs, 'pair')}", caught, found.outcome)
-    return [plain(text) for text in said]
+def show_history_table(history: History) -> None:
+    """Where levels changed and targets were missed, what moved most first; what stands nowhere."""
+    say = console()
+    told = [(one, words) for one in history.series if (words := _changes_in_words(one))]
+    if told:
+        columns = {
+            "cell": [plain(one.title) for one, _ in told],
+            "metric": [one.metric for one, _ in told],
+            "machine": [plain(one.machine) for one, _ in told],
+            "commits": [str(len(one.points)) for one, _ in told],
+            "changes (advisory)": [plain(words) for _, words in told],
+        }
+        say.print(fitting_table("where levels changed, what moved most first", columns, leading="cell", console=say))
+    quiet = Counter(one.metric for one in history.series if not _changes_in_words(one))
+    for metric, number in quiet.items():
+        _print_line(say, f"{metric}: no change seen in {counted(number, 'series', 'series')}")
+    if history.unplaced:
+        what = counted(len(history.unplaced), "commit")
+        _print_line(say, f"left out, not in the repository: {what}: {', '.join(history.unplaced)}")
 
 
-def show_history_table(series: Sequence[Series]) -> None:
-    """Where levels changed, by series."""
-    table = Table()
-    for heading in ("cell", "metric", "machine", "commits", "changes (advisory)"):
-        table.add_column(heading)
-    for one in series:
-        changes = [f"{point.revision}: {point.change:+.1%}" for point in one.points if point.is_change]
-        changes += [f"{point.revision}: target missed" for point in one.points if math.isinf(point.value)]
-        words = ", ".join(changes) or "none seen"
-        table.add_row(plain(one.title), one.metric, plain(one.machine), str(len(one.points)), plain(words))
-    console().print(fold_all(table))
+def _changes_in_words(one: Series) -> str:
+    changes = [f"{point.revision}: {point.change:+.1%}" for point in one.points if point.is_change]
+    changes += [f"{point.revision}: target missed" for point in one.points if math.isinf(point.value)]
+    return ", ".join(changes)

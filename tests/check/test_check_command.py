@@ -92,11 +92,13 @@ def test_check_that_breaks_exits_2_with_its_traceback_and_one_message(
     assert traceback[0].startswith("Traceback")
 
 
-def test_history_writes_figure_and_table(tmp_path: Path) -> None:
-    results = side(tmp_path, "a", revision="0123456789ab")
-    code, out, _ = hvdbench("history", results, "-o", tmp_path / "history")
+def test_history_writes_figure_and_table(tmp_path: Path, repository: Path, commits: list[str]) -> None:
+    results = side(tmp_path, "a", revision=commits[0])
+    code, out, _ = hvdbench("history", results, "--repository", repository, "-o", tmp_path / "history")
     assert (code, (tmp_path / "history" / "history.csv").exists()) == (0, True)
     assert "throughput" in out
+    code, _, errors = hvdbench("history", results, "-o", tmp_path / "history")
+    assert (code, "--repository DIR" in " ".join(errors.split())) == (2, True)
     assert hvdbench("history", side(tmp_path, "b"), "-o", tmp_path / "history")[0] == 2  # no commits
 
 

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from harness.check.history import HistoryPoint, Series
+from harness.check.change_points import HistoryPoint
+from harness.check.decision import decide
+from harness.check.history import History, Series
 from harness.check.observed import Stage
 from harness.check.show import show_history_table, show_verdict, watching_pairs
 from harness.check.verdict import CellVerdict, Verdict
+from harness.progress import console
+from harness.suite.gates import CheckSettings
+from tests.check.pairs import observed
 from tests.check.test_stored import CELL, at_speed
 
 
@@ -34,6 +40,37 @@ def test_show_verdict_begins_no_line_with_what_a_note_says(capsys: pytest.Captur
     assert "note: ::error::no ::error::no" in capsys.readouterr().out.splitlines()
 
 
+@pytest.mark.parametrize("width", [160, 80, 40])
+def test_show_verdict_breaks_no_word(width: int, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    console.cache_clear()
+    values = {"throughput": 1234.5, "time_to_target": 1.25, "final_score": 0.97, "peak_memory": 3e8, "step_p95": 0.01}
+    pairs = [
+        (values, {**values, "throughput": 1234.5 * share}) for share in (0.97, 0.98, 0.99, 1.0, 1.01, 1.02, 1.03, 1.04)
+    ]
+    show_verdict(decide(observed({"fnn-on-digits": pairs}), CheckSettings(), suite="s", arm_a="a", arm_b="b"))
+    console.cache_clear()
+    table = capsys.readouterr().out.partition("FINE")[0]
+    assert max(len(line) for line in table.splitlines()) <= width
+    words = table.translate(dict.fromkeys(map(ord, "┃│"), " ")).split()
+    for word in (*values, "1,234", "samples/s", "1.25", "unchanged", "verdict", "fine"):
+        assert word in words, word
+
+
+def test_show_history_table_names_what_moved_and_counts_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    steady = HistoryPoint(revision="a" * 12, started_at="", num_launches=1, value=1.0, low=1.0, high=1.0)
+    slower = replace(steady, revision="b" * 12, is_change=True, change=-0.2)
+    series = [
+        Series(title=title, metric="throughput", machine="m", points=points)
+        for title, points in (("moved", (steady, slower)), ("one", (steady,)), ("two", (steady,)))
+    ]
+    show_history_table(History(series=tuple(series), unplaced=("c" * 12,)))
+    said = capsys.readouterr().out
+    assert "bbbbbbbbbbbb: -20.0%" in said
+    assert "throughput: no change seen in 2 series" in said
+    assert "left out, not in the repository: 1 commit: cccccccccccc" in said
+
+
 HOSTILE = "x\x1b[2J\n::error::no [/bold]"
 
 
@@ -46,8 +83,11 @@ def test_show_verdict_shows_hostile_titles_as_text(capsys: pytest.CaptureFixture
 
 
 def test_show_history_table_shows_hostile_machines_as_text(capsys: pytest.CaptureFixture[str]) -> None:
-    point = HistoryPoint(revision=HOSTILE, started_at="", num_launches=1, value=1.0, is_change=True)
-    show_history_table([Series(title=HOSTILE, metric="throughput", machine=HOSTILE, points=(point,))])
+    point = HistoryPoint(
+        revision=HOSTILE, started_at="", num_launches=1, value=1.0, low=1.0, high=1.0, is_change=True, change=0.5
+    )
+    series = Series(title=HOSTILE, metric="throughput", machine=HOSTILE, points=(point,))
+    show_history_table(History(series=(series,), unplaced=(HOSTILE,)))
     said = capsys.readouterr().out
     assert "[/bold]" in said
     assert "\x1b[2J" not in said
