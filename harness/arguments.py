@@ -87,6 +87,7 @@ def read_setting(
         refuse(f"--cores {cores}: are of this machine; allowed: no other in -H or --hostfile")
     return Setting(
         suite=suite.name,
+        question=suite.question,
         folder=ResultsFolder(results or Path("results") / suite.name),
         hosts=available,
         launch_args=words(launch_args),

@@ -51,7 +51,7 @@ def suites(folder: Path = Path("suites")) -> Lines:
     """The suite files of this checkout and the question each answers."""
     for path in sorted(folder.glob("*.yaml")):
         try:
-            yield str(path), " ".join(Suite.load(path).question.split())
+            yield str(path), Suite.load(path).question
         except SuiteError as error:
             yield str(path), f"broken: {error}"
 

@@ -38,6 +38,7 @@ _RUN = _columns(
     ("run", "str", "", "id of the run, unique"),
     ("results", "str", "", "name of the results folder it lies in"),
     ("suite", "str", "", "suite it was started for"),
+    ("question", "str", "", "that the suite answers; missing in records from before it was kept"),
     ("key", "str", "", "hash of the cell with its seed"),
     ("group", "str", "", "hash of the cell without its seed: runs of one group repeat each other"),
     ("status", "str", "", "ok, failed or timeout"),

@@ -57,12 +57,12 @@ def contests(launches: pd.DataFrame) -> Iterator[Contest]:
     """Those of a pool, by name."""
     looking = aimed(launches)
     looking = looking.assign(entrant=looking["competitor"] + " ×" + looking["workers"].astype(str))
-    is_mixed = looking["framework"].nunique() > 1
+    num_frameworks = looking.groupby("aim")["framework"].nunique()
     for key, rows in looking.groupby(["aim", "framework"], sort=True):
         aim, framework = map(str, key)
         places = _places(rows)
         for position, place in places.iterrows():
-            said = [framework] * is_mixed + [_words(place, column, places) for column in _PLACE]
+            said = [framework] * bool(num_frameworks[aim] > 1) + [_words(place, column, places) for column in _PLACE]
             others = places.drop(index=position)
             yield Contest(
                 name=", ".join(filter(None, [aim, " ".join(filter(None, said))])),

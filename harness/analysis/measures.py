@@ -261,6 +261,7 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "run": record.id,
         "results": results,
         "suite": record.suite,
+        "question": record.question or None,
         "key": record.key,
         "group": record.group,
         "status": record.status,

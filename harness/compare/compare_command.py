@@ -35,7 +35,8 @@ def compare(request: Request, folder: ComparisonFolder, *, fresh: bool, again: A
     else:
         guess_s = _plan(request, folder, hosts).typical_s
     suite = Suite.load(folder.suite)
-    summary = _run(suite, Setting(suite=suite.name, folder=folder.results, hosts=hosts, again=again), guess_s)
+    setting = Setting(suite=suite.name, question=suite.question, folder=folder.results, hosts=hosts, again=again)
+    summary = _run(suite, setting, guess_s)
     page = write_report([folder.results.path], folder.report)
     _say("", *answer_lines([folder.results.path]), "")
     _say(summary.in_words(folder.results.path), f"report: {page}", f"suite: {folder.suite}")

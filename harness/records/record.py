@@ -175,6 +175,7 @@ class Record(Part):
     measuring: Int64 = MEASURING_VERSION
     id: Text
     suite: Text
+    question: Text = ""  # that the suite answers; empty in records from before it was kept
     cell: StoredCell
     status: Status
     reason: Text | None  # why it is not ok, in one sentence

@@ -11,6 +11,8 @@ from harness.plain_text import one_line
 from harness.report.against_baseline import comparisons
 from harness.report.cautions import warnings
 from harness.report.findings import findings
+from harness.report.judged import judged_contests
+from harness.report.verdict import recommendation
 
 NO_CONTEST = (
     "No target was set and evaluated, so nothing is said of who is soonest; the page compares speed and scores. "
@@ -19,7 +21,7 @@ NO_CONTEST = (
 
 
 def answer_lines(folders: Sequence[str | Path]) -> list[str]:
-    """Headlines, what backs each, warnings. Raises ResultsError where results cannot be read."""
+    """The recommendation, headlines, what backs each, warnings. Raises ResultsError where results cannot be read."""
     results = load_all(*folders)
     parts = pools(results.runs)
     said = [line for pool in parts for line in _of_pool(pool, is_one_of_several=len(parts) > 1)]
@@ -29,6 +31,9 @@ def answer_lines(folders: Sequence[str | Path]) -> list[str]:
 def _of_pool(pool: Pool, *, is_one_of_several: bool) -> Iterator[str]:
     if is_one_of_several:
         yield f"On {pool.name}:"
+    said = recommendation(judged_contests(pool))
+    if said:
+        yield said
     found = findings(pool, comparisons(pool))
     for finding in found:
         yield finding.headline

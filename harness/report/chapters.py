@@ -12,6 +12,7 @@ from functools import partial
 from harness.analysis.comparable import Pool
 from harness.report.costs import consensus, gpu_memory, memory, merges, staleness, where_time_goes
 from harness.report.implementation_table import implementation_table
+from harness.report.leaderboard import leaderboard
 from harness.report.material import Figure, Material
 from harness.report.outcomes import profile, speed_ups, time_to_target
 from harness.report.reached_share import reached_shares
@@ -35,6 +36,7 @@ class Chapter:
     has_part: Callable[[Pool], bool] = lambda pool: True  # whether there is something in it
 
 
+FIRST_SCREEN = Chapter(name="leaderboard", title="Leaderboard", figures=(leaderboard,))  # drawn by a part of its own
 CHAPTERS = (
     Chapter(name="answer", title="The answer in detail", figures=(speed_ups, time_to_target, reached_shares, profile)),
     Chapter(

@@ -50,7 +50,6 @@ def dot_rows(axes: Axes, rows: Sequence[Row]) -> None:
 
     Set the limits of the x axis first: an interval that goes on beyond them ends in an arrow.
     """
-    left, right = axes.get_xlim()
     for y, row in enumerate(rows):
         shown = row.points if len(row.points) <= MAX_POINTS_SHOWN else []
         colour = row.look.colour
@@ -58,11 +57,7 @@ def dot_rows(axes: Axes, rows: Sequence[Row]) -> None:
         given_up = row.given_up if len(row.given_up) <= MAX_POINTS_SHOWN else []
         axes.scatter(given_up, [y] * len(given_up), s=16, marker=">", facecolor="none", edgecolor=colour, linewidth=0.8)
         if row.interval.is_known:
-            ends = max(row.interval.low, left), min(row.interval.high, right)
-            axes.plot(ends, [y, y], color=colour, linewidth=2.2, alpha=0.9, solid_capstyle="butt")
-            for marker, end, is_cut in (("<", left, row.interval.low < left), (">", right, row.interval.high > right)):
-                if is_cut:
-                    axes.plot([end], [y], marker=marker, color=colour, markersize=6, clip_on=False)
+            interval_bar(axes, y, row.interval, colour)
         axes.scatter(
             [row.interval.estimate], [y], s=38, marker=row.look.marker, zorder=3,
             facecolor=GROUND if row.is_lower_bound else colour,
@@ -71,7 +66,17 @@ def dot_rows(axes: Axes, rows: Sequence[Row]) -> None:
         if row.note:
             axes.annotate(row.note, (0.99, y), xycoords=("axes fraction", "data"), ha="right", va="bottom",
                           fontsize=7.5, color=MUTED, xytext=(0, 3), textcoords="offset points")  # fmt: skip
-    _name_rows(axes, [row.label for row in rows])
+    name_rows(axes, [row.label for row in rows])
+
+
+def interval_bar(axes: Axes, y: float, interval: Interval, colour: str) -> None:
+    """Within the limits of the x axis; where it goes on beyond them it ends in an arrow."""
+    left, right = axes.get_xlim()
+    ends = max(interval.low, left), min(interval.high, right)
+    axes.plot(ends, [y, y], color=colour, linewidth=2.2, alpha=0.9, solid_capstyle="butt")
+    for marker, end, is_cut in (("<", left, interval.low < left), (">", right, interval.high > right)):
+        if is_cut:
+            axes.plot([end], [y], marker=marker, color=colour, markersize=6, clip_on=False)
 
 
 def stacked_rows(axes: Axes, labels: Sequence[str], shares: dict[str, list[Interval]]) -> None:
@@ -102,7 +107,7 @@ def stacked_rows(axes: Axes, labels: Sequence[str], shares: dict[str, list[Inter
         axes.hlines(
             [y + 0.17, y + 0.25], [share.low, 1 - rest.high], [share.high, 1 - rest.low], color=INK, linewidth=1.4
         )
-    _name_rows(axes, labels)
+    name_rows(axes, labels)
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(PHASES), frameon=False, fontsize=8,
@@ -196,19 +201,26 @@ def log_ratio_axis(axes: Axes, intervals: Sequence[Interval], unit: str) -> None
     high = min(max([*estimates, *(interval.high for interval in known)]), max(estimates) * LOG_REACH)
     low, high = min(low, 0.8) / 1.1, max(high, 1.25) * 1.1
     axes.set_xlim(low, high)
-    wanted = (1, 0.5, 2, 0.2, 5, 0.1, 10, 0.05, 20, 0.01, 100, 0.7, 1.5, 0.8, 1.25, 3, 0.3)  # the roundest first
-    room = MIN_TICK_DISTANCE * np.log(high / low)
-    ticks: list[float] = []
-    for tick in wanted:
-        if low <= tick <= high and all(abs(np.log(tick / other)) >= room for other in ticks):
-            ticks.append(tick)
+    ticks = spaced((1, 0.5, 2, 0.2, 5, 0.1, 10, 0.05, 20, 0.01, 100, 0.7, 1.5, 0.8, 1.25, 3, 0.3), (low, high))
     axes.set_xticks(ticks, [f"{tick:g}×" for tick in ticks])
     axes.set_xticks([], minor=True)
     axes.set_xlabel(axis_label(unit))
     axes.axvline(1, color=INK, linewidth=1)
 
 
-def _name_rows(axes: Axes, labels: Sequence[str]) -> None:
+def spaced(wanted: Iterable[float], limits: tuple[float, float]) -> list[float]:
+    """Of ticks, the roundest first, those for which a logarithmic axis with these limits has room."""
+    low, high = limits
+    room = MIN_TICK_DISTANCE * np.log(high / low)
+    ticks: list[float] = []
+    for tick in wanted:
+        if low <= tick <= high and all(abs(np.log(tick / other)) >= room for other in ticks):
+            ticks.append(tick)
+    return ticks
+
+
+def name_rows(axes: Axes, labels: Sequence[str]) -> None:
+    """One row a label, the first on top."""
     axes.set_yticks(range(len(labels)), [wrapped(label) for label in labels])
     axes.tick_params(axis="y", labelcolor=INK)
     axes.set_ylim(len(labels) - 0.4, -0.6)

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from harness.report.chapters import CHAPTERS
+from harness.report.chapters import CHAPTERS, FIRST_SCREEN
 from harness.report.material import Figure, Material
 
 MAX_PROCESSES = 4
-_FIGURES = tuple(draw for chapter in CHAPTERS for draw in chapter.figures)
+_CHAPTERS = (FIRST_SCREEN, *CHAPTERS)
+_FIGURES = tuple(draw for chapter in _CHAPTERS for draw in chapter.figures)
 
 
 def figures(given: Material) -> dict[str, tuple[Figure, ...]]:
@@ -26,7 +27,7 @@ def figures(given: Material) -> dict[str, tuple[Figure, ...]]:
             made = iter(list(pool.map(partial(_draw, given), range(len(_FIGURES)))))
     finally:
         gc.unfreeze()
-    return {chapter.name: _not_empty([next(made) for _ in chapter.figures]) for chapter in CHAPTERS}
+    return {chapter.name: _not_empty([next(made) for _ in chapter.figures]) for chapter in _CHAPTERS}
 
 
 def _not_empty(made: Sequence[Figure]) -> tuple[Figure, ...]:

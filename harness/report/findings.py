@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.analysis.comparable import Pool
-from harness.analysis.contests import Contest, contests
 from harness.analysis.implementation import Implementation, implementations
-from harness.analysis.separation import ERROR
-from harness.analysis.targets import BaselineComparison, Reaching, reaching
+from harness.analysis.targets import BaselineComparison
 from harness.report import second_answers
 from harness.report.against_baseline import against_baseline, by_ratio
 from harness.report.headline import headline
 from harness.report.implementation_table import implementation_sentence
+from harness.report.judged import JudgedContest, judged_contests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,25 +30,17 @@ class Finding:
 
 def findings(pool: Pool, compared: Sequence[BaselineComparison]) -> list[Finding]:
     """One for each contest."""
-    reached, costs, asked = reaching(pool.launches), implementations(pool.runs), list(contests(pool.launches))
-    num_families = sum(contest.launches["entrant"].nunique() > 1 for contest in asked)
-    error = ERROR / max(1, num_families)
-    return [_finding(contest, compared, reached, costs, error) for contest in asked]
+    costs = implementations(pool.runs)
+    return [_finding(judged, compared, costs) for judged in judged_contests(pool)]
 
 
-def _finding(
-    contest: Contest,
-    compared: Sequence[BaselineComparison],
-    reached: Sequence[Reaching],
-    costs: Sequence[Implementation],
-    error: float,
-) -> Finding:
+def _finding(judged: JudgedContest, compared: Sequence[BaselineComparison], costs: Sequence[Implementation]) -> Finding:
     """Its series go by their names within the contest: the headline says what they share."""
-    launches, separation = contest.launches, contest.separation()
+    contest, here, separation, error = judged.contest, judged.rows, judged.separation, judged.error
+    launches = contest.launches
     names = dict(zip(launches["series"], launches["competitor"], strict=True))
     finished = launches[launches["status"] == "ok"]
     most = int((launches if finished.empty else finished)["workers"].max())
-    here = _entrants(contest, reached)
     mine = [
         replace(row, series=names[row.series], baseline=names[row.baseline])
         for row in compared
@@ -69,16 +60,4 @@ def _finding(
         ),
         *second_answers.elsewhere(contest),
     ]
-    return Finding(headline=headline(contest, here, separation, error), details=tuple(details))
-
-
-def _entrants(contest: Contest, reached: Sequence[Reaching]) -> list[Reaching]:
-    """Those of the contest, by their names in it."""
-    launches = contest.launches
-    keys = zip(launches["problem"], launches["series"], launches["workers"], strict=True)
-    names = dict(zip(keys, launches["entrant"], strict=True))
-    return [
-        replace(row, series=names[key])
-        for row in reached
-        if row.aim == contest.aim and (key := (row.problem, row.series, row.workers)) in names
-    ]
+    return Finding(headline=headline(judged), details=tuple(details))

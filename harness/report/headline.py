@@ -10,44 +10,43 @@ from collections.abc import Sequence
 
 from harness.analysis.contests import Contest
 from harness.analysis.intervals import CONFIDENCE
-from harness.analysis.separation import Separation
 from harness.analysis.targets import Reaching
+from harness.report.judged import JudgedContest
 from harness.report.wording import count, listed, listed_briefly, number, percent, target_of, time_of
 
 _MOST_BROKEN = 3  # named; of more, how many
 
 
-def headline(contest: Contest, rows: Sequence[Reaching], separation: Separation, error: float) -> str:
-    """rows: its entrants, by their names in `series`. error: that any claim of the contest is false."""
-    said = [f"{contest.name}: {_soonest(rows, separation, error)}", _settings(contest), _broken(rows)]
+def headline(judged: JudgedContest) -> str:
+    said = [f"{judged.contest.name}: {_soonest(judged)}", _differing(judged.contest), broken(judged.rows)]
     return " ".join(filter(None, said))
 
 
-def _soonest(rows: Sequence[Reaching], separation: Separation, error: float) -> str:
-    if not separation.order:
+def _soonest(judged: JudgedContest) -> str:
+    rows = judged.rows
+    if not judged.order:
         return f"no strategy reliably reached {target_of(rows[0])}."
-    by_name = {row.series: row for row in rows}
-    best, num_compared = by_name[separation.order[0]], len(separation.order)
+    best, num_compared, group = judged.by_name[judged.order[0]], len(judged.order), judged.best
     said = f"{best.series} reaches {target_of(best)} after {time_of(best)}"
     if len(rows) == 1:
         return f"{said}."
     if num_compared == 1:
         return f"{said}; no other reached it reliably."
-    group = separation.not_slower(list(separation.order), error=error)
     whole = "" if num_compared == len(rows) else " that reliably reached it"
     if len(group) == num_compared:
-        others = listed_briefly(group[1:])
+        others = listed_briefly(list(group[1:]))
         return f"no strategy is shown to be the soonest; {said}, not told apart from {others}."
     sure = f"{percent(CONFIDENCE, 0)} sure of all claims together"
     if len(group) == 1:
         return f"{said}, sooner than every other of {num_compared}{whole} ({sure})."
     return (
-        f"{said}; of {num_compared}{whole}, {listed_briefly(group)} are not shown to be slower than the soonest: "
+        f"{said}; of {num_compared}{whole}, {listed_briefly(list(group))} are not shown to be slower than the soonest: "
         f"choose among them ({sure})."
     )
 
 
-def _settings(contest: Contest) -> str:
+def _differing(contest: Contest) -> str:
+    """A sentence on the settings in which entrants differ; empty where they agree."""
     different = [f"{name} ({listed(list(map(_plain, each)))})" for name, each in contest.differing_settings.items()]
     return f"What is compared differs in {listed(different)}." if different else ""
 
@@ -56,7 +55,8 @@ def _plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _broken(rows: Sequence[Reaching]) -> str:
+def broken(rows: Sequence[Reaching]) -> str:
+    """Sentences on launches that crashed or ran out of time; empty where none did."""
     return " ".join(
         filter(
             None,

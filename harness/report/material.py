@@ -21,6 +21,7 @@ from harness.analysis.seeds import mean_by_seed
 from harness.analysis.targets import BaselineComparison, Reaching
 from harness.report import drawing
 from harness.report.drawing import LINE_IN, Row, num_lines
+from harness.report.judged import JudgedContest, judged_contests
 from harness.report.style import Look, Panel, canvas, finished, titled
 from harness.report.wording import interval_by
 from harness.workloads.metric import Metric
@@ -48,6 +49,7 @@ class Material:
     curve: pd.DataFrame  # of the pool's runs, with problem, aim, target, metric, series, strategy, workers and seed
     staleness: pd.DataFrame
     comparisons: tuple[BaselineComparison, ...]
+    judged: tuple[JudgedContest, ...]
     looks: dict[str, Look]
     prefix: str  # of the names of panels: unique in a report
 
@@ -63,7 +65,13 @@ def material(
     names = pool.runs[["run", "problem", "series", "strategy", "workers", "seed", "aim", "target", *METRIC_COLUMNS]]
     curve = results.curve.assign(run=results.curve["run"].astype("str")).merge(names, on="run")
     return Material(
-        pool=pool, curve=curve, staleness=results.staleness, comparisons=tuple(comparisons), looks=looks, prefix=prefix
+        pool=pool,
+        curve=curve,
+        staleness=results.staleness,
+        comparisons=tuple(comparisons),
+        judged=tuple(judged_contests(pool)),
+        looks=looks,
+        prefix=prefix,
     )
 
 

@@ -18,6 +18,8 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.analysis.comparable import Pool, pools, why_split
+from harness.analysis.families import Family
+from harness.analysis.intervals import CONFIDENCE
 from harness.analysis.loading import FRAME_NAMES, Results, load_all
 from harness.markdown import escape_markdown
 from harness.plain_text import counted
@@ -25,17 +27,33 @@ from harness.records.parity_record import newest_parity
 from harness.records.results_folder import ResultsError, make_output_folder, writing_to
 from harness.report.against_baseline import comparisons
 from harness.report.cautions import warnings
-from harness.report.chapters import CHAPTERS, Chapter
+from harness.report.chapters import CHAPTERS, FIRST_SCREEN, Chapter
 from harness.report.figures import figures
 from harness.report.findings import Finding, findings
 from harness.report.frameworks import frameworks_sentence, frameworks_table
-from harness.report.material import Figure, material
-from harness.report.style import looks, themed
+from harness.report.leaderboard import board_names
+from harness.report.material import Figure, Material, material
+from harness.report.style import MARK_PATHS, Panel, family_look, looks, themed
 from harness.report.table_cells import Table, markdown
 from harness.report.tables import NOT_IN_BRIEF, summary_table
+from harness.report.verdict import Verdict, conditions, recommendation, verdict
+from harness.report.wording import percent
 
 PAGE = "index.html"
 SUMMARY = "summary.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """What the first screen says of one contest: the line, the picture, and what backs them, folded."""
+
+    anchor: str
+    verdict: Verdict
+    families: frozenset[Family]
+    num_entrants: int
+    has_bounds: bool  # whether some entrant has only a lower bound
+    panels: tuple[Panel, ...]  # the first rows of the leaderboard, and where there are more the rest
+    finding: Finding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,15 +73,25 @@ class Section:
 
     pool: Pool
     prefix: str  # of its anchors and of the names of its files
-    findings: tuple[Finding, ...]
+    recommendation: str
+    conditions: str
+    boards: tuple[Board, ...]
     warnings: tuple[str, ...]
     summary: Table
     chapters: tuple[FilledChapter, ...]
     about: tuple[tuple[str, str], ...]
 
     @property
-    def figures(self) -> Iterator[Figure]:
-        return (figure for chapter in self.chapters for figure in chapter.figures)
+    def panels(self) -> Iterator[Panel]:
+        for board in self.boards:
+            yield from board.panels
+        for chapter in self.chapters:
+            for figure in chapter.figures:
+                yield from figure.panels
+
+    @property
+    def families(self) -> set[Family]:
+        return {family for board in self.boards for family in board.families}
 
 
 def write_report(folders: Sequence[str | Path], out: str | Path) -> Path:
@@ -79,7 +107,7 @@ def write_report(folders: Sequence[str | Path], out: str | Path) -> Path:
     make_output_folder(target)
     sections = sections_of(results)
     names = sorted(results.runs["results"].unique())
-    context = {"sections": sections, "split": why_split(results.runs),
+    context = {"sections": sections, "questions": _questions(results.runs), "split": why_split(results.runs),
                "cautions": (*results.cautions, *parity.cautions), "runs": results.runs, "names": names,
                "frameworks": frameworks_table(parity.records),
                "frameworks_sentence": frameworks_sentence(parity.records, names[0]),
@@ -93,14 +121,18 @@ def write_report(folders: Sequence[str | Path], out: str | Path) -> Path:
     return target / PAGE
 
 
+def _questions(runs: pd.DataFrame) -> list[str]:
+    """That the suites of these runs say they answer."""
+    return [str(question) for question in runs["question"].dropna().unique()]
+
+
 def _write_figures(sections: Sequence[Section], folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for section in sections:
-        for figure in section.figures:
-            for panel in figure.panels:
-                (folder / f"{panel.name}.svg").write_bytes(panel.svg_file)
-                (folder / f"{panel.name}.png").write_bytes(panel.png)
-                panel.data.to_csv(folder / f"{panel.name}.csv", index=False, lineterminator="\n")
+        for panel in section.panels:
+            (folder / f"{panel.name}.svg").write_bytes(panel.svg_file)
+            (folder / f"{panel.name}.png").write_bytes(panel.png)
+            panel.data.to_csv(folder / f"{panel.name}.csv", index=False, lineterminator="\n")
 
 
 def _write_frames(results: Results, folder: Path) -> None:
@@ -125,12 +157,34 @@ def _section(results: Results, pool: Pool, prefix: str) -> Section:
     return Section(
         pool=pool,
         prefix=prefix,
-        findings=tuple(findings(pool, compared)),
+        recommendation=recommendation(given.judged),
+        conditions=conditions(pool),
+        boards=tuple(_boards(given, drawn.get(FIRST_SCREEN.name, ()), findings(pool, compared))),
         warnings=tuple(warnings(pool)),
         summary=summary_table(pool, prefix),
         chapters=tuple(chapter for chapter in filled if chapter.figures or chapter.tables or chapter.part),
         about=_about(pool.launches),
     )
+
+
+def _boards(given: Material, drawn: Sequence[Figure], found: Sequence[Finding]) -> list[Board]:
+    """One a contest: those in which something is claimed first, those in which nothing is compared last."""
+    panels = {panel.name: panel for figure in drawn for panel in figure.panels}
+    boards = []
+    for judged, finding in zip(given.judged, found, strict=True):
+        names = board_names(given, judged)
+        boards.append(
+            Board(
+                anchor=names[0],
+                verdict=verdict(judged),
+                families=frozenset(judged.family_of(row.series) for row in judged.rows),
+                num_entrants=len(judged.rows),
+                has_bounds=any(row.is_lower_bound for row in judged.rows),
+                panels=tuple(panels[name] for name in names if name in panels),
+                finding=finding,
+            )
+        )
+    return sorted(boards, key=lambda board: (board.verdict.rank, -board.num_entrants))
 
 
 def _filled(chapter: Chapter, pool: Pool, prefix: str, drawn: tuple[Figure, ...]) -> FilledChapter:
@@ -176,7 +230,7 @@ def _render_page(context: dict[str, Any]) -> str:
 
 def _styles_of_drawings(sections: Sequence[Section]) -> str:
     """One rule a line for what all drawings share."""
-    panels = (panel for section in sections for figure in section.figures for panel in figure.panels)
+    panels = (panel for section in sections for panel in section.panels)
     rules = {name: style for panel in panels for name, style in panel.styles.items()}
     return "\n".join(f".{name}{{{style}}}" for name, style in sorted(rules.items()))
 
@@ -192,6 +246,9 @@ def _environment() -> Environment:
     environment.filters["markdown"] = escape_markdown
     environment.filters["python"] = repr
     environment.filters["shell"] = lambda text: shlex.quote(str(text))
+    environment.globals["families"] = [(family, family_look(family)) for family in Family]
+    environment.globals["mark_paths"] = MARK_PATHS
+    environment.globals["confidence"] = percent(CONFIDENCE, 0)
     environment.globals["markdown_table"] = lambda table: markdown(table, NOT_IN_BRIEF)
     return environment
 

@@ -1,4 +1,4 @@
-"""How figures look: colours fixed by strategy, one size of panel, the same on screen, in print and on a phone.
+"""How figures look: a hue a family of strategies, one size of panel, the same on screen, in print and on a phone.
 
 A panel is drawn at about the width it is shown at, so that its text is readable on a phone; the page lays panels out.
 Ink, grid and ground are drawn in colours of their own, which the page replaces by its variables: one drawing serves
@@ -8,6 +8,7 @@ the light and the dark page.
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,37 +21,50 @@ mpl.use("Agg")  # no display; before anything else of matplotlib is imported
 
 import pandas as pd
 import seaborn as sns
-from markupsafe import Markup
+from markupsafe import Markup, escape
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 
+from harness.analysis.families import Family, families
 from harness.plain_text import one_line, shortened
 from harness.report.glyphs import boxes_for_missing_glyphs
 from harness.report.svg_for_page import for_page
 from harness.report.svg_text import svg_of
 
-INK, MUTED, GRID, GROUND = "#1b1d21", "#666b73", "#dfe2e6", "#fefefe"
-_VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", GROUND: "var(--card)"}
-
-_PALETTE: list[str] = list(sns.color_palette("colorblind").as_hex())
-_BLUE, _ORANGE, _GREEN, _RED, _PURPLE, _BROWN, _PINK, _GREY, _, _SKY = _PALETTE
-_COLOURS = {
-    "serial": _GREY,
-    "allreduce": _BLUE,
-    "allreduce-flat": _SKY,
-    "torch-ddp": _BROWN,
-    "local-sgd": _GREEN,
-    "post-local-sgd": _PINK,
-    "delayed-averaging": _RED,
-    "hogwild": _PURPLE,
+INK, MUTED, GRID, GROUND, BAND = "#1b1d21", "#666b73", "#dfe2e6", "#fefefe", "#e3eefa"
+_VARIABLES = {
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    GRID: "var(--grid)",
+    GROUND: "var(--card)",
+    BAND: "var(--band)",
 }
-PHASES = {"computing": _BLUE, "exposed communication": _RED, "waiting for data": _ORANGE}
+
+# A hue a family, its shades by strategy; told apart without colours too, by marks and by names beside them.
+FAMILY_LOOKS = {
+    Family.SYNCHRONOUS: ("s", ("#0173b2", "#56b4e9", "#1f3a93", "#7a8fd6")),
+    Family.AVERAGING: ("^", ("#d55e00", "#de8f05", "#9c4a1a", "#e58a6b")),
+    Family.ASYNCHRONOUS: ("o", ("#02815f", "#5fbf8f", "#35574a", "#8fa61f")),
+    Family.REFERENCE: ("D", ("#767676",)),
+    Family.OTHER: ("X", ("#7b4b94", "#b48ac9")),
+}
+MARK_PATHS = {  # of the page's legend, within 12 × 12 around 0
+    "o": "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0",
+    "s": "M-4-4h8v8h-8z",
+    "^": "M0-5l5 9h-10z",
+    "D": "M0-5.5l5.5 5.5l-5.5 5.5l-5.5-5.5z",
+    "X": "M-5-2l3-3l2 2l2-2l3 3l-2 2l2 2l-3 3l-2-2l-2 2l-3-3l2-2z",
+}
+_SHADES = {"allreduce": 0, "allreduce-flat": 1, "torch-ddp": 2, "delayed-averaging": 0, "local-sgd": 1, "hogwild": 0}
+PHASES = {"computing": "#0173b2", "exposed communication": "#d55e00", "waiting for data": "#b07200"}
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 
 WIDTH_IN, HEIGHT_IN = 4.6, 3.0
 _TITLE_WIDTH, _MAX_TITLE = 52, 104  # letters of a line, and of all lines
+_HINT = "hint-"
 _PNG_DPI = 200
 _PNG_LEVEL = 3  # of 9: less work than the default; files are 5 % larger
 _RC: dict[Any, Any] = {
@@ -101,24 +115,29 @@ class Panel:
 
 
 def looks(series: pd.DataFrame) -> dict[str, Look]:
-    """By series, from columns series and strategy: colour by strategy, marker and dash by variant of it."""
+    """By series, from columns series, strategy and evaluated_model: hue by family, shade by strategy, marker and dash
+    by variant of it."""
+    of_series = families(series)
     pairs = series[["strategy", "series"]].drop_duplicates().sort_values(["strategy", "series"])
-    unknown = sorted(set(pairs["strategy"]) - set(_COLOURS))
-    spare = [
-        colour
-        for colour in _PALETTE
-        if colour not in {_COLOURS[name] for name in pairs["strategy"] if name in _COLOURS}
-    ]
-    colours = _COLOURS | {name: (spare or _PALETTE)[i % len(spare or _PALETTE)] for i, name in enumerate(unknown)}
-    found = {}
+    found, num_others = {}, dict.fromkeys(Family, 0)
     for strategy, rows in pairs.groupby("strategy"):
+        family = of_series[str(rows["series"].iloc[0])]
+        _, shades = FAMILY_LOOKS[family]
+        if strategy not in _SHADES:
+            num_others[family] += 1
+        shade = _SHADES.get(str(strategy), -num_others[family])  # those without one of their own from the end on
         for position, name in enumerate(rows["series"]):
             found[str(name)] = Look(
-                colour=colours[str(strategy)],
+                colour=shades[shade % len(shades)],
                 marker=_MARKERS[position % len(_MARKERS)],
                 dash=_DASHES[position % len(_DASHES)],
             )
     return found
+
+
+def family_look(family: Family) -> Look:
+    marker, shades = FAMILY_LOOKS[family]
+    return Look(colour=shades[0], marker=marker, dash="-")
 
 
 @contextmanager
@@ -144,6 +163,20 @@ def titled(figure: Canvas, title: str) -> None:
     figure.suptitle(words, x=0.01, ha="left", fontsize=10, fontweight="bold", color=INK)
 
 
+def hint(artist: Artist, words: str) -> None:
+    """What a pointer over it shows. Kept as hexadecimal digits in the artist's id until the drawing is finished."""
+    artist.set_gid(_HINT + one_line(words).encode().hex())
+
+
+def _with_hints(drawing: str) -> str:
+    """Ids that are hints become titles of their groups."""
+
+    def title(found: re.Match[str]) -> str:
+        return f"<g><title>{escape(bytes.fromhex(found[1]).decode())}</title>"
+
+    return re.sub(rf'<g id="{_HINT}([0-9a-f]+)">', title, drawing)
+
+
 def finished(figure: Canvas, *, name: str, alt: str, data: pd.DataFrame) -> Panel:
     engine = figure.get_layout_engine()
     assert engine is not None
@@ -152,7 +185,7 @@ def finished(figure: Canvas, *, name: str, alt: str, data: pd.DataFrame) -> Pane
         engine.execute(figure)  # settles the layout once
         figure.set_layout_engine("none")
         # The canvas itself: `savefig` would draw everything once more for each format to find its layout.
-        drawn = svg_of(figure)
+        drawn = _with_hints(svg_of(figure))
         figure.set_dpi(_PNG_DPI)
         FigureCanvasAgg(figure).print_png(picture, pil_kwargs={"compress_level": _PNG_LEVEL})  # type: ignore[no-untyped-call]
     on_page = for_page(drawn, name=name, variables=_VARIABLES)

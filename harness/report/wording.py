@@ -53,6 +53,11 @@ def times(ratio: Ratio) -> str:
     return f"{number(interval.estimate)}\u00a0× [{number(interval.low)}, {number(interval.high)}]"
 
 
+def times_in_short(factor: float) -> str:
+    """`1.4×`, `1.03×`: a few seeds tell no more digits."""
+    return f"{float(f'{factor:.2g}' if factor >= 1.1 else f'{factor:.3g}'):g}×"
+
+
 def interval_by(methods: Iterable[str]) -> str:
     """`95 % interval (t)`: the level and how intervals were made, by Interval.method."""
     used = sorted(set(methods) - {TOO_FEW})

@@ -74,6 +74,7 @@ class Setting:
     folder: ResultsFolder
     hosts: tuple[Host, ...]
     launch_args: list[str] = field(default_factory=list)  # handed on to horovodrun
+    question: str = ""  # that the suite answers
     is_existing: bool = False  # the launch was made by others
     again: Again | None = None  # what of the finished cells is run once more
     stopped_is_done: bool = True  # a cell is done by a launch that its time limit stopped
@@ -180,6 +181,7 @@ def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:
             cell,
             run_dir,
             suite=setting.suite,
+            question=setting.question,
             launcher=launcher.name,
             commands=commands,
             end=end,
@@ -202,6 +204,7 @@ def make_record(
     run_dir: Path,
     *,
     suite: str,
+    question: str = "",
     launcher: str,
     commands: list[LaunchCommand],
     end: LaunchEnd,
@@ -228,6 +231,7 @@ def make_record(
     return Record(
         id=run_dir.name,
         suite=suite,
+        question=question,
         cell=cell.stored(),
         status=status,
         reason=None if reason is None else with_remedy(reason),

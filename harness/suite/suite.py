@@ -73,7 +73,7 @@ class Suite:
         points = list(_points(path, file, overrides or {}))
         return cls(
             name=path.stem,
-            question=file.question,
+            question=" ".join(file.question.split()),
             repeats=num_repeats,
             time_budget_s=file.time_budget_s,
             check=file.check,

@@ -46,7 +46,7 @@ def suite_of(*cells: Cell, time_budget_s: float | None = None) -> Suite:
 
 
 def setting_of(folder: Path) -> Setting:
-    return Setting(suite="a", folder=ResultsFolder(folder), hosts=this_machine())
+    return Setting(suite="a", question="q", folder=ResultsFolder(folder), hosts=this_machine())
 
 
 def elsewhere() -> dict[str, Any]:
@@ -65,6 +65,7 @@ def test_run_suite_runs_what_is_missing_and_then_nothing(tmp_path: Path) -> None
     (record,) = ResultsFolder(tmp_path).load()
     assert watcher.ended == [record]
     assert (record.status, record.cell, record.suite, record.launcher) == ("ok", CELL.stored(), "a", "processes")
+    assert record.question == "q"
     assert record.command == ["python", "-P", "-m", "harness.worker.worker", record.id]
     again = run_suite(suite_of(CELL), setting_of(tmp_path), watcher)
     assert again.num_ok == 0

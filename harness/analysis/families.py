@@ -1,0 +1,42 @@
+"""To which family a strategy belongs, from what its records say of it: a strategy of a user's has one, too.
+
+synchronous    every worker holds the same weights: all wait for the mean gradient of a step
+averaging      workers train models of their own, whose mean is what counts
+asynchronous   workers move one set of weights without waiting for one another
+reference      one worker that nobody waits for
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import pandas as pd
+
+from harness.protocols import EvaluatedModel
+
+
+class Family(StrEnum):
+    SYNCHRONOUS = "synchronous"
+    AVERAGING = "averaging"
+    ASYNCHRONOUS = "asynchronous"
+    REFERENCE = "reference"
+    OTHER = "other"  # judged by a model that is none of ours
+
+
+_BY_NAME = {"serial": Family.REFERENCE}  # whose evaluated model does not tell
+_BY_MODEL: dict[str, Family] = {
+    EvaluatedModel.REPLICATED: Family.SYNCHRONOUS,
+    EvaluatedModel.MEAN_OF_WORKERS: Family.AVERAGING,
+    EvaluatedModel.SHARED: Family.ASYNCHRONOUS,
+}
+
+
+def family_of(strategy: str, evaluated_model: str) -> Family:
+    """evaluated_model: as a record has it."""
+    return _BY_NAME.get(strategy) or _BY_MODEL.get(evaluated_model, Family.OTHER)
+
+
+def families(runs: pd.DataFrame) -> dict[str, Family]:
+    """By series, from columns series, strategy and evaluated_model."""
+    different = runs[["series", "strategy", "evaluated_model"]].drop_duplicates("series")
+    return {series: family_of(strategy, model) for series, strategy, model in different.itertuples(index=False)}

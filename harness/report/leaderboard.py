@@ -1,0 +1,187 @@
+"""The leaderboard: every entrant of a contest, the soonest first, on a logarithmic axis of time.
+
+Whoever always reached the target has a filled mark with its individual interval; rows that are shaded are not shown to
+be slower than the first. Below them whoever did not always reach it: an open mark at the least that its mean time can
+be, since nobody saw the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from harness.analysis.intervals import CONFIDENCE, NOTHING, Interval
+from harness.analysis.scores import target_in_words
+from harness.analysis.targets import Reaching
+from harness.report import drawing
+from harness.report.drawing import LOG_REACH
+from harness.report.judged import JudgedContest
+from harness.report.material import Figure, Material, height_in, panel_name
+from harness.report.style import BAND, GROUND, INK, MUTED, Look, Panel, canvas, family_look, finished, hint
+from harness.report.wording import number, percent, times_in_short, with_interval
+from harness.workloads.metric import ACCURACY
+
+MOST_SHOWN = 10  # the rest is folded
+_ROUND = (1.0, 2.0, 5.0, 3.0, 7.0, 1.5, 4.0)  # leading digits of ticks, the roundest first
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """One row. interval: of its time; of one that did not always reach the target the least its mean can be."""
+
+    name: str
+    look: Look
+    interval: Interval
+    is_bound: bool
+    is_best: bool
+    share: str  # of launches that reached the target, empty where all did
+    factor: float  # of its time over that of the first; NaN where it has none
+
+    @property
+    def said(self) -> str:
+        """Beside its row."""
+        if not math.isfinite(self.interval.estimate):
+            return f"{self.share} runs"
+        time = f"{'≥ ' if self.is_bound else ''}{number(self.interval.estimate)}\u00a0s"
+        if self.share:
+            return f"{time}, {self.share} runs"
+        return f"{time}, {times_in_short(self.factor)}" if self.factor > 1 else time
+
+    @property
+    def hint(self) -> str:
+        if not math.isfinite(self.interval.estimate):
+            return f"{self.name}: reached in {self.share} runs"
+        at_least = "at least " if self.is_bound else ""
+        more = [f"reached in {self.share} runs"] if self.share else []
+        more += ["not shown to be slower than the soonest"] if self.is_best else []
+        said = (
+            f"{self.name}: {at_least}{with_interval(self.interval)} s, individual interval over {self.interval.n} seeds"
+        )
+        return "; ".join([said, *more])
+
+
+def standings(judged: JudgedContest) -> list[Standing]:
+    """In order: who always reached the target by time, then the others by how often they did."""
+    missed = [row for row in judged.rows if row.series not in judged.order]
+    missed.sort(key=lambda row: (-row.share_reached.estimate, (row.known_s or NOTHING).estimate))
+    order = [*(judged.by_name[name] for name in judged.order), *missed]
+    return [_standing(judged, row, first=order[0]) for row in order]
+
+
+def _standing(judged: JudgedContest, row: Reaching, *, first: Reaching) -> Standing:
+    factor = row.time_s.estimate / first.time_s.estimate if row.time_s and first.time_s else math.nan
+    return Standing(
+        name=row.series,
+        look=family_look(judged.family_of(row.series)),
+        interval=row.known_s or NOTHING,
+        is_bound=row.is_lower_bound,
+        is_best=judged.is_comparison and row.series in judged.best,
+        share="" if row.num_reached == row.num_launches else f"{row.num_reached} of {row.num_launches}",
+        factor=factor,
+    )
+
+
+def leaderboard(given: Material) -> Figure:
+    panels = [panel for judged in given.judged for panel in _panels(given, judged)]
+    return Figure(
+        name="leaderboard",
+        title="Leaderboard",
+        caption=f"Filled: geometric mean over seeds of the time to target; bar: its {percent(CONFIDENCE, 0)} "
+        "individual interval, with an arrow where it goes on beyond the axis. Open, with ≥: some launches did not "
+        "reach the target, and the mean is at least that. Shaded: not shown to be slower than the soonest.",
+        panels=tuple(panels),
+    )
+
+
+def board_names(given: Material, judged: JudgedContest) -> tuple[str, str]:
+    """Of the panels with the first rows and with the rest."""
+    return tuple(panel_name(given, f"leaderboard{part}", judged.contest.name) for part in ("", "-rest"))  # type: ignore[return-value]
+
+
+def _panels(given: Material, judged: JudgedContest) -> list[Panel]:
+    rows = standings(judged)
+    parts = zip(board_names(given, judged), (rows[:MOST_SHOWN], rows[MOST_SHOWN:]), strict=True)
+    limits = _limits(rows)
+    return [_board(judged, part, limits, name) for name, part in parts if part]
+
+
+def _board(judged: JudgedContest, rows: Sequence[Standing], limits: tuple[float, float], name: str) -> Panel:
+    with canvas(height_in=height_in([row.name for row in rows]) - 0.1) as (figure, axes):
+        _time_axis(axes, limits, judged.rows[0])
+        for y, row in enumerate(rows):
+            _draw(axes, y, row)
+        drawing.name_rows(axes, [row.name for row in rows])
+        return finished(figure, name=name, data=_data(rows), alt=_alt(judged, rows))
+
+
+def _draw(axes: Axes, y: int, row: Standing) -> None:
+    left, right = axes.get_xlim()
+    whole = axes.axhspan(y - 0.5, y + 0.5, color=BAND if row.is_best else GROUND, linewidth=0, zorder=0)
+    hint(whole, row.hint)
+    axes.annotate(row.said, (1, y), xycoords=("axes fraction", "data"), xytext=(5, 0), textcoords="offset points",
+                  va="center", fontsize=8, color=INK if row.is_best else MUTED)  # fmt: skip
+    at_s, colour = row.interval.estimate, row.look.colour
+    if not math.isfinite(at_s):
+        return
+    if row.is_bound:
+        axes.plot([at_s, right], [y, y], color=colour, linewidth=1, linestyle=(0, (1, 2)))
+    elif row.interval.is_known:
+        drawing.interval_bar(axes, y, row.interval, colour)
+    face, edge, width = (GROUND, colour, 1.5) if row.is_bound else (colour, GROUND, 0.6)
+    axes.scatter([min(max(at_s, left), right)], [y], s=46, marker=row.look.marker, zorder=3, facecolor=face,
+                 edgecolor=edge, linewidth=width)  # fmt: skip
+
+
+def _limits(rows: Sequence[Standing]) -> tuple[float, float]:
+    """Of the axis: all estimates, and as much of their intervals as leaves them readable."""
+    times = [row.interval.estimate for row in rows if row.interval.estimate > 0]
+    if not times:
+        return 0.5, 2.0
+    ends = [
+        end
+        for row in rows
+        if row.interval.is_known and not row.is_bound
+        for end in (row.interval.low, row.interval.high)
+    ]
+    low, high = min(times), max(times)
+    low = max(min([low, *ends]), low / LOG_REACH)
+    high = min(max([high, *ends]), high * LOG_REACH)
+    return low / 1.12, high * 1.12
+
+
+def _time_axis(axes: Axes, limits: tuple[float, float], row: Reaching) -> None:
+    axes.set_xscale("log")
+    axes.set_xlim(*limits)
+    decades = range(math.floor(math.log10(limits[0])), math.ceil(math.log10(limits[1])) + 1)
+    ticks = drawing.spaced([digit * 10.0**decade for digit in _ROUND for decade in decades], limits)
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xticks([], minor=True)
+    said = target_in_words(row.metric, row.target)
+    aimed_at = f"{said} {row.metric.name}" if row.metric == ACCURACY else said
+    axes.set_xlabel(drawing.axis_label(f"time to {aimed_at} (s, log)"))
+
+
+def _data(rows: Sequence[Standing]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "entrant": row.name,
+                "estimate": row.interval.estimate,
+                "low": math.nan if row.is_bound else row.interval.low,
+                "high": math.inf if row.is_bound else row.interval.high,
+                "n": row.interval.n,
+                "method": row.interval.method,
+                "is_lower_bound": row.is_bound,
+                "is_not_shown_slower": row.is_best,
+            }
+            for row in rows
+        ]
+    )
+
+
+def _alt(judged: JudgedContest, rows: Sequence[Standing]) -> str:
+    return f"Leaderboard of {judged.contest.name}: " + "; ".join(f"{row.name} {row.said}" for row in rows)
