@@ -78,7 +78,7 @@ def test_first_screen_claims_nothing_where_nothing_is_shown_and_shows_what_weake
         tmp_path, [*comparison(alike), failed({"strategy": "allreduce", "workers": 2, "seed": 3})], width, height
     )
     assert found["recommendation"] == [
-        "No winner is shown for cnn on digits: hogwild ×2 came first, but the other is not shown to be slower."
+        "No winner is shown for cnn on digits: hogwild ×2 came first, but none of the other 2 is shown to be slower."
     ]
     assert found["strips"] == ["Crashed: allreduce ×2 in 1 of 4 launches (25 %)."]
     assert found["boards"] == 1
