@@ -6,12 +6,12 @@ import math
 
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from harness.report.outcomes import time_to_target
 from harness.report.scaling import throughput
 from harness.report.score_figures import score_limits, score_over, time_against_score
 from harness.report.style import themed
+from harness.report.svg_text import svg_of
 from harness.workloads.metric import ACCURACY, Metric
 from tests.analysis.handmade import RMSE, by_rmse, comparison, curve, record, window, worker
 from tests.report.drawn import drawn, material_of
@@ -39,9 +39,9 @@ def labels(monkeypatch):
         seen.append(
             [label.replace("\n", " ").replace("\u00a0", " ") for label in (axes.get_xlabel(), axes.get_ylabel())]
         )
-        return FigureCanvasSVG(figure)
+        return svg_of(figure)
 
-    monkeypatch.setattr("harness.report.style.FigureCanvasSVG", drawing)
+    monkeypatch.setattr("harness.report.style.svg_of", drawing)
     return seen
 
 
