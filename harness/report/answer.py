@@ -9,10 +9,10 @@ from harness.analysis.comparable import Pool, pools
 from harness.analysis.loading import load_all
 from harness.plain_text import one_line
 from harness.report.against_baseline import comparisons
+from harness.report.brief_answer import recommendation
 from harness.report.cautions import warnings
 from harness.report.findings import findings
 from harness.report.judged import judged_contests
-from harness.report.verdict import recommendation
 
 NO_CONTEST = (
     "No target was set and evaluated, so nothing is said of who is soonest; the page compares speed and scores. "

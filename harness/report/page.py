@@ -26,6 +26,7 @@ from harness.plain_text import counted
 from harness.records.parity_record import newest_parity
 from harness.records.results_folder import ResultsError, make_output_folder, writing_to
 from harness.report.against_baseline import comparisons
+from harness.report.brief_answer import BriefAnswer, brief_answer, conditions, recommendation
 from harness.report.cautions import warnings
 from harness.report.chapters import CHAPTERS, FIRST_SCREEN, Chapter
 from harness.report.figures import figures
@@ -36,7 +37,6 @@ from harness.report.material import Figure, Material, material
 from harness.report.style import MARK_PATHS, Panel, family_look, looks, themed
 from harness.report.table_cells import Table, markdown
 from harness.report.tables import NOT_IN_BRIEF, summary_table
-from harness.report.verdict import Verdict, conditions, recommendation, verdict
 from harness.report.wording import percent
 
 PAGE = "index.html"
@@ -48,7 +48,7 @@ class Board:
     """What the first screen says of one contest: the line, the picture, and what backs them, folded."""
 
     anchor: str
-    verdict: Verdict
+    answer: BriefAnswer
     families: frozenset[Family]
     num_entrants: int
     has_bounds: bool  # whether some entrant has only a lower bound
@@ -176,7 +176,7 @@ def _boards(given: Material, drawn: Sequence[Figure], found: Sequence[Finding]) 
         boards.append(
             Board(
                 anchor=names[0],
-                verdict=verdict(judged),
+                answer=brief_answer(judged),
                 families=frozenset(judged.family_of(row.series) for row in judged.rows),
                 num_entrants=len(judged.rows),
                 has_bounds=any(row.is_lower_bound for row in judged.rows),
@@ -184,7 +184,7 @@ def _boards(given: Material, drawn: Sequence[Figure], found: Sequence[Finding]) 
                 finding=finding,
             )
         )
-    return sorted(boards, key=lambda board: (board.verdict.rank, -board.num_entrants))
+    return sorted(boards, key=lambda board: (board.answer.rank, -board.num_entrants))
 
 
 def _filled(chapter: Chapter, pool: Pool, prefix: str, drawn: tuple[Figure, ...]) -> FilledChapter:

@@ -26,7 +26,7 @@ _MOST_CHOICES = 3  # entrants of a best group that are named
 SURE = f"{percent(CONFIDENCE, 0)} sure"
 
 
-class Kind(Enum):
+class AnswerKind(Enum):
     SOONEST = auto()  # one entrant is shown to be sooner than every other
     CHOICE = auto()  # some are shown to be slower, several are not
     OPEN = auto()  # none is shown to be slower
@@ -35,15 +35,15 @@ class Kind(Enum):
     SINGLE = auto()  # one entrant, who is compared with none
 
 
-_ORDER = list(Kind)
+_ORDER = list(AnswerKind)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class BriefAnswer:
     """On one contest."""
 
     name: str  # the contest's
-    kind: Kind
+    kind: AnswerKind
     line: str  # without the contest's name
     cautions: tuple[str, ...]  # what weakens it
 
@@ -54,12 +54,12 @@ class Verdict:
 
     @property
     def is_comparison(self) -> bool:
-        return self.kind is not Kind.SINGLE
+        return self.kind is not AnswerKind.SINGLE
 
 
-def verdict(judged: JudgedContest) -> Verdict:
+def brief_answer(judged: JudgedContest) -> BriefAnswer:
     kind = _kind(judged)
-    return Verdict(
+    return BriefAnswer(
         name=judged.contest.name,
         kind=kind,
         line=_LINES[kind](judged),
@@ -72,14 +72,14 @@ def _unequal(judged: JudgedContest) -> str:
     return f"Entrants differ in {listed(names)}, too." if names else ""
 
 
-def _kind(judged: JudgedContest) -> Kind:
+def _kind(judged: JudgedContest) -> AnswerKind:
     if not judged.is_comparison:
-        return Kind.SINGLE
+        return AnswerKind.SINGLE
     if len(judged.order) < 2:
-        return Kind.ALONE if judged.order else Kind.NONE
+        return AnswerKind.ALONE if judged.order else AnswerKind.NONE
     if len(judged.best) == 1:
-        return Kind.SOONEST
-    return Kind.OPEN if len(judged.best) == len(judged.order) else Kind.CHOICE
+        return AnswerKind.SOONEST
+    return AnswerKind.OPEN if len(judged.best) == len(judged.order) else AnswerKind.CHOICE
 
 
 def _soonest(judged: JudgedContest) -> str:
@@ -118,12 +118,12 @@ def _none(judged: JudgedContest) -> str:
 
 
 _LINES = {
-    Kind.SOONEST: _soonest,
-    Kind.CHOICE: _choice,
-    Kind.OPEN: _open,
-    Kind.ALONE: _alone,
-    Kind.NONE: _none,
-    Kind.SINGLE: _single,
+    AnswerKind.SOONEST: _soonest,
+    AnswerKind.CHOICE: _choice,
+    AnswerKind.OPEN: _open,
+    AnswerKind.ALONE: _alone,
+    AnswerKind.NONE: _none,
+    AnswerKind.SINGLE: _single,
 }
 
 
@@ -140,13 +140,13 @@ def recommendation(contests: Sequence[JudgedContest]) -> str:
 
 def _on_one(judged: JudgedContest) -> str:
     kind, problem = _kind(judged), judged.contest.name
-    if kind is Kind.SOONEST:
+    if kind is AnswerKind.SOONEST:
         first, second = judged.order[:2]
         who = _with_workers(judged, first)
         return f"Use {who} for {problem}: {_sooner(judged)} than the next best, {second} ({SURE})."
-    if kind is Kind.CHOICE:
+    if kind is AnswerKind.CHOICE:
         return f"For {problem} use {_choice(judged)}"
-    if kind is Kind.OPEN:
+    if kind is AnswerKind.OPEN:
         return f"No winner is shown for {problem}: {_came_first(judged)}."
     return f"{capitalized(problem)}: {_LINES[kind](judged)}"
 
@@ -154,7 +154,7 @@ def _on_one(judged: JudgedContest) -> str:
 def _winners(asked: Sequence[JudgedContest]) -> Iterator[str]:
     """One part of the sentence for each entrant that wins some contests."""
     by_winner: dict[str, list[JudgedContest]] = {}
-    for judged in _of_kind(Kind.SOONEST, asked):
+    for judged in _of_kind(AnswerKind.SOONEST, asked):
         by_winner.setdefault(_with_workers(judged, judged.order[0]), []).append(judged)
     for who, won in by_winner.items():
         factors, names = [_factor(judged) for judged in won], _names(won, asked)
@@ -169,7 +169,7 @@ def _winners(asked: Sequence[JudgedContest]) -> Iterator[str]:
 
 
 def _choices(asked: Sequence[JudgedContest]) -> Iterator[str]:
-    found = _of_kind(Kind.CHOICE, asked)
+    found = _of_kind(AnswerKind.CHOICE, asked)
     for judged in found[:_MOST_NAMED]:
         yield f"for {judged.contest.name} {_either(judged)}"
     if len(found) > _MOST_NAMED:
@@ -178,9 +178,9 @@ def _choices(asked: Sequence[JudgedContest]) -> Iterator[str]:
 
 def _without_winner(asked: Sequence[JudgedContest]) -> Iterator[str]:
     for kind, said in (
-        (Kind.OPEN, "no winner is shown"),
-        (Kind.ALONE, "a single strategy reliably reached the target"),
-        (Kind.NONE, "no strategy reliably reached the target"),
+        (AnswerKind.OPEN, "no winner is shown"),
+        (AnswerKind.ALONE, "a single strategy reliably reached the target"),
+        (AnswerKind.NONE, "no strategy reliably reached the target"),
     ):
         names = _names(_of_kind(kind, asked), asked)
         if names:
@@ -188,14 +188,14 @@ def _without_winner(asked: Sequence[JudgedContest]) -> Iterator[str]:
             yield f"{said} for {where}"
 
 
-def _of_kind(kind: Kind, asked: Sequence[JudgedContest]) -> list[JudgedContest]:
+def _of_kind(kind: AnswerKind, asked: Sequence[JudgedContest]) -> list[JudgedContest]:
     return [judged for judged in asked if _kind(judged) is kind]
 
 
 def _names(some: Sequence[JudgedContest], asked: Sequence[JudgedContest]) -> list[str]:
     """Of contests, the aim alone where that names no other: one of an aim won, another one open are two."""
     others = {judged.contest.aim for judged in asked if judged not in some}
-    if len({judged.contest.aim for judged in some}) < len(some) and _kind(some[0]) is Kind.SOONEST:
+    if len({judged.contest.aim for judged in some}) < len(some) and _kind(some[0]) is AnswerKind.SOONEST:
         return [judged.contest.name for judged in some]
     names = (judged.contest.name if judged.contest.aim in others else judged.contest.aim for judged in some)
     return list(dict.fromkeys(names))
