@@ -20,7 +20,7 @@ from harness.workloads import layers as spec
 
 Tensor = Any  # TensorFlow ships no annotations
 _Kind = TypeVar("_Kind", bound=np.generic)
-GROUP_NORM_EPSILON = 1e-5  # PyTorch's
+NORM_EPSILON = 1e-5  # PyTorch's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ def _layout(layer: spec.Layer, shape: spec.Shape, flattened: spec.Shape | None) 
         return _permuted(shape, shape, (2, 3, 1, 0))
     if isinstance(layer, spec.Dense) and len(shape) == 2 and flattened is not None and len(flattened) == 3:
         return _permuted(shape, (shape[0], *flattened), (2, 3, 1, 0), native=(shape[1], shape[0]))
-    if len(shape) == 2 and not isinstance(layer, spec.Embedding):
+    if len(shape) == 2 and not isinstance(layer, spec.Embedding | spec.Positions):
         return _permuted(shape, shape, (1, 0))
     return _permuted(shape, shape, tuple(range(len(shape))))
 
@@ -98,8 +98,15 @@ def _apply(layer: spec.Layer, parameters: Iterator[Tensor], values: Tensor, prec
             return tf.nn.bias_add(tf.matmul(tf.cast(values, precision), next(lowered)), next(lowered))
         case spec.Conv():
             return _convolve(layer, lowered, tf.cast(values, precision))
-        case spec.LSTM():
-            return lstm(next(lowered), next(lowered), next(lowered), tf.cast(values, precision))
+        case spec.LSTM(sequences=sequences):
+            each = lstm(next(lowered), next(lowered), next(lowered), tf.cast(values, precision))
+            return tf.stack(each, axis=1) if sequences else each[-1]
+        case spec.LayerNorm():
+            return _layer_norm(next(parameters), next(parameters), tf.cast(values, tf.float32))
+        case spec.Attention(heads=heads):
+            return _attention(heads, lowered, tf.cast(values, precision))
+        case spec.Positions():
+            return values + next(parameters)
         case spec.GroupNorm(groups=groups):
             return _group_norm(groups, next(parameters), next(parameters), tf.cast(values, tf.float32))
         case spec.Embedding():
@@ -140,8 +147,8 @@ def _convolve(layer: spec.Conv, parameters: Iterator[Tensor], images: Tensor) ->
     return tf.nn.bias_add(convolved, next(parameters)) if layer.bias else convolved
 
 
-def lstm(kernel: Tensor, recurrent: Tensor, bias: Tensor, sequence: Tensor) -> Tensor:
-    """The last hidden state (B, units) of an LSTM over (B, T, F), its steps unrolled.
+def lstm(kernel: Tensor, recurrent: Tensor, bias: Tensor, sequence: Tensor) -> list[Tensor]:
+    """The hidden states (B, units) of an LSTM over (B, T, F), its steps unrolled.
 
     A `tf.while_loop`, which Keras makes by default, takes nearly three times as long for 28 steps on a CPU.
     """
@@ -150,16 +157,35 @@ def lstm(kernel: Tensor, recurrent: Tensor, bias: Tensor, sequence: Tensor) -> T
     by_step = tf.reshape(tf.transpose(sequence, (1, 0, 2)), (-1, num_features))  # (T·B, F)
     inputs = tf.nn.bias_add(tf.matmul(by_step, kernel), bias)
     hidden = memory = tf.zeros((sequence.shape[0], units), sequence.dtype)
+    states = []
     for step in tf.unstack(tf.reshape(inputs, (num_steps, -1, 4 * units))):
         i, f, g, o = tf.split(step + tf.matmul(hidden, recurrent), 4, axis=1)
         memory = tf.sigmoid(f) * memory + tf.sigmoid(i) * tf.tanh(g)
         hidden = tf.sigmoid(o) * tf.tanh(memory)
-    return hidden
+        states.append(hidden)
+    return states
+
+
+def _attention(heads: int, parameters: Iterator[Tensor], sequence: Tensor) -> Tensor:
+    num_steps, width = sequence.shape[1:]
+    together = tf.nn.bias_add(tf.matmul(sequence, next(parameters)), next(parameters))
+    by_head = tf.reshape(together, (-1, num_steps, 3, heads, width // heads))
+    queries, keys, values = tf.unstack(tf.transpose(by_head, (2, 0, 3, 1, 4)))  # (B, H, T, F / H)
+    fits = tf.matmul(queries, keys, transpose_b=True) * (width // heads) ** -0.5
+    is_known = tf.linalg.band_part(tf.ones((num_steps, num_steps), tf.bool), -1, 0)
+    attended = tf.matmul(tf.nn.softmax(tf.where(is_known, fits, fits.dtype.min)), values)
+    joined = tf.reshape(tf.transpose(attended, (0, 2, 1, 3)), (-1, num_steps, width))
+    return tf.nn.bias_add(tf.matmul(joined, next(parameters)), next(parameters))
+
+
+def _layer_norm(scale: Tensor, shift: Tensor, values: Tensor) -> Tensor:
+    mean, variance = tf.nn.moments(values, axes=-1, keepdims=True)
+    return (values - mean) * tf.math.rsqrt(variance + NORM_EPSILON) * scale + shift
 
 
 def _group_norm(groups: int, scale: Tensor, shift: Tensor, images: Tensor) -> Tensor:
     num_images, height, width, channels = images.shape
     grouped = tf.reshape(images, (num_images, height, width, groups, channels // groups))
     mean, variance = tf.nn.moments(grouped, axes=(1, 2, 4), keepdims=True)
-    normal = (grouped - mean) * tf.math.rsqrt(variance + GROUP_NORM_EPSILON)
+    normal = (grouped - mean) * tf.math.rsqrt(variance + NORM_EPSILON)
     return tf.reshape(normal, images.shape) * scale + shift

@@ -14,9 +14,11 @@ def loss_of(task: Task) -> TaskLoss:
             return TaskLoss(loss=_loss_of_labels, evaluate=_evaluate_labels)
         case "rate":
             return TaskLoss(loss=_loss_of_ratings, evaluate=_evaluate_ratings)
+        case "continue":
+            return TaskLoss(loss=_loss_of_labels, evaluate=_evaluate_text)
 
 
-def _loss_of_labels(logits: Tensor, labels: Tensor) -> Tensor:  # (B, classes), (B,)
+def _loss_of_labels(logits: Tensor, labels: Tensor) -> Tensor:  # (B, ..., classes), (B, ...)
     return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
 
 
@@ -34,3 +36,9 @@ def _loss_of_ratings(given: Tensor, ratings: Tensor) -> Tensor:  # (B, 1 + costs
 def _evaluate_ratings(given: Tensor, ratings: Tensor) -> tuple[Tensor, Tensor]:
     squared = tf.reduce_sum(tf.square(given[:, 0] - ratings))
     return squared, squared
+
+
+def _evaluate_text(logits: Tensor, following: Tensor) -> tuple[Tensor, Tensor]:  # (B, T, kinds), (B, T)
+    each = tf.nn.sparse_softmax_cross_entropy_with_logits(following, logits)
+    total = tf.reduce_sum(tf.reduce_mean(each, 1))
+    return total, total

@@ -30,7 +30,7 @@ def moved(batch: Batch, device: torch.device) -> Batch:
 
 def gathered(batch: Batch, indices: torch.Tensor) -> Batch:
     """The samples of these indices."""
-    return map_tensors(lambda tensor: tensor[indices], batch)
+    return map_tensors(lambda tensor: tensor.index_select(0, indices), batch)
 
 
 def sliced(batch: Batch, part: slice) -> Batch:

@@ -26,7 +26,10 @@ from harness.workloads.datasets import DATASETS
 from harness.workloads.own import WorkloadError
 from harness.workloads.shipped import MODELS
 
-WORKLOADS, HERE = ("fnn", "cnn", "rnn", "mf", "ncf"), ("digits", "synthetic-ratings")
+WORKLOADS, HERE = (
+    ("fnn", "cnn", "rnn", "mf", "ncf", "lm-lstm", "lm-transformer"),
+    ("digits", "synthetic-ratings", "austen"),
+)
 FETCHED = ("fashion-mnist", "movielens-100k")
 # Of an optimizer whose steps do not shrink with the gradient, where the workload's rate is meant for another one.
 ADAPTIVE_RATE = 1e-3

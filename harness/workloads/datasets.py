@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.workloads import data, ratings
+from harness.workloads import data, ratings, texts
 from harness.workloads.data import Dataset
 from harness.workloads.layers import Shape
-from harness.workloads.task import CLASSIFY, RATE, Task
+from harness.workloads.task import CLASSIFY, CONTINUE, RATE, Task
 
 Options = Mapping[str, Any]  # of a data set that is made to measure, by name; else none
 
@@ -75,6 +75,13 @@ DATASETS = {
         about="90,000 + 10,000 ratings of 1,682 films by 943 users, fetched where a user asks for it",
         task=RATE,
         missing=_missing("movielens-100k", ratings.find_movielens, ratings.HOW_TO_GET_MOVIELENS),
+    ),
+    "austen": _source(
+        (texts.WINDOW,),
+        texts.num_windows_of(texts.NUM_AUSTEN) - texts.num_held_out(texts.num_windows_of(texts.NUM_AUSTEN)),
+        texts.load_austen,
+        about='"Pride and Prejudice", 685,000 characters in windows of 64, shipped with hvdbench',
+        task=CONTINUE,
     ),
 }
 

@@ -33,13 +33,15 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True)
 class Dense:
+    """Of a vector, or of each of a sequence."""
+
     units: int
 
     def output(self, shape: Shape) -> Shape:
-        return (self.units,)
+        return *shape[:-1], self.units
 
     def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
-        (fan_in,) = shape
+        fan_in = shape[-1]
         kernel = Parameter(
             name="kernel", shape=(self.units, fan_in), initializer="he", fan_in=fan_in, fan_out=self.units
         )
@@ -74,12 +76,13 @@ class Conv:
 
 @dataclass(frozen=True, kw_only=True)
 class LSTM:
-    """One layer, one bias a gate; gives the last hidden state."""
+    """One layer, one bias a gate; gives the last hidden state, or all of them."""
 
     units: int
+    sequences: bool = False
 
     def output(self, shape: Shape) -> Shape:
-        return (self.units,)
+        return (shape[0], self.units) if self.sequences else (self.units,)
 
     def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
         rows = 4 * self.units
@@ -110,6 +113,54 @@ class GroupNorm:
             Parameter(name="scale", shape=shape[:1], initializer="ones"),
             Parameter(name="shift", shape=shape[:1], initializer="zeros"),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerNorm:
+    """Normalises over the features of each step (Ba, Kiros and Hinton, arXiv 1607.06450)."""
+
+    def output(self, shape: Shape) -> Shape:
+        return shape
+
+    def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
+        return (
+            Parameter(name="scale", shape=shape[-1:], initializer="ones"),
+            Parameter(name="shift", shape=shape[-1:], initializer="zeros"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attention:
+    """Of each step to itself and those before it, in several heads (Vaswani et al., arXiv 1706.03762, section 3.2)."""
+
+    heads: int
+
+    def output(self, shape: Shape) -> Shape:
+        return shape
+
+    def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
+        width = shape[-1]
+
+        def dense(name: str, units: int) -> tuple[Parameter, ...]:
+            kernel = Parameter(
+                name=f"{name}.kernel", shape=(units, width), initializer="glorot", fan_in=width, fan_out=width
+            )
+            return kernel, Parameter(name=f"{name}.bias", shape=(units,), initializer="zeros")
+
+        return dense("heads", 3 * width) + dense("mix", width)  # queries, keys and values of all heads
+
+
+@dataclass(frozen=True, kw_only=True)
+class Positions:
+    """Adds to each step what is learnt of its place."""
+
+    deviation: float  # at the start
+
+    def output(self, shape: Shape) -> Shape:
+        return shape
+
+    def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
+        return (Parameter(name="table", shape=shape, initializer="normal", deviation=self.deviation),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,6 +267,9 @@ Layer = (
     | Conv
     | LSTM
     | GroupNorm
+    | LayerNorm
+    | Attention
+    | Positions
     | Embedding
     | ReLU
     | MaxPool

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from harness.workloads.layers import (
     LSTM,
+    Attention,
     Conv,
     Dense,
     Embedding,
@@ -18,7 +19,9 @@ from harness.workloads.layers import (
     GroupNorm,
     Interactions,
     Layer,
+    LayerNorm,
     MaxPool,
+    Positions,
     ReLU,
     Residual,
     Rows,
@@ -77,6 +80,27 @@ def ncf(num_rows: int) -> Layers:
     return (
         *(Embedding(rows=num_rows, units=16, deviation=0.1), Interactions()),
         *(Dense(units=32), ReLU(), Dense(units=16), ReLU(), Dense(units=1)),
+    )
+
+
+def lm_lstm(num_kinds: int) -> Layers:
+    return (
+        *(Embedding(rows=num_kinds, units=32, deviation=1.0), LSTM(units=128, sequences=True)),
+        Dense(units=num_kinds),
+    )
+
+
+def lm_transformer(num_kinds: int) -> Layers:
+    """Two blocks of 64 features, normalised before each part (Radford et al., GPT-2), without dropout."""
+    blocks = [layer for _ in range(2) for layer in _decoder_block(64)]
+    read = (Embedding(rows=num_kinds, units=64, deviation=0.02), Positions(deviation=0.02))
+    return (*read, *blocks, LayerNorm(), Dense(units=num_kinds))
+
+
+def _decoder_block(width: int) -> Layers:
+    return (
+        Residual(body=(LayerNorm(), Attention(heads=2))),
+        Residual(body=(LayerNorm(), Dense(units=4 * width), ReLU(), Dense(units=width))),
     )
 
 

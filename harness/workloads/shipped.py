@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.workloads import models
 from harness.workloads.layers import Embedding, Shape
-from harness.workloads.task import CLASSIFY, RATE, Task
+from harness.workloads.task import CLASSIFY, CONTINUE, RATE, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,18 @@ MODELS = {
         task=RATE,
         dataset="synthetic-ratings",
     ),
+    "lm-lstm": Architecture(
+        layers=models.lm_lstm,
+        about="an LSTM of 128 units that writes on, character by character",
+        task=CONTINUE,
+        dataset="austen",
+    ),
+    "lm-transformer": Architecture(
+        layers=models.lm_transformer,
+        about="a decoder-only transformer of two blocks that writes on, character by character",
+        task=CONTINUE,
+        dataset="austen",
+    ),
 }
 
 _DEFAULT = {"learning_rate": 0.01, "momentum": 0.9, "batch_size": 32, "epochs": 1.0}
@@ -89,6 +101,18 @@ _RECIPES: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("ncf", "synthetic-ratings"): {"learning_rate": 0.05, "batch_size": 64, "epochs": 12.0, "target": 0.65},
     ("ncf", "movielens-100k"): {"learning_rate": 0.02, "batch_size": 64, "epochs": 12.0, "target": 0.94},
+    ("lm-lstm", "austen"): {"learning_rate": 0.5, "batch_size": 16, "epochs": 2.0, "target": 1.6},
+    ("lm-transformer", "austen"): {
+        "optimizer": "adamw",
+        "momentum": 0.0,
+        "learning_rate": 4e-3,
+        "warmup_epochs": 0.2,
+        "warmup_from": "zero",
+        "schedule": {"name": "cosine"},
+        "batch_size": 16,
+        "epochs": 3.0,
+        "target": 1.65,
+    },
 }
 
 

@@ -2,6 +2,7 @@
 
     classify    logits (classes,) for a label              loss: cross-entropy              metric: accuracy
     rate        a rating, and what its rows cost (cost,)   loss: squared error and costs    metric: RMSE
+    continue    logits (T, kinds) for the next character   loss: cross-entropy              metric: the same
 
 Each framework has a TaskLoss of every task, in harness/backends/*_tasks.py.
 """
@@ -16,6 +17,7 @@ from typing import Any, Literal
 from harness.workloads.metric import ACCURACY, Metric
 
 RMSE = Metric(name="RMSE", unit="stars", better="lower", bounds=(0.0, None))
+NATS = Metric(name="cross-entropy", unit="nats/character", better="lower", bounds=(0.0, None))
 
 
 def _as_it_is(mean_score: float) -> float:
@@ -24,7 +26,7 @@ def _as_it_is(mean_score: float) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    name: Literal["classify", "rate"]
+    name: Literal["classify", "rate", "continue"]
     metric: Metric
     sample_unit: str
     finish: Callable[[float], float] = _as_it_is  # the metric, of the mean score
@@ -32,6 +34,7 @@ class Task:
 
 CLASSIFY = Task(name="classify", metric=ACCURACY, sample_unit="image")
 RATE = Task(name="rate", metric=RMSE, sample_unit="rating", finish=math.sqrt)
+CONTINUE = Task(name="continue", metric=NATS, sample_unit="window")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,13 @@ import torch
 
 from harness.backends import tensorflow_tasks, torch_tasks
 from harness.backends.tensorflow_layers import scores
+from harness.backends.tensorflow_replica import prepare
 from harness.backends.torch_layers import build
-from harness.workloads.layers import Factors, Interactions, Layer
-from harness.workloads.task import CLASSIFY, RATE, TaskLoss
+from harness.workloads.initial import initial_weights
+from harness.workloads.layers import Attention, Factors, Interactions, Layer
+from harness.workloads.task import CLASSIFY, CONTINUE, RATE, TaskLoss
+
+prepare(num_threads=1)  # before anything else of TensorFlow is used
 
 # p = (1, 2) and q = (3, 4) with biases 0.5 and -1
 ROWS = np.array([[[1, 2, 0.5], [3, 4, -1]]], np.float32)
@@ -71,3 +75,38 @@ def test_labels_are_trained_by_cross_entropy_and_judged_by_the_share_that_is_rig
     loss, score = task_loss.evaluate(told, labels)
     assert float(loss) == pytest.approx(wanted if mean else 2 * wanted)
     assert float(np.sum(score.numpy())) == 1
+
+
+@TASKS
+def test_text_is_trained_and_judged_by_nats_a_character(
+    loss_of: LossOf, tensor: Callable[..., Any], mean: bool
+) -> None:
+    """Two windows of two characters: odds of 3 to 1 for three that follow and against the fourth."""
+    task_loss = loss_of(CONTINUE)
+    told, following = tensor([[[np.log(3.0), 0.0]] * 2] * 2), tensor(np.array([[0, 0], [0, 1]]))
+    first, second = np.log(4 / 3), (np.log(4 / 3) + np.log(4)) / 2
+    assert float(task_loss.loss(told, following)) == pytest.approx((first + second) / 2)
+    loss, score = task_loss.evaluate(told, following)
+    assert float(np.sum(score.numpy())) == pytest.approx(first + second)
+    assert float(loss) == pytest.approx((first + second) / (2 if mean else 1))
+
+
+@pytest.mark.parametrize("framework", ["torch", "tensorflow"])
+def test_attention_sees_no_step_after_its_own(framework: str) -> None:
+    """A change of the third step moves the third and the fourth, and neither of those before."""
+    layer, shape = Attention(heads=2), (4, 6)
+    parameters = initial_weights(layer.parameters(shape), 0)
+    before = np.random.default_rng(0).standard_normal((1, *shape)).astype(np.float32)
+    after = before + np.eye(4, dtype=np.float32)[2][None, :, None]
+    one, other = (attended(framework, layer, parameters, values) for values in (before, after))
+    assert (np.abs(one - other).max(axis=2) > 1e-3).tolist() == [[False, False, True, True]]
+
+
+def attended(framework: str, layer: Layer, parameters: list[Any], values: Any) -> Any:
+    if framework == "tensorflow":
+        native = [each.T for each in parameters]
+        return scores((layer,), native, tf.constant(values)).numpy()
+    model = build((layer,), values.shape[1:])
+    for parameter, drawn in zip(model.parameters(), parameters, strict=True):
+        parameter.data = torch.from_numpy(drawn)
+    return model(torch.from_numpy(values)).detach().numpy()

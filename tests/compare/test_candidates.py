@@ -84,7 +84,7 @@ def test_nothing_that_can_run_is_refused_with_every_reason() -> None:
         (
             "fnm",
             {},
-            "compare fnm: workload: 'fnm'; allowed: fnn, cnn, rnn, resnet18, vgg16, mf, ncf, or code of your own",
+            "compare fnm: workload: 'fnm'; allowed: fnn, cnn, rnn, resnet18, vgg16, mf",
         ),
         (
             "fnn",

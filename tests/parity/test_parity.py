@@ -59,6 +59,13 @@ def test_parity_holds_on_ratings(workload: str) -> None:
     assert differences[0].of == "RMSE"
 
 
+@pytest.mark.parametrize("workload", ["lm-lstm", "lm-transformer"])
+def test_parity_holds_on_text(workload: str) -> None:
+    differences = parity(cell(workload, "austen"))
+    assert missed(differences) == []
+    assert differences[0].of == "cross-entropy"
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_parity_holds_under_every_optimizer(optimizer: str) -> None:
     assert missed(parity(cell("cnn", optimizer=optimizer, learning_rate=1e-3))) == []

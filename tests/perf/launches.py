@@ -26,7 +26,12 @@ EVALUATIONS: int = Cell.model_fields["evaluations"].default
 # Some two seconds of training. A worker alone has half the epochs of two: as many steps.
 TWO = {"workload": "cnn", "dataset": "digits", "batch_size": 64, "epochs": 40, "evaluations": 0, "workers": 2}
 ONE = TWO | {"strategy": "serial", "epochs": 20, "workers": 1}
-RATINGS = {"workload": "mf", "evaluations": 0, "workers": 2}
+RATINGS = {
+    "workload": "mf",
+    "dataset": {"name": "synthetic-ratings", "users": 3000, "items": 3000},
+    "evaluations": 0,
+    "workers": 2,
+}
 # Workers on a core each that never meet: what a strategy would be if it cost nothing. A worker alone is not it: two
 # slow each other by being there. Horovod's thread looks seldom, so that what it takes is not charged to them.
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,10 +135,10 @@ def _slow_momentum(arm: Arm) -> Figure:
 
 
 def _rows(arm: Arm) -> list[Figure]:
-    """What it is worth to move the rows that a batch uses, 128 of 2,000 at most, instead of all."""
+    """What it is worth to move the rows that a batch uses, 128 of 6,000 at most, instead of all."""
     ours = RATINGS | {"strategy": {"name": "hogwild", "sparse": True}, "epochs": 12}
     return [
-        _figure(arm, f"mf, torch, 2 workers: hogwild by rows over {name}", ours, RATINGS | other, bar=bar)
+        _figure(arm, f"mf, 6,000 rows, torch, 2 workers: hogwild by rows over {name}", ours, RATINGS | other, bar=bar)
         for name, other, bar in (
             ("allreduce-flat", {"strategy": "allreduce-flat", "epochs": 2}, 5.0),
             ("all of them", {"strategy": "hogwild", "epochs": 8}, 1.3),

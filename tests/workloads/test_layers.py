@@ -6,13 +6,16 @@ import pytest
 
 from harness.workloads.layers import (
     LSTM,
+    Attention,
     Conv,
     Dense,
     Embedding,
     Factors,
     GroupNorm,
     Interactions,
+    LayerNorm,
     MaxPool,
+    Positions,
     ReLU,
     Residual,
     Rows,
@@ -20,7 +23,7 @@ from harness.workloads.layers import (
     parameters_of,
 )
 from harness.workloads.shipped import MODELS, takes_inputs_of
-from harness.workloads.task import CLASSIFY
+from harness.workloads.task import CLASSIFY, CONTINUE, RATE
 
 DIGITS, FASHION, IMAGENET = (1, 8, 8), (1, 28, 28), (3, 224, 224)
 
@@ -46,7 +49,7 @@ def test_number_of_parameters(model: str, shape: tuple[int, int, int], num_class
 
 @pytest.mark.parametrize("model", sorted(MODELS))
 def test_names_of_parameters_are_unique(model: str) -> None:
-    shape = (3, 32, 32) if MODELS[model].task is CLASSIFY else (2,)
+    shape = {CLASSIFY: (3, 32, 32), RATE: (2,), CONTINUE: (64,)}[MODELS[model].task]
     names = [parameter.name for parameter in parameters_of(MODELS[model].layers(10), shape)]
     assert len(set(names)) == len(names)
 
@@ -70,6 +73,11 @@ def test_names_say_where_a_parameter_is() -> None:
         (GroupNorm(), (64, 4, 4), (64, 4, 4)),
         (Embedding(rows=9, units=3, deviation=0.1), (2,), (2, 3)),
         (Factors(penalty=0.5), (2, 3), (2,)),
+        (Dense(units=4), (5, 3), (5, 4)),
+        (LSTM(units=6, sequences=True), (8, 21), (8, 6)),
+        (Attention(heads=2), (5, 4), (5, 4)),
+        (LayerNorm(), (5, 4), (5, 4)),
+        (Positions(deviation=0.1), (5, 4), (5, 4)),
         (Interactions(), (2, 3), (9,)),
     ],
 )
@@ -80,6 +88,15 @@ def test_output_shape(layer: object, shape: tuple[int, ...], output: tuple[int, 
 def test_lstm_has_one_bias_a_gate() -> None:
     shapes = {parameter.name: parameter.shape for parameter in LSTM(units=6).parameters((8, 21))}
     assert shapes == {"kernel": (24, 21), "recurrent": (24, 6), "bias": (24,)}
+
+
+def test_decoder_has_the_parameters_of_its_parts() -> None:
+    """Two tables; two blocks of two norms, attention (4 D² + 4 D) and an FNN of four times the width; norm and head."""
+    layers = MODELS["lm-transformer"].layers(75)
+    block = 2 * 128 + 4 * 64 * 64 + 4 * 64 + 2 * 4 * 64 * 64 + 4 * 64 + 64
+    count = 75 * 64 + 64 * 64 + 2 * block + 128 + 65 * 75
+    assert sum(parameter.size for parameter in parameters_of(layers, (64,))) == count == 113_867
+    assert output_shape(layers, (64,)) == (64, 75)
 
 
 def test_fans_are_those_of_the_kernel() -> None:
