@@ -22,7 +22,8 @@ EXIT_USAGE = 2
 SuiteArgument = Annotated[Path, typer.Argument(metavar="SUITE", help="a suite file, e.g. suites/quick.yaml")]
 ResultsArgument = Annotated[list[Path], typer.Argument(metavar="RESULTS...", help="folders that `run` wrote")]
 ResultsOption = Annotated[
-    Path | None, typer.Option("--results", metavar="DIR", help="where records go; results/<suite> unless given")
+    Path | None,
+    typer.Option("--results", metavar="DIR", help="where records go; results/<suite>, or what the suite says"),
 ]
 OnlyOption = Annotated[
     str, typer.Option("--only", metavar="FIELD=VALUE,...", help="only the cells like that: workload=cnn,workers=2")
@@ -88,7 +89,7 @@ def read_setting(
     return Setting(
         suite=suite.name,
         question=suite.question,
-        folder=ResultsFolder(results or Path("results") / suite.name),
+        folder=ResultsFolder(results or suite.results or Path("results") / suite.name),
         hosts=available,
         launch_args=words(launch_args),
         is_existing=is_existing,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -36,6 +38,13 @@ def test_read_setting_is_of_the_hosts_and_arguments_given(suite: Suite) -> None:
     assert setting.hosts == (Host(name="a", slots=1), Host(name="b", slots=1))
     assert setting.folder.path == Path("results/s")
     assert setting.settings_of(suite.cells[0]) == {"hosts": "named", "--launch-args": "--mpi-args -x A"}
+
+
+def test_read_setting_takes_the_folder_of_the_command_then_of_the_suite(suite: Suite) -> None:
+    told = dataclasses.replace(suite, results=Path("kept"))
+    nowhere: dict[str, Any] = {"hosts": None, "hostfile": None, "launch_args": "", "cores": None}
+    folders = [read_setting(told, given, **nowhere).folder.path for given in (None, Path("given"))]
+    assert folders == [Path("kept"), Path("given")]
 
 
 def test_read_setting_refuses_cores_beside_other_hosts(suite: Suite, capsys: pytest.CaptureFixture[str]) -> None:

@@ -101,13 +101,14 @@ def _head(
     hosts = [] if request.hosts is None else ["-H", request.hosts]
     yield _command_line(*request.command)
     yield f"# About {plan.estimate_s / 60:.1f} minutes. Edit it as you like, and run what is new of it:"
-    yield _command_line("hvdbench", "run", folder.suite, "--results", folder.results.path, *hosts)
+    yield _command_line("hvdbench", "run", folder.suite, *hosts)
     yield _command_line("hvdbench", "report", folder.results.path, "-o", folder.report)
     yield f"question: {_scalar(question_of(cells))}"
     yield f"repeats: {plan.repeats}  # launches of each cell, each with its own seed"
     yield f"time_budget_s: {time_budget_s:.0f}  # no further launch is started after it"
     if request.is_own or request.code:
         yield f"folder: {_scalar(os.path.relpath(Path.cwd(), folder.path.resolve()))}  # where paths of code begin"
+    yield f"results: {_scalar(os.path.relpath(folder.results.path, folder.path))}"
     yield "defaults:"
     yield f"  workload: {_scalar(request.target)}"
     for name, value in _defaults(request, plan, cells):

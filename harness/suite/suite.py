@@ -4,6 +4,7 @@ question: what this suite answers
 repeats: 3                     # launches of each cell, with seeds 0, 1, 2
 time_budget_s: 540             # no further launch is started after it (optional)
 folder: ../..                  # from which paths of code are taken, seen from the file; beside it unless given
+results: results               # where records go, seen from the file; ./results/<suite> unless given (optional)
 defaults: {threads: 1}         # fields of every cell
 check: {screen_pairs: 8}       # how `hvdbench check` judges (optional, harness/suite/gates.py)
 matrix:                        # blocks; a list is an axis, a block is the product of its axes
@@ -47,6 +48,7 @@ class _File(Strict):
     repeats: int = Field(1, ge=1)
     time_budget_s: float | None = Field(None, gt=0)
     folder: str = "."
+    results: str | None = None
     defaults: dict[str, Any] = Field(default_factory=dict)
     check: CheckSettings = CheckSettings()
     matrix: list[dict[str, Any]] = Field(min_length=1)
@@ -60,6 +62,7 @@ class Suite:
     time_budget_s: float | None
     check: CheckSettings
     cells: tuple[Cell, ...]  # one for each point and seed, in the order of running
+    results: Path | None = None  # where records go, where the file says so
 
     @classmethod
     def load(cls, path: Path, *, repeats: int | None = None, overrides: dict[str, Any] | None = None) -> Suite:
@@ -78,6 +81,7 @@ class Suite:
             time_budget_s=file.time_budget_s,
             check=file.check,
             cells=tuple(_in_running_order(points, num_repeats)),
+            results=None if file.results is None else path.parent / file.results,
         )
 
     def only(self, conditions: dict[str, str]) -> Suite:

@@ -66,7 +66,7 @@ def test_suite_says_how_to_run_it_again(tmp_path: Path, monkeypatch: pytest.Monk
     assert folder.suite.read_text().startswith(
         "#   hvdbench compare fnn --hosts localhost:2 --strategies serial --workers 1 --repeats 5 --minutes 20\n"
         "# About 1.5 minutes. Edit it as you like, and run what is new of it:\n"
-        "#   hvdbench run 'my plan - {}/fnn.yaml' --results 'my plan - {}/results/fnn' -H localhost:2\n"
+        "#   hvdbench run 'my plan - {}/fnn.yaml' -H localhost:2\n"
         "#   hvdbench report "
     )
     assert len(Suite.load(folder.suite).cells) == 3

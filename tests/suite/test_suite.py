@@ -106,7 +106,7 @@ def test_only_refuses(tmp_path: Path, conditions: dict[str, str], message: str) 
     [
         (
             f"repeat: 3\n{MINIMAL}",
-            "repeat: no such key; allowed: question, repeats, time_budget_s, folder, defaults, check, matrix",
+            "repeat: no such key; allowed: question, repeats, time_budget_s, folder, results, defaults, check, matrix",
         ),
         (f"repeats: 0\n{MINIMAL}", "repeats: 0: Input should be greater than or equal to 1"),
         (f"repeats: many\n{MINIMAL}", "repeats: 'many': Input should be a valid integer"),
@@ -214,3 +214,9 @@ def test_folder_of_code_is_seen_from_the_file(tmp_path: Path) -> None:
     text = "folder: ..\n" + block("workload: fnn, strategy: 'mine.py:Mine'")
     (cell,) = Suite.load(written(tmp_path / "plans", text)).cells
     assert (cell.strategy, cell.folder) == ("mine.py:Mine", str(tmp_path.resolve()))
+
+
+def test_results_are_seen_from_the_file(tmp_path: Path) -> None:
+    text = "results: kept/here\n" + block("workload: fnn, strategy: serial")
+    assert Suite.load(written(tmp_path, text)).results == tmp_path / "kept" / "here"
+    assert Suite.load(written(tmp_path, block("workload: fnn, strategy: serial"))).results is None
