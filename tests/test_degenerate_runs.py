@@ -177,7 +177,11 @@ def test_a_repeated_run_gives_the_same_bits(run: Run, framework: str) -> None:
     assert run("serial").weights_sha256 != run("serial", seed=1).weights_sha256
 
 
-@pytest.mark.parametrize("strategy", [*ALONE, "hogwild", "downpour", {"name": "neuron-wise", "paces": 1}], ids=str)
+@pytest.mark.parametrize(
+    "strategy",
+    [*ALONE, "hogwild", {"name": "hogwild", "lock": True}, "downpour", {"name": "neuron-wise", "paces": 1}],
+    ids=str,
+)
 def test_one_worker_is_serial_bit_for_bit(run: Run, strategy: Any) -> None:
     same_bits(run(strategy), run("serial"))
 

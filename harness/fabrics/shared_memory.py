@@ -12,6 +12,8 @@ import fcntl
 import mmap
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +38,8 @@ class SharedMemory:
         self.rank, self.size = connection.rank, connection.size
         self.bytes_sent = 0
         self._path = Path("/dev/shm") / f"hvdbench-{connection.run_dir.name}"
-        self._file = -1
+        self._waiting = clock.waiting
+        self._file = self._lock_file = -1
         self._weights: torch.Tensor | None = None
         self._table = RowTable(num_rows=0, width=1)
         self._staleness = Staleness()
@@ -65,6 +68,8 @@ class SharedMemory:
         while not self._path.exists():
             time.sleep(_POLL_S)
         self._file = os.open(self._path, os.O_RDWR)
+        lock_path = self._path.with_suffix(".lock")  # a file of its own: the first one's lock is the counter's
+        self._lock_file = os.open(lock_path, os.O_RDWR | os.O_CREAT)
         memory = mmap.mmap(self._file, total_bytes)
         slots = np.frombuffer(memory, np.int64, self.size * _SLOT_BYTES // 8).reshape(self.size, -1)
         self._arrivals, self._steps = slots[:, 0], slots[:, 1]
@@ -75,6 +80,7 @@ class SharedMemory:
         self.barrier()
         if self.rank == 0:
             self._path.unlink()  # all have mapped it: the memory now goes when the last worker does, however it ends
+            lock_path.unlink()
 
     def barrier(self) -> None:
         self._arrivals[self.rank] += 1
@@ -117,6 +123,15 @@ class SharedMemory:
         self._steps[self.rank] += 1
         self.bytes_sent += num_bytes
 
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        with self._waiting:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
     def take_step(self) -> int:
         fcntl.flock(self._file, fcntl.LOCK_EX)
         taken = self._next_step[0]
@@ -134,9 +149,11 @@ class SharedMemory:
         return self._staleness.counts
 
     def close(self) -> None:
-        self._path.with_suffix(".new").unlink(missing_ok=True)
-        if self._file >= 0:
-            os.close(self._file)
+        for suffix in (".new", ".lock"):
+            self._path.with_suffix(suffix).unlink(missing_ok=True)
+        for file in (self._file, self._lock_file):
+            if file >= 0:
+                os.close(file)
 
 
 def _make_room(path: Path, num_bytes: int) -> None:

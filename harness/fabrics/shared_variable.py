@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -33,6 +34,7 @@ class _Meeting:
     weights: Any = None  # tf.Variable of shape (1, P); without the table, where there is one
     table: Any = None  # tf.Variable of shape (R, width)
     next_step: Iterator[int] = field(default_factory=count)  # whose `next` no other thread comes between
+    lock: threading.Lock = field(default_factory=threading.Lock)
     num_left: int = field(default=0)
 
 
@@ -70,6 +72,7 @@ class SharedVariable:
         self._run = str(connection.run_dir)
         self._meeting = _MEETINGS.join(self._run, self.size)
         self._row = tf.constant([0])
+        self._waiting = clock.waiting
         self._staleness = Staleness()
         self._table = RowTable(num_rows=0, width=1)
 
@@ -101,6 +104,15 @@ class SharedVariable:
 
     def live(self) -> Tensor:
         return self.read()  # what TensorFlow hands out of a variable that others write to has to be a copy
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        with self._waiting:
+            self._meeting.lock.acquire()
+        try:
+            yield
+        finally:
+            self._meeting.lock.release()
 
     def take_step(self) -> int:
         return next(self._meeting.next_step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -94,6 +95,10 @@ class SharedFabric(Fabric, Protocol):
 
     def add(self, delta: Vector) -> None:
         """Adds to the shared weights in place, without a lock: concurrent additions may be lost."""
+        ...
+
+    def exclusively(self) -> AbstractContextManager[None]:
+        """In it, no other worker is in its own; waiting for that is waiting for communication."""
         ...
 
 

@@ -12,6 +12,9 @@ in place and without a lock, so that concurrent updates may overwrite each other
 With `sparse`, x and Δ are the rows of an embedding that the batch uses, and what is no embedding: the paper's own case,
 where an update touches few coordinates. λ = μ = 0 then, since both move rows that nobody used.
 
+With `lock`, reading and adding exclude one another: no read is torn and no addition lost, and updates are as stale as
+without. It is the control that tells what doing without is worth.
+
 Source: Niu et al., "Hogwild!" (arXiv 1106.5730), Algorithm 1; without `sparse`, with every coordinate in each update;
 https://docs.pytorch.org/docs/stable/notes/multiprocessing.html, "Hogwild", whose example has every process train all
 epochs, where here they share them.
@@ -19,6 +22,7 @@ epochs, where here they share them.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, cast
 
 from pydantic import Field
@@ -44,6 +48,7 @@ class HogwildOptions(StrategyOptions):
     sparse: bool = Field(
         False, description="read and add only the rows of a table that a batch uses, and what is no table"
     )
+    lock: bool = Field(False, description="one worker at a time reads or adds: a control, not Hogwild")
 
     @property
     def by_rows(self) -> bool:
@@ -58,7 +63,7 @@ class Hogwild:
     evaluated: ClassVar = EvaluatedModel.SHARED
 
     def __init__(self, options: HogwildOptions, plan: Plan) -> None:
-        self._sparse = options.sparse
+        self._sparse, self._has_lock = options.sparse, options.lock
 
     def setup(self, replica: Replica, fabric: SharedFabric) -> None:
         if self._sparse:
@@ -67,10 +72,13 @@ class Hogwild:
 
     def step(self, replica: Replica, fabric: SharedFabric, batch: Any) -> Loss:
         if self._sparse:
-            return _step_by_rows(cast("RowReplica", replica), cast("RowFabric", fabric), batch)
-        replica.set_weights(fabric.live())
+            return self._step_by_rows(cast("RowReplica", replica), cast("RowFabric", fabric), batch)
+        with self._turn(fabric):
+            replica.set_weights(fabric.live())
         gradient, loss = replica.gradient(batch)
-        fabric.add(replica.update(gradient))
+        delta = replica.update(gradient)
+        with self._turn(fabric):
+            fabric.add(delta)
         return loss
 
     def finish(self, replica: Replica, fabric: SharedFabric) -> None: ...
@@ -78,11 +86,18 @@ class Hogwild:
     def snapshot(self, replica: Replica, fabric: SharedFabric) -> Vector:
         return fabric.read()
 
+    def _step_by_rows(self, replica: RowReplica, fabric: RowFabric, batch: Any) -> Loss:
+        rows = replica.rows_of(batch)
+        with self._turn(fabric):
+            used = fabric.read_rows(rows)
+        gradient, loss = replica.gradient_at(batch, used)
+        change = replica.plain_update(gradient)
+        with self._turn(fabric):
+            fabric.add_rows(change)
+        return loss
 
-def _step_by_rows(replica: RowReplica, fabric: RowFabric, batch: Any) -> Loss:
-    gradient, loss = replica.gradient_at(batch, fabric.read_rows(replica.rows_of(batch)))
-    fabric.add_rows(replica.plain_update(gradient))
-    return loss
+    def _turn(self, fabric: SharedFabric) -> AbstractContextManager[None]:
+        return fabric.exclusively() if self._has_lock else nullcontext()
 
 
 class TorchHogwild:

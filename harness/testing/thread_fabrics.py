@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import count
 from typing import Any
 
@@ -202,6 +203,10 @@ class ThreadShared(ThreadFabric):
                 self._team.add(each)
         self.barrier()
 
+    def exclusively(self) -> AbstractContextManager[Any]:
+        """In lockstep all read and add together, whatever they ask for."""
+        return nullcontext() if self._team.in_lockstep else self._team.lock
+
     def take_step(self) -> int:
         return next(self._team.next_step)
 
@@ -289,6 +294,7 @@ class Team:
         self.size, self.in_lockstep = size, in_lockstep
         self.barrier = threading.Barrier(size)
         self.condition = threading.Condition()
+        self.lock = threading.Lock()
         self.shared = np.zeros(0)
         self.num_added = 0
         self.served = HeldWeights(np.zeros(0), ServerRule())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 import torch
 
 from harness.backends.torch_flat import FlatModel
@@ -45,6 +47,18 @@ def test_live_weights_are_no_copy_and_read_ones_are(tmp_path: Path) -> None:
     second.add(torch.ones(3))
     assert live.tolist() == [1, 1, 1]
     assert read.tolist() == [0, 0, 0]
+
+
+def test_who_has_the_weights_alone_keeps_others_out_and_steps_flowing(tmp_path: Path) -> None:
+    first, second = made = fabrics(SharedMemory, tmp_path)
+    in_threads(made, lambda fabric: fabric.broadcast(torch.zeros(3)))
+    with first.exclusively():
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(second._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert [first.take_step(), second.take_step()] == [0, 1]
+    with second.exclusively():
+        second.add(torch.ones(3))
+    assert first.read().tolist() == [1, 1, 1]
 
 
 def test_every_step_is_taken_once_from_the_first_on(tmp_path: Path) -> None:

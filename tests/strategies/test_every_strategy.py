@@ -32,6 +32,7 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [  # name, options, whether it i
     ("allreduce-compressed", {"compressor": "top-k", "share": 0.5}, False),
     ("allreduce-compressed", {"compressor": "sign"}, False),
     ("allreduce-compressed", {"compressor": "powersgd"}, True),  # a vector is sent as it is
+    ("hogwild", {"lock": True}, True),
     ("neuron-wise", {}, False),
     ("neuron-wise", {"due": "one"}, False),
     ("neuron-wise", {"due": "share"}, False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.testing import check_equal
 from harness.testing.quadratic import one_dimensional, random_problem
 from harness.testing.thread_workers import train
 
@@ -33,3 +34,22 @@ def test_workers_left_to_themselves_reach_a_common_optimum_whatever_the_interlea
     problem = random_problem(num_samples=1, learning_rate=0.05)
     done = train(problem, strategy, workers=4, steps=800, batch_of=lambda rank, step: [0], in_lockstep=False)
     assert done.final[-1] == pytest.approx(problem.optima[0], abs=1e-6)
+
+
+def test_with_a_lock_it_is_the_same_step_bit_for_bit() -> None:
+    check_equal("hogwild", {"lock": True}, "hogwild", {}, tolerance=0)
+
+
+def test_with_a_lock_no_addition_is_lost() -> None:
+    """Each of 2 · 200 steps goes 1 towards an optimum that stays as far away."""
+    problem = one_dimensional([1e9], learning_rate=1e-9)
+    done = train(
+        problem,
+        "hogwild",
+        {"lock": True},
+        workers=2,
+        steps=200,
+        batch_of=lambda rank, step: [0],
+        in_lockstep=False,
+    )
+    assert done.final.max() == pytest.approx(400.0, rel=1e-5)  # as whoever ended last has read it
