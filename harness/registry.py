@@ -35,6 +35,7 @@ from harness.strategies.allreduce_compressed import AllreduceCompressed
 from harness.strategies.delayed_averaging import DelayedAveraging
 from harness.strategies.downpour import Downpour
 from harness.strategies.elastic import Elastic
+from harness.strategies.gossip import Gossip
 from harness.strategies.hogwild import Hogwild, TorchHogwild
 from harness.strategies.local_sgd import AllreduceFlat, LocalSGD, PostLocalSGD
 from harness.strategies.neuron_wise import NeuronWise
@@ -50,6 +51,7 @@ STRATEGIES: dict[str, type[Strategy[Any]]] = {
     "post-local-sgd": PostLocalSGD,
     "slow-momentum": SlowMomentum,
     "delayed-averaging": DelayedAveraging,
+    "gossip": Gossip,
     "hogwild": Hogwild,
     "neuron-wise": NeuronWise,
     "downpour": Downpour,

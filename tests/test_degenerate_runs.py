@@ -56,6 +56,7 @@ ALONE = [  # collective strategies that with one worker compute what serial comp
 PAIRS = [  # (strategy, more fields, what it equals, more fields), at two workers
     ("allreduce", {}, "allreduce-flat", {}),
     ({"name": "local-sgd", "period": 1}, MOMENTUM_0, "allreduce-flat", MOMENTUM_0),
+    ("gossip", {}, {"name": "local-sgd", "period": 1}, {}),
     ({**COMPRESSED, "compressor": "top-k", "share": 1.0}, {}, "allreduce-flat", {}),
     ({**PLAIN, "outer": "nesterov", "period": 3}, {}, LOCAL_SGD, {}),
     ({**PLAIN, "period": 4, "delay": 2, "keep": 0.25}, {}, {**MIX, "period": 4, "delay": 2, "keep": 0.25}, {}),

@@ -79,6 +79,16 @@ class HorovodTensorFlow:
             gathered: NDArray[np.float64] = hvd.allgather(tf.constant(values[None]), name="gather").numpy()
         return gathered
 
+    def shifted(self, vector: Tensor, hop: int) -> Tensor:
+        if self.size == 1:
+            return vector
+        self.bytes_sent += _num_bytes(vector)
+        sizes = np.zeros(self.size, np.int32)  # of what goes to each rank
+        sizes[(self.rank + hop) % self.size] = vector.shape[0]
+        with self._waiting, tf.device(self.device or None):
+            received, _ = hvd.alltoall(vector, splits=tf.constant(sizes), name="shifted")
+        return received
+
     def gather_bytes(self, payload: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if self.size == 1:
             return payload[None]

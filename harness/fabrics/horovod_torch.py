@@ -73,6 +73,17 @@ class HorovodTorch:
         gathered: NDArray[np.float64] = hvd.allgather(torch.from_numpy(values[None]), name="gather").numpy()
         return gathered
 
+    def shifted(self, vector: torch.Tensor, hop: int) -> torch.Tensor:
+        if self.size == 1:
+            return vector
+        self.bytes_sent += vector.nbytes
+        sizes = torch.zeros(self.size, dtype=torch.int32)  # of what goes to each rank
+        sizes[(self.rank + hop) % self.size] = vector.numel()
+        with self._waiting:
+            received, _ = hvd.alltoall(self._staged(vector), splits=sizes, name="shifted")
+        arrived: torch.Tensor = received.to(vector.device)
+        return arrived
+
     def gather_bytes(self, payload: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if self.size == 1:
             return payload[None]

@@ -56,6 +56,10 @@ class CollectiveFabric(Fabric, Protocol):
         """Every rank's values, as many of each, on every rank; for what is measured.  # (n,) → (size, n)"""
         ...
 
+    def shifted(self, vector: Vector, hop: int) -> Vector:
+        """The vector of the rank that is `hop` before this one, around; this one's goes to the rank as far after it."""
+        ...
+
     def gather_bytes(self, payload: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Every rank's payload, as long of each, on every rank; counted in `bytes_sent`.  # (n,) → (size, n)"""
         ...

@@ -106,6 +106,9 @@ class ThreadCollective(ThreadFabric):
     def gather(self, values: Array) -> Array:
         return np.array(self._team.exchange(self.rank, values))
 
+    def shifted(self, vector: Array, hop: int) -> Array:
+        return self._team.exchange(self.rank, vector)[(self.rank - hop) % self.size]
+
     def gather_bytes(self, payload: Any) -> Any:
         return np.array(self._team.exchange(self.rank, payload))
 
