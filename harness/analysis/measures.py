@@ -329,6 +329,8 @@ def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, 
         interrupted = ("stopped_s", "throttled_s", "stolen_s")
         return dict.fromkeys(("startup_s", "cpu_share", *memories, *interrupted, "bytes_per_step"), math.nan)
     num_steps = sum(float(array[:, _STEPS].sum()) for array in windows)
+    num_bytes = sum(float(array[:, _BYTES].sum()) for array in windows)
+    num_bytes += sum(server.bytes_sent or 0 for server in record.servers)
     # A part may speak for several workers (one process that drives them all), so its time counts for each.
     busy_s = sum(part.train_s for part in parts) / len(parts) * _cores(record.cell)
     return {
@@ -342,7 +344,7 @@ def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, 
         "stolen_s": interruptions.stolen_s(record),
         "pss_bytes": memory.pss_bytes(record),
         "gpu_memory_bytes": memory.gpu_bytes(record),
-        "bytes_per_step": sum(float(a[:, _BYTES].sum()) for a in windows) / num_steps if num_steps else math.nan,
+        "bytes_per_step": num_bytes / num_steps if num_steps else math.nan,
     }
 
 

@@ -21,7 +21,7 @@ from harness.compare.planning import workers_in_words
 from harness.compare.request import CompareError, Request, num_hosts_for
 from harness.extensions import ExtensionError
 from harness.launchers.hosts import Host
-from harness.protocols import EvaluatedModel, Strategy
+from harness.protocols import Strategy, takes_scaled_rate
 from harness.registry import strategy_of
 from harness.run.feasible import first_obstacle
 from harness.strict import describe
@@ -124,7 +124,7 @@ def _options(kind: type[Strategy[Any]], reference: Cell) -> dict[str, Any]:
 
 
 def _rate(kind: type[Strategy[Any]], reference: Cell) -> dict[str, Any]:
-    if kind.needs.max_workers == 1 or kind.evaluated == EvaluatedModel.SHARED:
+    if kind.needs.max_workers == 1 or not takes_scaled_rate(kind):
         return {}
     return {
         "lr_scaling": "linear" if reference.optimizer in _SCALED_LINEARLY else "sqrt",

@@ -15,7 +15,8 @@ from harness.compare.comparison_folder import ComparisonFolder
 from harness.compare.planning import LaunchPlan, workers_in_words
 from harness.compare.request import Request
 from harness.plain_text import one_line
-from harness.protocols import EvaluatedModel
+from harness.protocols import takes_scaled_rate
+from harness.registry import strategy_of
 from harness.suite.cell import Cell
 from harness.suite.fields import FIELDS, identity
 
@@ -158,7 +159,7 @@ def _strategy(cell: Cell) -> Any:
 def _why(cell: Cell) -> str:
     if cell.needs.max_workers == 1:
         return _ALONE
-    return _SHARED if cell.evaluated_model == EvaluatedModel.SHARED else _AVERAGED
+    return _AVERAGED if takes_scaled_rate(strategy_of(cell.strategy, cell.folder)) else _SHARED
 
 
 def _command_line(*words: str | Path) -> str:

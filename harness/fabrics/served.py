@@ -42,18 +42,15 @@ class Served(ABC):
         self.rank, self.size = connection.rank, connection.size
         self.bytes_sent = 0
         self._waiting, self._staleness = clock.waiting, Staleness()
-        self._num_values, self._num_steps = 0, 0
+        self._num_steps = 0
         self._claims_at_once = cell.options.steps_between_pushes
         self._context = zmq.Context()
+        addresses = [address_of(connection.run_dir, index) for index in range(cell.options.servers)]
+        self._transport = addresses[0].endpoint.partition(":")[0]
+        deadline_s = cell.options.server_deadline_s
         self._shards = [
-            ShardClient(
-                self._context,
-                address_of(connection.run_dir, index),
-                index=index,
-                rank=self.rank,
-                deadline_s=cell.options.server_deadline_s,
-            )
-            for index in range(cell.options.servers)
+            ShardClient(self._context, address, index=index, rank=self.rank, deadline_s=deadline_s)
+            for index, address in enumerate(addresses)
         ]
         self.barrier()
 
@@ -72,7 +69,7 @@ class Served(ABC):
         self.barrier()  # nobody still trains on the old ones
         self._shards[0].forget_claims()
         values = self.to_host(vector)
-        self._num_values, self._num_steps = values.size, 0
+        self._num_steps = 0
         if self.rank == 0:
             said = (values.size.to_bytes(8, "little"), json.dumps(asdict(rule)).encode())
             self._ask_each(Kind.HOLD, values, around=said)()
@@ -114,7 +111,7 @@ class Served(ABC):
         return self._ask_first(Kind.COUNT).reply.count
 
     def settings(self) -> dict[str, str]:
-        return {"zmq": zmq.zmq_version()}
+        return {"zmq": zmq.zmq_version(), "zmq.transport": self._transport}
 
     def staleness_counts(self) -> list[int]:
         return self._staleness.counts
@@ -154,10 +151,8 @@ class Served(ABC):
 
     def _read(self, answers: list[Answered]) -> Any:
         self._staleness.weights_read(answers[0].reply.num_foreign)
-        values = np.empty(self._num_values, np.float32)
-        for index, answered in enumerate(answers):
-            part = part_of(self._num_values, index, len(answers))
-            values[part] = np.frombuffer(answered.payload.buffer, np.float32)
+        parts = [np.frombuffer(answered.payload.buffer, np.float32) for answered in answers]
+        values = parts[0] if len(parts) == 1 and parts[0].flags.aligned else np.concatenate(parts)
         return self.from_host(values)
 
 

@@ -38,8 +38,8 @@ class Answered:
 
 class ShardClient:
     def __init__(self, context: zmq.Context[Any], address: ShardAddress, *, index: int, rank: int, deadline_s: float):
-        self._name = f"server {index} ({address.host}:{address.port})"
-        self._deadline_s, self._look_ms = deadline_s, round(deadline_s * 1000 / NUM_LOOKS)
+        self._name = f"server {index} ({address.endpoint})"
+        self._deadline_s = deadline_s
         self._arrived: dict[int, Answered] = {}
         self._last_number = _PING_NUMBER
         self._claimed: deque[int] = deque()
@@ -47,6 +47,7 @@ class ShardClient:
         self._socket = context.socket(zmq.DEALER)
         self._socket.routing_id = str(rank).encode()
         self._socket.sndtimeo = round(deadline_s * 1000)
+        self._socket.rcvtimeo = round(deadline_s * 1000 / NUM_LOOKS)
         self._socket.plain_username, self._socket.plain_password = USER.encode(), address.token.encode()
         self._socket.connect(address.endpoint)
 
@@ -82,13 +83,14 @@ class ShardClient:
     def _wait_until(self, is_so: Callable[[], bool]) -> None:
         num_silent = 0
         while not is_so():
-            if self._socket.poll(self._look_ms):
+            try:
                 self._take(*self._socket.recv_multipart(copy=False))
                 num_silent = 0
-            elif (num_silent := num_silent + 1) < NUM_LOOKS:
+            except zmq.Again:
+                num_silent += 1
+                if num_silent == NUM_LOOKS:
+                    raise self._silent() from None
                 self._ping()
-            else:
-                raise self._silent()
 
     def _ping(self) -> None:
         with contextlib.suppress(zmq.Again):  # which has nobody to go to: that server is silent

@@ -80,13 +80,8 @@ class Reply:
 class ShardAddress(Strict):
     """Where a server is reached, and what it wants to be told."""
 
-    host: str
-    port: int
+    endpoint: str  # as ZeroMQ writes them
     token: str
-
-    @property
-    def endpoint(self) -> str:
-        return f"tcp://{self.host}:{self.port}"
 
 
 def tell_address(run_dir: Path, index: int, address: ShardAddress) -> None:

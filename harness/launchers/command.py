@@ -20,6 +20,7 @@ class LaunchCommand:
     argv: list[str]
     environ: dict[str, str] = field(default_factory=dict)  # beside the parent's own
     host: str | None = None  # None: this machine
+    dispensable_rank: int | None = None  # a worker's that may fail and the launch goes on; None: it ends
 
 
 class Launcher(Protocol):

@@ -23,6 +23,7 @@ from harness.launchers.command import LaunchCommand
 from harness.launchers.deadline import Deadline
 from harness.module_process import module_environ
 from harness.protocols import Role
+from harness.records.run_files import lost_path
 
 RUN_VARIABLE = "HVDBENCH_RUN"
 LOG_FILE = "log.txt"
@@ -40,6 +41,7 @@ class LaunchEnd:
     exit_code: int | None
     wall_s: float
     role: Role | None = None  # of the process that failed
+    lost_ranks: tuple[int, ...] = ()  # of workers that failed, without which the launch went on
 
 
 def supervise(
@@ -70,7 +72,8 @@ def supervise(
                         start_new_session=True,  # Ctrl-C is this process' to handle
                     )
                 )
-            exit_code, failed = _wait(running, deadline, watch)
+            lost = _Lost(commands, run_dir)
+            exit_code, failed = _wait(running, lost, deadline, watch)
             said_bytes = log.seek(0, os.SEEK_END)
         finally:  # after success too: a worker may have left a child in a session of its own
             end_run(tag)
@@ -79,7 +82,9 @@ def supervise(
         if exit_code is None:  # what processes say as they are ended is not why they took so long
             log.truncate(said_bytes)
     role = None if failed is None else commands[failed].role
-    return LaunchEnd(exit_code=exit_code, wall_s=time.monotonic() - started, role=role)
+    return LaunchEnd(
+        exit_code=exit_code, wall_s=time.monotonic() - started, role=role, lost_ranks=tuple(sorted(lost.ranks))
+    )
 
 
 def _own_environment(tag: str) -> dict[str, str]:
@@ -99,12 +104,31 @@ def _beside_proxies(environ: Mapping[str, str]) -> dict[str, str]:
     return {**listed, "NO_PROXY": listed["no_proxy"]}
 
 
+class _Lost:
+    """The workers without which a launch goes on, noted in the run folder as they go."""
+
+    def __init__(self, commands: list[LaunchCommand], run_dir: Path) -> None:
+        self._dispensable = [command.dispensable_rank for command in commands]
+        self._run_dir = run_dir
+        self.ranks: set[int] = set()
+
+    def forgiven(self, code: int | None, position: int) -> int | None:
+        """The exit code that counts."""
+        rank = self._dispensable[position]
+        if not code or rank is None:
+            return code
+        if rank not in self.ranks:
+            self.ranks.add(rank)
+            lost_path(self._run_dir, rank).touch()
+        return 0
+
+
 def _wait(
-    running: list[subprocess.Popen[bytes]], deadline: Deadline, watch: Callable[[], None]
+    running: list[subprocess.Popen[bytes]], lost: _Lost, deadline: Deadline, watch: Callable[[], None]
 ) -> tuple[int | None, int | None]:
     """The exit code and the position of the first that failed; 0 and None, or None twice at the deadline."""
     while True:
-        codes = [process.poll() for process in running]
+        codes = [lost.forgiven(process.poll(), position) for position, process in enumerate(running)]
         failed = next((position for position, code in enumerate(codes) if code), None)
         if failed is not None:
             return codes[failed], failed

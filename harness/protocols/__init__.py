@@ -45,6 +45,7 @@ from harness.protocols.strategy import (
     Strategy,
     StrategyOptions,
     needs_equal_steps,
+    takes_scaled_rate,
 )
 from harness.protocols.vector import Loss, Vector
 
@@ -95,4 +96,5 @@ __all__ = [
     "UsedRows",
     "Vector",
     "needs_equal_steps",
+    "takes_scaled_rate",
 ]

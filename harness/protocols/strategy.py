@@ -91,6 +91,17 @@ class ServerOptions(StrategyOptions):
     server_deadline_s: float = Field(
         30.0, ge=1, description="within which a server answers, however busy; the launch ends where one does not"
     )
+    lost_workers: Literal["end", "go-on"] = Field(
+        "end",
+        description="what follows where a worker dies, rank 0 apart: the launch ends, or the others take its steps",
+    )
+
+    def check_against(self, topology: Topology) -> None:
+        if self.lost_workers == "go-on" and topology.hosts != 1:
+            raise ValueError(
+                f"options.lost_workers: go-on with hosts {topology.hosts}, where horovodrun ends all workers with the "
+                "first that dies; allowed: end"
+            )
 
     @property
     def steps_between_pushes(self) -> int:
@@ -140,6 +151,15 @@ class Strategy(Protocol[FabricT_contra]):
     def snapshot(self, replica: Replica, fabric: FabricT_contra) -> Vector:
         """This worker's part of the evaluated model: its own weights, or the shared ones."""
         ...
+
+
+def takes_scaled_rate(strategy: type[Strategy[Any]]) -> bool:
+    """Whether its rate may grow with the workers: not where each moves the one model by updates of its own.
+
+    A strategy whose shared model averages that of its workers says so by an attribute of its own,
+    `takes_scaled_rate = True`.
+    """
+    return bool(getattr(strategy, "takes_scaled_rate", strategy.evaluated != EvaluatedModel.SHARED))
 
 
 def needs_equal_steps(strategy: Strategy[Any] | type[Strategy[Any]]) -> bool:

@@ -194,6 +194,7 @@ class Record(Part):
     curve: list[Point]
     workers: list[WorkerPart]
     servers: list[ServerPart] = []  # beside the ranks; none in records from before they were counted
+    lost_ranks: list[Int64] = []  # of workers that died, without which the others went on: they left no part
     machine: Machine
     versions: dict[Text, Text]
     # Of environment and launch, those that change speed and that the cell does not say; none in records from before.

@@ -30,6 +30,11 @@ def shard_path(run_dir: Path, index: int) -> Path:
     return run_dir / f"shard-{index}.json"
 
 
+def lost_path(run_dir: Path, rank: int) -> Path:
+    """Tells servers that this worker is gone, and the others go on."""
+    return run_dir / f"lost-{rank}"
+
+
 def is_there(path: Path) -> bool:
     """As far as the file system can tell now."""
     try:

@@ -10,13 +10,14 @@ from harness import registry
 from harness.launchers.command import Launcher
 from harness.launchers.horovodrun import mpirun
 from harness.launchers.hosts import Host, HostsError, how_to_resolve, is_elsewhere, placement, unresolved_name
-from harness.protocols import SERVED
+from harness.protocols import SERVED, EvaluatedModel
 from harness.run.gpu_support import gpu_obstacle
 from harness.suite.cell import Cell
 from harness.worker.plan import plan_of
 from harness.workloads.datasets import DATASETS
 
 MENDING_SETUP = "make setup installs it"
+_ONLY_THE_MEAN = "only the evaluated mean joins its workers"
 
 
 def first_obstacle(cells: Iterable[Cell], hosts: tuple[Host, ...] | None) -> str | None:
@@ -44,16 +45,16 @@ def cautions(cells: Iterable[Cell]) -> Iterator[str]:
     for cell in cells:
         plan = plan_of(cell, cell.num_samples)
         first = cell.options.first_exchange(plan)
+        is_shared = cell.evaluated_model == EvaluatedModel.SHARED
         if cell.options.batches_per_update > plan.num_steps:
             yield (
                 f"{cell.title}: never updates its weights: its first update is due in step "
                 f"{cell.options.batches_per_update}, and a worker takes {plan.num_steps}"
             )
-        elif cell.workers > 1 and first > plan.num_steps:
-            yield (
-                f"{cell.title}: never communicates: its first average is due in step {first}, and a worker takes "
-                f"{plan.num_steps}; only the evaluated mean joins its workers"
-            )
+        elif (cell.workers > 1 or is_shared) and first > plan.num_steps:
+            due = f"its first {'exchange' if is_shared else 'average'} is due in step {first}"
+            left = "the shared model hears of nothing while they train" if is_shared else _ONLY_THE_MEAN
+            yield f"{cell.title}: never communicates: {due}, and a worker takes {plan.num_steps}; {left}"
         elif (caution := cell.options.caution(plan)) is not None:
             yield f"{cell.title}: {caution}"
 

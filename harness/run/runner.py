@@ -217,7 +217,8 @@ def make_record(
     if status == "failed":
         reason = _first_error(run_dir) or reason
     parts, curve = _read_parts(run_dir, cell.workers)
-    if status == "ok" and (sum(part.num_workers for part in parts) < cell.workers or not curve):
+    num_left = cell.workers - len(end.lost_ranks)
+    if status == "ok" and (sum(part.num_workers for part in parts) < num_left or not curve):
         absent = sorted(set(range(cell.workers)) - {part.rank for part in parts})
         status, reason = (
             "failed",
@@ -247,6 +248,7 @@ def make_record(
         curve=timed_curve(curve.get("curve", []), parts, cell.evaluated_model),
         workers=parts,
         servers=_read_servers(run_dir),
+        lost_ranks=list(end.lost_ranks),
         machine=_machine(parts),
         versions=installed_versions(),
         settings=settings,

@@ -31,6 +31,7 @@ class Shard:
         self._num_steps = [0] * num_workers
         self._next_step = 0
         self._met: dict[int, int] = {}  # who waits for the others, by rank the request's number
+        self._lost: set[int] = set()
 
     def answer(self, rank: int, request: ShardRequest, payload: Sequence[Any]) -> list[Answer]:
         """What to send, to whom. payload: buffers; one that does not fit is refused in words."""
@@ -58,9 +59,17 @@ class Shard:
         return [(rank, reply, self._weights.weights if request.kind in _READS else b"")]
 
     def _meet(self, rank: int, number: int) -> list[Answer]:
-        """Nobody is answered before all have asked."""
+        """Nobody is answered before all that are left have asked."""
         self._met[rank] = number
-        if len(self._met) < len(self._num_steps):
+        return self._all_met()
+
+    def lose(self, rank: int) -> list[Answer]:
+        """That worker is gone: nobody waits for it any more. What to send to those who did."""
+        self._lost.add(rank)
+        return self._all_met()
+
+    def _all_met(self) -> list[Answer]:
+        if self._met.keys() | self._lost != set(range(len(self._num_steps))):
             return []
         met, self._met = self._met, {}
         return [(each, Reply(number=asked), b"") for each, asked in met.items()]

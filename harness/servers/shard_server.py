@@ -1,4 +1,6 @@
-"""A server as a process: `python -m harness.servers.shard_server RUN_DIR INDEX HOST`, HOST as workers know it.
+"""A server as a process: `python -m harness.servers.shard_server RUN_DIR INDEX [HOST]`, HOST as workers know it.
+
+Without one all workers are on this machine and come by a socket of its own, which takes half the CPU time of TCP.
 
 Serves until rank 0 has written its part of the record, or until the launching process is gone. Who does not have the
 token, which lies in the run folder, is refused by ZeroMQ before it can say anything.
@@ -11,6 +13,7 @@ import json
 import secrets
 import sys
 import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +22,9 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from harness.fabrics.shard_wire import USER, ShardAddress, ShardRequest, tell_address
 from harness.protocols import Role
-from harness.records.run_files import CELL_FILE, ERROR_PREFIX, write_atomically
+from harness.records.run_files import CELL_FILE, ERROR_PREFIX, is_there, lost_path, write_atomically
 from harness.servers.serving import stay
-from harness.servers.shard import Shard
+from harness.servers.shard import Answer, Shard
 from harness.worker import process
 from harness.worker.parent_watch import die_with_parent
 
@@ -32,8 +35,8 @@ _DOMAIN = "shard"
 class ShardServer:
     """A shard behind a socket of ZeroMQ. Close it when done."""
 
-    def __init__(self, shard: Shard, *, host: str) -> None:
-        """host: bound to as it is where it is on loopback; what others reach may go by another name here."""
+    def __init__(self, shard: Shard, *, host: str | None) -> None:
+        """host: None where all workers are on this machine."""
         self.bytes_sent = 0
         self._shard, self._token = shard, secrets.token_hex(16)
         self._context = zmq.Context()
@@ -42,17 +45,34 @@ class ShardServer:
         self._guard.configure_plain(domain=_DOMAIN, passwords={USER: self._token})
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.plain_server, self._socket.zap_domain = True, _DOMAIN.encode()
-        port = self._socket.bind_to_random_port(f"tcp://{host if _is_loopback(host) else '*'}")
-        self.address = ShardAddress(host=host, port=port, token=self._token)
+        self._socket.rcvtimeo = LOOK_EVERY_MS
+        self.address = ShardAddress(endpoint=self._bound(host), token=self._token)
 
-    def serve(self, until: threading.Event) -> None:
+    def _bound(self, host: str | None) -> str:
+        """The endpoint that workers connect to. Loopback is bound to as it is; else others may have another name here
+        than there, and it is every interface."""
+        if host is None:
+            endpoint = f"ipc://@hvdbench-{secrets.token_hex(8)}"  # a name in no folder: none is too long
+            self._socket.bind(endpoint)
+            return endpoint
+        port = self._socket.bind_to_random_port(f"tcp://{host if _is_loopback(host) else '*'}")
+        return f"tcp://{host}:{port}"
+
+    def serve(self, until: threading.Event, lost: Callable[[], Iterable[int]] = tuple) -> None:
+        """lost: gives the workers that are newly gone; asked where nothing is to be done, as when all wait for them."""
         while not until.is_set():
-            if self._socket.poll(LOOK_EVERY_MS):
+            try:
                 self._take(*self._socket.recv_multipart(copy=False))
+            except zmq.Again:
+                for rank in lost():
+                    self._send_all(self._shard.lose(rank))
 
     def _take(self, sender: Any, header: Any, *payload: Any) -> None:
         rank, request = int(sender.bytes), ShardRequest.unpacked(header.bytes)
-        for answer in self._shard.answer(rank, request, [frame.buffer for frame in payload]):
+        self._send_all(self._shard.answer(rank, request, [frame.buffer for frame in payload]))
+
+    def _send_all(self, answers: Iterable[Answer]) -> None:
+        for answer in answers:
             self._send(*answer)
 
     def _send(self, rank: int, reply: Any, payload: Any) -> None:
@@ -74,7 +94,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def main() -> None:
-    run_dir, index, host = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    run_dir, index, host = Path(sys.argv[1]), int(sys.argv[2]), next(iter(sys.argv[3:]), None)
     die_with_parent(run_dir)
     process.prepare(num_threads=1)
     try:
@@ -85,7 +105,7 @@ def main() -> None:
         raise
 
 
-def _serve(run_dir: Path, index: int, host: str) -> None:
+def _serve(run_dir: Path, index: int, host: str | None) -> None:
     cell = json.loads((run_dir / CELL_FILE).read_bytes())
     server = ShardServer(Shard(index, cell["options"]["servers"], cell["workers"]), host=host)
     tell_address(run_dir, index, server.address)
@@ -98,8 +118,19 @@ def _serve(run_dir: Path, index: int, host: str) -> None:
             has_left.set()
 
     threading.Thread(target=measure, name="measure", daemon=True).start()
-    server.serve(has_left)
+    server.serve(has_left, _newly_lost(run_dir, cell["workers"]))
     server.close()
+
+
+def _newly_lost(run_dir: Path, num_workers: int) -> Callable[[], list[int]]:
+    left = set(range(num_workers))
+
+    def look() -> list[int]:
+        lost = [rank for rank in sorted(left) if is_there(lost_path(run_dir, rank))]
+        left.difference_update(lost)
+        return lost
+
+    return look
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ class Elastic:
     Options: ClassVar[type[StrategyOptions]] = ElasticOptions
     needs: ClassVar = SERVED
     evaluated: ClassVar = EvaluatedModel.SHARED
+    takes_scaled_rate: ClassVar = True  # the centre goes by the mean of its workers
 
     def __init__(self, options: ElasticOptions, plan: Plan) -> None:
         self._period, self._waits = options.period, options.transfer == "blocking"

@@ -24,6 +24,7 @@ from harness.protocols import (
     StrategyOptions,
     Topology,
     needs_equal_steps,
+    takes_scaled_rate,
 )
 from harness.records.stored_cell import StoredCell
 from harness.registry import OPTIMIZERS, REPLICAS, frameworks_of, strategy_of
@@ -178,7 +179,7 @@ class Cell(CellFields):
     def _check_rate(self) -> None:
         if self.base_batch_size is not None and self.lr_scaling == "none":
             raise ValueError(f"base_batch_size: {self.base_batch_size} with lr_scaling none; allowed: linear, sqrt")
-        if self.lr_scaling != "none" and self.evaluated_model == EvaluatedModel.SHARED:
+        if self.lr_scaling != "none" and not takes_scaled_rate(self._strategy):
             raise ValueError(
                 f"lr_scaling: {self.lr_scaling} with strategy {self.strategy}, where every worker moves the one model "
                 "by a gradient of its own; allowed: none (a block of its own in the suite)"

@@ -33,13 +33,15 @@ def test_every_strategy_runs_with_every_number_of_workers_and_serial_alone() -> 
 
 
 def test_rate_grows_where_steps_go_by_the_mean_gradient() -> None:
-    cells = cells_of(strategies=["serial", "allreduce", "delayed-averaging", "hogwild"])
+    cells = cells_of(strategies=["serial", "allreduce", "delayed-averaging", "hogwild", "downpour", "elastic"])
     rates = {strategy: (cell.lr_scaling, cell.warmup_epochs) for (strategy, _), cell in cells.items()}
     assert rates == {  # over 20 epochs
         "serial": ("none", 0.0),
         "allreduce": ("linear", 1.0),
         "delayed-averaging": ("linear", 1.0),
         "hogwild": ("none", 0.0),
+        "downpour": ("none", 0.0),
+        "elastic": ("linear", 1.0),  # to its centre each worker is one of those whose mean it is
     }
 
 

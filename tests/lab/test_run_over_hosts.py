@@ -19,6 +19,7 @@ pytestmark = pytest.mark.lab
 
 SHORT = "{workload: fnn, strategy: [allreduce-flat, delayed-averaging], workers: 2, hosts: 2, epochs: 1}"
 ENDLESS = "{workload: fnn, strategy: allreduce-flat, workers: 2, hosts: 2, epochs: 1000000, time_limit_s: 600}"
+SERVED = "{workload: fnn, strategy: [{name: downpour, servers: 2}, {name: elastic, servers: 2}], workers: 2, hosts: 2}"
 OVER_THE_LAB = ["--launch-args", f"--network-interfaces {INTERFACE}"]
 LIMIT_S = 600
 WORKERS_SEE_IT_WITHIN_S = 15.0
@@ -105,6 +106,27 @@ def test_suite_runs_on_the_hosts_of_a_file_over_the_network_that_horovodrun_find
     code, output = run(lab, suite, results, "--hostfile", hostfile)
     assert code == 0, output
     assert_ran_on_both(lab, records_in(results), before)
+
+
+def test_servers_are_on_the_hosts_beside_their_workers(lab: Lab, tmp_path: Path) -> None:
+    """Half of what each worker pushes, and half of what each server has, goes to the other host."""
+    suite, results = write_suite(tmp_path / "s.yaml", SERVED), tmp_path / "r"
+    before = [host.bytes_sent() for host in lab.hosts]
+    code, output = run(lab, suite, results, "-H", lab.listed, *OVER_THE_LAB)
+    assert code == 0, output
+    records = records_in(results)
+    for record in records:
+        assert (record["status"], record["cell"]["fields"]["hosts"]) == ("ok", 2)
+        assert [worker["rank"] for worker in record["workers"]] == [0, 1]
+        assert len({worker["host"] for worker in record["workers"]}) == 2
+        assert [(server["role"], server["index"]) for server in record["servers"]] == [("server", 0), ("server", 1)]
+        assert record["workers"][0]["settings"]["zmq.transport"] == "tcp"
+        assert record["curve"][-1]["score"] > 0.9
+    for rank, host in enumerate(lab.hosts):
+        recorded = sum(bytes_sent(record, rank) + record["servers"][rank]["bytes_sent"] for record in records)
+        assert recorded > 2_000_000
+        assert recorded / 2 < host.bytes_sent() - before[rank] < 2 * recorded
+    assert nothing_runs(lab)
 
 
 @pytest.mark.parametrize(("strategy", "workers"), [("serial", 1), ("hogwild", 2)])

@@ -41,6 +41,7 @@ STEPPING_ALIKE = {
 }
 INDEPENDENT = {"strategy": {"name": "local-sgd", "period": 1_000_000, "cycle_time_ms": 10.0}}
 MALLOC_AS_IT_IS = "GLIBC_TUNABLES=glibc.malloc.check=0"  # which changes nothing, but leaves malloc to whoever set it
+SELDOM = {"name": "downpour", "push_every": 8, "fetch_every": 8, "transfer": "asynchronous"}
 DELAYED = {"strategy": {"name": "delayed-averaging", "period": 4}, "controller": "mpi"}
 
 
@@ -51,6 +52,7 @@ def figures() -> list[Figure]:
             _as_launched_by_hand(arm),
             *_implementation(arm),
             *_hogwild(arm),
+            *_served(arm),
             *_delayed_averaging(arm),
             _slow_momentum(arm),
             *_rows(arm),
@@ -108,6 +110,16 @@ def _hogwild(arm: Arm) -> list[Figure]:
         for strategy, independent in STEPPING_ALIKE.items()
         for batch_size, epochs in ((64, 40), (16, 20))
     ]
+
+
+def _served(arm: Arm) -> list[Figure]:
+    """Two workers and their server on two cores, over two that share memory. Downpour's default exchanges each step."""
+    made = []
+    for name, bar in (("elastic", 0.95), (SELDOM, 0.95), ("downpour", None)):
+        said = name if isinstance(name, str) else " ".join(map(str, name.values()))
+        what = f"cnn, torch, 2 workers and a server: {said} over hogwild"
+        made.append(_figure(arm, what, TWO | {"strategy": name}, TWO | {"strategy": "hogwild"}, bar=bar))
+    return made
 
 
 def _delayed_averaging(arm: Arm) -> list[Figure]:

@@ -45,6 +45,15 @@ def test_strategy_that_never_communicates_is_named(strategy: dict[str, object], 
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+def test_centre_that_never_hears_of_its_workers_is_named(workers: int) -> None:
+    cell = cell_of(strategy={"name": "elastic", "period": 100}, workers=workers, epochs=2.0)
+    assert list(cautions([cell])) == [
+        f"{cell.title}: never communicates: its first exchange is due in step 101, and a worker takes {90 // workers}; "
+        "the shared model hears of nothing while they train"
+    ]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
 def test_strategy_that_never_updates_its_weights_is_named(workers: int) -> None:
     # Two epochs of 1,437 digits, in steps of 32 of each worker: 90 of one, 45 of each of two.
     steps = 90 // workers

@@ -57,6 +57,14 @@ def test_nobody_is_answered_before_all_have_met(shard: Shard) -> None:
     assert shard.answer(1, ShardRequest(kind=Kind.MEET, number=20), []) == []
 
 
+def test_nobody_waits_for_a_worker_that_is_lost(shard: Shard) -> None:
+    assert shard.answer(0, ShardRequest(kind=Kind.MEET, number=10), []) == []
+    assert shard.lose(1) == []
+    assert [rank for rank, _, _ in shard.answer(2, ShardRequest(kind=Kind.MEET, number=12), [])] == [0, 2]
+    assert shard.answer(0, ShardRequest(kind=Kind.MEET, number=11), []) == []
+    assert [rank for rank, _, _ in shard.lose(2)] == [0]
+
+
 def test_steps_are_claimed_once_whatever_they_come_with(shard: Shard) -> None:
     claims = [(0, Kind.CLAIM, 2), (1, Kind.PULL, 3), (0, Kind.CLAIM, 1)]
     replies = [ask(shard, rank, kind, num_claimed=claimed)[0] for rank, kind, claimed in claims]

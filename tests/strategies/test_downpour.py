@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from harness.protocols import Plan
+from harness.protocols import Plan, Topology
 from harness.strategies.downpour import DownpourOptions
 from harness.testing import check_equal
 from harness.testing.quadratic import one_dimensional, random_problem
@@ -129,3 +129,9 @@ def test_options_refuse_what_makes_no_sense(given: dict[str, Any], message: str)
 def test_first_push_is_the_first_exchange() -> None:
     plan = Plan(num_workers=2, num_steps=9, steps_per_epoch=3.0)
     assert DownpourOptions(push_every=2, fetch_every=4).first_exchange(plan) == 2
+
+
+def test_going_on_without_a_worker_is_refused_over_hosts() -> None:
+    topology = Topology(workers=2, hosts=2, device="cpu", controller=None)
+    with pytest.raises(ValueError, match=r"options.lost_workers: go-on with hosts 2.*; allowed: end"):
+        DownpourOptions(lost_workers="go-on").check_against(topology)
