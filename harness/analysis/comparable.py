@@ -91,6 +91,16 @@ def why_split(runs: pd.DataFrame) -> str | None:
     return f"Reported apart, since their timings do not compare: {'; '.join(different)}." if different else None
 
 
+def what_keeps_apart(now: pd.DataFrame, before: pd.DataFrame) -> list[str]:
+    """Why the timings of these two pools do not compare, with the values of both; empty where they do."""
+    found = {column: (_values(before, column), _values(now, column)) for column in _POOL}
+    return [
+        f"{_POOL[column]} ({', '.join(old)} before, {', '.join(new)} now)"
+        for column, (old, new) in found.items()
+        if old and new and old != new  # empty where Horovod's settings reach none of the runs
+    ]
+
+
 def _values(runs: pd.DataFrame, column: str) -> list[str]:
     """Those that tell pools apart, in words."""
     rows = runs[runs["controller"].notna()] if column == "horovod_settings" else runs

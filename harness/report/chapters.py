@@ -61,7 +61,7 @@ CHAPTERS = (
     Chapter(
         name="failures", title="What failed", part="parts/failures.html", has_part=lambda pool: len(pool.failed) > 0
     ),
-    Chapter(name="settings", title="Settings", tables=(settings_table,)),
+    Chapter(name="all-settings", title="Settings", tables=(settings_table,)),
     Chapter(name="numbers", title="All numbers", tables=(summary_table,)),
     Chapter(name="about", title="Where and with what", part="parts/about.html"),
 )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -20,6 +18,7 @@ from harness.analysis.scores import METRIC_COLUMNS, metrics_of
 from harness.analysis.seeds import mean_by_seed
 from harness.analysis.targets import BaselineComparison, Reaching
 from harness.report import drawing
+from harness.report.anchors import slug
 from harness.report.drawing import LINE_IN, Row, num_lines
 from harness.report.judged import JudgedContest, judged_contests
 from harness.report.style import Look, Panel, canvas, finished, titled
@@ -27,7 +26,6 @@ from harness.report.wording import interval_by
 from harness.workloads.metric import Metric
 
 _ROW_IN, _FRAME_IN = 0.27, 0.85
-_MAX_SLUG = 80  # letters
 _Row = TypeVar("_Row", BaselineComparison, Reaching, Efficiency)
 
 
@@ -144,12 +142,8 @@ def dotted_panel(
 
 
 def panel_name(given: Material, figure: str, problem: str) -> str:
-    """Of its files: told apart by a digest where letters that file names may lack, or length, would not."""
-    slug = "-".join(re.findall(r"[A-Za-z0-9]+", problem))
-    if len(slug) > _MAX_SLUG or any(letter.isalnum() and not letter.isascii() for letter in problem):
-        digest = hashlib.sha256(problem.encode()).hexdigest()[:8]
-        slug = "-".join(part for part in (slug[:_MAX_SLUG], digest) if part)
-    return f"{given.prefix}{figure}-{slug}"
+    """Of its files and of its anchor."""
+    return f"{given.prefix}{figure}-{slug(problem)}"
 
 
 def launch_band(rows: pd.DataFrame, *, x: str, y: str, within: tuple[float, float]) -> pd.DataFrame:

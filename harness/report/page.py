@@ -29,14 +29,17 @@ from harness.report.against_baseline import comparisons
 from harness.report.brief_answer import BriefAnswer, brief_answer, conditions, recommendation
 from harness.report.cautions import warnings
 from harness.report.chapters import CHAPTERS, FIRST_SCREEN, Chapter
+from harness.report.facets import PoolFacets, facets_of
 from harness.report.figures import figures
 from harness.report.findings import Finding, findings
 from harness.report.frameworks import frameworks_sentence, frameworks_table
 from harness.report.leaderboard import board_names
 from harness.report.material import Figure, Material, material
+from harness.report.matrix import matrices
 from harness.report.style import MARK_PATHS, Panel, family_look, looks, themed
 from harness.report.table_cells import Table, markdown
-from harness.report.tables import NOT_IN_BRIEF, summary_table
+from harness.report.tables import NOT_IN_BRIEF, TIME, summary_table
+from harness.report.what_changed import Earlier, WhatChanged
 from harness.report.wording import percent
 
 PAGE = "index.html"
@@ -80,6 +83,9 @@ class Section:
     summary: Table
     chapters: tuple[FilledChapter, ...]
     about: tuple[tuple[str, str], ...]
+    facets: PoolFacets
+    matrices: tuple[Table, ...]
+    changed: WhatChanged | None
 
     @property
     def panels(self) -> Iterator[Panel]:
@@ -94,8 +100,10 @@ class Section:
         return {family for board in self.boards for family in board.families}
 
 
-def write_report(folders: Sequence[str | Path], out: str | Path) -> Path:
+def write_report(folders: Sequence[str | Path], out: str | Path, *, against: Path | None = None) -> Path:
     """Writes the report of these results folders into `out` and returns the page.
+
+    against: an earlier report's folder, or results of before; the page then says what changed since.
 
     Raises ResultsError where results cannot be read or hold no run, or where nothing can be written into `out`.
     """
@@ -105,7 +113,7 @@ def write_report(folders: Sequence[str | Path], out: str | Path) -> Path:
     parity = newest_parity(map(Path, folders))
     target = Path(out)
     make_output_folder(target)
-    sections = sections_of(results)
+    sections = sections_of(results, Earlier.of(against) if against else None)
     names = sorted(results.runs["results"].unique())
     context = {"sections": sections, "questions": _questions(results.runs), "split": why_split(results.runs),
                "cautions": (*results.cautions, *parity.cautions), "runs": results.runs, "names": names,
@@ -143,27 +151,35 @@ def _write_frames(results: Results, folder: Path) -> None:
     results.runs.to_csv(folder / "runs.csv", index=False, lineterminator="\n")
 
 
-def sections_of(results: Results) -> list[Section]:
+def sections_of(results: Results, earlier: Earlier | None = None) -> list[Section]:
     parts = pools(results.runs)
+    facets = facets_of(parts)
     with themed():
-        return [_section(results, pool, f"{position}-" if position else "") for position, pool in enumerate(parts)]
+        return [
+            _section(results, pool, f"{position}-" if position else "", facets.of_pool(pool), earlier)
+            for position, pool in enumerate(parts)
+        ]
 
 
-def _section(results: Results, pool: Pool, prefix: str) -> Section:
+def _section(results: Results, pool: Pool, prefix: str, facets: PoolFacets, earlier: Earlier | None) -> Section:
     compared = comparisons(pool)
     given = material(results, pool, compared, looks(pool.launches), prefix)
     drawn = figures(given) if len(pool.runs) else {}
+    boards = _boards(given, drawn.get(FIRST_SCREEN.name, ()), findings(pool, compared))
     filled = (_filled(chapter, pool, prefix, drawn.get(chapter.name, ())) for chapter in CHAPTERS)
     return Section(
         pool=pool,
         prefix=prefix,
         recommendation=recommendation(given.judged),
         conditions=conditions(pool),
-        boards=tuple(_boards(given, drawn.get(FIRST_SCREEN.name, ()), findings(pool, compared))),
+        boards=tuple(boards),
         warnings=tuple(warnings(pool)),
         summary=summary_table(pool, prefix),
         chapters=tuple(chapter for chapter in filled if chapter.figures or chapter.tables or chapter.part),
         about=_about(pool.launches),
+        facets=facets,
+        matrices=tuple(matrices(given.judged, {board.answer.name: board.anchor for board in boards}, prefix)),
+        changed=earlier.what_changed(given.judged, pool, prefix) if earlier else None,
     )
 
 
@@ -222,6 +238,7 @@ def _render_page(context: dict[str, Any]) -> str:
     style, script = (environment.get_template(name).render().strip() for name in ("page.css", "page.js"))
     return environment.get_template("page.html").render(
         **context,
+        choices=list(facets_of([section.pool for section in context["sections"]]).choices),
         style=f"{style}\n{_styles_of_drawings(context['sections'])}",
         script=script,
         script_hash=_hash_of(script),
@@ -249,7 +266,7 @@ def _environment() -> Environment:
     environment.globals["families"] = [(family, family_look(family)) for family in Family]
     environment.globals["mark_paths"] = MARK_PATHS
     environment.globals["confidence"] = percent(CONFIDENCE, 0)
-    environment.globals["markdown_table"] = lambda table: markdown(table, NOT_IN_BRIEF)
+    environment.globals["markdown_table"] = lambda table: markdown(table, NOT_IN_BRIEF, by=TIME)
     return environment
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from markupsafe import Markup
 
 from harness.analysis.intervals import TOO_FEW, Interval
+from harness.report.anchors import distinct, slug
 from harness.report.wording import interval_by, number, with_interval
+
+_MOST_UNFOLDED, _MOST_IN_BRIEF = 40, 10  # rows
+_NAMING = ("problem", "strategy", "workers")  # columns that say of what a row is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +22,16 @@ class TableCell:
     sort_by: str | float  # a number, or text in lower case
     is_number: bool = False
     method: str = TOO_FEW  # of the interval shown
+    mark: str = ""  # a class of the page's: best, tied
+
+    @property
+    def attributes(self) -> Markup:
+        """Of its element: numbers have what they are sorted by, to as many digits as tell them apart; texts sort as
+        they read."""
+        if not self.is_number:
+            return Markup(' class="text"')
+        marked = f' class="{self.mark}"' if self.mark else ""
+        return Markup(f"{marked} data-sort={float(self.sort_by):.6g}" if self.sort_by != "" else ' data-sort=""')
 
 
 Row = Mapping[str, TableCell]  # by the heading of its column
@@ -29,10 +45,26 @@ class Table:
     title: str
     caption: str
     rows: tuple[Row, ...]
+    links: Mapping[str, str] = field(default_factory=dict)  # from headings to anchors
 
     @property
     def header(self) -> tuple[str, ...]:
         return tuple(self.rows[0]) if self.rows else ()
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a page folds it."""
+        return len(self.rows) > _MOST_UNFOLDED
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a summary has but the first of its rows."""
+        return len(self.rows) > _MOST_IN_BRIEF
+
+    def anchored_rows(self) -> Iterator[tuple[str, Row]]:
+        """Each row after its anchor, which says of what it is."""
+        names = (slug(" ".join(row[column].text for column in _NAMING if column in row)) for row in self.rows)
+        yield from zip(distinct(f"{self.name}-{name}" for name in names), self.rows, strict=True)
 
 
 def text(content: str) -> TableCell:
@@ -59,7 +91,10 @@ def intervals_of(rows: Iterable[Row]) -> str:
     return interval_by(cell.method for row in rows for cell in row.values())
 
 
-def markdown(table: Table, left_out: Collection[str]) -> list[list[str]]:
-    """Header and rows, without these columns."""
+def markdown(table: Table, left_out: Collection[str], by: str) -> list[list[str]]:
+    """Header and rows, without these columns; of many rows those that are least in the column `by`."""
     kept = [heading for heading in table.header if heading not in left_out]
-    return [kept, *([row[heading].text for heading in kept] for row in table.rows)]
+    rows = list(table.rows)
+    if table.is_cut:
+        rows.sort(key=lambda row: math.inf if row[by].sort_by == "" else float(row[by].sort_by))
+    return [kept, *([row[heading].text for heading in kept] for row in rows[:_MOST_IN_BRIEF])]

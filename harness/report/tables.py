@@ -18,7 +18,8 @@ from harness.report.score_tables import final_score, final_score_header
 from harness.report.table_cells import Row, Table, TableCell, interval_cell, intervals_of, text, value
 from harness.report.wording import at_least, cut_off, number, per_second, percent, score_name
 
-LAUNCHES, CRASHED, SAMPLES = "launches", "of them crashed", "samples to target"
+LAUNCHES, CRASHED = "launches", "of them crashed"
+TIME, SAMPLES = "time to target (s)", "samples to target"
 EXPOSED, EVALUATED = "exposed communication", "evaluated model"
 FOR_SLOWER = "of it for a slower worker"
 SENT, PEAK_RSS, PSS = "sent a worker and step (MB)", "sum of peak RSS (MiB)", "PSS at the end (MiB)"
@@ -104,7 +105,7 @@ def _reached(launches: pd.DataFrame, aim: Reaching | None) -> Row:
         LAUNCHES: value(len(launches), num_launches),
         CRASHED: value(crash_rate, f"{num_crashed} ({percent(crash_rate, 0)})" if num_crashed else "0"),
         "reached target": value(float(launches["reached"].mean()) if aim else math.nan, hits),
-        "time to target (s)": _time(aim),
+        TIME: _time(aim),
         SAMPLES: value(_mean(with_retries(launches), "samples_to_target")),
     }
 

@@ -45,9 +45,11 @@ def share_with_interval(interval: Interval) -> str:
 
 def times(ratio: Ratio) -> str:
     """`0.62 × [0.55, 0.70]`."""
-    interval = ratio.interval
-    if interval is None:
-        return f"– ({ratio.reason})"
+    return times_of(ratio.interval) if ratio.interval else f"– ({ratio.reason})"
+
+
+def times_of(interval: Interval) -> str:
+    """The same of a ratio that there is."""
     if not interval.is_known:
         return f"{number(interval.estimate)}\u00a0×"
     return f"{number(interval.estimate)}\u00a0× [{number(interval.low)}, {number(interval.high)}]"

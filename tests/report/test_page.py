@@ -210,7 +210,8 @@ def test_page_names_files_that_were_set_aside_before_all_else(mixed_report):
 
 def test_summary_names_files_that_were_set_aside(mixed_report):
     said = (mixed_report / "summary.md").read_text(encoding="utf-8").splitlines()
-    assert sum(line.startswith("> Set aside: ") for line in said) == 6
+    assert sum(line.startswith("> Set aside: ") for line in said) == 5
+    assert "> 1 more on the page." in said
     assert r"/mixed/\<b\>0.json: unreadable" in said[2]
 
 
@@ -227,9 +228,8 @@ def test_page_asks_for_nothing_but_itself(report):
 def test_table_sorts_by_the_column_that_is_clicked(report):
     with browser.browsing(width=1400, height=900) as page:
         page.open(report / "index.html")
-        column = (
-            "[...document.querySelectorAll('#summary th')].findIndex(th => th.innerText.startsWith('time to target'))"
-        )
+        heads = "[...document.querySelectorAll('#summary th')]"
+        column = f"{heads}.findIndex(th => th.textContent.trim().startsWith('time to target'))"
         cells = (
             f"return [...document.querySelectorAll('#summary tbody tr')].map(row => row.cells[{column}].dataset.sort)"
         )
@@ -260,7 +260,7 @@ def test_page_holds_no_markup_of_a_record(hostile_report):
 
 def test_summary_holds_no_markup_of_a_record(hostile_report):
     summary = (hostile_report / "summary.md").read_text(encoding="utf-8")
-    assert not re.search(r"(?<!\\)<|(?<!\\)\]\(|^# b", summary, flags=re.MULTILINE)
+    assert not re.search(r"(?<!\\)<|(?<!\\)\]\((?!figures/)|^# b", summary, flags=re.MULTILINE)
     assert "https://" not in summary
     assert "@all" not in summary
 
@@ -318,7 +318,7 @@ def test_report_of_two_machines_is_in_two_parts(tmp_path):
     folder = folder_of([*comparison(TIMES), *(one.model_copy(update={"machine": other}) for one in comparison(TIMES))],
                        tmp_path / "both")  # fmt: skip
     page = write_report([folder], tmp_path / "out").read_text(encoding="utf-8")
-    assert page.count(">On Abacus 9") == 2
+    assert len(re.findall(r"<h2[^>]*>On Abacus 9", page)) == 2
     assert "Reported apart, since their timings do not compare: different machines" in page
 
 
@@ -385,7 +385,7 @@ def frameworks_rows(page):
     """The texts of the cells of the parity table, row by row."""
     table = page[page.index('id="frameworks"') :]
     body = table[table.index("<tbody>") : table.index("</tbody>")]
-    return [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in body.split("<tr>")[1:]]
+    return [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in body.split("<tr")[1:]]
 
 
 def test_report_names_the_strategy_whose_parity_was_measured(tmp_path):

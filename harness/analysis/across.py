@@ -1,0 +1,45 @@
+"""One score of a strategy across problems: how many times as long as the soonest of each it takes, on the average.
+
+The geometric mean over problems, for each seed apart; over these the interval. So it says how sure the score is on
+these problems, which are no sample of others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis.intervals import Interval, geometric_interval
+from harness.analysis.seeds import geometric_mean_by_seed
+from harness.analysis.targets import AFTER
+
+AT = "time_to_target_s"
+
+Pairs = Sequence[tuple[pd.DataFrame, pd.DataFrame]]  # a problem's launches of the strategy, and of the soonest there
+
+
+def score_across(pairs: Pairs) -> Interval:
+    """Of launches that all reached their targets, wherever between two evaluations each did. n: seeds in common."""
+    score = geometric_interval(_by_seed(pairs, AT, AT))
+    if not score.is_known:
+        return score
+    earliest, latest = _by_seed(pairs, AFTER[AT], AT), _by_seed(pairs, AT, AFTER[AT])
+    low = geometric_interval(earliest).low if (earliest > 0).all() else 0.0
+    high = geometric_interval(latest).high if np.isfinite(latest).all() else math.inf
+    return replace(score, low=min(score.low, low), high=max(score.high, high))
+
+
+def _by_seed(pairs: Pairs, ours: str, theirs: str) -> pd.Series[float]:
+    """Means over problems of the seeds that every problem has; the soonest against itself is 1, whenever it was."""
+    logs = []
+    for mine, soonest in pairs:
+        columns = (AT, AT) if mine is soonest else (ours, theirs)
+        times = (geometric_mean_by_seed(rows, column) for rows, column in zip((mine, soonest), columns, strict=True))
+        with np.errstate(divide="ignore"):
+            above, below = (each.apply(np.log) for each in times)
+        logs.append(above - below)
+    return pd.concat(logs, axis=1).dropna().mean(axis=1).apply(np.exp)

@@ -1,0 +1,83 @@
+"""What was measured before: the runs of an earlier report or of a results folder, to be held against today's."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from scipy import special
+
+from harness.analysis.columns import RUNS, Column
+from harness.analysis.intervals import CONFIDENCE, Interval
+from harness.analysis.loading import read
+from harness.analysis.separation import ERROR
+from harness.records.results_folder import ResultsError
+from harness.suite.fields import ALWAYS_NAMED, FIELDS
+
+_ESSENTIAL = ("run", "group", "status", "problem", "label", "seed", "workers", "fingerprint", "versions")
+_FRAME = Path("data", "runs.parquet")  # in the folder of a report
+
+
+def earlier_runs(folder: Path) -> pd.DataFrame:
+    """The frame of runs. Raises ResultsError where the folder has none."""
+    if (folder / _FRAME).is_file():
+        runs = _of_report(folder / _FRAME)
+    else:
+        runs = read([folder], ("runs",)).frames["runs"]
+    if runs.empty:
+        raise ResultsError(f"--against {folder}: no run in it; give the folder of a report or of results")
+    return runs
+
+
+def _of_report(path: Path) -> pd.DataFrame:
+    """In today's columns: what came later has the value that held before there was one."""
+    try:
+        runs = pd.read_parquet(path)
+        runs[list(_ESSENTIAL)]
+        lacking = {column.name: _before(column, runs.index) for column in RUNS if column.name not in runs}
+        return runs.assign(**lacking)[[column.name for column in RUNS]]
+    except (OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
+        raise ResultsError(
+            f"--against {path.parent.parent}: {path.name} is not of a report that this version reads ({error}); "
+            "give the folder of its results instead"
+        ) from None
+
+
+def _before(column: Column, index: pd.Index[int]) -> pd.Series[Any]:
+    neutral = FIELDS[column.name].neutral if column.name in FIELDS else None
+    value = None if neutral is ALWAYS_NAMED else neutral
+    return pd.Series(value, index=index, dtype=column.dtype)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A ratio of now to before, and whether it is shown to differ from 1, by the family of all that are compared."""
+
+    ratio: Interval
+    is_shown: bool
+
+
+def changes(ratios: dict[str, Interval]) -> dict[str, Change]:
+    """By name. Of all together, any change at all is claimed in at most 5 % of cases where nothing changed.
+
+    Source: Bonferroni, over the paired t-tests of the logarithms, from whose intervals these p-values are read back.
+    """
+    error = ERROR / max(1, sum(ratio.is_known for ratio in ratios.values()))
+    return {name: Change(ratio=ratio, is_shown=_p(ratio) <= error) for name, ratio in ratios.items()}
+
+
+def _p(ratio: Interval) -> float:
+    """That a ratio of 1 is as far off, by the half of the interval that is towards 1: it may be wider on that side."""
+    if not ratio.is_known or ratio.low <= 0 or math.isinf(ratio.high):
+        return 1.0
+    middle = math.log(ratio.estimate)
+    half = middle - math.log(ratio.low) if middle > 0 else math.log(ratio.high) - middle
+    if half <= 0:
+        return 1.0 if middle == 0 else 0.0
+    freedom = ratio.n - 1
+    errors = abs(middle) / half * float(special.stdtrit(freedom, 0.5 + CONFIDENCE / 2))
+    return 2 * float(special.stdtr(freedom, -errors))

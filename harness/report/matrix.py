@@ -1,0 +1,111 @@
+"""Strategies by problems: who is soonest on each, who is not shown to be slower, and one score across them.
+
+A strategy stands for itself with its options; on each problem with the number of workers and the settings with which
+it is soonest there.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness.analysis.across import score_across
+from harness.analysis.intervals import Interval
+from harness.report.judged import JudgedContest
+from harness.report.table_cells import Row, Table, TableCell, interval_cell, intervals_of, text, value
+from harness.report.wording import count, number
+
+SCORE = "across, × the soonest"
+_MARKS = {"best": "★ ", "tied": "≈ ", "": ""}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Best:
+    """A strategy on one problem: its soonest entrant, or None where none always reached the target."""
+
+    entrant: str | None
+    mark: str  # best, tied or nothing
+    said: str  # where there is no entrant
+
+
+def matrices(contests: Sequence[JudgedContest], anchors: Mapping[str, str], prefix: str) -> Iterator[Table]:
+    """One for each framework, kind of worker and resources with several problems. anchors: by names of contests."""
+    asked = [judged for judged in contests if judged.is_comparison]
+    for position, (place, same) in enumerate(itertools.groupby(sorted(asked, key=_place), _place)):
+        group = list(same)
+        if len(group) > 1:
+            yield _matrix(group, place, anchors, f"{prefix}matrix-{position}" if position else f"{prefix}matrix")
+
+
+def _place(judged: JudgedContest) -> str:
+    """What the contest is called beside its aim."""
+    return judged.contest.name.removeprefix(judged.contest.aim).strip(", ")
+
+
+def _matrix(contests: Sequence[JudgedContest], place: str, anchors: Mapping[str, str], name: str) -> Table:
+    strategies = sorted({label for judged in contests for label in judged.contest.launches["label"]})
+    found = {strategy: [_best(judged, strategy) for judged in contests] for strategy in strategies}
+    scores = {strategy: _score(contests, each) for strategy, each in found.items()}
+    order = sorted(strategies, key=lambda strategy: (_rank(scores[strategy], found[strategy]), strategy))
+    headings = [f"{judged.contest.aim} (s)" for judged in contests]
+    rows = tuple(_row(strategy, contests, found[strategy], scores[strategy], headings) for strategy in order)
+    return Table(
+        name=name,
+        title=f"Strategies by problems{f', {place}' if place else ''}",
+        caption="Each strategy's shortest time to target, with its number of workers. ★ first, ≈ not shown to be "
+        "slower than the first, as on the leaderboards, where the arrows lead. Across: the geometric mean over all of "
+        f"these problems of its time over that of the first, with its {intervals_of(rows)} over seeds; it holds for "
+        "these problems, which are no sample of others.",
+        rows=rows,
+        links={heading: anchors[judged.contest.name] for heading, judged in zip(headings, contests, strict=True)},
+    )
+
+
+def _best(judged: JudgedContest, strategy: str) -> Best:
+    launches = judged.contest.launches
+    mine = set(launches.loc[launches["label"] == strategy, "entrant"])
+    always = [name for name in judged.order if name in mine]
+    if not always:
+        shares = [judged.by_name[name] for name in mine]
+        num_reached, num_launches = (
+            sum(getattr(row, what) for row in shares) for what in ("num_reached", "num_launches")
+        )
+        said = f"{num_reached} of {count(num_launches, 'launch', 'launches')}" if shares else "–"
+        return Best(entrant=None, mark="", said=said)
+    mark = "best" if always[0] == judged.order[0] else "tied" if mine & set(judged.best) else ""
+    return Best(entrant=always[0], mark=mark, said="")
+
+
+def _score(contests: Sequence[JudgedContest], bests: Sequence[Best]) -> Interval | None:
+    """None where some problem was not always solved."""
+    pairs = []
+    for judged, best in zip(contests, bests, strict=True):
+        if best.entrant is None:
+            return None
+        soonest = judged.launches_of(judged.order[0])
+        pairs.append((soonest if best.mark == "best" else judged.launches_of(best.entrant), soonest))
+    return score_across(pairs)
+
+
+def _rank(score: Interval | None, bests: Sequence[Best]) -> tuple[float, int]:
+    """Those with a score by it, then by how many problems they always solved."""
+    return (score.estimate if score else math.inf), sum(best.entrant is None for best in bests)
+
+
+def _row(
+    strategy: str, contests: Sequence[JudgedContest], bests: Sequence[Best], score: Interval | None, headings: list[str]
+) -> Row:
+    cells = {heading: _cell(judged, best) for heading, judged, best in zip(headings, contests, bests, strict=True)}
+    return {"strategy": text(strategy), **cells, SCORE: interval_cell(score)}
+
+
+def _cell(judged: JudgedContest, best: Best) -> TableCell:
+    if best.entrant is None:
+        return TableCell(text=best.said, sort_by="", is_number=True)
+    time_s = judged.by_name[best.entrant].time_s
+    assert time_s is not None
+    workers = int(judged.launches_of(best.entrant)["workers"].iloc[0])
+    shown = f"{_MARKS[best.mark]}{number(time_s.estimate)} ×{workers}"
+    return replace(value(time_s.estimate, shown), mark=best.mark)

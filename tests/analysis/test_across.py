@@ -1,0 +1,42 @@
+"""The score across problems, against ratios worked by hand."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from harness.analysis.across import score_across
+
+
+def times(*values, told_to=0.0):
+    return pd.DataFrame(
+        {
+            "seed": range(len(values)),
+            "time_to_target_s": values,
+            "time_to_target_after_s": [value * (1 - told_to) for value in values],
+        }
+    )
+
+
+def test_score_is_the_geometric_mean_over_problems():
+    score = score_across([(times(2.0, 2.0, 2.0), times(1.0, 1.0, 1.0)), (times(8.0, 8.0, 8.0), times(2.0, 2.0, 2.0))])
+    assert (score.estimate, score.low, score.high) == pytest.approx((8**0.5, 8**0.5, 8**0.5))
+    assert score.n == 3
+
+
+def test_score_has_an_interval_over_seeds():
+    # Ratios 2, 4 and 8 in one problem: the mean of the logarithms is log 4, their deviation log 2, t(2) is 4.303.
+    score = score_across([(times(2.0, 4.0, 8.0), times(1.0, 1.0, 1.0))])
+    assert score.estimate == pytest.approx(4.0)
+    assert score.high == pytest.approx(4 * 2 ** (4.3027 / 3**0.5), rel=1e-3)
+
+
+def test_soonest_of_every_problem_scores_1_however_coarse_its_evaluations():
+    soonest = times(1.0, 2.0, 3.0, told_to=0.5)
+    score = score_across([(soonest, soonest)])
+    assert (score.estimate, score.low, score.high) == (1.0, 1.0, 1.0)
+
+
+def test_score_holds_wherever_between_evaluations_targets_were_reached():
+    score = score_across([(times(2.0, 2.0, 2.0, told_to=0.5), times(1.0, 1.0, 1.0, told_to=0.5))])
+    assert (score.estimate, score.low, score.high) == pytest.approx((2.0, 1.0, 4.0))

@@ -1,0 +1,57 @@
+"""Strategies by problems: who is first, who is not shown to be slower, one score."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.analysis import load_all
+from harness.analysis.comparable import pools
+from harness.report.judged import judged_contests
+from harness.report.matrix import SCORE, matrices
+from tests.analysis.handmade import curve, folder_of, reached_after, record, worker
+
+TIMES = {  # by problem and strategy, of three seeds
+    "cnn": {"hogwild": (2.0, 2.1, 2.2), "local-sgd": (2.0, 2.1, 2.3), "allreduce": (4.0, 4.2, 4.4)},
+    "fnn": {"hogwild": (9.0, 9.1, 9.2), "local-sgd": (None, 1.1, 1.2), "allreduce": (3.0, 3.1, 3.2)},
+}
+
+
+def matrix_of(tmp_path, times):
+    runs = [
+        record(
+            {"workload": problem, "strategy": strategy, "workers": workers, "seed": seed},
+            workers=[worker(rank) for rank in range(workers)],
+            **({"curve": reached_after(time_s * (3 - workers))} if time_s else {"curve": curve((0.5, 0.6))}),
+        )
+        for problem, each in times.items()
+        for strategy, seconds in each.items()
+        for workers in (1, 2)
+        for seed, time_s in enumerate(seconds)
+    ]
+    (pool,) = pools(load_all(folder_of(runs, tmp_path)).runs)
+    contests = judged_contests(pool)
+    return list(matrices(contests, {judged.contest.name: f"board-{judged.contest.aim[:3]}" for judged in contests}, ""))
+
+
+def test_matrix_marks_the_first_and_who_is_not_shown_to_be_slower(tmp_path):
+    (table,) = matrix_of(tmp_path, TIMES)
+    rows = {row["strategy"].text: row for row in table.rows}
+    on_cnn = {name: (row["cnn on digits (s)"].text, row["cnn on digits (s)"].mark) for name, row in rows.items()}
+    assert on_cnn == {
+        "hogwild": ("★ 2.10 ×2", "best"),
+        "local-sgd": ("≈ 2.13 ×2", "tied"),
+        "allreduce": ("4.20 ×2", ""),
+    }
+    assert table.links == {"cnn on digits (s)": "board-cnn", "fnn on digits (s)": "board-fnn"}
+
+
+def test_matrix_scores_whoever_always_solved_all_problems(tmp_path):
+    (table,) = matrix_of(tmp_path, TIMES)
+    rows = {row["strategy"].text: row for row in table.rows}
+    assert list(rows) == ["allreduce", "hogwild", "local-sgd"]  # 2 and 1, 1 and 2.94
+    assert rows["allreduce"][SCORE].sort_by == pytest.approx(2**0.5)
+    assert rows["local-sgd"][SCORE].text == "–"
+
+
+def test_one_problem_has_no_matrix(tmp_path):
+    assert matrix_of(tmp_path, {"cnn": TIMES["cnn"]}) == []

@@ -1,0 +1,63 @@
+"""What a page says of an earlier one, of hand-made records with a known answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.analysis import load_all
+from harness.analysis.comparable import pools
+from harness.report.judged import judged_contests
+from harness.report.what_changed import Earlier
+from tests.analysis.handmade import MACHINE, comparison, folder_of
+
+BEFORE = {
+    "serial": (6.0, 6.5, 7.0),
+    "allreduce": (4.0, 4.2, 4.4),
+    "hogwild": (1.9, 2.3, 2.2),
+}
+NOW = {
+    "allreduce": (3.9, 4.3, 4.4),
+    "hogwild": (5.7, 6.9, 6.6),
+    "local-sgd": (3.0, 3.2, 3.1),
+}
+
+
+def changed(tmp_path, before, now):
+    earlier = Earlier.of(folder_of(before, tmp_path / "before"))
+    (pool,) = pools(load_all(folder_of(now, tmp_path / "now")).runs)
+    return earlier.what_changed(judged_contests(pool), pool, "")
+
+
+def test_answers_times_and_entrants_that_changed_are_told(tmp_path):
+    found = changed(tmp_path, comparison(BEFORE), comparison(NOW))
+    assert found.since.endswith("before")
+    answer, later, rest, new, gone = found.sentences
+    assert answer.startswith("cnn on digits, another answer. Before: hogwild ×2: ")
+    assert " Now: local-sgd ×2: " in answer
+    assert later == "Later than before: hogwild ×2 on cnn on digits (3.00\u00a0× [3.00, 3.00])."
+    assert rest == "1\u00a0entrant of 2 not shown to take another time than before."
+    assert (new, gone) == ("New: local-sgd ×2 on cnn on digits.", "Gone: serial ×1 on cnn on digits.")
+
+
+def test_table_has_every_entrant_of_both(tmp_path):
+    table = changed(tmp_path, comparison(BEFORE), comparison(NOW)).table
+    shown = {row["strategy"].text: row["shown"].text for row in table.rows}
+    assert shown == {"hogwild ×2": "later", "allreduce ×2": "no change", "local-sgd ×2": "new", "serial ×1": "gone"}
+    hogwild = table.rows[0]
+    assert hogwild["now, × before"].sort_by == pytest.approx(3.0)
+    assert hogwild["crashed now"].text == "0 of 3"
+
+
+def test_another_machine_is_named_and_its_times_are_not_compared(tmp_path):
+    other = MACHINE.model_copy(update={"fingerprint": "bbbbbbbbbbbb"})
+    now = [one.model_copy(update={"machine": other}) for one in comparison(BEFORE)]
+    first, *rest = changed(tmp_path, comparison(BEFORE), now).sentences
+    assert first == "Times are not compared: different machines (aaaaaaaaaaaa before, bbbbbbbbbbbb now)."
+    assert rest == ["The same answer as before for cnn on digits."]
+
+
+def test_same_launches_have_no_ratio(tmp_path):
+    runs = comparison(BEFORE)
+    same, untold = changed(tmp_path, runs, runs).sentences
+    assert same == "The same answer as before for cnn on digits."
+    assert untold.startswith("3\u00a0entrants without a ratio: the same launches as before")
