@@ -315,7 +315,7 @@ class Cell(CellFields):
         """Names what is trained on what: runs of different problems are never compared."""
         if self.dataset is None:
             return self.workload
-        size = self.synthetic or self.ratings
+        size = self.synthetic or self.ratings or self.text
         sized = "" if size is None else f" ({size.in_words})"
         wrong = f", {100 * self.wrong_labels:g} % of labels wrong" if self.wrong_labels else ""
         return f"{self.workload} on {self.dataset}{sized}{wrong}"

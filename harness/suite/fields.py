@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field, SerializeAsAny
@@ -67,6 +68,18 @@ class RatingsShape(Strict):
         return f"{self.num_samples} of {self.users}×{self.items}, rank {self.rank}, noise {self.noise:g}"
 
 
+class TextFile(Strict):
+    """A file of text, and what was found in it when it was first asked for."""
+
+    path: Annotated[str, Meaning(is_private=True)]
+    digest: str = Field(description="of the text: another text is another cell")
+    num_characters: int = Field(ge=1)
+
+    @property
+    def in_words(self) -> str:
+        return f"{Path(self.path).name}, {self.num_characters} characters"
+
+
 class OwnFacts(Strict):
     """What a dry step has found a user's workload to be."""
 
@@ -97,6 +110,9 @@ class CellFields(Strict):
         Field(description="of dataset synthetic-ratings"),
         Meaning(neutral=None, is_column=False),
     ] = None
+    text: Annotated[TextFile | None, Field(description="of dataset text"), Meaning(neutral=None, is_column=False)] = (
+        None
+    )
     own: Annotated[OwnFacts | None, Meaning(neutral=None, is_column=False)] = None
     folder: Annotated[
         str | None,
@@ -308,7 +324,16 @@ def meaning_of(field: FieldInfo) -> Meaning:
 
 
 # What enters an identity by those of its own fields that differ; any other value as a whole, or not at all.
-_BY_FIELD = (StrategyOptions, OptimizerOptions, ConstantSchedule, CosineSchedule, StepSchedule, OwnFacts, Metric)
+_BY_FIELD = (
+    StrategyOptions,
+    OptimizerOptions,
+    ConstantSchedule,
+    CosineSchedule,
+    StepSchedule,
+    OwnFacts,
+    TextFile,
+    Metric,
+)
 
 FIELDS: dict[str, Meaning] = {name: meaning_of(field) for name, field in CellFields.model_fields.items()}
 SPLITTING = tuple(name for name, known in FIELDS.items() if known.splits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from harness import extensions
@@ -10,8 +11,10 @@ from harness.extensions import code_digest, is_extension, normalized, require_un
 from harness.optimizers.optimizer import OptimizerOptions
 from harness.protocols import StrategyOptions
 from harness.registry import OPTIMIZERS, STRATEGIES, strategy_of
+from harness.workloads.data import DatasetError
 from harness.workloads.datasets import DATASETS
 from harness.workloads.shipped import MODELS, recipe_of
+from harness.workloads.texts import read_text
 
 _OptionsT = TypeVar("_OptionsT", StrategyOptions, OptimizerOptions)
 
@@ -81,7 +84,19 @@ def _fill_in_shipped(given: dict[str, Any]) -> None:
     details = DATASETS[dataset].options
     if details is not None and isinstance(size := given.get(details) or {}, dict):
         usual = MODELS[workload].synthetic_shape if details == "synthetic" else {}
-        given[details] = {**usual, **size}
+        given[details] = {**usual, **(_with_facts(size) if details == "text" else size)}
+
+
+def _with_facts(text: dict[str, Any]) -> dict[str, Any]:
+    """What is asked for of a text, and what is found in it, unless that was found before."""
+    if "digest" in text or not isinstance(text.get("path"), str):
+        return text
+    path = str(Path(text["path"]).absolute())
+    try:
+        found, digest = read_text(path)
+    except DatasetError as error:
+        raise ValueError(f"text.path: {error}") from None
+    return {**text, "path": path, "digest": digest, "num_characters": len(found)}
 
 
 def _fill_in_own(given: dict[str, Any]) -> None:

@@ -78,10 +78,17 @@ DATASETS = {
     ),
     "austen": _source(
         (texts.WINDOW,),
-        texts.num_windows_of(texts.NUM_AUSTEN) - texts.num_held_out(texts.num_windows_of(texts.NUM_AUSTEN)),
+        texts.num_to_train_on(texts.NUM_AUSTEN),
         texts.load_austen,
         about='"Pride and Prejudice", 685,000 characters in windows of 64, shipped with hvdbench',
         task=CONTINUE,
+    ),
+    "text": DataSource(
+        about="a file of yours: {name: text, path: book.txt}, taken from the current folder",
+        facts=lambda file: Facts(shape=(texts.WINDOW,), num_samples=texts.num_to_train_on(file["num_characters"])),
+        load=lambda file: texts.load_text(file["path"], file["digest"]),
+        task=CONTINUE,
+        options="text",
     ),
 }
 

@@ -115,6 +115,10 @@ _RECIPES: dict[tuple[str, str], dict[str, Any]] = {
     },
 }
 
+for _model in ("lm-lstm", "lm-transformer"):  # another text has another entropy
+    _of_austen = _RECIPES[_model, "austen"]
+    _RECIPES[_model, "text"] = {name: value for name, value in _of_austen.items() if name != "target"}
+
 
 def recipe_of(model: str, dataset: str) -> dict[str, Any]:
     """Defaults of a cell's training settings, by the names of its fields."""

@@ -42,7 +42,17 @@ def test_seed_changes_the_key_and_not_the_group(cell: Cell, seed: int) -> None:
 
 
 # What follows from other fields, or needs them: own code and streams are in test_own_code.py.
-_BY_OTHERS = {"own", "folder", "strategy_code", "optimizer_options", "loader_workers", "ratings", "samples", "work"}
+_BY_OTHERS = {
+    "own",
+    "folder",
+    "strategy_code",
+    "optimizer_options",
+    "loader_workers",
+    "ratings",
+    "text",
+    "samples",
+    "work",
+}
 
 
 def test_every_field_but_the_seed_changes_key_and_group() -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import lzma
+from pathlib import Path
 
 import numpy as np
+import pytest
+from pydantic import ValidationError
 
+from harness.suite.cell import Cell
+from harness.workloads.data import DatasetError
 from harness.workloads.texts import AUSTEN, NUM_AUSTEN, NUM_KINDS_AUSTEN, WINDOW, load_austen, windows_of
 
 
@@ -35,3 +40,48 @@ def test_shipped_text_is_the_novel() -> None:
     made = load_austen()
     assert (len(text), made.num_categories) == (NUM_AUSTEN, NUM_KINDS_AUSTEN)
     assert len(made.train) + len(made.test) == (NUM_AUSTEN - 1) // WINDOW
+
+
+def lm(path: Path) -> Cell:
+    return Cell.model_validate(
+        {"workload": "lm-lstm", "strategy": "serial", "dataset": {"name": "text", "path": str(path)}}
+    )
+
+
+def test_text_of_a_user_is_known_by_what_stands_in_it_wherever_it_lies(tmp_path: Path) -> None:
+    """3,200 characters: 49 windows, of which 2 are held out."""
+    here, there = tmp_path / "here.txt", tmp_path / "there.txt"
+    for path in (here, there):
+        path.write_text("abcd" * 800)
+    one, other = lm(here), lm(there)
+    assert one.key == other.key
+    assert (one.num_samples, one.learning_rate, one.target) == (47, 0.5, None)
+    assert one.problem == "lm-lstm on text (here.txt, 3200 characters)"
+    assert Cell.model_validate_json(one.model_dump_json()) == one
+    assert (one.load_dataset().num_samples, one.load_dataset().num_categories) == (47, 4)
+    there.write_text("abce" * 800)
+    assert lm(there).key != one.key
+    with pytest.raises(DatasetError, match=r"there\.txt: has changed since the cell was made"):
+        other.load_dataset()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "text.path: .*book.txt: cannot be read .*wanted: a file of text in UTF-8"),
+        (b"\xff\xfe" * 2000, "text.path: .*book.txt: cannot be read .*wanted: a file of text in UTF-8"),
+        (b"short", "text.path: .*book.txt: holds 5 characters; wanted: 1281 or more"),
+    ],
+    ids=["missing", "no text", "short"],
+)
+def test_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "book.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ValidationError, match=message):
+        lm(path)
+
+
+def test_text_without_a_path_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"text\.path\n.*Field required"):
+        Cell.model_validate({"workload": "lm-lstm", "strategy": "serial", "dataset": "text"})
