@@ -3,7 +3,8 @@
 1. Screen, over all cells: a comparison is fine at once when nothing of it looks worse and its interval lies below
    `must_detect`. Any other is *open*, when more pairs could help.
 2. Fresh pairs of the cells with something open, a few at a time. After each few a comparison is fine when, over all its
-   pairs, the shift is no larger than the gate and the interval's end below `must_detect`.
+   pairs, the shift is no larger than the gate, the interval ends below `must_detect` and nothing looks worse still. The
+   last time it may.
 3. What is still open with all its fresh pairs is convicted when these alone show it: by the exact test, Holm-corrected
    over all that were open, and by a shift above the gate, by the least that the evaluations leave open. Else it stays
    inconclusive.
@@ -67,7 +68,7 @@ class Comparison:
         if not self.was_open:
             return 0 if self._is_shown_fine(self.screen) else None
         reached = (num for num in looks(self.settings) if num <= len(self.fresh.values))
-        return next((num for num in reached if self._is_shown_fine(self.pairs_with(num))), None)
+        return next((num for num in reached if self._is_cleared_by(num)), None)
 
     @property
     def is_open(self) -> bool:
@@ -113,10 +114,16 @@ class Comparison:
 
     @property
     def looks_worse(self) -> bool:
-        if self._num_lost(self.screen):
-            return True
-        is_suspicious = worse_p(self.screen.differences) <= self.settings.screen_level
-        return is_suspicious and self.screen.shift > self.gate.as_shift(self.gate.screen)
+        return self._num_lost(self.screen) > 0 or self._is_suspicious(self.screen)
+
+    def _is_cleared_by(self, num_fresh: int) -> bool:
+        """With more pairs to come, what still looks worse waits for them."""
+        pairs, is_last = self.pairs_with(num_fresh), num_fresh == self.settings.confirm_pairs
+        return self._is_shown_fine(pairs) and (is_last or not self._is_suspicious(pairs))
+
+    def _is_suspicious(self, pairs: PairedSample) -> bool:
+        is_unlikely = worse_p(pairs.differences) <= self.settings.screen_level
+        return is_unlikely and pairs.shift > self.gate.as_shift(self.gate.screen)
 
     def _is_shown_fine(self, pairs: PairedSample) -> bool:
         is_small = pairs.shift <= self.gate.as_shift(self.gate.gate)

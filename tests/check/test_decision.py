@@ -50,7 +50,7 @@ def test_decide_same_arm_twice_is_fine() -> None:
 def test_decide_small_effect_that_is_certain_is_fine_below_the_gate() -> None:
     verdict = verdict_of({"x": noisy_throughput(24, slowdown=0.02, sd=0.0005)})
     assert verdict.exit_code == 0
-    assert "after 4 fresh pairs" in only_comparison(verdict).words
+    assert "after 16 fresh pairs" in only_comparison(verdict).words
 
 
 def test_decide_suspicion_without_fresh_pairs_is_inconclusive() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from harness.check.decision import decide
 from harness.check.observed import Observed, Pair, Run, Stage
 from harness.suite.injection import Injection
 from tests.evidence import rules, table
-from tests.evidence.__main__ import END, START, between_markers
+from tests.evidence.__main__ import END, START, between_markers, main
 from tests.evidence.protocol import ALONE, CELLS, FAULTS, NUM_PAIRS, SETTINGS, TOGETHER, Recorded
 from tests.evidence.rules import RULES
 
@@ -106,6 +107,16 @@ def test_evidence_table_passes_over_broken_pairs_of_a_fault(recorded: Recorded) 
     said = table.evidence_table(replace(recorded, faults=faults), "a machine")
     [row] = [line for line in said.splitlines() if line.startswith("| slower by 20% |")]
     assert "a sample took +" in row
+
+
+def test_protocol_with_nothing_to_record_writes_an_empty_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = ("--at-rest", "0", "--loaded", "0", "--faults", "no such fault", "--results", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["tests.evidence", *nothing])
+    main()
+    assert "0 pairs of launches recorded at rest" in capsys.readouterr().out
+    assert (tmp_path / "evidence.md").exists()
 
 
 def test_faults_can_be_committed_by_their_cells() -> None:

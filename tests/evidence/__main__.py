@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.check.show import watching_pairs
 from harness.run.versions import installed_versions
 from harness.worker.machine_description import describe_machine
-from tests.evidence.protocol import FAULTS, NUM_PAIRS, record_all
+from tests.evidence.protocol import CELLS, FAULTS, NUM_PAIRS, record_all
 from tests.evidence.table import evidence_table
 
 START, END = "<!-- check-evidence -->", "<!-- /check-evidence -->"
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("results/check-evidence"))
     parser.add_argument("--into", type=Path, help=f"a Markdown file; what is between {START} and {END} is replaced")
     options = parser.parse_args()
-    with watching_pairs() as watcher:
+    with watching_pairs(CELLS) as watcher:
         recorded = record_all(
             options.results,
             watcher,

@@ -43,7 +43,7 @@ def _smoke() -> Figure:
     specs = (parse_arm("ref=HEAD"), parse_arm("ref=HEAD"))
     with tempfile.TemporaryDirectory() as scratch:
         watch = Stopwatch()
-        with ready(specs) as arms, watching_pairs() as watcher:
+        with ready(specs) as arms, watching_pairs(suite.cells) as watcher:
             run_check(prepare(suite, arms, Path(scratch)), watcher)
         taken_s = watch.elapsed_s()
     return Figure(what="A/A check of the smoke suite, s", values=(taken_s,), bar=SMOKE_LIMIT_S, at_most=True)
