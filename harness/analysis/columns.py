@@ -125,6 +125,7 @@ _MEASURED = _columns(
      "missing on a CPU"),
     # Learning.
     ("num_parameters", "float64", "", "trainable"),
+    ("num_held_out", "float64", "samples", "that evaluations are over; missing in old records"),
     ("score", "float64", "", "of the evaluated model at the end, by `metric`"),
     ("best_score", "float64", "", "best of its curve"),
     ("loss", "float64", "", "of the evaluated model at the end, held-out set"),

@@ -285,6 +285,7 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "global_batch_size": cell.global_batch_size,
         "scaled_learning_rate": math.nan if cell.scaled_learning_rate is None else cell.scaled_learning_rate,
         "num_parameters": record.num_parameters,
+        "num_held_out": record.num_held_out,
         "evaluated_model": record.evaluated_model,
         "launcher": record.launcher,
         "fingerprint": record.machine.fingerprint,

@@ -1,21 +1,36 @@
-"""Whether strategies train to the same score: the difference from serial training, seed by seed.
+"""Whether strategies train to the same score: the difference from one worker, seed by seed, beside every speed.
 
-Speed gained by learning less is no gain; a difference whose interval excludes 0 is said beside every speed. A run that
-diverged has no finite score; with the others alone whoever diverges more would be favoured, so there is no difference
-then, and the runs are counted.
+Speed gained by learning less is no gain. The reference is serial training; where that did not run, another single
+worker of the same framework, who has nobody to average with.
+
+How far a difference may be off has two sources. Seeds: the differences of pairs scatter, s²/n. And the test set: its N
+samples stand for all that there might be, whichever the seed, so more seeds make that no smaller. A score that is a
+share p of them is off by √(p(1-p)/N), binomially (a mean of shares of samples by less), and both models' errors add up
+to p(1-p)/N + q(1-q)/N at most: models err on the same hard samples, which would make it less, but who erred where is
+not recorded. Without that, three seeds that differ by the same one image of 360 would be a difference beyond doubt. p
+and q are drawn to 1/2 by one success and one failure, or two models without any error would have none here either
+(Agresti and Caffo, The American Statistician 54 (2000) 280). The degrees of freedom are Welch and Satterthwaite's.
+
+Of a metric that is no share, an error or a loss, the scatter over samples is not recorded: there the interval is over
+seeds alone, on this very test set, and whoever shows it says so.
+
+A run that diverged has no finite score; with the others alone whoever diverges more would be favoured, so there is no
+difference then, and the runs are counted.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import pandas as pd
+from scipy import special
 
 from harness.analysis.comparable import closest_match, units
-from harness.analysis.intervals import Interval, mean_interval
+from harness.analysis.intervals import CONFIDENCE, Interval, mean_interval
 from harness.analysis.scores import has_diverged, metric_of
 from harness.analysis.seeds import mean_by_seed
-from harness.workloads.metric import Metric
+from harness.workloads.metric import SHARE, Metric
 
 REFERENCE = "serial"
 
@@ -31,6 +46,7 @@ class QualityDifference:
     metric: Metric
     difference: Interval  # of final scores, this minus the reference; NaN where a run diverged
     num_diverged: int  # of both
+    has_test_error: bool  # whether the interval allows for what the test set leaves open
 
     @property
     def is_worse(self) -> bool:
@@ -39,32 +55,66 @@ class QualityDifference:
 
 
 def quality_differences(runs: pd.DataFrame) -> list[QualityDifference]:
-    """For runs of one pool, every unit against its problem's serial one in the same framework, of several that which
-    shares most settings."""
+    """For runs of one pool, every unit against one worker of its problem and framework, of several that which shares
+    most settings."""
     known = runs[runs["observed_s"].notna()]  # there were evaluations
-    serial = known[(known["strategy"] == REFERENCE) & (known["workers"] == 1)]
-    references = dict(list(serial.groupby(["problem", "framework"])))
+    singles = dict(list(known[known["workers"] == 1].groupby(["problem", "framework"])))
     found = []
     for (problem, series, workers), rows in units(known):
-        among = references.get((problem, rows["framework"].iloc[0]))
+        among = singles.get((problem, rows["framework"].iloc[0]))
         if among is None:
             continue
+        is_serial = among["strategy"] == REFERENCE
+        among = among[is_serial] if is_serial.any() else among
         theirs = closest_match(rows, among)
         reference = str(theirs["series"].iloc[0])
         if (series, workers) == (reference, 1) or not set(rows["seed"]) & set(theirs["seed"]):
             continue
-        num_diverged = int(has_diverged(rows).sum() + has_diverged(theirs).sum())
-        found.append(
-            QualityDifference(
-                problem=problem,
-                series=series,
-                workers=workers,
-                reference=reference,
-                metric=metric_of(rows),
-                difference=mean_interval(
-                    [] if num_diverged else mean_by_seed(rows, "score") - mean_by_seed(theirs, "score")
-                ),
-                num_diverged=num_diverged,
-            )
-        )
+        found.append(_difference(rows, theirs, problem=problem, series=series, workers=workers))
     return found
+
+
+def _difference(
+    rows: pd.DataFrame, theirs: pd.DataFrame, *, problem: str, series: str, workers: int
+) -> QualityDifference:
+    num_diverged = int(has_diverged(rows).sum() + has_diverged(theirs).sum())
+    metric = metric_of(rows)
+    of_seeds = mean_interval([] if num_diverged else mean_by_seed(rows, "score") - mean_by_seed(theirs, "score"))
+    of_test_set = _test_variance(rows, metric) + _test_variance(theirs, metric)
+    is_told = math.isfinite(of_test_set) and not num_diverged
+    return QualityDifference(
+        problem=problem,
+        series=series,
+        workers=workers,
+        reference=str(theirs["series"].iloc[0]),
+        metric=metric,
+        difference=with_test_error(of_seeds, of_test_set) if is_told else of_seeds,
+        num_diverged=num_diverged,
+        has_test_error=is_told,
+    )
+
+
+def _test_variance(runs: pd.DataFrame, metric: Metric) -> float:
+    """Of a score, as the test set has it; NaN where that is not known."""
+    num_samples = float(runs["num_held_out"].min())
+    if metric.unit != SHARE or not num_samples > 0 or runs["num_held_out"].isna().any():
+        return math.nan
+    share = min(1.0, max(0.0, float(mean_by_seed(runs, "score").mean())))
+    drawn = (share * num_samples + 1) / (num_samples + 2)
+    return drawn * (1 - drawn) / num_samples
+
+
+def with_test_error(of_seeds: Interval, variance: float) -> Interval:
+    """Of a mean whose interval (Student's t) is over seeds, with a variance that is known on top."""
+    if not of_seeds.is_known:
+        return of_seeds
+    freedom = of_seeds.n - 1
+    half = (of_seeds.high - of_seeds.low) / 2
+    seeds = (half / float(special.stdtrit(freedom, 0.5 + CONFIDENCE / 2))) ** 2
+    both = seeds + variance
+    whole = math.inf if not seeds else freedom * (both / seeds) ** 2
+    quantile = float(special.stdtrit(min(whole, 1e9), 0.5 + CONFIDENCE / 2))
+    half = quantile * math.sqrt(both)
+    return replace(
+        of_seeds, low=of_seeds.estimate - half, high=of_seeds.estimate + half, method=f"{of_seeds.method} and test set"
+    )

@@ -139,6 +139,7 @@ class HeldOut:
     """The test data, batch by batch; on the device for good where the training data are."""
 
     def __init__(self, data: Data, kind: str, device: str, batch_size: int) -> None:
+        self.num_samples = len(data.test[0])
         made = partial(_in_order, tuple(data.test), data.collate, device, batch_size)
         if kind == "resident":
             kept = list(made())

@@ -196,6 +196,10 @@ class TensorFlowReplica:
             num_samples += size
         return total_loss / num_samples, self._program.finish(total_score / num_samples)
 
+    @property
+    def num_held_out(self) -> int:
+        return self._test.num_samples
+
     def synchronize(self) -> None:
         if self._native is not None:
             self._native.synchronize()

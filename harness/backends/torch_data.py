@@ -34,6 +34,8 @@ class TrainingData(Protocol):
 
 
 class HeldOutData(Protocol):
+    num_samples: int
+
     def in_order(self, batch_size: int) -> Iterator[tuple[Batch, int]]:
         """Every sample once, in batches of up to that size, and their sizes."""
         ...
@@ -92,11 +94,11 @@ class _Resident:
     def __init__(
         self, what: str, data: Any, collate: Callable[[list[Any]], Batch] | None, device: torch.device
     ) -> None:
-        self._num_samples, self._device = _num_samples(what, data), device
+        self.num_samples, self._device = _num_samples(what, data), device
         stacked = _columns(data) if collate is None else None
         if stacked is None:
             dataset = _as_dataset(data)
-            stacked = (collate or default_collate)([dataset[index] for index in range(self._num_samples)])
+            stacked = (collate or default_collate)([dataset[index] for index in range(self.num_samples)])
         others = kinds_that_are_no_tensors(stacked)
         if others:
             raise WorkloadError(
@@ -104,23 +106,23 @@ class _Resident:
                 "on the device: leave the others out, or have collate do so"
             )
         lengths = lengths_of(stacked)
-        if lengths != {self._num_samples}:
+        if lengths != {self.num_samples}:
             raise WorkloadError(
-                f"{what}: {self._num_samples} samples, collated to tensors of {listed(lengths)}; wanted: as many in "
+                f"{what}: {self.num_samples} samples, collated to tensors of {listed(lengths)}; wanted: as many in "
                 "each, or input: loader"
             )
         self._samples = moved(stacked, device)
 
     def batches(self, share: Share, order: Iterable[int] | None = None) -> IndexedBatches:
-        sampler = Sampler(num_samples=self._num_samples, **vars(share), orders=_OnDevice(self._device))
+        sampler = Sampler(num_samples=self.num_samples, **vars(share), orders=_OnDevice(self._device))
         return IndexedBatches(sampler, lambda indices: gathered(self._samples, indices))
 
     def first(self, batch_size: int) -> Batch:
         return sliced(self._samples, slice(batch_size))
 
     def in_order(self, batch_size: int) -> Iterator[tuple[Batch, int]]:
-        for first in range(0, self._num_samples, batch_size):
-            last = min(first + batch_size, self._num_samples)
+        for first in range(0, self.num_samples, batch_size):
+            last = min(first + batch_size, self.num_samples)
             yield sliced(self._samples, slice(first, last)), last - first
 
 

@@ -53,21 +53,21 @@ class IndexedData:
     has_own_order = False
 
     def __init__(self, dataset: Any, loading: Loading, *, num_samples: int) -> None:
-        self._dataset, self._loading, self._num_samples = dataset, loading, num_samples
+        self._dataset, self._loading, self.num_samples = dataset, loading, num_samples
 
     def batches(self, share: Share, order: Iterable[int] | None = None) -> LoadedBatches:
-        indices = _Indices(Sampler(num_samples=self._num_samples, **vars(share)), _steps(order))
+        indices = _Indices(Sampler(num_samples=self.num_samples, **vars(share)), _steps(order))
         seeds = (share.seed, share.rank)
         return LoadedBatches(self._loading.loader(self._dataset, batch_sampler=indices, seeds=seeds), self._loading)
 
     def first(self, batch_size: int) -> Batch:
-        samples = [self._dataset[index] for index in range(min(batch_size, self._num_samples))]
+        samples = [self._dataset[index] for index in range(min(batch_size, self.num_samples))]
         return moved(self._loading.collate(samples), self._loading.device)
 
     def in_order(self, batch_size: int) -> Iterator[tuple[Batch, int]]:
         loader = self._loading.loader(self._dataset, batch_size=batch_size)
-        for first, batch in zip(range(0, self._num_samples, batch_size), loader, strict=True):
-            yield moved(batch, self._loading.device), min(batch_size, self._num_samples - first)
+        for first, batch in zip(range(0, self.num_samples, batch_size), loader, strict=True):
+            yield moved(batch, self._loading.device), min(batch_size, self.num_samples - first)
 
 
 class DealtData:

@@ -201,6 +201,10 @@ class TorchReplica:
             batches = self._test.in_order(evaluation_batch_size(self._cell))
             return self._objective.evaluate(self._model.module, batches)
 
+    @property
+    def num_held_out(self) -> int:
+        return self._test.num_samples
+
     def synchronize(self) -> None:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)

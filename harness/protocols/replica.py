@@ -144,6 +144,11 @@ class Replica(Protocol):
         """Mean loss of these weights on the held-out set, and their score by the cell's metric."""
         ...
 
+    @property
+    def num_held_out(self) -> int:
+        """Samples of the held-out set."""
+        ...
+
     def to_numpy(self, vector: Any) -> NDArray[np.float32]: ...
 
     def from_numpy(self, values: NDArray[np.float32]) -> Vector:

@@ -188,6 +188,7 @@ class Record(Part):
     command: list[Text]
     evaluated_model: Text
     num_parameters: Int64 | None
+    num_held_out: Int64 | None = None  # samples that each point of `curve` is over; None in older records
     # Values of the vector that is averaged: parameters, and buffers that training moves.
     vector_size: Int64 | None = None
     weights_sha256: Text | None  # of the evaluated model at the end, float32

@@ -37,7 +37,7 @@ def _of_pool(pool: Pool, *, is_one_of_several: bool) -> Iterator[str]:
     found = findings(pool, comparisons(pool))
     for finding in found:
         yield finding.headline
-        yield from (f"- {sentence}" for sentence in finding.details)
+        yield from (f"- {sentence}" for sentence in (*finding.learned, *finding.details))
     if not found:
         yield NO_CONTEST
     yield from (f"! {warning}" for warning in warnings(pool))

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 
 from harness.analysis.comparable import Pool
 from harness.analysis.implementation import Implementation, implementations
+from harness.analysis.quality import QualityDifference, quality_differences
 from harness.analysis.targets import BaselineComparison
 from harness.report import second_answers
 from harness.report.against_baseline import against_baseline, by_ratio
 from harness.report.headline import headline
 from harness.report.implementation_table import implementation_sentence
 from harness.report.judged import JudgedContest, judged_contests
+from harness.report.learned_as_well import learned_as_well
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,16 +27,22 @@ class Finding:
     """One contest's answer: a headline, then what backs it, sentence by sentence."""
 
     headline: str
+    learned: tuple[str, ...]  # whether what it recommends learns as well: stands beside the headline
     details: tuple[str, ...]
 
 
 def findings(pool: Pool, compared: Sequence[BaselineComparison]) -> list[Finding]:
     """One for each contest."""
-    costs = implementations(pool.runs)
-    return [_finding(judged, compared, costs) for judged in judged_contests(pool)]
+    costs, differences = implementations(pool.runs), quality_differences(pool.runs)
+    return [_finding(judged, compared, costs, differences) for judged in judged_contests(pool)]
 
 
-def _finding(judged: JudgedContest, compared: Sequence[BaselineComparison], costs: Sequence[Implementation]) -> Finding:
+def _finding(
+    judged: JudgedContest,
+    compared: Sequence[BaselineComparison],
+    costs: Sequence[Implementation],
+    differences: Sequence[QualityDifference],
+) -> Finding:
     """Its series go by their names within the contest: the headline says what they share."""
     contest, here, separation, error = judged.contest, judged.rows, judged.separation, judged.error
     launches = contest.launches
@@ -60,4 +68,6 @@ def _finding(judged: JudgedContest, compared: Sequence[BaselineComparison], cost
         ),
         *second_answers.elsewhere(contest),
     ]
-    return Finding(headline=headline(judged), details=tuple(details))
+    return Finding(
+        headline=headline(judged), learned=tuple(learned_as_well(judged, differences)), details=tuple(details)
+    )

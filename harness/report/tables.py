@@ -10,11 +10,12 @@ import pandas as pd
 from harness.analysis.attempts import with_retries
 from harness.analysis.comparable import Pool, units
 from harness.analysis.intervals import DISTANCE, Interval, geometric_interval, mean_interval
+from harness.analysis.quality import quality_differences
 from harness.analysis.scaling import efficiencies
 from harness.analysis.scores import metrics_of
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.analysis.targets import Reaching, reaching
-from harness.report.score_tables import final_score, final_score_header
+from harness.report.score_tables import difference_cell, difference_header, final_score, final_score_header
 from harness.report.table_cells import Row, Table, TableCell, interval_cell, intervals_of, text, value
 from harness.report.wording import at_least, cut_off, number, per_second, percent, score_name
 
@@ -33,10 +34,12 @@ def summary_table(pool: Pool, prefix: str) -> Table:
     reached = {(row.problem, row.series, row.workers): row for row in reaching(pool.launches)}
     scaled = {(row.problem, row.series, row.workers): row.interval for row in efficiencies(pool.runs)}
     metrics = metrics_of(pool.launches)
+    differences = {(row.problem, row.series, row.workers): row for row in quality_differences(pool.runs)}
     has_gpus = bool(pool.runs["gpu_memory_bytes"].notna().any())
     rows = tuple(
         {
             **_reached(launches, reached.get(key)),
+            difference_header(metrics): difference_cell(differences.get(key), is_named=len(metrics) > 1),
             **_speed(launches[launches["status"] == "ok"], per_second(pool.launches["sample_unit"]), scaled.get(key)),
             final_score_header(metrics): final_score(launches[launches["status"] == "ok"], is_named=len(metrics) > 1),
             **_resources(launches[launches["status"] == "ok"], has_gpus=has_gpus),

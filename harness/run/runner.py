@@ -243,6 +243,7 @@ def make_record(
         command=_portable(commands[0].argv),
         evaluated_model=cell.evaluated_model,
         num_parameters=curve.get("num_parameters"),
+        num_held_out=curve.get("num_held_out"),
         vector_size=curve.get("vector_size"),
         weights_sha256=curve.get("weights_sha256"),
         curve=timed_curve(curve.get("curve", []), parts, cell.evaluated_model),

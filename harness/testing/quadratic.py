@@ -144,6 +144,10 @@ class NumpyReplica:
         self.set_weights(kept)
         return loss, 0.0  # nothing is classified
 
+    @property
+    def num_held_out(self) -> int:
+        return 1
+
     def to_numpy(self, vector: Any) -> NDArray[np.float32]:
         return np.asarray(vector, np.float32)
 

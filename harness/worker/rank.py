@@ -206,6 +206,7 @@ def _write_curve(session: Session, trained: TrainingOutcome, evaluation: Evaluat
         "weights_sha256": evaluation.weights_sha256,
         "stopped_after": trained.stopped_after,
         "planned_steps": session.plan.num_steps,
+        "num_held_out": session.replica.num_held_out,
         "num_parameters": session.replica.num_parameters,
         "vector_size": session.replica.to_numpy(session.replica.weights()).size,
     }

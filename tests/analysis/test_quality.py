@@ -3,11 +3,75 @@ from __future__ import annotations
 import math
 
 import pytest
+from scipy import special
 
 from harness.analysis import load
 from harness.analysis.comparable import pools
 from harness.analysis.quality import quality_differences
 from tests.analysis.handmade import RMSE, by_rmse, curve, folder_of, record
+
+
+def with_held_out(num_samples, one):
+    return one.model_copy(update={"num_held_out": num_samples})
+
+
+def test_one_image_of_360_in_every_seed_is_not_worse(tmp_path):
+    """353 and 352 images right in each of three seeds: nothing scatters over them, but 360 others would tell else.
+
+    By one more right and one more wrong: p = 354/362, q = 353/362; p(1-p)/360 + q(1-q)/360 = 0.01129², known for sure,
+    so 1.959964 of it either way.
+    """
+    runs = [
+        with_held_out(360, record({"strategy": strategy, "workers": workers, "seed": seed}, curve=curve((hits / 360,))))
+        for strategy, workers, hits in (("serial", 1, 353), ("hogwild", 2, 352))
+        for seed in range(3)
+    ]
+    (pool,) = pools(load(folder_of(runs, tmp_path)))
+    (found,) = quality_differences(pool.runs)
+    variance = sum(share * (1 - share) / 360 for share in (354 / 362, 353 / 362))
+    assert found.difference.estimate == pytest.approx(-1 / 360)
+    assert found.difference.high == pytest.approx(-1 / 360 + 1.959964 * math.sqrt(variance), rel=1e-6)
+    assert not found.difference.excludes(0.0)
+    assert found.has_test_error
+
+
+def test_quality_difference_adds_what_seeds_and_test_set_leave_open(tmp_path):
+    # Differences -0.01, -0.02 and -0.03 over seeds: variance of the mean 1e-4/3. Of a thousand samples, with shares of
+    # 0.9 and 0.88: 901/1002 and 881/1002. Both are one variance, whose seeds' part has 2 degrees of freedom.
+    runs = [
+        with_held_out(1000, record({"strategy": strategy, "workers": workers, "seed": seed}, curve=curve((score,))))
+        for strategy, workers, scores in (("serial", 1, (0.9, 0.9, 0.9)), ("hogwild", 2, (0.89, 0.88, 0.87)))
+        for seed, score in enumerate(scores)
+    ]
+    (pool,) = pools(load(folder_of(runs, tmp_path)))
+    (found,) = quality_differences(pool.runs)
+    seeds = 1e-4 / 3
+    both = seeds + sum(hits / 1002 * (1 - hits / 1002) / 1000 for hits in (901, 881))
+    quantile = float(special.stdtrit(2 * (both / seeds) ** 2, 0.975))
+    assert found.difference.estimate == pytest.approx(-0.02)
+    assert found.difference.high == pytest.approx(-0.02 + quantile * math.sqrt(both), rel=1e-6)
+    assert found.difference.method == "t and test set"
+
+
+def test_quality_difference_of_what_is_no_share_is_over_seeds_alone(tmp_path):
+    runs = [
+        with_held_out(
+            1000, by_rmse(record({"strategy": strategy, "workers": workers, "seed": seed}, curve=curve((x,))))
+        )
+        for strategy, workers, scores in (("serial", 1, (0.9, 0.9, 0.9)), ("hogwild", 2, (0.89, 0.88, 0.87)))
+        for seed, x in enumerate(scores)
+    ]
+    (pool,) = pools(load(folder_of(runs, tmp_path)))
+    (found,) = quality_differences(pool.runs)
+    assert (found.difference.method, found.has_test_error) == ("t", False)
+    assert found.difference.high - 0.02 == pytest.approx(4.302653 * 0.01 / math.sqrt(3), rel=1e-6)
+
+
+def test_quality_difference_is_against_another_single_worker_where_no_serial_one_ran(tmp_path):
+    found = only_difference(
+        tmp_path, ({"strategy": "allreduce-flat"}, 0.98), ({"strategy": "hogwild", "workers": 2}, 0.97)
+    )
+    assert (found.series, found.reference) == ("hogwild", "allreduce-flat")
 
 
 def test_quality_difference_is_in_accuracy_seed_by_seed(tmp_path):

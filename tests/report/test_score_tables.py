@@ -65,12 +65,12 @@ def test_tables_count_launches_that_diverged(tmp_path):
 def test_summary_has_scores_in_the_unit_of_their_metric(tmp_path):
     accuracy = summary_table(material_of(tmp_path / "accuracy", LEARNED).pool, "")
     assert column(accuracy, "accuracy at the end (%)") == ["96.0 [96.0, 96.0]", "98.0 [98.0, 98.0]"]
-    assert "; intervals of the accuracy are cut off at 0 and 100\u00a0%. A time" in accuracy.caption
+    assert "; intervals of the accuracy are cut off at 0 and 100\u00a0%. ≥" in accuracy.caption
     loss = Metric(name="loss", unit="nats/character", better="lower")
     other = [one.model_copy(update={"cell": one.cell.model_copy(update={"metric": loss})}) for one in LEARNED]
     table = summary_table(material_of(tmp_path / "loss", other).pool, "")
     assert column(table, "loss at the end (nats/character)") == ["0.960 [0.960, 0.960]", "0.980 [0.980, 0.980]"]
-    assert "the rest are means. A time" in table.caption
+    assert "the rest are means. ≥" in table.caption
 
 
 def test_summary_of_several_metrics_names_each(tmp_path):

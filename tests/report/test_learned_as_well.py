@@ -1,0 +1,47 @@
+"""Beside a headline stands whether those that it recommends learn as well as one worker."""
+
+from __future__ import annotations
+
+from harness.analysis import load
+from harness.analysis.comparable import pools
+from harness.report.against_baseline import comparisons
+from harness.report.findings import findings
+from tests.analysis.handmade import folder_of, record
+
+
+def learned(tmp_path, *trained):
+    """Of (strategy, workers, images right of 360 in each seed), which all reach the target at their only evaluation."""
+    records = [
+        record(
+            {"strategy": strategy, "workers": workers, "seed": seed, "target": 0.5},
+            curve=[at(hits / 360)],
+            num_held_out=360,
+        )
+        for strategy, workers, each in trained
+        for seed, hits in enumerate(each)
+    ]
+    (pool,) = pools(load(folder_of(records, tmp_path)))
+    (finding,) = findings(pool, comparisons(pool))
+    return [said.replace("\u00a0", " ") for said in finding.learned]
+
+
+def at(score):
+    (point,) = record().curve[-1:]
+    return point.model_copy(update={"score": score})
+
+
+def test_difference_of_one_image_stands_beside_the_headline_and_claims_nothing(tmp_path):
+    (said,) = learned(tmp_path, ("serial", 1, (353,) * 3), ("hogwild", 2, (352,) * 3))
+    assert said == (
+        "At the end of training, against serial ×1: hogwild ×2 accuracy -0.278 [-2.49, 1.93] points: no difference."
+    )
+
+
+def test_those_that_end_worse_are_named(tmp_path):
+    said = learned(tmp_path, ("serial", 1, (353, 352, 354)), ("hogwild", 2, (302, 300, 301)))
+    assert said[0].endswith(" points: worse.")
+
+
+def test_contest_without_a_single_worker_says_that_it_is_not_known(tmp_path):
+    (said,) = learned(tmp_path, ("allreduce", 2, (353,) * 3), ("hogwild", 2, (352,) * 3))
+    assert said == "No single worker ran beside them, so whether they learn as well is not known."
