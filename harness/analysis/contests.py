@@ -21,6 +21,7 @@ from harness.analysis.comparable import RESOURCES, SPLIT_BY, aimed, setting_in_w
 from harness.analysis.seeds import geometric_mean_by_seed
 from harness.analysis.separation import Separation, separate
 
+PLACE = ("framework", "worker_kind", *RESOURCES)  # what a contest is in
 _PLACE = ["worker_kind", *RESOURCES]  # what all entrants of several workers share
 _OF_A_WORKER = [column for column in RESOURCES if column != "hosts"]  # what single workers share with them
 _NOT_SETTINGS = {"framework", "controller", "strategy_code", "target", *_PLACE}  # shared, or the strategy's own
@@ -32,6 +33,7 @@ class Contest:
 
     name: str  # the aim, with framework, kind of worker and resources where others of the pool differ in them
     aim: str
+    place: tuple[object, ...]  # values of PLACE: contests of other aims in the same place are about the same strategies
     launches: pd.DataFrame  # with a column `entrant`: the competitor with its number of workers
     other_kinds: tuple[str, ...]  # kinds of worker with the same aim in the same framework
     other_resources: tuple[str, ...]  # likewise, such as `threads=8`
@@ -67,6 +69,7 @@ def contests(launches: pd.DataFrame) -> Iterator[Contest]:
             yield Contest(
                 name=", ".join(filter(None, [aim, " ".join(filter(None, said))])),
                 aim=aim,
+                place=(framework, *place[_PLACE]),
                 launches=rows[_is_at(rows, place)],
                 other_kinds=_others(place, others, places, ["worker_kind"]),
                 other_resources=_others(place, others, places, list(RESOURCES)),

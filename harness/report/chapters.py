@@ -14,7 +14,8 @@ from harness.report.costs import consensus, gpu_memory, memory, merges, stalenes
 from harness.report.implementation_table import implementation_table
 from harness.report.leaderboard import leaderboard
 from harness.report.material import Figure, Material
-from harness.report.outcomes import profile, speed_ups, time_to_target
+from harness.report.outcomes import speed_ups, time_to_target
+from harness.report.profile_figure import profile
 from harness.report.reached_share import reached_shares
 from harness.report.scaling import scaling, throughput
 from harness.report.score_figures import score_over, time_against_score

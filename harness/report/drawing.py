@@ -193,19 +193,23 @@ def ceiling(seen: Iterable[float], highs: Iterable[float]) -> float:
 
 
 def log_ratio_axis(axes: Axes, intervals: Sequence[Interval], unit: str) -> None:
-    """A logarithmic x axis around 1 with ticks that read as factors; intervals are shown up to LOG_REACH times."""
-    axes.set_xscale("log")
+    """A logarithmic x axis around 1; intervals are shown up to LOG_REACH times."""
     estimates = [1.0, *(interval.estimate for interval in intervals)]
     known = [interval for interval in intervals if interval.is_known]
     low = max(min([*estimates, *(interval.low for interval in known)]), min(estimates) / LOG_REACH)
     high = min(max([*estimates, *(interval.high for interval in known)]), max(estimates) * LOG_REACH)
-    low, high = min(low, 0.8) / 1.1, max(high, 1.25) * 1.1
+    factor_axis(axes, min(low, 0.8) / 1.1, max(high, 1.25) * 1.1, unit)
+    axes.axvline(1, color=INK, linewidth=1)
+
+
+def factor_axis(axes: Axes, low: float, high: float, unit: str) -> None:
+    """A logarithmic x axis with ticks that read as factors."""
+    axes.set_xscale("log")
     axes.set_xlim(low, high)
     ticks = spaced((1, 0.5, 2, 0.2, 5, 0.1, 10, 0.05, 20, 0.01, 100, 0.7, 1.5, 0.8, 1.25, 3, 0.3), (low, high))
     axes.set_xticks(ticks, [f"{tick:g}×" for tick in ticks])
     axes.set_xticks([], minor=True)
     axes.set_xlabel(axis_label(unit))
-    axes.axvline(1, color=INK, linewidth=1)
 
 
 def spaced(wanted: Iterable[float], limits: tuple[float, float]) -> list[float]:

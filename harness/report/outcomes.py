@@ -6,15 +6,13 @@ import math
 from collections.abc import Sequence
 
 import pandas as pd
-from matplotlib.ticker import PercentFormatter
 
 from harness.analysis.attempts import has_outcome
 from harness.analysis.intervals import NOTHING
-from harness.analysis.profiles import performance_profile
 from harness.analysis.scores import target_in_words
 from harness.analysis.targets import Reaching, reaching
 from harness.report import drawing
-from harness.report.drawing import Row, labelled_height_in
+from harness.report.drawing import Row
 from harness.report.material import (
     Figure,
     Material,
@@ -27,7 +25,7 @@ from harness.report.material import (
     panel_name,
     unit_of,
 )
-from harness.report.style import Panel, canvas, finished, titled
+from harness.report.style import canvas, finished, titled
 from harness.report.wording import count, number, time_of
 from harness.workloads.metric import ACCURACY
 
@@ -129,47 +127,3 @@ def _aimed_at(row: Reaching) -> str:
 def _distances(reached: Sequence[Reaching]) -> str:
     known = [row.resolution_s for row in reached if math.isfinite(row.resolution_s)]
     return f", {number(min(known))} to {number(max(known))} s here, which intervals allow for" if known else ""
-
-
-def profile(given: Material) -> Figure:
-    """Only where there are problems to be profiled over, and strategies to be compared."""
-    several = given.pool.launches[given.pool.launches["workers"] > 1]
-    groups = list(several.groupby(["framework", "worker_kind"], sort=True))
-    panels = []
-    for (framework, kind), part in groups:
-        data = performance_profile(part)
-        if data["series"].nunique() > 1 and data["num_problems"].iloc[0] > 1:
-            panels.append(_profile(given, data, f"{framework} {kind}" if len(groups) > 1 else ""))
-    return Figure(
-        name="performance-profile",
-        title="Across problems",
-        caption="Performance profile (Dolan and Moré 2002): the share of problems that a strategy solves within so "
-        "many times the time of the best one; higher and further left is better. A problem is a model on a data set "
-        "with a target and a number of workers above one; its time is the median over launches "
-        f"({launches(given)}), a missed target and a launch that did not finish are never. No interval: these problems "
-        "are counted, they are not a sample of others.",
-        panels=tuple(panels),
-    )
-
-
-def _profile(given: Material, data: pd.DataFrame, whose: str) -> Panel:
-    """whose: framework and kind of worker where there are several."""
-    with canvas(height_in=labelled_height_in(data["series"].unique())) as (figure, axes):
-        ends = []
-        last = float(data["factor"].max()) * 1.05
-        for series, rows in data.groupby("series", sort=True):
-            look = given.looks[str(series)]
-            factors = [*rows["factor"], last]
-            shares = [*rows["share"], rows["share"].iloc[-1]]
-            axes.step(factors, shares, where="post", color=look.colour, linestyle=look.dash, linewidth=1.8)
-            ends.append((str(series), look, last, float(shares[-1])))
-        axes.set_xlim(1, last)
-        axes.set_ylim(0, 1.04)
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axes.set_xlabel("time to target, at most × that of the best strategy")
-        axes.set_ylabel("share of problems")
-        over = f"over {count(int(data['num_problems'].iloc[0]), 'problem')}"
-        titled(figure, f"{whose}, {over}" if whose else over)
-        drawing.label_ends(axes, ends)
-        name = panel_name(given, "performance-profile", whose) if whose else f"{given.prefix}performance-profile"
-        return finished(figure, name=name, data=data, alt=f"Performance profile of the strategies, {whose or over}")

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from harness.report.against_baseline import comparisons
-from harness.report.outcomes import profile, speed_ups, time_to_target
+from harness.report.outcomes import speed_ups, time_to_target
+from harness.report.profile_figure import profile
 from harness.report.score_figures import score_over
 from harness.report.style import themed
 from tests.analysis.handmade import comparison, curve, reached_after, record
@@ -77,11 +78,25 @@ def over_problems(times, **cell):
     ]
 
 
-def test_profile_draws_the_shares_of_the_frame(tmp_path):
+def test_profile_draws_the_factors_of_the_frame(tmp_path):
     data = drawn(profile, material_of(tmp_path, over_problems({"allreduce": (1.0, 3.0), "hogwild": (2.0, 1.0)})))
-    shares = data.set_index(["series", "factor"])["share"].unstack()
-    assert shares.loc["hogwild"].to_dict() == {1.0: 0.5, 2.0: 1.0, 3.0: 1.0}
-    assert shares.loc["allreduce"].to_dict() == {1.0: 0.5, 2.0: 0.5, 3.0: 1.0}
+    factors = data.set_index(["strategy", "problem"])["factor"].to_dict()
+    assert factors == pytest.approx(
+        {
+            ("allreduce", "fnn on digits"): 1.0,
+            ("allreduce", "cnn on digits"): 3.0,
+            ("hogwild", "fnn on digits"): 2.0,
+            ("hogwild", "cnn on digits"): 1.0,
+        }
+    )
+
+
+def test_profile_says_whom_it_leaves_out(tmp_path):
+    more = record({"workload": "cnn", "strategy": "local-sgd", "workers": 2}, curve=reached_after(0.1))
+    runs = over_problems({"allreduce": (1.0, 3.0), "hogwild": (2.0, 1.0)})
+    with themed():
+        caption = profile(material_of(tmp_path, [*runs, more])).caption
+    assert caption.endswith("Left out, since they did not run on every problem: local-sgd (not on fnn on digits).")
 
 
 def test_profile_does_not_compare_frameworks(tmp_path):
@@ -89,9 +104,10 @@ def test_profile_does_not_compare_frameworks(tmp_path):
     tensorflow = over_problems({"allreduce": (8.0, 8.0), "delayed-averaging": (4.0, 4.0)}, framework="tensorflow")
     shown = panels(profile, material_of(tmp_path, [*torch, *tensorflow]))
     best = {
-        name: set(data.loc[(data["factor"] == 1.0) & (data["share"] == 1.0), "series"]) for name, data in shown.items()
+        name: {who for who, rows in data.groupby("strategy") if (rows["factor"] == 1.0).all()}
+        for name, data in shown.items()
     }
     assert best == {
-        "performance-profile-tensorflow-processes": {"delayed-averaging tensorflow"},
-        "performance-profile-torch-processes": {"allreduce torch"},
+        "performance-profile-tensorflow": {"delayed-averaging"},
+        "performance-profile-torch": {"allreduce"},
     }
