@@ -14,7 +14,7 @@ from harness.timing.clock import Clock
 from harness.worker.training import Session, train, warm_up
 
 STEPS = {"fnn": 3000, "cnn": 500, "rnn": 500}
-OWN_STEPS = 500  # of a user's workload
+OWN_STEPS = 500  # of any other workload
 Now = Callable[[], float]
 
 

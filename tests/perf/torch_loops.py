@@ -20,13 +20,13 @@ from tests.perf.figure import Figure
 from tests.perf.harness_loop import OWN_STEPS, STEPS, Now, cell_of, harness_loop
 from tests.perf.in_turns import compare_in_turns
 
-ADAMW, OWN = "cnn with AdamW", "own module"
+ADAMW, TEXT, OWN = "cnn with AdamW", "lm-lstm", "own module"
 
 
 def figures() -> list[Figure]:
     return [
         compare_in_turns(f"{what}: harness over a bare PyTorch loop, samples/s", __name__, what, bar=0.98)
-        for what in (*STEPS, ADAMW, OWN)
+        for what in (*STEPS, ADAMW, TEXT, OWN)
     ]
 
 
@@ -42,7 +42,8 @@ def bare(what: str, now: Now) -> Callable[[], float]:
         return _Bare(made, optimizer, num_steps=OWN_STEPS, now=now).samples_per_s
     cell = _cell(what)
     made = _shipped(cell)
-    return _Bare(made, _optimizer(cell, made.model), num_steps=STEPS[cell.workload], now=now).samples_per_s
+    num_steps = STEPS.get(cell.workload, OWN_STEPS)
+    return _Bare(made, _optimizer(cell, made.model), num_steps=num_steps, now=now).samples_per_s
 
 
 def _cell(what: str) -> Cell:
@@ -65,7 +66,7 @@ def _shipped(cell: Cell) -> TorchWorkload:
     cross_entropy = nn.CrossEntropyLoss()
     return TorchWorkload(
         model=build(MODELS[cell.workload].layers(dataset.num_categories), dataset.input_shape),
-        loss=lambda model, batch: cross_entropy(model(batch[0]), batch[1]),
+        loss=lambda model, batch: cross_entropy(model(batch[0]).flatten(0, -2), batch[1].flatten()),
         score=lambda model, batch: model(batch[0]).argmax(1) == batch[1],
         train=own_cnn.tensors(dataset.train),
         test=own_cnn.tensors(dataset.test),
