@@ -79,7 +79,7 @@ def _draw_series(axes: Axes, one: Series) -> None:
                           ha="center", va="center", color=_STEP, fontsize=6)  # fmt: skip
         if point.is_change:
             axes.axvline(place - 0.5, color=_STEP, linewidth=1.2)
-            axes.annotate(f"{point.change:+.1%}", (place - 0.5, 0.02), xycoords=("data", "axes fraction"), color=_STEP,
+            axes.annotate(f"{point.change:+.1%}", (place - 0.4, 0.02), xycoords=("data", "axes fraction"), color=_STEP,
                           fontsize=7)  # fmt: skip
     ticks = places[:: math.ceil(len(places) / _MAX_TICKS)]
     axes.set_xticks(ticks, [one_line(one.points[place].revision[:8]) for place in ticks], rotation=60, fontsize=6)
