@@ -1,4 +1,5 @@
-"""`python -m tests.report_evidence`: what the report claims of pages whose truth is known, 1,000 of each kind.
+"""`python -m tests.report_evidence`: what the report claims of pages whose truth is known, 1,000 of each kind, and how
+often each kind of interval holds the truth (tests/interval_coverage.py).
 
 Each page has one contest of so many entrants and seeds. Times spread by 20 % of a lognormal from launch to launch, and
 seeds differ by as much, for all entrants alike. The two figures of each row: how often equal entrants are told apart at
@@ -8,7 +9,6 @@ all, and how often one that is twice as fast is the only one that the page recom
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,10 @@ import pandas as pd
 
 from harness.analysis.separation import separate
 from tests.evidence.__main__ import between_markers
+from tests.interval_coverage import SPREAD
+from tests.interval_coverage import rows as coverage_rows
 
 START, END = "<!-- report-evidence -->", "<!-- /report-evidence -->"
-SPREAD = math.sqrt(math.log1p(0.2**2))  # of the logarithm, where the coefficient of variation is 20 %
 FACTOR = 2.0
 
 
@@ -59,8 +60,8 @@ def share_found(kind: Kind, *, pages: int, seed: int = 0) -> float:
     return sum(page_of(kind, rng, factor=FACTOR) == ["entrant 0"] for _ in range(pages)) / pages
 
 
-def table(pages: int) -> str:
-    return "\n".join([*_rows(pages), ""])
+def table(pages: int, draws: int) -> str:
+    return "\n".join([*_rows(pages), "", *coverage_rows(draws), ""])
 
 
 def _rows(pages: int) -> Iterator[str]:
@@ -76,9 +77,10 @@ def _rows(pages: int) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.report_evidence", description=__doc__)
     parser.add_argument("--pages", type=int, default=1000)
+    parser.add_argument("--draws", type=int, default=4000, help="intervals of each kind")
     parser.add_argument("--into", type=Path, help=f"a Markdown file; what is between {START} and {END} is replaced")
     options = parser.parse_args()
-    text = table(options.pages)
+    text = table(options.pages, options.draws)
     if options.into:
         page = options.into.read_text(encoding="utf-8")
         options.into.write_text(between_markers(page, text, START, END), encoding="utf-8")

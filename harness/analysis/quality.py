@@ -99,8 +99,12 @@ def _test_variance(runs: pd.DataFrame, metric: Metric) -> float:
     num_samples = float(runs["num_held_out"].min())
     if metric.unit != SHARE or not num_samples > 0 or runs["num_held_out"].isna().any():
         return math.nan
-    share = min(1.0, max(0.0, float(mean_by_seed(runs, "score").mean())))
-    drawn = (share * num_samples + 1) / (num_samples + 2)
+    return share_variance(float(mean_by_seed(runs, "score").mean()), num_samples)
+
+
+def share_variance(share: float, num_samples: float) -> float:
+    """Of a share of so many samples, binomial, by one more success and one more failure."""
+    drawn = (min(1.0, max(0.0, share)) * num_samples + 1) / (num_samples + 2)
     return drawn * (1 - drawn) / num_samples
 
 

@@ -59,14 +59,6 @@ def test_share_interval_is_wilsons():
     assert found.low == pytest.approx(1 / (1 + 1.959964**2 / 3), rel=1e-5)
 
 
-def test_many_launches_are_bootstrapped_the_same_way_twice():
-    values = np.random.default_rng(1).exponential(size=60)
-    found = mean_interval(values)
-    assert found.method == "BCa bootstrap"
-    assert found == mean_interval(values)
-    assert found.low < values.mean() < found.high
-
-
 def test_small_sample_intervals_cover_the_truth_as_often_as_they_say():
     """Five launches with lognormal noise, true geometric mean 1: 95 % of intervals hold it, give or take 1.5 %."""
     noise = np.exp(0.1 * np.random.default_rng(2).standard_normal((2000, 5)))

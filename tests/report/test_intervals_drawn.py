@@ -93,7 +93,6 @@ def test_drift_has_an_interval_that_ends_at_0(tmp_path):
     [
         (2, "its 95 % interval from"),
         (3, "its 95 % interval (t) from"),
-        (34, "its 95 % interval (BCa bootstrap and t) from"),  # t: all are equal at the first evaluation
     ],
 )
 def test_caption_says_how_intervals_were_made(tmp_path, num_launches, words):
@@ -102,7 +101,6 @@ def test_caption_says_how_intervals_were_made(tmp_path, num_launches, words):
         assert words in score_over_time(given).caption.replace("\u00a0", " ")
 
 
-@pytest.mark.parametrize("method", ["t", "BCa bootstrap"])
-def test_table_says_how_intervals_were_made(tmp_path, method):
-    given = of_accuracies(tmp_path, *(0.9 + launch / 1000 for launch in range(3 if method == "t" else 34)))
-    assert f"({method}" in summary_table(given.pool, "").caption
+def test_table_says_how_intervals_were_made(tmp_path):
+    given = of_accuracies(tmp_path, *(0.9 + launch / 1000 for launch in range(3)))
+    assert "(t" in summary_table(given.pool, "").caption
