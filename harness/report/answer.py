@@ -34,7 +34,7 @@ def _of_pool(pool: Pool, *, is_one_of_several: bool) -> Iterator[str]:
     said = recommendation(judged_contests(pool))
     if said:
         yield said
-    found = findings(pool, comparisons(pool))
+    found = findings(pool, judged_contests(pool), comparisons(pool))
     for finding in found:
         yield finding.headline
         yield from (f"- {sentence}" for sentence in (*finding.learned, *finding.details))

@@ -13,6 +13,7 @@ from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.report import drawing
 from harness.report.drawing import Row, labelled_height_in
 from harness.report.material import (
+    MOST_ROWS,
     Figure,
     Material,
     dotted_panel,
@@ -22,6 +23,7 @@ from harness.report.material import (
     launch_band,
     launches,
     panel_name,
+    rows_left_out,
 )
 from harness.report.style import PHASES, canvas, finished, titled
 from harness.report.wording import count
@@ -36,15 +38,18 @@ def where_time_goes(given: Material) -> Figure:
         told = [(key, part) for key, part in units(runs) if part[list(columns.values())].notna().any().all()]
         if not told:
             continue
+        if len(told) > MOST_ROWS:  # those that compute most come first
+            told.sort(key=lambda unit: -unit[1]["compute_share"].mean())
         labels = [f"{series} ×{workers}" for (_, series, workers), _ in told]
         shares = {
             phase: [mean_interval(mean_by_seed(part, column), within=SHARE) for _, part in told]
             for phase, column in columns.items()
         }
-        with canvas(height_in=height_in(labels)) as (figure, axes):
-            drawing.stacked_rows(axes, labels, shares)
+        shown = labels[:MOST_ROWS]
+        with canvas(height_in=height_in(shown)) as (figure, axes):
+            drawing.stacked_rows(axes, shown, {phase: each[:MOST_ROWS] for phase, each in shares.items()})
             axes.set_xlabel("share of the workers' time in steady state")
-            titled(figure, str(problem))
+            titled(figure, str(problem) + rows_left_out(len(labels)))
             parts = [
                 interval_frame(
                     [(series, workers, share) for ((_, series, workers), _), share in zip(told, each, strict=True)]

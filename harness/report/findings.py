@@ -18,7 +18,7 @@ from harness.report import second_answers
 from harness.report.against_baseline import against_baseline, by_ratio
 from harness.report.headline import headline
 from harness.report.implementation_table import implementation_sentence
-from harness.report.judged import JudgedContest, judged_contests
+from harness.report.judged import JudgedContest
 from harness.report.learned_as_well import learned_as_well
 
 
@@ -31,10 +31,10 @@ class Finding:
     details: tuple[str, ...]
 
 
-def findings(pool: Pool, compared: Sequence[BaselineComparison]) -> list[Finding]:
-    """One for each contest."""
+def findings(pool: Pool, contests: Sequence[JudgedContest], compared: Sequence[BaselineComparison]) -> list[Finding]:
+    """One for each contest of the pool."""
     costs, differences = implementations(pool.runs), quality_differences(pool.runs)
-    return [_finding(judged, compared, costs, differences) for judged in judged_contests(pool)]
+    return [_finding(judged, compared, costs, differences) for judged in contests]
 
 
 def _finding(

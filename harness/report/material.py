@@ -26,6 +26,7 @@ from harness.report.wording import interval_by
 from harness.workloads.metric import Metric
 
 _ROW_IN, _FRAME_IN = 0.27, 0.85
+MOST_ROWS = 40  # of a panel: more would be a wall of names
 _Row = TypeVar("_Row", BaselineComparison, Reaching, Efficiency)
 
 
@@ -133,12 +134,18 @@ def height_in(labels: Sequence[str]) -> float:
 def dotted_panel(
     given: Material, problem: str, dots: Sequence[Row], data: pd.DataFrame, *, name: str, unit: str, alt: str
 ) -> Panel:
-    """A quantity from 0 on, one row of dots a unit. name: the figure's."""
-    with canvas(height_in=height_in([dot.label for dot in dots])) as (figure, axes):
-        drawing.from_zero(axes, unit, dots)
-        drawing.dot_rows(axes, dots)
-        titled(figure, problem)
+    """A quantity from 0 on, one row of dots a unit; of more than MOST_ROWS the least ones. name: the figure's."""
+    least = sorted(dots, key=lambda dot: dot.interval.estimate)[:MOST_ROWS] if len(dots) > MOST_ROWS else dots
+    with canvas(height_in=height_in([dot.label for dot in least])) as (figure, axes):
+        drawing.from_zero(axes, unit, least)
+        drawing.dot_rows(axes, least)
+        titled(figure, problem + rows_left_out(len(dots)))
         return finished(figure, name=panel_name(given, name, problem), data=data, alt=f"{alt} for {problem}")
+
+
+def rows_left_out(num_rows: int) -> str:
+    """For a title; empty where all fit."""
+    return f", {MOST_ROWS} of {num_rows} (all in the CSV)" if num_rows > MOST_ROWS else ""
 
 
 def panel_name(given: Material, figure: str, problem: str) -> str:

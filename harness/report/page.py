@@ -165,7 +165,7 @@ def _section(results: Results, pool: Pool, prefix: str, facets: PoolFacets, earl
     compared = comparisons(pool)
     given = material(results, pool, compared, looks(pool.launches), prefix)
     drawn = figures(given) if len(pool.runs) else {}
-    boards = _boards(given, drawn.get(FIRST_SCREEN.name, ()), findings(pool, compared))
+    boards = _boards(given, drawn.get(FIRST_SCREEN.name, ()), findings(pool, given.judged, compared))
     filled = (_filled(chapter, pool, prefix, drawn.get(chapter.name, ())) for chapter in CHAPTERS)
     return Section(
         pool=pool,

@@ -5,7 +5,6 @@ Times are of processes of their own, since peak memory is; the first load reads 
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -17,25 +16,25 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.loading import CACHE_FOLDER, FRAME_NAMES, load_all
-from harness.records.record import Record
-from harness.suite.cell import Cell
-from tests.analysis.handmade import MACHINE, record
+from tests.many_records import WORKLOADS, large_suite, write_results
 from tests.perf.figure import Figure
+from tests.report import browser
 
 NUM_RUNS, NUM_WINDOWS = 10_000, 200
 STRATEGIES = ("serial", "allreduce", "allreduce-flat", "local-sgd", "delayed-averaging", "hogwild")
 REPORT_LIMIT_S, REPORT_LIMIT_BYTES = 60.0, 2 * 2**30
 QUICK_LIMIT_S, SHOW_LIMIT_S = 8.0, 2.0
 LOAD_LIMIT = 2.0  # times reading the same as Parquet
+NUM_LARGE, LARGE_LIMIT_MB, OPENING_LIMIT_S = 1827, 5.0, 2.0
 NUM_LOADS, NUM_SHOWS = 7, 5
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def figures() -> list[Figure]:
     with tempfile.TemporaryDirectory() as scratch:
-        many, quick = Path(scratch, "many"), Path(scratch, "quick")
-        write_results(many, num_runs=NUM_RUNS, num_windows=NUM_WINDOWS)
-        write_results(quick, num_runs=63, num_windows=50)
+        many = write_results(Path(scratch, "many"), _cells(), num_runs=NUM_RUNS, num_windows=NUM_WINDOWS)
+        quick = write_results(Path(scratch, "quick"), _cells(), num_runs=63, num_windows=50)
+        large = write_results(Path(scratch, "large"), large_suite(), num_runs=NUM_LARGE, num_windows=24)
         first_s, first_bytes = _in_a_process(many, Path(scratch, "many-report"))
         quick_s, _ = _in_a_process(quick, Path(scratch, "quick-report"))
         return [
@@ -44,6 +43,7 @@ def figures() -> list[Figure]:
             _at_most("report of a quick suite (63 runs), nothing cached, s", quick_s, QUICK_LIMIT_S),
             _at_most("load_all after the first time over read_parquet, s", _load_ratio(many), LOAD_LIMIT),
             _show_with_an_index(many),
+            *_large_page(large, Path(scratch, "large-report")),
         ]
 
 
@@ -51,61 +51,25 @@ def _at_most(what: str, value: float, bar: float) -> Figure:
     return Figure(what=what, values=(value,), bar=bar, at_most=True)
 
 
-def write_results(folder: Path, *, num_runs: int, num_windows: int) -> None:
-    """A results folder as a suite of three workloads leaves it; records differ in cell, id, times and noise."""
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    cells = [
+def _cells() -> list[dict]:
+    """As a suite of three workloads has them."""
+    return [
         {"workload": workload, "strategy": strategy, "workers": workers}
-        for workload in ("fnn", "cnn", "rnn")
+        for workload in WORKLOADS
         for strategy in STRATEGIES
         for workers in ((1,) if strategy == "serial" else (1, 2, 4))
     ]
-    template = json.loads(record().model_dump_json())
-    for number in range(num_runs):
-        cell = Cell.model_validate({**cells[number % len(cells)], "seed": number // len(cells)})
-        content = template | _varied(template, cell, number, num_windows // cell.workers, rng)
-        made = json.dumps(content)
-        if number < len(cells):
-            Record.model_validate_json(made)  # the generator keeps to the schema
-        (folder / f"{cell.key}-{number:012x}.json").write_text(made)
 
 
-def _varied(template: dict, cell: Cell, number: int, num_windows: int, rng: np.random.Generator) -> dict:
-    """The fields in which this run differs from the template."""
-    part = template["workers"][0]
-    durations = 0.1 * rng.lognormal(sigma=0.05, size=(cell.workers, num_windows))
-    ends = durations.cumsum(axis=1)
-    workers = [
-        {
-            **part,
-            "rank": rank,
-            "train_s": ends[rank, -1],
-            "windows": _windows(part["windows"][0], durations[rank], ends[rank]),
-        }
-        for rank in range(cell.workers)
-    ]
-    accuracies = 1 - 0.5 * np.exp(-np.arange(1, 21) / rng.uniform(2, 4))
-    first, end_s = template["curve"][0], ends[0, -1]
-    curve = [
-        {**first, "step": 5 * i, "num_samples": 500 * i, "time_s": end_s * i / 20, "score": float(accuracy)}
-        for i, accuracy in enumerate(accuracies, start=1)
-    ]
-    return {
-        "id": f"{number:012x}",
-        "cell": cell.stored().model_dump(mode="json"),
-        "evaluated_model": cell.evaluated_model,
-        "workers": workers,
-        "curve": curve,
-        "machine": MACHINE.model_dump(),
-    }
-
-
-def _windows(template: dict, durations: np.ndarray, ends: np.ndarray) -> list[dict]:
-    return [
-        {**template, "start_s": end - duration, "end_s": end, "exposed_s": 0.2 * duration, "loader_s": 0.05 * duration}
-        for duration, end in zip(durations.tolist(), ends.tolist(), strict=True)
-    ]
+def _large_page(results: Path, out: Path) -> list[Figure]:
+    """Of every strategy with seven numbers of workers."""
+    _in_a_process(results, out)
+    page = out / "index.html"
+    found = [_at_most(f"page of {NUM_LARGE} runs, MB", page.stat().st_size / 1e6, LARGE_LIMIT_MB)]
+    if browser.is_installed():
+        with browser.browsing(width=1400, height=900) as seen:
+            found.append(_at_most("opening it in Chromium, s", _seconds(lambda: seen.open(page)), OPENING_LIMIT_S))
+    return found
 
 
 def _in_a_process(folder: Path, out: Path) -> tuple[float, float]:

@@ -11,13 +11,14 @@ from harness.report.against_baseline import comparisons
 from harness.report.answer import NO_CONTEST, answer_lines
 from harness.report.cautions import warnings
 from harness.report.findings import findings
+from harness.report.judged import judged_contests
 from tests.analysis.handmade import MACHINE, folder_of, record
 
 
 def test_answer_has_the_sentences_of_the_page(tmp_path: Path) -> None:
     folder = folder_of([record({"strategy": "hogwild", "workers": 2, "seed": seed}) for seed in range(3)], tmp_path)
     (pool,) = pools(load_all(folder).runs)
-    (finding,) = findings(pool, comparisons(pool))
+    (finding,) = findings(pool, judged_contests(pool), comparisons(pool))
     lines = answer_lines([folder])
     assert lines[0] == one_line(finding.headline)
     assert lines[0].startswith("cnn on digits: hogwild ×2 reaches 98 % after 7.5")

@@ -9,13 +9,16 @@ from harness.analysis.comparable import pools
 from harness.report.against_baseline import comparisons
 from harness.report.cautions import warnings
 from harness.report.findings import findings
+from harness.report.judged import judged_contests
 from tests.analysis.handmade import by_rmse, comparison, curve, failed, folder_of, reached_after, record, window, worker
 
 
 def verdicts(tmp_path, records):
     """Headline and sentences of each contest."""
     (pool,) = pools(load(folder_of(records, tmp_path)))
-    said = [(finding.headline, *finding.details) for finding in findings(pool, comparisons(pool))]
+    said = [
+        (finding.headline, *finding.details) for finding in findings(pool, judged_contests(pool), comparisons(pool))
+    ]
     return [[sentence.replace("\u00a0", " ") for sentence in each] for each in said], pool
 
 

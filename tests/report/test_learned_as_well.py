@@ -6,6 +6,7 @@ from harness.analysis import load
 from harness.analysis.comparable import pools
 from harness.report.against_baseline import comparisons
 from harness.report.findings import findings
+from harness.report.judged import judged_contests
 from tests.analysis.handmade import folder_of, record
 
 
@@ -21,7 +22,7 @@ def learned(tmp_path, *trained):
         for seed, hits in enumerate(each)
     ]
     (pool,) = pools(load(folder_of(records, tmp_path)))
-    (finding,) = findings(pool, comparisons(pool))
+    (finding,) = findings(pool, judged_contests(pool), comparisons(pool))
     return [said.replace("\u00a0", " ") for said in finding.learned]
 
 

@@ -6,6 +6,7 @@ from harness.analysis import load
 from harness.analysis.comparable import pools
 from harness.report.against_baseline import comparisons
 from harness.report.findings import findings
+from harness.report.judged import judged_contests
 from tests.analysis.handmade import failed, folder_of, reached_after, record
 
 SPREAD = (1.0, 1.04, 0.97)  # of a time, by seed
@@ -21,7 +22,7 @@ def runs(strategy, time_s, *, spread=SPREAD, **cell):
 
 def answers(tmp_path, records):
     (pool,) = pools(load(folder_of(records, tmp_path)))
-    found = findings(pool, comparisons(pool))
+    found = findings(pool, judged_contests(pool), comparisons(pool))
     return [
         (each.headline.replace("\u00a0", " "), [said.replace("\u00a0", " ") for said in each.details]) for each in found
     ]
