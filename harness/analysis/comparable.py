@@ -111,7 +111,8 @@ def with_series(runs: pd.DataFrame) -> pd.DataFrame:
     """A copy with the columns `problem`: with its code or metric where runs of that name have several; `series`:
     `label`, and every setting in which runs of that label and problem differ; `series_any_hosts`: the same without the
     hosts; `series_any_layout`: without hosts and threads; `competitor`: without framework, kind of worker and
-    resources; and `aim`: the problem, with its target where it has several."""
+    resources; `shown_as`: the series as it is called among the runs of its problem, with framework and kind of worker
+    only where they differ there; and `aim`: the problem, with its target where it has several."""
     without: dict[str, set[str]] = {
         "series": set(),
         "series_any_hosts": {"hosts"},
@@ -125,7 +126,20 @@ def with_series(runs: pd.DataFrame) -> pd.DataFrame:
         for name, left_out in without.items():
             kept = [column for column in different if column not in left_out]
             named.loc[rows.index, name] = _named_with(rows["label"], rows, kept)
-    return named.assign(aim=_aims(named))
+    return named.assign(aim=_aims(named), shown_as=_shown_as(named))
+
+
+def _shown_as(named: pd.DataFrame) -> pd.Series[str]:
+    """The series without the framework where the problem has one, without the kind of worker where the framework has
+    one there."""
+    shown = named["label"].copy()
+    for (problem, framework, _), rows in named.groupby(["problem", "framework", "label"], sort=False):
+        of_problem = named[named["problem"] == problem]
+        of_label = of_problem[of_problem["label"] == rows["label"].iloc[0]]
+        among = {"framework": of_problem, "worker_kind": of_problem[of_problem["framework"] == framework]}
+        told = [column for column in SPLIT_BY if among.get(column, of_label)[column].nunique(dropna=False) > 1]
+        shown.loc[rows.index] = _named_with(rows["label"], rows, told)
+    return shown
 
 
 def aimed(launches: pd.DataFrame) -> pd.DataFrame:

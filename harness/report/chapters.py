@@ -23,6 +23,7 @@ from harness.report.score_tables import quality_table
 from harness.report.settings_table import settings_table
 from harness.report.table_cells import Table
 from harness.report.tables import details_table, summary_table
+from harness.report.why import why
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,7 @@ class Chapter:
 FIRST_SCREEN = Chapter(name="leaderboard", title="Leaderboard", figures=(leaderboard,))  # drawn by a part of its own
 CHAPTERS = (
     Chapter(name="answer", title="The answer in detail", figures=(speed_ups, time_to_target, reached_shares, profile)),
+    Chapter(name="why", title="Why: how fast a sample is, and how many it takes", figures=(why,)),
     Chapter(
         name="time",
         title="Where the time goes",

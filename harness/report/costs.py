@@ -40,7 +40,7 @@ def where_time_goes(given: Material) -> Figure:
             continue
         if len(told) > MOST_ROWS:  # those that compute most come first
             told.sort(key=lambda unit: -unit[1]["compute_share"].mean())
-        labels = [f"{series} ×{workers}" for (_, series, workers), _ in told]
+        labels = [given.label(*key) for key, _ in told]
         shares = {
             phase: [mean_interval(mean_by_seed(part, column), within=SHARE) for _, part in told]
             for phase, column in columns.items()
@@ -99,7 +99,7 @@ def _memory(given: Material, column: str, *, name: str, title: str, what: str) -
         for (_, series, workers), part in units(rows):
             part = part.assign(mib=part[column] / 2**20)
             interval = geometric_interval(geometric_mean_by_seed(part, "mib"))
-            label = f"{series} ×{workers}"
+            label = given.label(str(problem), series, workers)
             dots.append(Row(label=label, look=given.looks[series], interval=interval, points=list(part["mib"])))
             data.append((series, workers, interval))
         alt = f"{title} of all workers"
@@ -121,9 +121,10 @@ def staleness(given: Material) -> Figure:
     for problem, rows in counted.groupby("problem", sort=True):
         data = _staleness_shares(rows)
         with canvas() as (figure, axes):
-            for (series, workers), part in data.groupby(["series", "workers"], sort=True):
-                look = given.looks[str(series)]
-                label = f" {drawing.wrapped(f'{series} ×{workers}')}"  # a legend leaves out names that begin with _
+            for (_, series, workers), part in units(data.assign(problem=problem)):
+                look = given.looks[series]
+                name = given.label(str(problem), series, workers)
+                label = f" {drawing.wrapped(name)}"  # a legend leaves out names that begin with _
                 axes.vlines(part["staleness"], part["low"], part["high"], color=look.colour, linewidth=1.6, alpha=0.7)
                 axes.plot(part["staleness"], part["share"], color=look.colour, marker=look.marker, markersize=5,
                           linestyle=look.dash, label=label)  # fmt: skip
@@ -175,7 +176,7 @@ def merges(given: Material) -> Figure:
             for when in ("before", "after"):
                 column = f"distance_{when}_merge"
                 interval = mean_interval(mean_by_seed(part, column), within=DISTANCE)
-                label = f"{series} ×{workers}, {when}"
+                label = f"{given.label(str(problem), series, workers)}, {when}"
                 dots.append(Row(label=label, look=given.looks[series], interval=interval, points=list(part[column])))
                 data.append(interval_frame([(series, workers, interval)]).assign(when=when))
         panels.append(
@@ -211,7 +212,7 @@ def consensus(given: Material) -> Figure:
                 look = given.looks[str(series)]
                 band = launch_band(part, x="num_samples", y="consensus_distance", within=DISTANCE)
                 drawing.line_with_band(axes, band, look, x="num_samples", y="consensus_distance")
-                ends.append((str(series), look, float(band["num_samples"].iloc[-1]),
+                ends.append((given.label(str(problem), str(series)), look, float(band["num_samples"].iloc[-1]),
                              float(band["consensus_distance"].iloc[-1])))  # fmt: skip
                 parts.append(band.assign(series=series, workers=most))
             data = pd.concat(parts, ignore_index=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from harness.analysis.intervals import Interval
 from harness.plain_text import one_line, shortened
-from harness.report.style import GROUND, HEIGHT_IN, INK, MUTED, PHASES, Look
+from harness.report.style import GROUND, HEIGHT_IN, INK, MUTED, PHASES, Look, hint
 from harness.report.wording import with_unit
 from harness.workloads.metric import SHARE, Metric
 
@@ -28,6 +29,7 @@ UNIT_WIDTH = 36  # likewise, below or beside an axis
 MAX_LINES = 4  # of a name: of what is longer the middle goes
 LINE_IN = 0.15  # height of a line of a label
 MIN_GROUPED = 2000  # from here on digits are grouped
+_ROUND = (1.0, 2.0, 5.0, 3.0, 7.0, 1.5, 4.0)  # leading digits, the roundest first
 REACH, LOG_REACH = 1.7, 4.0  # how far beyond the greatest estimate an axis goes to show intervals
 GROUPED = FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", "\u202f"))
 
@@ -130,6 +132,12 @@ def line_with_band(axes: Axes, data: pd.DataFrame, look: Look, *, x: str, y: str
     axes.fill_between(data[x], data["low"], data["high"], color=look.colour, alpha=0.16, linewidth=0)
 
 
+def line_in_grey(axes: Axes, data: pd.DataFrame, *, x: str, y: str, words: str) -> None:
+    """One of many, behind those that matter; words: under the pointer."""
+    (line,) = axes.plot(data[x], data[y], color=MUTED, linewidth=0.9, alpha=0.45, zorder=1.5)
+    hint(line, words)
+
+
 def label_ends(axes: Axes, ends: Iterable[tuple[str, Look, float, float]]) -> None:
     """Names lines right of the axes, pushed apart where lines end close together, a thin leader to each.
 
@@ -210,6 +218,12 @@ def factor_axis(axes: Axes, low: float, high: float, unit: str) -> None:
     axes.set_xticks(ticks, [f"{tick:g}×" for tick in ticks])
     axes.set_xticks([], minor=True)
     axes.set_xlabel(axis_label(unit))
+
+
+def round_numbers(low: float, high: float) -> list[float]:
+    """Of the decades from one to the other, the roundest first."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [digit * 10.0**decade for digit in _ROUND for decade in decades]
 
 
 def spaced(wanted: Iterable[float], limits: tuple[float, float]) -> list[float]:

@@ -26,7 +26,6 @@ from harness.report.wording import number, percent, times_in_short, with_interva
 from harness.workloads.metric import ACCURACY
 
 MOST_SHOWN = 10  # the rest is folded
-_ROUND = (1.0, 2.0, 5.0, 3.0, 7.0, 1.5, 4.0)  # leading digits of ticks, the roundest first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,8 +155,7 @@ def _limits(rows: Sequence[Standing]) -> tuple[float, float]:
 def _time_axis(axes: Axes, limits: tuple[float, float], row: Reaching) -> None:
     axes.set_xscale("log")
     axes.set_xlim(*limits)
-    decades = range(math.floor(math.log10(limits[0])), math.ceil(math.log10(limits[1])) + 1)
-    ticks = drawing.spaced([digit * 10.0**decade for digit in _ROUND for decade in decades], limits)
+    ticks = drawing.spaced(drawing.round_numbers(*limits), limits)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
     said = target_in_words(row.metric, row.target)

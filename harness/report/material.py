@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from harness.analysis.loading import Results
 from harness.analysis.scaling import Efficiency
 from harness.analysis.scores import METRIC_COLUMNS, metrics_of
 from harness.analysis.seeds import mean_by_seed
-from harness.analysis.targets import BaselineComparison, Reaching
+from harness.analysis.targets import BaselineComparison, Reaching, reaching
 from harness.report import drawing
 from harness.report.anchors import slug
 from harness.report.drawing import LINE_IN, Row, num_lines
@@ -50,7 +51,19 @@ class Material:
     comparisons: tuple[BaselineComparison, ...]
     judged: tuple[JudgedContest, ...]
     looks: dict[str, Look]
+    names: Mapping[tuple[str, str], str]  # of series in panels, by problem and series
     prefix: str  # of the names of panels: unique in a report
+
+    def label(self, problem: str, series: str, workers: int | None = None) -> str:
+        """`hogwild ×2`: as it is called in a panel of the problem; without its workers where these are an axis."""
+        name = self.names[problem, series]
+        return name if workers is None else f"{name} ×{workers}"
+
+    @cached_property
+    def times_s(self) -> dict[tuple[str, str, int], float]:
+        """Times to target of the units that have one, by problem, series and workers."""
+        rows = reaching(self.pool.launches)
+        return {(row.problem, row.series, row.workers): row.time_s.estimate for row in rows if row.time_s}
 
     @property
     def metrics(self) -> list[Metric]:
@@ -62,6 +75,7 @@ def material(
     results: Results, pool: Pool, comparisons: Sequence[BaselineComparison], looks: dict[str, Look], prefix: str
 ) -> Material:
     names = pool.runs[["run", "problem", "series", "strategy", "workers", "seed", "aim", "target", *METRIC_COLUMNS]]
+    named = pool.launches[["problem", "series", "shown_as"]].drop_duplicates()
     curve = results.curve.assign(run=results.curve["run"].astype("str")).merge(names, on="run")
     return Material(
         pool=pool,
@@ -70,6 +84,7 @@ def material(
         comparisons=tuple(comparisons),
         judged=tuple(judged_contests(pool)),
         looks=looks,
+        names=dict(zip(zip(named["problem"], named["series"], strict=True), named["shown_as"], strict=True)),
         prefix=prefix,
     )
 

@@ -96,7 +96,7 @@ def _timed(given: Material, row: Reaching) -> Row:
     rows = unit_of(given, row.problem, row.series, row.workers)
     is_given_up = has_outcome(rows) & ~rows["reached"]
     return Row(
-        label=f"{row.series} ×{row.workers}",
+        label=given.label(row.problem, row.series, row.workers),
         look=given.looks[row.series],
         interval=row.known_s or NOTHING,
         points=list(rows["time_to_target_s"].dropna()),

@@ -53,7 +53,7 @@ def _panel(given: Material, aim: str, rows: Sequence[Reaching]) -> Panel:
     last_s = max((float(unit[["time_to_target_s", "observed_s"]].max().max()) for unit in units), default=math.nan)
     last_s = last_s if math.isfinite(last_s) and last_s > 0 else 1.0
     steps = [reached_over_time(unit) for unit in units]
-    names = [f"{row.series} ×{row.workers}" for row in rows]
+    names = [given.label(row.problem, row.series, row.workers) for row in rows]
     height_in = labelled_height_in(names) + LINE_IN * (len(rows) + 1)
     with canvas(height_in=height_in) as (figure, axes):
         ends = []

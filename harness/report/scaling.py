@@ -107,7 +107,7 @@ def _over(
             axes.vlines(x, rows["low"], rows["high"].clip(upper=top), color=look.colour, linewidth=1.6, alpha=0.7)
             cut = x[(rows["high"] > top).to_numpy()]
             axes.plot(cut, [top] * len(cut), linestyle="", marker="^", color=look.colour, markersize=6, clip_on=False)
-            ends.append((str(series), look, float(x[-1]), float(rows["estimate"].iloc[-1])))
+            ends.append((given.label(problem, str(series)), look, float(x[-1]), float(rows["estimate"].iloc[-1])))
         axes.set_xlim(-0.3, len(counts) - 0.7)
         axes.set_xticks(range(len(counts)), [str(count) for count in counts])
         axes.set_xlabel(scale.label)

@@ -21,6 +21,7 @@ from harness.report.wording import capitalized, count, cut_off, less_is_better, 
 from harness.workloads.metric import Metric
 
 WORST_SHOWN = 0.15  # of the evaluations, the worst of them, are out of view
+MOST_COLOURED = 5  # curves of a panel, the best; the rest are grey, named under the pointer
 NUM_STEPS = 20  # an axis begins at a multiple of this part of what it can span
 
 
@@ -36,7 +37,8 @@ def score_over(given: Material, *, x: str, unit: str, over: str) -> Figure:
         title=f"{capitalized(score_name(given.metrics))} over {over}",
         caption=f"Line: mean over seeds ({launches(given)}) at each evaluation; band: its "
         f"{interval_of(panels)} from {MIN_LAUNCHES} launches on{cut_off(given.metrics, ', ')}. Dotted: the "
-        f"target. Which model is evaluated is fixed by the strategy and stands in the table.{_diverged(given)}",
+        f"target. The {MOST_COLOURED} soonest are in colour, the others grey. Which model is evaluated is fixed by the "
+        f"strategy and stands in the table.{_diverged(given)}",
         panels=tuple(panels),
     )
 
@@ -45,23 +47,21 @@ def _curves(given: Material, aim: str, curve: pd.DataFrame, *, x: str, unit: str
     """The series with most workers and serial training; None where none of them has a score."""
     metric, most = metric_of(curve), curve["workers"].max()
     shown = curve[(curve["workers"] == most) | (curve["workers"] == 1) & (curve["strategy"] == "serial")]
-    bands = [
-        launch_band(rows, x=x, y="score", within=metric.limits).assign(series=series, workers=workers)
-        for (series, workers), rows in shown.groupby(["series", "workers"], sort=True)
-    ]
-    bands = [band for band in bands if len(band)]
+    bands = _bands(given, shown, x=x, metric=metric)
     if not bands:
         return None
     data = pd.concat(bands, ignore_index=True)
-    names = [f"{series} ×{workers}" for (series, workers), _ in data.groupby(["series", "workers"])]
-    with canvas(height_in=labelled_height_in(names)) as (figure, axes):
+    problem = str(curve["problem"].iloc[0])
+    names = [_name(given, problem, band, most) for band in bands]
+    with canvas(height_in=labelled_height_in(names[:MOST_COLOURED])) as (figure, axes):
         ends = []
-        for band in bands:
-            last = band.iloc[-1]
-            series, look = last["series"], given.looks[last["series"]]
+        for position, (name, band) in reversed(list(enumerate(zip(names, bands, strict=True)))):
+            if position >= MOST_COLOURED:
+                drawing.line_in_grey(axes, band, x=x, y="score", words=name)
+                continue
+            last, look = band.iloc[-1], given.looks[_unit_of(band)[0]]
             drawing.line_with_band(axes, band, look, x=x, y="score")
-            label = series if last["workers"] == most else f"{series} ×{last['workers']}"
-            ends.append((label, look, float(last[x]), float(last["score"])))
+            ends.append((name, look, float(last[x]), float(last["score"])))
         target = float(curve["target"].iloc[0])
         if math.isfinite(target):
             axes.axhline(target, color=INK, linewidth=0.8, linestyle=":")
@@ -72,6 +72,30 @@ def _curves(given: Material, aim: str, curve: pd.DataFrame, *, x: str, unit: str
         drawing.label_ends(axes, ends)
         alt = f"{capitalized(metric.name)} over {over} for {aim}"
         return finished(figure, name=panel_name(given, f"score-over-{over}", aim), data=data, alt=alt)
+
+
+def _bands(given: Material, shown: pd.DataFrame, *, x: str, metric: Metric) -> list[pd.DataFrame]:
+    """One a unit that has scores: those that reach the target soonest first, then the others by their last score."""
+    bands = [
+        launch_band(rows, x=x, y="score", within=metric.limits).assign(series=series, workers=workers)
+        for (_, series, workers), rows in units(shown)
+    ]
+    problem, times = str(shown["problem"].iloc[0]), given.times_s
+
+    def rank(band: pd.DataFrame) -> tuple[float, float]:
+        return times.get((problem, *_unit_of(band)), math.inf), -metric.direction * float(band["score"].iloc[-1])
+
+    return sorted((band for band in bands if len(band)), key=rank)
+
+
+def _name(given: Material, problem: str, band: pd.DataFrame, most: int) -> str:
+    """With its workers where the panel's title does not say them."""
+    series, workers = _unit_of(band)
+    return given.label(problem, series, None if workers == most else workers)
+
+
+def _unit_of(band: pd.DataFrame) -> tuple[str, int]:
+    return str(band["series"].iloc[0]), int(band["workers"].iloc[0])
 
 
 def score_limits(band: pd.DataFrame, metric: Metric, target: float) -> tuple[float, float] | None:
@@ -137,7 +161,7 @@ def time_against_score(given: Material) -> Figure:
 
 def _front(given: Material, problem: str, data: pd.DataFrame, metric: Metric) -> Panel:
     front = data[data["on_front"]].sort_values("train_s")
-    names = [f"{series} ×{workers}" for series, workers in zip(data["series"], data["workers"], strict=True)]
+    names = [given.label(problem, *key) for key in zip(data["series"], data["workers"], strict=True)]
     with canvas(height_in=labelled_height_in(names)) as (figure, axes):
         axes.plot(front["train_s"], front["score"], color=MUTED, linewidth=1.2, zorder=1)
         ends = []

@@ -280,8 +280,8 @@ def test_every_panel_comes_as_svg_and_png_and_csv(report):
     by_kind = {kind: {path.stem for path in (report / "figures").glob(f"*.{kind}")} for kind in ("svg", "png", "csv")}
     assert by_kind["svg"] == by_kind["png"] == by_kind["csv"]
     figures = (
-        "leaderboard speed-up time-to-target reached-share score-over-time score-over-samples throughput efficiency "
-        "where-time-goes"
+        "leaderboard why speed-up time-to-target reached-share score-over-time score-over-samples throughput "
+        "efficiency where-time-goes"
     )
     more = "time-against-score staleness merges consensus memory"
     assert by_kind["svg"] == {f"{figure}-cnn-on-digits" for figure in f"{figures} {more}".split()}

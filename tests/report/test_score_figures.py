@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import xml.etree.ElementTree as ET
 
 import pandas as pd
 import pytest
@@ -13,7 +14,7 @@ from harness.report.score_figures import score_limits, score_over, time_against_
 from harness.report.style import themed
 from harness.report.svg_text import svg_of
 from harness.workloads.metric import ACCURACY, Metric
-from tests.analysis.handmade import RMSE, by_rmse, comparison, curve, record, window, worker
+from tests.analysis.handmade import RMSE, by_rmse, comparison, curve, reached_after, record, window, worker
 from tests.report.drawn import drawn, material_of
 
 NO_TARGET = math.nan
@@ -160,3 +161,22 @@ def test_throughput_is_in_the_problems_samples(tmp_path, labels):
     runs = comparison(TIMES)
     made(throughput, material_of(tmp_path, [*runs, *map(by_rmse, runs)]))
     assert [y for _, y in labels] == ["images/s, all workers", "ratings/s, all workers"]
+
+
+def test_five_soonest_curves_are_named_and_the_others_are_under_the_pointer(tmp_path):
+    periods = (2, 4, 8, 16, 32, 64, 128)
+    runs = [
+        record(
+            {"strategy": {"name": "local-sgd", "period": period}, "workers": 2, "seed": seed},
+            curve=reached_after(float(period)),
+        )
+        for period in periods
+        for seed in range(3)
+    ]
+    with themed():
+        (panel,) = score_over_time(material_of(tmp_path, runs)).panels
+    root = ET.fromstring(panel.svg)
+    named = {text.text for text in root.iter("text") if text.text.startswith("local-sgd")}
+    hinted = {title.text for title in root.iter("title")}
+    assert len(named) == 5
+    assert hinted == {"local-sgd period=64", "local-sgd period=128"}

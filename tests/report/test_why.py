@@ -1,0 +1,69 @@
+"""The figure of why one is sooner than another, by records of which every number is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.report.labels import Named, name_points
+from harness.report.style import canvas, themed
+from harness.report.why import why
+from tests.analysis.handmade import reached_after, record
+from tests.report.drawn import drawn, material_of
+
+
+def runs(strategy, time_s, samples):
+    return [
+        record({"strategy": strategy, "workers": 2, "seed": seed}, curve=reached_after(time_s, samples=samples))
+        for seed in range(3)
+    ]
+
+
+def test_why_splits_a_time_into_seconds_per_sample_and_samples(tmp_path):
+    given = material_of(tmp_path, [*runs("hogwild", 2.0, 4000), *runs("allreduce", 4.0, 1000)])
+    data = drawn(why, given).set_index("entrant")
+    assert data["seconds_per_sample"].to_dict() == pytest.approx({"hogwild ×2": 0.0005, "allreduce ×2": 0.004})
+    assert data["samples_to_target"].to_dict() == pytest.approx({"hogwild ×2": 4000, "allreduce ×2": 1000})
+    assert data["time_to_target_s"].to_dict() == pytest.approx({"hogwild ×2": 2.0, "allreduce ×2": 4.0})
+
+
+def test_why_needs_two_to_be_told_apart(tmp_path):
+    with themed():
+        assert why(material_of(tmp_path, runs("hogwild", 2.0, 4000))).panels == ()
+
+
+def test_names_of_points_that_lie_close_together_cover_neither_one_another_nor_points():
+    points = [Named(name=f"strategy {position} ×2", x=1.0 + position / 50, y=1.0) for position in range(8)]
+    with themed(), canvas() as (figure, axes):
+        axes.set_xlim(0, 2)
+        axes.set_ylim(0, 2)
+        name_points(axes, points)
+        boxes = [text.get_window_extent() for text in axes.texts]
+        assert [text.get_text() for text in axes.texts] == [point.name for point in points]
+        assert sum(one.overlaps(other) for one in boxes for other in boxes) == len(boxes)  # each with itself
+        at = axes.transData.transform([(point.x, point.y) for point in points])
+        assert not any(box.contains(*place) for box in boxes for place in np.asarray(at))
+        assert all(axes.bbox.containsx(box.x0) and axes.bbox.containsx(box.x1) for box in boxes)
+        assert figure.get_layout_engine() is not None
+
+
+def test_a_name_has_framework_and_kind_of_worker_only_where_they_differ(tmp_path):
+    fnn = {"workload": "fnn", "dataset": "signals"}
+    given = material_of(
+        tmp_path,
+        [
+            record({"strategy": "hogwild", "workers": 2}),
+            record({"strategy": "hogwild", "workers": 2, "framework": "tensorflow"}, launcher="threads"),
+            record({"strategy": "allreduce", "workers": 2, "framework": "tensorflow"}),
+            record({"strategy": "hogwild", "workers": 2, **fnn}),
+        ],
+    )
+    shown = {problem: sorted(part["shown_as"]) for problem, part in given.pool.launches.groupby("problem")}
+    assert shown == {
+        "cnn on digits": ["allreduce tensorflow processes", "hogwild tensorflow threads", "hogwild torch"],
+        "fnn on signals": ["hogwild"],
+    }
+    assert isinstance(given.names, dict)
+    assert given.label("fnn on signals", "hogwild torch processes", 2) == "hogwild ×2"
+    assert pd.notna(given.pool.launches["shown_as"]).all()
