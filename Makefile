@@ -3,7 +3,7 @@ PYTHON ?= $(firstword $(foreach version,3.11 3.12 3.13,$(shell command -v python
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test lab gpu check check-evidence report-evidence perf lint format lock clean
+.PHONY: help setup bench test lab gpu check check-evidence report-evidence picture perf lint format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,9 @@ check-evidence: setup  ## what proves the check: about three hours, goes on wher
 
 report-evidence: setup  ## what proves the report's claims: a thousand simulated pages of each kind, in a minute
 	@$(BIN)/python -m tests.report_evidence --into README.md
+
+picture: setup  ## the picture of the sample report that README opens with
+	@$(BIN)/python -m tests.report.screenshot reports/sample
 
 perf: setup  ## the harness' own speed, as ratios of interleaved runs
 	@$(BIN)/python -m tests.perf
