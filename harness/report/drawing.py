@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from harness.analysis.intervals import Interval
 from harness.plain_text import one_line, shortened
 from harness.report.style import GROUND, HEIGHT_IN, INK, MUTED, PHASES, Look, hint
-from harness.report.wording import with_unit
+from harness.report.wording import with_interval, with_unit
 from harness.workloads.metric import SHARE, Metric
 
 _AXES_SHARE = 0.72  # of a panel's height, about
@@ -60,11 +60,12 @@ def dot_rows(axes: Axes, rows: Sequence[Row]) -> None:
         axes.scatter(given_up, [y] * len(given_up), s=16, marker=">", facecolor="none", edgecolor=colour, linewidth=0.8)
         if row.interval.is_known:
             interval_bar(axes, y, row.interval, colour)
-        axes.scatter(
+        mark = axes.scatter(
             [row.interval.estimate], [y], s=38, marker=row.look.marker, zorder=3,
             facecolor=GROUND if row.is_lower_bound else colour,
             edgecolor=colour if row.is_lower_bound else GROUND, linewidth=1.4 if row.is_lower_bound else 0.8,
         )  # fmt: skip
+        hint(mark, f"{row.label}: {with_interval(row.interval)}")
         if row.note:
             axes.annotate(row.note, (0.99, y), xycoords=("axes fraction", "data"), ha="right", va="bottom",
                           fontsize=7.5, color=MUTED, xytext=(0, 3), textcoords="offset points")  # fmt: skip

@@ -32,6 +32,7 @@ from harness.workloads.metric import ACCURACY
 
 def speed_ups(given: Material) -> Figure:
     panels = []
+    problems = {judged.contest.name: str(judged.contest.launches["problem"].iloc[0]) for judged in given.judged}
     for contest, rows in grouped(given.comparisons, lambda row: row.contest):
         most = max((row.workers for row in rows if row.time.interval), default=0)
         known = [(row, row.time.interval) for row in rows if row.time.interval and row.workers == most]
@@ -39,7 +40,12 @@ def speed_ups(given: Material) -> Figure:
             continue
         known.sort(key=lambda pair: pair[1].estimate)
         dots = [
-            Row(label=row.series, look=given.looks[row.series], interval=interval, points=(), note=f"n = {interval.n}")
+            Row(
+                label=given.label(problems[contest], row.series),
+                look=given.looks[row.series],
+                interval=interval,
+                points=(),
+            )
             for row, interval in known
         ]
         with canvas(height_in=height_in([dot.label for dot in dots])) as (figure, axes):
@@ -54,9 +60,10 @@ def speed_ups(given: Material) -> Figure:
                                    alt=f"Time to target against {baseline} for {contest}"))  # fmt: skip
     return Figure(
         name="speed-up",
-        title="Which strategy reaches the target soonest",
-        caption=f"Ratio of times to target, paired by seed: geometric mean and {interval_of(panels)} over n "
-        "seeds. Evaluation is off the clock. An interval that crosses 1 shows no difference. "
+        title="Each against the baseline, by itself",
+        caption="Ratio of times to target, paired by seed: geometric mean and individual "
+        f"{interval_of(panels)} over seeds ({launches(given)}). Evaluation is off the clock. An interval that crosses "
+        "1 shows no difference; one that does not shows it alone, and may be chance among many. "
         "Series with a launch that missed the target or did not finish have no ratio; the table counts them.",
         panels=tuple(panels),
     )

@@ -15,13 +15,15 @@ from harness.analysis.scores import has_diverged, metric_of
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.report import drawing
 from harness.report.drawing import labelled_height_in
+from harness.report.labels import Named, name_points
 from harness.report.material import Figure, Material, interval_of, launch_band, launches, panel_name
-from harness.report.style import INK, MUTED, Panel, canvas, finished, titled
-from harness.report.wording import capitalized, count, cut_off, less_is_better, score_name
+from harness.report.style import INK, MUTED, Panel, canvas, finished, hint, titled
+from harness.report.wording import capitalized, count, cut_off, less_is_better, number, score_name
 from harness.workloads.metric import Metric
 
 WORST_SHOWN = 0.15  # of the evaluations, the worst of them, are out of view
 MOST_COLOURED = 5  # curves of a panel, the best; the rest are grey, named under the pointer
+_CUT = "The axis of scores is cut: it shows the stretch in which they differ."
 NUM_STEPS = 20  # an axis begins at a multiple of this part of what it can span
 
 
@@ -38,7 +40,7 @@ def score_over(given: Material, *, x: str, unit: str, over: str) -> Figure:
         caption=f"Line: mean over seeds ({launches(given)}) at each evaluation; band: its "
         f"{interval_of(panels)} from {MIN_LAUNCHES} launches on{cut_off(given.metrics, ', ')}. Dotted: the "
         f"target. The {MOST_COLOURED} soonest are in colour, the others grey. Which model is evaluated is fixed by the "
-        f"strategy and stands in the table.{_diverged(given)}",
+        f"strategy and stands in the table. {_CUT}{_diverged(given)}",
         panels=tuple(panels),
     )
 
@@ -154,7 +156,7 @@ def time_against_score(given: Material) -> Figure:
         caption=f"The whole of training (geometric mean) and the {name} at its end (mean) over seeds "
         f"({launches(given)}), each with its {interval_of(panels)}"
         f"{cut_off(given.metrics, f', that of the {name} ')}. On the line: the Pareto front, which no other "
-        f"point beats in both means.{less_is_better(given.metrics)}{_diverged(given)}",
+        f"point beats in both means. {_CUT}{less_is_better(given.metrics)}{_diverged(given)}",
         panels=tuple(panels),
     )
 
@@ -164,19 +166,19 @@ def _front(given: Material, problem: str, data: pd.DataFrame, metric: Metric) ->
     names = [given.label(problem, *key) for key in zip(data["series"], data["workers"], strict=True)]
     with canvas(height_in=labelled_height_in(names)) as (figure, axes):
         axes.plot(front["train_s"], front["score"], color=MUTED, linewidth=1.2, zorder=1)
-        ends = []
         for name, row in zip(names, data.to_dict("records"), strict=True):
             look, train_s, score = given.looks[row["series"]], row["train_s"], row["score"]
             whiskers: dict[str, Any] = {"color": look.colour, "linewidth": 1.4, "alpha": 0.6, "zorder": 2}
             axes.hlines(score, row["train_s_low"], row["train_s_high"], **whiskers)
             axes.vlines(train_s, row["score_low"], row["score_high"], **whiskers)
-            axes.scatter([train_s], [score], s=40, color=look.colour, marker=look.marker, zorder=3)
-            ends.append((name, look, float(train_s), float(score)))
+            mark = axes.scatter([train_s], [score], s=40, color=look.colour, marker=look.marker, zorder=3)
+            hint(mark, f"{name}: {number(train_s)} s, {number(score)}")
         axes.set_xlim(0, drawing.ceiling(data["train_s"], data["train_s_high"]))
         axes.set_xlabel("training time (s)")
         drawing.score_axis(axes, metric, when=" at the end", decimals=1)
         titled(figure, problem)
-        drawing.label_ends(axes, ends)
+        places = zip(names, data["train_s"], data["score"], strict=True)
+        name_points(axes, [Named(name=name, x=train_s, y=score) for name, train_s, score in places])
         name = panel_name(given, "time-against-score", problem)
         alt = f"Training time against {metric.name} for {problem}"
         return finished(figure, name=name, data=data, alt=alt)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from harness.report.labels import Named, name_points
 from harness.report.style import canvas, themed
@@ -39,7 +40,7 @@ def test_names_of_points_that_lie_close_together_cover_neither_one_another_nor_p
         axes.set_xlim(0, 2)
         axes.set_ylim(0, 2)
         name_points(axes, points)
-        boxes = [text.get_window_extent() for text in axes.texts]
+        boxes = [Text.get_window_extent(text) for text in axes.texts]
         assert [text.get_text() for text in axes.texts] == [point.name for point in points]
         assert sum(one.overlaps(other) for one in boxes for other in boxes) == len(boxes)  # each with itself
         at = axes.transData.transform([(point.x, point.y) for point in points])
