@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from harness.report.labels import Named, name_points
@@ -34,13 +35,19 @@ def test_why_needs_two_to_be_told_apart(tmp_path):
         assert why(material_of(tmp_path, runs("hogwild", 2.0, 4000))).panels == ()
 
 
+def written(name):
+    """Where it stands, without its leader."""
+    name.update_positions(FigureCanvasAgg(name.figure).get_renderer())
+    return Text.get_window_extent(name)
+
+
 def test_names_of_points_that_lie_close_together_cover_neither_one_another_nor_points():
     points = [Named(name=f"strategy {position} ×2", x=1.0 + position / 50, y=1.0) for position in range(8)]
     with themed(), canvas() as (figure, axes):
         axes.set_xlim(0, 2)
         axes.set_ylim(0, 2)
         name_points(axes, points)
-        boxes = [Text.get_window_extent(text) for text in axes.texts]
+        boxes = [written(text) for text in axes.texts]
         assert [text.get_text() for text in axes.texts] == [point.name for point in points]
         assert sum(one.overlaps(other) for one in boxes for other in boxes) == len(boxes)  # each with itself
         at = axes.transData.transform([(point.x, point.y) for point in points])
