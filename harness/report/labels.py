@@ -20,6 +20,7 @@ _RADII = (7, 16, 28, 44, 64)  # points from the mark, the nearest first
 _ANGLES = (35, 145, 325, 215, 90, 270, 0, 180)  # degrees; intervals lie level and upright
 _NEAR = 10  # points: from here on a leader says whose name it is
 _MARK = 5  # points: half of what a mark takes
+_LINE_PAD = 0.25  # of the font's size, above and below
 _POINTS_PER_INCH = 72
 
 
@@ -58,7 +59,8 @@ def _size(axes: Axes, point: Named, font_size: float) -> Bbox:
     with boxes_for_missing_glyphs():
         size = text.get_window_extent(renderer)
     text.remove()
-    return size
+    # A browser's box of a line is higher than its letters.
+    return size.padded(0, _LINE_PAD * font_size * figure.dpi / _POINTS_PER_INCH)
 
 
 @dataclass(frozen=True, kw_only=True)
