@@ -25,7 +25,7 @@ _POINTS_PER_INCH = 72
 
 
 @dataclass(frozen=True, kw_only=True)
-class Named:
+class NamedPoint:
     """A point of the data, whose name may be empty: then it is only not to be covered."""
 
     name: str
@@ -33,7 +33,7 @@ class Named:
     y: float
 
 
-def name_points(axes: Axes, points: Sequence[Named], *, font_size: float = 7.5) -> None:
+def name_points(axes: Axes, points: Sequence[NamedPoint], *, font_size: float = 7.5) -> None:
     """Set the limits of the axes first. A name for which there is no room is left out."""
     figure = axes.get_figure(root=True)
     assert figure is not None
@@ -50,7 +50,7 @@ def name_points(axes: Axes, points: Sequence[Named], *, font_size: float = 7.5) 
             _write(axes, point, place, font_size)
 
 
-def _size(axes: Axes, point: Named, font_size: float) -> Bbox:
+def _size(axes: Axes, point: NamedPoint, font_size: float) -> Bbox:
     """Of its name, as it would be drawn."""
     figure = axes.get_figure(root=True)
     assert figure is not None
@@ -91,7 +91,7 @@ def _free_place(mark: Bbox, size: Bbox, within: Bbox, taken: Sequence[Bbox], uni
     return None
 
 
-def _write(axes: Axes, point: Named, place: _Place, font_size: float) -> None:
+def _write(axes: Axes, point: NamedPoint, place: _Place, font_size: float) -> None:
     leader: dict[str, Any] = {}
     if place.radius > _NEAR:
         leader["arrowprops"] = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4}
@@ -102,7 +102,7 @@ def _write(axes: Axes, point: Named, place: _Place, font_size: float) -> None:
     text.set_in_layout(False)
 
 
-def _around(axes: Axes, point: Named, half: float) -> Bbox:
+def _around(axes: Axes, point: NamedPoint, half: float) -> Bbox:
     x, y = axes.transData.transform((point.x, point.y))
     return Bbox.from_extents(x - half, y - half, x + half, y + half)
 

@@ -15,7 +15,7 @@ from harness.analysis.scores import has_diverged, metric_of
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.report import drawing
 from harness.report.drawing import labelled_height_in
-from harness.report.labels import Named, name_points
+from harness.report.labels import NamedPoint, name_points
 from harness.report.material import Figure, Material, interval_of, launch_band, launches, panel_name
 from harness.report.style import INK, MUTED, Panel, canvas, finished, hint, titled
 from harness.report.wording import capitalized, count, cut_off, less_is_better, number, score_name
@@ -178,7 +178,7 @@ def _front(given: Material, problem: str, data: pd.DataFrame, metric: Metric) ->
         drawing.score_axis(axes, metric, when=" at the end", decimals=1)
         titled(figure, problem)
         places = zip(names, data["train_s"], data["score"], strict=True)
-        name_points(axes, [Named(name=name, x=train_s, y=score) for name, train_s, score in places])
+        name_points(axes, [NamedPoint(name=name, x=train_s, y=score) for name, train_s, score in places])
         name = panel_name(given, "time-against-score", problem)
         alt = f"Training time against {metric.name} for {problem}"
         return finished(figure, name=name, data=data, alt=alt)

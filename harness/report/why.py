@@ -19,7 +19,7 @@ from harness.analysis.intervals import CONFIDENCE, Interval, geometric_interval
 from harness.analysis.seeds import geometric_mean_by_seed
 from harness.report import drawing
 from harness.report.judged import JudgedContest
-from harness.report.labels import Named, name_points
+from harness.report.labels import NamedPoint, name_points
 from harness.report.material import Figure, Material, panel_name
 from harness.report.style import GRID, GROUND, MUTED, Panel, canvas, family_look, finished, hint, titled
 from harness.report.wording import number, percent, with_interval
@@ -32,7 +32,7 @@ _SHORT = {"s": "seconds", "ms": "milliseconds", "µs": "microseconds"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Split:
+class TimeSplit:
     """The time to target of an entrant, in two factors."""
 
     name: str
@@ -41,14 +41,14 @@ class Split:
     time_s: float
 
 
-def splits(judged: JudgedContest) -> list[Split]:
+def splits(judged: JudgedContest) -> list[TimeSplit]:
     """Of the entrants that have a time, the soonest first."""
     return [_split(name, with_retries(judged.launches_of(name))) for name in judged.order]
 
 
-def _split(name: str, launches: pd.DataFrame) -> Split:
+def _split(name: str, launches: pd.DataFrame) -> TimeSplit:
     per_sample = launches.assign(per_sample_s=launches["time_to_target_s"] / launches["samples_to_target"])
-    return Split(
+    return TimeSplit(
         name=name,
         per_sample_s=geometric_interval(geometric_mean_by_seed(per_sample, "per_sample_s")),
         samples=geometric_interval(geometric_mean_by_seed(launches, "samples_to_target")),
@@ -70,7 +70,7 @@ def why(given: Material) -> Figure:
     )
 
 
-def _panel(given: Material, judged: JudgedContest, found: Sequence[Split]) -> Panel:
+def _panel(given: Material, judged: JudgedContest, found: Sequence[TimeSplit]) -> Panel:
     factor, unit = _unit([split.per_sample_s.estimate for split in found])
     sample = str(judged.contest.launches["sample_unit"].iloc[0])
     with canvas(height_in=3.4) as (figure, axes):
@@ -87,7 +87,7 @@ def _panel(given: Material, judged: JudgedContest, found: Sequence[Split]) -> Pa
         for position, split in enumerate(found):
             _draw(axes, judged, split, factor, is_named=position < _MOST_NAMED)
         points = [
-            Named(
+            NamedPoint(
                 name=split.name if position < _MOST_NAMED else "",
                 x=split.per_sample_s.estimate / factor,
                 y=split.samples.estimate,
@@ -103,7 +103,7 @@ def _panel(given: Material, judged: JudgedContest, found: Sequence[Split]) -> Pa
         )
 
 
-def _draw(axes: Axes, judged: JudgedContest, split: Split, factor: float, *, is_named: bool) -> None:
+def _draw(axes: Axes, judged: JudgedContest, split: TimeSplit, factor: float, *, is_named: bool) -> None:
     look = family_look(judged.family_of(split.name))
     colour = look.colour if is_named else GRID
     x, y = split.per_sample_s.estimate / factor, split.samples.estimate
@@ -124,7 +124,7 @@ def _draw(axes: Axes, judged: JudgedContest, split: Split, factor: float, *, is_
     )
 
 
-def _equal_times(axes: Axes, factor: float) -> list[Named]:
+def _equal_times(axes: Axes, factor: float) -> list[NamedPoint]:
     """Lines of one time each, named at an end; returns where their names stand, which nothing else is to cover."""
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     times = drawing.spaced(
@@ -141,7 +141,7 @@ def _equal_times(axes: Axes, factor: float) -> list[Named]:
         ground = {"boxstyle": "square,pad=0.1", "facecolor": GROUND, "edgecolor": "none"}
         axes.annotate(f"{time_s:g} s", (at, time_s / (at * factor)), fontsize=7, color=MUTED, ha="center", va="center",
                       zorder=2, bbox=ground)  # fmt: skip
-        named.append(Named(name="", x=at, y=time_s / (at * factor)))
+        named.append(NamedPoint(name="", x=at, y=time_s / (at * factor)))
     return named
 
 
@@ -167,7 +167,7 @@ def _unit(values: Sequence[float]) -> tuple[float, str]:
     return next((each for each in _UNITS if max(values) >= each[0]), _UNITS[-1])
 
 
-def _data(found: Sequence[Split]) -> pd.DataFrame:
+def _data(found: Sequence[TimeSplit]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from harness.report.labels import Named, name_points
+from harness.report.labels import NamedPoint, name_points
 from harness.report.style import canvas, themed
 from harness.report.why import why
 from tests.analysis.handmade import reached_after, record
@@ -42,7 +42,7 @@ def written(name):
 
 
 def test_names_of_points_that_lie_close_together_cover_neither_one_another_nor_points():
-    points = [Named(name=f"strategy {position} ×2", x=1.0 + position / 50, y=1.0) for position in range(8)]
+    points = [NamedPoint(name=f"strategy {position} ×2", x=1.0 + position / 50, y=1.0) for position in range(8)]
     with themed(), canvas() as (figure, axes):
         axes.set_xlim(0, 2)
         axes.set_ylim(0, 2)
