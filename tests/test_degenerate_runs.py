@@ -201,6 +201,12 @@ def test_dealt_work_is_as_many_steps_of_a_slowed_worker_too(run: Run) -> None:
     assert record.cell["slowed"] == {"rank": 1, "factor": 1.5}
 
 
+def test_centre_without_a_pull_stays_where_it_started(run: Run) -> None:
+    record = run({"name": "elastic", "pull": 0.0, "period": 3})
+    assert len(record.curve) == 3
+    assert len({point.loss for point in record.curve}) == 1
+
+
 @with_each("allreduce", "torch-ddp", "torch-hogwild", "tf-multiworker", "tf-mirrored", "tf-parameter-server")
 def test_one_worker_with_the_frameworks_own_optimizer_is_serial(run: Run, strategy: str) -> None:
     """To rounding: that optimizer multiplies and adds in one operation."""

@@ -7,7 +7,8 @@ Worker i, step t = 1, 2, …:
     n_fetch | t:   x ← w
 
     n_push → push_every, n_fetch → fetch_every; a → accrued; the servers' rules, momentum and Adagrad among them, are in
-    harness/servers/held_weights.py. v, and what another optimizer keeps, is the worker's own.
+    harness/servers/held_weights.py. v, and what another optimizer keeps, is the worker's own: a rule that keeps
+    something itself wants workers without momentum (Adagrad at 0.01 on cnn: 99 % without, 86 % with 0.9).
 
     blocking        a fetch is waited for
     asynchronous    the next step is taken meanwhile, and stays: x ← w + Δ; no push is waited for
