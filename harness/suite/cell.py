@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationInfo, field_validator, model_validator
@@ -337,6 +338,8 @@ class Cell(CellFields):
         fields |= {name: said.get(name, FIELDS[name].neutral) for name in ("optimizer_options", "schedule")}
         if self.inject is not None:
             fields["inject"] = self.inject.model_dump(mode="json", exclude_defaults=True)
+        if self.text is not None:
+            fields["text"]["path"] = Path(self.text.path).name  # where it lies is of this machine
         return StoredCell(
             key=self.key,
             group=self.group,

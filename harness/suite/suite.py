@@ -3,7 +3,7 @@
 question: what this suite answers
 repeats: 3                     # launches of each cell, with seeds 0, 1, 2
 time_budget_s: 540             # no further launch is started after it (optional)
-folder: ../..                  # from which paths of code are taken, seen from the file; beside it unless given
+folder: ../..                  # where code and texts are looked for, seen from the file; beside it unless given
 results: results               # where records go, seen from the file; ./results/<suite> unless given (optional)
 defaults: {threads: 1}         # fields of every cell
 check: {screen_pairs: 8}       # how `hvdbench check` judges (optional, harness/suite/gates.py)
@@ -130,7 +130,7 @@ def _points(path: Path, file: _File, overrides: dict[str, Any]) -> Iterator[Cell
 
 def cell_of(fields: dict[str, Any]) -> Cell:
     """The cell of these fields, `folder` among them. Raises ValidationError, and ExtensionError for a user's code."""
-    return Cell.model_validate({**fields, **_of_own_code(fields)})
+    return Cell.model_validate({**fields, **_of_own_code(fields), **_of_own_text(fields)})
 
 
 def _cell(path: Path, position: int, fields: dict[str, Any]) -> Cell:
@@ -149,6 +149,15 @@ def _of_own_code(fields: dict[str, Any]) -> dict[str, Any]:
     if isinstance(workload, str) and workload not in MODELS and is_extension(workload, group=WORKLOADS):
         return own_facts(workload, fields["folder"], fields.get("framework"))
     return {} if is_code(str(strategy)) else {"folder": None}
+
+
+def _of_own_text(fields: dict[str, Any]) -> dict[str, Any]:
+    """A user's text is looked for where a user's code is."""
+    for name in ("dataset", "text"):
+        given = fields.get(name)
+        if isinstance(given, dict) and isinstance(given.get("path"), str):
+            return {name: {**given, "path": str(Path(fields["folder"]) / given["path"])}}
+    return {}
 
 
 def _in_running_order(points: list[Cell], repeats: int) -> Iterator[Cell]:

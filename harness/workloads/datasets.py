@@ -84,7 +84,7 @@ DATASETS = {
         task=CONTINUE,
     ),
     "text": DataSource(
-        about="a file of yours: {name: text, path: book.txt}, taken from the current folder",
+        about="a file of yours: {name: text, path: book.txt}, seen from the suite's folder",
         facts=lambda file: Facts(shape=(texts.WINDOW,), num_samples=texts.num_to_train_on(file["num_characters"])),
         load=lambda file: texts.load_text(file["path"], file["digest"]),
         task=CONTINUE,

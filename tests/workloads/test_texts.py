@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from harness.suite.cell import Cell
+from harness.suite.suite import Suite
 from harness.workloads.data import DatasetError
 from harness.workloads.texts import AUSTEN, NUM_AUSTEN, NUM_KINDS_AUSTEN, WINDOW, load_austen, windows_of
 
@@ -85,3 +86,20 @@ def test_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes | None, 
 def test_text_without_a_path_is_refused() -> None:
     with pytest.raises(ValidationError, match=r"text\.path\n.*Field required"):
         Cell.model_validate({"workload": "lm-lstm", "strategy": "serial", "dataset": "text"})
+
+
+def test_text_is_looked_for_beside_the_suite_and_records_do_not_say_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suites, elsewhere = tmp_path / "suites", tmp_path / "elsewhere"
+    for folder in (suites, elsewhere):
+        folder.mkdir()
+    (suites / "book.txt").write_text("abcd" * 800)
+    (suites / "s.yaml").write_text(
+        "question: is it found?\nrepeats: 1\n"
+        "matrix: [{workload: lm-lstm, strategy: serial, dataset: {name: text, path: book.txt}}]\n"
+    )
+    monkeypatch.chdir(elsewhere)
+    (cell,) = Suite.load(suites / "s.yaml").cells
+    assert cell.load_dataset().num_samples == 47
+    assert str(tmp_path) not in cell.stored().model_dump_json()
