@@ -190,7 +190,7 @@ def test_one_worker_is_serial_bit_for_bit(run: Run, strategy: Any) -> None:
 @with_each("hogwild", "torch-hogwild", "downpour", "elastic")
 def test_workers_that_share_weights_share_out_the_steps_of_one(run: Run, strategy: str) -> None:
     """22 steps of each, together 44, whoever takes them, and where batches are made ahead of time as well."""
-    record = run(strategy, workers=2, input="loader" if strategy == "hogwild" else "resident")
+    record = run(strategy, workers=2, input="loader" if strategy in ("hogwild", "downpour") else "resident")
     assert sum(window.num_steps for part in record.workers for window in part.windows) == 44
     assert (record.curve[-1].step, record.curve[-1].num_samples) == (22, 44 * 32)
 

@@ -3,15 +3,18 @@
 Each server holds an equal part of the vector, and the first one also what all workers have in common: the counter of
 steps, and who waits for whom. A push goes to every server; how many updates of others came before it, the first one
 says. Steps are claimed along with what is pushed and pulled, as many as lie between two pushes: a message a step would
-cost more than some steps take.
+cost more than some steps take. None is claimed before the first is taken, which may be while batches are made ahead of
+time, by a thread of their own, and before the weights are served that are trained.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -43,7 +46,8 @@ class Served(ABC):
         self.bytes_sent = 0
         self._waiting, self._staleness = clock.waiting, Staleness()
         self._num_steps = 0
-        self._claims_at_once = cell.options.steps_between_pushes
+        self._claims_at_once, self._takes_steps = cell.options.steps_between_pushes, False
+        self._training_thread = threading.get_ident()
         self._context = zmq.Context()
         addresses = [address_of(connection.run_dir, index) for index in range(cell.options.servers)]
         self._transport = addresses[0].endpoint.partition(":")[0]
@@ -67,7 +71,6 @@ class Served(ABC):
 
     def serve(self, vector: Any, rule: ServerRule) -> Any:
         self.barrier()  # nobody still trains on the old ones
-        self._shards[0].forget_claims()
         values = self.to_host(vector)
         self._num_steps = 0
         if self.rank == 0:
@@ -102,9 +105,11 @@ class Served(ABC):
         self._num_steps += 1
 
     def take_step(self) -> int:
+        self._takes_steps = True
         if not self._shards[0].num_claimed:
             self._shards[0].ask(Kind.CLAIM, num_steps=self._num_steps, num_claimed=self._claims_at_once)
-        with self._waiting:
+        is_waited_for = threading.get_ident() == self._training_thread  # a batch that is late is the loader's
+        with self._waiting if is_waited_for else nullcontext():
             return self._shards[0].take_claimed()
 
     def total_steps(self, own_steps: int) -> int:
@@ -143,6 +148,8 @@ class Served(ABC):
 
     def _claims_due(self) -> int:
         """So that the next step is there when this worker comes to it, and few are kept from the others."""
+        if not self._takes_steps:
+            return 0
         short = _STEPS_AHEAD - self._shards[0].num_claimed
         return math.ceil(short / self._claims_at_once) * self._claims_at_once if short > 0 else 0
 

@@ -2,11 +2,14 @@
 
 A server that lives answers a PING whatever it is at; one that is silent in as many looks as make up the deadline is
 given up. Looks are counted, not seconds: a worker that was stopped has not looked.
+
+Who trains and who makes batches may be two threads, and a socket is for one at a time: so is the line.
 """
 
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -44,6 +47,7 @@ class ShardClient:
         self._last_number = _PING_NUMBER
         self._claimed: deque[int] = deque()
         self._num_on_their_way = 0
+        self._lock = threading.Lock()
         self._socket = context.socket(zmq.DEALER)
         self._socket.routing_id = str(rank).encode()
         self._socket.sndtimeo = round(deadline_s * 1000)
@@ -53,32 +57,32 @@ class ShardClient:
 
     def ask(self, kind: Kind, *payload: Any, num_steps: int = 0, num_claimed: int = 0) -> int:
         """Sends, and returns at once; the number is for `answer_to`. The payload is copied."""
-        self._last_number += 1
-        request = ShardRequest(kind=kind, number=self._last_number, num_steps=num_steps, num_claimed=num_claimed)
-        self._num_on_their_way += num_claimed
-        try:
-            self._socket.send_multipart([request.packed(), *payload])
-        except zmq.Again:
-            raise self._silent() from None
-        return self._last_number
+        with self._lock:
+            self._last_number += 1
+            request = ShardRequest(kind=kind, number=self._last_number, num_steps=num_steps, num_claimed=num_claimed)
+            self._num_on_their_way += num_claimed
+            try:
+                self._socket.send_multipart([request.packed(), *payload])
+            except zmq.Again:
+                raise self._silent() from None
+            return self._last_number
 
     def answer_to(self, number: int) -> Answered:
         """Waits. Raises ShardError where the server is silent for too long, or refuses."""
-        self._wait_until(lambda: number in self._arrived)
-        return self._arrived.pop(number)
+        with self._lock:
+            self._wait_until(lambda: number in self._arrived)
+            return self._arrived.pop(number)
 
     def take_claimed(self) -> int:
         """Of the steps that were claimed the first one; waits for it."""
-        self._wait_until(lambda: bool(self._claimed))
-        return self._claimed.popleft()
+        with self._lock:
+            self._wait_until(lambda: bool(self._claimed))
+            return self._claimed.popleft()
 
     @property
     def num_claimed(self) -> int:
         """Steps that are not taken yet, those on their way too."""
         return len(self._claimed) + self._num_on_their_way
-
-    def forget_claims(self) -> None:
-        self._claimed.clear()
 
     def _wait_until(self, is_so: Callable[[], bool]) -> None:
         num_silent = 0

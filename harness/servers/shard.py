@@ -82,7 +82,6 @@ class Shard:
         self._held = HeldWeights(held, _RULE.validate_json(bytes(rule)), first=part.start)
         self._num_updates = [0] * len(self._num_updates)
         self._num_steps = [0] * len(self._num_steps)
-        self._next_step = 0
 
     def _apply(self, rank: int, update: Any) -> None:
         self._weights.apply(_values(update, self._weights.weights.size))

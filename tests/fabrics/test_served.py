@@ -94,22 +94,42 @@ def test_parts_on_several_servers_are_the_same_vector(tmp_path: Path, num_server
         assert in_threads(1, tmp_path, work, servers=num_servers) == [expected]
 
 
-def test_every_step_is_claimed_once_and_from_the_first_on_after_new_weights(tmp_path: Path) -> None:
+def test_every_step_is_claimed_once_whatever_is_served_meanwhile(tmp_path: Path) -> None:
+    """Batches that are made ahead of time take steps before the weights are there that are trained."""
+
     def work(made: ServedTorch) -> list[int]:
-        taken: list[int] = []
-        for _ in range(2):
-            made.serve(torch.zeros(3), SUM)
-            taken = []
-            for step in range(60):
-                taken.append(made.take_step())
-                if step % 4 == 0:
-                    made.push_pull(torch.zeros(3)).wait()
+        made.serve(torch.zeros(3), SUM)  # in warm-up, which takes none
+        made.push_pull(torch.zeros(3)).wait()
+        taken = [made.take_step()]
+        made.serve(torch.zeros(3), SUM)
+        for step in range(60):
+            taken.append(made.take_step())
+            if step % 4 == 0:
+                made.push_pull(torch.zeros(3)).wait()
         return taken
 
     with served(tmp_path, 1, 2):
         one, other = in_threads(2, tmp_path, work, push_every=4, fetch_every=4)
     assert not {*one} & {*other}
     assert {*one, *other} >= set(range(100))
+
+
+def test_steps_may_be_taken_while_another_thread_trains(tmp_path: Path) -> None:
+    """As where batches are made ahead of time: every answer goes to who asked, and the clock knows one thread alone."""
+
+    def work(made: ServedTorch) -> list[int]:
+        made.serve(torch.zeros(3), SUM)
+        with ThreadPoolExecutor(1) as loader:
+            taking = loader.submit(lambda: [made.take_step() for _ in range(500)])
+            for step in range(500):
+                assert made.push_pull(torch.ones(3)).wait().tolist() == [step + 1] * 3
+            taken = taking.result(timeout=LIMIT_S)
+        waited = made._waiting.taken()
+        assert (len(waited), waited) == (2 * (1 + 500), sorted(waited))
+        return taken
+
+    with served(tmp_path, 1, 1):
+        assert in_threads(1, tmp_path, work) == [list(range(500))]
 
 
 def test_staleness_is_the_updates_of_others_since_the_read_it_was_made_from(tmp_path: Path) -> None:

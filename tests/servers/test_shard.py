@@ -83,8 +83,8 @@ def test_all_begins_anew_with_other_weights(shard: Shard) -> None:
     hold(shard, 5, 6)
     assert ask(shard, 0, Kind.PULL)[1].tolist() == [5, 6]
     assert ask(shard, 0, Kind.COUNT)[0].count == 0
-    assert ask(shard, 0, Kind.CLAIM, num_claimed=1)[0].count == 0
     assert ask(shard, 0, Kind.PULL)[0].num_foreign == 0
+    assert ask(shard, 0, Kind.CLAIM, num_claimed=1)[0].count == 3  # but the steps, some of which may be taken by now
 
 
 @pytest.mark.parametrize(
