@@ -16,14 +16,14 @@ from harness.analysis.comparable import Pool
 from harness.analysis.intervals import CONFIDENCE
 from harness.analysis.targets import paired_ratio
 from harness.plain_text import counted
-from harness.report.headline import broken
+from harness.report.headline import broken, differing
 from harness.report.judged import JudgedContest
 from harness.report.wording import capitalized, count, listed, listed_briefly, percent, target_of, times_in_short
 
 SERIAL = "serial"
 _MOST_NAMED = 3  # problems in a sentence; of more, how many
 _MOST_CHOICES = 3  # entrants of a best group that are named
-SURE = f"{percent(CONFIDENCE, 0)} sure"
+SURE = f"{percent(CONFIDENCE, 0)} sure of the order"
 
 
 class AnswerKind(Enum):
@@ -63,13 +63,8 @@ def brief_answer(judged: JudgedContest) -> BriefAnswer:
         name=judged.contest.name,
         kind=kind,
         line=_LINES[kind](judged),
-        cautions=tuple(filter(None, (_unequal(judged), broken(judged.rows)))),
+        cautions=tuple(filter(None, (differing(judged.contest), broken(judged.rows)))),
     )
-
-
-def _unequal(judged: JudgedContest) -> str:
-    names = list(judged.contest.differing_settings)
-    return f"Entrants differ in {listed(names)}, too." if names else ""
 
 
 def _kind(judged: JudgedContest) -> AnswerKind:

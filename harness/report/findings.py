@@ -19,7 +19,7 @@ from harness.report.against_baseline import against_baseline, by_ratio
 from harness.report.headline import headline
 from harness.report.implementation_table import implementation_sentence
 from harness.report.judged import JudgedContest
-from harness.report.learned_as_well import learned_as_well
+from harness.report.learned_as_well import learned_as_well, learned_in_short
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,8 @@ class Finding:
     """One contest's answer: a headline, then what backs it, sentence by sentence."""
 
     headline: str
-    learned: tuple[str, ...]  # whether what it recommends learns as well: stands beside the headline
+    learned_in_short: str  # whether what it recommends learns as well: stands beside the headline
+    learned: tuple[str, ...]  # the same in numbers
     details: tuple[str, ...]
 
 
@@ -69,5 +70,8 @@ def _finding(
         *second_answers.elsewhere(contest),
     ]
     return Finding(
-        headline=headline(judged), learned=tuple(learned_as_well(judged, differences)), details=tuple(details)
+        headline=headline(judged),
+        learned_in_short=learned_in_short(judged, differences),
+        learned=tuple(learned_as_well(judged, differences)),
+        details=tuple(details),
     )

@@ -18,7 +18,7 @@ _MOST_BROKEN = 3  # named; of more, how many
 
 
 def headline(judged: JudgedContest) -> str:
-    said = [f"{judged.contest.name}: {_soonest(judged)}", _differing(judged.contest), broken(judged.rows)]
+    said = [f"{judged.contest.name}: {_soonest(judged)}", differing(judged.contest), broken(judged.rows)]
     return " ".join(filter(None, said))
 
 
@@ -45,10 +45,10 @@ def _soonest(judged: JudgedContest) -> str:
     )
 
 
-def _differing(contest: Contest) -> str:
+def differing(contest: Contest) -> str:
     """A sentence on the settings in which entrants differ; empty where they agree."""
     different = [f"{name} ({listed(list(map(_plain, each)))})" for name, each in contest.differing_settings.items()]
-    return f"What is compared differs in {listed(different)}." if different else ""
+    return f"Not only the strategy differs, but also {listed(different)}." if different else ""
 
 
 def _plain(value: object) -> str:

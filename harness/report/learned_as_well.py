@@ -1,17 +1,35 @@
-"""Beside the speeds of a contest: whether those that it recommends learn as well as one worker does."""
+"""Beside the speeds of a contest: whether those that it recommends learn as well as one worker does, short and long."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness.analysis.contests import Contest
 from harness.analysis.quality import QualityDifference
 from harness.report.judged import JudgedContest
-from harness.report.score_tables import difference_in_words, shown_of
-from harness.report.wording import listed_briefly
+from harness.report.score_tables import NO_DIFFERENCE, WORSE, difference_in_words, shown_of
+from harness.report.wording import capitalized, listed_briefly
 
 _MOST_SAID = 5
-WORSE = "worse"
+_NOT_KNOWN = "No single worker ran beside them, so whether they learn as well is not known."
+
+
+def learned_in_short(judged: JudgedContest, differences: Sequence[QualityDifference]) -> str:
+    """Without numbers, of those that are recommended; empty where nothing is compared."""
+    if not judged.is_comparison:
+        return ""
+    known = dict(_by_entrant(judged.contest, differences))
+    if not known:
+        return _NOT_KNOWN
+    names: dict[str, list[str]] = {}
+    for name in filter(known.__contains__, judged.best):
+        names.setdefault(shown_of(known[name]), []).append(name)
+    if not names:
+        return ""
+    score = f"{capitalized(next(iter(known.values())).metric.name)} at the end, against {_references(known)}"
+    if set(names) == {NO_DIFFERENCE}:
+        return f"{score}: {NO_DIFFERENCE}."
+    return f"{score}: {'; '.join(f'{listed_briefly(each)} {shown}' for shown, each in names.items())}."
 
 
 def learned_as_well(judged: JudgedContest, differences: Sequence[QualityDifference]) -> Iterator[str]:
@@ -19,16 +37,19 @@ def learned_as_well(judged: JudgedContest, differences: Sequence[QualityDifferen
     if not judged.is_comparison:
         return
     known = dict(_by_entrant(judged.contest, differences))
-    references = {row.reference for row in known.values()}
-    if not references:
-        yield "No single worker ran beside them, so whether they learn as well is not known."
+    if not known:
+        yield _NOT_KNOWN
         return
     said = [f"{name} {difference_in_words(known[name])}" for name in judged.best if name in known][:_MOST_SAID]
     if said:
-        yield f"At the end of training, against {listed_briefly(sorted(references))} ×1: {'; '.join(said)}."
+        yield f"At the end of training, against {_references(known)}: {'; '.join(said)}."
     others = [name for name, row in known.items() if name not in judged.best and shown_of(row) == WORSE]
     if others:
         yield f"Shown to end worse, each by its individual interval: {listed_briefly(others)}."
+
+
+def _references(known: Mapping[str, QualityDifference]) -> str:
+    return f"{listed_briefly(sorted({row.reference for row in known.values()}))} ×1"
 
 
 def _by_entrant(contest: Contest, differences: Sequence[QualityDifference]) -> Iterator[tuple[str, QualityDifference]]:

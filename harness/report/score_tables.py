@@ -25,6 +25,8 @@ from harness.report.wording import (
 )
 from harness.workloads.metric import SHARE, Metric
 
+NO_DIFFERENCE, WORSE = "no difference shown", "worse"
+
 
 def quality_table(pool: Pool, prefix: str) -> Table:
     """The score at the end against serial training's."""
@@ -119,7 +121,7 @@ def difference_header(metrics: Sequence[Metric]) -> str:
 
 
 def difference_in_words(row: QualityDifference) -> str:
-    """`0.4 points less accuracy than serial [−2.1, +1.3]: no difference is shown`."""
+    """`0.4 points less accuracy than serial [−2.1, +1.3]: no difference shown`."""
     if row.num_diverged:
         return shown_of(row)
     interval, unit = in_shown_unit(row.difference, row.metric), unit_of_difference(row.metric)
@@ -134,5 +136,5 @@ def shown_of(row: QualityDifference) -> str:
     if not row.difference.is_known:
         return "too few seeds"
     if not row.difference.excludes(0.0):
-        return "no difference"
-    return "worse" if row.is_worse else "better"
+        return NO_DIFFERENCE
+    return WORSE if row.is_worse else "better"

@@ -51,14 +51,16 @@ def test_first_screen_says_which_how_much_sooner_how_sure_and_under_which_condit
     assert found["question"] == [QUESTION]
     assert found["recommendation"] == [
         "Use hogwild with 2 workers for cnn on digits: about 1.5× sooner than the next best, delayed-averaging ×2 "
-        "(95 % sure)."
+        "(95 % sure of the order)."
     ]
     assert found["where"] == ["On Abacus 9, 4 cores"]
     assert found["conditions"] == [
         "Holds for 1 to 2 workers, 1 thread each, 1 host, Horovod over gloo, 3 seeds each, rates as the suite sets "
         "them, not tuned for each strategy."
     ]
-    assert found["lines"] == ["hogwild ×2: about 1.5× sooner than the next best, delayed-averaging ×2 (95 % sure)."]
+    assert found["lines"] == [
+        "hogwild ×2: about 1.5× sooner than the next best, delayed-averaging ×2 (95 % sure of the order)."
+    ]
     assert found["boards"] == 1
     assert [hint.split(":")[0] for hint in found["hints"]] == [
         "hogwild ×2",
@@ -89,6 +91,6 @@ def test_first_screen_of_two_problems_says_one_sentence_and_a_line_a_problem(tmp
     found = seen(tmp_path, [*comparison(TIMES), *map(by_rmse, comparison(TIMES))], 1400, 900)
     assert found["recommendation"] == [
         "Use hogwild with 2 workers: about 1.5× sooner than the next best for cnn on digits and 1.5× for mf on "
-        "movielens (95 % sure)."
+        "movielens (95 % sure of the order)."
     ]
     assert len(found["lines"]) == found["boards"] == 2

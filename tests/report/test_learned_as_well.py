@@ -23,7 +23,7 @@ def learned(tmp_path, *trained):
     ]
     (pool,) = pools(load(folder_of(records, tmp_path)))
     (finding,) = findings(pool, judged_contests(pool), comparisons(pool))
-    return [said.replace("\u00a0", " ") for said in finding.learned]
+    return [finding.learned_in_short, *(said.replace("\u00a0", " ") for said in finding.learned)]
 
 
 def at(score):
@@ -32,17 +32,20 @@ def at(score):
 
 
 def test_difference_of_one_image_stands_beside_the_headline_and_claims_nothing(tmp_path):
-    (said,) = learned(tmp_path, ("serial", 1, (353,) * 3), ("hogwild", 2, (352,) * 3))
+    short, said = learned(tmp_path, ("serial", 1, (353,) * 3), ("hogwild", 2, (352,) * 3))
+    assert short == "Accuracy at the end, against serial ×1: no difference shown."
     assert said == (
-        "At the end of training, against serial ×1: hogwild ×2 accuracy -0.278 [-2.49, 1.93] points: no difference."
+        "At the end of training, against serial ×1: "
+        "hogwild ×2 accuracy -0.278 [-2.49, 1.93] points: no difference shown."
     )
 
 
 def test_those_that_end_worse_are_named(tmp_path):
-    said = learned(tmp_path, ("serial", 1, (353, 352, 354)), ("hogwild", 2, (302, 300, 301)))
+    short, *said = learned(tmp_path, ("serial", 1, (353, 352, 354)), ("hogwild", 2, (302, 300, 301)))
+    assert short == "Accuracy at the end, against serial ×1: hogwild ×2 worse."
     assert said[0].endswith(" points: worse.")
 
 
 def test_contest_without_a_single_worker_says_that_it_is_not_known(tmp_path):
-    (said,) = learned(tmp_path, ("allreduce", 2, (353,) * 3), ("hogwild", 2, (352,) * 3))
-    assert said == "No single worker ran beside them, so whether they learn as well is not known."
+    short, said = learned(tmp_path, ("allreduce", 2, (353,) * 3), ("hogwild", 2, (352,) * 3))
+    assert short == said == "No single worker ran beside them, so whether they learn as well is not known."

@@ -106,7 +106,7 @@ def test_unequal_settings_stand_in_the_headline(tmp_path):
         ],
     )
     assert near.startswith("cnn on digits, hosts=1: hogwild ")
-    assert near.endswith("What is compared differs in learning_rate (0.1 and 0.2) and epochs (3 and 5).")
+    assert near.endswith("Not only the strategy differs, but also learning_rate (0.1 and 0.2) and epochs (3 and 5).")
     assert far.startswith("cnn on digits, hosts=2: allreduce ")
     assert "differs" not in far
 
