@@ -18,8 +18,11 @@ from harness.doctor import network_lab
 from harness.run.core_locks import LOCKS_VARIABLE
 from harness.worker.machine_description import describe_machine
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
+from tests.commit_line import commits, repository
 from tests.quotas import quota_parent
 from tests.report import browser
+
+__all__ = ["commits", "repository"]  # fixtures of all tests
 
 NEEDS: dict[str, tuple[str, Callable[[], bool], str | None]] = {  # marker: (what, whether it is here, how to get it)
     "gpu": ("a CUDA GPU", lambda: bool(describe_machine().gpus), "a machine with one"),

@@ -21,10 +21,10 @@ SAID = "hvdbench: Set aside: "
 
 
 @pytest.fixture
-def results(tmp_path: Path) -> Path:
+def results(tmp_path: Path, commits: list[str]) -> Path:
     folder = tmp_path / "results"
     folder.mkdir()
-    record = finished(revision="0123456789ab")
+    record = finished(revision=commits[0])
     (folder / f"{record.key}-{record.id}.json").write_text(record.model_dump_json())
     (folder / HOSTILE).write_text("{")
     return folder
@@ -44,8 +44,8 @@ def test_export_names_what_it_set_aside_and_its_file_holds_the_rest(results: Pat
     assert_named_once(errors, results)
 
 
-def test_history_names_what_it_set_aside(results: Path, tmp_path: Path) -> None:
-    code, _, errors = hvdbench("history", results, "-o", tmp_path / "history")
+def test_history_names_what_it_set_aside(results: Path, tmp_path: Path, repository: Path) -> None:
+    code, _, errors = hvdbench("history", results, "-o", tmp_path / "history", "--repository", repository)
     assert code == 0
     assert_named_once(errors, results)
 

@@ -18,13 +18,16 @@ from tests.sample_records import finished
 
 
 @pytest.mark.parametrize("command", ["report", "export", "history"])
-def test_output_that_cannot_be_written_is_one_message_and_exit_2(tmp_path: Path, command: str) -> None:
+def test_output_that_cannot_be_written_is_one_message_and_exit_2(
+    tmp_path: Path, command: str, repository: Path, commits: list[str]
+) -> None:
     results, target = ResultsFolder(tmp_path / "results"), tmp_path / "file" / "out"
     results.make()
-    record = finished(revision="0" * 12)
+    record = finished(revision=commits[0])
     (results.path / f"{record.key}-{record.id}.json").write_text(record.model_dump_json())
     (tmp_path / "file").touch()
-    code, _, errors = hvdbench(command, results.path, "-o", target)
+    more = ("--repository", repository) if command == "history" else ()
+    code, _, errors = hvdbench(command, results.path, "-o", target, *more)
     assert (code, errors.count("\n")) == (2, 1)
     assert "file/out: cannot be written (Not a directory); -o takes a place that can be" in errors
 

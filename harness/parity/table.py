@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from harness.registry import OPTIMIZERS
 from harness.run.feasible import first_obstacle
 from harness.suite.cell import Cell
 from harness.suite.own_facts import own_facts
+from harness.terminal import fitting_table
 from harness.workloads.datasets import DATASETS
 from harness.workloads.own import WorkloadError
 from harness.workloads.shipped import MODELS
@@ -128,36 +129,37 @@ def _with(optimizer: str | None, fields: dict[str, Any]) -> Cell:
     return Cell.model_validate(changed)
 
 
-def _table(*columns: str) -> Table:
-    table = Table(title=f"relative differences, {' against '.join(FRAMEWORKS)}", title_justify="left")
-    for column in columns:
-        table.add_column(column)
-    return table
-
-
 def _overview(records: Sequence[ParityRecord]) -> Table:
-    table = _table(
-        *("workload", "data", "optimizer", "strategy", "score", "first loss", "worst gradient", "of"),
-        *(f"losses over {NUM_STEPS} steps", ""),
-    )
-    for record in records:
-        table.add_row(
-            record.workload,
-            record.dataset,
-            record.optimizer,
-            record.strategy,
-            "" if record.score is None else record.score.in_words(),
-            record.first_loss.in_words(),
-            "" if record.worst_gradient is None else record.worst_gradient.in_words(),
-            "" if record.worst_gradient is None else record.worst_gradient.of,
-            record.losses.in_words(),
-            verdict(record.holds),
-        )
-    return table
+    rows = [_row(record) for record in records]
+    return _table({heading: [row[heading] for row in rows] for heading in rows[0]} if rows else {}, leading="workload")
+
+
+def _row(record: ParityRecord) -> dict[str, str]:
+    gradient = record.worst_gradient
+    return {
+        "workload": record.workload,
+        "data": record.dataset,
+        "optimizer": record.optimizer,
+        "strategy": record.strategy,
+        "score": "" if record.score is None else record.score.in_words(),
+        "first loss": record.first_loss.in_words(),
+        "worst gradient": "" if gradient is None else gradient.in_words(),
+        "of": "" if gradient is None else gradient.of,
+        f"losses over {NUM_STEPS} steps": record.losses.in_words(),
+        "verdict": verdict(record.holds),
+    }
 
 
 def _in_full(record: ParityRecord, differences: Sequence[Difference]) -> Table:
-    table = _table(record.problem, "difference", "bar", "")
-    for each in differences:
-        table.add_row(f"{each.kind} {each.of}".strip(), f"{each.relative:.1e}", f"{each.bar:.0e}", verdict(each.holds))
-    return table
+    columns = {
+        record.problem: [f"{each.kind} {each.of}".strip() for each in differences],
+        "difference": [f"{each.relative:.1e}" for each in differences],
+        "bar": [f"{each.bar:.0e}" for each in differences],
+        "verdict": [verdict(each.holds) for each in differences],
+    }
+    return _table(columns, leading=record.problem)
+
+
+def _table(columns: Mapping[str, list[str]], *, leading: str) -> Table:
+    title = f"relative differences, {' against '.join(FRAMEWORKS)}"
+    return fitting_table(title, columns, leading=leading, console=console())

@@ -186,6 +186,7 @@ def test_every_field_of_a_cell_is_accounted_for():
         "dataset",
         "synthetic",
         "ratings",
+        "text",
         "wrong_labels",
         "own",
     }  # `own` by its code, in `workload_code`

@@ -13,7 +13,7 @@ from harness.check.history import History, Series, history_of
 from harness.check.history_files import write_history
 from harness.records.record import Record
 from harness.records.results_folder import ResultsError
-from tests.check.conftest import NUM_COMMITS
+from tests.commit_line import NUM_COMMITS
 from tests.sample_records import finished
 
 
