@@ -71,19 +71,29 @@ def _naming_the_launch() -> Iterator[None]:
 
 def run_inside(suite: Suite, folder: ResultsFolder, *, again: Again | None = None) -> int:
     """Runs the suite's missing collective cells of this launch's size. Returns the exit code. Raises SuiteError."""
-    with alone_on_its_cores(), _naming_the_launch():
-        return _run_inside(suite, folder, again=again)
-
-
-def _run_inside(suite: Suite, folder: ResultsFolder, *, again: Again | None) -> int:
     place = place_among_workers(os.environ)
     assert place is not None
-    rank, size, local_rank, local_size = place
+    with _naming_the_launch():
+        fitting = _fitting(suite, size=place[1])  # whoever is refused waits for no cores
+        with alone_on_its_cores():
+            return _run_inside(suite, fitting, place, folder, again=again)
+
+
+def _fitting(suite: Suite, *, size: int) -> list[Cell]:
+    """The cells that this launch can run. Raises SuiteError where there are none, or it cannot run them all."""
     fitting = [cell for cell in suite.cells if cell.needs.uses_horovod and cell.workers == size]
-    framework, num_threads, num_loaders, device = _the_only(fitting, size)
+    _the_only(fitting, size)
     obstacle = first_obstacle(fitting, None)
     if obstacle:
         raise SuiteError(obstacle)
+    return fitting
+
+
+def _run_inside(
+    suite: Suite, fitting: list[Cell], place: tuple[int, int, int, int], folder: ResultsFolder, *, again: Again | None
+) -> int:
+    rank, size, local_rank, local_size = place
+    framework, num_threads, num_loaders, device = _the_only(fitting, size)
     near = cores_near_workers(local_size) if device == "gpu" else []
     cores = process.pin(local_rank, local_size, num_threads + num_loaders, near=near, is_existing=True)
     process.prepare(num_threads=num_threads)
