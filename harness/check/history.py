@@ -38,6 +38,9 @@ class Series:
 
     @property
     def largest_change(self) -> float:
+        """As a logarithm; infinite where some commits reached the target and others did not."""
+        if len({math.isfinite(point.value) for point in self.points}) > 1:
+            return math.inf
         return max((abs(math.log1p(point.change)) for point in self.points if point.is_change), default=0.0)
 
 

@@ -24,6 +24,11 @@ def at_rate(revision: str, rate: float, day: int = 1, **changes: Any) -> Record:
     return record.model_copy(update={"workers": [part]})
 
 
+def scored(score: float) -> dict[str, Any]:
+    """A curve of one evaluation; the target is 96 %."""
+    return {"curve": [finished().curve[-1].model_copy(update={"score": score})]}
+
+
 def in_order(commits: list[str], rates: list[float]) -> list[Record]:
     """A commit a rate, measured in that order."""
     return [at_rate(commit, rate, day) for day, (commit, rate) in enumerate(zip(commits, rates, strict=False), start=1)]
@@ -102,9 +107,8 @@ def test_history_has_what_moved_most_first(repository: Path, commits: list[str])
 
 def test_history_keeps_commits_that_missed_the_target(repository: Path, commits: list[str]) -> None:
     """The median launch counts: one lucky launch in three is no time to a target."""
-    low = finished().curve[-1].model_copy(update={"score": 0.1})
-    missed = [finished(revision=commits[0], curve=[low]) for _ in range(2)]
-    lucky = finished(revision=commits[0])
+    missed = [finished(revision=commits[0], **scored(0.1)) for _ in range(2)]
+    lucky = finished(revision=commits[0], **scored(1.0))
     [series] = [one for one in history_of([*missed, lucky], repository).series if one.metric == "time_to_target"]
     [point] = series.points
     assert (point.num_launches, point.value) == (3, math.inf)
@@ -206,3 +210,12 @@ def test_write_history_draws_what_a_record_says_as_text(tmp_path: Path) -> None:
     series = Series(title="\x1b$\\no$", metric="throughput", machine="\x1b[2J", points=(point,))
     write_history(History(series=(series,), unplaced=()), tmp_path)
     assert "\x1b" not in (tmp_path / "history.svg").read_text()
+
+
+def test_history_has_commits_that_lost_the_target_before_all_that_moved(repository: Path, commits: list[str]) -> None:
+    scores = [1.0] * 6 + [0.1] * 4
+    records = [
+        record.model_copy(update=scored(score)) for record, score in zip(in_order(commits, SLOWER), scores, strict=True)
+    ]
+    history = history_of(records, repository)
+    assert [one.metric for one in history.moved] == ["time_to_target", "throughput"]
