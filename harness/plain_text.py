@@ -12,6 +12,7 @@ _UNSHOWN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 )
 _REPLACEMENT = "\ufffd"
+_FORMULA = ("=", "+", "-", "@", "\t")  # what begins one
 
 
 def one_line(text: str) -> str:
@@ -27,6 +28,11 @@ def shown(text: str) -> str:
     if _UNSHOWN.search(text) is None:
         return text
     return _UNSHOWN.sub(_REPLACEMENT, _COLOURING.sub("", text))
+
+
+def in_spreadsheet(text: str) -> str:
+    """For a cell of CSV: what a spreadsheet would compute as a formula is text there, after an apostrophe."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def shortened(text: str, length: int) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.check.change_points import HistoryPoint
 from harness.check.history import METRICS, History, Series
-from harness.plain_text import counted, one_line, shortened
+from harness.plain_text import counted, in_spreadsheet, one_line, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,8 +32,9 @@ def write_history(history: History, folder: Path) -> list[Path]:
         rows = csv.writer(sink)
         rows.writerow(["cell", "metric", "unit", "machine", *HistoryPoint.__dataclass_fields__])
         for one in history.series:
+            title, machine = (in_spreadsheet(one_line(text)) for text in (one.title, one.machine))
             for point in one.points:
-                rows.writerow([one.title, one.metric, METRICS[one.metric], one.machine, *vars(point).values()])
+                rows.writerow([title, one.metric, METRICS[one.metric], machine, *vars(point).values()])
     return [table, *_draw(history, folder)]
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.analysis.comparable import Pool, pools, why_split
+from harness.analysis.export import csv_of
 from harness.analysis.families import Family
 from harness.analysis.intervals import CONFIDENCE
 from harness.analysis.loading import FRAME_NAMES, Results, load_all
@@ -140,7 +141,7 @@ def _write_figures(sections: Sequence[Section], folder: Path) -> None:
         for panel in section.panels:
             (folder / f"{panel.name}.svg").write_bytes(panel.svg_file)
             (folder / f"{panel.name}.png").write_bytes(panel.png)
-            panel.data.to_csv(folder / f"{panel.name}.csv", index=False, lineterminator="\n")
+            (folder / f"{panel.name}.csv").write_text(csv_of(panel.data), encoding="utf-8")
 
 
 def _write_frames(results: Results, folder: Path) -> None:
@@ -148,7 +149,7 @@ def _write_frames(results: Results, folder: Path) -> None:
     for name in FRAME_NAMES:
         frame: pd.DataFrame = getattr(results, name)
         frame.to_parquet(folder / f"{name}.parquet", index=False)
-    results.runs.to_csv(folder / "runs.csv", index=False, lineterminator="\n")
+    (folder / "runs.csv").write_text(csv_of(results.runs), encoding="utf-8")
 
 
 def sections_of(results: Results, earlier: Earlier | None = None) -> list[Section]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -173,3 +174,9 @@ def test_export_csv_and_parquet_and_json_hold_the_same_runs(folder):
 def test_export_names_the_formats_there_are(folder):
     with pytest.raises(ValueError, match="--format xml; allowed: csv, parquet, json"):
         export([folder], "xml")
+
+
+def test_export_csv_holds_no_formula(tmp_path):
+    folder = folder_of([record(suite="=1+1")], tmp_path)
+    assert pd.read_csv(io.BytesIO(export([folder], "csv")))["suite"][0] == "'=1+1"
+    assert json.loads(export([folder], "json"))[0]["suite"] == "=1+1"

@@ -219,3 +219,10 @@ def test_history_has_commits_that_lost_the_target_before_all_that_moved(reposito
     ]
     history = history_of(records, repository)
     assert [one.metric for one in history.moved] == ["time_to_target", "throughput"]
+
+
+def test_history_table_holds_no_formula(tmp_path: Path) -> None:
+    point = HistoryPoint(revision="a" * 7, started_at="", num_launches=1, value=1.0, low=1.0, high=1.0)
+    series = Series(title="=1+1", metric="throughput", machine="@b", points=(point,))
+    table, *_ = write_history(History(series=(series,), unplaced=()), tmp_path)
+    assert table.read_text(encoding="utf-8").splitlines()[1].startswith("'=1+1,throughput,samples/s,'@b,")

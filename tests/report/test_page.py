@@ -395,3 +395,9 @@ def test_report_names_the_strategy_whose_parity_was_measured(tmp_path):
     page = write_report([folder], tmp_path / "out").read_text(encoding="utf-8")
     by_strategy = {row[3]: row[6:8] for row in frameworks_rows(page)}
     assert by_strategy == {"serial": ["3.0e-07 ≤ 1e-04", "0.kernel"], "allreduce op=adasum": ["", ""]}
+
+
+def test_tables_hold_no_formula_of_a_record(tmp_path):
+    runs = [one.model_copy(update={"suite": "=1+1"}) for one in comparison(TIMES)]
+    report = write_report([folder_of(runs, tmp_path / "quick")], tmp_path / "out").parent
+    assert set(pd.read_csv(report / "data" / "runs.csv")["suite"]) == {"'=1+1"}
