@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -23,6 +24,8 @@ import pyarrow as pa
 
 from harness.analysis.frames import FrameBuilder
 from harness.plain_text import one_line
+from harness.records.derived import reached_at
+from harness.records.record import Record
 from harness.records.results_folder import ResultsError, each_record, record_files
 
 CACHE_FOLDER = ".analysis"
@@ -125,8 +128,20 @@ def build(paths: Iterable[Path], *, results: str) -> Frames:
     builder = FrameBuilder(results=results)
     cautions: list[str] = []
     for record in each_record(paths, cautions.append):
-        builder.add(record)
+        if _has_moments(record):
+            builder.add(record)
+        else:
+            cautions.append(
+                f"run {record.id} in {results} was evaluated before it had trained (0 s, or no sample): left out"
+            )
     return Frames(frames=builder.frames(), cautions=tuple(cautions))
+
+
+def _has_moments(record: Record) -> bool:
+    """Whether its evaluations came after a time that logarithms have, and its target after some samples."""
+    place = reached_at(record)
+    are_times = all(0 < point.time_s < math.inf for point in record.curve)
+    return are_times and (place is None or record.curve[place].num_samples > 0)
 
 
 def _version(entry: os.DirEntry[str]) -> tuple[int, int]:

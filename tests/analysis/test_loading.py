@@ -180,3 +180,11 @@ def test_export_csv_holds_no_formula(tmp_path):
     folder = folder_of([record(suite="=1+1")], tmp_path)
     assert pd.read_csv(io.BytesIO(export([folder], "csv")))["suite"][0] == "'=1+1"
     assert json.loads(export([folder], "json"))[0]["suite"] == "=1+1"
+
+
+@pytest.mark.parametrize("odd", [{"time_s": 0.0}, {"time_s": -1.0}, {"time_s": float("nan")}, {"num_samples": 0}])
+def test_load_names_the_run_that_was_evaluated_before_it_trained(tmp_path, odd):
+    whole = record()
+    early = record(curve=[whole.curve[-1].model_copy(update={"score": 0.99, **odd})])
+    with pytest.warns(UserWarning, match=f"run {early.id} in results was evaluated before it had trained"):
+        assert list(load(folder_of([whole, early], tmp_path / "results"))["run"]) == [whole.id]
