@@ -11,14 +11,23 @@ from enum import Enum, auto
 
 import pandas as pd
 
-from harness.analysis.attempts import with_retries
+from harness.analysis.attempts import has_outcome, with_retries
 from harness.analysis.comparable import Pool
 from harness.analysis.intervals import CONFIDENCE
 from harness.analysis.targets import paired_ratio
 from harness.plain_text import counted
 from harness.report.headline import broken, differing
 from harness.report.judged import JudgedContest
-from harness.report.wording import capitalized, count, listed, listed_briefly, percent, target_of, times_in_short
+from harness.report.wording import (
+    capitalized,
+    count,
+    listed,
+    listed_briefly,
+    percent,
+    target_of,
+    time_of,
+    times_in_short,
+)
 
 SERIAL = "serial"
 _MOST_NAMED = 3  # problems in a sentence; of more, how many
@@ -63,8 +72,23 @@ def brief_answer(judged: JudgedContest) -> BriefAnswer:
         name=judged.contest.name,
         kind=kind,
         line=_LINES[kind](judged),
-        cautions=tuple(filter(None, (differing(judged.contest), broken(judged.rows)))),
+        cautions=tuple(filter(None, (differing(judged.contest), broken(judged.rows), _given_up(judged)))),
     )
+
+
+def _given_up(judged: JudgedContest) -> str:
+    """On entrants whose launches were given up so early that they may be sooner than the first."""
+    if not judged.order:
+        return ""
+    first = judged.by_name[judged.order[0]]
+    early = [
+        f"{row.series} ({time_of(row)})"
+        for row in judged.rows
+        if row.at_least_s is not None and first.time_s is not None
+        if row.at_least_s.estimate <= first.time_s.estimate
+        if has_outcome(judged.launches_of(row.series)).sum() > row.num_reached
+    ]
+    return f"Given up too early to be called slower than {first.series}: {listed_briefly(early)}." if early else ""
 
 
 def _kind(judged: JudgedContest) -> AnswerKind:
@@ -85,7 +109,7 @@ def _soonest(judged: JudgedContest) -> str:
 def _choice(judged: JudgedContest) -> str:
     num_slower = len(judged.order) - len(judged.best)
     others = "the other is" if num_slower == 1 else f"the other {num_slower} are"
-    return f"{_either(judged)}: {others} slower ({SURE}), these are not told apart."
+    return f"{_either(judged)}: {others} slower than the soonest ({SURE}), these are not told apart."
 
 
 def _open(judged: JudgedContest) -> str:
@@ -229,9 +253,15 @@ def conditions(pool: Pool) -> str:
         _span(runs["hosts"], "host"),
         *_network(runs),
         f"{_span(runs.groupby(['problem', 'series', 'workers'])['seed'].nunique(), 'seed')} each",
-        "rates as the suite sets them, not tuned for each strategy",
+        _rates(runs),
     ]
     return f"Holds for {', '.join(said)}."
+
+
+def _rates(runs: pd.DataFrame) -> str:
+    several = runs.groupby("problem")["learning_rate"].nunique().max() > 1
+    how = "several of them for a problem" if several else "not tuned for each strategy"
+    return f"rates as the suite sets them, {how}"
 
 
 def _span(values: pd.Series[int], noun: str) -> str:
