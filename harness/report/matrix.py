@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.analysis.across import score_across
+from harness.analysis.attempts import with_retries
 from harness.analysis.intervals import Interval
 from harness.report.judged import JudgedContest
 from harness.report.table_cells import Row, Table, TableCell, interval_cell, intervals_of, text, value
@@ -84,8 +85,8 @@ def _score(contests: Sequence[JudgedContest], bests: Sequence[Best]) -> Interval
     for judged, best in zip(contests, bests, strict=True):
         if best.entrant is None:
             return None
-        soonest = judged.launches_of(judged.order[0])
-        pairs.append((soonest if best.mark == "best" else judged.launches_of(best.entrant), soonest))
+        soonest = with_retries(judged.launches_of(judged.order[0]))
+        pairs.append((soonest if best.mark == "best" else with_retries(judged.launches_of(best.entrant)), soonest))
     return score_across(pairs)
 
 

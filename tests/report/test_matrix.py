@@ -8,7 +8,7 @@ from harness.analysis import load_all
 from harness.analysis.comparable import pools
 from harness.report.judged import judged_contests
 from harness.report.matrix import SCORE, matrices
-from tests.analysis.handmade import curve, folder_of, reached_after, record, worker
+from tests.analysis.handmade import curve, failed, folder_of, reached_after, record, worker
 
 TIMES = {  # by problem and strategy, of three seeds
     "cnn": {"hogwild": (2.0, 2.1, 2.2), "local-sgd": (2.0, 2.1, 2.3), "allreduce": (4.0, 4.2, 4.4)},
@@ -16,7 +16,7 @@ TIMES = {  # by problem and strategy, of three seeds
 }
 
 
-def matrix_of(tmp_path, times):
+def matrix_of(tmp_path, times, more=()):
     runs = [
         record(
             {"workload": problem, "strategy": strategy, "workers": workers, "seed": seed},
@@ -28,7 +28,7 @@ def matrix_of(tmp_path, times):
         for workers in (1, 2)
         for seed, time_s in enumerate(seconds)
     ]
-    (pool,) = pools(load_all(folder_of(runs, tmp_path)).runs)
+    (pool,) = pools(load_all(folder_of([*runs, *more], tmp_path)).runs)
     contests = judged_contests(pool)
     return list(matrices(contests, {judged.contest.name: f"board-{judged.contest.aim[:3]}" for judged in contests}, ""))
 
@@ -55,3 +55,17 @@ def test_matrix_scores_whoever_always_solved_all_problems(tmp_path):
 
 def test_one_problem_has_no_matrix(tmp_path):
     assert matrix_of(tmp_path, {"cnn": TIMES["cnn"]}) == []
+
+
+def test_matrix_scores_crashes_as_paid_for(tmp_path):
+    """hogwild, as soon as the others when it runs, crashes in every second launch: it takes twice as long."""
+    times = dict.fromkeys(("hogwild", "allreduce"), (2.0, 2.0, 2.0))
+    crashes = [
+        failed({"workload": problem, "strategy": "hogwild", "workers": workers, "seed": seed})
+        for problem in ("cnn", "fnn")
+        for workers in (1, 2)
+        for seed in range(3)
+    ]
+    (table,) = matrix_of(tmp_path, dict.fromkeys(("cnn", "fnn"), times), crashes)
+    rows = {row["strategy"].text: row for row in table.rows}
+    assert rows["hogwild"][SCORE].sort_by == pytest.approx(2.0)
