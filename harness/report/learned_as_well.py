@@ -20,7 +20,7 @@ def learned_in_short(judged: JudgedContest, differences: Sequence[QualityDiffere
         return ""
     known = dict(_by_entrant(judged.contest, differences))
     if not known:
-        return _NOT_KNOWN
+        return _why_not_known(judged)
     names: dict[str, list[str]] = {}
     for name in filter(known.__contains__, judged.best):
         names.setdefault(shown_of(known[name]), []).append(name)
@@ -38,7 +38,7 @@ def learned_as_well(judged: JudgedContest, differences: Sequence[QualityDifferen
         return
     known = dict(_by_entrant(judged.contest, differences))
     if not known:
-        yield _NOT_KNOWN
+        yield from filter(None, [_why_not_known(judged)])
         return
     said = [f"{name} {difference_in_words(known[name])}" for name in judged.best if name in known][:_MOST_SAID]
     if said:
@@ -46,6 +46,11 @@ def learned_as_well(judged: JudgedContest, differences: Sequence[QualityDifferen
     others = [name for name, row in known.items() if name not in judged.best and shown_of(row) == WORSE]
     if others:
         yield f"Shown to end worse, each by its individual interval: {listed_briefly(others)}."
+
+
+def _why_not_known(judged: JudgedContest) -> str:
+    """Empty where a single worker ran: then the others have no score to hold against it."""
+    return "" if (judged.contest.launches["workers"] == 1).any() else _NOT_KNOWN
 
 
 def _references(known: Mapping[str, QualityDifference]) -> str:

@@ -26,7 +26,8 @@ def test_slower_is_said_of_the_soonest_alone(tmp_path):
     equal = [*runs("hogwild", 2.0, workers=2), *runs("allreduce", 2.02, workers=2, spread=(1.03, 0.98, 1.0))]
     line, _ = brief(tmp_path, [*equal, *runs("serial", 9.0)])
     assert line == (
-        "hogwild ×2 or allreduce ×2: the other is slower than the soonest (95 % sure of the order), these are not told apart."
+        "hogwild ×2 or allreduce ×2: the other is slower than the soonest (95 % sure of the order), these are not told "
+        "apart."
     )
 
 

@@ -49,3 +49,13 @@ def test_those_that_end_worse_are_named(tmp_path):
 def test_contest_without_a_single_worker_says_that_it_is_not_known(tmp_path):
     short, said = learned(tmp_path, ("allreduce", 2, (353,) * 3), ("hogwild", 2, (352,) * 3))
     assert short == said == "No single worker ran beside them, so whether they learn as well is not known."
+
+
+def test_contest_in_which_a_single_worker_alone_ended_well_does_not_say_that_none_ran(tmp_path):
+    late = [
+        record({"strategy": "hogwild", "workers": 2, "seed": seed}, status="timeout", reason="its time limit")
+        for seed in range(3)
+    ]
+    (pool,) = pools(load(folder_of([*late, *(record({"seed": seed}) for seed in range(3))], tmp_path)))
+    (finding,) = findings(pool, judged_contests(pool), comparisons(pool))
+    assert (finding.learned_in_short, finding.learned) == ("", ())
