@@ -27,6 +27,7 @@ from harness.plain_text import counted
 from harness.records.parity_record import newest_parity
 from harness.records.results_folder import ResultsError, make_output_folder, writing_to
 from harness.report.against_baseline import comparisons
+from harness.report.answer import NO_CONTEST
 from harness.report.brief_answer import BriefAnswer, brief_answer, conditions, recommendation
 from harness.report.cautions import warnings
 from harness.report.chapters import CHAPTERS, FIRST_SCREEN, Chapter
@@ -225,7 +226,7 @@ def _about(runs: pd.DataFrame) -> tuple[tuple[str, str], ...]:
         "suites": ", ".join(sorted(runs["suite"].unique())),
         "runs": f"{len(runs)}, started {min(runs['started_at']):%F %H:%M} to {max(runs['started_at']):%F %H:%M} UTC",
         "settings of environment and launch": _distinct(runs, "process_settings", "horovod_settings"),
-        "settings of the first run": str(first["settings"]),
+        "settings of the first run": "unknown" if pd.isna(first["settings"]) else str(first["settings"]),
     }
     return tuple(said.items())
 
@@ -266,6 +267,7 @@ def _environment() -> Environment:
     environment.filters["shell"] = lambda text: shlex.quote(str(text))
     environment.globals["families"] = [(family, family_look(family)) for family in Family]
     environment.globals["mark_paths"] = MARK_PATHS
+    environment.globals["no_contest"] = NO_CONTEST
     environment.globals["confidence"] = percent(CONFIDENCE, 0)
     environment.globals["markdown_table"] = lambda table: markdown(table, NOT_IN_BRIEF, by=TIME)
     return environment

@@ -401,3 +401,18 @@ def test_tables_hold_no_formula_of_a_record(tmp_path):
     runs = [one.model_copy(update={"suite": "=1+1"}) for one in comparison(TIMES)]
     report = write_report([folder_of(runs, tmp_path / "quick")], tmp_path / "out").parent
     assert set(pd.read_csv(report / "data" / "runs.csv")["suite"]) == {"'=1+1"}
+
+
+def test_page_of_crashed_launches_alone_has_no_missing_value_in_words(tmp_path):
+    report = write_report([folder_of([failed()], tmp_path / "quick")], tmp_path / "out")
+    text = report.read_text(encoding="utf-8")
+    assert "<dd>unknown</dd>" in text
+    assert "<dd>nan</dd>" not in text
+    assert "1 worker, seed" in text
+    assert "· 1 run ·" in text
+
+
+def test_page_without_a_target_says_so(tmp_path):
+    runs = [record({"target": None, "seed": seed}) for seed in range(3)]
+    page = write_report([folder_of(runs, tmp_path / "quick")], tmp_path / "out").read_text(encoding="utf-8")
+    assert "No target was set and evaluated, so nothing is said of who is soonest" in page
