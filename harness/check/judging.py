@@ -82,7 +82,7 @@ def _doubt(compared: Comparison, may_convict: bool) -> str:
     pairs, gate = compared.pairs_with(_num_looked_at(compared)), compared.gate
     is_above = pairs.shift > gate.as_shift(gate.gate)
     if compared.is_coarse and not compared.was_open:
-        return _COARSE
+        return _COARSE if not compared.num_neither else _NEITHER.get(compared.metric, _NEITHER_REACHES)
     if compared.has_all_pairs:
         what = "above the gate, not confirmed" if is_above else _noise(pairs, compared)
     else:
@@ -99,10 +99,15 @@ def _noise(pairs: PairedSample, compared: Comparison) -> str:
 
 def _lost_in_words(compared: Comparison) -> str:
     num_pairs = len(compared.screen.values) + len(compared.fresh.values)
-    what = (
-        "B diverges, which A does not," if compared.metric == "final_score" else "B misses the target, which A reaches,"
-    )
-    return f"{what} in {compared.num_lost} of {num_pairs} pairs" if compared.num_lost else ""
+    is_score = compared.metric == "final_score"
+    what = "B diverges, which A does not," if is_score else "B misses the target, which A reaches,"
+    neither = "both diverge" if is_score else "both miss the target"
+    said = [
+        f"{words} in {number} of {num_pairs} pairs"
+        for words, number in ((what, compared.num_lost), (neither, compared.num_neither))
+        if number
+    ]
+    return "; ".join(said)
 
 
 def _designs(compared: Comparison, num_open: int) -> list[StageDesign]:

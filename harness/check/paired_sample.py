@@ -2,7 +2,8 @@
 
 A time to target is known only to lie between two evaluations. Tests go by the middle of that, which depends on nothing
 but the launch itself, so swapping the arms of a pair still turns its sign; claims about sizes go by the ends: "worse by
-more than the gate" by the least that is possible, "not worse by must_detect" by the most.
+more than the gate" by the least that is possible, "not worse by must_detect" by the most. A pair in which neither arm
+reaches the target tells nothing of how much later one is: it counts as any difference there may be.
 """
 
 from __future__ import annotations
@@ -95,7 +96,10 @@ def _middle(early: float, late: float, gate: Gate) -> float:
 
 
 def _least(a: tuple[float, float], b: tuple[float, float], gate: Gate) -> float:
-    """The smallest difference of values between these ends. What may be as early as 0 may be better by any ratio."""
+    """The smallest difference of values between these ends. What may be as early as 0 may be better by any ratio, and
+    where neither arm got there either may have been the better one."""
+    if math.isinf(a[1]) and math.isinf(b[1]):
+        return -math.inf
     if gate.scale == "ratio" and b[0] == 0 < b[1]:
         return -math.inf
     return _difference(a[1], b[0], gate)

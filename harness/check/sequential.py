@@ -94,6 +94,11 @@ class Comparison:
         """Pairs in which A reaches the target and B does not."""
         return self._num_lost(self.screen) + self._num_lost(self.fresh)
 
+    @property
+    def num_neither(self) -> int:
+        """Pairs in which neither got there."""
+        return sum(math.isinf(a) and math.isinf(b) for a, b in self.screen.values + self.fresh.values)
+
     def pairs_with(self, num_fresh: int) -> PairedSample:
         return self.screen.and_then(self.fresh.first(num_fresh))
 

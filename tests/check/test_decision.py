@@ -185,6 +185,20 @@ def test_decide_target_that_neither_arm_reaches_is_inconclusive() -> None:
     assert "neither arm reaches" in only_comparison(verdict, "time_to_target").words
 
 
+def test_decide_calls_nothing_fine_of_a_time_that_neither_arm_has() -> None:
+    """Both miss the target in seven pairs of eight; in the last B takes half as long again."""
+    later = {**REACHED, "time_to_target": 3.0}
+    found = only_comparison(verdict_of({"x": [(LOST, LOST)] * 7 + [(REACHED, later)]}), "time_to_target")
+    assert found.outcome == Outcome.INCONCLUSIVE
+    assert "neither arm reaches the target" in found.words
+    assert "both miss the target in 7 of 8 pairs" in found.words
+
+
+def test_decide_may_call_fine_a_time_that_neither_arm_has_once() -> None:
+    found = only_comparison(verdict_of({"x": [(LOST, LOST)] + [(REACHED, REACHED)] * 23}), "time_to_target")
+    assert (found.outcome, len(found.deciding)) == (Outcome.FINE, 16)
+
+
 def reached_between(early: float, late: float) -> Run:
     return Run(values={"time_to_target": late}, earliest={"time_to_target": early})
 
