@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from harness.analysis.intervals import Interval
 from harness.plain_text import one_line, shortened
 from harness.report.style import GROUND, HEIGHT_IN, INK, MUTED, PHASES, Look, hint
-from harness.report.wording import with_interval, with_unit
+from harness.report.wording import at_least, with_interval, with_unit
 from harness.workloads.metric import SHARE, Metric
 
 _AXES_SHARE = 0.72  # of a panel's height, about
@@ -65,7 +65,8 @@ def dot_rows(axes: Axes, rows: Sequence[Row]) -> None:
             facecolor=GROUND if row.is_lower_bound else colour,
             edgecolor=colour if row.is_lower_bound else GROUND, linewidth=1.4 if row.is_lower_bound else 0.8,
         )  # fmt: skip
-        hint(mark, f"{row.label}: {with_interval(row.interval)}")
+        known = at_least(row.interval) if row.is_lower_bound else with_interval(row.interval)
+        hint(mark, f"{row.label}: {known}")
         if row.note:
             axes.annotate(row.note, (0.99, y), xycoords=("axes fraction", "data"), ha="right", va="bottom",
                           fontsize=7.5, color=MUTED, xytext=(0, 3), textcoords="offset points")  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -150,12 +151,17 @@ def dotted_panel(
     given: Material, problem: str, dots: Sequence[Row], data: pd.DataFrame, *, name: str, unit: str, alt: str
 ) -> Panel:
     """A quantity from 0 on, one row of dots a unit; of more than MOST_ROWS the least ones. name: the figure's."""
-    least = sorted(dots, key=lambda dot: dot.interval.estimate)[:MOST_ROWS] if len(dots) > MOST_ROWS else dots
+    least = least_rows(dots) if len(dots) > MOST_ROWS else dots
     with canvas(height_in=height_in([dot.label for dot in least])) as (figure, axes):
         drawing.from_zero(axes, unit, least)
         drawing.dot_rows(axes, least)
         titled(figure, problem + rows_left_out(len(dots)))
         return finished(figure, name=panel_name(given, name, problem), data=data, alt=f"{alt} for {problem}")
+
+
+def least_rows(dots: Sequence[Row]) -> list[Row]:
+    """The MOST_ROWS of them with the least estimates; those without one come last."""
+    return sorted(dots, key=lambda dot: (math.isnan(dot.interval.estimate), dot.interval.estimate))[:MOST_ROWS]
 
 
 def rows_left_out(num_rows: int) -> str:

@@ -6,11 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from harness.analysis.families import Family
+from harness.analysis.intervals import NOTHING
 from harness.report.against_baseline import comparisons
+from harness.report.drawing import Row
+from harness.report.material import MOST_ROWS, least_rows
 from harness.report.outcomes import speed_ups, time_to_target
 from harness.report.profile_figure import profile
 from harness.report.score_figures import score_over
-from harness.report.style import themed
+from harness.report.style import family_look, themed
 from tests.analysis.handmade import comparison, curve, reached_after, record
 from tests.report.drawn import drawn, material_of
 
@@ -111,3 +115,20 @@ def test_profile_does_not_compare_frameworks(tmp_path):
         "performance-profile-tensorflow": {"delayed-averaging"},
         "performance-profile-torch": {"allreduce"},
     }
+
+
+def test_time_that_is_only_a_lower_bound_is_one_under_the_pointer_too(tmp_path):
+    late = [record({"strategy": "hogwild", "workers": 2}, curve=curve((0.5, 0.6), every_s=4.0))]
+    with themed():
+        (panel,) = time_to_target(material_of(tmp_path, late)).panels
+    assert "<title>hogwild ×2: ≥ 8.00</title>" in panel.svg
+
+
+def test_panel_of_many_rows_keeps_the_least_whoever_has_no_time_at_all():
+    def dot(estimate):
+        interval = replace(NOTHING, estimate=estimate)
+        return Row(label="", look=family_look(Family.OTHER), interval=interval, points=())
+
+    mixed = [dot(each) for number in range(MOST_ROWS, 0, -1) for each in (float(number), float("nan"))]
+    kept = [row.interval.estimate for row in least_rows(mixed)]
+    assert kept == [float(number) for number in range(1, MOST_ROWS + 1)]
