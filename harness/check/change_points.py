@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import ruptures
 
-_LEAST_COMMITS = 5  # fewer show no change point
+LEAST_COMMITS = 5  # fewer show no change point
 _LEAST_SEGMENT = 2  # a single odd commit is an outlier, not a change
 _NORMAL_MAD = 1.4826
 _LEAST_NOISE = 0.005  # between days no machine is steadier; an estimate below it comes from too few commits
@@ -38,7 +38,7 @@ class HistoryPoint:
 def marked(points: Sequence[HistoryPoint]) -> tuple[HistoryPoint, ...]:
     """The points, with those marked where a new level starts. One that missed the target has no level."""
     reached = [index for index, point in enumerate(points) if math.isfinite(point.value)]
-    if len(reached) < _LEAST_COMMITS:
+    if len(reached) < LEAST_COMMITS:
         return tuple(points)
     logs = np.log([points[index].value for index in reached])
     steps = np.diff(logs)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from harness.check.change_points import LEAST_COMMITS
 from harness.check.effect_wording import direction, effect_in_words, size, value_in_words
 from harness.check.history import History, Series
 from harness.check.observed import Stage, difference, run_of
@@ -106,10 +107,8 @@ def _pair_in_words(a: Record, b: Record) -> str:
             return f"{side} {run.trouble}"
     rates = [run.values["throughput"] for run in runs if run is not None]
     worse = math.expm1(difference(*rates, better="higher", scale="ratio"))
-    return (
-        f"{rates[0]:,.0f} against {rates[1]:,.0f} samples/s, "
-        f"B {size(abs(worse), 'ratio')} {direction('throughput', worse)}"
-    )
+    told = "" if math.isnan(worse) else f", B {size(abs(worse), 'ratio')} {direction('throughput', worse)}"
+    return f"{rates[0]:,.0f} against {rates[1]:,.0f} samples/s{told}"
 
 
 def show_verdict(verdict: Verdict) -> None:
@@ -168,9 +167,12 @@ def show_history_table(history: History) -> None:
             "changes (advisory)": [plain(words) for _, words in told],
         }
         say.print(fitting_table("where levels changed, what moved most first", columns, leading="cell", console=say))
-    quiet = Counter(one.metric for one in history.series if not _changes_in_words(one))
-    for metric, number in quiet.items():
-        _print_line(say, f"{metric}: no change seen in {counted(number, 'series', 'series')}")
+    quiet = [one for one in history.series if not _changes_in_words(one)]
+    short = Counter(one.metric for one in quiet if len(one.points) < LEAST_COMMITS)
+    for metric, number in Counter(one.metric for one in quiet).items():
+        said = f"{metric}: no change seen in {counted(number, 'series', 'series')}"
+        too_few = f", {short[metric]} of them of fewer than {LEAST_COMMITS} commits, which show none"
+        _print_line(say, said + too_few * bool(short[metric]))
     if history.unplaced:
         what = counted(len(history.unplaced), "commit")
         _print_line(say, f"left out, not in the repository: {what}: {', '.join(history.unplaced)}")

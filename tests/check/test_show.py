@@ -28,6 +28,10 @@ def pair_line(capsys: pytest.CaptureFixture[str], a: Any, b: Any) -> str:
 def test_pair_ended_says_half_the_speed_as_the_table_does(capsys: pytest.CaptureFixture[str]) -> None:
     assert pair_line(capsys, at_speed(0, 1.0), at_speed(0, 2.0)).endswith("64 against 32 samples/s, B 100.0 % slower")
     assert pair_line(capsys, at_speed(0, 2.0), at_speed(0, 1.0)).endswith("32 against 64 samples/s, B 50.0 % faster")
+    [window] = at_speed(0, 1.0).workers[0].windows
+    nothing = at_speed(0, 1.0).workers[0].model_copy(update={"windows": [window.model_copy(update={"num_samples": 0})]})
+    still = at_speed(0, 1.0).model_copy(update={"workers": [nothing]})
+    assert pair_line(capsys, at_speed(0, 1.0), still).endswith("64 against 0 samples/s")
 
 
 def test_pair_ended_shows_a_reason_of_several_lines_in_one(capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,12 +66,12 @@ def test_show_history_table_names_what_moved_and_counts_the_rest(capsys: pytest.
     slower = replace(steady, revision="b" * 12, is_change=True, change=-0.2)
     series = [
         Series(title=title, metric="throughput", machine="m", points=points)
-        for title, points in (("moved", (steady, slower)), ("one", (steady,)), ("two", (steady,)))
+        for title, points in (("moved", (steady, slower)), ("one", (steady,)), ("two", (steady,) * 5))
     ]
     show_history_table(History(series=tuple(series), unplaced=("c" * 12,)))
     said = capsys.readouterr().out
     assert "bbbbbbbbbbbb: -20.0%" in said
-    assert "throughput: no change seen in 2 series" in said
+    assert "throughput: no change seen in 2 series, 1 of them of fewer than 5 commits, which show none\n" in said
     assert "left out, not in the repository: 1 commit: cccccccccccc" in said
 
 
