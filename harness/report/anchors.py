@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -20,10 +21,11 @@ def slug(text: str) -> str:
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """The same names, of which every further one that is alike gets a number."""
+    """The same names, of which every further one that is alike gets a number that makes it no other's."""
+    found: dict[str, None] = {}  # in order
     seen: Counter[str] = Counter()
-    found = []
     for name in names:
         seen[name] += 1
-        found.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
-    return found
+        numbered = (f"{name}-{number}" for number in itertools.count(max(2, seen[name])))
+        found[name if name not in found else next(each for each in numbered if each not in found)] = None
+    return list(found)

@@ -20,7 +20,7 @@ from harness.analysis.scores import METRIC_COLUMNS, metrics_of
 from harness.analysis.seeds import mean_by_seed
 from harness.analysis.targets import BaselineComparison, Reaching, reaching
 from harness.report import drawing
-from harness.report.anchors import slug
+from harness.report.anchors import distinct, slug
 from harness.report.drawing import LINE_IN, Row, num_lines
 from harness.report.judged import JudgedContest, judged_contests
 from harness.report.style import Look, Panel, canvas, finished, titled
@@ -59,6 +59,13 @@ class Material:
         """`hogwild ×2`: as it is called in a panel of the problem; without its workers where these are an axis."""
         name = self.names[problem, series]
         return name if workers is None else f"{name} ×{workers}"
+
+    @cached_property
+    def slugs(self) -> dict[str, str]:
+        """Of problems, aims and contests, in names of panels; those that would read alike are told apart."""
+        launches = self.pool.launches
+        named = sorted({*launches["problem"], *launches["aim"], *(judged.contest.name for judged in self.judged)})
+        return dict(zip(named, distinct(map(slug, named)), strict=True))
 
     @cached_property
     def times_s(self) -> dict[tuple[str, str, int], float]:
@@ -171,7 +178,7 @@ def rows_left_out(num_rows: int) -> str:
 
 def panel_name(given: Material, figure: str, problem: str) -> str:
     """Of its files and of its anchor."""
-    return f"{given.prefix}{figure}-{slug(problem)}"
+    return f"{given.prefix}{figure}-{given.slugs.get(problem) or slug(problem)}"
 
 
 def launch_band(rows: pd.DataFrame, *, x: str, y: str, within: tuple[float, float]) -> pd.DataFrame:

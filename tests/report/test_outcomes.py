@@ -9,8 +9,9 @@ import pytest
 from harness.analysis.families import Family
 from harness.analysis.intervals import NOTHING
 from harness.report.against_baseline import comparisons
+from harness.report.anchors import distinct
 from harness.report.drawing import Row
-from harness.report.material import MOST_ROWS, least_rows
+from harness.report.material import MOST_ROWS, least_rows, panel_name
 from harness.report.outcomes import speed_ups, time_to_target
 from harness.report.profile_figure import profile
 from harness.report.score_figures import score_over
@@ -132,3 +133,13 @@ def test_panel_of_many_rows_keeps_the_least_whoever_has_no_time_at_all():
     mixed = [dot(each) for number in range(MOST_ROWS, 0, -1) for each in (float(number), float("nan"))]
     kept = [row.interval.estimate for row in least_rows(mixed)]
     assert kept == [float(number) for number in range(1, MOST_ROWS + 1)]
+
+
+def test_problems_whose_names_read_alike_have_panels_of_their_own(tmp_path):
+    cells = [one.cell.model_copy(update={"problem": name}) for one in [record()] for name in ("my net", "my-net")]
+    given = material_of(tmp_path, [record().model_copy(update={"cell": cell}) for cell in cells])
+    assert [panel_name(given, "why", name) for name in ("my net", "my-net")] == ["why-my-net", "why-my-net-2"]
+
+
+def test_distinct_names_are_no_others():
+    assert distinct(["a", "a", "a-2", "b", "a"]) == ["a", "a-2", "a-2-2", "b", "a-3"]
