@@ -1,5 +1,7 @@
 """Arm B's values for tools that keep a history: github-action-benchmark and Bencher.
 
+A target that half of the launches missed has no value: that of the others alone would look healthy.
+
 Sources: github-action-benchmark's `customBiggerIsBetter` and `customSmallerIsBetter`; Bencher Metric Format (BMF).
 """
 
@@ -18,14 +20,14 @@ def github_action_benchmark(verdict: Verdict, *, better: str) -> str:
     """A list of entries for one direction; the tool takes each direction in a file of its own."""
     entries = []
     for cell, found in verdict.comparisons:
-        values = _finite_of_b(found)
-        if found.better == better and values:
+        values, middle = _finite_of_b(found), found.medians[1]
+        if found.better == better and math.isfinite(middle):
             spread = statistics.stdev(values) if len(values) > 1 else 0.0
             entries.append(
                 {
                     "name": f"{cell.title} · {found.metric}",
                     "unit": found.unit or "share",
-                    "value": _short(statistics.median(values)),
+                    "value": _short(middle),
                     "range": f"± {_short(spread):g}",
                     "extra": f"{len(values)} launches; {found.words}",
                 }
@@ -37,10 +39,10 @@ def bencher(verdict: Verdict) -> str:
     """Benchmark → measure → value with the range of its launches."""
     benchmarks: dict[str, dict[str, Any]] = {}
     for cell, found in verdict.comparisons:
-        values = _finite_of_b(found)
-        if values:
+        values, middle = _finite_of_b(found), found.medians[1]
+        if math.isfinite(middle):
             benchmarks.setdefault(cell.title, {})[found.metric] = {
-                "value": _short(statistics.median(values)),
+                "value": _short(middle),
                 "lower_value": _short(min(values)),
                 "upper_value": _short(max(values)),
             }

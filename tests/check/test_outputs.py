@@ -94,6 +94,17 @@ def test_trackers_keep_the_directions_apart() -> None:
     }
 
 
+@pytest.mark.parametrize(("num_missed", "middle"), [(3, 2.0), (4, None)])
+def test_trackers_count_missed_targets_as_infinitely_late(num_missed: int, middle: float | None) -> None:
+    times = [math.inf] * num_missed + [2.0] * (8 - num_missed)
+    pairs = [({"time_to_target": 1.0}, {"time_to_target": time_s}) for time_s in times]
+    verdict = decide(observed({"x": pairs}), CheckSettings(), suite="s", arm_a="a", arm_b="b")
+    told = json.loads(trackers.bencher(verdict)).get("cell x", {}).get("time_to_target", {})
+    assert told.get("value") == middle
+    entries = json.loads(trackers.github_action_benchmark(verdict, better="lower"))
+    assert [entry["value"] for entry in entries] == [middle] * (middle is not None)
+
+
 def test_verdict_json_has_no_number_that_json_lacks(verdict: Verdict) -> None:
     content = json.loads(verdict.to_json(), parse_constant=lambda name: pytest.fail(f"{name} in the verdict"))
     assert content["exit_code"] == 1
