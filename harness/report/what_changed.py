@@ -121,7 +121,9 @@ def _answers(now: Sequence[JudgedContest], before: Sequence[JudgedContest]) -> I
 
 
 def _answer(judged: JudgedContest) -> tuple[str, frozenset[str]]:
-    return (judged.order[0] if judged.order else ""), frozenset(judged.best)
+    """The soonest and the best group, by what they are."""
+    groups = {name: str(judged.launches_of(name)["group"].iloc[0]) for name in judged.order}
+    return (groups[judged.order[0]] if judged.order else ""), frozenset(groups[name] for name in judged.best)
 
 
 def _times(entrants: dict[str, _Entrant], found: dict[str, Change]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from harness.analysis import load_all
 from harness.analysis.comparable import pools
 from harness.report.judged import judged_contests
 from harness.report.what_changed import Earlier
-from tests.analysis.handmade import MACHINE, comparison, folder_of
+from tests.analysis.handmade import MACHINE, comparison, folder_of, reached_after, record
 
 BEFORE = {
     "serial": (6.0, 6.5, 7.0),
@@ -61,3 +61,14 @@ def test_same_launches_have_no_ratio(tmp_path):
     same, untold = changed(tmp_path, runs, runs).sentences
     assert same == "The same answer as before for cnn on digits."
     assert untold.startswith("3\u00a0entrants without a ratio: the same launches as before")
+
+
+def test_answer_that_goes_by_another_name_beside_others_is_the_same(tmp_path):
+    """With a second learning rate among them, entrants are called by theirs."""
+    of_another_rate = [
+        record({"strategy": "hogwild", "workers": 2, "seed": seed, "learning_rate": 0.5}, curve=reached_after(9.0))
+        for seed in range(3)
+    ]
+    found = changed(tmp_path, comparison(BEFORE), [*comparison(BEFORE), *of_another_rate])
+    assert found.sentences[0] == "The same answer as before for cnn on digits."
+    assert any(sentence.startswith("New: hogwild learning_rate=0.5 ×2") for sentence in found.sentences)
