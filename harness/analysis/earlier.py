@@ -14,11 +14,13 @@ from scipy import special
 from harness.analysis.columns import RUNS, Column
 from harness.analysis.intervals import CONFIDENCE, Interval
 from harness.analysis.loading import read
+from harness.analysis.scores import metrics_of
 from harness.analysis.separation import ERROR
+from harness.plain_text import one_line, shown
 from harness.records.results_folder import ResultsError
 from harness.suite.fields import ALWAYS_NAMED, FIELDS
 
-_ESSENTIAL = ("run", "group", "status", "problem", "label", "seed", "workers", "fingerprint", "versions")
+_ESSENTIAL = ("run", "group", "status", "problem", "label", "seed", "workers", "fingerprint", "versions", "cpu")
 _FRAME = Path("data", "runs.parquet")  # in the folder of a report
 
 
@@ -39,12 +41,20 @@ def _of_report(path: Path) -> pd.DataFrame:
         runs = pd.read_parquet(path)
         runs[list(_ESSENTIAL)]
         lacking = {column.name: _before(column, runs.index) for column in RUNS if column.name not in runs}
-        return runs.assign(**lacking)[[column.name for column in RUNS]]
+        whole = runs.assign(**lacking)[[column.name for column in RUNS]]
+        metrics_of(whole)  # refuses what is none
+        texts = {column.name: _cleaned(whole[column.name]) for column in RUNS if column.dtype == "str"}
+        return whole.assign(**texts)
     except (OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
         raise ResultsError(
-            f"--against {path.parent.parent}: {path.name} is not of a report that this version reads ({error}); "
+            f"--against {path.parent.parent}: {path.name} is not of a report that this version reads "
+            f"({one_line(str(error))}); "
             "give the folder of its results instead"
         ) from None
+
+
+def _cleaned(texts: pd.Series[Any]) -> pd.Series[str]:
+    return texts.map(shown, na_action="ignore").astype("str")
 
 
 def _before(column: Column, index: pd.Index[int]) -> pd.Series[Any]:

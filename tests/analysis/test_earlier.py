@@ -42,6 +42,19 @@ def test_report_that_is_none_is_refused_by_its_name(tmp_path, runs):
         earlier_runs(reported(tmp_path / "old", runs))
 
 
+@pytest.mark.parametrize("lacking", ["metric", "metric_better", "cpu"])
+def test_report_of_before_a_column_that_all_rests_on_is_refused_by_its_name(tmp_path, lacking):
+    runs = load_all(folder_of(comparison(TIMES), tmp_path / "results")).runs
+    with pytest.raises(ResultsError, match=r"--against .*old.*give the folder of its results instead"):
+        earlier_runs(reported(tmp_path / "old", runs.drop(columns=[lacking])))
+
+
+def test_text_of_an_earlier_report_is_cleaned(tmp_path):
+    runs = load_all(folder_of(comparison(TIMES), tmp_path / "results")).runs
+    found = earlier_runs(reported(tmp_path / "old", runs.assign(problem="\x1b[2Ja")))
+    assert set(found["problem"]) == {"a"}
+
+
 def test_ratio_is_shown_by_the_family_of_all_that_are_compared():
     clear, noisy = geometric_interval([1.9, 2.0, 2.1]), geometric_interval([0.8, 1.1, 1.3])
     found = changes({"clear": clear, "noisy": noisy})
