@@ -46,6 +46,7 @@ _RUN = _columns(
     ("log_tail", "str", "", "end of the workers' output; missing when it is ok"),
     ("started_at", "datetime64[us, UTC]", "UTC", "launch"),
     ("wall_s", "float64", "s", "from launch to record: start-up, training and evaluation"),
+    ("num_lost", "float64", "", "workers that died, without which the others went on"),
 )
 
 _NAMED = _columns(

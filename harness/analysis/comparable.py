@@ -275,6 +275,12 @@ def _cautions(runs: pd.DataFrame) -> Iterator[str]:
             f"{len(mixed)} of {len(runs)} runs trained on unlike machines at once ({mixed['cpu'].iloc[0]}): "
             "the slowest sets the pace of workers that keep step."
         )
+    lost = runs[runs["num_lost"] > 0]
+    if len(lost):
+        yield (
+            f"{', '.join(sorted(lost['series'].unique()))}: {len(lost)} of {len(runs)} runs went on without workers "
+            f"that died, up to {lost['num_lost'].max():.0f} of them: their figures are those of the workers left."
+        )
     over = runs[runs["cores"] > runs["num_cores"] * runs["hosts"]]
     if len(over):
         yield f"{counted(len(over), 'run')} asked for more threads and loader processes than the machine has cores."

@@ -286,6 +286,7 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "scaled_learning_rate": math.nan if cell.scaled_learning_rate is None else cell.scaled_learning_rate,
         "num_parameters": record.num_parameters,
         "num_held_out": record.num_held_out,
+        "num_lost": float(len(record.lost_ranks)),
         "evaluated_model": record.evaluated_model,
         "launcher": record.launcher,
         "fingerprint": record.machine.fingerprint,

@@ -120,6 +120,15 @@ def test_cautions_name_what_spoils_a_timing(tmp_path):
     assert "1 run asked for more threads and loader processes than the machine has cores" in said
 
 
+def test_cautions_name_who_went_on_without_workers_that_died(tmp_path):
+    gone = record({"strategy": "hogwild", "workers": 2}, workers=[worker(0)], lost_ranks=[1])
+    (pool,) = pools(load(folder_of([record(), gone], tmp_path)))
+    assert (
+        "hogwild: 1 of 2 runs went on without workers that died, up to 1 of them: their figures are those of the "
+        "workers left."
+    ) in pool.cautions
+
+
 def test_cautions_name_what_kept_runs_from_running(tmp_path):
     """Ten seconds of training: a tenth of one is where it begins to matter."""
     told = [{"paused_s": 8.0}, {"suspended_s": 0.09}, {"throttled_s": 3.25}, {"steal_s": 0.5}]
