@@ -381,6 +381,14 @@ def test_report_names_a_line_of_parity_that_it_set_aside_and_shows_the_rest(tmp_
     assert "parity holds in 1 of 1\u00a0comparison." in page
 
 
+def test_page_with_parity_of_both_kinds_has_no_two_elements_of_one_name(tmp_path):
+    folder = folder_of(comparison(TIMES), tmp_path / "quick")
+    append_parity(folder, parity_record())
+    names = re.findall(r'\bid="([^"]*)"', write_report([folder], tmp_path / "out").read_text(encoding="utf-8"))
+    assert {"parity", "frameworks", "parity-of-frameworks"} <= set(names)
+    assert len(names) == len(set(names))
+
+
 def frameworks_rows(page):
     """The texts of the cells of the parity table, row by row."""
     table = page[page.index('id="frameworks"') :]
