@@ -286,6 +286,7 @@ def evaluate(session: Session, snapshots: list[Snapshot]) -> Evaluation:
             vector = session.strategy.snapshot(session.replica, fabric)
             total_steps = fabric.total_steps(snapshot.step)
             step, num_samples = total_steps // fabric.size, total_steps * session.batch_size
+            fabric.barrier()  # servers leave when rank 0 is done, which others may still ask
         if fabric.rank:
             continue
         watch = Stopwatch(session.turns.now)

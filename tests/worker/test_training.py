@@ -19,7 +19,7 @@ from harness.testing.quadratic import Array, NumpyReplica, one_dimensional
 from harness.testing.thread_fabrics import Team, ThreadCollective, ThreadShared
 from harness.timing.clock import Clock
 from harness.worker.merges import MergeWatch
-from harness.worker.training import Session, distances_of, evaluate, train
+from harness.worker.training import Session, Snapshot, distances_of, evaluate, train
 from tests.command import LIMIT_S
 
 TWO_EVALUATIONS = {"evaluations": 2, "evaluation_spacing": "even"}
@@ -127,6 +127,43 @@ def test_room_is_made_for_snapshots_alone_where_nothing_is_watched() -> None:
     session = replace(session_of(), replica=Elsewhere(one_dimensional([4.0])))
     trained = train(session, session.replica.batches(session.share), Clock(), lambda progress: None)
     assert trained.num_rooms == len(trained.snapshots) == 2
+
+
+class LateReader(Hogwild):
+    """Rank 1 reads when rank 0 has evaluated, or does not do so by itself."""
+
+    def __init__(self, cell: Cell, plan: Plan, evaluated: threading.Event) -> None:
+        super().__init__(cell.options, plan)
+        self._evaluated, self.was_late = evaluated, False
+
+    def snapshot(self, replica: Any, fabric: Any) -> Any:
+        if fabric.rank == 1:
+            self.was_late = self._evaluated.wait(0.2)
+        return super().snapshot(replica, fabric)
+
+
+def test_no_rank_reads_the_shared_model_when_rank_0_has_evaluated() -> None:
+    """Its servers may have left by then."""
+    cell = Cell.model_validate({"workload": "fnn", "strategy": "hogwild", "workers": 2})
+    plan = Plan(num_workers=2, num_steps=4, steps_per_epoch=4.0)
+    team, evaluated = Team(2, in_lockstep=False), threading.Event()
+    team.share(np.zeros(1))
+
+    class Evaluating(NumpyReplica):
+        def evaluate(self, vector: Array) -> tuple[float, float]:
+            evaluated.set()
+            return super().evaluate(vector)
+
+    def evaluate_one(rank: int) -> bool:
+        strategy = LateReader(cell, plan, evaluated)
+        replica, fabric = Evaluating(one_dimensional([4.0])), ThreadShared(rank, team)
+        session = Session(cell=cell, plan=plan, replica=replica, fabric=fabric, strategy=strategy)
+        evaluate(session, [Snapshot(step=4, num_samples=64, at_s=1.0, weights=np.zeros(1))])
+        return strategy.was_late
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(evaluate_one, range(2))) == [False, False]
+    assert evaluated.is_set()
 
 
 class Recording:
