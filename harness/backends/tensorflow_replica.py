@@ -27,7 +27,7 @@ from harness.backends.tensorflow_shipped import shipped_data, shipped_program
 from harness.protocols import Batches, GradientAveraging, NativeFabric, Neurons, RowTable, Share, UsedRows
 from harness.suite.cell import Cell
 from harness.workloads.data import Dataset
-from harness.workloads.own import KerasWorkload, WorkloadError
+from harness.workloads.own import KerasWorkload
 
 EVALUATION_BATCH = 500
 
@@ -60,10 +60,6 @@ class TensorFlowReplica:
     """
 
     def __init__(self, cell: Cell, workload: Dataset | KerasWorkload, *, rank: int, local_rank: int) -> None:
-        if cell.loader_workers:
-            raise WorkloadError(
-                f"loader_workers: {cell.loader_workers} in TensorFlow, where a thread makes batches; wanted: 0"
-            )
         self._device = f"/{cell.device.upper()}:0"  # `prepare` shows this process its own
         data = shipped_data(workload) if isinstance(workload, Dataset) else keras_data(workload)
         self._source = source_of(data, cell.input, self._device)

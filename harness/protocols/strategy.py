@@ -65,6 +65,9 @@ class StrategyOptions(Strict):
         """What whoever asks for training of this length should know of these options before it runs."""
         return None
 
+    def check_layers(self, num_layers: int) -> None:
+        """Raises ValueError, which names the option, where it says something of each of another number of layers."""
+
     def check_training(self, *, lr_scaling: str, clip_norm: float | None) -> None:
         """Raises ValueError, which names the field, where what the options ask for takes no such training."""
 

@@ -47,6 +47,12 @@ class NeuronWiseOptions(StrategyOptions):
         8, description="paces: steps between two writes (k), of the slowest neurons, or a list, of each layer's"
     )
 
+    def check_layers(self, num_layers: int) -> None:
+        if self.due == "paces" and isinstance(self.paces, tuple) and len(self.paces) != num_layers:
+            raise ValueError(
+                f"options.paces: {len(self.paces)} for a model of {num_layers} layers; allowed: as many, or one number"
+            )
+
 
 class NeuronWise:
     Options: ClassVar[type[StrategyOptions]] = NeuronWiseOptions
@@ -59,7 +65,7 @@ class NeuronWise:
     def setup(self, replica: Replica, fabric: SharedFabric) -> None:
         start = fabric.broadcast(replica.weights())  # rank 0's become the shared ones
         self._neurons = replica.neurons()
-        self._paces = _paces(self._options.paces, self._neurons)
+        self._paces = _paces(self._options, self._neurons)
         self._draws = np.random.default_rng([self._plan.seed, fabric.rank])
         self._mask = np.ones(len(start), np.float32)  # (P,), of what belongs to no neuron too
         self._accrued = start * 0.0
@@ -107,13 +113,11 @@ class NeuronWise:
         return due
 
 
-def _paces(given: int | tuple[int, ...], neurons: Neurons) -> NDArray[np.int64]:
-    """Of each neuron. Raises ValueError where layers are given paces and are not as many."""
-    if isinstance(given, int):
-        return 1 + np.arange(len(neurons.layer)) % given
-    num_layers = 1 + int(neurons.layer.max())
-    if len(given) != num_layers:
-        raise ValueError(
-            f"options.paces: {len(given)} for a model of {num_layers} layers; allowed: as many, or one number"
-        )
-    return np.array(given)[neurons.layer]
+def _paces(options: NeuronWiseOptions, neurons: Neurons) -> NDArray[np.int64]:
+    """Of each neuron, which none has who is due by other rules. Raises ValueError for paces of other layers."""
+    if options.due != "paces":
+        return np.ones(0, np.int64)
+    options.check_layers(1 + int(neurons.layer.max()))  # of a user's model, nobody could tell before
+    if isinstance(options.paces, int):
+        return 1 + np.arange(len(neurons.layer)) % options.paces
+    return np.array(options.paces)[neurons.layer]

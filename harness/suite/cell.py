@@ -33,6 +33,7 @@ from harness.suite.fields import FIELDS, CellFields, as_json, identity
 from harness.suite.filling_in import filled_in, options_of, takes_momentum
 from harness.workloads.data import Dataset, with_wrong_labels
 from harness.workloads.datasets import DATASETS, DataSource, datasets_for
+from harness.workloads.layers import num_layers_of, parameters_of
 from harness.workloads.metric import Metric
 from harness.workloads.shipped import MODELS, recipe_of, takes_inputs_of
 from harness.workloads.task import CLASSIFY
@@ -125,6 +126,8 @@ class Cell(CellFields):
         if not takes_inputs_of(self.workload, self.input_shape):
             size = "×".join(map(str, self.input_shape[1:]))
             raise ValueError(f"workload: {self.workload} leaves nothing of an image of {size}; allowed: larger")
+        layers = MODELS[self.workload].layers(2)
+        self.options.check_layers(num_layers_of(parameters_of(layers, self.input_shape)))
 
     def _check_training(self) -> None:
         if self.batch_per == "global" and self.batch_size % self.workers:
@@ -146,6 +149,8 @@ class Cell(CellFields):
             raise ValueError(f"weight_decay: {self.weight_decay:g} with the workload's own optimizer; allowed: 0")
         if self.loader_workers and self.input != "loader":
             raise ValueError(f"loader_workers: {self.loader_workers} with input {self.input}; allowed: input loader")
+        if self.loader_workers and self.framework == "tensorflow":
+            raise ValueError(f"loader_workers: {self.loader_workers} in TensorFlow, where a thread loads; allowed: 0")
         low, high = self.metric.limits
         if self.target is not None and not low <= self.target <= high:
             raise ValueError(f"target: {self.target:g}; allowed: {low:g} to {high:g} ({self.metric.name})")

@@ -89,8 +89,10 @@ def _fill_in_shipped(given: dict[str, Any]) -> None:
 
 def _with_facts(text: dict[str, Any]) -> dict[str, Any]:
     """What is asked for of a text, and what is found in it, unless that was found before."""
-    if "digest" in text or not isinstance(text.get("path"), str):
+    if "digest" in text:
         return text
+    if not isinstance(text.get("path"), str):
+        raise ValueError(f"text.path: {text.get('path')!r}; allowed: a file of text, {{name: text, path: book.txt}}")
     path = str(Path(text["path"]).absolute())
     try:
         found, digest = read_text(path)

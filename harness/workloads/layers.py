@@ -293,6 +293,11 @@ def parameters_of(layers: tuple[Layer, ...], shape: Shape) -> tuple[Parameter, .
     return _named("", layers, shape)
 
 
+def num_layers_of(parameters: tuple[Parameter, ...]) -> int:
+    """Those that have any, parts of a layer counted by themselves: an attention has two."""
+    return len({parameter.name.rpartition(".")[0] for parameter in parameters})
+
+
 def _named(prefix: str, layers: tuple[Layer, ...], shape: Shape) -> tuple[Parameter, ...]:
     found: list[Parameter] = []
     for position, layer in enumerate(layers):

@@ -14,7 +14,9 @@ from harness.backends.torch_shipped import shipped_workload
 from harness.protocols import Neurons
 from harness.suite.cell import Cell
 from harness.workloads.data import load_digits
+from harness.workloads.layers import num_layers_of, parameters_of
 from harness.workloads.own import WorkloadError
+from harness.workloads.shipped import MODELS
 
 NUM_NEURONS = {"fnn": 256 + 128 + 10, "cnn": 32 + 64 + 128 + 10, "rnn": 128 + 10}
 
@@ -31,6 +33,8 @@ def test_neurons_of_the_shipped_models_are_counted(workload: str) -> None:
     found = shipped(workload)
     assert len(found.layer) == NUM_NEURONS[workload]
     assert np.unique(found.of_weight).tolist() == list(range(NUM_NEURONS[workload]))
+    layers = MODELS[workload].layers(10)
+    assert found.layer[-1] + 1 == num_layers_of(parameters_of(layers, (1, 8, 8)))
 
 
 def test_a_neuron_is_a_row_with_its_bias() -> None:

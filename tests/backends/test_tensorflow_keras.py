@@ -203,7 +203,6 @@ def noisy(model: Any, batch: Any) -> Any:
         ({"test": (column(),)}, "test: empty; wanted: at least one sample"),
         ({"test": (column(1, 2), column(1))}, "test: arrays of 1, 2 samples; wanted: as many in each"),
         ({"train": column(1, 2)}, "train: is ndarray; wanted: a tuple of arrays"),
-        ({"input": "loader", "loader_workers": 2}, "loader_workers: 2 in TensorFlow.*; wanted: 0"),
         ({"collate": lambda samples: (np.ones(5),)}, "collate: makes tensors of 5 of all 2 samples; wanted: as many"),
         ({"collate": lambda samples: None}, "collate: returned NoneType; wanted: the samples as a batch of arrays"),
         ({"score": lambda model, batch: None}, r"score: NoneType; wanted: a tensor of shape \(2,\), or a scalar"),

@@ -11,6 +11,7 @@ from harness.registry import STRATEGIES, frameworks_of
 from harness.suite.cell import Cell
 
 FNN = {"workload": "fnn", "strategy": "serial"}
+NUM_LAYERS = {"fnn": 3, "cnn": 4, "rnn": 2}
 
 
 @st.composite
@@ -18,9 +19,10 @@ def cells(draw: st.DrawFn) -> Cell:
     """Any cell that is possible."""
     strategy = draw(st.sampled_from(sorted(STRATEGIES)))
     is_shared = STRATEGIES[strategy].evaluated == EvaluatedModel.SHARED
+    workload = draw(st.sampled_from(sorted(NUM_LAYERS)))
     fields: dict[str, Any] = {
-        "workload": draw(st.sampled_from(["fnn", "cnn", "rnn"])),
-        "strategy": {"name": strategy, **draw(_options(strategy))},
+        "workload": workload,
+        "strategy": {"name": strategy, **draw(_options(strategy, NUM_LAYERS[workload]))},
         "framework": draw(st.sampled_from(frameworks_of(STRATEGIES[strategy]))),
         "workers": 1 if strategy == "serial" else draw(st.integers(2 if strategy == "gossip" else 1, 8)),
         "controller": draw(st.sampled_from(["gloo", "mpi"])),
@@ -37,7 +39,7 @@ def cells(draw: st.DrawFn) -> Cell:
     return Cell.model_validate(fields)
 
 
-def _options(strategy: str) -> st.SearchStrategy[dict[str, Any]]:
+def _options(strategy: str, num_layers: int) -> st.SearchStrategy[dict[str, Any]]:
     period = st.integers(1, 100)
     by_strategy: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         "local-sgd": st.fixed_dictionaries({}, optional={"period": period, "mpi_yield_when_idle": st.booleans()}),
@@ -45,7 +47,9 @@ def _options(strategy: str) -> st.SearchStrategy[dict[str, Any]]:
         "slow-momentum": st.fixed_dictionaries(
             {"outer": st.sampled_from(["slow", "nesterov"])}, optional={"period": period, "keep": st.floats(0, 1)}
         ),
-        "neuron-wise": st.fixed_dictionaries({"paces": period | st.lists(period, min_size=1, max_size=3)}),
+        "neuron-wise": st.fixed_dictionaries(
+            {"paces": period | st.lists(period, min_size=num_layers, max_size=num_layers)}
+        ),
         "delayed-averaging": st.fixed_dictionaries(
             {"merge": st.sampled_from(["delta", "mix", "pullback"]), "period": period},
             optional={"keep": st.floats(0, 1)},

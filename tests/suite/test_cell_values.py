@@ -183,6 +183,15 @@ def test_strategy_label_names_the_options_that_differ() -> None:
         ({"schedule": {"name": "step"}}, "schedule.step.every_epochs"),
         ({"accumulation": 3}, "accumulation: 3 parts of a batch of 32; allowed: its divisors"),
         ({"loader_workers": 2}, "loader_workers: 2 with input resident; allowed: input loader"),
+        (
+            {"loader_workers": 2, "input": "loader", "framework": "tensorflow"},
+            "loader_workers: 2 in TensorFlow, where a thread loads; allowed: 0",
+        ),
+        ({"workload": "lm-lstm", "dataset": {"name": "text", "path": 3}}, "text.path: 3; allowed: a file of text"),
+        (
+            {"workload": "cnn", "strategy": {"name": "neuron-wise", "paces": [1, 2]}},
+            "options.paces: 2 for a model of 4 layers; allowed: as many, or one number",
+        ),
         ({"clip_norm": 0}, "greater than 0"),
         ({"precision": "fp8"}, "Input should be 'float32' or 'bf16'"),
         ({"work": "dealt"}, "work: dealt with strategy serial, whose workers take as many steps each anyway"),

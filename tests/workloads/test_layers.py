@@ -19,6 +19,7 @@ from harness.workloads.layers import (
     ReLU,
     Residual,
     Rows,
+    num_layers_of,
     output_shape,
     parameters_of,
 )
@@ -97,6 +98,7 @@ def test_decoder_has_the_parameters_of_its_parts() -> None:
     count = 75 * 64 + 64 * 64 + 2 * block + 128 + 65 * 75
     assert sum(parameter.size for parameter in parameters_of(layers, (64,))) == count == 113_867
     assert output_shape(layers, (64,)) == (64, 75)
+    assert num_layers_of(parameters_of(layers, (64,))) == 2 + 2 * (1 + 2 + 1 + 2) + 2
 
 
 def test_fans_are_those_of_the_kernel() -> None:
