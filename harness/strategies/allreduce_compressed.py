@@ -11,6 +11,7 @@ Every step, worker i:  p_i ← g_i(w) + e_i;  c_i ← C(p_i);  e_i ← p_i − c
     sign       a bit for each of the p, and a scale for each parameter: mean|p| · sign(p)
                Karimireddy et al. (arXiv 1901.09847), Algorithm 1
 
+In the last two papers p_i ← η g_i + e_i, in units of weights: the same while η stays what it is, without momentum.
 The worker's optimizer takes ĝ for its gradient, momentum included, as in a communication hook of PyTorch's DDP; in
 PowerSGD's paper momentum is added to the decompressed gradient. Compressing is done on the host, in NumPy.
 
