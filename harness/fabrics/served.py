@@ -85,8 +85,8 @@ class Served(ABC):
     def broadcast(self, vector: Any) -> Any:
         return self.serve(vector, ServerRule())
 
-    def pull(self) -> Underway:
-        return Underway(self._waiting, self._ask_each(Kind.PULL), self._read)
+    def pull(self, *, to_train: bool = True) -> Underway:
+        return Underway(self._waiting, self._ask_each(Kind.PULL), self._read if to_train else self._vector_of)
 
     def push(self, update: Any) -> Underway:
         since = self._staleness.total_at_read
@@ -158,6 +158,9 @@ class Served(ABC):
 
     def _read(self, answers: list[Answered]) -> Any:
         self._staleness.weights_read(answers[0].reply.num_foreign)
+        return self._vector_of(answers)
+
+    def _vector_of(self, answers: list[Answered]) -> Any:
         parts = [np.frombuffer(answered.payload.buffer, np.float32) for answered in answers]
         values = parts[0] if len(parts) == 1 and parts[0].flags.aligned else np.concatenate(parts)
         return self.from_host(values)

@@ -135,8 +135,11 @@ class ServedFabric(Fabric, Protocol):
         """Rank 0's vector is what servers hold from now on, and by which rule; given to every rank."""
         ...
 
-    def pull(self) -> Pending:
-        """The weights of all servers; parts of different ones may hold different workers' updates."""
+    def pull(self, *, to_train: bool = True) -> Pending:
+        """The weights of all servers; parts of different ones may hold different workers' updates.
+
+        to_train: what is pushed next is made from them, by which staleness goes; false to look at them alone.
+        """
         ...
 
     def push(self, update: Vector) -> Sent: ...

@@ -163,4 +163,4 @@ class Downpour:
             fabric.push(self._taken()).wait()
 
     def snapshot(self, replica: Replica, fabric: ServedFabric) -> Vector:
-        return fabric.pull().wait()
+        return fabric.pull(to_train=False).wait()

@@ -108,4 +108,4 @@ class Elastic:
         self._end_push()
 
     def snapshot(self, replica: Replica, fabric: ServedFabric) -> Vector:
-        return fabric.pull().wait()
+        return fabric.pull(to_train=False).wait()

@@ -232,7 +232,7 @@ class ThreadServed(ThreadFabric):
         self.barrier()
         return first
 
-    def pull(self) -> _Answer:
+    def pull(self, *, to_train: bool = True) -> _Answer:
         copied = self._team.served.weights.copy()
         if self._team.in_lockstep:
             self.barrier()

@@ -140,6 +140,7 @@ def test_staleness_is_the_updates_of_others_since_the_read_it_was_made_from(tmp_
             made.push(torch.ones(1)).wait()
         made.barrier()
         if made.rank == 0:
+            made.pull(to_train=False).wait()
             first = made.push_pull(torch.ones(1))  # of the weights that were served: two came between
             second = made.push(torch.ones(1))  # of the same
             first.wait()
