@@ -4,6 +4,8 @@ Without one all workers are on this machine and come by a socket of its own, whi
 
 Serves until rank 0 has written its part of the record, or until the launching process is gone. Who does not have the
 token, which lies in the run folder, is refused by ZeroMQ before it can say anything.
+
+Between machines token and weights go unencrypted, as Horovod's and MPI's messages do: the network is trusted.
 """
 
 from __future__ import annotations
