@@ -18,8 +18,8 @@ bench: setup  ## the quick suite and its report, in about ten minutes
 	$(BIN)/hvdbench parity --dataset digits --results results/quick; parity=$$?; test $$parity -le 1 || exit $$parity; \
 	$(BIN)/hvdbench report results/quick -o reports/quick || exit $$?; exit $$((run | parity))
 
-test: setup lint  ## lint and all tests, in two processes; a file's tests share what they launch
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: setup lint  ## lint and all tests, in three processes; a file's tests share what they launch
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lab: setup  ## runs over several hosts, emulated on this machine as network namespaces; needs root
 	@$(BIN)/python -m pytest -m lab tests/lab
