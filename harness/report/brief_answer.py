@@ -107,9 +107,13 @@ def _soonest(judged: JudgedContest) -> str:
 
 
 def _choice(judged: JudgedContest) -> str:
+    return capitalized(_choose(judged))
+
+
+def _choose(judged: JudgedContest) -> str:
     num_slower = len(judged.order) - len(judged.best)
     others = "the other is" if num_slower == 1 else f"the other {num_slower} are"
-    return f"{_either(judged)}: {others} slower than the soonest ({SURE}), these are not told apart."
+    return f"choose {_either(judged)}: not told apart; {others} slower than the soonest ({SURE})."
 
 
 def _open(judged: JudgedContest) -> str:
@@ -164,7 +168,7 @@ def _on_one(judged: JudgedContest) -> str:
         who = _with_workers(judged, first)
         return f"Use {who} for {problem}: {_sooner(judged)} than the next best, {second} ({SURE})."
     if kind is AnswerKind.CHOICE:
-        return f"For {problem} use {_choice(judged)}"
+        return f"For {problem} {_choose(judged)}"
     if kind is AnswerKind.OPEN:
         return f"No winner is shown for {problem}: {_came_first(judged)}."
     return f"{capitalized(problem)}: {_LINES[kind](judged)}"
@@ -188,9 +192,10 @@ def _winners(asked: Sequence[JudgedContest]) -> Iterator[str]:
 
 
 def _choices(asked: Sequence[JudgedContest]) -> Iterator[str]:
-    found = _of_kind(AnswerKind.CHOICE, asked)
-    for judged in found[:_MOST_NAMED]:
-        yield f"for {judged.contest.name} {_either(judged)}"
+    found = sorted(_of_kind(AnswerKind.CHOICE, asked), key=lambda judged: len(judged.best))
+    said = [f"{_either(judged)} for {judged.contest.name}" for judged in found[:_MOST_NAMED]]
+    if said:
+        yield f"choose {listed(said)} ({SURE}: the others are slower)"
     if len(found) > _MOST_NAMED:
         yield f"for {len(found) - _MOST_NAMED} other problems choose among several"
 
@@ -221,8 +226,11 @@ def _names(some: Sequence[JudgedContest], asked: Sequence[JudgedContest]) -> lis
 
 
 def _either(judged: JudgedContest) -> str:
-    names = list(judged.best)
-    return " or ".join(names) if len(names) <= _MOST_CHOICES else f"one of {listed_briefly(names, _MOST_CHOICES)}"
+    """Those to choose among, or those not to choose, whichever are few."""
+    best, slower = list(judged.best), [name for name in judged.order if name not in judged.best]
+    if len(best) <= _MOST_CHOICES:
+        return " or ".join(best)
+    return f"any but {listed(slower)}" if len(slower) < len(best) else f"one of {listed_briefly(best, _MOST_CHOICES)}"
 
 
 def _with_workers(judged: JudgedContest, entrant: str) -> str:

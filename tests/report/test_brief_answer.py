@@ -26,9 +26,20 @@ def test_slower_is_said_of_the_soonest_alone(tmp_path):
     equal = [*runs("hogwild", 2.0, workers=2), *runs("allreduce", 2.02, workers=2, spread=(1.03, 0.98, 1.0))]
     line, _ = brief(tmp_path, [*equal, *runs("serial", 9.0)])
     assert line == (
-        "hogwild ×2 or allreduce ×2: the other is slower than the soonest (95 % sure of the order), these are not told "
-        "apart."
+        "Choose hogwild ×2 or allreduce ×2: not told apart; the other is slower than the soonest "
+        "(95 % sure of the order)."
     )
+
+
+def test_of_many_that_are_not_told_apart_the_others_are_named(tmp_path):
+    names = ("hogwild", "allreduce", "local-sgd", "gossip")
+    equal = [
+        launch
+        for number, name in enumerate(names)
+        for launch in runs(name, 2.0 + number / 100, workers=2, spread=(1.0 + number / 50, 1.0, 1.0 - number / 50))
+    ]
+    line, _ = brief(tmp_path, [*equal, *runs("serial", 9.0)])
+    assert line.startswith("Choose any but serial ×1: not told apart; the other is slower than the soonest")
 
 
 def test_who_was_given_up_before_the_first_reached_it_may_be_sooner(tmp_path):
