@@ -36,6 +36,7 @@ def found(cell: Any, bias: float = 0.0) -> list[Difference]:
 
 def test_table_says_what_differs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(table, "parity", lambda cell: found(cell, bias=1.0))
+    monkeypatch.setenv("COLUMNS", "200")  # on a narrow terminal what all rows share is said once
     assert not show_parity(None, "digits", seed=0)
     printed = capsys.readouterr().out
     assert printed.count("DIFFERS") == 3  # fnn, cnn, rnn
