@@ -272,8 +272,7 @@ def test_finding_claims_nothing_that_the_evaluations_leave_open(tmp_path):
 def test_finding_claims_what_holds_wherever_a_baseline_was_before_its_first_evaluation(tmp_path):
     """It may have reached the target at once: its ratio has no upper end, and its lower one excludes 1."""
     first = [
-        record({"strategy": "allreduce", "workers": 2, "seed": seed}, curve=reached_after(0.1)[1:])
-        for seed in range(3)
+        record({"strategy": "allreduce", "workers": 2, "seed": seed}, curve=reached_after(0.1)[1:]) for seed in range(3)
     ]
     headline, details, _ = verdict(tmp_path, [*comparison({"local-sgd": (4.0, 4.1, 4.2)}), *first])
     assert headline.endswith("sooner than every other of 2 (95 % sure of all claims together).")

@@ -46,9 +46,16 @@ def test_every_link_within_the_page_leads_to_the_one_element_of_that_name(page):
     targets = set(re.findall(r'\bhref="#([^"]*)"', content))
     assert len(names) == len(set(names))
     assert targets - set(names) == set()
-    assert {"part", "answer", "numbers", "summary", "memory", "parity", "parity-of-frameworks", "reproduce"} <= targets | set(
-        names
-    )
+    assert {
+        "part",
+        "answer",
+        "numbers",
+        "summary",
+        "memory",
+        "parity",
+        "parity-of-frameworks",
+        "reproduce",
+    } <= targets | set(names)
 
 
 def test_every_row_figure_and_panel_has_an_anchor(page):
