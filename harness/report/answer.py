@@ -31,10 +31,11 @@ def answer_lines(folders: Sequence[str | Path]) -> list[str]:
 def _of_pool(pool: Pool, *, is_one_of_several: bool) -> Iterator[str]:
     if is_one_of_several:
         yield f"On {pool.name}:"
-    said = recommendation(judged_contests(pool))
+    contests = judged_contests(pool)
+    said = recommendation(contests)
     if said:
         yield said
-    found = findings(pool, judged_contests(pool), comparisons(pool))
+    found = findings(pool, contests, comparisons(pool))
     for finding in found:
         yield finding.headline
         yield from (f"- {sentence}" for sentence in (*finding.learned, *finding.details))
