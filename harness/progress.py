@@ -30,14 +30,16 @@ if TYPE_CHECKING:
     from harness.suite.suite import Suite
 
 LOG_WIDTH = 160
+_HEIGHT = 25  # of nothing that is shown; a dumb terminal's width is not overruled without it
 FIRST_GUESS_S = 10.0  # a launch's time before one was seen
 
 
 @cache
 def console() -> Console:
-    """Standard output; outside a terminal as wide as a line needs."""
-    width = None if os.isatty(1) or "COLUMNS" in os.environ else LOG_WIDTH
-    return Console(width=width)
+    """Standard output, as wide as COLUMNS says or the terminal is; elsewhere as a line needs."""
+    said = os.environ.get("COLUMNS", "")
+    width = int(said) if said.isdigit() else None if os.isatty(1) else LOG_WIDTH
+    return Console(width=width, height=_HEIGHT if width else None)
 
 
 def plain(text: str) -> str:

@@ -61,6 +61,14 @@ def narrow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     console.cache_clear()
 
 
+@pytest.mark.parametrize("narrow", [200], indirect=True)
+def test_width_that_was_asked_for_is_that_of_a_dumb_terminal_too(narrow: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on many CI services, whose colours are forced."""
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert console().width == narrow
+
+
 def facts_of_any(name: str, folder: str, framework: str | None) -> dict[str, Any]:
     """Of a workload that nobody trains here."""
     own = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from harness.parity import table
 from harness.parity.table import ParityError, show_parity
+from harness.progress import console
 from harness.records.parity_record import Difference, read_parity
 from harness.workloads.data import DATA_VARIABLE
 from tests.command import hvdbench
@@ -34,9 +36,18 @@ def found(cell: Any, bias: float = 0.0) -> list[Difference]:
     ]
 
 
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """On a narrow terminal what all rows share is said once."""
+    monkeypatch.setenv("COLUMNS", "200")
+    console.cache_clear()
+    yield
+    console.cache_clear()
+
+
+@pytest.mark.usefixtures("wide")
 def test_table_says_what_differs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(table, "parity", lambda cell: found(cell, bias=1.0))
-    monkeypatch.setenv("COLUMNS", "200")  # on a narrow terminal what all rows share is said once
     assert not show_parity(None, "digits", seed=0)
     printed = capsys.readouterr().out
     assert printed.count("DIFFERS") == 3  # fnn, cnn, rnn

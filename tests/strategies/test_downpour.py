@@ -16,6 +16,7 @@ from harness.testing import check_equal
 from harness.testing.quadratic import one_dimensional, random_problem
 from harness.testing.strategy_checks import standard_problem, train_on_stream
 from harness.testing.thread_workers import train
+from tests.strategies.interleaved import never_far_apart
 
 OPTIMA = (4.0, 12.0)
 PLAIN = {"momentum": 0.0, "weight_decay": 0.0}
@@ -75,9 +76,9 @@ def test_finish_pushes_what_is_left() -> None:
 
 @pytest.mark.parametrize("transfer", ["blocking", "asynchronous"])
 def test_workers_left_to_themselves_reach_a_common_optimum_whatever_the_interleaving(transfer: str) -> None:
-    problem = random_problem(num_samples=1, learning_rate=0.05)
+    problem = random_problem(num_samples=1, learning_rate=0.01)
     options = {"push_every": 2, "fetch_every": 4, "transfer": transfer}
-    done = train(problem, "downpour", options, workers=4, steps=400, batch_of=lambda rank, step: [0], in_lockstep=False)
+    done = train(problem, "downpour", options, workers=4, steps=2000, batch_of=never_far_apart(4), in_lockstep=False)
     assert done.final[-1] == pytest.approx(problem.optima[0], abs=1e-6)
 
 

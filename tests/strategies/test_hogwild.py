@@ -7,6 +7,7 @@ import pytest
 from harness.testing import check_equal
 from harness.testing.quadratic import one_dimensional, random_problem
 from harness.testing.thread_workers import train
+from tests.strategies.interleaved import never_far_apart
 
 BOTH = pytest.mark.parametrize("strategy", ["hogwild", "torch-hogwild"])
 
@@ -32,7 +33,7 @@ def test_velocity_is_the_workers_own(strategy: str) -> None:
 @BOTH
 def test_workers_left_to_themselves_reach_a_common_optimum_whatever_the_interleaving(strategy: str) -> None:
     problem = random_problem(num_samples=1, learning_rate=0.05)
-    done = train(problem, strategy, workers=4, steps=800, batch_of=lambda rank, step: [0], in_lockstep=False)
+    done = train(problem, strategy, workers=4, steps=800, batch_of=never_far_apart(4), in_lockstep=False)
     assert done.final[-1] == pytest.approx(problem.optima[0], abs=1e-6)
 
 
