@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.bootstrap.checks import SetupError, missing_prerequisites
+from harness.bootstrap.horovod_source import VERSION
 from harness.bootstrap.horovod_wheel import OPTIONS, build_wheel, cached_wheel, run
 from harness.bootstrap.pins import CONSTRAINTS, ROOT, Pins, load_pins
 
@@ -78,7 +79,7 @@ def set_up(prefix: Path, pins: Pins, given: Mapping[str, str]) -> None:
         everything = pins.analysis + pins.tensorflow + pins.horovod_needs + pins.dev + pins.horovod_build_requires
         run([*pip, *everything], "installing the pinned packages", log)
     if wheel is None:
-        with step(f"building horovod {pins.horovod_version} (5 to 15 minutes, once)"):
+        with step(f"building horovod {VERSION} (5 to 15 minutes, once)"):
             wheel = build_wheel(pins, python, environ, log)
     with step("installing horovod and hvdbench"):
         run([*pip, "--no-deps", "--force-reinstall", wheel], "installing horovod", log)
@@ -98,7 +99,17 @@ def _read(stamp: Path) -> dict[str, Any]:
 def lock(prefix: Path) -> None:
     """Versions without local labels (+cpu): those name builds that only torch's own indexes have."""
     frozen = subprocess.run(
-        [prefix / "bin" / "python", "-m", "pip", "freeze", "--exclude-editable", "--exclude", "horovod"],
+        [
+            prefix / "bin" / "python",
+            "-m",
+            "pip",
+            "list",
+            "--format",
+            "freeze",
+            "--exclude-editable",
+            "--exclude",
+            "pip",
+        ],
         capture_output=True,
         text=True,
         check=True,

@@ -1,8 +1,4 @@
-"""Builds Horovod's last release against today's frameworks, once for each set of versions, and caches the wheel.
-
-Horovod 0.28.1 is of 2023. Two edits to its build files, none to its code, make it build:
-newer frameworks' headers need C++20, and TensorFlow no longer ships the XLA headers of one optional source file.
-"""
+"""Builds Horovod's last release against today's frameworks, once for each set of versions, and caches the wheel."""
 
 from __future__ import annotations
 
@@ -12,26 +8,14 @@ import platform
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from harness.bootstrap.checks import SetupError
+from harness.bootstrap.horovod_source import EDITS, SHA256, VERSION, unpack_edited
 from harness.bootstrap.pins import Pins
 
-# (file, text, replacement, how often it stands there): an archive that differs is refused, not half edited.
-EDITS = (
-    ("CMakeLists.txt", "set(CMAKE_CXX_STANDARD 14)", "set(CMAKE_CXX_STANDARD 20)", 1),
-    ("horovod/torch/CMakeLists.txt", "set(CMAKE_CXX_STANDARD 14)", "set(CMAKE_CXX_STANDARD 20)", 1),
-    ("horovod/tensorflow/CMakeLists.txt", "set(CMAKE_CXX_STANDARD 17)", "set(CMAKE_CXX_STANDARD 20)", 1),
-    (
-        "horovod/tensorflow/CMakeLists.txt",
-        'list(APPEND TF_SOURCES "${PROJECT_SOURCE_DIR}/horovod/tensorflow/xla_mpi_ops.cc")',
-        "",
-        1,
-    ),
-)
 # Open MPI's compiler wrapper bakes the building environment's lib folder into the libraries. Relative to
 # lib/python3.X/site-packages/horovod/<framework>/, this is the lib folder of whatever environment they land in.
 RELATIVE_RUN_PATH = "$ORIGIN/../../../.."
@@ -56,7 +40,7 @@ def cache_dir(environ: Mapping[str, str]) -> Path:
 def wheel_dir(pins: Pins, environ: Mapping[str, str]) -> Path:
     """The folder of the one wheel that fits these versions, this platform and these options."""
     parts = [
-        pins.horovod_sha256,
+        SHA256,
         *pins.frameworks,
         *pins.horovod_needs,
         *pins.horovod_build_requires,
@@ -67,7 +51,7 @@ def wheel_dir(pins: Pins, environ: Mapping[str, str]) -> Path:
         f"{sys.version_info[0]}.{sys.version_info[1]}",
     ]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-    return cache_dir(environ) / "wheels" / f"horovod-{pins.horovod_version}-{key}"
+    return cache_dir(environ) / "wheels" / f"horovod-{VERSION}-{key}"
 
 
 def cached_wheel(pins: Pins, environ: Mapping[str, str]) -> Path | None:
@@ -83,9 +67,7 @@ def build_wheel(pins: Pins, python: Path, environ: Mapping[str, str], log: Path)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="hvdbench-horovod-") as scratch:
         work = Path(scratch)
-        source = _unpack(_download(pins, python, work, log), work)
-        for name, old, new, count in EDITS:
-            _edit(source / name, old, new, count)
+        source = unpack_edited(_download(python, work, log), work)
         build_environ = {
             **environ,
             **BUILD_OPTIONS,
@@ -112,41 +94,23 @@ def build_wheel(pins: Pins, python: Path, environ: Mapping[str, str], log: Path)
     return found
 
 
-def _download(pins: Pins, python: Path, work: Path, log: Path) -> Path:
-    requirement = f"horovod=={pins.horovod_version}"
+def _download(python: Path, work: Path, log: Path) -> Path:
     run(
         [
             *(python, "-m", "pip", "download", "--no-deps", "--no-build-isolation"),
-            *("--no-binary", "horovod", "-d", work, requirement),
+            *("--no-binary", "horovod", "-d", work, f"horovod=={VERSION}"),
         ],
         "downloading horovod's source archive",
         log,
     )
     archive = next(work.glob("horovod-*.tar.gz"))
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    if digest != pins.horovod_sha256:
+    if digest != SHA256:
         raise SetupError(
-            f"{archive.name}: SHA-256 is {digest}, pyproject.toml states {pins.horovod_sha256}: "
-            "the archive was altered on its way, do not use it"
+            f"{archive.name}: SHA-256 is {digest}, horovod_source.py states {SHA256}: the archive "
+            "was altered on its way, do not use it"
         )
     return archive
-
-
-def _unpack(archive: Path, work: Path) -> Path:
-    with tarfile.open(archive) as tar:
-        if hasattr(
-            tarfile, "data_filter"
-        ):  # it came with 3.11.4, and Debian 12 has 3.11.2; the archive's hash is known
-            tar.extraction_filter = tarfile.data_filter
-        tar.extractall(work)
-    return work / archive.name.removesuffix(".tar.gz")
-
-
-def _edit(path: Path, old: str, new: str, count: int) -> None:
-    text = path.read_text()
-    if text.count(old) != count:
-        raise SetupError(f"{path.name}: expected {count} × {old!r}, found {text.count(old)}: another Horovod release?")
-    path.write_text(text.replace(old, new))
 
 
 def _relocatable(wheel: Path, python: Path, work: Path, log: Path) -> Path:

