@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import cast
 
 import pandas as pd
@@ -63,6 +63,12 @@ class Pool:
     runs: pd.DataFrame  # those that ended well
     failed: pd.DataFrame  # all others
     cautions: tuple[str, ...]
+
+    @cached_property
+    def names(self) -> dict[tuple[str, str], str]:
+        """By problem and series, what a reader sees: framework and kind of worker only where they differ there."""
+        named = self.launches[["problem", "series", "shown_as"]].drop_duplicates()
+        return dict(zip(zip(named["problem"], named["series"], strict=True), named["shown_as"], strict=True))
 
 
 def pools(runs: pd.DataFrame) -> list[Pool]:

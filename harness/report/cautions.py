@@ -21,9 +21,10 @@ def warnings(pool: Pool) -> list[str]:
     superlinear = [row for row in efficiencies(pool.runs) if row.is_superlinear]
     if superlinear:
         most = max(superlinear, key=lambda row: row.interval.estimate)
+        name = pool.names[most.problem, most.series]
         found.append(
             f"{count(len(superlinear), 'scaling efficiency', 'scaling efficiencies')} above 100\u00a0%, flagged in the "
-            f"table; the highest is {most.series} on {most.problem} at {counted(most.workers, 'worker')} with "
+            f"table; the highest is {name} on {most.problem} at {counted(most.workers, 'worker')} with "
             f"{share_with_interval(most.interval)}: look at its single worker before believing it."
         )
     found += [*_coarse(pool)]
@@ -43,9 +44,10 @@ def _coarse(pool: Pool) -> Iterator[str]:
     coarse = [row for row in reaching(pool.launches) if row.resolution > COARSE]
     if coarse:
         worst = max(coarse, key=lambda row: row.resolution)
+        name = pool.names[worst.problem, worst.series]
         yield (
             f"{count(len(coarse), 'time to target lies', 'times to target lie')} between two evaluations that are over "
-            f"{percent(COARSE)} of it apart; the coarsest is {worst.series} on {worst.problem} at "
+            f"{percent(COARSE)} of it apart; the coarsest is {name} on {worst.problem} at "
             f"{count(worst.workers, 'worker')} with {percent(worst.resolution)}. "
             f"{'Its interval says' if len(coarse) == 1 else 'Their intervals say'} so; more evaluations or a target "
             "that is reached later tell more."

@@ -41,8 +41,8 @@ class Facets:
                 yield Choice(name=name, options=tuple((token, str(value)) for value, token in tokens.items()))
 
     def of_pool(self, pool: Pool) -> PoolFacets:
-        series = pool.launches.drop_duplicates("series").set_index("series")[["strategy", "framework"]]
-        return PoolFacets(tokens=self.tokens, series=series.to_dict("index"))
+        shown = pool.launches.drop_duplicates(["problem", "shown_as"]).set_index(["problem", "shown_as"])
+        return PoolFacets(tokens=self.tokens, series=shown[["strategy", "framework"]].to_dict("index"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +50,12 @@ class PoolFacets:
     """Of one pool, which knows its series."""
 
     tokens: Mapping[str, Mapping[Any, str]]
-    series: Mapping[Any, Mapping[Any, Any]]
+    series: Mapping[Any, Mapping[Any, Any]]  # by problem and the name that is shown
 
     def of_row(self, row: Mapping[str, TableCell]) -> Markup:
         """An attribute of a table's row, by those of its first columns that it has; empty where it has none."""
         known = {name: row[name].text for name in ("problem", "strategy", "workers") if name in row}
-        found = self.series.get(known.pop("strategy", None), {})
+        found = self.series.get((known.get("problem"), known.pop("strategy", None)), {})
         return self._attribute({**known, **found})
 
     def of_name(self, name: str) -> Markup:

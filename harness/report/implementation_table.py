@@ -14,12 +14,12 @@ def implementation_table(pool: Pool, prefix: str) -> Table:
     rows = tuple(
         {
             "problem": text(found.problem),
-            "strategy": text(found.series),
+            "strategy": text(pool.names[found.problem, found.series]),
             "read off with workers": value(found.workers, str(found.workers)),
             "implementation (ms a step)": value(found.extra_s * 1e3),
             "a step without waiting, ×": _ratio(found.compute),
             "its CPU time, ×": _ratio(found.cpu),
-            "against": text(found.baseline),
+            "against": text(pool.names[found.problem, found.baseline]),
         }
         for found in implementations(pool.runs)
     )

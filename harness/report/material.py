@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -52,12 +52,11 @@ class Material:
     comparisons: tuple[BaselineComparison, ...]
     judged: tuple[JudgedContest, ...]
     looks: dict[str, Look]
-    names: Mapping[tuple[str, str], str]  # of series in panels, by problem and series
     prefix: str  # of the names of panels: unique in a report
 
     def label(self, problem: str, series: str, workers: int | None = None) -> str:
         """`hogwild ×2`: as it is called in a panel of the problem; without its workers where these are an axis."""
-        name = self.names[problem, series]
+        name = self.pool.names[problem, series]
         return name if workers is None else f"{name} ×{workers}"
 
     @cached_property
@@ -83,7 +82,6 @@ def material(
     results: Results, pool: Pool, comparisons: Sequence[BaselineComparison], looks: dict[str, Look], prefix: str
 ) -> Material:
     names = pool.runs[["run", "problem", "series", "strategy", "workers", "seed", "aim", "target", *METRIC_COLUMNS]]
-    named = pool.launches[["problem", "series", "shown_as"]].drop_duplicates()
     curve = results.curve.assign(run=results.curve["run"].astype("str")).merge(names, on="run")
     return Material(
         pool=pool,
@@ -92,7 +90,6 @@ def material(
         comparisons=tuple(comparisons),
         judged=tuple(judged_contests(pool)),
         looks=looks,
-        names=dict(zip(zip(named["problem"], named["series"], strict=True), named["shown_as"], strict=True)),
         prefix=prefix,
     )
 

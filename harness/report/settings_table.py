@@ -12,7 +12,7 @@ from harness.report.table_cells import Row, Table, TableCell, text, value
 
 def settings_table(pool: Pool, prefix: str) -> Table:
     """One row for each problem, series and number of workers."""
-    rows = tuple(_row(problem, series, launches.iloc[0]) for (problem, series, _), launches in units(pool.launches))
+    rows = tuple(_row(pool, launches.iloc[0]) for _, launches in units(pool.launches))
     return Table(
         name=f"{prefix}settings",
         title="Settings",
@@ -22,11 +22,11 @@ def settings_table(pool: Pool, prefix: str) -> Table:
     )
 
 
-def _row(problem: str, series: str, first: pd.Series[Any]) -> Row:
+def _row(pool: Pool, first: pd.Series[Any]) -> Row:
     workers, whole = int(first["workers"]), int(first["global_batch_size"])
     return {
-        "problem": text(problem),
-        "strategy": text(series),
+        "problem": text(str(first["problem"])),
+        "strategy": text(pool.names[first["problem"], first["series"]]),
         "workers": _count(workers),
         "threads each": _count(int(first["threads"])),
         "hosts": _count(int(first["hosts"])),

@@ -38,6 +38,7 @@ def summary_table(pool: Pool, prefix: str) -> Table:
     has_gpus = bool(pool.runs["gpu_memory_bytes"].notna().any())
     rows = tuple(
         {
+            **_unit(pool, *key),
             **_reached(launches, reached.get(key)),
             difference_header(metrics): difference_cell(differences.get(key), is_named=len(metrics) > 1),
             **_speed(launches[launches["status"] == "ok"], per_second(pool.launches["sample_unit"]), scaled.get(key)),
@@ -64,7 +65,7 @@ def details_table(pool: Pool, prefix: str) -> Table:
     """What explains the summary: steps, communication, staleness, who was slow."""
     rows = tuple(
         {
-            **_unit(problem, series, workers),
+            **_unit(pool, problem, series, workers),
             "median step (ms)": value(_mean(runs, "step_p50_s") * 1e3),
             "95th percentile (ms)": value(_mean(runs, "step_p95_s") * 1e3),
             "waiting for data": _share(runs, "loader_share"),
@@ -92,19 +93,21 @@ def details_table(pool: Pool, prefix: str) -> Table:
     )
 
 
-def _unit(problem: str, series: str, workers: int) -> Row:
-    return {"problem": text(problem), "strategy": text(series), "workers": value(workers, str(workers))}
+def _unit(pool: Pool, problem: str, series: str, workers: int) -> Row:
+    return {
+        "problem": text(problem),
+        "strategy": text(pool.names[problem, series]),
+        "workers": value(workers, str(workers)),
+    }
 
 
 def _reached(launches: pd.DataFrame, aim: Reaching | None) -> Row:
     """Of a unit's launches, which did what was wanted. aim: None where they had no target."""
-    first = launches.iloc[0]
     num_crashed, num_late = (int((launches["status"] == status).sum()) for status in ("failed", "timeout"))
     num_launches = f"{len(launches)}, {num_late} out of time" if num_late else str(len(launches))
     crash_rate = num_crashed / len(launches)
     hits = f"{int(launches['reached'].sum())} of {len(launches)}" if aim else "–"
     return {
-        **_unit(first["problem"], first["series"], int(first["workers"])),
         LAUNCHES: value(len(launches), num_launches),
         CRASHED: value(crash_rate, f"{num_crashed} ({percent(crash_rate, 0)})" if num_crashed else "0"),
         "reached target": value(float(launches["reached"].mean()) if aim else math.nan, hits),

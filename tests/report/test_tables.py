@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+from harness.report.facets import facets_of
 from harness.report.outcomes import time_to_target
-from harness.report.tables import summary_table
-from tests.analysis.handmade import comparison, failed
+from harness.report.settings_table import settings_table
+from harness.report.tables import details_table, summary_table
+from tests.analysis.handmade import comparison, failed, record
 from tests.report.drawn import drawn, material_of
 
 
@@ -53,3 +55,20 @@ def test_summary_counts_every_launch_that_crashed(tmp_path):
     assert (hogwild["launches"], hogwild["of them crashed"]) == ("5", "2 (40\u00a0%)")
     assert hogwild["reached target"] == "3 of 5"
     assert serial["of them crashed"] == "0"
+
+
+def test_tables_call_series_what_figures_do_and_filters_know_them(tmp_path):
+    cells = [
+        {"strategy": "hogwild", "workers": 2},
+        {"strategy": "hogwild", "workers": 2, "framework": "tensorflow"},
+        {"strategy": "hogwild", "workers": 2, "workload": "fnn", "dataset": "signals"},
+    ]
+    pool = material_of(tmp_path, [record(cell) for cell in cells]).pool
+    facets = facets_of([pool]).of_pool(pool)
+    for table in (summary_table(pool, ""), details_table(pool, ""), settings_table(pool, "")):
+        named = {(row["problem"].text, row["strategy"].text): facets.of_row(row) for row in table.rows}
+        assert named == {
+            ("cnn on digits", "hogwild tensorflow"): ' data-of="p0 w0 s0 f0"',
+            ("cnn on digits", "hogwild torch"): ' data-of="p0 w0 s0 f1"',
+            ("fnn on signals", "hogwild"): ' data-of="p1 w0 s0 f1"',
+        }

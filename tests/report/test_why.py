@@ -72,6 +72,5 @@ def test_a_name_has_framework_and_kind_of_worker_only_where_they_differ(tmp_path
         "cnn on digits": ["allreduce tensorflow processes", "hogwild tensorflow threads", "hogwild torch"],
         "fnn on signals": ["hogwild"],
     }
-    assert isinstance(given.names, dict)
     assert given.label("fnn on signals", "hogwild torch processes", 2) == "hogwild ×2"
     assert pd.notna(given.pool.launches["shown_as"]).all()
