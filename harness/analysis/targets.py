@@ -98,8 +98,8 @@ def _reaching(unit: tuple[str, str, int], rows: pd.DataFrame, horizon: float) ->
         num_unfinished=int((rows["status"] != "ok").sum()),
         num_crashed=int((rows["status"] == "failed").sum()),
         share_reached=_share_interval(rows),
-        time_s=_time_interval(with_retries(rows)) if is_time else None,
-        at_least_s=_at_least(rows) if has_outcome(rows).any() and not is_time else None,
+        time_s=time_interval(with_retries(rows)) if is_time else None,
+        at_least_s=time_lower_bound(rows) if has_outcome(rows).any() and not is_time else None,
         restricted_s=_restricted(rows, horizon),
         horizon_s=horizon,
         resolution_s=float((times - rows["time_to_target_after_s"]).mean()),
@@ -107,7 +107,8 @@ def _reaching(unit: tuple[str, str, int], rows: pd.DataFrame, horizon: float) ->
     )
 
 
-def _time_interval(runs: pd.DataFrame) -> Interval:
+def time_interval(runs: pd.DataFrame) -> Interval:
+    """Of a unit that always reached the target: the geometric mean, wherever between two evaluations that was."""
     latest = geometric_interval(geometric_mean_by_seed(runs, "time_to_target_s"))
     earliest = geometric_mean_by_seed(runs, "time_to_target_after_s")
     if (earliest <= 0).any():  # reached at the first evaluation: any time before may be the true one
@@ -120,11 +121,11 @@ def _share_interval(launches: pd.DataFrame) -> Interval:
     return share_interval(float(shares.sum()), len(shares))
 
 
-def _at_least(launches: pd.DataFrame) -> Interval:
+def time_lower_bound(launches: pd.DataFrame) -> Interval:
     """The geometric mean, had every launch that was given up reached the target right then."""
     given_up_s = launches["observed_s"]
     soonest = {column: launches[column].fillna(given_up_s) for column in ("time_to_target_s", "time_to_target_after_s")}
-    found = _time_interval(launches[has_outcome(launches)].assign(**soonest))
+    found = time_interval(launches[has_outcome(launches)].assign(**soonest))
     return replace(found, high=math.inf if found.is_known else found.high)
 
 

@@ -21,6 +21,8 @@ from harness.report.scaling import scaling, throughput
 from harness.report.score_figures import score_over, time_against_score
 from harness.report.score_tables import quality_table
 from harness.report.settings_table import settings_table
+from harness.report.spending_figures import core_seconds, wall_time
+from harness.report.spending_table import spending_table
 from harness.report.table_cells import Table
 from harness.report.tables import details_table, summary_table
 from harness.report.why import why
@@ -61,6 +63,12 @@ CHAPTERS = (
     ),
     Chapter(name="staleness", title="Staleness and drift", figures=(staleness, merges, consensus)),
     Chapter(name="memory", title="Memory", figures=(memory, gpu_memory)),
+    Chapter(
+        name="cost",
+        title="Cost: cores, time with start-up, bytes",
+        figures=(core_seconds, wall_time),
+        tables=(spending_table,),
+    ),
     Chapter(
         name="failures", title="What failed", part="parts/failures.html", has_part=lambda pool: len(pool.failed) > 0
     ),

@@ -67,10 +67,14 @@ class Material:
         return dict(zip(named, distinct(map(slug, named)), strict=True))
 
     @cached_property
+    def reached(self) -> list[Reaching]:
+        """How each unit that has a target fares."""
+        return reaching(self.pool.launches)
+
+    @cached_property
     def times_s(self) -> dict[tuple[str, str, int], float]:
         """Times to target of the units that have one, by problem, series and workers."""
-        rows = reaching(self.pool.launches)
-        return {(row.problem, row.series, row.workers): row.time_s.estimate for row in rows if row.time_s}
+        return {(row.problem, row.series, row.workers): row.time_s.estimate for row in self.reached if row.time_s}
 
     @property
     def metrics(self) -> list[Metric]:

@@ -66,19 +66,19 @@ def details_table(pool: Pool, prefix: str) -> Table:
     rows = tuple(
         {
             **_unit(pool, problem, series, workers),
-            "median step (ms)": value(_mean(runs, "step_p50_s") * 1e3),
-            "95th percentile (ms)": value(_mean(runs, "step_p95_s") * 1e3),
+            "median step (ms)": value(mean_of(runs, "step_p50_s") * 1e3),
+            "95th percentile (ms)": value(mean_of(runs, "step_p95_s") * 1e3),
             "waiting for data": _share(runs, "loader_share"),
-            "one average alone (ms)": value(_mean(runs, "average_alone_s") * 1e3),
+            "one average alone (ms)": value(mean_of(runs, "average_alone_s") * 1e3),
             "communication hidden": _share(runs, "hidden_share"),
-            "staleness, mean": value(_mean(runs, "staleness_mean")),
-            "staleness, 95th percentile": value(_mean(runs, "staleness_p95")),
+            "staleness, mean": value(mean_of(runs, "staleness_mean")),
+            "staleness, 95th percentile": value(mean_of(runs, "staleness_p95")),
             "distance from the mean before a merge": _distance(runs, "distance_before_merge"),
             "after it": _distance(runs, "distance_after_merge"),
             "slowest rank": text(_slowest(runs)),
             "imbalance": _share(runs, "imbalance"),
             "CPU used of cores asked for": _share(runs, "cpu_share"),
-            "start-up (s)": value(_mean(runs, "startup_s")),
+            "start-up (s)": value(mean_of(runs, "startup_s")),
         }
         for (problem, series, workers), runs in units(pool.runs)
     )
@@ -112,7 +112,7 @@ def _reached(launches: pd.DataFrame, aim: Reaching | None) -> Row:
         CRASHED: value(crash_rate, f"{num_crashed} ({percent(crash_rate, 0)})" if num_crashed else "0"),
         "reached target": value(float(launches["reached"].mean()) if aim else math.nan, hits),
         TIME: _time(aim),
-        SAMPLES: value(_mean(with_retries(launches), "samples_to_target")),
+        SAMPLES: value(mean_of(with_retries(launches), "samples_to_target")),
     }
 
 
@@ -136,13 +136,13 @@ def _speed(runs: pd.DataFrame, rate: str, efficiency: Interval | None) -> Row:
 
 
 def _resources(runs: pd.DataFrame, *, has_gpus: bool) -> Row:
-    gpu = {GPU_MEMORY: value(_mean(runs, "gpu_memory_bytes") / 2**20)} if has_gpus else {}
+    gpu = {GPU_MEMORY: value(mean_of(runs, "gpu_memory_bytes") / 2**20)} if has_gpus else {}
     return {
-        SENT: value(_mean(runs, "bytes_per_step") / 1e6),
-        PEAK_RSS: value(_mean(runs, "peak_rss_bytes") / 2**20),
-        GROWN: value(_mean(runs, "grown_bytes") / 2**20),
-        TENSORS: value(_mean(runs, "tensor_bytes") / 2**20),
-        PSS: value(_mean(runs, "pss_bytes") / 2**20),
+        SENT: value(mean_of(runs, "bytes_per_step") / 1e6),
+        PEAK_RSS: value(mean_of(runs, "peak_rss_bytes") / 2**20),
+        GROWN: value(mean_of(runs, "grown_bytes") / 2**20),
+        TENSORS: value(mean_of(runs, "tensor_bytes") / 2**20),
+        PSS: value(mean_of(runs, "pss_bytes") / 2**20),
         **gpu,
     }
 
@@ -166,11 +166,12 @@ def _efficiency(interval: Interval | None) -> TableCell:
 
 
 def _share(runs: pd.DataFrame, column: str) -> TableCell:
-    mean = _mean(runs, column)
+    mean = mean_of(runs, column)
     return value(mean, percent(mean))
 
 
-def _mean(runs: pd.DataFrame, column: str) -> float:
+def mean_of(runs: pd.DataFrame, column: str) -> float:
+    """Over seeds; NaN where some run does not tell it."""
     return float(mean_by_seed(runs, column).mean()) if runs[column].notna().all() else math.nan
 
 

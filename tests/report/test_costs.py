@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from harness.report.costs import gpu_memory, memory
+from harness.report.spending_figures import core_seconds, wall_time
+from harness.report.spending_table import CORE_S, WALL_S, spending_table
 from harness.report.style import themed
 from harness.report.tables import summary_table
-from tests.analysis.handmade import record, worker
+from tests.analysis.handmade import comparison, record, worker
 from tests.report.drawn import drawn, material_of
 
 GPU_COLUMN = "sum of peak GPU memory (MiB)"
@@ -64,3 +66,23 @@ def test_memory_draws_the_frames_numbers(tmp_path):
     expected = (given.pool.runs["pss_bytes"] / 2**20).prod() ** (1 / 3)
     assert drawn(memory, given)["estimate"].tolist() == pytest.approx([expected])
     assert expected == pytest.approx((40 * 50 * 100) ** (1 / 3))
+
+
+def test_cost_of_the_target_is_drawn_and_tabled_alike(tmp_path):
+    given = material_of(tmp_path, comparison({"hogwild": (2.0, 4.0, 8.0)}, workers=2))
+    assert drawn(core_seconds, given)["estimate"].tolist() == pytest.approx([8.0])  # 4 s on each of two cores
+    wall_s = drawn(wall_time, given)["estimate"].tolist()
+    assert wall_s == pytest.approx([(3.5 * 5.5 * 9.5) ** (1 / 3)])  # 1.5 s of start-up each
+    (row,) = spending_table(given.pool, "").rows
+    assert row[CORE_S].sort_by == pytest.approx(8.0)
+    assert row[WALL_S].sort_by == pytest.approx(wall_s[0])
+    assert row["of it start-up (s)"].text == "1.50"
+    assert row["sum of peak RSS (MiB)"].text == "200"
+
+
+def test_cost_without_the_target_is_a_lower_bound(tmp_path):
+    given = material_of(tmp_path, [record({"strategy": "hogwild", "workers": 2, "target": 1.0})])  # watched for 10 s
+    data = drawn(core_seconds, given)
+    assert (data["estimate"].tolist(), data["is_lower_bound"].tolist()) == (pytest.approx([20.0]), [True])
+    (row,) = spending_table(given.pool, "").rows
+    assert (row[CORE_S].text, row["sent by all until then (MB)"].text) == ("≥\u00a020.0", "–")

@@ -1,0 +1,80 @@
+"""What is spent on the way to a target: core-seconds, wall time with start-up, CPU time, bytes.
+
+Core-seconds   training time to the target × the cores that were asked for (threads and loader processes of all
+               workers), busy or not. Of a GPU, likewise, GPU-seconds.
+Wall time      start-up of the slowest worker, then training to the target; evaluation is off the clock, as ever.
+CPU time       what workers and servers used: a step's, times the steps to the target. A server's cores are nobody's to
+               ask for, so this is where its work is seen.
+Bytes          sent by all, servers included: a step's, times the steps to the target.
+
+A crash is paid for by another launch (attempts.py), which starts up again. Where a launch was given up before the
+target, core-seconds and wall time are lower bounds, and what goes by steps is not known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.analysis.attempts import with_retries
+from harness.analysis.comparable import units
+from harness.analysis.intervals import Interval, geometric_interval, scaled
+from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
+from harness.analysis.targets import Reaching, time_interval, time_lower_bound
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spending:
+    """Of one unit of which some launch did not crash. Intervals are over seeds."""
+
+    reaching: Reaching
+    cores: int
+    core_s: Interval
+    gpu_s: Interval | None  # None on a CPU
+    wall_s: Interval  # with start-up
+    cpu_s: Interval | None  # None where some launch did not reach the target, or does not tell
+    sent_bytes: float  # mean over seeds; NaN likewise
+
+    @property
+    def is_lower_bound(self) -> bool:
+        """Whether core-seconds and wall time are what the true ones exceed."""
+        return self.reaching.is_lower_bound
+
+
+def spendings(launches: pd.DataFrame, reached: Sequence[Reaching]) -> list[Spending]:
+    """reached: the units of these launches that have a target."""
+    by_unit = dict(units(launches))
+    return [_spending(row, by_unit[row.problem, row.series, row.workers]) for row in reached if row.known_s]
+
+
+def _spending(row: Reaching, launches: pd.DataFrame) -> Spending:
+    assert row.known_s is not None
+    first = launches.iloc[0]
+    stepwise = _over_steps(launches)
+    cpu_s = geometric_mean_by_seed(stepwise, "cpu_s_per_step")
+    return Spending(
+        reaching=row,
+        cores=int(first["cores"]),
+        core_s=scaled(row.known_s, int(first["cores"])),
+        gpu_s=scaled(row.known_s, int(first["num_gpus"])) if first["num_gpus"] else None,
+        wall_s=_wall(launches, is_lower_bound=row.is_lower_bound),
+        cpu_s=geometric_interval(cpu_s) if (cpu_s > 0).all() and row.time_s else None,
+        sent_bytes=float(mean_by_seed(stepwise, "bytes_per_step").mean()) if row.time_s else math.nan,
+    )
+
+
+def _over_steps(launches: pd.DataFrame) -> pd.DataFrame:
+    """Those that count, with what a step takes times the steps to the target of all workers, retries included."""
+    paid = with_retries(launches)
+    steps = paid["samples_to_target"] * paid["workers"] / paid["global_batch_size"]
+    return paid.assign(**{column: paid[column] * steps for column in ("cpu_s_per_step", "bytes_per_step")})
+
+
+def _wall(launches: pd.DataFrame, *, is_lower_bound: bool) -> Interval:
+    """The time to target by a clock that runs from the launch's start-up on."""
+    moments = ("time_to_target_s", "time_to_target_after_s", "observed_s")
+    later = launches.assign(**{moment: launches[moment] + launches["startup_s"] for moment in moments})
+    return time_lower_bound(later) if is_lower_bound else time_interval(with_retries(later))

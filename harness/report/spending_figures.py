@@ -1,0 +1,75 @@
+"""Figures of what reaching the target costs: core-seconds, and wall time with start-up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from harness.analysis.intervals import Interval
+from harness.analysis.spending import Spending, spendings
+from harness.report.drawing import Row
+from harness.report.material import (
+    Figure,
+    Material,
+    dotted_panel,
+    interval_frame,
+    interval_of,
+    launches,
+)
+from harness.report.style import Panel
+from harness.report.wording import at_least
+
+
+def core_seconds(given: Material) -> Figure:
+    unit = "core-seconds to the target"
+    panels = tuple(_panels(given, "core-seconds", unit, lambda spent: spent.core_s))
+    return Figure(
+        name="core-seconds",
+        title="Core-seconds to the target",
+        caption="Training time to the target times the cores that were asked for (threads and loader processes of all "
+        "workers), whether they were busy or not: what is paid for where cores are. Geometric mean and "
+        f"{_how(given, panels)}",
+        panels=panels,
+    )
+
+
+def wall_time(given: Material) -> Figure:
+    unit = "start-up and training to the target (s)"
+    panels = tuple(_panels(given, "wall-time", unit, lambda spent: spent.wall_s))
+    return Figure(
+        name="wall-time",
+        title="Wall time with start-up",
+        caption="Start-up of the slowest worker (imports, data, the first connection, compiling, warm-up), then "
+        "training to the target; evaluation is off the clock. In training that takes hours start-up is nothing, in "
+        f"one that takes seconds it may decide. Geometric mean and {_how(given, panels)}",
+        panels=panels,
+    )
+
+
+def _how(given: Material, panels: tuple[Panel, ...]) -> str:
+    return (
+        f"{interval_of(panels)} over seeds ({launches(given)}), crashes paid for; an open mark is a lower bound, of "
+        "what did not always reach the target."
+    )
+
+
+def _panels(given: Material, name: str, unit: str, amount_of: Callable[[Spending], Interval]) -> Iterator[Panel]:
+    """One a target."""
+    spent = spendings(given.pool.launches, given.reached)
+    by_aim = {aim: [each for each in spent if each.reaching.aim == aim] for aim in {s.reaching.aim for s in spent}}
+    for aim, rows in sorted(by_aim.items()):
+        data = [(each.reaching.series, each.reaching.workers, amount_of(each)) for each in rows]
+        frame = interval_frame(data).assign(is_lower_bound=[each.is_lower_bound for each in rows])
+        dots = [_dot(given, each, amount_of(each)) for each in rows]
+        yield dotted_panel(given, aim, dots, frame, name=name, unit=unit, alt=unit.capitalize())
+
+
+def _dot(given: Material, spent: Spending, amount: Interval) -> Row:
+    row = spent.reaching
+    return Row(
+        label=given.label(row.problem, row.series, row.workers),
+        look=given.looks[row.series],
+        interval=amount,
+        points=(),
+        note=at_least(amount) if spent.is_lower_bound else "",
+        is_lower_bound=spent.is_lower_bound,
+    )
