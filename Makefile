@@ -3,7 +3,7 @@ PYTHON ?= $(firstword $(foreach version,3.11 3.12 3.13,$(shell command -v python
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test lab gpu check check-evidence report-evidence picture perf lint format lock clean
+.PHONY: help setup bench test lab gpu check check-evidence report-evidence picture perf dist lint format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ picture: setup  ## the picture of the sample report that README opens with
 perf: setup  ## the harness' own speed, as ratios of interleaved runs
 	@$(BIN)/python -m tests.perf
 
+dist: setup  ## the source archive and the wheel, in dist/
+	@$(BIN)/python -m tests.release dist
+
 lint: setup
 	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q . && $(BIN)/mypy
 
@@ -52,4 +55,4 @@ lock: setup  ## rewrite the transitive pins from what is installed
 	@$(PYTHON) -m harness.bootstrap --lock
 
 clean:  ## remove the environment; results stay
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build dist *.egg-info

@@ -49,6 +49,7 @@ HostfileOption = Annotated[Path | None, typer.Option(help="lines `name slots=2` 
 
 
 def read_suite(path: Path, *, only: str, repeats: int | None = None, controller: str | None = None) -> Suite:
+    from harness.suite.shipped_suites import suite_file
     from harness.suite.suite import Suite, SuiteError
 
     overrides: dict[str, Any] = {}
@@ -56,7 +57,7 @@ def read_suite(path: Path, *, only: str, repeats: int | None = None, controller:
         if controller not in ("gloo", "mpi"):
             refuse(f"--controller {controller}: no such controller; allowed: gloo, mpi")
         overrides["controller"] = controller
-    suite = Suite.load(path, repeats=repeats, overrides=overrides)
+    suite = Suite.load(suite_file(path), repeats=repeats, overrides=overrides)
     conditions = {}
     for part in filter(None, only.split(",")):
         name, equals, value = part.partition("=")

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from harness import extensions
 from harness.protocols import HorovodOptions
 from harness.registry import STRATEGIES, frameworks_of
+from harness.suite.shipped_suites import SHIPPED
 from harness.suite.suite import Suite, SuiteError
 from harness.workloads.datasets import DATASETS
 from harness.workloads.shipped import MODELS
@@ -48,12 +49,13 @@ def _of_others(group: str, example: str) -> Lines:
 
 
 def suites(folder: Path = Path("suites")) -> Lines:
-    """The suite files of this checkout and the question each answers."""
-    for path in sorted(folder.glob("*.yaml")):
+    """The suite files of the working folder, else those that ship, and the question each answers."""
+    for path in sorted((folder if folder.is_dir() else SHIPPED).glob("*.yaml")):
+        named = str(folder / path.name)
         try:
-            yield str(path), Suite.load(path).question
+            yield named, Suite.load(path).question
         except SuiteError as error:
-            yield str(path), f"broken: {error}"
+            yield named, f"broken: {error}"
 
 
 CATALOGUES: dict[str, Callable[[], Lines]] = {"workloads": workloads, "strategies": strategies, "suites": suites}

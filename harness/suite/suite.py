@@ -187,7 +187,7 @@ def _read_yaml(path: Path) -> Any:
         with path.open(encoding="utf-8") as source:
             content = yaml.load(source, Loader=_StrictLoader)  # a SafeLoader: builds no objects
     except FileNotFoundError:
-        raise SuiteError(f"{path}: no such suite; `hvdbench list suites` lists those of this checkout") from None
+        raise SuiteError(f"{path}: no such suite; `hvdbench list suites` lists what there is") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SuiteError(f"{path}: unreadable ({error})") from None
     except yaml.YAMLError as error:
