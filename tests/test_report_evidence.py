@@ -6,12 +6,12 @@ import pytest
 
 from tests.interval_coverage import KINDS as INTERVALS
 from tests.interval_coverage import coverage
-from tests.report_evidence import KINDS, share_found, share_told_apart, table
+from tests.report_evidence import KINDS, SEVERAL, share_found, share_told_apart, table
 
 PAGES = 200
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("kind", [*KINDS, *SEVERAL], ids=str)
 def test_pages_of_equal_strategies_rarely_claim_a_difference(kind):
     # 5 % of 200 pages are 10; as many as 20 come by chance in less than one test of 500, and these are seeded.
     assert share_told_apart(kind, pages=PAGES) <= 0.08
@@ -24,7 +24,7 @@ def test_pages_recommend_one_twice_as_fast_alone(kind):
 
 
 def test_table_has_a_row_for_each_kind_of_page():
-    assert len(table(pages=2, draws=1).splitlines()) == 3 + len(KINDS) + 2 + 1 + 2 + len(INTERVALS)
+    assert len(table(pages=2, draws=1).splitlines()) == 3 + len(KINDS) + len(SEVERAL) + 2 + 1 + 2 + len(INTERVALS)
 
 
 DRAWS = 600

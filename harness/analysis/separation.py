@@ -42,7 +42,7 @@ from harness.analysis.intervals import CONFIDENCE, MIN_LAUNCHES
 from harness.analysis.noise import Floats, moderated
 
 _KEPT_BACK = 0.2  # of the error, for spreads that are not quite alike
-ERROR = (1 - CONFIDENCE) * (1 - _KEPT_BACK)  # that any claim of a family is false
+ERROR = (1 - CONFIDENCE) * (1 - _KEPT_BACK)  # that any claim of a page is false
 _LEAST_OF_OWN = 0.6  # of an entrant's own variance: the least that its noise is taken to be
 _EQUAL = 1e-12  # differences of logarithms below this are no differences: no clock sees them
 # Of the quadratures over a normal variable and over a standard deviation: to 1e-6, for up to 200 means.
@@ -56,6 +56,7 @@ class Separation:
     """Of all pairs of entrants, how sure it is that they differ."""
 
     order: tuple[str, ...]  # soonest first
+    too_few: tuple[str, ...]  # of these, those that have too few seeds, of their own or in common, to be in any claim
     p: Floats  # (entrants, entrants): that the row is not sooner than the column, adjusted for the family
 
     def is_sooner(self, one: str, other: str, *, error: float = ERROR) -> bool:
@@ -68,21 +69,38 @@ class Separation:
         return [name for name in ranked if not any(self.is_sooner(other, name, error=error) for other in ranked)]
 
 
+def error_of_each(num_contests: int) -> float:
+    """That any claim of one of so many contests of a page is false. Source: Bonferroni."""
+    return ERROR / max(1, num_contests)
+
+
 def separate(earliest: pd.DataFrame, latest: pd.DataFrame) -> Separation:
     """Of times in seconds by seed (rows) and entrant (columns), each known to lie between an earliest and a latest.
 
     An entrant is called sooner by the least difference that these leave. Both frames have the same axes; an entrant
-    with fewer than MIN_LAUNCHES seeds is part of no claim.
+    that shares fewer than MIN_LAUNCHES seeds with every other is part of no claim.
     """
     with np.errstate(divide="ignore"):  # a target that was reached at the first evaluation: from 0 s on
         low, high = (np.log(frame.to_numpy(dtype=np.float64)) for frame in (earliest, latest))
     ranked = np.argsort(np.nanmean(high, axis=0), kind="stable") if high.size else np.arange(0)
     low, high = low[:, ranked], high[:, ranked]
-    judged = np.nonzero(np.isfinite(high).sum(axis=0) >= MIN_LAUNCHES)[0]
+    is_judged = _has_enough_seeds(high)
+    judged = np.nonzero(is_judged)[0]
     p = np.ones((len(ranked), len(ranked)))
     if len(judged) > 1:
         p[np.ix_(judged, judged)] = _adjusted_p(low[:, judged], high[:, judged])
-    return Separation(order=tuple(str(earliest.columns[position]) for position in ranked), p=p)
+    order = [str(earliest.columns[position]) for position in ranked]
+    too_few = tuple(name for name, is_enough in zip(order, is_judged, strict=True) if not is_enough)
+    return Separation(order=tuple(order), too_few=too_few, p=p)
+
+
+def _has_enough_seeds(values: Layout) -> NDArray[np.bool_]:
+    """By entrant; of one that has others beside it, in common with one of them."""
+    is_known = np.isfinite(values).astype(np.int64)
+    num_shared = is_known.T @ is_known
+    if len(num_shared) > 1:
+        np.fill_diagonal(num_shared, 0)
+    return np.asarray((num_shared >= MIN_LAUNCHES).any(axis=0))
 
 
 def _adjusted_p(low: Layout, high: Layout) -> Floats:

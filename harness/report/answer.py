@@ -9,10 +9,10 @@ from harness.analysis.comparable import Pool, pools
 from harness.analysis.loading import load_all
 from harness.plain_text import one_line
 from harness.report.against_baseline import comparisons
-from harness.report.brief_answer import recommendation
 from harness.report.cautions import warnings
 from harness.report.findings import findings
-from harness.report.judged import judged_contests
+from harness.report.judged import JudgedContest, judged_contests
+from harness.report.recommendation import recommendation
 
 NO_CONTEST = (
     "No target was set and evaluated, so nothing is said of who is soonest; the page compares speed and scores. "
@@ -24,14 +24,14 @@ def answer_lines(folders: Sequence[str | Path]) -> list[str]:
     """The recommendation, headlines, what backs each, warnings. Raises ResultsError where results cannot be read."""
     results = load_all(*folders)
     parts = pools(results.runs)
-    said = [line for pool in parts for line in _of_pool(pool, is_one_of_several=len(parts) > 1)]
+    judged = zip(parts, judged_contests(parts), strict=True)
+    said = [line for pool, contests in judged for line in _of_pool(pool, contests, is_one_of_several=len(parts) > 1)]
     return [one_line(line) for line in (*said, *(f"! {caution}" for caution in results.cautions))]
 
 
-def _of_pool(pool: Pool, *, is_one_of_several: bool) -> Iterator[str]:
+def _of_pool(pool: Pool, contests: Sequence[JudgedContest], *, is_one_of_several: bool) -> Iterator[str]:
     if is_one_of_several:
         yield f"On {pool.name}:"
-    contests = judged_contests(pool)
     said = recommendation(contests)
     if said:
         yield said

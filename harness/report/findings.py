@@ -1,7 +1,7 @@
 """The answer in words: for every contest a headline, and what backs it.
 
 A sentence claims a difference only where the contest's family of comparisons backs it, and says so where none does.
-Contests of a pool share the error of a family: where all is equal, at most 5 % of pools claim any difference. With
+All contests of a page share the error of a family: where all is equal, at most 5 % of pages claim any difference. With
 single launches nothing is claimed at all.
 """
 

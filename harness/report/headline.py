@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.analysis.contests import Contest
-from harness.analysis.intervals import CONFIDENCE
+from harness.analysis.intervals import CONFIDENCE, MIN_LAUNCHES
 from harness.analysis.targets import Reaching
 from harness.report.judged import JudgedContest
 from harness.report.wording import count, listed, listed_briefly, number, percent, target_of, time_of
@@ -18,7 +18,12 @@ _MOST_BROKEN = 3  # named; of more, how many
 
 
 def headline(judged: JudgedContest) -> str:
-    said = [f"{judged.contest.name}: {_soonest(judged)}", differing(judged.contest), broken(judged.rows)]
+    said = [
+        f"{judged.contest.name}: {_soonest(judged)}",
+        too_few(judged),
+        differing(judged.contest),
+        broken(judged.rows),
+    ]
     return " ".join(filter(None, said))
 
 
@@ -26,13 +31,16 @@ def _soonest(judged: JudgedContest) -> str:
     rows = judged.rows
     if not judged.order:
         return f"no strategy reliably reached {target_of(rows[0])}."
-    best, num_compared, group = judged.by_name[judged.order[0]], len(judged.order), judged.best
+    best, num_compared, group = judged.by_name[judged.first], len(judged.ranked), judged.best
     said = f"{best.series} reaches {target_of(best)} after {time_of(best)}"
     if len(rows) == 1:
         return f"{said}."
-    if num_compared == 1:
+    if len(judged.order) == 1:
         return f"{said}; no other reached it reliably."
+    if not judged.ranked:
+        return f"too few seeds to tell who is soonest; {said} and came first."
     whole = "" if num_compared == len(rows) else " that reliably reached it"
+    whole += " with enough seeds" if judged.too_few else ""
     if len(group) == num_compared:
         others = listed_briefly(list(group[1:]))
         return f"no strategy is shown to be the soonest; {said}, not told apart from {others}."
@@ -43,6 +51,21 @@ def _soonest(judged: JudgedContest) -> str:
         f"{said}; of {num_compared}{whole}, {listed_briefly(list(group))} are not shown to be slower than the soonest: "
         f"choose among them ({sure})."
     )
+
+
+def too_few(judged: JudgedContest) -> str:
+    """Sentences on entrants that no other can be told apart from, and what to run; empty where there are none."""
+    if not (judged.is_comparison and judged.too_few):
+        return ""
+    named = [f"{name} ({_seeds_and_time(judged.by_name[name])})" for name in judged.too_few]
+    return (
+        f"Too few seeds to tell: {listed_briefly(named)}. It takes {MIN_LAUNCHES} in common with another: "
+        f"hvdbench run --repeats {MIN_LAUNCHES} adds those that are missing."
+    )
+
+
+def _seeds_and_time(row: Reaching) -> str:
+    return f"{count(row.time_s.n, 'seed')}, {number(row.time_s.estimate)}\u00a0s" if row.time_s else "–"
 
 
 def differing(contest: Contest) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,7 +11,8 @@ import pandas as pd
 from harness.analysis.comparable import Pool
 from harness.analysis.contests import Contest, contests
 from harness.analysis.families import Family, family_of
-from harness.analysis.separation import ERROR, Separation
+from harness.analysis.intervals import MIN_LAUNCHES
+from harness.analysis.separation import Separation, error_of_each
 from harness.analysis.targets import Reaching, reaching
 
 
@@ -32,10 +34,25 @@ class JudgedContest:
         """Entrants that always reached the target, the soonest first."""
         return self.separation.order
 
+    @property
+    def too_few(self) -> tuple[str, ...]:
+        """Of these, those with too few seeds to be told apart from any other."""
+        return self.separation.too_few
+
+    @cached_property
+    def ranked(self) -> tuple[str, ...]:
+        """The others of these: who is soonest is said of them alone."""
+        return tuple(name for name in self.order if name not in self.too_few)
+
+    @property
+    def first(self) -> str:
+        """The soonest that is ranked; where none is, the soonest of all."""
+        return (self.ranked or self.order)[0]
+
     @cached_property
     def best(self) -> tuple[str, ...]:
-        """Of these, those that are not shown to be slower than the soonest."""
-        return tuple(self.separation.not_slower(list(self.order), error=self.error))
+        """Of those that are ranked, the ones that are not shown to be slower than the soonest."""
+        return tuple(self.separation.not_slower(list(self.ranked), error=self.error))
 
     @property
     def is_comparison(self) -> bool:
@@ -50,17 +67,26 @@ class JudgedContest:
         return family_of(str(first["strategy"]), str(first["evaluated_model"]))
 
 
-def judged_contests(pool: Pool) -> list[JudgedContest]:
-    """One for each contest of the pool; all share the error of one family of claims."""
-    reached, asked = reaching(pool.launches), list(contests(pool.launches))
-    num_families = sum(contest.launches["entrant"].nunique() > 1 for contest in asked)
-    error = ERROR / max(1, num_families)
-    return [
+def judged_contests(pools: Sequence[Pool]) -> list[tuple[JudgedContest, ...]]:
+    """Those of each pool of a page; all of the page share one error."""
+    asked = [list(contests(pool.launches)) for pool in pools]
+    error = error_of_each(sum(_may_claim(contest) for each in asked for contest in each))
+    return [_of_pool(pool, each, error) for pool, each in zip(pools, asked, strict=True)]
+
+
+def _may_claim(contest: Contest) -> bool:
+    """Whether several entrants were launched with enough seeds: known from the plan, whatever came out."""
+    return int((contest.launches.groupby("entrant")["seed"].nunique() >= MIN_LAUNCHES).sum()) > 1
+
+
+def _of_pool(pool: Pool, asked: Sequence[Contest], error: float) -> tuple[JudgedContest, ...]:
+    reached = reaching(pool.launches)
+    return tuple(
         JudgedContest(
             contest=contest, rows=tuple(_entrants(contest, reached)), separation=contest.separation(), error=error
         )
         for contest in asked
-    ]
+    )
 
 
 def _entrants(contest: Contest, reached: list[Reaching]) -> list[Reaching]:

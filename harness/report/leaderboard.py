@@ -1,8 +1,8 @@
 """The leaderboard: every entrant of a contest, the soonest first, on a logarithmic axis of time.
 
 Whoever always reached the target has a filled mark with its individual interval; rows that are shaded are not shown to
-be slower than the first. Below them whoever did not always reach it: an open mark at the least that its mean time can
-be, since nobody saw the rest.
+be slower than the first. Below them whoever has too few seeds to be told apart from another, then whoever did not
+always reach it: an open mark at the least that its mean time can be, since nobody saw the rest.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Standing:
     is_bound: bool
     is_best: bool
     share: str  # of launches that reached the target, empty where all did
+    has_too_few: bool  # seeds to be told apart from another
     factor: float  # of its time over that of the first; NaN where it has none
 
     @property
@@ -48,6 +49,8 @@ class Standing:
         time = f"{'≥ ' if self.is_bound else ''}{number(self.interval.estimate)}\u00a0s"
         if self.share:
             return f"{time}, {self.share} runs"
+        if self.has_too_few:
+            return f"{time}, too few seeds"
         return f"{time}, {times_in_short(self.factor)}" if self.factor > 1 else time
 
     @property
@@ -57,6 +60,7 @@ class Standing:
         at_least = "at least " if self.is_bound else ""
         more = [f"reached in {self.share} runs"] if self.share else []
         more += ["not shown to be slower than the soonest"] if self.is_best else []
+        more += ["too few seeds to be told apart from another"] if self.has_too_few else []
         said = (
             f"{self.name}: {at_least}{with_interval(self.interval)} s, individual interval over {self.interval.n} seeds"
         )
@@ -64,10 +68,11 @@ class Standing:
 
 
 def standings(judged: JudgedContest) -> list[Standing]:
-    """In order: who always reached the target by time, then the others by how often they did."""
+    """In order: who always reached the target by time, of these who has too few seeds last, then the others by how
+    often they reached it."""
     missed = [row for row in judged.rows if row.series not in judged.order]
     missed.sort(key=lambda row: (-row.share_reached.estimate, (row.known_s or NOTHING).estimate))
-    order = [*(judged.by_name[name] for name in judged.order), *missed]
+    order = [*(judged.by_name[name] for name in (*judged.ranked, *judged.too_few)), *missed]
     return [_standing(judged, row, first=order[0]) for row in order]
 
 
@@ -80,6 +85,7 @@ def _standing(judged: JudgedContest, row: Reaching, *, first: Reaching) -> Stand
         is_bound=row.is_lower_bound,
         is_best=judged.is_comparison and row.series in judged.best,
         share="" if row.num_reached == row.num_launches else f"{row.num_reached} of {row.num_launches}",
+        has_too_few=judged.is_comparison and row.series in judged.too_few,
         factor=factor,
     )
 
@@ -91,7 +97,8 @@ def leaderboard(given: Material) -> Figure:
         title="Leaderboard",
         caption=f"Filled: geometric mean over seeds of the time to target; bar: its {percent(CONFIDENCE, 0)} "
         "individual interval, with an arrow where it goes on beyond the axis. Open, with ≥: some launches did not "
-        "reach the target, and the mean is at least that. Shaded: not shown to be slower than the soonest.",
+        "reach the target, and the mean is at least that. Shaded: not shown to be slower than the soonest. Too few "
+        "seeds: not told apart from any other, and below those that are.",
         panels=tuple(panels),
     )
 
@@ -175,6 +182,7 @@ def _data(rows: Sequence[Standing]) -> pd.DataFrame:
                 "method": row.interval.method,
                 "is_lower_bound": row.is_bound,
                 "is_not_shown_slower": row.is_best,
+                "has_too_few_seeds": row.has_too_few,
             }
             for row in rows
         ]

@@ -22,7 +22,7 @@ from harness.analysis.targets import BaselineComparison, Reaching, reaching
 from harness.report import drawing
 from harness.report.anchors import distinct, slug
 from harness.report.drawing import LINE_IN, Row, num_lines
-from harness.report.judged import JudgedContest, judged_contests
+from harness.report.judged import JudgedContest
 from harness.report.style import Look, Panel, canvas, finished, titled
 from harness.report.wording import interval_by
 from harness.workloads.metric import Metric
@@ -83,8 +83,14 @@ class Material:
 
 
 def material(
-    results: Results, pool: Pool, comparisons: Sequence[BaselineComparison], looks: dict[str, Look], prefix: str
+    results: Results,
+    pool: Pool,
+    judged: Sequence[JudgedContest],
+    comparisons: Sequence[BaselineComparison],
+    looks: dict[str, Look],
+    prefix: str,
 ) -> Material:
+    """judged: the contests of the pool."""
     names = pool.runs[["run", "problem", "series", "strategy", "workers", "seed", "aim", "target", *METRIC_COLUMNS]]
     curve = results.curve.assign(run=results.curve["run"].astype("str")).merge(names, on="run")
     return Material(
@@ -92,7 +98,7 @@ def material(
         curve=curve,
         staleness=results.staleness,
         comparisons=tuple(comparisons),
-        judged=tuple(judged_contests(pool)),
+        judged=tuple(judged),
         looks=looks,
         prefix=prefix,
     )

@@ -1,7 +1,8 @@
 """Strategies by problems: who is soonest on each, who is not shown to be slower, and one score across them.
 
 A strategy stands for itself with its options; on each problem with the number of workers and the settings with which
-it is soonest there.
+it is soonest there. Who was tried with more of these comes out sooner by chance, so a score is made of times that did
+not choose (`chosen_by_other_seeds`); what is claimed counts every try as an entrant anyway.
 """
 
 from __future__ import annotations
@@ -11,23 +12,25 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.analysis.across import score_across
+import pandas as pd
+
+from harness.analysis.across import chosen_by_other_seeds, score_across
 from harness.analysis.attempts import with_retries
 from harness.analysis.intervals import Interval
 from harness.report.judged import JudgedContest
 from harness.report.table_cells import Row, Table, TableCell, interval_cell, intervals_of, text, value
 from harness.report.wording import count, number
 
-SCORE = "across, × the soonest"
-_MARKS = {"best": "★ ", "tied": "≈ ", "": ""}
+SCORE, TRIED = "across, × the soonest", "tried"
+_MARKS = {"best": "★ ", "tied": "≈ ", "few": "? ", "": ""}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Best:
-    """A strategy on one problem: its soonest entrant, or None where none always reached the target."""
+    """A strategy on one problem: those of its entrants that always reached the target, the soonest first."""
 
-    entrant: str | None
-    mark: str  # best, tied or nothing
+    entrants: tuple[str, ...]
+    mark: str  # best, tied, few (seeds: not told apart) or nothing
     said: str  # where there is no entrant
 
 
@@ -56,9 +59,11 @@ def _matrix(contests: Sequence[JudgedContest], place: str, anchors: Mapping[str,
         name=name,
         title=f"Strategies by problems{f', {place}' if place else ''}",
         caption="Each strategy's shortest time to target, with its number of workers. ★ first, ≈ not shown to be "
-        "slower than the first, as on the leaderboards, where the arrows lead. Across: the geometric mean over all of "
-        f"these problems of its time over that of the first, with its {intervals_of(rows)} over seeds; it holds for "
-        "these problems, which are no sample of others.",
+        "slower than the first, ? too few seeds to tell, as on the leaderboards, where the arrows lead. Tried: with "
+        "how many workers or settings, over all problems; the shortest of many is shorter by chance. Across: the "
+        "geometric mean over all of these problems of its time over that of the first, with its "
+        f"{intervals_of(rows)} over seeds. Each seed counts with the setting that is soonest over the other seeds, so "
+        "many tries win nothing. It holds for these problems, which are no sample of others.",
         rows=rows,
         links={heading: anchors[judged.contest.name] for heading, judged in zip(headings, contests, strict=True)},
     )
@@ -67,46 +72,66 @@ def _matrix(contests: Sequence[JudgedContest], place: str, anchors: Mapping[str,
 def _best(judged: JudgedContest, strategy: str) -> Best:
     launches = judged.contest.launches
     mine = set(launches.loc[launches["label"] == strategy, "entrant"])
-    always = [name for name in judged.order if name in mine]
+    always = [name for name in judged.ranked if name in mine] or [name for name in judged.too_few if name in mine]
     if not always:
         shares = [judged.by_name[name] for name in mine]
         num_reached, num_launches = (
             sum(getattr(row, what) for row in shares) for what in ("num_reached", "num_launches")
         )
         said = f"{num_reached} of {count(num_launches, 'launch', 'launches')}" if shares else "–"
-        return Best(entrant=None, mark="", said=said)
-    mark = "best" if always[0] == judged.order[0] else "tied" if mine & set(judged.best) else ""
-    return Best(entrant=always[0], mark=mark, said="")
+        return Best(entrants=(), mark="", said=said)
+    return Best(entrants=tuple(always), mark=_mark(judged, always), said="")
+
+
+def _mark(judged: JudgedContest, entrants: Sequence[str]) -> str:
+    """Of a strategy whose entrants these are, the soonest first."""
+    if entrants[0] in judged.too_few:
+        return "few"
+    return "best" if entrants[0] == judged.first else "tied" if set(entrants) & set(judged.best) else ""
 
 
 def _score(contests: Sequence[JudgedContest], bests: Sequence[Best]) -> Interval | None:
     """None where some problem was not always solved."""
     pairs = []
     for judged, best in zip(contests, bests, strict=True):
-        if best.entrant is None:
+        if not best.entrants:
             return None
-        soonest = with_retries(judged.launches_of(judged.order[0]))
-        pairs.append((soonest if best.mark == "best" else with_retries(judged.launches_of(best.entrant)), soonest))
+        soonest = with_retries(judged.launches_of(judged.first))
+        pairs.append((_by_other_seeds(judged, best, soonest), soonest))
     return score_across(pairs)
+
+
+def _by_other_seeds(judged: JudgedContest, best: Best, soonest: pd.DataFrame) -> pd.DataFrame:
+    """For each seed, the launches of the entrant that the other seeds choose; the soonest itself where it always is."""
+    timed = {name: with_retries(judged.launches_of(name)) for name in best.entrants}
+    chosen = chosen_by_other_seeds(timed)
+    if set(chosen.values()) == {judged.first}:
+        return soonest
+    return pd.concat([timed[name][timed[name]["seed"] == seed] for seed, name in chosen.items()])
 
 
 def _rank(score: Interval | None, bests: Sequence[Best]) -> tuple[float, int]:
     """Those with a score by it, then by how many problems they always solved."""
-    return (score.estimate if score else math.inf), sum(best.entrant is None for best in bests)
+    return (score.estimate if score else math.inf), sum(not best.entrants for best in bests)
 
 
 def _row(
     strategy: str, contests: Sequence[JudgedContest], bests: Sequence[Best], score: Interval | None, headings: list[str]
 ) -> Row:
     cells = {heading: _cell(judged, best) for heading, judged, best in zip(headings, contests, bests, strict=True)}
-    return {"strategy": text(strategy), **cells, SCORE: interval_cell(score)}
+    tried = sum(
+        int(judged.contest.launches.loc[judged.contest.launches["label"] == strategy, "entrant"].nunique())
+        for judged in contests
+    )
+    return {"strategy": text(strategy), **cells, TRIED: value(tried, str(tried)), SCORE: interval_cell(score)}
 
 
 def _cell(judged: JudgedContest, best: Best) -> TableCell:
-    if best.entrant is None:
+    if not best.entrants:
         return TableCell(text=best.said, sort_by="", is_number=True)
-    time_s = judged.by_name[best.entrant].time_s
+    shortest = best.entrants[0]
+    time_s = judged.by_name[shortest].time_s
     assert time_s is not None
-    workers = int(judged.launches_of(best.entrant)["workers"].iloc[0])
+    workers = int(judged.launches_of(shortest)["workers"].iloc[0])
     shown = f"{_MARKS[best.mark]}{number(time_s.estimate)} ×{workers}"
     return replace(value(time_s.estimate, shown), mark=best.mark)

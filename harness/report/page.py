@@ -28,16 +28,18 @@ from harness.records.parity_record import newest_parity
 from harness.records.results_folder import ResultsError, make_output_folder, writing_to
 from harness.report.against_baseline import comparisons
 from harness.report.answer import NO_CONTEST
-from harness.report.brief_answer import BriefAnswer, brief_answer, conditions, recommendation
+from harness.report.brief_answer import BriefAnswer, brief_answer
 from harness.report.cautions import warnings
 from harness.report.chapters import CHAPTERS, FIRST_SCREEN, Chapter
 from harness.report.facets import PoolFacets, facets_of
 from harness.report.figures import figures
 from harness.report.findings import Finding, findings
 from harness.report.frameworks import frameworks_sentence, frameworks_table
+from harness.report.judged import JudgedContest, judged_contests
 from harness.report.leaderboard import board_names
 from harness.report.material import Figure, Material, material
 from harness.report.matrix import matrices
+from harness.report.recommendation import conditions, recommendation
 from harness.report.style import MARK_PATHS, Panel, family_look, looks, themed
 from harness.report.table_cells import Table, markdown
 from harness.report.tables import NOT_IN_BRIEF, TIME, summary_table
@@ -158,14 +160,21 @@ def sections_of(results: Results, earlier: Earlier | None = None) -> list[Sectio
     facets = facets_of(parts)
     with themed():
         return [
-            _section(results, pool, f"{position}-" if position else "", facets.of_pool(pool), earlier)
-            for position, pool in enumerate(parts)
+            _section(results, pool, judged, f"{position}-" if position else "", facets.of_pool(pool), earlier)
+            for position, (pool, judged) in enumerate(zip(parts, judged_contests(parts), strict=True))
         ]
 
 
-def _section(results: Results, pool: Pool, prefix: str, facets: PoolFacets, earlier: Earlier | None) -> Section:
+def _section(
+    results: Results,
+    pool: Pool,
+    judged: Sequence[JudgedContest],
+    prefix: str,
+    facets: PoolFacets,
+    earlier: Earlier | None,
+) -> Section:
     compared = comparisons(pool)
-    given = material(results, pool, compared, looks(pool.launches), prefix)
+    given = material(results, pool, judged, compared, looks(pool.launches), prefix)
     drawn = figures(given) if len(pool.runs) else {}
     boards = _boards(given, drawn.get(FIRST_SCREEN.name, ()), findings(pool, given.judged, compared))
     filled = (_filled(chapter, pool, prefix, drawn.get(chapter.name, ())) for chapter in CHAPTERS)

@@ -39,13 +39,19 @@ def missed(rows: Sequence[Reaching]) -> Iterator[str]:
         said = (
             f"{row.series} reached {target_of(row)} in {row.num_reached} of "
             f"{count(row.num_launches, 'launch', 'launches')}{broken} "
-            f"(Wilson interval {percent(share.low, 0)} to {percent(share.high, 0)})"
+            f"({_over_seeds(row)}: Wilson interval {percent(share.low, 0)} to {percent(share.high, 0)})"
         )
         if row.is_lower_bound:
             said += f"; its mean time is {time_of(row)}{_restricted(row)}"
         elif row.time_s is not None:
             said += f"; launched again until it runs, it takes {time_of(row)}"
         yield f"{said}."
+
+
+def _over_seeds(row: Reaching) -> str:
+    """What the interval of the share has as its units, since launches are counted beside it."""
+    by = "" if row.num_launches == row.share_reached.n else ", each by the share of its launches"
+    return f"over {count(row.share_reached.n, 'seed')}{by}"
 
 
 def _restricted(row: Reaching) -> str:

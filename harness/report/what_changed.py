@@ -7,6 +7,7 @@ whatever they are called beside others.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,20 +46,21 @@ class _Entrant:
 
 @dataclass(frozen=True, kw_only=True)
 class Earlier:
-    """All pools of before."""
+    """All pools of before, each with its contests."""
 
     since: str  # what they are called
-    pools: tuple[Pool, ...]
+    pools: tuple[tuple[Pool, tuple[JudgedContest, ...]], ...]
 
     @classmethod
     def of(cls, folder: Path) -> Earlier:
         """Of an earlier report, or of a results folder. Raises ResultsError where there is no run."""
-        return cls(since=one_line(str(folder)), pools=tuple(pools(earlier_runs(folder))))
+        parts = pools(earlier_runs(folder))
+        return cls(since=one_line(str(folder)), pools=tuple(zip(parts, judged_contests(parts), strict=True)))
 
     def what_changed(self, now: Sequence[JudgedContest], pool: Pool, prefix: str) -> WhatChanged:
         """now: the contests of the pool."""
         before, reasons = _counterpart(pool, self.pools)
-        sentences, rows = _compared(now, judged_contests(before), reasons)
+        sentences, rows = _compared(now, before, reasons)
         return WhatChanged(since=self.since, sentences=tuple(sentences), table=_table(rows, prefix))
 
 
@@ -80,9 +82,11 @@ def _compared(
     return said, rows
 
 
-def _counterpart(pool: Pool, earlier: Sequence[Pool]) -> tuple[Pool, list[str]]:
-    """The pool of before that compares best, and what forbids to compare times with it."""
-    tried = [(what_keeps_apart(pool.launches, other.launches), other) for other in earlier]
+def _counterpart(
+    pool: Pool, earlier: Sequence[tuple[Pool, tuple[JudgedContest, ...]]]
+) -> tuple[tuple[JudgedContest, ...], list[str]]:
+    """The contests of the pool of before that compares best, and what forbids to compare times with it."""
+    tried = [(what_keeps_apart(pool.launches, other.launches), contests) for other, contests in earlier]
     reasons, found = min(tried, key=lambda pair: len(pair[0]))
     return found, reasons
 
@@ -109,21 +113,45 @@ def _ratio(now: _Entrant, before: _Entrant) -> Interval | None:
 
 def _answers(now: Sequence[JudgedContest], before: Sequence[JudgedContest]) -> Iterator[str]:
     """The contests whose soonest, or whose best group, is another one."""
-    old = {judged.contest.name: judged for judged in before}
-    asked = [(judged, old[judged.contest.name]) for judged in now if judged.contest.name in old]
+    asked = _met_again(now, before)
     changed = [pair for pair in asked if _answer(pair[0]) != _answer(pair[1])]
     for judged, was in changed:
-        old_line, new_line = brief_answer(was).line, brief_answer(judged).line
-        yield f"{judged.contest.name}, another answer. Before: {old_line} Now: {new_line}"
+        old_line, new_line, name = brief_answer(was).line, brief_answer(judged).line, was.contest.name
+        called = "" if name == judged.contest.name else f" ({name} before)"
+        yield f"{judged.contest.name}{called}, another answer. Before: {old_line} Now: {new_line}"
     if len(changed) < len(asked):
         same = [judged.contest.name for judged, was in asked if _answer(judged) == _answer(was)]
         yield f"The same answer as before for {listed_briefly(same)}."
 
 
+def _met_again(
+    now: Sequence[JudgedContest], before: Sequence[JudgedContest]
+) -> list[tuple[JudgedContest, JudgedContest]]:
+    """Pairs of the same question, the one with most entrants in common first: in the same place with some of them,
+    whatever it was called, or called the same."""
+    found = []
+    for judged, was in itertools.product(now, before):
+        num_shared = len(_cells(judged) & _cells(was))
+        is_renamed = num_shared > 0 and judged.contest.place == was.contest.place
+        if is_renamed or judged.contest.name == was.contest.name:
+            found.append((num_shared, judged, was))
+    found.sort(key=lambda each: -each[0])
+    pairs: list[tuple[JudgedContest, JudgedContest]] = []
+    for _, judged, was in found:
+        if not any(judged is one or was is other for one, other in pairs):
+            pairs.append((judged, was))
+    return sorted(pairs, key=lambda pair: list(map(id, now)).index(id(pair[0])))
+
+
+def _cells(judged: JudgedContest) -> frozenset[str]:
+    """What its entrants are."""
+    return frozenset(judged.contest.launches["group"])
+
+
 def _answer(judged: JudgedContest) -> tuple[str, frozenset[str]]:
     """The soonest and the best group, by what they are."""
     groups = {name: str(judged.launches_of(name)["group"].iloc[0]) for name in judged.order}
-    return (groups[judged.order[0]] if judged.order else ""), frozenset(groups[name] for name in judged.best)
+    return (groups[judged.first] if judged.order else ""), frozenset(groups[name] for name in judged.best)
 
 
 def _times(entrants: dict[str, _Entrant], found: dict[str, Change]) -> Iterator[str]:

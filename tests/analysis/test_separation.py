@@ -52,13 +52,14 @@ def test_separate_adjusts_a_pair_for_its_stretch_and_those_around_it():
 
 def test_separate_claims_nothing_of_an_entrant_with_two_seeds_and_lets_it_hide_none():
     found = of_logs(few=[-5.0, -5.1, math.nan], fast=[0.0, 0.1, 0.2], slow=[3.0, 3.1, 3.2])
-    assert found.not_slower(list(found.order)) == ["few", "fast"]
+    assert (found.too_few, found.not_slower(["fast", "slow"])) == (("few",), ["fast"])
 
 
 def test_separate_pairs_each_two_by_the_seeds_they_share():
     none = [math.nan] * 3
     found = of_logs(a=[0.0, 0.1, 0.2, *none], b=[*none, 3.0, 3.1, 3.2])
     assert found.p.tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    assert found.too_few == ("a", "b")
 
 
 def test_separate_takes_the_least_difference_that_the_evaluations_leave():

@@ -10,6 +10,7 @@ import pandas as pd
 from harness.analysis import load_all
 from harness.analysis.comparable import pools
 from harness.records.record import Record
+from harness.report.judged import judged_contests
 from harness.report.material import Figure, Material, material
 from harness.report.style import looks, themed
 from tests.analysis.handmade import folder_of
@@ -18,7 +19,7 @@ from tests.analysis.handmade import folder_of
 def material_of(tmp_path: Path, runs: Iterable[Record]) -> Material:
     results = load_all(folder_of(runs, tmp_path))
     (pool,) = pools(results.runs)
-    return material(results, pool, [], looks(pool.launches), "")
+    return material(results, pool, judged_contests([pool])[0], [], looks(pool.launches), "")
 
 
 def drawn(figure: Callable[[Material], Figure], given: Material) -> pd.DataFrame:

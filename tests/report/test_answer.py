@@ -18,7 +18,7 @@ from tests.analysis.handmade import MACHINE, folder_of, record
 def test_answer_has_the_sentences_of_the_page(tmp_path: Path) -> None:
     folder = folder_of([record({"strategy": "hogwild", "workers": 2, "seed": seed}) for seed in range(3)], tmp_path)
     (pool,) = pools(load_all(folder).runs)
-    (finding,) = findings(pool, judged_contests(pool), comparisons(pool))
+    (finding,) = findings(pool, judged_contests([pool])[0], comparisons(pool))
     lines = answer_lines([folder])
     assert lines[0] == one_line(finding.headline)
     assert lines[0].startswith("cnn on digits: hogwild ×2 reaches 98 % after 7.5")

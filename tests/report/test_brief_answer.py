@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from harness.analysis import load
 from harness.analysis.comparable import pools
-from harness.report.brief_answer import brief_answer, conditions
+from harness.report.brief_answer import brief_answer
 from harness.report.judged import judged_contests
-from tests.analysis.handmade import curve, failed, folder_of, record
+from harness.report.recommendation import conditions, recommendation
+from tests.analysis.handmade import curve, failed, folder_of, reached_after, record
 from tests.report.test_recommendations import runs
 
 
 def brief(tmp_path, records):
     (pool,) = pools(load(folder_of(records, tmp_path)))
-    (judged,) = judged_contests(pool)
+    (judged,) = judged_contests([pool])[0]
     answer = brief_answer(judged)
     return answer.line.replace("\u00a0", " "), [caution.replace("\u00a0", " ") for caution in answer.cautions]
 
@@ -55,6 +56,45 @@ def test_who_crashed_is_not_called_given_up(tmp_path):
     most_crashed = [*runs("hogwild", 2.0, workers=2), *crashes]
     _, cautions = brief(tmp_path, [*most_crashed, *runs("allreduce", 8.0, workers=2)])
     assert cautions == ["Crashed: hogwild ×2 in 18 of 21 launches (86 %)."]
+
+
+def test_two_seeds_are_neither_the_soonest_nor_among_those_to_choose(tmp_path):
+    """hogwild came in first, with two seeds: it is set apart, and the answer says so and what would tell."""
+    two = runs("hogwild", 1.0, workers=2, spread=(1.0, 1.0))
+    line, cautions = brief(tmp_path, [*two, *runs("allreduce", 4.0, workers=2), *runs("serial", 16.0)])
+    assert line == (
+        "allreduce ×2: about 4× sooner than the next best, serial ×1 (95 % sure of the order); "
+        "hogwild ×2 came before, with too few seeds to tell."
+    )
+    assert cautions == [
+        "Too few seeds to tell: hogwild ×2 (2 seeds, 1.00 s). It takes 3 in common with another: "
+        "hvdbench run --repeats 3 adds those that are missing."
+    ]
+
+
+def test_few_seeds_that_came_later_are_a_caution_alone(tmp_path):
+    two = runs("hogwild", 64.0, workers=2, spread=(1.0, 1.0))
+    line, cautions = brief(tmp_path, [*two, *runs("allreduce", 4.0, workers=2), *runs("serial", 16.0)])
+    assert line == "allreduce ×2: about 4× sooner than the next best, serial ×1 (95 % sure of the order)."
+    assert [caution.split(":")[0] for caution in cautions] == ["Too few seeds to tell"]
+
+
+def test_nothing_is_said_of_who_is_soonest_where_all_have_few_seeds(tmp_path):
+    one = [*runs("hogwild", 1.0, workers=2, spread=(1.0,)), *runs("serial", 4.0, spread=(1.0,))]
+    (pool,) = pools(load(folder_of(one, tmp_path)))
+    (contests,) = judged_contests([pool])
+    assert brief_answer(contests[0]).line == "Too few seeds to tell: hogwild ×2 came first of 2."
+    assert recommendation(contests) == "Cnn on digits: Too few seeds to tell: hogwild ×2 came first of 2."
+    assert contests[0].best == ()
+
+
+def test_seeds_that_no_other_shares_tell_nothing(tmp_path):
+    apart = [
+        record({"strategy": "hogwild", "workers": 2, "seed": seed}, curve=reached_after(1.0)) for seed in (7, 8, 9)
+    ]
+    line, cautions = brief(tmp_path, [*apart, *runs("allreduce", 4.0, workers=2), *runs("serial", 16.0)])
+    assert line.endswith("; hogwild ×2 came before, with too few seeds to tell.")
+    assert cautions[0].startswith("Too few seeds to tell: hogwild ×2 (3 seeds, 1.00 s). It takes 3 in common")
 
 
 def test_conditions_say_of_several_rates_that_they_are(tmp_path):

@@ -16,9 +16,8 @@ from tests.analysis.handmade import by_rmse, comparison, curve, failed, folder_o
 def verdicts(tmp_path, records):
     """Headline and sentences of each contest."""
     (pool,) = pools(load(folder_of(records, tmp_path)))
-    said = [
-        (finding.headline, *finding.details) for finding in findings(pool, judged_contests(pool), comparisons(pool))
-    ]
+    (contests,) = judged_contests([pool])
+    said = [(finding.headline, *finding.details) for finding in findings(pool, contests, comparisons(pool))]
     return [[sentence.replace("\u00a0", " ") for sentence in each] for each in said], pool
 
 
@@ -60,7 +59,9 @@ def test_finding_counts_runs_that_missed_the_target(tmp_path):
     )
     assert "allreduce ×2 reaches 98 % after 4.10 s" in headline
     assert "no other reached it reliably" in headline
-    assert details[0].startswith("hogwild ×2 reached 98 % in 2 of 3 launches (Wilson interval 21 % to 94 %)")
+    assert details[0].startswith(
+        "hogwild ×2 reached 98 % in 2 of 3 launches (over 3 seeds: Wilson interval 21 % to 94 %)"
+    )
     assert details[0].endswith(
         "its mean time is ≥ 1.71 s, within the first 5.00 s, to which every launch was watched, 2.33 s."
     )
@@ -139,7 +140,7 @@ def test_finding_does_not_crown_who_mostly_fails(tmp_path, status):
     what = {"timeout": "Out of time", "failed": "Crashed"}[status]
     assert headline.endswith(f"no other reached it reliably. {what}: hogwild ×2 in 6 of 9 launches (67 %).")
     assert details[0].startswith(
-        "hogwild ×2 reached 98 % in 3 of 9 launches, 6 of which did not finish (Wilson interval "
+        "hogwild ×2 reached 98 % in 3 of 9 launches, 6 of which did not finish (over 3 seeds, each by the share of its launches: Wilson interval "
     )
     assert details[1].endswith("no ratio, since 6 of its 9 runs and 0 of the baseline's 9 have no value.")
 
@@ -159,7 +160,7 @@ def test_finding_of_failures_alone_says_how_many(tmp_path):
         "cnn on digits: no strategy reliably reached 98 %. Crashed: serial ×1 in 3 of 3 launches (100 %)."
     )
     assert details == [
-        "serial ×1 reached 98 % in 0 of 3 launches, 3 of which did not finish (Wilson interval 0 % to 56 %)."
+        "serial ×1 reached 98 % in 0 of 3 launches, 3 of which did not finish (over 3 seeds: Wilson interval 0 % to 56 %)."
     ]
 
 
@@ -299,7 +300,9 @@ def test_finding_of_an_error_names_the_soonest_to_fall_to_its_target(tmp_path):
     headline, details, _ = verdict(tmp_path, map(by_rmse, [*comparison(times), *missed]))
     assert headline.startswith("mf on movielens: hogwild ×2 reaches 0.92 RMSE after 2.05 s [")
     assert headline.endswith("of 2 that reliably reached it (95 % sure of all claims together).")
-    assert details[0].startswith("local-sgd ×2 reached 0.92 RMSE in 0 of 3 launches (Wilson interval 0 % to 56 %)")
+    assert details[0].startswith(
+        "local-sgd ×2 reached 0.92 RMSE in 0 of 3 launches (over 3 seeds: Wilson interval 0 % to 56 %)"
+    )
     assert details[1].startswith("hogwild takes 0.500 × [0.500, 0.500] the time of allreduce (3 seeds, individual")
 
 

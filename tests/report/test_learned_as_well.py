@@ -22,7 +22,7 @@ def learned(tmp_path, *trained):
         for seed, hits in enumerate(each)
     ]
     (pool,) = pools(load(folder_of(records, tmp_path)))
-    (finding,) = findings(pool, judged_contests(pool), comparisons(pool))
+    (finding,) = findings(pool, judged_contests([pool])[0], comparisons(pool))
     return [finding.learned_in_short, *(said.replace("\u00a0", " ") for said in finding.learned)]
 
 
@@ -57,5 +57,5 @@ def test_contest_in_which_a_single_worker_alone_ended_well_does_not_say_that_non
         for seed in range(3)
     ]
     (pool,) = pools(load(folder_of([*late, *(record({"seed": seed}) for seed in range(3))], tmp_path)))
-    (finding,) = findings(pool, judged_contests(pool), comparisons(pool))
+    (finding,) = findings(pool, judged_contests([pool])[0], comparisons(pool))
     assert (finding.learned_in_short, finding.learned) == ("", ())

@@ -7,7 +7,7 @@ import pytest
 from harness.analysis import load_all
 from harness.analysis.comparable import pools
 from harness.report.judged import judged_contests
-from harness.report.matrix import SCORE, matrices
+from harness.report.matrix import SCORE, TRIED, matrices
 from tests.analysis.handmade import curve, failed, folder_of, reached_after, record, worker
 
 TIMES = {  # by problem and strategy, of three seeds
@@ -29,7 +29,7 @@ def matrix_of(tmp_path, times, more=()):
         for seed, time_s in enumerate(seconds)
     ]
     (pool,) = pools(load_all(folder_of([*runs, *more], tmp_path)).runs)
-    contests = judged_contests(pool)
+    contests = judged_contests([pool])[0]
     return list(matrices(contests, {judged.contest.name: f"board-{judged.contest.aim[:3]}" for judged in contests}, ""))
 
 
@@ -51,6 +51,40 @@ def test_matrix_scores_whoever_always_solved_all_problems(tmp_path):
     assert list(rows) == ["allreduce", "hogwild", "local-sgd"]  # 2 and 1, 1 and 2.94
     assert rows["allreduce"][SCORE].sort_by == pytest.approx(2**0.5)
     assert rows["local-sgd"][SCORE].text == "–"
+
+
+def test_matrix_marks_who_has_too_few_seeds(tmp_path):
+    times = {"hogwild": (2.0, 2.1), "local-sgd": (4.0, 4.1, 4.3), "allreduce": (8.0, 8.2, 8.4)}
+    (table,) = matrix_of(tmp_path, {"cnn": times, "fnn": times})
+    marks = {row["strategy"].text: row["cnn on digits (s)"].text for row in table.rows}
+    assert marks == {"hogwild": "? 2.05 ×2", "local-sgd": "★ 4.13 ×2", "allreduce": "8.20 ×2"}
+
+
+def test_score_of_a_strategy_gains_nothing_by_many_tries(tmp_path):
+    """By seeds, hogwild takes 1, 4 and 4 s in one setting and 4, 1 and 4 s in another: the geometric mean is 2.52 s by
+    either. For the first two seeds the others choose the one that takes 4 s there, for the third either: 4 s. Others
+    take 2 s, the soonest."""
+    times = {"serial": (2.0, 2.0, 2.0)}
+    tries = [
+        record(
+            {"workload": problem, "strategy": "hogwild", "workers": 2, "seed": seed, "learning_rate": rate},
+            curve=reached_after(time_s),
+        )
+        for problem in ("cnn", "fnn")
+        for rate, each in ((0.1, (1.0, 4.0, 4.0)), (0.2, (4.0, 1.0, 4.0)))
+        for seed, time_s in enumerate(each)
+    ]
+    serial = [
+        record({"workload": problem, "strategy": "serial", "seed": seed}, curve=reached_after(time_s))
+        for problem in ("cnn", "fnn")
+        for seed, time_s in enumerate(times["serial"])
+    ]
+    (pool,) = pools(load_all(folder_of([*serial, *tries], tmp_path)).runs)
+    (contests,) = judged_contests([pool])
+    (table,) = matrices(contests, {judged.contest.name: "board" for judged in contests}, "")
+    row = {row["strategy"].text: row for row in table.rows}["hogwild"]
+    assert (row[TRIED].text, row["cnn on digits (s)"].text) == ("4", "≈ 2.52 ×2")
+    assert row[SCORE].sort_by == pytest.approx(2.0)
 
 
 def test_one_problem_has_no_matrix(tmp_path):

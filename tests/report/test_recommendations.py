@@ -7,7 +7,7 @@ from harness.analysis.comparable import pools
 from harness.report.against_baseline import comparisons
 from harness.report.findings import findings
 from harness.report.judged import judged_contests
-from tests.analysis.handmade import failed, folder_of, reached_after, record
+from tests.analysis.handmade import MACHINE, failed, folder_of, reached_after, record
 
 SPREAD = (1.0, 1.04, 0.97)  # of a time, by seed
 
@@ -22,7 +22,7 @@ def runs(strategy, time_s, *, spread=SPREAD, **cell):
 
 def answers(tmp_path, records):
     (pool,) = pools(load(folder_of(records, tmp_path)))
-    found = findings(pool, judged_contests(pool), comparisons(pool))
+    found = findings(pool, judged_contests([pool])[0], comparisons(pool))
     return [
         (each.headline.replace("\u00a0", " "), [said.replace("\u00a0", " ") for said in each.details]) for each in found
     ]
@@ -111,6 +111,35 @@ def test_unequal_settings_stand_in_the_headline(tmp_path):
     assert "differs" not in far
 
 
+def test_two_seeds_are_not_recommended_and_the_headline_says_why(tmp_path):
+    ((headline, _),) = answers(
+        tmp_path,
+        [
+            *runs("hogwild", 1.0, workers=2, spread=(1.0, 1.0)),
+            *runs("allreduce", 4.0, workers=2),
+            *runs("serial", 16.0),
+        ],
+    )
+    assert headline.startswith("cnn on digits: allreduce ×2 reaches 98 % after 4.01 s [")
+    assert "sooner than every other of 2 that reliably reached it with enough seeds" in headline
+    assert "Too few seeds to tell: hogwild ×2 (2 seeds, 1.00 s). It takes 3 in common with another" in headline
+
+
+def test_machines_of_a_page_share_one_error(tmp_path):
+    """p = 0.04, as below: enough where one machine has a contest, too little where two have one each."""
+    close = {"allreduce": (2.0, 2.3, 2.5), "hogwild": (1.55, 1.55, 1.55)}
+    here = [
+        record({"strategy": name, "workers": 2, "seed": seed}, curve=reached_after(time_s))
+        for name, times in close.items()
+        for seed, time_s in enumerate(times)
+    ]
+    other = MACHINE.model_copy(update={"fingerprint": "bbbbbbbbbbbb"})
+    there = [one.model_copy(update={"id": f"b{one.id}", "machine": other}) for one in here]
+    for records, num_best in ((here, [1]), ([*here, *there], [2, 2])):
+        parts = pools(load(folder_of(records, tmp_path / str(len(records)))))
+        assert [len(judged.best) for (judged,) in judged_contests(parts)] == num_best
+
+
 def test_contests_of_a_page_share_one_error(tmp_path):
     """Half a unit of log apart by a spread that one contest of two calls a difference (p = 0.04), and two do not."""
     close = {"allreduce": (2.0, 2.3, 2.5), "hogwild": (1.55, 1.55, 1.55)}
@@ -147,7 +176,9 @@ def test_strategy_that_crashed_until_it_ran_is_not_recommended(tmp_path):
     assert headline.startswith("cnn on digits: allreduce ×2 reaches 98 % after 4.01 s [")
     assert "sooner than every other of 2 that reliably reached it" in headline
     assert headline.endswith("Crashed: hogwild ×2 in 18 of 21 launches (86 %).")
-    assert details[0].startswith("hogwild ×2 reached 98 % in 3 of 21 launches, 18 of which did not finish (Wilson")
+    assert details[0].startswith(
+        "hogwild ×2 reached 98 % in 3 of 21 launches, 18 of which did not finish (over 3 seeds, "
+    )
 
 
 def test_one_crash_of_five_keeps_its_place_and_is_said(tmp_path):

@@ -25,7 +25,7 @@ NOW = {
 def changed(tmp_path, before, now):
     earlier = Earlier.of(folder_of(before, tmp_path / "before"))
     (pool,) = pools(load_all(folder_of(now, tmp_path / "now")).runs)
-    return earlier.what_changed(judged_contests(pool), pool, "")
+    return earlier.what_changed(judged_contests([pool])[0], pool, "")
 
 
 def test_answers_times_and_entrants_that_changed_are_told(tmp_path):
@@ -61,6 +61,20 @@ def test_same_launches_have_no_ratio(tmp_path):
     same, untold = changed(tmp_path, runs, runs).sentences
     assert same == "The same answer as before for cnn on digits."
     assert untold.startswith("3\u00a0entrants without a ratio: the same launches as before")
+
+
+def test_contest_that_goes_by_another_name_is_found_by_its_cells(tmp_path):
+    """Beside runs with eight threads the contest of before is called `cnn on digits, threads=1`."""
+    more = [
+        record({"strategy": "hogwild", "workers": 2, "seed": seed, "threads": 8}, curve=reached_after(9.0))
+        for seed in range(3)
+    ]
+    found = changed(tmp_path, comparison(BEFORE), [*comparison(BEFORE), *more])
+    assert found.sentences[0] == "The same answer as before for cnn on digits, threads=1."
+    back = changed(tmp_path / "back", [*comparison(BEFORE), *more], comparison(NOW))
+    assert back.sentences[0].startswith(
+        "cnn on digits (cnn on digits, threads=1 before), another answer. Before: hogwild ×2: "
+    )
 
 
 def test_answer_that_goes_by_another_name_beside_others_is_the_same(tmp_path):
