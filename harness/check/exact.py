@@ -96,8 +96,11 @@ class StageDesign:
     enough_shift: float = float("inf")
 
 
-def smallest_caught(differences: Floats, designs: Sequence[StageDesign]) -> float:
+def smallest_caught(differences: Floats, designs: Sequence[StageDesign], *, share_untold: float = 0.0) -> float:
     """The shift that all stages together would have caught 80 % of the time, given the noise of these differences.
+
+    share_untold: of the pairs, those in which neither arm got there, which are not among the differences. No shift
+    moves them, and a shift is above the gate only where most averages without them are.
 
     A signed-rank test rejects exactly when enough Walsh averages are positive, and a shift moves them all alike. So
     each simulated stage has a critical shift, and the chance to pass it is its empirical distribution: no search over
@@ -109,7 +112,7 @@ def smallest_caught(differences: Floats, designs: Sequence[StageDesign]) -> floa
         return float("inf")
     noise = (finite - shift(finite)) * np.sqrt(len(finite) / (len(finite) - 1))
     rng = np.random.default_rng(_SEED)
-    critical = [_critical_shifts(noise, design, rng) for design in designs]
+    critical = [_critical_shifts(noise, share_untold, design, rng) for design in designs]
     candidates = np.sort(np.concatenate(critical))
     caught = np.ones(len(candidates))
     for shifts in critical:
@@ -118,19 +121,22 @@ def smallest_caught(differences: Floats, designs: Sequence[StageDesign]) -> floa
     return float(candidates[enough[0]]) if len(enough) else float("inf")
 
 
-def _critical_shifts(noise: Floats, design: StageDesign, rng: np.random.Generator) -> Floats:
+def _critical_shifts(noise: Floats, share_untold: float, design: StageDesign, rng: np.random.Generator) -> Floats:
     """From which shift on each of the simulated stages would have passed."""
     needed = _needed_count(design.num_pairs, design.level)
     if needed is None:
         return np.full(_NUM_SIMULATED, np.inf)
     shape = (_NUM_SIMULATED, design.num_pairs)
     drawn = rng.choice(noise, shape) * rng.choice([-1.0, 1.0], shape)
+    moves = rng.random(shape) >= share_untold
+    drawn[~moves] = 0.0
     first, second = np.triu_indices(design.num_pairs)
-    averages = np.sort((drawn[:, first] + drawn[:, second]) / 2, axis=1)
-    for_the_test = -averages[:, averages.shape[1] - needed]
-    medians = np.median(averages, axis=1)
-    by_the_test = np.maximum(for_the_test, design.least_shift - medians)
-    return np.asarray(np.minimum(by_the_test, design.enough_shift - medians), dtype=np.float64)
+    sums, num_moving = drawn[:, first] + drawn[:, second], moves[:, first].astype(int) + moves[:, second]
+    is_above_0_from = np.where(num_moving, -sums / np.maximum(num_moving, 1), np.inf)
+    for_the_test = np.sort(is_above_0_from, axis=1)[:, needed - 1]
+    half = np.median(np.where(num_moving == 2, -sums / 2, np.inf), axis=1)  # the shift that has half of them above 0
+    by_the_test = np.maximum(for_the_test, design.least_shift + half)
+    return np.asarray(np.minimum(by_the_test, design.enough_shift + half), dtype=np.float64)
 
 
 def holm(p_values: Sequence[float], weights: Sequence[float] | None = None) -> list[float]:

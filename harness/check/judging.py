@@ -28,7 +28,7 @@ def judge(compared: Comparison, adjusted_p: float | None, *, num_open: int, may_
     usable = deciding.is_usable
     low, high = deciding.interval if usable else (math.nan, math.nan)
     effect, low, high = (gate.as_effect(value) for value in (deciding.shift if usable else math.nan, low, high))
-    caught = smallest_caught(deciding.differences, _designs(compared, num_open)) if usable else math.inf
+    caught = _smallest_caught(deciding, _designs(compared, num_open)) if usable else math.inf
     said = [effect_in_words(compared.metric, gate.scale, effect, low, high), why, _lost_in_words(compared)]
     return MetricComparison(
         metric=compared.metric,
@@ -47,6 +47,11 @@ def judge(compared: Comparison, adjusted_p: float | None, *, num_open: int, may_
         screened=compared.screen.values,
         confirmed=compared.fresh.first(_num_looked_at(compared)).values,
     )
+
+
+def _smallest_caught(pairs: PairedSample, designs: list[StageDesign]) -> float:
+    told = pairs.told
+    return smallest_caught(told, designs, share_untold=1 - len(told) / len(pairs.values))
 
 
 def _deciding(compared: Comparison, outcome: Outcome) -> PairedSample:

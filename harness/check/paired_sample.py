@@ -39,6 +39,11 @@ class PairedSample:
         return len(self.values) > 0 and not bool(np.isnan(self.differences).any())
 
     @property
+    def told(self) -> Floats:
+        """The differences of the pairs in which an arm got there: of the others 0 stands, which is no noise."""
+        return self.differences[[not (math.isinf(a) and math.isinf(b)) for a, b in self.values]]
+
+    @property
     def shift(self) -> float:
         return shift(self.differences)
 

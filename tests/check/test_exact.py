@@ -124,6 +124,29 @@ def test_smallest_caught_beside_a_pair_that_b_never_finished_is_infinite() -> No
     assert smallest_caught(np.append(unchanged, -np.inf), [SCREEN, CONFIRM]) == pytest.approx(0.03)
 
 
+def test_smallest_caught_counts_pairs_in_which_neither_arm_got_there_as_telling_nothing() -> None:
+    """Of one in eight the gate still shows, since few of the averages have such a pair; of a half most have one, and no
+    shift would do."""
+    assert smallest_caught(np.full(7, 0.2), [SCREEN, CONFIRM], share_untold=1 / 8) == pytest.approx(0.03)
+    assert smallest_caught(np.full(4, 0.2), [SCREEN, CONFIRM], share_untold=1 / 2) == float("inf")
+
+
+def test_smallest_caught_beside_untold_pairs_is_caught_in_80_percent_of_repetitions() -> None:
+    rng = np.random.default_rng(5)
+    sd, share = 0.05, 0.15
+    claimed = np.median(
+        [smallest_caught(rng.normal(0, sd, 8), [SCREEN, CONFIRM], share_untold=share) for _ in range(50)]
+    )
+
+    def stage(num_pairs: int, level: float, least: float) -> bool:
+        told = rng.random(num_pairs) >= share
+        differences = np.where(told, rng.normal(claimed, sd, num_pairs), 0.0)
+        return worse_p(differences) <= level and shift(np.where(told, differences, -np.inf)) > least
+
+    caught = sum(stage(8, 0.10, 0.015) and stage(16, 0.05, 0.03) for _ in range(1000))
+    assert caught / 1000 == pytest.approx(0.80, abs=0.07)
+
+
 def test_holm_multiplies_by_the_number_still_standing() -> None:
     # Sorted .01, .02, .04: 3 · .01, 2 · .02, 1 · .04, never below the one before.
     assert holm([0.04, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])

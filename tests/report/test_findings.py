@@ -140,7 +140,7 @@ def test_finding_does_not_crown_who_mostly_fails(tmp_path, status):
     what = {"timeout": "Out of time", "failed": "Crashed"}[status]
     assert headline.endswith(f"no other reached it reliably. {what}: hogwild ×2 in 6 of 9 launches (67 %).")
     assert details[0].startswith(
-        "hogwild ×2 reached 98 % in 3 of 9 launches, 6 of which did not finish (over 3 seeds, each by the share of its launches: Wilson interval "
+        "hogwild ×2 reached 98 % in 3 of 9 launches, 6 of which did not finish (over 9 seeds: Wilson interval "
     )
     assert details[1].endswith("no ratio, since 6 of its 9 runs and 0 of the baseline's 9 have no value.")
 
@@ -160,7 +160,8 @@ def test_finding_of_failures_alone_says_how_many(tmp_path):
         "cnn on digits: no strategy reliably reached 98 %. Crashed: serial ×1 in 3 of 3 launches (100 %)."
     )
     assert details == [
-        "serial ×1 reached 98 % in 0 of 3 launches, 3 of which did not finish (over 3 seeds: Wilson interval 0 % to 56 %)."
+        "serial ×1 reached 98 % in 0 of 3 launches, 3 of which did not finish "
+        "(over 3 seeds: Wilson interval 0 % to 56 %)."
     ]
 
 
