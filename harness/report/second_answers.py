@@ -63,12 +63,13 @@ def _restricted(row: Reaching) -> str:
 
 
 def at_equal_workers(rows: Sequence[Reaching], separation: Separation, error: float) -> Iterator[str]:
-    """One sentence a number of workers with which several entrants always reached the target."""
+    """One sentence a number of workers with which several entrants always reached the target, with enough seeds."""
     by_name = {row.series: row for row in rows}
     if len({row.workers for row in rows}) == 1:
         return
     for workers in sorted({row.workers for row in rows}):
-        ranked = [name for name in separation.order if by_name[name].workers == workers]
+        here = [name for name in separation.order if by_name[name].workers == workers]
+        ranked = [name for name in here if name not in separation.too_few]
         if len(ranked) < 2:
             continue
         group = separation.not_slower(ranked, error=error)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +15,10 @@ from harness.plain_text import shown
 from harness.records.record import SCHEMA_VERSION, Merge, Record, ServerPart
 from harness.records.results_folder import ResultsError, parsed
 from harness.suite.cell import Cell
+from tests.fuzzed_results import GONE, one_round, places, whole_contents, with_odd
 from tests.sample_records import finished
 
 ODD: tuple[Any, ...] = (None, "x", 0, -1, 2**62, 10**400, 0.5, "NaN", True, [], {})
-GONE = object()
 HOSTILE = "\x1b[2J\x9b\u202e\uffff\x00"
 
 
@@ -41,25 +41,6 @@ def whole() -> dict[str, Any]:
     workers = [first, first.model_copy(update={"rank": 1})]
     content: dict[str, Any] = json.loads(finished(cell, workers=workers, servers=[server]).model_dump_json())
     return content
-
-
-def places(content: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The keys on the way to each value."""
-    inner = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
-    for key, value in inner:
-        yield (*at, key)
-        yield from places(value, (*at, key))
-
-
-def with_odd(content: dict[str, Any], place: tuple[Any, ...], odd: Any) -> dict[str, Any]:
-    changed = copy.deepcopy(content)
-    within: Any = changed
-    for key in place[:-1]:
-        within = within[key]
-    within[place[-1]] = odd
-    if odd is GONE:
-        del within[place[-1]]
-    return changed
 
 
 def texts(content: Any) -> Iterator[str]:
@@ -107,3 +88,11 @@ def test_odd_value_is_refused_by_name_or_has_its_rows(odd: Any) -> None:
         num_read += 1
     assert len(builder.frames()["runs"]) == num_read
     assert num_refused > 10
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered:RuntimeWarning")
+def test_odd_values_in_random_places_end_in_an_answer_and_a_verdict(tmp_path: Path) -> None:
+    """Thousands of rounds, with pages: `python -m tests.fuzzed_results`."""
+    whole = whole_contents()
+    broken = [one_round(whole, number, tmp_path / str(number), with_drawings=False) for number in range(6)]
+    assert not any(broken), "\n".join(filter(None, broken))

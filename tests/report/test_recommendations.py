@@ -125,6 +125,20 @@ def test_two_seeds_are_not_recommended_and_the_headline_says_why(tmp_path):
     assert "Too few seeds to tell: hogwild ×2 (2 seeds, 1.00 s). It takes 3 in common with another" in headline
 
 
+def test_two_seeds_are_not_first_with_equal_workers(tmp_path):
+    ((_, details),) = answers(
+        tmp_path,
+        [
+            *runs("hogwild", 1.0, workers=2, spread=(1.0, 1.0)),
+            *runs("allreduce", 4.0, workers=2),
+            *runs("local-sgd", 8.0, workers=2),
+            *runs("serial", 16.0),
+        ],
+    )
+    assert details[0].startswith("With 2 workers allreduce ×2 is first of 2 with 4.01 s [")
+    assert details[0].endswith("sooner than every other.")
+
+
 def test_machines_of_a_page_share_one_error(tmp_path):
     """p = 0.04, as below: enough where one machine has a contest, too little where two have one each."""
     close = {"allreduce": (2.0, 2.3, 2.5), "hogwild": (1.55, 1.55, 1.55)}
