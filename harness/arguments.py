@@ -90,6 +90,7 @@ def read_setting(
     return Setting(
         suite=suite.name,
         question=suite.question,
+        tuning=suite.tuned,
         folder=ResultsFolder(results or suite.results or Path("results") / suite.name),
         hosts=available,
         launch_args=words(launch_args),

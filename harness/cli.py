@@ -24,6 +24,7 @@ from harness.commands.cmd_parity import parity
 from harness.commands.cmd_report import report
 from harness.commands.cmd_run import run
 from harness.commands.cmd_show import show
+from harness.commands.cmd_tune import tune
 from harness.commands.endings import EXIT_INTERRUPTED, is_the_users
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ new.command()(workload)
 COMMANDS: dict[str, Callable[..., None]] = {  # as `--help` lists them
     "run": run,
     "compare": compare,
+    "tune": tune,
     "show": show,
     "list": list_,
     "report": report,

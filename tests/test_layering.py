@@ -121,7 +121,7 @@ LAYERS = (
     ("progress",),
     ("parity", "analysis"),
     ("report",),
-    ("check", "compare"),
+    ("check", "compare", "tuning"),
     ("catalogue", "doctor", "run_one", "testing", "templates"),
     ("arguments",),
     ("commands",),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from harness.analysis.scores import metric_columns
 from harness.records import interruptions, memory
 from harness.records.derived import SteadyState, reached_at, samples_per_s, steady_of, times_with_evaluation_s
-from harness.records.record import Point, Record, Window, WorkerPart
+from harness.records.record import Point, Record, Tuning, Window, WorkerPart
 from harness.records.setting_names import of_all, of_horovod
 from harness.records.stored_cell import StoredCell
 from harness.suite.fields import FIELDS
@@ -262,6 +262,7 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "results": results,
         "suite": record.suite,
         "question": record.question or None,
+        **_tuning(record.tuning),
         "key": record.key,
         "group": record.group,
         "status": record.status,
@@ -303,6 +304,19 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "process_settings": _listed(of_all(record.settings)),
         "horovod_settings": _listed(of_horovod(record.settings)),
         "weights_sha256": record.weights_sha256,
+    }
+
+
+def _tuning(tuning: Tuning | None) -> dict[str, Any]:
+    is_trial = tuning is not None and tuning.trial is not None
+    return {
+        "tuning_budget": math.nan if tuning is None else float(tuning.budget),
+        "study": tuning.study if tuning else None,
+        "trial": float(tuning.trial) if tuning and tuning.trial is not None else math.nan,
+        "search_space": "; ".join(f"{name} {said}" for name, said in tuning.space.items())
+        if tuning and is_trial
+        else None,
+        "at_edge": ", ".join(tuning.at_edge) if tuning and is_trial else None,
     }
 
 

@@ -76,7 +76,10 @@ def set_up(prefix: Path, pins: Pins, given: Mapping[str, str]) -> None:
     with step("installing torch (about a minute)"):
         run([*pip, *(["--extra-index-url", index] if index else []), *pins.torch], "installing torch", log)
     with step("installing TensorFlow, Open MPI and the rest (about two minutes)"):
-        everything = pins.analysis + pins.tensorflow + pins.horovod_needs + pins.dev + pins.horovod_build_requires
+        everything = (
+            *(*pins.analysis, *pins.tensorflow, *pins.horovod_needs, *pins.tune),
+            *(*pins.dev, *pins.horovod_build_requires),
+        )
         run([*pip, *everything], "installing the pinned packages", log)
     if wheel is None:
         with step(f"building horovod {VERSION} (5 to 15 minutes, once)"):

@@ -26,6 +26,7 @@ class Pins:
     torch: tuple[str, ...]
     tensorflow: tuple[str, ...]
     horovod_needs: tuple[str, ...]
+    tune: tuple[str, ...]
     dev: tuple[str, ...]
     horovod_build_requires: tuple[str, ...]
 
@@ -57,6 +58,7 @@ def load_pins(pyproject: Path = ROOT / "pyproject.toml", constraints: Path = CON
         torch=exact(extras["torch"]),
         tensorflow=exact(extras["tensorflow"]),
         horovod_needs=exact(extras["horovod"]),
+        tune=exact(extras["tune"]),
         dev=exact(extras["dev"]),
         horovod_build_requires=exact(BUILD_REQUIRES),
     )
@@ -77,7 +79,8 @@ def requirements_of(root: Path) -> frozenset[str]:
         stated += extra
     horovod = tables.get("tool", {}).get("hvdbench", {}).get("horovod", {})
     stated += [f"horovod=={horovod['version']}"] if "version" in horovod else []
-    runs_nothing = {_name(requirement) for requirement in (*extras.get("dev", []), *BUILD_REQUIRES)}
+    others = (*extras.get("dev", []), *extras.get("tune", []), *BUILD_REQUIRES)
+    runs_nothing = {_name(requirement) for requirement in others}
     return frozenset(pin for name, pin in _pinned(stated).items() if name not in runs_nothing)
 
 

@@ -18,9 +18,10 @@ def is_the_users(error: Exception) -> bool:
     from harness.records.results_folder import ResultsError
     from harness.suite.suite import SuiteError
     from harness.templates.new_file import NewFileError
+    from harness.tuning.tuning_error import TuningError
     from harness.workloads.data import DatasetError
 
-    known = (SuiteError, ResultsError, HostsError, DatasetError, ArmError, CompareError, NewFileError)
+    known = (SuiteError, ResultsError, HostsError, DatasetError, ArmError, CompareError, NewFileError, TuningError)
     return isinstance(error, (PermissionError, *known))
 
 

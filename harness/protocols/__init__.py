@@ -6,7 +6,6 @@ A strategy is written against these alone, so that the same code runs on PyTorch
 from harness.protocols.capability import (
     ALONE,
     COLLECTIVE,
-    PEERS,
     SERVED,
     SHARED,
     TF_MIRRORED,
@@ -25,7 +24,6 @@ from harness.protocols.fabric import (
     GradientAveraging,
     NativeFabric,
     NativeTraining,
-    PeerFabric,
     Pending,
     Sent,
     ServedFabric,
@@ -36,6 +34,7 @@ from harness.protocols.fabric import (
 )
 from harness.protocols.replica import Batches, Neurons, Recorder, Replica, Share
 from harness.protocols.rows import RowFabric, RowReplica, RowTable, UsedRows
+from harness.protocols.searched import Scale, SearchChoice, SearchRange
 from harness.protocols.strategy import (
     EvaluatedModel,
     FabricT,
@@ -54,7 +53,6 @@ from harness.protocols.vector import Loss, Vector
 __all__ = [
     "ALONE",
     "COLLECTIVE",
-    "PEERS",
     "SERVED",
     "SHARED",
     "TF_MIRRORED",
@@ -75,7 +73,6 @@ __all__ = [
     "NativeTraining",
     "Neurons",
     "Neutral",
-    "PeerFabric",
     "Pending",
     "Plan",
     "Recorder",
@@ -85,6 +82,9 @@ __all__ = [
     "RowFabric",
     "RowReplica",
     "RowTable",
+    "Scale",
+    "SearchChoice",
+    "SearchRange",
     "Sent",
     "ServedFabric",
     "ServerOptions",

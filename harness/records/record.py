@@ -168,6 +168,18 @@ class Point(Part):
     score: float  # by the cell's metric
 
 
+class Tuning(Part):
+    """That what a run trained with was tuned, or is one trial of tuning it (harness/tuning)."""
+
+    budget: Int64  # trials that each strategy, workload and number of workers got
+    sampler: Text  # how they were drawn
+    seed: Int64  # of the draws
+    study: Text | None = None  # which a trial belongs to: the group of its recipe's cell; None of runs that are judged
+    trial: Int64 | None = None  # its number, 0 the recipe's; None of runs that are judged
+    space: dict[Text, Text] = {}  # of a trial: from where to where was searched, in words, by field or option
+    at_edge: list[Text] = []  # of a trial: where it lies at an end beyond which there would be more
+
+
 class Record(Part):
     """One run of one cell."""
 
@@ -176,6 +188,7 @@ class Record(Part):
     id: Text
     suite: Text
     question: Text = ""  # that the suite answers; empty in records from before it was kept
+    tuning: Tuning | None = None  # None where the suite says with what it trains, as in older records
     cell: StoredCell
     status: Status
     reason: Text | None  # why it is not ok, in one sentence

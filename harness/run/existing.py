@@ -105,7 +105,15 @@ def _run_inside(
     # The launch decides how and over what its workers talk; the record has to say what was, not what was asked for.
     actual = {"controller": "mpi" if hvd.mpi_enabled() else "gloo", "hosts": hvd.cross_size()}
     cells = {cell.key: cell for cell in (_as_launched(cell, actual) for cell in fitting)}
-    setting = Setting(suite=suite.name, question=suite.question, folder=folder, hosts=(), is_existing=True, again=again)
+    setting = Setting(
+        suite=suite.name,
+        question=suite.question,
+        tuning=suite.tuned,
+        folder=folder,
+        hosts=(),
+        is_existing=True,
+        again=again,
+    )
     todo = _untried_first(list(cells.values()), setting, suite) if rank == 0 else iter(())
     titles = titles_of(cell.stored() for cell in cells.values())
     while cell := hvd.broadcast_object(next(todo, None), root_rank=0, name="todo"):
@@ -174,6 +182,7 @@ def _lead(cell: Cell, connection: Connection, cores: list[int] | None, hvd: Any,
             end=LaunchEnd(exit_code=exit_code, wall_s=watch.elapsed_s()),
             started_at=started_at,
             settings=settings,
+            tuning=setting.tuning_of(cell),
         )
         setting.folder.write(made, run_dir)
         return made

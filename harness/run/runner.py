@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from harness.launchers.supervisor import LaunchEnd, log_tail, supervise
 from harness.protocols import Role
 from harness.records.index import IndexEntry
 from harness.records.machines import hosts_of, machine_of
-from harness.records.record import Machine, Record, ServerPart, Status, WorkerPart
+from harness.records.record import Machine, Record, ServerPart, Status, Tuning, WorkerPart
 from harness.records.results_folder import ResultsFolder
 from harness.records.run_files import (
     CELL_FILE,
@@ -79,6 +79,11 @@ class Setting:
     again: Again | None = None  # what of the finished cells is run once more
     stopped_is_done: bool = True  # a cell is done by a launch that its time limit stopped
     time_limit_factor: float = 1.0  # on that of a cell: above 1 where launches share the machine by turns
+    tuning: Tuning | None = None  # by which the suite was tuned
+    trials: Mapping[str, Tuning] = field(default_factory=dict)  # by key, of cells that are trials of tuning
+
+    def tuning_of(self, cell: Cell) -> Tuning | None:
+        return self.trials.get(cell.key, self.tuning)
 
     def settings_of(self, cell: Cell) -> dict[str, str]:
         """What holds in a launch of the cell beside what the cell says."""
@@ -188,6 +193,7 @@ def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:
             started_at=started_at,
             time_limit_factor=setting.time_limit_factor,
             settings=settings,
+            tuning=setting.tuning_of(cell),
         )
         setting.folder.write(record, run_dir)
     watcher.cell_ended(record)
@@ -211,6 +217,7 @@ def make_record(
     started_at: datetime,
     time_limit_factor: float = 1.0,
     settings: dict[str, str],
+    tuning: Tuning | None = None,
 ) -> Record:
     """Puts together what the workers left and how they ended."""
     status, reason = _status(cell, end, time_limit_factor)
@@ -233,6 +240,7 @@ def make_record(
         id=run_dir.name,
         suite=suite,
         question=question,
+        tuning=tuning,
         cell=cell.stored(),
         status=status,
         reason=None if reason is None else with_remedy(reason),

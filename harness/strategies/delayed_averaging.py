@@ -17,7 +17,7 @@ at t = kτ + d it merges what arrived. S_k = x̄(kτ).      τ → period, d →
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field, model_validator
 
@@ -30,6 +30,7 @@ from harness.protocols import (
     Pending,
     Plan,
     Replica,
+    SearchRange,
     StrategyOptions,
     Vector,
 )
@@ -41,10 +42,18 @@ class DelayedAveragingOptions(HorovodOptions):
     """delay: None stands for the merge's own default, which is `period`, for `mix` 1."""
 
     merge: Merge = "delta"
-    period: int = Field(4, ge=1, description="steps between two averages (τ)")
-    delay: int = Field(4, ge=0, description="steps an average has to arrive (d)")
-    keep: float = Field(0.25, ge=0, le=1, description="mix: share of the own weights that stays (ξ)")
-    pull: float = Field(0.6, ge=0, le=1, description="pullback: pull towards the anchor (α)")
+    period: Annotated[int, SearchRange(low=1, high=64, scale="log")] = Field(
+        4, ge=1, description="steps between two averages (τ)"
+    )
+    delay: Annotated[int, SearchRange(low=0, high=1, unit="period")] = Field(
+        4, ge=0, description="steps an average has to arrive (d)"
+    )
+    keep: Annotated[float, SearchRange(low=0, high=0.9, when=("merge", "mix"))] = Field(
+        0.25, ge=0, le=1, description="mix: share of the own weights that stays (ξ)"
+    )
+    pull: Annotated[float, SearchRange(low=0.1, high=1, when=("merge", "pullback"))] = Field(
+        0.6, ge=0, le=1, description="pullback: pull towards the anchor (α)"
+    )
     anchor_momentum: float = Field(
         0.7,
         ge=0,

@@ -23,7 +23,7 @@ fetches before the gradient and pushes after it; both 1 in their experiments, wi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -34,6 +34,7 @@ from harness.protocols import (
     Pending,
     Plan,
     Replica,
+    SearchRange,
     Sent,
     ServedFabric,
     ServerOptions,
@@ -48,8 +49,12 @@ DEFAULT_RATES = {"sum": 1.0, "sgd": 1.0, "momentum": 1.0, "adagrad": 0.01}
 class DownpourOptions(ServerOptions):
     """server_rate: None stands for the rule's own default, which is 1, for `adagrad` 0.01."""
 
-    push_every: int = Field(1, ge=1, description="steps whose updates are pushed together (n_push)")
-    fetch_every: int = Field(1, ge=1, description="steps between two fetches (n_fetch), a multiple of push_every")
+    push_every: Annotated[int, SearchRange(low=1, high=64, scale="log")] = Field(
+        1, ge=1, description="steps whose updates are pushed together (n_push)"
+    )
+    fetch_every: Annotated[int, SearchRange(low=1, high=1, unit="push_every")] = Field(
+        1, ge=1, description="steps between two fetches (n_fetch), a multiple of push_every"
+    )
     transfer: Literal["blocking", "asynchronous"] = "blocking"
     server_rule: Literal["sum", "sgd", "momentum", "adagrad"] = "sum"
     server_rate: float | None = Field(

@@ -24,7 +24,7 @@ which exchange at t = 0 too; τ of 1, 4, 16 and 64 in their experiments.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -34,6 +34,7 @@ from harness.protocols import (
     Loss,
     Plan,
     Replica,
+    SearchRange,
     Sent,
     ServedFabric,
     ServerOptions,
@@ -48,8 +49,12 @@ PULL_OF_ALL = 0.9  # β
 class ElasticOptions(ServerOptions):
     """pull: None stands for 0.9 over the number of workers."""
 
-    period: int = Field(10, ge=1, description="steps between two exchanges with the centre (τ)")
-    pull: float | None = Field(None, ge=0, le=1, description="of the way between worker and centre, each's share (α)")
+    period: Annotated[int, SearchRange(low=1, high=64, scale="log")] = Field(
+        10, ge=1, description="steps between two exchanges with the centre (τ)"
+    )
+    pull: Annotated[float | None, SearchRange(low=0.1, high=1, scale="log", unit="1/workers", unset=PULL_OF_ALL)] = (
+        Field(None, ge=0, le=1, description="of the way between worker and centre, each's share (α)")
+    )
     transfer: Literal["blocking", "asynchronous"] = "asynchronous"
 
     def first_exchange(self, plan: Plan) -> int:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -26,13 +26,16 @@ from harness.protocols import (
     Loss,
     Plan,
     Replica,
+    SearchRange,
     StrategyOptions,
     Vector,
 )
 
 
 class LocalSGDOptions(HorovodOptions):
-    period: int = Field(8, ge=1, description="local steps between two averages (τ)")
+    period: Annotated[int, SearchRange(low=1, high=64, scale="log")] = Field(
+        8, ge=1, description="local steps between two averages (τ)"
+    )
 
     def first_exchange(self, plan: Plan) -> int:
         return self.period

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -37,6 +37,7 @@ from harness.protocols import (
     Pending,
     Plan,
     Replica,
+    SearchRange,
     StrategyOptions,
     Vector,
 )
@@ -50,12 +51,18 @@ class SlowMomentumOptions(HorovodOptions):
     """What is left out of period, outer_rate and outer_momentum is the kind's own: nesterov 500, 0.7 and 0.9."""
 
     outer: Literal["slow", "nesterov"] = "slow"
-    period: int = Field(48, ge=1, description="local steps between two averages of a weight (τ, H)")
-    outer_rate: float = Field(1.0, gt=0, description="of the step on the averages (α)")
-    outer_momentum: float = Field(
+    period: Annotated[int, SearchRange(low=1, high=512, scale="log")] = Field(
+        48, ge=1, description="local steps between two averages of a weight (τ, H)"
+    )
+    outer_rate: Annotated[float, SearchRange(low=0.25, high=2, scale="log")] = Field(
+        1.0, gt=0, description="of the step on the averages (α)"
+    )
+    outer_momentum: Annotated[float, SearchRange(low=0, high=0.95, scale="complement")] = Field(
         0.5, ge=0, lt=1, description="of that step (β), which makes it α/(1−β) as long: 0 to 0.5 for short training"
     )
-    delay: int = Field(0, ge=0, description="steps an average has to arrive (d)")
+    delay: Annotated[int, SearchRange(low=0, high=1, unit="interval")] = Field(
+        0, ge=0, description="steps an average has to arrive (d)"
+    )
     fragments: int = Field(1, ge=1, description="parts of the weights, averaged one after another (F)")
     catch_up: Literal["mix", "delta"] = Field("mix", description="what becomes of own steps taken during the delay")
     keep: float = Field(0.5, ge=0, le=1, description="mix: share of the own weights that stays (a)")

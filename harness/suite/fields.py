@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 
 from harness.optimizers.optimizer import OptimizerOptions
 from harness.optimizers.schedules import ConstantSchedule, CosineSchedule, Schedule, StepSchedule
-from harness.protocols import Neutral, StrategyOptions
+from harness.protocols import Neutral, SearchChoice, SearchRange, StrategyOptions
 from harness.strict import Strict
 from harness.suite.injection import Injection
 from harness.workloads.metric import Metric
@@ -179,7 +179,12 @@ class CellFields(Strict):
             splits=True,
         ),
     ] = "worker"
-    learning_rate: Annotated[float, Field(gt=0), Meaning(meaning="before scaling", splits=True)]
+    learning_rate: Annotated[
+        float,
+        Field(gt=0),
+        Meaning(meaning="before scaling", splits=True),
+        SearchRange(low=0.1, high=10, scale="log", unit="recipe"),
+    ]
     optimizer: Annotated[
         str,
         Meaning(
@@ -192,7 +197,9 @@ class CellFields(Strict):
     optimizer_options: Annotated[SerializeAsAny[OptimizerOptions], Meaning(neutral={}, is_column=False)] = (
         OptimizerOptions()
     )
-    momentum: Annotated[float, Field(ge=0, lt=1), Meaning(splits=True)]
+    momentum: Annotated[
+        float, Field(ge=0, lt=1), Meaning(splits=True), SearchRange(low=0, high=0.99, scale="complement")
+    ]
     weight_decay: Annotated[float, Field(ge=0), Meaning(neutral=0.0, splits=True)] = 0.0
     lr_scaling: Annotated[
         Literal["none", "linear", "sqrt"],
@@ -201,6 +208,7 @@ class CellFields(Strict):
             neutral="none",
             splits=True,
         ),
+        SearchChoice(),
     ] = "none"
     base_batch_size: Annotated[
         int | None,

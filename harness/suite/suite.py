@@ -7,6 +7,7 @@ folder: ../..                  # where code and texts are looked for, seen from 
 results: results               # where records go, seen from the file; ./results/<suite> unless given (optional)
 defaults: {threads: 1}         # fields of every cell
 check: {screen_pairs: 8}       # how `hvdbench check` judges (optional, harness/suite/gates.py)
+tune: {learning_rate: [0.01, 1]}  # ranges for `hvdbench tune`, instead of those declared (optional)
 matrix:                        # blocks; a list is an axis, a block is the product of its axes
   - workload: [fnn, cnn]
     strategy: [allreduce, {name: local-sgd, period: 8}]
@@ -17,8 +18,8 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from harness.extensions import WORKLOADS, ExtensionError, is_code, is_extension
+from harness.records.record import Tuning
 from harness.strict import Strict, describe
 from harness.suite.cell import Cell
 from harness.suite.gates import CheckSettings
@@ -41,6 +43,14 @@ class SuiteError(Exception):
 _NOT_ASKED_FOR = ("inject", "own", "folder", "strategy_code")
 
 
+class TuningBudget(Strict):
+    """By which a suite was tuned, as `hvdbench tune` writes it."""
+
+    budget: int = Field(ge=1)
+    sampler: str = Field(min_length=1)
+    seed: int = Field(ge=0)
+
+
 class _File(Strict):
     """The keys of a suite file."""
 
@@ -51,6 +61,8 @@ class _File(Strict):
     results: str | None = None
     defaults: dict[str, Any] = Field(default_factory=dict)
     check: CheckSettings = CheckSettings()
+    tune: dict[str, list[Any]] = Field(default_factory=dict)
+    tuned: TuningBudget | None = None
     matrix: list[dict[str, Any]] = Field(min_length=1)
 
 
@@ -63,6 +75,8 @@ class Suite:
     check: CheckSettings
     cells: tuple[Cell, ...]  # one for each point and seed, in the order of running
     results: Path | None = None  # where records go, where the file says so
+    tune: Mapping[str, Sequence[Any]] = field(default_factory=dict)  # ranges of what is searched, instead of declared
+    tuned: Tuning | None = None  # how its cells came about, where they were tuned
 
     @classmethod
     def load(cls, path: Path, *, repeats: int | None = None, overrides: dict[str, Any] | None = None) -> Suite:
@@ -82,6 +96,8 @@ class Suite:
             check=file.check,
             cells=tuple(_in_running_order(points, num_repeats)),
             results=None if file.results is None else path.parent / file.results,
+            tune=file.tune,
+            tuned=None if file.tuned is None else Tuning(**file.tuned.model_dump()),
         )
 
     def only(self, conditions: dict[str, str]) -> Suite:

@@ -19,7 +19,10 @@ from harness.bootstrap.horovod_source import BUILD_REQUIRES, SHA256, VERSION
 from harness.bootstrap.pins import CONSTRAINTS, ROOT, load_pins
 
 PINS = load_pins()
-EVERYTHING = (*PINS.analysis, *PINS.frameworks, *PINS.horovod_needs, *PINS.dev, *PINS.horovod_build_requires)
+EVERYTHING = (
+    *(*PINS.analysis, *PINS.frameworks, *PINS.horovod_needs, *PINS.tune),
+    *(*PINS.dev, *PINS.horovod_build_requires),
+)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = [requirement for extra in PROJECT["optional-dependencies"].values() for requirement in extra]
 
@@ -72,7 +75,9 @@ def test_this_environment_is_the_pinned_one() -> None:
         assert version(name).partition("+")[0] == wanted, name
 
 
-@pytest.mark.parametrize("field", ["analysis", "torch", "tensorflow", "horovod_needs", "dev", "horovod_build_requires"])
+@pytest.mark.parametrize(
+    "field", ["analysis", "torch", "tensorflow", "horovod_needs", "tune", "dev", "horovod_build_requires"]
+)
 def test_digest_changes_with_any_pin(field: str) -> None:
     changed = replace(PINS, **{field: (*getattr(PINS, field)[:-1], "another==1.0")})
     assert changed.digest() != PINS.digest()

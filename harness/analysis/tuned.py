@@ -1,0 +1,104 @@
+"""What came of tuning: of each study the trials in order, the best of them, and how much depends on the rate.
+
+The best trial is the one that reached the target soonest; where none did, or there is none, the one with the best
+score. Of equals the first counts, the recipe before all: nothing shows that another is better. A trial that crashed or
+diverged is one of the budget like any other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis.scores import metric_of
+from harness.workloads.metric import Metric
+
+REACHED, SCORED, NO_SCORE = range(3)  # what a trial came to, the best first
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyOutcome:
+    """Of one strategy, workload and number of workers. Rows are of the frame of runs."""
+
+    trials: pd.DataFrame  # by their numbers, each once
+    metric: Metric
+    best: pd.Series[Any] | None  # None where no trial ended with a score
+    num_equal: int  # trials that are as good as the best
+    num_failed: int  # without a score: they crashed, diverged or were given up
+    good: pd.DataFrame  # reached the target; without one, are as good as the recipe or better
+
+    @property
+    def recipe(self) -> pd.Series[Any]:
+        return self.trials.iloc[0]
+
+    @property
+    def budget(self) -> int:
+        return int(self.recipe["tuning_budget"])
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all trials of its budget have ended."""
+        return len(self.trials) >= self.budget
+
+    @property
+    def good_rates(self) -> tuple[float, float] | None:
+        """The least and the greatest learning rate of a good trial."""
+        rates = self.good["learning_rate"]
+        return (float(rates.min()), float(rates.max())) if len(rates) else None
+
+    @property
+    def edges(self) -> str:
+        """Where the best trial lies at an end of the space, comma-separated; empty where it does not."""
+        return "" if self.best is None or pd.isna(self.best["at_edge"]) else str(self.best["at_edge"])
+
+
+def are_trials(runs: pd.DataFrame) -> pd.Series[bool]:
+    """Which rows are trials, and no runs to be judged."""
+    return runs["trial"].notna()
+
+
+def study_outcomes(trials: pd.DataFrame) -> Iterator[StudyOutcome]:
+    """Of all studies whose first trial is there, by problem, strategy and workers of their recipes."""
+    found = [
+        _outcome(trials)
+        for _, rows in trials.groupby("study", sort=True)
+        if (trials := _each_once(rows))["trial"].iloc[0] == 0
+    ]
+    yield from sorted(found, key=lambda one: tuple(one.recipe[["problem", "framework", "label", "workers"]]))
+
+
+def _each_once(rows: pd.DataFrame) -> pd.DataFrame:
+    """The trials of a study by number, each by its first launch; a budget that was raised holds for all of them."""
+    ordered = rows.sort_values(["trial", "started_at"]).drop_duplicates("trial")
+    return ordered.assign(tuning_budget=rows["tuning_budget"].max()).reset_index(drop=True)
+
+
+def merit(row: pd.Series[Any], metric: Metric) -> tuple[int, float]:
+    """The least is the best; without a score it is infinite."""
+    if row["reached"]:
+        return REACHED, float(row["time_to_target_s"])
+    score = row["score"] if pd.isna(row["target"]) else row["best_score"]
+    has_score = math.isfinite(score) and np.isfinite(row["loss"])
+    return (SCORED, -metric.direction * float(score)) if has_score else (NO_SCORE, math.inf)
+
+
+def _outcome(trials: pd.DataFrame) -> StudyOutcome:
+    metric = metric_of(trials)
+    merits = [merit(row, metric) for _, row in trials.iterrows()]
+    is_scored = np.array([rank != NO_SCORE for rank, _ in merits])
+    best = min(merits)
+    has_target = bool(trials["target"].notna().iloc[0])
+    is_good = [rank == REACHED if has_target else value <= merits[0][1] for rank, value in merits]
+    return StudyOutcome(
+        trials=trials,
+        metric=metric,
+        best=trials.iloc[merits.index(best)] if is_scored.any() else None,
+        num_equal=merits.count(best) if is_scored.any() else 0,
+        num_failed=int((~is_scored).sum()),
+        good=trials[is_scored & np.array(is_good)],
+    )

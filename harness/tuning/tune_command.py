@@ -1,0 +1,177 @@
+"""`hvdbench tune`: trials through the runner, their ledger, and the suite that is made of the best of them."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.analysis.loading import read
+from harness.analysis.tuned import NO_SCORE, REACHED, StudyOutcome, are_trials, merit, study_outcomes
+from harness.plain_text import counted, one_line
+from harness.progress import console, plain, show_cautions, watching
+from harness.records.results_folder import ResultsFolder
+from harness.report.tuning_words import good_in_words, result_in_words, study_name
+from harness.run.runner import Setting, run_suite
+from harness.suite.suite import Suite
+from harness.terminal import fitting_table
+from harness.tuning.ledger import Ledger
+from harness.tuning.trials import Study, Trial, studies_of
+from harness.tuning.tuned_suite import Chosen, require_ours, tuned_path, write_tuned
+from harness.tuning.tuning_error import TuningError
+
+TRIALS_FOLDER = "tuning"  # in the results of the tuned suite
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneRequest:
+    """What is tuned, and how much."""
+
+    path: Path
+    suite: Suite
+    budget: int
+    seed: int
+
+    def studies(self) -> list[Study]:
+        """Raises TuningError."""
+        return studies_of(self.suite, budget=self.budget, seed=self.seed)
+
+
+def tuned_results(suite: Suite) -> Path:
+    """Where the records of the tuned suite go, and those of the trials in a folder below: beside the suite's own."""
+    own = suite.results or Path("results") / suite.name
+    return own.with_name(f"{own.name}.tuned")
+
+
+def tune(request: TuneRequest, setting: Setting) -> bool:
+    """Runs what trials are missing and writes the tuned suite. Whether every study has a best trial, and it is written.
+
+    setting: of the tuned suite. Raises TuningError and what running raises.
+    """
+    require_ours(tuned_path(request.path))
+    studies = request.studies()
+    trials = ResultsFolder(setting.folder.path / TRIALS_FOLDER)
+    trials.make()
+    ledger = Ledger(trials.path, request.suite.name)
+    ledger.begin(studies)
+    _run(request, studies, replace(setting, folder=trials, tuning=None, suite=f"{request.suite.name} (tuning)"))
+    outcomes = _outcomes(studies, trials)
+    ledger.tell(studies, _values(outcomes))
+    num_ended = sum(len(outcome.trials) for outcome in outcomes.values())
+    if num_missing := sum(len(study.trials) for study in studies) - num_ended:
+        _say(f"{counted(num_missing, 'trial')} not ended yet, run by another hvdbench: the same command goes on")
+        return False
+    return _conclude(request, setting, studies, outcomes)
+
+
+def _run(request: TuneRequest, studies: Sequence[Study], setting: Setting) -> None:
+    """Every trial once, whatever came of it: one that crashes is one of the budget."""
+    tried = {entry.key for entry in setting.folder.entries().entries}
+    left = [trial.cell for trial in _in_rounds(studies, request.seed) if trial.cell.key not in tried]
+    num_trials = sum(len(study.trials) for study in studies)
+    _say(
+        f"{counted(len(studies), 'study', 'studies')} of {counted(request.budget, 'trial')} each, "
+        f"{num_trials - len(left)} of {num_trials} done; none is pruned: each trains as long as its suite says"
+    )
+    if not left:
+        return
+    origins = dict(origin for study in studies for origin in study.origins(request.budget, request.seed))
+    suite = replace(request.suite, name=setting.suite, time_budget_s=None, cells=tuple(left))
+    setting = replace(setting, trials=origins)
+    with watching(suite, setting) as watcher:
+        _say(run_suite(suite, setting, watcher).in_words(setting.folder.path))
+
+
+def _in_rounds(studies: Sequence[Study], seed: int) -> Iterator[Trial]:
+    """A trial of each study, then the next of each, in an order of its own: drift of the machine favours none."""
+    for number in range(max(len(study.trials) for study in studies)):
+        of_round = [study.trials[number] for study in studies]
+        random.Random(seed * 1_000_003 + number).shuffle(of_round)
+        yield from of_round
+
+
+def _outcomes(studies: Sequence[Study], folder: ResultsFolder) -> dict[str, StudyOutcome]:
+    """By the names of the studies."""
+    found = read([folder.path], ("runs",))
+    show_cautions(found.cautions)
+    runs = found.frames["runs"]
+    names = {study.name for study in studies}
+    trials = runs[are_trials(runs) & runs["study"].isin(names)]
+    return {str(outcome.recipe["study"]): outcome for outcome in study_outcomes(trials)}
+
+
+def _values(outcomes: dict[str, StudyOutcome]) -> dict[str, float | None]:
+    """By which the ledger ranks trials: seconds to the target, without one the score; None where there is neither."""
+    return {
+        str(row["key"]): _value(row, outcome) for outcome in outcomes.values() for _, row in outcome.trials.iterrows()
+    }
+
+
+def _value(row: pd.Series[Any], outcome: StudyOutcome) -> float | None:
+    rank, seconds = merit(row, outcome.metric)
+    if rank == NO_SCORE:
+        return None
+    if pd.isna(row["target"]):
+        return float(row["score"])
+    return seconds if rank == REACHED else math.inf
+
+
+def _conclude(
+    request: TuneRequest, setting: Setting, studies: Sequence[Study], outcomes: dict[str, StudyOutcome]
+) -> bool:
+    """Shows what came of it and writes the suite of the best trials."""
+    chosen, left_out = [], []
+    for study in studies:
+        best = outcomes[study.name].best
+        if best is None:
+            left_out.append(study.space.recipe.title)
+        else:
+            cell = study.trials[int(best["trial"])].cell
+            chosen.append(Chosen(cell=cell, outcome=outcomes[study.name]))
+    _show([outcomes[study.name] for study in studies])
+    for title in left_out:
+        _say(f"{title}: none of its {counted(request.budget, 'trial')} ended well: it has no best, and is left out")
+    if not chosen:
+        raise TuningError(
+            f"{request.path}: no trial ended well, so there is no tuned suite; {setting.folder.path}/"
+            f"{TRIALS_FOLDER} says why"
+        )
+    results = None if request.suite.results is None else _beside(request)
+    path = write_tuned(request.path, chosen, left_out, budget=request.budget, seed=request.seed, results=results)
+    _say(f"tuned suite: {path}", f"run it: hvdbench run {path}, then hvdbench report {setting.folder.path}")
+    return not left_out
+
+
+def _beside(request: TuneRequest) -> str:
+    """The folder of `tuned_results`, seen from the suite."""
+    return str(tuned_results(request.suite).relative_to(request.path.parent))
+
+
+def _show(outcomes: Sequence[StudyOutcome]) -> None:
+    columns = {
+        "strategy": [plain(study_name(outcome)) for outcome in outcomes],
+        "on": [plain(str(outcome.recipe["problem"])) for outcome in outcomes],
+        "recipe": [plain(result_in_words(outcome, outcome.recipe)) for outcome in outcomes],
+        "best": [_best(outcome) for outcome in outcomes],
+        "good": [plain(good_in_words(outcome)) for outcome in outcomes],
+        "failed": [str(outcome.num_failed) for outcome in outcomes],
+        "at an end": [plain(outcome.edges or "–") for outcome in outcomes],
+    }
+    console().print(fitting_table("", columns, leading="strategy", console=console()))
+
+
+def _best(outcome: StudyOutcome) -> str:
+    if outcome.best is None:
+        return "none"
+    which = int(outcome.best["trial"])
+    return plain(f"{result_in_words(outcome, outcome.best)} (trial {which + 1}{', the recipe' if not which else ''})")
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        console().print(one_line(line), highlight=False, markup=False, soft_wrap=True)

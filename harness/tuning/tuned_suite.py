@@ -1,0 +1,101 @@
+"""The tuned suite: the suite's own file again, its matrix made of the best trials, with a comment on each."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.analysis.tuned import StudyOutcome
+from harness.plain_text import counted, one_line
+from harness.records.results_folder import writing_to
+from harness.report.tuning_words import best_in_words, edges_in_words
+from harness.suite.cell import Cell
+from harness.suite.fields import identity
+from harness.tuning.trials import SAMPLER
+from harness.tuning.tuning_error import TuningError
+
+_MARK = "# Written by hvdbench tune"
+_NOT_SAID = ("inject", "own", "folder", "strategy_code", "seed", "options", "optimizer_options")  # or said otherwise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """What was found for one strategy, workload and number of workers."""
+
+    cell: Cell
+    outcome: StudyOutcome
+
+
+def tuned_path(suite: Path) -> Path:
+    """`quick.tuned.yaml` beside `quick.yaml`."""
+    return suite.with_suffix(f".tuned{suite.suffix}")
+
+
+def require_ours(path: Path) -> None:
+    """Raises TuningError where a file is there that this would overwrite and did not write."""
+    if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith(_MARK):
+        raise TuningError(f"{path}: not written by hvdbench tune, which writes its suite there; allowed: move it away")
+
+
+def write_tuned(
+    suite: Path, chosen: Sequence[Chosen], left_out: Sequence[str], *, budget: int, seed: int, results: str | None
+) -> Path:
+    """left_out: titles of what has no trial that ended. results: as the file is to say. Raises ResultsError."""
+    content = yaml.safe_load(suite.read_text(encoding="utf-8"))
+    kept = {name: value for name, value in content.items() if name not in ("tune", "results", "defaults", "matrix")}
+    if results is not None:
+        kept["results"] = results
+    points = [_point(each.cell) for each in chosen]
+    shared = {name: value for name, value in points[0].items() if all(point.get(name) == value for point in points)}
+    lines = [
+        f"{_MARK}, from {suite.name}: each point is the best of {counted(budget, 'trial')}, judged by other seeds.",
+        f"#   {one_line(shlex.join(['hvdbench', 'tune', str(suite), '--budget', str(budget), '--seed', str(seed)]))}",
+        *(f"# Left out, since no trial of it ended well: {one_line(title)}" for title in left_out),
+        *(f"{name}: {_flow(value)}" for name, value in kept.items()),
+        f"tuned: {_flow({'budget': budget, 'sampler': SAMPLER, 'seed': seed})}",
+        f"defaults: {_flow(shared)}",
+        "matrix:",
+        *(line for each, point in zip(chosen, points, strict=True) for line in _block(each, point, shared)),
+    ]
+    path = tuned_path(suite)
+    with writing_to(path, "SUITE"):
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _block(each: Chosen, point: dict[str, Any], shared: dict[str, Any]) -> Iterator[str]:
+    yield f"  # {one_line(best_in_words(each.outcome))}"
+    if edges := edges_in_words(each.outcome):
+        yield f"  # {one_line(edges)}"
+    own = {name: value for name, value in point.items() if name not in shared}
+    yield f"  - {_flow(own)}"
+
+
+def _point(cell: Cell) -> dict[str, Any]:
+    """The fields that a suite says of it."""
+    said = {name: value for name, value in cell.asked().items() if name not in _NOT_SAID}
+    said["strategy"] = _with_options(cell.strategy, identity(cell.options))
+    if cell.optimizer == "own":
+        said.pop("optimizer", None)
+    elif options := identity(cell.optimizer_options):
+        said["optimizer"] = _with_options(cell.optimizer, options)
+    if cell.controller is None:
+        said.pop("controller", None)
+    if cell.text is not None:
+        said["text"] = {"path": cell.text.path}
+    return said
+
+
+def _with_options(name: str, options: dict[str, Any]) -> Any:
+    return {"name": name, **options} if options else name
+
+
+def _flow(value: Any) -> str:
+    """As YAML has it in one line."""
+    said: str = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=10**6, sort_keys=False)
+    return said.strip()[1:-1]

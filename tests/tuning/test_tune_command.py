@@ -1,0 +1,151 @@
+"""`hvdbench tune`, from a suite to the tuned one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.launchers.hosts import this_machine
+from harness.records.record import Point, Record
+from harness.records.results_folder import ResultsFolder
+from harness.run.runner import Setting, Summary
+from harness.suite.cell import Cell
+from harness.suite.suite import Suite
+from harness.tuning import tune_command
+from harness.tuning.tune_command import TuneRequest, tune
+from harness.tuning.tuning_error import TuningError
+from tests.command import hvdbench
+from tests.sample_records import finished
+from tests.tuning.tuned_files import TWO, written
+
+Outcome = Callable[[Cell], dict[str, Any]]  # what its record says
+
+
+def best_at(rate: float) -> Outcome:
+    """The nearer its rate, the sooner a trial reaches the target."""
+
+    def outcome(cell: Cell) -> dict[str, Any]:
+        time_s = 1.0 + abs(cell.learning_rate - rate)
+        points = [Point(step=4, num_samples=128, time_s=time_s, evaluation_s=0.01, loss=0.1, score=0.99)]
+        return {"curve": points}
+
+    return outcome
+
+
+def crashed(cell: Cell) -> dict[str, Any]:
+    return {"status": "failed", "reason": "it broke", "log_tail": "", "workers": [], "curve": []}
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> Callable[[Outcome], list[Cell]]:
+    """Has trials end like that, and gives those that were asked for."""
+
+    def made(outcome: Outcome) -> list[Cell]:
+        asked: list[Cell] = []
+
+        def run(suite: Suite, setting: Setting, watcher: object) -> Summary:
+            for cell in suite.cells:
+                asked.append(cell)
+                record: Record = finished(cell, tuning=setting.tuning_of(cell), suite=suite.name, **outcome(cell))
+                setting.folder.write(record, setting.folder.path)
+            return Summary(num_ok=len(suite.cells), num_stopped=0, num_failed=0, num_elsewhere=0, num_left=0)
+
+        monkeypatch.setattr(tune_command, "run_suite", run)
+        return asked
+
+    return made
+
+
+def tuned(path: Path, *, budget: int = 4) -> bool:
+    suite = Suite.load(path)
+    results = ResultsFolder(path.parent / "two.tuned")
+    setting = Setting(suite=suite.name, folder=results, hosts=this_machine())
+    return tune(TuneRequest(path=path, suite=suite, budget=budget, seed=0), setting)
+
+
+def test_tuned_suite_has_the_best_trials_and_says_how_they_came_about(tmp_path: Path, launched: Any) -> None:
+    asked = launched(best_at(0.02))
+    path = written(tmp_path)
+    assert tuned(path)
+    assert len(asked) == 8
+    made = Suite.load(tmp_path / "two.tuned.yaml")
+    rates = {
+        cell.strategy: {trial.learning_rate for trial in asked if trial.strategy == cell.strategy} for cell in asked
+    }
+    for cell in made.cells:
+        assert cell.learning_rate == min(rates[cell.strategy], key=lambda rate: abs(rate - 0.02))
+    assert {cell.seed for cell in made.cells} == {0, 1}
+    assert {cell.with_seed(1_000_000).key for cell in made.cells} <= {trial.key for trial in asked}
+    assert made.tuned is not None
+    assert (made.tuned.budget, made.tuned.trial) == (4, None)
+    assert " of 4" in (tmp_path / "two.tuned.yaml").read_text()
+
+
+def test_trials_are_launched_once_and_a_larger_budget_adds_to_them(tmp_path: Path, launched: Any) -> None:
+    asked = launched(best_at(0.02))
+    path = written(tmp_path)
+    assert tuned(path, budget=3)
+    assert tuned(path, budget=3)
+    assert len(asked) == 6
+    assert tuned(path, budget=4)
+    assert len(asked) == 8
+
+
+def test_trials_go_round_by_round(tmp_path: Path, launched: Any) -> None:
+    asked = launched(best_at(0.02))
+    tuned(written(tmp_path))
+    strategies = [cell.strategy for cell in asked]
+    assert [sorted(strategies[place : place + 2]) for place in range(0, 8, 2)] == [["hogwild", "local-sgd"]] * 4
+
+
+def test_strategy_without_a_trial_that_ended_is_left_out_by_name(
+    tmp_path: Path, launched: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    launched(lambda cell: crashed(cell) if cell.strategy == "hogwild" else best_at(0.1)(cell))
+    assert not tuned(written(tmp_path))
+    made = Suite.load(tmp_path / "two.tuned.yaml")
+    assert {cell.strategy for cell in made.cells} == {"local-sgd"}
+    said = "hogwild · torch · 2×1 cpu: none of its 4 trials ended well: it has no best, and is left out"
+    assert said in capsys.readouterr().out
+
+
+def test_nothing_is_written_where_no_trial_ended(tmp_path: Path, launched: Any) -> None:
+    launched(crashed)
+    with pytest.raises(TuningError, match=r"two\.yaml: no trial ended well, so there is no tuned suite"):
+        tuned(written(tmp_path))
+    assert not (tmp_path / "two.tuned.yaml").exists()
+
+
+def test_file_of_the_users_is_not_overwritten(tmp_path: Path, launched: Any) -> None:
+    launched(best_at(0.1))
+    written(tmp_path, "# mine\n", "two.tuned.yaml")
+    with pytest.raises(TuningError, match=r"two\.tuned\.yaml: not written by hvdbench tune"):
+        tuned(written(tmp_path))
+
+
+def test_trials_that_another_hvdbench_is_at_are_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    none = Summary(num_ok=0, num_stopped=0, num_failed=0, num_elsewhere=8, num_left=0)
+    monkeypatch.setattr(tune_command, "run_suite", lambda *given: none)
+    assert not tuned(written(tmp_path))
+    assert "8 trials not ended yet, run by another hvdbench: the same command goes on" in capsys.readouterr().out
+    assert not (tmp_path / "two.tuned.yaml").exists()
+
+
+def test_tune_launches_its_trials_and_its_suite_runs(tmp_path: Path) -> None:
+    """One worker, two trials, real launches; the tuned suite has the cell of the better one."""
+    one_strategy = TWO.partition("matrix:")[0].replace("workers: 2", "strategy: serial") + "matrix: [{workers: 1}]\n"
+    written(tmp_path, one_strategy)
+    code, _, errors = hvdbench("tune", "two.yaml", "--budget", "2", cwd=tmp_path)
+    assert (code, errors) == (0, "")
+    trials = ResultsFolder(tmp_path / "results" / "two.tuned" / "tuning").load()
+    assert sorted(record.tuning.trial for record in trials if record.tuning) == [0, 1]
+    assert "2 of 2 launches to go" in hvdbench("show", "two.tuned.yaml", cwd=tmp_path)[1]
+    ledger = sqlite3.connect(tmp_path / "results" / "two.tuned" / "tuning" / "study.db")
+    assert ledger.execute("select state from trials").fetchall() == [("COMPLETE",)] * 2
+    ledger.close()
