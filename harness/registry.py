@@ -20,6 +20,7 @@ from harness.optimizers.sgd import SGD, Nesterov
 from harness.protocols import (
     ALONE,
     COLLECTIVE,
+    PEERS,
     SERVED,
     SHARED,
     TF_MIRRORED,
@@ -30,6 +31,7 @@ from harness.protocols import (
     Strategy,
     StrategyOptions,
 )
+from harness.strategies.ad_psgd import ADPSGD
 from harness.strategies.allreduce import Allreduce, TFMirrored, TFMultiWorker, TFParameterServer, TorchDDP
 from harness.strategies.allreduce_compressed import AllreduceCompressed
 from harness.strategies.delayed_averaging import DelayedAveraging
@@ -52,6 +54,7 @@ STRATEGIES: dict[str, type[Strategy[Any]]] = {
     "slow-momentum": SlowMomentum,
     "delayed-averaging": DelayedAveraging,
     "gossip": Gossip,
+    "ad-psgd": ADPSGD,
     "hogwild": Hogwild,
     "neuron-wise": NeuronWise,
     "downpour": Downpour,
@@ -87,12 +90,14 @@ FABRICS = {
     (ALONE, "torch"): "harness.fabrics.alone:Alone",
     (COLLECTIVE, "torch"): "harness.fabrics.horovod_torch:HorovodTorch",
     (SHARED, "torch"): "harness.fabrics.shared_memory:SharedMemory",
+    (PEERS, "torch"): "harness.fabrics.peer_memory:PeerMemory",
     (SERVED, "torch"): "harness.fabrics.served_torch:ServedTorch",
     (TORCH_SHARED, "torch"): "harness.fabrics.shared_model:SharedModel",
     (TORCH_DISTRIBUTED, "torch"): "harness.fabrics.torch_distributed:TorchDistributed",
     (ALONE, "tensorflow"): "harness.fabrics.alone:Alone",
     (COLLECTIVE, "tensorflow"): "harness.fabrics.horovod_tensorflow:HorovodTensorFlow",
     (SHARED, "tensorflow"): "harness.fabrics.shared_variable:SharedVariable",
+    (PEERS, "tensorflow"): "harness.fabrics.peer_variable:PeerVariable",
     (SERVED, "tensorflow"): "harness.fabrics.served_tensorflow:ServedTensorFlow",
     (TF_MULTIWORKER, "tensorflow"): "harness.fabrics.tensorflow_distribute:MultiWorker",
     (TF_MIRRORED, "tensorflow"): "harness.fabrics.tensorflow_distribute:Mirrored",
@@ -103,12 +108,14 @@ LAUNCHERS = {
     (ALONE, "torch"): "harness.launchers.processes:Processes",
     (COLLECTIVE, "torch"): "harness.launchers.horovodrun:HorovodRun",
     (SHARED, "torch"): "harness.launchers.processes:Processes",
+    (PEERS, "torch"): "harness.launchers.processes:Processes",
     (SERVED, "torch"): "harness.launchers.parameter_servers:WithServers",
     (TORCH_SHARED, "torch"): "harness.launchers.processes:Processes",
     (TORCH_DISTRIBUTED, "torch"): "harness.launchers.processes:Processes",
     (ALONE, "tensorflow"): "harness.launchers.processes:Processes",
     (COLLECTIVE, "tensorflow"): "harness.launchers.horovodrun:HorovodRun",
     (SHARED, "tensorflow"): "harness.launchers.threads:Threads",
+    (PEERS, "tensorflow"): "harness.launchers.threads:Threads",
     (SERVED, "tensorflow"): "harness.launchers.parameter_servers:WithServers",
     (TF_MULTIWORKER, "tensorflow"): "harness.launchers.tensorflow_cluster:Workers",
     (TF_MIRRORED, "tensorflow"): "harness.launchers.processes:OneForAll",
@@ -151,7 +158,7 @@ def checked_strategy(name: str, found: Any) -> type[Strategy[Any]]:
         raise ExtensionError(f"{name}: Options: {options!r}; wanted: a subclass of harness.protocols.StrategyOptions")
     if not any(needs == capability for capability, _ in FABRICS):
         raise ExtensionError(
-            f"{name}: needs: {needs!r}; wanted: ALONE, COLLECTIVE, SHARED or SERVED of harness.protocols"
+            f"{name}: needs: {needs!r}; wanted: ALONE, COLLECTIVE, SHARED, PEERS or SERVED of harness.protocols"
         )
     kind: type[Strategy[Any]] = found
     return kind

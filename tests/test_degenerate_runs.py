@@ -187,7 +187,14 @@ def test_one_worker_is_serial_bit_for_bit(run: Run, strategy: Any) -> None:
     same_bits(run(strategy), run("serial"))
 
 
-@with_each("hogwild", "torch-hogwild", "downpour", "elastic")
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
+def test_one_worker_that_shares_its_statistics_with_nobody_is_serial(run: Run, optimizer: str) -> None:
+    """To rounding: they are moved by what a step changes, not written."""
+    fields = {} if optimizer == "sgd" else {"optimizer": "rmsprop", "momentum": 0.0, "learning_rate": 0.001}
+    same_losses(run({"name": "hogwild", "shared_statistics": True}, **fields), run("serial", **fields))
+
+
+@with_each("hogwild", "torch-hogwild", "ad-psgd", "downpour", "elastic")
 def test_workers_that_share_weights_share_out_the_steps_of_one(run: Run, strategy: str) -> None:
     """22 steps of each, together 44, whoever takes them, and where batches are made ahead of time as well."""
     record = run(strategy, workers=2, input="loader" if strategy in ("hogwild", "downpour") else "resident")

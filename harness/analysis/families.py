@@ -23,7 +23,8 @@ class Family(StrEnum):
     OTHER = "other"  # judged by a model that is none of ours
 
 
-_BY_NAME = {"serial": Family.REFERENCE}  # whose evaluated model does not tell
+# Whose evaluated model does not tell: ad-psgd's, the mean of its workers, is taken from memory that they share.
+_BY_NAME = {"serial": Family.REFERENCE, "ad-psgd": Family.AVERAGING}
 _BY_MODEL: dict[str, Family] = {
     EvaluatedModel.REPLICATED: Family.SYNCHRONOUS,
     EvaluatedModel.MEAN_OF_WORKERS: Family.AVERAGING,

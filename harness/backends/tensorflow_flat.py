@@ -106,6 +106,17 @@ class FlatTraining:
         for counter, value in zip(self._counters, self._program.counters(self._rank), strict=True):
             counter.assign(value)
 
+    def statistics(self) -> Tensor:
+        """What the optimizer keeps, as one vector."""
+        kept = [tf.reshape(variable.read_value(), (-1,)) for variable in self._optimizer.state()]
+        return tf.concat(kept, axis=0) if kept else tf.zeros(0)
+
+    def set_statistics(self, vector: Tensor) -> None:
+        state = self._optimizer.state()
+        parts = tf.split(vector, [variable.shape.num_elements() for variable in state])
+        for variable, part in zip(state, parts, strict=True):
+            variable.assign(tf.reshape(part, variable.shape))
+
     def tensor_bytes(self) -> int:
         """Of weights, buffers, what the optimizer keeps, and a gradient."""
         buffers = [self._buffers, self._buffers_read] if self._num_buffers else []

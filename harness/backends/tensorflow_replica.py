@@ -154,6 +154,12 @@ class TensorFlowReplica:
     def descend(self, gradient: Tensor) -> None:
         self._flat.descend(gradient, self._learning_rate_tensor)
 
+    def statistics(self) -> Tensor:
+        return self._flat.statistics()
+
+    def set_statistics(self, vector: Tensor) -> None:
+        self._flat.set_statistics(vector)
+
     def local_step(self, batch: Given) -> Tensor:
         return self._flat.local_step(batch, self._learning_rate_tensor)
 

@@ -134,7 +134,17 @@ class _OverZeros:
         return self._named.with_decay(self._delta.data, weights, learning_rate)
 
     def state(self) -> list[torch.Tensor]:
+        if not state_of(self._optimizer):
+            self._make_state()
         return state_of(self._optimizer)
+
+    def _make_state(self) -> None:
+        """torch.optim does in the first step: in one of gradient 0, which moves nothing and is not counted."""
+        self._delta.grad = torch.zeros_like(self._delta)
+        self._optimizer.step()
+        for kept in self._optimizer.state.values():
+            if "step" in kept:
+                kept["step"].zero_()
 
 
 class _OverCopy:

@@ -140,6 +140,14 @@ class TorchReplica:
             gradient = clipped(gradient, self._clip_norm, torch.linalg.vector_norm(gradient))
         return self._optimizer.delta(gradient, self._model.weights, self._learning_rate)
 
+    def statistics(self) -> torch.Tensor:
+        return torch.cat([kept.flatten() for kept in self._optimizer.state()])
+
+    def set_statistics(self, vector: torch.Tensor) -> None:
+        state = self._optimizer.state()
+        for kept, values in zip(state, vector.split([kept.numel() for kept in state]), strict=True):
+            kept.copy_(values.view_as(kept))
+
     def local_step(self, batch: Batch) -> torch.Tensor:
         gradient, loss = self.gradient(batch)
         self.descend(gradient)

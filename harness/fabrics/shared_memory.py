@@ -90,9 +90,10 @@ class SharedMemory:
     def read(self) -> torch.Tensor:
         return self.live().clone()
 
-    def live(self) -> torch.Tensor:
+    def live(self, *, to_train: bool = True) -> torch.Tensor:
         assert self._weights is not None, "broadcast comes first"
-        self._staleness.weights_read(sum(self._live_steps))
+        if to_train:
+            self._staleness.weights_read(sum(self._live_steps))
         return self._weights
 
     def add(self, delta: torch.Tensor) -> None:

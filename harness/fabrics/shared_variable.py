@@ -35,6 +35,7 @@ class _Meeting:
     table: Any = None  # tf.Variable of shape (R, width)
     next_step: Iterator[int] = field(default_factory=count)  # whose `next` no other thread comes between
     lock: threading.Lock = field(default_factory=threading.Lock)
+    lock_of_each: list[threading.Lock] = field(default_factory=list)  # of each thread's own part
     num_left: int = field(default=0)
 
 
@@ -48,7 +49,12 @@ class _Meetings:
     def join(self, run: str, size: int) -> _Meeting:
         with self._lock:
             if run not in self._by_run:
-                self._by_run[run] = _Meeting(barrier=threading.Barrier(size), steps=[0] * size, num_left=size)
+                self._by_run[run] = _Meeting(
+                    barrier=threading.Barrier(size),
+                    steps=[0] * size,
+                    lock_of_each=[threading.Lock() for _ in range(size)],
+                    num_left=size,
+                )
             return self._by_run[run]
 
     def leave(self, run: str) -> None:
@@ -92,18 +98,20 @@ class SharedVariable:
         self._meeting.barrier.wait()
 
     def read(self) -> Tensor:
-        self._staleness.weights_read(sum(self._meeting.steps))
+        return self.live()
+
+    def live(self, *, to_train: bool = True) -> Tensor:
+        """What TensorFlow hands out of a variable that others write to has to be a copy."""
+        if to_train:
+            self._staleness.weights_read(sum(self._meeting.steps))
         rest = self._read_rest()
         if not self._table.size:
             return rest
-        whole = _gathered(self._meeting.table, tf.range(self._table.num_rows))
+        whole = gathered(self._meeting.table, tf.range(self._table.num_rows))
         return tf.concat([tf.reshape(whole, (-1,)), rest], axis=0)
 
     def _read_rest(self) -> Tensor:
-        return tf.reshape(_gathered(self._meeting.weights, self._row), (-1,))
-
-    def live(self) -> Tensor:
-        return self.read()  # what TensorFlow hands out of a variable that others write to has to be a copy
+        return tf.reshape(gathered(self._meeting.weights, self._row), (-1,))
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
@@ -131,7 +139,7 @@ class SharedVariable:
 
     def read_rows(self, rows: Tensor) -> UsedRows:
         self._staleness.weights_read(sum(self._meeting.steps))
-        return UsedRows(rows=rows, values=_gathered(self._meeting.table, rows), rest=self._read_rest())
+        return UsedRows(rows=rows, values=gathered(self._meeting.table, rows), rest=self._read_rest())
 
     def add_rows(self, change: UsedRows) -> None:
         _scatter(self._meeting.table, change.rows, change.values)
@@ -152,7 +160,8 @@ class SharedVariable:
         _MEETINGS.leave(self._run)
 
 
-def _gathered(variable: Any, rows: Tensor) -> Tensor:
+def gathered(variable: Any, rows: Tensor) -> Tensor:
+    """A copy of these rows, taken without a lock."""
     return tf.raw_ops.ResourceGather(resource=variable.handle, indices=rows, dtype=tf.float32)
 
 

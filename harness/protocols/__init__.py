@@ -6,6 +6,7 @@ A strategy is written against these alone, so that the same code runs on PyTorch
 from harness.protocols.capability import (
     ALONE,
     COLLECTIVE,
+    PEERS,
     SERVED,
     SHARED,
     TF_MIRRORED,
@@ -24,6 +25,7 @@ from harness.protocols.fabric import (
     GradientAveraging,
     NativeFabric,
     NativeTraining,
+    PeerFabric,
     Pending,
     Sent,
     ServedFabric,
@@ -53,6 +55,7 @@ from harness.protocols.vector import Loss, Vector
 __all__ = [
     "ALONE",
     "COLLECTIVE",
+    "PEERS",
     "SERVED",
     "SHARED",
     "TF_MIRRORED",
@@ -73,6 +76,7 @@ __all__ = [
     "NativeTraining",
     "Neurons",
     "Neutral",
+    "PeerFabric",
     "Pending",
     "Plan",
     "Recorder",

@@ -92,6 +92,14 @@ SHARED = Capability(
     devices=("cpu",),
     why_these_devices=_NO_RACES_ON_A_GPU,
 )
+PEERS = Capability(
+    name="peers",
+    means="weights of each in the host's memory, which others average with theirs",
+    spans=Span.MACHINE,
+    shares_out_steps=True,
+    devices=("cpu",),
+    why_these_devices=_NO_RACES_ON_A_GPU,
+)
 SERVED = Capability(
     name="served",
     means="servers that hold the weights, over ZeroMQ",

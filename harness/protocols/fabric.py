@@ -92,9 +92,12 @@ class SharedFabric(Fabric, Protocol):
         """A copy of the shared weights, taken without a lock: it may mix several workers' updates."""
         ...
 
-    def live(self) -> Vector:
+    def live(self, *, to_train: bool = True) -> Vector:
         """The shared weights to copy from at once: where the framework has them as memory they are no copy, and the
-        others go on writing to them."""
+        others go on writing to them.
+
+        to_train: what is added next is made from them, by which staleness goes; false to look at them alone.
+        """
         ...
 
     def add(self, delta: Vector) -> None:
@@ -103,6 +106,22 @@ class SharedFabric(Fabric, Protocol):
 
     def exclusively(self) -> AbstractContextManager[None]:
         """In it, no other worker is in its own; waiting for that is waiting for communication."""
+        ...
+
+
+class PeerFabric(Fabric, Protocol):
+    """Weights of each worker that any other can average with its own."""
+
+    def own(self) -> Vector:
+        """This worker's, whatever others have made of them, to copy from at once: they may be no copy."""
+        ...
+
+    def average_and_add(self, peer: int | None, delta: Vector) -> None:
+        """This worker and that one get the mean of both, then this one Δ; no third comes between. None: Δ alone."""
+        ...
+
+    def mean_of_all(self) -> Vector:
+        """Of the weights of all workers, taken without a lock."""
         ...
 
 

@@ -122,6 +122,15 @@ class Replica(Protocol):
         """w ← w + update(gradient)."""
         ...
 
+    def statistics(self) -> Vector:
+        """A copy of what the optimizer keeps from step to step, and counts, as one vector; empty where that is none.
+
+        Of the harness' optimizers alone: what a workload's own keeps is its own matter.
+        """
+        ...
+
+    def set_statistics(self, vector: Vector) -> None: ...
+
     def local_step(self, batch: Any) -> Loss:
         """w ← w + update(gradient(batch)), in as few calls as the framework can make of it; the loss before."""
         ...

@@ -57,6 +57,11 @@ class StrategyOptions(Strict):
         """Whether a step moves the rows that its batch uses, and no others of the table."""
         return False
 
+    @property
+    def shares_statistics(self) -> bool:
+        """Whether what an optimizer keeps from step to step is one for all workers."""
+        return False
+
     def first_exchange(self, plan: Plan) -> int:
         """The step of a worker that is the first to send something to the others."""
         return 1

@@ -12,12 +12,20 @@ in place and without a lock, so that concurrent updates may overwrite each other
 With `sparse`, x and Δ are the rows of an embedding that the batch uses, and what is no embedding: the paper's own case,
 where an update touches few coordinates. λ = μ = 0 then, since both move rows that nobody used.
 
+With `shared_statistics`, what the optimizer keeps is one for all workers, in the same memory: v, of RMSProp the mean
+square s, of Adam also the count of steps. The shared RMSProp of A3C, without a lock and with g of an older w:
+
+    s ← s + (s' − s),  s' = α s + (1 − α) g²;   w ← w − η g / (√s' + ε)
+
+s is read when g is there, and changes are added, so that of workers in the same moment all count, where A3C's overwrite
+each other's; no more than 1 / (1 − α) should fall into one, 100 by default, or a mean square could end below 0.
+
 With `lock`, reading and adding exclude one another: no read is torn and no addition lost, and updates are as stale as
 without. It is the control that tells what doing without is worth.
 
 Source: Niu et al., "Hogwild!" (arXiv 1106.5730), Algorithm 1; without `sparse`, with every coordinate in each update;
 https://docs.pytorch.org/docs/stable/notes/multiprocessing.html, "Hogwild", whose example has every process train all
-epochs, where here they share them.
+epochs, where here they share them; shared statistics: Mnih et al. (arXiv 1602.01783), section 4, "Optimization".
 """
 
 from __future__ import annotations
@@ -25,7 +33,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, cast
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.protocols import (
     SHARED,
@@ -49,10 +57,23 @@ class HogwildOptions(StrategyOptions):
         False, description="read and add only the rows of a table that a batch uses, and what is no table"
     )
     lock: bool = Field(False, description="one worker at a time reads or adds: a control, not Hogwild")
+    shared_statistics: bool = Field(
+        False, description="what the optimizer keeps (velocity, mean square) is one for all workers, as in A3C"
+    )
 
     @property
     def by_rows(self) -> bool:
         return self.sparse
+
+    @property
+    def shares_statistics(self) -> bool:
+        return self.shared_statistics
+
+    @model_validator(mode="after")
+    def _check_sparse(self) -> HogwildOptions:
+        if self.sparse and self.shared_statistics:
+            raise ValueError("shared_statistics: true with sparse, whose plain SGD keeps none; allowed: false")
+        return self
 
 
 class Hogwild:
@@ -64,15 +85,21 @@ class Hogwild:
 
     def __init__(self, options: HogwildOptions, plan: Plan) -> None:
         self._sparse, self._has_lock = options.sparse, options.lock
+        self._shares_statistics = options.shared_statistics
 
     def setup(self, replica: Replica, fabric: SharedFabric) -> None:
         if self._sparse:
             cast("RowFabric", fabric).share_rows(cast("RowReplica", replica).row_table())
-        fabric.broadcast(replica.weights())  # rank 0's become the shared ones
+        weights = replica.weights()
+        self._num_weights = len(weights)
+        shared = replica.joined([weights, replica.statistics()]) if self._shares_statistics else weights
+        fabric.broadcast(shared)  # rank 0's become the shared ones
 
     def step(self, replica: Replica, fabric: SharedFabric, batch: Any) -> Loss:
         if self._sparse:
             return self._step_by_rows(cast("RowReplica", replica), cast("RowFabric", fabric), batch)
+        if self._shares_statistics:
+            return self._step_by_shared_statistics(replica, fabric, batch)
         with self._turn(fabric):
             replica.set_weights(fabric.live())
         gradient, loss = replica.gradient(batch)
@@ -84,7 +111,19 @@ class Hogwild:
     def finish(self, replica: Replica, fabric: SharedFabric) -> None: ...
 
     def snapshot(self, replica: Replica, fabric: SharedFabric) -> Vector:
-        return fabric.read()
+        shared = fabric.read()
+        return replica.joined([shared[: self._num_weights]]) if self._shares_statistics else shared
+
+    def _step_by_shared_statistics(self, replica: Replica, fabric: SharedFabric, batch: Any) -> Loss:
+        with self._turn(fabric):
+            replica.set_weights(fabric.live()[: self._num_weights])
+        gradient, loss = replica.gradient(batch)
+        with self._turn(fabric):
+            replica.set_statistics(fabric.live(to_train=False)[self._num_weights :])
+            before = replica.statistics()
+            delta = replica.update(gradient)
+            fabric.add(replica.joined([delta, replica.statistics() - before]))
+        return loss
 
     def _step_by_rows(self, replica: RowReplica, fabric: RowFabric, batch: Any) -> Loss:
         rows = replica.rows_of(batch)

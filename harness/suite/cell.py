@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationInfo, field_validator, model_validator
 
-from harness.optimizers.optimizer import OptimizerOptions
+from harness.optimizers.optimizer import Hyperparameters, OptimizerOptions
 from harness.plain_text import counted
 from harness.protocols import (
     Capability,
@@ -193,6 +193,21 @@ class Cell(CellFields):
         self.options.check_training(lr_scaling=self.lr_scaling, clip_norm=self.clip_norm)
         if self.options.by_rows:
             self._check_rows()
+        if self.options.shares_statistics:
+            self._check_statistics()
+
+    def _check_statistics(self) -> None:
+        if self.optimizer == "own":
+            raise ValueError(
+                f"optimizer: own with {self.strategy_label}, whose workers would share what nobody here knows; "
+                f"allowed: {', '.join(OPTIMIZERS)}"
+            )
+        hyperparameters = Hyperparameters(momentum=self.momentum)
+        if not OPTIMIZERS[self.optimizer](self.optimizer_options, hyperparameters).num_slots:
+            raise ValueError(
+                f"momentum: 0 with optimizer {self.optimizer} and {self.strategy_label}, so that there is nothing to "
+                "share; allowed: above 0, or an optimizer with statistics"
+            )
 
     def _check_rows(self) -> None:
         with_rows = [name for name, architecture in MODELS.items() if architecture.has_rows]

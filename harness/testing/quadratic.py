@@ -113,6 +113,12 @@ class NumpyReplica:
     def descend(self, gradient: Array) -> None:
         self._weights += self.update(gradient)
 
+    def statistics(self) -> Array:
+        return self._velocity.copy()
+
+    def set_statistics(self, vector: Array) -> None:
+        self._velocity = vector.copy()
+
     def local_step(self, batch: Any) -> float:
         gradient, loss = self.gradient(batch)
         self.descend(gradient)

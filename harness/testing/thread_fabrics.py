@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.protocols import SERVED, SHARED, TORCH_SHARED, Capability, GradientAveraging, ServerRule
+from harness.protocols import PEERS, SERVED, SHARED, TORCH_SHARED, Capability, GradientAveraging, ServerRule
 from harness.servers.held_weights import HeldWeights
 from harness.testing.quadratic import Array, NumpyReplica
 
@@ -189,7 +189,7 @@ class ThreadShared(ThreadFabric):
             self.barrier()
         return copied
 
-    def live(self) -> Array:
+    def live(self, *, to_train: bool = True) -> Array:
         return self.read()
 
     def distribute(self, model: NumpyReplica, averaging: GradientAveraging) -> _InPlaceTraining:
@@ -215,6 +215,38 @@ class ThreadShared(ThreadFabric):
 
     def total_steps(self, own_steps: int) -> int:
         return self._team.num_added
+
+
+class ThreadPeers(ThreadFabric):
+    """Implements harness.protocols.PeerFabric.
+
+    In lockstep, all workers read before any of them averages, which they do in the order of their ranks.
+    """
+
+    def broadcast(self, vector: Array) -> Array:
+        first = super().broadcast(vector)
+        if self.rank == 0:
+            self._team.of_each = np.tile(first, (self.size, 1))
+        self.barrier()
+        return first
+
+    def own(self) -> Array:
+        copied: Array = self._team.of_each[self.rank].copy()
+        if self._team.in_lockstep:
+            self.barrier()
+        return copied
+
+    def average_and_add(self, peer: int | None, delta: Array) -> None:
+        if not self._team.in_lockstep:
+            self._team.average(self.rank, peer, delta)
+            return
+        for turn in range(self.size):
+            if turn == self.rank:
+                self._team.average(self.rank, peer, delta)
+            self.barrier()
+
+    def mean_of_all(self) -> Array:
+        return _mean(list(self._team.of_each))
 
 
 class ThreadServed(ThreadFabric):
@@ -286,6 +318,7 @@ class _Answer:
 FABRICS: dict[Capability, type[ThreadFabric]] = {
     SHARED: ThreadShared,
     TORCH_SHARED: ThreadShared,
+    PEERS: ThreadPeers,
     SERVED: ThreadServed,
 }
 
@@ -300,6 +333,7 @@ class Team:
         self.lock = threading.Lock()
         self.shared = np.zeros(0)
         self.num_added = 0
+        self.of_each = np.zeros((size, 0))
         self.served = HeldWeights(np.zeros(0), ServerRule())
         self.num_steps = 0
         self.next_step = count()
@@ -324,6 +358,12 @@ class Team:
         with self.condition:  # in NumPy two threads' += may lose one; what is tested here is not that
             self.shared += delta
             self.num_added += 1
+
+    def average(self, rank: int, peer: int | None, delta: Array) -> None:
+        with self.condition:
+            if peer is not None:
+                self.of_each[[rank, peer]] = 0.5 * (self.of_each[rank] + self.of_each[peer])
+            self.of_each[rank] += delta
 
     def apply(self, update: Array) -> None:
         """As servers do: one update after another."""

@@ -88,6 +88,21 @@ def test_reset_forgets_all_that_the_optimizer_has_seen(name: str) -> None:
     assert made.weights().numpy().tolist() == first
 
 
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_statistics_are_all_that_an_optimizer_has_seen(name: str) -> None:
+    """Two replicas that take turns, each with what the other has left, are one."""
+    settings = {"momentum": 0.9} if name in ("sgd", "nesterov") else {}
+    alone, first, second = (replica(**fields_of(name, settings)) for _ in range(3))
+    weights, statistics = first.weights(), first.statistics()
+    for each, (gradient, _) in zip((first, second, first), steps(), strict=False):
+        alone.descend(tensor(gradient))
+        each.set_weights(weights)
+        each.set_statistics(statistics)
+        each.descend(tensor(gradient))
+        weights, statistics = each.weights(), each.statistics()
+        assert weights.numpy().tolist() == alone.weights().numpy().tolist()
+
+
 def test_own_optimizer_is_keras_over_the_flat_variable() -> None:
     """Keras' momentum with η inside: v = −½, w = ½; v = −¾, w = −¼; then update gives v = −⅞ and leaves w."""
     made = replica(lambda: keras.optimizers.SGD(0.1, momentum=0.5))

@@ -183,3 +183,38 @@ def test_rates_of_groups_that_were_all_given_one_are_shares_of_the_largest() -> 
     own = torch.optim.SGD([{"params": [one], "lr": 0.1}, {"params": [two], "lr": 0.01}])
     assert rate_shares(own) == pytest.approx([1.0, 0.1])
     assert rate_shares(torch.optim.SGD([{"params": [one]}, {"params": [two], "lr": 0.2}], lr=0.1)) == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_statistics_are_all_that_an_optimizer_has_seen(name: str, settings: dict[str, Any]) -> None:
+    """Two replicas that take turns, each with what the other has left, are one."""
+    alone, first, second = (replica_of(workload(), **fields_of(name, settings)) for _ in range(3))
+    weights, statistics = first.weights(), first.statistics()
+    for step, replica in enumerate((first, second, first)):
+        alone.local_step(batch_at(step))
+        replica.set_weights(weights)
+        replica.set_statistics(statistics)
+        replica.local_step(batch_at(step))
+        weights, statistics = replica.weights(), replica.statistics()
+        assert torch.equal(weights, alone.weights())
+
+
+def test_statistics_before_the_first_step_are_what_it_starts_from() -> None:
+    adam = replica_of(workload(), optimizer="adam", momentum=0.0)
+    num_weights = len(adam.weights())
+    assert adam.statistics().tolist() == [0.0] * (2 * num_weights + 1)  # mean, mean square, and no step
+    adagrad = replica_of(workload(), optimizer={"name": "adagrad", "initial_accumulator": 0.5}, momentum=0.0)
+    assert sorted(set(adagrad.statistics().tolist())) == [0.0, 0.5]
+
+
+def test_shared_mean_square_is_moved_by_the_gradients_of_both_workers() -> None:
+    """η = 1, α = ½, gradients 2 and 1 and 1: s = 2, 1.5, 1.25; Δ = −2/√2, −1/√1.5, −1/√1.25, as in A3C."""
+    rmsprop = {"name": "rmsprop", "alpha": 0.5, "epsilon": 1e-20}
+    first, second = (replica_of(workload(), optimizer=rmsprop, momentum=0.0, learning_rate=1.0) for _ in range(2))
+    statistics, deltas = first.statistics(), []
+    for replica, slope in ((first, 2.0), (second, 1.0), (first, 1.0)):
+        replica.set_statistics(statistics)
+        deltas.append(float(replica.update(torch.full_like(replica.weights(), slope))[0]))
+        statistics = replica.statistics()
+    assert deltas == pytest.approx([-(2**0.5), -(1.5**-0.5), -(1.25**-0.5)])
+    assert 1.25 in statistics.tolist()

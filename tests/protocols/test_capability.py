@@ -48,7 +48,7 @@ def test_capability_takes_what_it_can() -> None:
 
 
 def test_names_of_capabilities_differ() -> None:
-    assert len({capability.name for capability in CAPABILITIES}) == len(CAPABILITIES) == 9
+    assert len({capability.name for capability in CAPABILITIES}) == len(CAPABILITIES) == 10
 
 
 def test_every_capability_has_a_fabric_and_a_launcher() -> None:

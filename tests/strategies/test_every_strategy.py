@@ -33,6 +33,7 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [  # name, options, whether it i
     ("allreduce-compressed", {"compressor": "sign"}, False),
     ("allreduce-compressed", {"compressor": "powersgd"}, True),  # a vector is sent as it is
     ("hogwild", {"lock": True}, True),
+    ("ad-psgd", {"graph": "ring"}, True),
     ("neuron-wise", {}, False),
     ("neuron-wise", {"due": "one"}, False),
     ("neuron-wise", {"due": "share"}, False),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.testing import check_equal
+from harness.strategies.hogwild import HogwildOptions
+from harness.testing import check_equal, check_strategy
 from harness.testing.quadratic import one_dimensional, random_problem
 from harness.testing.thread_workers import train
 from tests.strategies.interleaved import never_far_apart
@@ -54,3 +55,28 @@ def test_with_a_lock_no_addition_is_lost() -> None:
         in_lockstep=False,
     )
     assert done.final.max() == pytest.approx(400.0, rel=1e-5)  # as whoever ended last has read it
+
+
+def test_shared_velocity_takes_what_each_worker_has_moved_it_by() -> None:
+    # μ = ½, η = ¼, both read the same w and v; w' = w − ¼ (v₁ + v₂), v' = v + (v₁ − v) + (v₂ − v)
+    # step 1 from 0, 0:       v₁ = −4, v₂ = −12:             w = 4,  v = −16
+    # step 2: g = 0, −8:      v₁ = −8, v₂ = −8 − 8 = −16:    w = 10, v = −16 + 8 + 0 = −8
+    # step 3: g = 6, −2:      v₁ = −4 + 6 = 2, v₂ = −6:      w = 11, v = −8 + 10 + 2 = 4
+    problem = one_dimensional([4.0, 12.0], learning_rate=0.25, momentum=0.5)
+    done = train(problem, "hogwild", {"shared_statistics": True}, workers=2)
+    assert done.path == [[4.0, 10.0, 11.0]] * 2
+
+
+@pytest.mark.parametrize("options", [{}, {"lock": True}])
+def test_shared_statistics_of_one_worker_are_its_own_to_rounding(options: dict[str, bool]) -> None:
+    check_strategy("hogwild", {"shared_statistics": True, **options})  # v + (v' − v) is not v' to the bit
+
+
+def test_without_anything_to_keep_sharing_it_changes_nothing() -> None:
+    problem = random_problem(num_samples=48)  # without momentum the velocity is the gradient
+    check_equal("hogwild", {"shared_statistics": True}, "hogwild", {}, problem=problem, tolerance=0)
+
+
+def test_sparse_rows_have_no_statistics_to_share() -> None:
+    with pytest.raises(ValueError, match="shared_statistics: true with sparse"):
+        HogwildOptions(sparse=True, shared_statistics=True)

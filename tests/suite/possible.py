@@ -24,7 +24,7 @@ def cells(draw: st.DrawFn) -> Cell:
         "workload": workload,
         "strategy": {"name": strategy, **draw(_options(strategy, NUM_LAYERS[workload]))},
         "framework": draw(st.sampled_from(frameworks_of(STRATEGIES[strategy]))),
-        "workers": 1 if strategy == "serial" else draw(st.integers(2 if strategy == "gossip" else 1, 8)),
+        "workers": 1 if strategy == "serial" else draw(st.integers(2 if strategy in ("gossip", "ad-psgd") else 1, 8)),
         "controller": draw(st.sampled_from(["gloo", "mpi"])),
         "batch_size": draw(st.integers(1, 1437 // 8)),
         "learning_rate": draw(st.floats(0, 10, exclude_min=True)),

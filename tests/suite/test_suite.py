@@ -146,6 +146,11 @@ def test_only_refuses(tmp_path: Path, conditions: dict[str, str], message: str) 
             "allowed: 1",
         ),
         (
+            block("workload: fnn, strategy: {name: hogwild, shared_statistics: true}, workers: 2, momentum: 0"),
+            "matrix[0]: momentum: 0 with optimizer sgd and hogwild shared_statistics=True, so that there is nothing to "
+            "share; allowed: above 0, or an optimizer with statistics",
+        ),
+        (
             block("workload: fnn, strategy: serial, device: tpu"),
             "matrix[0]: device: 'tpu': Input should be 'cpu' or 'gpu'",
         ),
