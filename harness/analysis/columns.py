@@ -65,7 +65,8 @@ _NAMED = _columns(
     ("sample_unit", "str", "", "what a sample is: image, token, rating"),
     ("workload_code", "str", "", "digest of the files of a workload that is not shipped; missing for those that are"),
     ("worker_kind", "str", "", "processes or threads; never drawn as one series"),
-    ("cores", "int64", "", "workers × (threads + loader_workers)"),
+    ("num_servers", "int64", "", "processes beside the workers that hold weights for them or coordinate them"),
+    ("cores", "int64", "", "workers × (threads + loader_workers) + num_servers"),
     ("num_gpus", "int64", "", "one a worker; 0 on a CPU"),
     ("global_batch_size", "int64", "samples", "of all workers in one step"),
     (

@@ -289,7 +289,8 @@ def _cautions(runs: pd.DataFrame) -> Iterator[str]:
         )
     over = runs[runs["cores"] > runs["num_cores"] * runs["hosts"]]
     if len(over):
-        yield f"{counted(len(over), 'run')} asked for more threads and loader processes than the machine has cores."
+        asked = "threads, loader processes and servers"
+        yield f"{counted(len(over), 'run')} asked for more {asked} than the machine has cores."
     for name, codes in runs.groupby("workload")["workload_code"]:
         if codes.nunique() > 1:
             yield f"{name} has changed between runs: those of each version of its code are compared among themselves."

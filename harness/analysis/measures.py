@@ -281,6 +281,7 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "sample_unit": cell.sample_unit,
         "workload_code": cell["own"]["code"] if cell["own"] else None,
         "worker_kind": worker_kind(record.launcher),
+        "num_servers": cell.num_servers,
         "cores": _cores(cell),
         "num_gpus": cell["workers"] if cell["device"] == "gpu" else 0,
         "global_batch_size": cell.global_batch_size,
@@ -321,8 +322,8 @@ def _tuning(tuning: Tuning | None) -> dict[str, Any]:
 
 
 def _cores(cell: StoredCell) -> int:
-    """One for each thread of each worker and each process that makes its batches."""
-    return int(cell["workers"]) * (int(cell["threads"]) + int(cell["loader_workers"]))
+    """One for each thread of each worker, each process that makes its batches, and each server beside them."""
+    return int(cell["workers"]) * (int(cell["threads"]) + int(cell["loader_workers"])) + cell.num_servers
 
 
 def _with_options(name: str, options: dict[str, Any]) -> str:

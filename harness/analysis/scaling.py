@@ -5,7 +5,8 @@ strong   the global batch stays (batch_per: global), so each worker's shrinks
 
 The baseline is the same series with one worker on one host, fenced and timed alike; where a suite has none, there is no
 efficiency, since another strategy's single worker would be another question. Over cores it is the same with one worker
-of one thread: two threads that are no faster than one would else count as fully efficient. An efficiency above 1 whose
+of one thread: two threads that are no faster than one would else count as fully efficient, and what needs a server has
+no run on one core. An efficiency above 1 whose
 interval excludes 1 is nearly always a baseline that was held back: it is flagged, not celebrated.
 """
 

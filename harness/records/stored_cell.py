@@ -11,10 +11,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from harness.plain_text import all_shown
+from harness.protocols import SERVED, TF_PARAMETER_SERVER
 from harness.records.stored_fields import check_fields
 from harness.records.stored_text import Text
 from harness.suite.fields import ALWAYS_NAMED, FIELDS
 from harness.workloads.metric import Metric
+
+MOST_SERVERS = 2**31  # so that cores are an integer of 64 bits, as frames have them
 
 
 class StoredCell(BaseModel):
@@ -57,6 +60,14 @@ class StoredCell(BaseModel):
     def global_batch_size(self) -> int:
         """Samples of all workers in one step."""
         return int(self["batch_size"]) * (int(self["workers"]) if self["batch_per"] == "worker" else 1)
+
+    @property
+    def num_servers(self) -> int:
+        """Processes beside the workers that hold weights for them or coordinate them, each with one thread."""
+        if self.needs == TF_PARAMETER_SERVER.name:
+            return 2  # its server and its coordinator
+        told = self["options"].get("servers") if self.needs == SERVED.name else 0
+        return told if type(told) is int and 0 < told < MOST_SERVERS else 0
 
     def without(self, *names: str) -> dict[str, Any]:
         """All fields but these: what cells that differ in them alone have in common."""

@@ -69,9 +69,18 @@ def _seeds_and_time(row: Reaching) -> str:
 
 
 def differing(contest: Contest) -> str:
-    """A sentence on the settings in which entrants differ; empty where they agree."""
+    """Sentences on the settings in which entrants differ, and on who has servers; empty where they agree."""
     different = [f"{name} ({listed(list(map(_plain, each)))})" for name, each in contest.differing_settings.items()]
-    return f"Not only the strategy differs, but also {listed(different)}." if different else ""
+    said = f"Not only the strategy differs, but also {listed(different)}." if different else ""
+    return " ".join(filter(None, [said, _served(contest)]))
+
+
+def _served(contest: Contest) -> str:
+    """`Beside their workers: servers of downpour (1), a core each.`"""
+    served = contest.launches[contest.launches["num_servers"] > 0]
+    counts = served.groupby("competitor", sort=True)["num_servers"].first()
+    named = [f"{competitor} ({num})" for competitor, num in counts.items()]
+    return f"Beside their workers: servers of {listed(named)}, a core each." if named else ""
 
 
 def _plain(value: object) -> str:

@@ -29,7 +29,7 @@ class Scale:
 
 
 WORKERS = Scale(column="workers", one="worker", label="workers")
-CORES = Scale(column="cores", one="core", label="cores (threads and loader processes of all workers)")
+CORES = Scale(column="cores", one="core", label="cores (threads and loader processes of all workers, servers)")
 GPUS = Scale(column="num_gpus", one="GPU", label="GPUs (one a worker)")
 
 

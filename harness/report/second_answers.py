@@ -86,7 +86,7 @@ def at_equal_cost(contest: Contest, rows: Sequence[Reaching]) -> Iterator[str]:
     """Who needs the fewest core-seconds, with individual intervals: nothing is claimed."""
     cores = dict(zip(contest.launches["entrant"], contest.launches["cores"], strict=True))
     costs = {row.series: scaled(row.time_s, cores[row.series]) for row in rows if row.time_s is not None}
-    if len(costs) < 2 or len({row.workers for row in rows if row.series in costs}) < 2:
+    if len(costs) < 2 or len({cores[name] for name in costs}) < 2:  # as many cores: the order of times
         return
     cheapest = sorted(costs, key=lambda name: costs[name].estimate)[:_NUM_CHEAPEST]
     said = listed([f"{name} {with_interval(costs[name])}" for name in cheapest])

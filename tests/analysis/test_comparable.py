@@ -117,7 +117,7 @@ def test_cautions_name_what_spoils_a_timing(tmp_path):
     said = " ".join(pool.cautions)
     assert "2 commits" in said
     assert "1 of 3 runs ended with a load average" in said
-    assert "1 run asked for more threads and loader processes than the machine has cores" in said
+    assert "1 run asked for more threads, loader processes and servers than the machine has cores" in said
 
 
 def test_cautions_name_who_went_on_without_workers_that_died(tmp_path):

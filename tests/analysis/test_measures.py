@@ -161,6 +161,28 @@ def test_cores_are_those_of_threads_and_of_processes_that_make_batches():
     assert row["cpu_share"] == pytest.approx(alone["cpu_share"] / 3)
 
 
+@pytest.mark.parametrize(
+    ("strategy", "num_servers"),
+    [
+        ({"name": "allreduce"}, 0),
+        ({"name": "downpour"}, 1),
+        ({"name": "elastic", "servers": 3}, 3),
+        ({"name": "tf-parameter-server"}, 2),  # its server and its coordinator
+    ],
+)
+def test_cores_are_those_of_servers_too(strategy, num_servers):
+    framework = "tensorflow" if strategy["name"].startswith("tf-") else "torch"
+    row = run_row(record({"strategy": strategy, "workers": 2, "threads": 2, "framework": framework}))
+    assert (row["num_servers"], row["cores"]) == (num_servers, 2 * 2 + num_servers)
+    assert row["cpu_share"] == pytest.approx(2 * 9.0 / (10 * row["cores"]))  # of ten seconds
+
+
+@pytest.mark.parametrize("told", [None, "many", -1, 2**40, True])
+def test_servers_that_are_no_count_are_none(told):
+    cell = record({"strategy": "downpour"}).cell
+    assert cell.model_copy(update={"fields": {**cell.fields, "options": {"servers": told}}}).num_servers == 0
+
+
 def test_threads_are_told_from_processes():
     assert run_row(record(launcher="threads"))["worker_kind"] == "threads"
     assert run_row(record(launcher="horovodrun"))["worker_kind"] == "processes"
@@ -291,7 +313,7 @@ def test_servers_count_as_workers_do():
         *(ServerPart(role="worker", index=i, cpu_s=5.0, peak_rss_bytes=70, pss_bytes=60) for i in range(2)),
     ]
     row = run_row(record(cell, workers=[coordinator], servers=servers))
-    assert row["cpu_share"] == pytest.approx((1 + 4 + 5 + 5) / (10 * 2))  # ten seconds on two cores
+    assert row["cpu_share"] == pytest.approx((1 + 4 + 5 + 5) / (10 * 4))  # ten seconds on four cores
     assert (row["peak_rss_bytes"], row["pss_bytes"]) == (490, 360)
     silent = servers[0].model_copy(update={"pss_bytes": None})
     assert math.isnan(run_row(record(cell, workers=[coordinator], servers=[silent]))["pss_bytes"])

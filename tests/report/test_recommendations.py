@@ -48,6 +48,18 @@ def test_best_of_all_workers_wins_not_the_best_of_the_most(tmp_path):
     )
 
 
+def test_servers_cost_cores_and_the_headline_says_who_has_them(tmp_path):
+    """Two workers and a server for 2.01 s are 6.02 core-seconds, two workers for 2.51 s are 5.02."""
+    ((headline, details),) = answers(
+        tmp_path, [*runs("downpour", 2.0, workers=2), *runs("hogwild", 2.5, workers=2, spread=(1.0, 1.05, 0.96))]
+    )
+    assert headline.startswith("cnn on digits: ")
+    assert headline.endswith("Beside their workers: servers of downpour (1), a core each.")
+    (costs,) = [said for said in details if "core-seconds" in said]
+    assert ": hogwild ×2 5.01 [" in costs
+    assert " and downpour ×2 6.02 [" in costs
+
+
 def test_serial_training_may_be_the_answer(tmp_path):
     ((headline, _),) = answers(tmp_path, [*runs("serial", 2.0), *runs("hogwild", 4.0, workers=2)])
     assert headline.startswith("cnn on digits: serial ×1 reaches 98 % after 2.01 s [")

@@ -45,7 +45,7 @@ def test_throughput_is_drawn_over_cores_where_threads_differ(tmp_path):
     with themed():
         figure = throughput(given)
     assert figure.title == "Throughput by cores"
-    assert "over cores (threads and loader processes of all workers)" in figure.caption
+    assert "over cores (threads and loader processes of all workers, servers)" in figure.caption
 
 
 def test_efficiency_over_cores_starts_at_the_single_core(tmp_path):
