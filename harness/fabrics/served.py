@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from harness.fabrics.connection import Connection
 from harness.fabrics.shard_client import Answered, ShardClient, address_of
-from harness.fabrics.shard_wire import Kind, part_of
+from harness.fabrics.shard_wire import Kind, frames_of, part_of
 from harness.fabrics.staleness import Staleness
 from harness.protocols import ServerOptions, ServerRule
 from harness.suite.cell import Cell
@@ -50,7 +50,7 @@ class Served(ABC):
         self._training_thread = threading.get_ident()
         self._context = zmq.Context()
         addresses = [address_of(connection.run_dir, index) for index in range(cell.options.servers)]
-        self._transport = addresses[0].endpoint.partition(":")[0]
+        self._transport = addresses[0].transport
         deadline_s = cell.options.server_deadline_s
         self._shards = [
             ShardClient(self._context, address, index=index, rank=self.rank, deadline_s=deadline_s)
@@ -75,7 +75,7 @@ class Served(ABC):
         self._num_steps = 0
         if self.rank == 0:
             said = (values.size.to_bytes(8, "little"), json.dumps(asdict(rule)).encode())
-            self._ask_each(Kind.HOLD, values, around=said)()
+            self._ask_each(Kind.HOLD, values, before=said)()
         self._staleness.restart()
         self.barrier()
         first = self.pull().wait()
@@ -135,15 +135,14 @@ class Served(ABC):
         return self._ask_each(kind, values)
 
     def _ask_each(
-        self, kind: Kind, values: Floats | None = None, *, around: tuple[bytes, ...] = ()
+        self, kind: Kind, values: Floats | None = None, *, before: tuple[bytes, ...] = ()
     ) -> Callable[[], list[Answered]]:
         """Each server, of its part of the values; gives what waits for their answers."""
         numbers = []
         for index, shard in enumerate(self._shards):
-            own = () if values is None else (values[part_of(values.size, index, len(self._shards))],)
+            own = [] if values is None else frames_of(values[part_of(values.size, index, len(self._shards))])
             claims = self._claims_due() if index == 0 and kind != Kind.HOLD else 0
-            payload = (*around[:1], *own, *around[1:])
-            numbers.append(shard.ask(kind, *payload, num_steps=self._num_steps, num_claimed=claims))
+            numbers.append(shard.ask(kind, *before, *own, num_steps=self._num_steps, num_claimed=claims))
         return lambda: [shard.answer_to(number) for shard, number in zip(self._shards, numbers, strict=True)]
 
     def _claims_due(self) -> int:

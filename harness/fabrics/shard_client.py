@@ -19,12 +19,11 @@ from typing import Any
 
 import zmq
 
-from harness.fabrics.shard_wire import USER, Kind, Reply, ShardAddress, ShardRequest
+from harness.fabrics.shard_wire import PING_NUMBER, Kind, Reply, ShardAddress, ShardRequest
 from harness.records.run_files import content_of, shard_path
 
 NUM_LOOKS = 4  # in a deadline
 _FIND_EVERY_S = 0.01
-_PING_NUMBER = 0
 
 
 class ShardError(Exception):
@@ -44,7 +43,7 @@ class ShardClient:
         self._name = f"server {index} ({address.endpoint})"
         self._deadline_s = deadline_s
         self._arrived: dict[int, Answered] = {}
-        self._last_number = _PING_NUMBER
+        self._last_number = PING_NUMBER
         self._claimed: deque[int] = deque()
         self._num_on_their_way = 0
         self._lock = threading.Lock()
@@ -52,7 +51,7 @@ class ShardClient:
         self._socket.routing_id = str(rank).encode()
         self._socket.sndtimeo = round(deadline_s * 1000)
         self._socket.rcvtimeo = round(deadline_s * 1000 / NUM_LOOKS)
-        self._socket.plain_username, self._socket.plain_password = USER.encode(), address.token.encode()
+        address.credentials.show(self._socket)
         self._socket.connect(address.endpoint)
 
     def ask(self, kind: Kind, *payload: Any, num_steps: int = 0, num_claimed: int = 0) -> int:
@@ -98,7 +97,7 @@ class ShardClient:
 
     def _ping(self) -> None:
         with contextlib.suppress(zmq.Again):  # which has nobody to go to: that server is silent
-            self._socket.send(ShardRequest(kind=Kind.PING, number=_PING_NUMBER).packed(), zmq.DONTWAIT)
+            self._socket.send(ShardRequest(kind=Kind.PING, number=PING_NUMBER).packed(), zmq.DONTWAIT)
 
     def _silent(self) -> ShardError:
         return ShardError(f"{self._name} has not answered for {self._deadline_s:g} s")
@@ -109,7 +108,7 @@ class ShardClient:
             raise ShardError(f"{self._name} refused: {payload.bytes.decode()}")
         self._num_on_their_way -= reply.num_claimed
         self._claimed.extend(range(reply.count, reply.count + reply.num_claimed))
-        if reply.number != _PING_NUMBER:
+        if reply.number != PING_NUMBER:
             self._arrived[reply.number] = Answered(reply=reply, payload=payload)
 
     def close(self) -> None:

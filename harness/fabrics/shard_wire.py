@@ -1,7 +1,8 @@
 """What workers and servers send one another: a header of fixed size, then raw float32 in the machine's order of bytes.
 
 Nothing is unpickled. A request is [header, payload...], its reply [header, payload]; a server takes those of a worker
-one after another, and answers each but MEET at once.
+one after another, and answers each but MEET at once. Values that are sent to a server are in frames of a bounded size,
+so that it takes none that is larger: ZeroMQ makes room for a frame before it knows whose it is.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 from harness.records.run_files import shard_path
 from harness.strict import Strict
 
 USER = "worker"  # who has the token
+FRAME_BYTES = 4 * 1024**2  # of values, at most; a multiple of 4
+PING_NUMBER = 0  # of requests that nobody waits for by their number
+_MOST_STEPS = 2**48  # so that sums over workers fit the header of a reply
 _REQUEST = struct.Struct("=BQQQ")
 _REPLY = struct.Struct("=BQQQQ")
 
@@ -23,10 +28,10 @@ _REPLY = struct.Struct("=BQQQQ")
 class Kind(IntEnum):
     """What a worker asks for."""
 
-    HOLD = 1  # weights and, as JSON, the rule
-    PUSH = 2  # an update
+    HOLD = 1  # the size of the whole vector in eight bytes, as JSON the rule, and weights
+    PUSH = 2  # with an update
     PULL = 3
-    PUSH_PULL = 4  # an update
+    PUSH_PULL = 4  # with an update
     CLAIM = 5  # steps alone
     COUNT = 6  # the steps of all workers
     MEET = 7
@@ -49,6 +54,8 @@ class ShardRequest:
         if len(header) != _REQUEST.size:
             raise ValueError(f"a header of {len(header)} bytes; wanted: {_REQUEST.size}")
         kind, number, num_steps, num_claimed = _REQUEST.unpack(header)
+        if max(num_steps, num_claimed) > _MOST_STEPS:
+            raise ValueError(f"{max(num_steps, num_claimed)} steps; allowed: up to {_MOST_STEPS}")
         return cls(kind=Kind(kind), number=number, num_steps=num_steps, num_claimed=num_claimed)
 
 
@@ -77,11 +84,39 @@ class Reply:
         )
 
 
+class Token(Strict):
+    """What a server wants to be told, in the clear: of a socket of this machine, or by choice."""
+
+    token: str
+
+    def show(self, socket: Any) -> None:
+        """Before the socket, a worker's, connects."""
+        socket.plain_username, socket.plain_password = USER.encode(), self.token.encode()
+
+
+class CurveKeys(Strict):
+    """With which a worker and a server encrypt what they send, and know each other by; in ZeroMQ's text form, Z85."""
+
+    server_public: str
+    worker_public: str
+    worker_secret: str
+
+    def show(self, socket: Any) -> None:
+        socket.curve_serverkey = self.server_public.encode()
+        socket.curve_publickey, socket.curve_secretkey = self.worker_public.encode(), self.worker_secret.encode()
+
+
 class ShardAddress(Strict):
-    """Where a server is reached, and what it wants to be told."""
+    """Where a server is reached, and what makes it answer."""
 
     endpoint: str  # as ZeroMQ writes them
-    token: str
+    credentials: Token | CurveKeys
+
+    @property
+    def transport(self) -> str:
+        """`ipc`, `tcp`; `tcp, encrypted`."""
+        name = self.endpoint.partition(":")[0]
+        return f"{name}, encrypted" if isinstance(self.credentials, CurveKeys) else name
 
 
 def tell_address(run_dir: Path, index: int, address: ShardAddress) -> None:
@@ -95,3 +130,9 @@ def tell_address(run_dir: Path, index: int, address: ShardAddress) -> None:
 def part_of(num_values: int, index: int, num_shards: int) -> slice:
     """Which of all values that server holds."""
     return slice(index * num_values // num_shards, (index + 1) * num_values // num_shards)
+
+
+def frames_of(values: Any) -> list[Any]:
+    """An array of float32 in parts that a server takes; one at least."""
+    num_each = FRAME_BYTES // 4
+    return [values[first : first + num_each] for first in range(0, max(values.size, 1), num_each)]

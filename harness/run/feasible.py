@@ -10,7 +10,7 @@ from harness import registry
 from harness.launchers.command import Launcher
 from harness.launchers.horovodrun import mpirun
 from harness.launchers.hosts import Host, HostsError, how_to_resolve, is_elsewhere, placement, unresolved_name
-from harness.protocols import SERVED, EvaluatedModel
+from harness.protocols import SERVED, EvaluatedModel, ServerOptions
 from harness.run.gpu_support import gpu_obstacle
 from harness.suite.cell import Cell
 from harness.worker.plan import plan_of
@@ -71,8 +71,15 @@ def _rates_of_own_optimizers(cells: Iterable[Cell]) -> Iterator[str]:
 
 
 def _unreached(cell: Cell, hosts: tuple[Host, ...]) -> str | None:
+    if not is_elsewhere(cell, hosts):
+        return None
+    if isinstance(cell.options, ServerOptions) and cell.options.lost_workers == "go-on":
+        return (
+            f"options.lost_workers: go-on on {hosts[0].name}, where horovodrun ends all workers with the first that "
+            "dies; allowed: end, or this machine first in -H or --hostfile"
+        )
     launcher: Launcher = registry.load(registry.LAUNCHERS[cell.needs, cell.framework])
-    if launcher.reaches_hosts or not is_elsewhere(cell, hosts):
+    if launcher.reaches_hosts:
         return None
     return (
         f"strategy: {cell.strategy} starts its processes on this machine alone, not on {hosts[0].name}; allowed: this "
@@ -85,6 +92,11 @@ def _lacking(cell: Cell, *, is_own_launch: bool, trains_here: bool) -> str | Non
         return f"framework: {cell.framework} is not installed: {MENDING_SETUP}"
     if cell.needs == SERVED and importlib.util.find_spec("zmq") is None:
         return f"strategy: {cell.strategy} needs pyzmq, which is not installed: {MENDING_SETUP}"
+    if isinstance(cell.options, ServerOptions) and cell.hosts > 1 and not _can_encrypt(cell.options):
+        return (
+            "options.server_encryption: curve, without which ZeroMQ was built here: pyzmq from PyPI has it; allowed: "
+            "none, where the network is trusted"
+        )
     if cell.needs.uses_horovod:
         lacking = _lacking_of_horovod(cell, trains_here=trains_here)
         if lacking:
@@ -94,6 +106,12 @@ def _lacking(cell: Cell, *, is_own_launch: bool, trains_here: bool) -> str | Non
         if obstacle:
             return obstacle
     return None if cell.dataset is None else DATASETS[cell.dataset].missing()
+
+
+def _can_encrypt(options: ServerOptions) -> bool:
+    import zmq
+
+    return options.server_encryption == "none" or zmq.has("curve")
 
 
 def _lacking_of_horovod(cell: Cell, *, trains_here: bool) -> str | None:

@@ -17,8 +17,11 @@ Weights = NDArray[np.float32]
 Answer = tuple[int, Reply, Weights | bytes]  # to which rank, and the reply's payload
 
 _UPDATES = (Kind.PUSH, Kind.PUSH_PULL)
+_WITH_PAYLOAD = (Kind.HOLD, *_UPDATES)
 _READS = (Kind.PULL, Kind.PUSH_PULL)
 _RULE = TypeAdapter(ServerRule)
+_SIZE_BYTES = 8
+_MOST_STEPS = 2**62  # that are claimed: what is counted of them fits the header of a reply
 
 
 class Shard:
@@ -33,6 +36,10 @@ class Shard:
         self._met: dict[int, int] = {}  # who waits for the others, by rank the request's number
         self._lost: set[int] = set()
 
+    @property
+    def num_workers(self) -> int:
+        return len(self._num_steps)
+
     def answer(self, rank: int, request: ShardRequest, payload: Sequence[Any]) -> list[Answer]:
         """What to send, to whom. payload: buffers; one that does not fit is refused in words."""
         try:
@@ -41,14 +48,18 @@ class Shard:
             return [(rank, Reply(number=request.number, is_refused=True), str(error).encode())]
 
     def _answer(self, rank: int, request: ShardRequest, payload: Sequence[Any]) -> list[Answer]:
+        if payload and request.kind not in _WITH_PAYLOAD:
+            raise ValueError(f"{request.kind.name} with {len(payload)} frames of payload; allowed: none")
+        if self._next_step + request.num_claimed > _MOST_STEPS:
+            raise ValueError(f"{request.num_claimed} steps after {self._next_step}; allowed: up to {_MOST_STEPS}")
         self._num_steps[rank] = max(self._num_steps[rank], request.num_steps)  # a PING says none
         if request.kind == Kind.MEET:
             return self._meet(rank, request.number)
         num_foreign = sum(self._num_updates) - self._num_updates[rank]
         if request.kind == Kind.HOLD:
-            self._hold(*payload)
+            self._hold(payload)
         if request.kind in _UPDATES:
-            self._apply(rank, *payload)
+            self._apply(rank, payload)
         reply = Reply(
             number=request.number,
             num_foreign=num_foreign,
@@ -74,16 +85,17 @@ class Shard:
         met, self._met = self._met, {}
         return [(each, Reply(number=asked), b"") for each, asked in met.items()]
 
-    def _hold(self, size: Any, weights: Any, rule: Any) -> None:
-        """size: of the whole vector, in eight bytes."""
-        num_values = int.from_bytes(size, "little")
-        part = part_of(num_values, self._index, self._num_shards)
+    def _hold(self, payload: Sequence[Any]) -> None:
+        if len(payload) < 2 or len(payload[0]) != _SIZE_BYTES:
+            raise ValueError(f"HOLD of {len(payload)} frames; wanted: the vector's size in eight bytes, rule, weights")
+        size, rule, *weights = payload
+        part = part_of(int.from_bytes(size, "little"), self._index, self._num_shards)
         held = _values(weights, part.stop - part.start).copy()
         self._held = HeldWeights(held, _RULE.validate_json(bytes(rule)), first=part.start)
         self._num_updates = [0] * len(self._num_updates)
         self._num_steps = [0] * len(self._num_steps)
 
-    def _apply(self, rank: int, update: Any) -> None:
+    def _apply(self, rank: int, update: Sequence[Any]) -> None:
         self._weights.apply(_values(update, self._weights.weights.size))
         self._num_updates[rank] += 1
 
@@ -94,9 +106,10 @@ class Shard:
         return self._held
 
 
-def _values(buffer: Any, wanted: int) -> Weights:
+def _values(frames: Sequence[Any], wanted: int) -> Weights:
     """Raises ValueError where they are not as many."""
-    values = np.frombuffer(buffer, np.float32)
-    if values.size != wanted:
-        raise ValueError(f"{values.size} values; wanted: {wanted}, as this server holds")
-    return values
+    parts = [np.frombuffer(frame, np.float32) for frame in frames]
+    num_values = sum(part.size for part in parts)
+    if num_values != wanted or not parts:
+        raise ValueError(f"{num_values} values; wanted: {wanted}, as this server holds")
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -2,10 +2,9 @@
 
 Without one all workers are on this machine and come by a socket of its own, which takes half the CPU time of TCP.
 
-Serves until rank 0 has written its part of the record, or until the launching process is gone. Who does not have the
-token, which lies in the run folder, is refused by ZeroMQ before it can say anything.
-
-Between machines token and weights go unencrypted, as Horovod's and MPI's messages do: the network is trusted.
+Serves until rank 0 has written its part of the record, or until the launching process is gone. Who does not have what
+lies in the run folder, a token or, between machines, CURVE's keys, is refused by ZeroMQ before it can say anything;
+who has it and says what is no request is refused in words.
 """
 
 from __future__ import annotations
@@ -20,35 +19,37 @@ from pathlib import Path
 from typing import Any
 
 import zmq
-from zmq.auth.thread import ThreadAuthenticator
 
-from harness.fabrics.shard_wire import USER, ShardAddress, ShardRequest, tell_address
+from harness.fabrics.shard_wire import FRAME_BYTES, PING_NUMBER, Reply, ShardAddress, ShardRequest, tell_address
 from harness.protocols import Role
 from harness.records.run_files import CELL_FILE, ERROR_PREFIX, is_there, lost_path, write_atomically
+from harness.servers.guard import Guard
 from harness.servers.serving import stay
 from harness.servers.shard import Answer, Shard
 from harness.worker import process
 from harness.worker.parent_watch import die_with_parent
 
 LOOK_EVERY_MS = 50  # whether it is time to leave
-_DOMAIN = "shard"
+_AROUND_A_FRAME_BYTES = 256  # what encryption adds
 
 
 class ShardServer:
     """A shard behind a socket of ZeroMQ. Close it when done."""
 
-    def __init__(self, shard: Shard, *, host: str | None) -> None:
+    def __init__(self, shard: Shard, *, host: str | None, is_encrypted: bool = False) -> None:
         """host: None where all workers are on this machine."""
         self.bytes_sent = 0
-        self._shard, self._token = shard, secrets.token_hex(16)
+        self._shard = shard
+        self._ranks = {str(rank).encode(): rank for rank in range(shard.num_workers)}
         self._context = zmq.Context()
-        self._guard = ThreadAuthenticator(self._context)
-        self._guard.start()
-        self._guard.configure_plain(domain=_DOMAIN, passwords={USER: self._token})
+        self._guard = Guard(self._context)
         self._socket = self._context.socket(zmq.ROUTER)
-        self._socket.plain_server, self._socket.zap_domain = True, _DOMAIN.encode()
         self._socket.rcvtimeo = LOOK_EVERY_MS
-        self.address = ShardAddress(endpoint=self._bound(host), token=self._token)
+        self._socket.maxmsgsize = FRAME_BYTES + _AROUND_A_FRAME_BYTES
+        credentials = (
+            self._guard.ask_for_keys(self._socket) if is_encrypted else self._guard.ask_for_token(self._socket)
+        )
+        self.address = ShardAddress(endpoint=self._bound(host), credentials=credentials)
 
     def _bound(self, host: str | None) -> str:
         """The endpoint that workers connect to. Loopback is bound to as it is; else others may have another name here
@@ -70,21 +71,30 @@ class ShardServer:
                     self._send_all(self._shard.lose(rank))
 
     def _take(self, sender: Any, header: Any, *payload: Any) -> None:
-        rank, request = int(sender.bytes), ShardRequest.unpacked(header.bytes)
+        try:
+            rank, request = self._rank_of(sender.bytes), ShardRequest.unpacked(header.bytes)
+        except ValueError as error:
+            self._send(sender.bytes, Reply(number=PING_NUMBER, is_refused=True), str(error).encode())
+            return
         self._send_all(self._shard.answer(rank, request, [frame.buffer for frame in payload]))
 
-    def _send_all(self, answers: Iterable[Answer]) -> None:
-        for answer in answers:
-            self._send(*answer)
+    def _rank_of(self, sender: bytes) -> int:
+        if sender not in self._ranks:
+            raise ValueError(f"worker {sender!r}; wanted: 0 to {len(self._ranks) - 1}")
+        return self._ranks[sender]
 
-    def _send(self, rank: int, reply: Any, payload: Any) -> None:
+    def _send_all(self, answers: Iterable[Answer]) -> None:
+        for rank, reply, payload in answers:
+            self._send(str(rank).encode(), reply, payload)
+
+    def _send(self, to: bytes, reply: Reply, payload: Any) -> None:
         """Weights are copied as they are sent: the next update may come before they have gone."""
-        self._socket.send_multipart([str(rank).encode(), reply.packed(), payload])
+        self._socket.send_multipart([to, reply.packed(), payload])
         self.bytes_sent += len(payload) if isinstance(payload, bytes) else payload.nbytes
 
     def close(self) -> None:
         self._socket.close(linger=0)
-        self._guard.stop()
+        self._guard.close()
         self._context.term()
 
 
@@ -109,7 +119,9 @@ def main() -> None:
 
 def _serve(run_dir: Path, index: int, host: str | None) -> None:
     cell = json.loads((run_dir / CELL_FILE).read_bytes())
-    server = ShardServer(Shard(index, cell["options"]["servers"], cell["workers"]), host=host)
+    options = cell["options"]
+    is_encrypted = host is not None and options["server_encryption"] == "curve"
+    server = ShardServer(Shard(index, options["servers"], cell["workers"]), host=host, is_encrypted=is_encrypted)
     tell_address(run_dir, index, server.address)
     has_left = threading.Event()
 

@@ -17,7 +17,7 @@ import zmq
 from harness.fabrics.connection import Connection
 from harness.fabrics.served_torch import ServedTorch
 from harness.fabrics.shard_client import ShardClient, ShardError, address_of
-from harness.fabrics.shard_wire import Kind, ShardAddress, tell_address
+from harness.fabrics.shard_wire import FRAME_BYTES, CurveKeys, Kind, ShardAddress, Token, tell_address
 from harness.protocols import ServerRule
 from harness.records.run_files import shard_path
 from harness.servers.shard import Shard
@@ -31,12 +31,14 @@ SUM = ServerRule()
 
 
 @contextmanager
-def served(run_dir: Path, num_servers: int, num_workers: int, *, host: str | None = None) -> Iterator[None]:
+def served(
+    run_dir: Path, num_servers: int, num_workers: int, *, host: str | None = None, is_encrypted: bool = False
+) -> Iterator[None]:
     """Servers in threads, their addresses in the run folder."""
     has_ended = threading.Event()
     with ExitStack() as stack:
         for index in range(num_servers):
-            server = ShardServer(Shard(index, num_servers, num_workers), host=host)
+            server = ShardServer(Shard(index, num_servers, num_workers), host=host, is_encrypted=is_encrypted)
             tell_address(run_dir, index, server.address)
             thread = threading.Thread(target=server.serve, args=(has_ended,))
             thread.start()
@@ -172,7 +174,7 @@ def test_server_is_reached_at_the_address_that_it_tells(tmp_path: Path) -> None:
 
 
 def test_address_is_for_the_eyes_of_this_user_alone(tmp_path: Path) -> None:
-    tell_address(tmp_path, 0, ShardAddress(endpoint="ipc://@there", token="secret"))
+    tell_address(tmp_path, 0, ShardAddress(endpoint="ipc://@there", credentials=Token(token="secret")))
     assert stat.S_IMODE(shard_path(tmp_path, 0).stat().st_mode) == 0o600
 
 
@@ -192,7 +194,35 @@ def test_server_answers_none_without_its_token(tmp_path: Path, host: str | None)
     with served(tmp_path, 1, 1, host=host):
         address = address_of(tmp_path, 0)
         with pytest.raises(ShardError, match=rf"server 0 \({address.endpoint}\) has not answered for 1 s"):
-            asked_with(address.model_copy(update={"token": "another"}))
+            asked_with(address.model_copy(update={"credentials": Token(token="another")}))
+
+
+def with_keys_of_ones_own(keys: CurveKeys) -> CurveKeys:
+    public, secret = (key.decode() for key in zmq.curve_keypair())
+    return keys.model_copy(update={"worker_public": public, "worker_secret": secret})
+
+
+def test_server_that_encrypts_answers_none_without_its_keys(tmp_path: Path) -> None:
+    with served(tmp_path, 1, 1, host="127.0.0.1", is_encrypted=True):
+        address = address_of(tmp_path, 0)
+        assert isinstance(address.credentials, CurveKeys)
+        asked_with(address)
+        for credentials in (with_keys_of_ones_own(address.credentials), Token(token="any")):
+            with pytest.raises(ShardError, match="has not answered for 1 s"):
+                asked_with(address.model_copy(update={"credentials": credentials}))
+
+
+def test_what_is_sent_encrypted_is_the_same(tmp_path: Path) -> None:
+    """In frames of their bound at most: two and a rest of one value."""
+    num_values = 2 * FRAME_BYTES // 4 + 1
+
+    def work(made: ServedTorch) -> tuple[list[float], str]:
+        made.serve(torch.arange(num_values, dtype=torch.float32) % 1000, SUM)
+        after = made.push_pull(torch.ones(num_values)).wait()
+        return after[[0, FRAME_BYTES // 4, -1]].tolist(), made.settings()["zmq.transport"]
+
+    with served(tmp_path, 1, 1, host="127.0.0.1", is_encrypted=True):
+        assert in_threads(1, tmp_path, work) == [([1.0, 577.0, 153.0], "tcp, encrypted")]
 
 
 def test_server_that_refuses_says_why(tmp_path: Path) -> None:

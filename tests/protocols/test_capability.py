@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.protocols import ALONE, COLLECTIVE, SHARED, TF_MIRRORED, TORCH_DISTRIBUTED, Capability, Topology
+from harness.protocols import ALONE, COLLECTIVE, SERVED, SHARED, TF_MIRRORED, TORCH_DISTRIBUTED, Capability, Topology
 from harness.registry import FABRICS, LAUNCHERS, STRATEGIES
 
 CAPABILITIES = {kind.needs for kind in STRATEGIES.values()}
@@ -32,6 +32,12 @@ def topology(**changes: Any) -> Topology:
             {"device": "gpu"},
             "device: gpu with strategy s, whose workers have one set of weights in the host's memory, which all write; "
             "allowed: cpu, since a GPU does one after another what several workers ask of it",
+        ),
+        (
+            SERVED,
+            {"device": "gpu"},
+            "device: gpu with strategy s, whose workers have servers that hold the weights, over ZeroMQ; allowed: cpu, "
+            "since what is sent comes from the host's memory",
         ),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import zmq
 
 from harness.launchers.hosts import Host
 from harness.run import gpu_support
@@ -201,6 +202,29 @@ def test_cluster_of_tensorflow_is_refused_on_another_machine(strategy: str) -> N
     assert said == (
         f"{cell.title}: strategy: {strategy} starts its processes on this machine alone, not on no.such.host; allowed: "
         "this machine first in -H or --hostfile, or --only without it"
+    )
+
+
+def test_going_on_without_a_worker_is_refused_on_another_machine() -> None:
+    cell = cell_of(strategy={"name": "downpour", "lost_workers": "go-on"}, workers=2)
+    assert first_obstacle([cell], TWO_SLOTS) is None
+    assert first_obstacle([cell], (Host(name="no.such.host", slots=2),)) == (
+        f"{cell.title}: options.lost_workers: go-on on no.such.host, where horovodrun ends all workers with the first "
+        "that dies; allowed: end, or this machine first in -H or --hostfile"
+    )
+
+
+def test_encryption_is_refused_between_machines_whose_zeromq_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zmq, "has", lambda capability: False)
+    hosts = (Host(name="localhost", slots=2), Host(name="no.such.host", slots=2))
+    encrypted, clear = (
+        cell_of(strategy={"name": "downpour", "server_encryption": each}, workers=2, hosts=2)
+        for each in ("curve", "none")
+    )
+    assert first_obstacle([cell_of(strategy="downpour", workers=2), clear], hosts) is None  # a socket needs none
+    assert first_obstacle([encrypted], hosts) == (
+        f"{encrypted.title}: options.server_encryption: curve, without which ZeroMQ was built here: pyzmq from PyPI "
+        "has it; allowed: none, where the network is trusted"
     )
 
 
