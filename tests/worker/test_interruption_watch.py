@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.records.interruptions import stopped_s
 from harness.records.results_folder import ResultsFolder
 from harness.timing.turns import StoppedTime, make_turn_folder
-from tests.command import is_worker, started, training_has_begun, wait_until, workers_of, write_suite
+from tests.command import LIMIT_S, is_worker, started, wait_until, workers_of, write_suite
 
 STOPPED_S = 2.0
 WORK = """
@@ -44,20 +45,43 @@ def test_a_stop_is_seen_unless_it_is_a_turn_of_another_launch(tmp_path: Path, ta
         if takes_turns:
             StoppedTime(folder).add(time.monotonic_ns() - stopped_at)
         worker.send_signal(signal.SIGCONT)
-        output, _ = worker.communicate("end\n", timeout=60)
+        output, _ = worker.communicate("end\n", timeout=LIMIT_S)
     paused_s = float(output)
-    assert paused_s == 0.0 if takes_turns else paused_s > STOPPED_S / 2
+    assert (paused_s > STOPPED_S / 2) is not takes_turns
+
+
+STOPS = """
+import os, signal
+from harness.strategies.serial import Serial
+
+class StopsItself(Serial):
+    def setup(self, replica, fabric):
+        self._num_steps = 0
+
+    def step(self, replica, fabric, batch):
+        self._num_steps += 1
+        if self._num_steps == 40:  # of 90; warm-up has fewer
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return super().step(replica, fabric, batch)
+"""
+
+
+def stopped_workers(results: Path) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        return [each for each in workers_of(results) if is_worker(each) and each.status() == psutil.STATUS_STOPPED]
+    return []
 
 
 def test_a_run_whose_worker_was_stopped_says_so(tmp_path: Path) -> None:
-    block = "{workload: fnn, strategy: serial, epochs: 1000000, time_limit_s: 20}"
+    (tmp_path / "mine.py").write_text(STOPS)
+    suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: 'mine.py:StopsItself', epochs: 2}")
     results = tmp_path / "r"
-    with started("run", write_suite(tmp_path / "s.yaml", block), "--results", results) as run:
-        wait_until(lambda: training_has_begun(results), "training to begin")
-        (worker,) = [process for process in workers_of(results) if is_worker(process)]
-        os.kill(worker.pid, signal.SIGSTOP)
+    with started("run", suite, "--results", results) as run:
+        wait_until(lambda: stopped_workers(results) != [], "the worker to be stopped in training")
+        (worker,) = stopped_workers(results)
         time.sleep(STOPPED_S)
-        os.kill(worker.pid, signal.SIGCONT)
-        run.communicate(timeout=110)
+        worker.send_signal(signal.SIGCONT)
+        run.communicate(timeout=LIMIT_S)
     (record,) = ResultsFolder(results).load()
+    assert record.status == "ok"
     assert stopped_s(record) > STOPPED_S / 2
