@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from harness.bootstrap.pins import ROOT
 from harness.doctor import network_lab
@@ -38,7 +38,8 @@ NOT_ASKED_FOR = {  # marker: what such tests do, and what runs them
     "lab": "run over several emulated hosts, as root: make lab",
     "gpu": "run on a CUDA GPU: make gpu",
 }
-settings.register_profile("here", deadline=None)  # other work on the machine is no fault of the code
+# Other work on the machine is no fault of the code.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("here")
 _LACKING = pytest.StashKey[dict[str, list[str]]]()
 _NUM_LEFT_OUT = pytest.StashKey[Counter[str]]()

@@ -66,7 +66,7 @@ def launched(folder: Path, **fields: Any) -> Record:
         "num_samples": 1437,
     }
     given = {"workload": "own.py:make", "folder": str(folder), "own": own, "recipe": RECIPE, "framework": "tensorflow"}
-    cell = Cell.model_validate({**given, "evaluations": 3, "time_limit_s": 120, **fields})
+    cell = Cell.model_validate({**given, "evaluations": 3, **fields})
     setting = Setting(suite="a", folder=ResultsFolder(folder), hosts=(Host(name="localhost", slots=2),))
     record = run_cell(cell, setting, _Watcher())
     assert record.status == "ok", f"{record.reason}\n{record.log_tail}"

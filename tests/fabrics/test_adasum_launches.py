@@ -45,7 +45,6 @@ def cell_of(framework: str, **options: Any) -> Cell:
             "epochs": NUM_STEPS * 64 / 1437,
             "evaluations": NUM_STEPS,
             "evaluation_spacing": "even",
-            "time_limit_s": 200,
         }
     )
 

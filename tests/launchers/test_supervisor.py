@@ -252,7 +252,7 @@ class Watcher:
     def cell_started(self, cell): ...
     def cell_progress(self, share, samples_per_s, loss): print("training", flush=True)
     def cell_ended(self, record): ...
-cell = Cell.model_validate({"workload": "fnn", "strategy": "hogwild", "workers": 2, "epochs": 3000})
+cell = Cell.model_validate({"workload": "fnn", "strategy": "hogwild", "workers": 2, "epochs": 1000000})
 run_cell(cell, Setting(suite="a", folder=ResultsFolder(Path(sys.argv[1])), hosts=this_machine()), Watcher())
 """
 

@@ -40,7 +40,6 @@ def launch(strategy: str, folder: Path) -> Record:
             "workers": 2,
             "epochs": EPOCHS,
             "evaluations": 2,
-            "time_limit_s": 600,
         }
     )
     setting = Setting(suite="a", folder=ResultsFolder(folder), hosts=(Host(name="localhost", slots=2),))

@@ -17,9 +17,9 @@ import pytest
 from harness.plain_text import one_line
 from harness.records.results_folder import ResultsFolder
 from harness.run.core_locks import LOCKS_VARIABLE, held
-from tests.command import hvdbench, started, training_has_begun, wait_until, write_suite
+from tests.command import LIMIT_S, hvdbench, started, training_has_begun, wait_until, write_suite
 
-ENDLESS = "{workload: fnn, strategy: serial, epochs: 1000000, time_limit_s: 100}"
+ENDLESS = "{workload: fnn, strategy: serial, epochs: 1000000, time_limit_s: 600}"
 RANK = """
 import os, sys
 core = int(sys.argv[1])
@@ -35,7 +35,7 @@ import sys, time
 from harness.run.core_locks import held
 with held([3, 4], print):
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 """
 
 
@@ -111,7 +111,7 @@ def test_a_run_waits_for_another_and_says_for_which(tmp_path: Path) -> None:
             assert "run" in why
             assert not list((tmp_path / "b").glob("*.json"))
             first.send_signal(signal.SIGINT)
-            output, errors = second.communicate(timeout=100)
+            output, errors = second.communicate(timeout=LIMIT_S)
     assert "1 ran" in output, output + errors
 
 
@@ -123,7 +123,7 @@ def test_ctrl_c_ends_the_wait(tmp_path: Path) -> None:
         assert waiting.stdout is not None
         assert any(line.startswith("waiting") for line in waiting.stdout)
         waiting.send_signal(signal.SIGINT)
-        waiting.communicate(timeout=60)
+        waiting.communicate(timeout=LIMIT_S)
     assert waiting.returncode == 130
     assert not list((tmp_path / "r").glob("*.json"))
 

@@ -20,6 +20,7 @@ from harness.testing.quadratic import Array, NumpyReplica, one_dimensional
 from harness.testing.thread_fabrics import Team, ThreadCollective
 from harness.timing.clock import Clock
 from harness.worker.training import WARMUP_STEPS, Session, train, warm_up
+from tests.command import LIMIT_S
 
 SELDOM = 10 * WARMUP_STEPS
 LATE = [
@@ -127,7 +128,7 @@ def test_tensorflow_compiles_nothing_in_training(tmp_path: Path) -> None:
     file = tmp_path / "found.json"
     horovodrun = [Path(sys.executable).parent / "horovodrun", "-np", 2, "-H", "localhost:2", "--gloo"]
     command = [*horovodrun, sys.executable, "-m", "tests.worker.first_uses", file]
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=LIMIT_S)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     found = json.loads(file.read_text())
     assert len(found) == 11
