@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -79,21 +80,29 @@ def run_inside(suite: Suite, folder: ResultsFolder, *, again: Again | None = Non
             return _run_inside(suite, fitting, place, folder, again=again)
 
 
-def _fitting(suite: Suite, *, size: int) -> list[Cell]:
-    """The cells that this launch can run. Raises SuiteError where there are none, or it cannot run them all."""
-    fitting = [cell for cell in suite.cells if cell.needs.uses_horovod and cell.workers == size]
-    _the_only(fitting, size)
-    obstacle = first_obstacle(fitting, None)
+@dataclass(frozen=True, kw_only=True)
+class _Fitting:
+    """The cells that this launch can run, and what is settled for all of them before Horovod starts."""
+
+    cells: list[Cell]
+    settled: tuple[str, int, int, str]  # framework, threads, loader_workers, device
+
+
+def _fitting(suite: Suite, *, size: int) -> _Fitting:
+    """Raises SuiteError where there are none, or this launch cannot run them all."""
+    cells = [cell for cell in suite.cells if cell.needs.uses_horovod and cell.workers == size]
+    settled = _the_only(cells, size)
+    obstacle = first_obstacle(cells, None)
     if obstacle:
         raise SuiteError(obstacle)
-    return fitting
+    return _Fitting(cells=cells, settled=settled)
 
 
 def _run_inside(
-    suite: Suite, fitting: list[Cell], place: tuple[int, int, int, int], folder: ResultsFolder, *, again: Again | None
+    suite: Suite, fitting: _Fitting, place: tuple[int, int, int, int], folder: ResultsFolder, *, again: Again | None
 ) -> int:
     rank, size, local_rank, local_size = place
-    framework, num_threads, num_loaders, device = _the_only(fitting, size)
+    framework, num_threads, num_loaders, device = fitting.settled
     near = cores_near_workers(local_size) if device == "gpu" else []
     cores = process.pin(local_rank, local_size, num_threads + num_loaders, near=near, is_existing=True)
     process.prepare(num_threads=num_threads)
@@ -104,7 +113,7 @@ def _run_inside(
     hvd.init()
     # The launch decides how and over what its workers talk; the record has to say what was, not what was asked for.
     actual = {"controller": "mpi" if hvd.mpi_enabled() else "gloo", "hosts": hvd.cross_size()}
-    cells = {cell.key: cell for cell in (_as_launched(cell, actual) for cell in fitting)}
+    cells = {cell.key: cell for cell in (_as_launched(cell, actual) for cell in fitting.cells)}
     setting = Setting(
         suite=suite.name,
         question=suite.question,
