@@ -8,7 +8,7 @@ from tests.perf.figure import Figure
 
 BENCHMARKS = (
     *("torch_loops", "tensorflow_loops", "launches"),
-    *("servers", "overhead", "reports", "checks"),
+    *("servers", "environments", "overhead", "reports", "checks"),
 )
 
 
