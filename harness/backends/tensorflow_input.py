@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from harness.backends.tensorflow_program import Batch, Data, Given, arrays_of
 from harness.protocols import Batches, Share
 from harness.workloads.own import WorkloadError
+from harness.workloads.rollouts import Experience, PlayedBatches
 from harness.workloads.sampler import IndexedBatches, Sampler
 from harness.workloads.stream import Stream, StreamedBatches
 
@@ -47,6 +48,8 @@ class Source(Protocol):
 
 def source_of(data: Data, kind: str, device: str) -> Source:
     """kind: the cell's `input`. Raises WorkloadError where the data cannot be used so."""
+    if isinstance(data.train, Experience):
+        return Played(data.train)
     if isinstance(data.train, Stream):
         return Streamed(data.train, kind, device)
     if kind == "loader":
@@ -126,6 +129,23 @@ class Streamed:
     def batches(self, share: Share, order: Iterable[int] | None = None) -> Batches:
         made = StreamedBatches(self._stream, partial(_on_device, device=self._device), **vars(share))
         return BatchesAhead(lambda: map(made.at, _steps(order))) if self._is_ahead else made
+
+    def batch_of(self, given: Given) -> Batch:
+        return given
+
+
+class Played:
+    """Of environments: a step takes the number of the worker's, and the loss plays in them."""
+
+    takes_indices = False
+    has_own_order = False
+
+    def __init__(self, experience: Experience) -> None:
+        self._experience = experience
+
+    def batches(self, share: Share, order: Iterable[int] | None = None) -> Batches:
+        number = self._experience.open(rank=share.rank, batch_size=share.batch_size, seed=share.seed)
+        return PlayedBatches(tf.constant(number, tf.int64))
 
     def batch_of(self, given: Given) -> Batch:
         return given

@@ -118,6 +118,8 @@ def _apply(layer: spec.Layer, parameters: Iterator[Tensor], values: Tensor, prec
             return tf.concat([first, second, first * second], 1)
         case spec.ReLU():
             return tf.nn.relu(values)
+        case spec.Tanh():
+            return tf.tanh(values)
         case spec.MaxPool(size=size, stride=stride, padding=padding):
             return tf.nn.max_pool2d(values, size, stride, _padding(padding))
         case spec.GlobalAveragePool():

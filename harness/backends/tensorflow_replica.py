@@ -28,6 +28,9 @@ from harness.protocols import Batches, GradientAveraging, NativeFabric, Neurons,
 from harness.suite.cell import Cell
 from harness.workloads.data import Dataset
 from harness.workloads.own import KerasWorkload
+from harness.workloads.rollouts import Experience
+
+Shipped = Dataset | Experience
 
 EVALUATION_BATCH = 500
 
@@ -59,9 +62,9 @@ class TensorFlowReplica:
     Raises WorkloadError for a user's workload that cannot be trained.
     """
 
-    def __init__(self, cell: Cell, workload: Dataset | KerasWorkload, *, rank: int, local_rank: int) -> None:
+    def __init__(self, cell: Cell, workload: Shipped | KerasWorkload, *, rank: int, local_rank: int) -> None:
         self._device = f"/{cell.device.upper()}:0"  # `prepare` shows this process its own
-        data = shipped_data(workload) if isinstance(workload, Dataset) else keras_data(workload)
+        data = shipped_data(workload) if isinstance(workload, Shipped) else keras_data(workload)
         self._source = source_of(data, cell.input, self._device)
         self._program = _program_of(cell, workload)
         self._model = Model(
@@ -261,5 +264,5 @@ class TensorFlowReplica:
         return known | (gpu_settings() if "GPU" in self._device else {})
 
 
-def _program_of(cell: Cell, workload: Dataset | KerasWorkload) -> Program:
-    return shipped_program(cell, workload) if isinstance(workload, Dataset) else keras_program(cell, workload)
+def _program_of(cell: Cell, workload: Shipped | KerasWorkload) -> Program:
+    return shipped_program(cell, workload) if isinstance(workload, Shipped) else keras_program(cell, workload)

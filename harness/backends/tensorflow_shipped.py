@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from harness.backends.neuron_numbering import NeuronNumbering
+from harness.backends.tensorflow_acting import acting_functions
 from harness.backends.tensorflow_layers import Layout, layouts, scores
 from harness.backends.tensorflow_program import Batch, Data, Program, RowProgram, State, Tensor
 from harness.backends.tensorflow_tasks import loss_of
@@ -18,37 +19,51 @@ from harness.suite.cell import Cell
 from harness.workloads.data import Dataset, Split
 from harness.workloads.initial import initial_weights
 from harness.workloads.layers import Layer, Parameter, parameters_of
+from harness.workloads.rollouts import Experience
 from harness.workloads.shipped import MODELS
 from harness.workloads.task import TaskLoss
 
 PRECISIONS = {"float32": tf.float32, "bf16": tf.bfloat16}  # what dense layers, convolutions and LSTMs compute in
 
 
-def shipped_program(cell: Cell, dataset: Dataset) -> Program:
+def shipped_program(cell: Cell, dataset: Dataset | Experience) -> Program:
     architecture = MODELS[cell.workload]
     layers = architecture.layers(dataset.num_categories)
     parameters = parameters_of(layers, dataset.input_shape)
     laid_out = layouts(layers, dataset.input_shape)
     drawn = initial_weights(parameters, cell.seed)
-    precision, task_loss = PRECISIONS[cell.precision], loss_of(architecture.task)
+    precision = PRECISIONS[cell.precision]
+    if isinstance(dataset, Experience):
+        functions = acting_functions(layers, laid_out, dataset, precision)
+    else:
+        functions = _functions_of(layers, loss_of(architecture.task), precision)
 
     def loss(weights: Sequence[Tensor], state: State, batch: Batch) -> tuple[Tensor, State]:
-        inputs, targets = batch
-        return task_loss.loss(scores(layers, weights, inputs, precision), targets), state
-
-    def evaluate(weights: Sequence[Tensor], buffers: State, batch: Batch) -> tuple[Tensor, Tensor]:
-        inputs, targets = batch
-        return task_loss.evaluate(scores(layers, weights, inputs, precision), targets)
+        return functions.loss(weights, batch), state
 
     return Program(
         parameters=[layout.to_native(array) for layout, array in zip(laid_out, drawn, strict=True)],
         loss=loss,
-        evaluate=evaluate,
+        evaluate=lambda weights, buffers, batch: functions.evaluate(weights, batch),
         neurons=lambda: _neurons(parameters, laid_out),
         finish=architecture.task.finish,
-        rows=_row_program(layers, task_loss, precision) if architecture.has_rows else None,
+        rows=_row_program(layers, loss_of(architecture.task), precision) if architecture.has_rows else None,
         to_workload=lambda flat: _to_workload(laid_out, flat),
     )
+
+
+def _functions_of(layers: tuple[Layer, ...], task_loss: TaskLoss, precision: Any) -> TaskLoss:
+    """Of the weights and a batch."""
+
+    def loss(weights: Sequence[Tensor], batch: Batch) -> Tensor:
+        inputs, targets = batch
+        return task_loss.loss(scores(layers, weights, inputs, precision), targets)
+
+    def evaluate(weights: Sequence[Tensor], batch: Batch) -> tuple[Tensor, Tensor]:
+        inputs, targets = batch
+        return task_loss.evaluate(scores(layers, weights, inputs, precision), targets)
+
+    return TaskLoss(loss=loss, evaluate=evaluate)
 
 
 def _row_program(layers: tuple[Layer, ...], task_loss: TaskLoss, precision: Any) -> RowProgram:
@@ -69,8 +84,9 @@ def _neurons(parameters: Sequence[Parameter], laid_out: Sequence[Layout]) -> Neu
     return numbering.numbered()
 
 
-def shipped_data(dataset: Dataset) -> Data:
-    return Data(train=_in_native_layout(dataset.train), test=_in_native_layout(dataset.test))
+def shipped_data(dataset: Dataset | Experience) -> Data:
+    train = dataset if isinstance(dataset, Experience) else _in_native_layout(dataset.train)
+    return Data(train=train, test=_in_native_layout(dataset.test))
 
 
 def _in_native_layout(part: Split) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -16,6 +16,8 @@ def loss_of(task: Task) -> TaskLoss:
             return TaskLoss(loss=_loss_of_ratings, evaluate=_evaluate_ratings)
         case "continue":
             return TaskLoss(loss=_loss_of_labels, evaluate=_evaluate_text)
+        case "act":
+            raise AssertionError("acting has no targets: see tensorflow_acting.py")
 
 
 def _loss_of_labels(logits: Tensor, labels: Tensor) -> Tensor:  # (B, ..., classes), (B, ...)

@@ -13,13 +13,14 @@ from harness.suite.cell import Cell
 from harness.workloads.data import Dataset
 from harness.workloads.making import make_own
 from harness.workloads.own import KerasWorkload
+from harness.workloads.rollouts import Experience
 
 # A thread that makes its model seeds the whole process, and imports a file that others may want too.
 _MAKING = threading.Lock()
 POLICIES = {"float32": "float32", "bf16": "mixed_bfloat16"}  # Keras' names
 
 
-def workload_of(cell: Cell) -> Dataset | KerasWorkload:
+def workload_of(cell: Cell) -> Dataset | Experience | KerasWorkload:
     """The shipped data set, or what the user's function makes of the cell's seed.
 
     Raises DatasetError where a data set is not at hand, ExtensionError where the user's code cannot be used, or is

@@ -15,6 +15,7 @@ from harness.backends.torch_loader import DealtData, IndexedData, Loading, Strea
 from harness.protocols import Batches, Share
 from harness.suite.cell import Cell
 from harness.workloads.own import Batch, OwnWorkload, WorkloadError
+from harness.workloads.rollouts import Experience, PlayedBatches
 from harness.workloads.sampler import IndexedBatches, Sampler
 from harness.workloads.stream import Stream
 
@@ -44,6 +45,8 @@ class HeldOutData(Protocol):
 def training_data(cell: Cell, workload: OwnWorkload, device: torch.device) -> TrainingData:
     """Raises WorkloadError where the data cannot be had in the way that the cell's `input` says."""
     data = workload.train
+    if isinstance(data, Experience):
+        return _Played(data)
     if isinstance(data, Stream):
         return _streamed(cell, workload, data, device)
     if not _is_indexable(data):
@@ -142,6 +145,22 @@ class _OnDevice:
 
     def joined(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
         return torch.cat(list(parts))
+
+
+class _Played:
+    """Of environments: a batch is the number of the worker's, and the loss plays in them."""
+
+    has_own_order = False
+
+    def __init__(self, experience: Experience) -> None:
+        self._experience = experience
+
+    def batches(self, share: Share, order: Iterable[int] | None = None) -> PlayedBatches:
+        number = self._experience.open(rank=share.rank, batch_size=share.batch_size, seed=share.seed)
+        return PlayedBatches(number)
+
+    def first(self, batch_size: int) -> Batch:
+        return self._experience.open(rank=0, batch_size=batch_size, seed=0)
 
 
 def _is_indexable(data: Any) -> bool:

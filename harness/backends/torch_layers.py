@@ -44,6 +44,8 @@ def _module(layer: spec.Layer, shape: spec.Shape) -> nn.Module:
             return _Interactions()
         case spec.ReLU():
             return nn.ReLU()
+        case spec.Tanh():
+            return nn.Tanh()
         case spec.MaxPool(size=size, stride=stride, padding=padding):
             return nn.MaxPool2d(size, stride=stride, padding=padding)
         case spec.GlobalAveragePool():

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from harness.backends.torch_acting import acting_functions
 from harness.backends.torch_flat import trainable
 from harness.backends.torch_layers import build
 from harness.backends.torch_tasks import loss_of
@@ -17,18 +18,41 @@ from harness.workloads.data import Dataset, Split
 from harness.workloads.initial import initial_weights
 from harness.workloads.layers import parameters_of
 from harness.workloads.own import TorchWorkload
+from harness.workloads.rollouts import Experience
 from harness.workloads.shipped import MODELS
+from harness.workloads.task import Task, TaskLoss
 
 Pair = tuple[torch.Tensor, torch.Tensor]  # inputs (B, ...), targets (B, ...)
 
 
-def shipped_workload(cell: Cell, dataset: Dataset) -> TorchWorkload:
+def shipped_workload(cell: Cell, dataset: Dataset | Experience) -> TorchWorkload:
     """Its weights are those that NumPy draws from the cell's seed, the same in every framework."""
     architecture = MODELS[cell.workload]
     layers = architecture.layers(dataset.num_categories)
     model = build(layers, dataset.input_shape)
     _initialise(model, initial_weights(parameters_of(layers, dataset.input_shape), cell.seed))
-    task_loss = loss_of(architecture.task)
+    train: Experience | Pair
+    if isinstance(dataset, Experience):
+        functions, train = acting_functions(layers, dataset), dataset
+    else:
+        functions, train = _functions_of(architecture.task), _as_tensors(dataset.train)
+    return TorchWorkload(
+        model=model,
+        loss=functions.loss,
+        score=lambda model, batch: functions.evaluate(model, batch)[1],
+        evaluate=functions.evaluate,
+        finish=architecture.task.finish,
+        train=train,
+        test=_as_tensors(dataset.test),
+        samples=cell.samples,
+        batch_size=cell.batch_per_worker,
+        learning_rate=cell.learning_rate,
+    )
+
+
+def _functions_of(task: Task) -> TaskLoss:
+    """Of the model and a batch."""
+    task_loss = loss_of(task)
 
     def loss(model: nn.Module, batch: Pair) -> torch.Tensor:
         inputs, targets = batch
@@ -38,17 +62,7 @@ def shipped_workload(cell: Cell, dataset: Dataset) -> TorchWorkload:
         inputs, targets = batch
         return task_loss.evaluate(model(inputs), targets)
 
-    return TorchWorkload(
-        model=model,
-        loss=loss,
-        score=lambda model, batch: evaluate(model, batch)[1],
-        evaluate=evaluate,
-        finish=architecture.task.finish,
-        train=_as_tensors(dataset.train),
-        test=_as_tensors(dataset.test),
-        batch_size=cell.batch_per_worker,
-        learning_rate=cell.learning_rate,
-    )
+    return TaskLoss(loss=loss, evaluate=evaluate)
 
 
 def _initialise(model: nn.Module, initial: Iterable[NDArray[np.float32]]) -> None:

@@ -18,6 +18,8 @@ def loss_of(task: Task) -> TaskLoss:
             return TaskLoss(loss=_loss_of_ratings, evaluate=_evaluate_ratings)
         case "continue":
             return TaskLoss(loss=_loss_of_text, evaluate=_evaluate_text)
+        case "act":
+            raise AssertionError("acting has no targets: see torch_acting.py")
 
 
 def _evaluate_labels(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:  # (B, classes), (B,)

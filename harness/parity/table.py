@@ -28,8 +28,8 @@ from harness.workloads.own import WorkloadError
 from harness.workloads.shipped import MODELS
 
 WORKLOADS, HERE = (
-    ("fnn", "cnn", "rnn", "mf", "ncf", "lm-lstm", "lm-transformer"),
-    ("digits", "synthetic-ratings", "austen"),
+    ("fnn", "cnn", "rnn", "mf", "ncf", "lm-lstm", "lm-transformer", "actor-critic"),
+    ("digits", "synthetic-ratings", "austen", "cartpole"),
 )
 FETCHED = ("fashion-mnist", "movielens-100k")
 # Of an optimizer whose steps do not shrink with the gradient, where the workload's rate is meant for another one.

@@ -29,14 +29,16 @@ from harness.protocols import (
 )
 from harness.records.stored_cell import StoredCell
 from harness.registry import OPTIMIZERS, REPLICAS, frameworks_of, strategy_of
+from harness.suite.acting import check_acting
 from harness.suite.fields import FIELDS, CellFields, as_json, identity
 from harness.suite.filling_in import filled_in, options_of, takes_momentum
 from harness.workloads.data import Dataset, with_wrong_labels
 from harness.workloads.datasets import DATASETS, DataSource, datasets_for
 from harness.workloads.layers import num_layers_of, parameters_of
 from harness.workloads.metric import Metric
+from harness.workloads.rollouts import Experience
 from harness.workloads.shipped import MODELS, recipe_of, takes_inputs_of
-from harness.workloads.task import CLASSIFY
+from harness.workloads.task import ACT, CLASSIFY
 
 
 class Cell(CellFields):
@@ -80,6 +82,8 @@ class Cell(CellFields):
             raise ValueError(f"framework: {self.framework} has no {self.strategy}; allowed: {allowed}")
         self.needs.check(self.topology, strategy=self.strategy)
         self._check_sharing_out()
+        if self.acts:
+            check_acting(self, needs=self.needs, batch_per_worker=self.batch_per_worker)
         if self.hosts > self.workers:
             raise ValueError(f"hosts: {self.hosts} is more than workers {self.workers}")
         if self.inject is not None and self.inject.rank >= self.workers:
@@ -267,10 +271,13 @@ class Cell(CellFields):
         """Of a sample of a shipped data set: (C, H, W) of an image."""
         return self._source.facts(self.dataset_options).shape
 
-    def load_dataset(self) -> Dataset:
+    def load_dataset(self) -> Dataset | Experience:
         """The shipped one. Raises DatasetError where it is not at hand."""
         dataset = self._source.load(self.dataset_options)
-        return with_wrong_labels(dataset, self.wrong_labels, self.seed) if self.wrong_labels else dataset
+        if not self.wrong_labels:
+            return dataset
+        assert isinstance(dataset, Dataset), "what has labels is a data set"
+        return with_wrong_labels(dataset, self.wrong_labels, self.seed)
 
     @property
     def batch_per_worker(self) -> int:
@@ -279,7 +286,12 @@ class Cell(CellFields):
     @property
     def is_streamed(self) -> bool:
         """Whether its data have neither number nor end, and so no epochs."""
-        return self.own is not None and self.own.num_samples is None
+        return self.acts if self.own is None else self.own.num_samples is None
+
+    @property
+    def acts(self) -> bool:
+        """Whether each worker makes its training data itself, in environments of its own."""
+        return self.own is None and MODELS[self.workload].task is ACT
 
     @property
     def num_epochs(self) -> float:
@@ -289,11 +301,10 @@ class Cell(CellFields):
     @property
     def num_samples(self) -> int:
         """In an epoch; of a stream, in all of training."""
-        if self.own is not None:
-            in_epoch = self.own.num_samples or self.samples
-            assert in_epoch is not None, "a stream's cell says how many"
-            return in_epoch
-        return self._source.facts(self.dataset_options).num_samples
+        known = self._source.facts(self.dataset_options) if self.own is None else self.own
+        in_epoch = known.num_samples or self.samples
+        assert in_epoch is not None, "a stream's cell says how many"
+        return in_epoch
 
     def amount_of(self, num_samples: int) -> dict[str, float]:
         """The field that says how much is trained, for so many samples of all workers together."""
@@ -336,7 +347,7 @@ class Cell(CellFields):
         """Names what is trained on what: runs of different problems are never compared."""
         if self.dataset is None:
             return self.workload
-        size = self.synthetic or self.ratings or self.text
+        size = self.synthetic or self.ratings or self.text or self.rollouts
         sized = "" if size is None else f" ({size.in_words})"
         wrong = f", {100 * self.wrong_labels:g} % of labels wrong" if self.wrong_labels else ""
         return f"{self.workload} on {self.dataset}{sized}{wrong}"

@@ -68,6 +68,20 @@ class RatingsShape(Strict):
         return f"{self.num_samples} of {self.users}×{self.items}, rank {self.rank}, noise {self.noise:g}"
 
 
+class Rollouts(Strict):
+    """How workers that act learn from it: as in Mnih et al. (arXiv 1602.01783), `value` as is usual since."""
+
+    steps: int = Field(5, ge=1, description="frames of each environment in a batch, and of a return at most")
+    discount: float = Field(0.99, gt=0, le=1, description="what a frame later is worth")
+    entropy: float = Field(0.01, ge=0, description="weight of the policy's entropy, which is to be large")
+    value: float = Field(0.5, gt=0, description="weight of the critic's squared error")
+
+    @property
+    def in_words(self) -> str:
+        weights = f"entropy {self.entropy:g}, value {self.value:g}"
+        return f"returns of {self.steps} frames, discount {self.discount:g}, {weights}"
+
+
 class TextFile(Strict):
     """A file of text, and what was found in it when it was first asked for."""
 
@@ -113,6 +127,11 @@ class CellFields(Strict):
     text: Annotated[TextFile | None, Field(description="of dataset text"), Meaning(neutral=None, is_column=False)] = (
         None
     )
+    rollouts: Annotated[
+        Rollouts | None,
+        Field(description="of dataset cartpole"),
+        Meaning(neutral=None, is_column=False),
+    ] = None
     own: Annotated[OwnFacts | None, Meaning(neutral=None, is_column=False)] = None
     folder: Annotated[
         str | None,
@@ -340,6 +359,7 @@ _BY_FIELD = (
     StepSchedule,
     OwnFacts,
     TextFile,
+    Rollouts,
     Metric,
 )
 

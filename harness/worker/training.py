@@ -128,8 +128,12 @@ class Session:
 
     @property
     def share(self) -> Share:
-        """Of the training samples, this rank's; all where steps are shared out, of which it takes some."""
-        num_workers, rank = (self.fabric.size, self.fabric.rank) if self.counter is None else (1, 0)
+        """Of the training samples, this rank's; all where steps are shared out, of which it takes some.
+
+        Environments are each worker's own, however many steps it takes in them.
+        """
+        takes_of_all = self.counter is not None and not self.cell.acts
+        num_workers, rank = (1, 0) if takes_of_all else (self.fabric.size, self.fabric.rank)
         return Share(num_workers=num_workers, rank=rank, batch_size=self.batch_size, seed=self.cell.seed)
 
     def steps(self) -> Iterator[Step]:

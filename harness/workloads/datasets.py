@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.workloads import data, ratings, texts
+from harness.workloads.cartpole import CartPole
 from harness.workloads.data import Dataset
 from harness.workloads.layers import Shape
-from harness.workloads.task import CLASSIFY, CONTINUE, RATE, Task
+from harness.workloads.rollouts import Experience
+from harness.workloads.task import ACT, CLASSIFY, CONTINUE, RATE, Task
 
 Options = Mapping[str, Any]  # of a data set that is made to measure, by name; else none
 
@@ -18,7 +20,7 @@ Options = Mapping[str, Any]  # of a data set that is made to measure, by name; e
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     shape: Shape  # of a sample's input
-    num_samples: int  # to train on
+    num_samples: int | None  # to train on; None where they have no end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +29,7 @@ class DataSource:
 
     about: str
     facts: Callable[[Options], Facts]
-    load: Callable[[Options], Dataset]  # raises DatasetError where it is not at hand
+    load: Callable[[Options], Dataset | Experience]  # raises DatasetError where it is not at hand
     task: Task = CLASSIFY
     options: str | None = None  # the cell's field that has them
     missing: Callable[[], str | None] = lambda: None  # why it is not at hand, and what mends that
@@ -89,6 +91,13 @@ DATASETS = {
         load=lambda file: texts.load_text(file["path"], file["digest"]),
         task=CONTINUE,
         options="text",
+    ),
+    "cartpole": DataSource(
+        about="a pole on a cart, to be kept upright for 500 frames: equal to gymnasium's CartPole-v1",
+        facts=lambda _: Facts(shape=(CartPole.num_observed,), num_samples=None),
+        load=lambda how: Experience(CartPole(), **how),
+        task=ACT,
+        options="rollouts",
     ),
 }
 

@@ -191,6 +191,12 @@ class ReLU(_Parameterless):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tanh(_Parameterless):
+    def output(self, shape: Shape) -> Shape:
+        return shape
+
+
+@dataclass(frozen=True, kw_only=True)
 class MaxPool(_Parameterless):
     size: int = 2
     stride: int = 2
@@ -272,6 +278,7 @@ Layer = (
     | Positions
     | Embedding
     | ReLU
+    | Tanh
     | MaxPool
     | GlobalAveragePool
     | Flatten

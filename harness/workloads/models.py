@@ -2,7 +2,8 @@
 
 Source: ResNet-18, He et al. (arXiv 1512.03385); VGG-16, Simonyan, Zisserman (1409.1556); matrix factorisation, Koren,
 Bell and Volinsky (Computer 42, 2009); neural collaborative filtering, He et al. (arXiv 1708.05031), the fusion of
-product and FNN over one embedding (equation 11), each hidden layer half as wide as the one before.
+product and FNN over one embedding (equation 11), each hidden layer half as wide as the one before; actor and critic
+over one body, Mnih et al. (arXiv 1602.01783, section 4), here of 64 and 64 units.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from harness.workloads.layers import (
     ReLU,
     Residual,
     Rows,
+    Tanh,
 )
 
 Layers = tuple[Layer, ...]
@@ -95,6 +97,14 @@ def lm_transformer(num_kinds: int) -> Layers:
     blocks = [layer for _ in range(2) for layer in _decoder_block(64)]
     read = (Embedding(rows=num_kinds, units=64, deviation=0.02), Positions(deviation=0.02))
     return (*read, *blocks, LayerNorm(), Dense(units=num_kinds))
+
+
+def actor_critic(num_actions: int) -> Layers:
+    """One body for both: the logits of the actions, and behind them the value of the state."""
+    return (
+        *(Dense(units=64), Tanh(), Dense(units=64), Tanh()),
+        Dense(units=num_actions + 1),
+    )
 
 
 def _decoder_block(width: int) -> Layers:

@@ -43,6 +43,7 @@ from typing import Any, ClassVar, Self
 from harness.extensions import ExtensionError
 from harness.plain_text import said
 from harness.workloads.metric import ACCURACY, Metric
+from harness.workloads.rollouts import Experience
 from harness.workloads.stream import Stream, numbers_of_rows
 
 Batch = Any  # what the loss takes: a tuple of tensors (B, ...), or what the data yield
@@ -56,6 +57,9 @@ _FUNCTIONS = {  # what each is called with
     "collate": "a list of samples",
     "from_torch": "the torch model's parameters by name",
 }
+
+
+_ENDLESS = (Stream, Experience)
 
 
 class WorkloadError(ExtensionError):
@@ -125,7 +129,7 @@ class OwnWorkload:
 
     def _check_stream(self) -> None:
         """Raises WorkloadError for parts that go with data of a number and an end, and those that go with a stream."""
-        if not isinstance(self.train, Stream):
+        if not isinstance(self.train, _ENDLESS):
             if self.samples is not None:
                 raise WorkloadError("samples: with data that end; wanted: epochs, or a Stream as train")
             return
@@ -167,7 +171,7 @@ class OwnWorkload:
     @property
     def num_samples(self) -> int | None:
         """In an epoch; None where there are none, as in a stream. Raises WorkloadError where nothing tells."""
-        if isinstance(self.train, Stream):
+        if isinstance(self.train, _ENDLESS):
             return None
         if self.samples_per_epoch is not None:
             return int(self.samples_per_epoch)
@@ -181,7 +185,7 @@ class OwnWorkload:
     @property
     def recipe(self) -> dict[str, Any]:
         """Defaults of a cell's training settings, by the names of its fields."""
-        amount = "samples" if isinstance(self.train, Stream) else "epochs"
+        amount = "samples" if isinstance(self.train, _ENDLESS) else "epochs"
         given: dict[str, Any] = {
             name: _plain(getattr(self, name))
             for name in (
@@ -202,7 +206,7 @@ def _plain(value: Any) -> Any:
 
 
 def _may_be_data(value: Any) -> bool:
-    if isinstance(value, Stream):
+    if isinstance(value, _ENDLESS):
         return True
     return not isinstance(value, str) and any(hasattr(value, name) for name in ("__len__", "__iter__", "__getitem__"))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.workloads import models
 from harness.workloads.layers import Embedding, Shape
-from harness.workloads.task import CLASSIFY, CONTINUE, RATE, Task
+from harness.workloads.task import ACT, CLASSIFY, CONTINUE, RATE, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +67,12 @@ MODELS = {
         task=CONTINUE,
         dataset="austen",
     ),
+    "actor-critic": Architecture(
+        layers=models.actor_critic,
+        about="an actor and its critic, two layers of 64 units below both: A2C, or A3C with hogwild",
+        task=ACT,
+        dataset="cartpole",
+    ),
 }
 
 _DEFAULT = {"learning_rate": 0.01, "momentum": 0.9, "batch_size": 32, "epochs": 1.0}
@@ -115,6 +121,17 @@ _RECIPES: dict[tuple[str, str], dict[str, Any]] = {
     },
 }
 
+# As ikostrikov/pytorch-a2c-ppo-acktr-gail, `--algo a2c`, but for half its environments and twice its rate.
+_RECIPES["actor-critic", "cartpole"] = {
+    "optimizer": {"name": "rmsprop", "epsilon": 1e-5},
+    "momentum": 0.0,
+    "learning_rate": 1.5e-3,
+    "clip_norm": 0.5,
+    "batch_size": 40,
+    "samples": 200_000,
+    "target": 475.0,
+}
+
 for _model in ("lm-lstm", "lm-transformer"):  # another text has another entropy
     _of_austen = _RECIPES[_model, "austen"]
     _RECIPES[_model, "text"] = {name: value for name, value in _of_austen.items() if name != "target"}
@@ -123,6 +140,8 @@ for _model in ("lm-lstm", "lm-transformer"):  # another text has another entropy
 def recipe_of(model: str, dataset: str) -> dict[str, Any]:
     """Defaults of a cell's training settings, by the names of its fields."""
     recipe = {**_DEFAULT, **_RECIPES.get((model, dataset), {})}
+    if "samples" in recipe:
+        del recipe["epochs"]
     if dataset == "synthetic":
         recipe["evaluations"] = 0  # its labels carry no meaning
     return recipe

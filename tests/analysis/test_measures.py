@@ -209,6 +209,7 @@ def test_every_field_of_a_cell_is_accounted_for():
         "synthetic",
         "ratings",
         "text",
+        "rollouts",
         "wrong_labels",
         "own",
     }  # `own` by its code, in `workload_code`

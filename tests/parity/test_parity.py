@@ -66,6 +66,13 @@ def test_parity_holds_on_text(workload: str) -> None:
     assert differences[0].of == "cross-entropy"
 
 
+def test_parity_holds_where_workers_act() -> None:
+    """Both act alike, so both see the same: one action drawn otherwise would show in every loss behind it."""
+    differences = parity(cell("actor-critic", "cartpole"))
+    assert missed(differences) == []
+    assert differences[0].of == "mean return"
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_parity_holds_under_every_optimizer(optimizer: str) -> None:
     assert missed(parity(cell("cnn", optimizer=optimizer, learning_rate=1e-3))) == []

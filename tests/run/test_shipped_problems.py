@@ -37,6 +37,30 @@ def test_ratings_are_learnt_by_their_rows_without_a_lock(tmp_path: Path, framewo
 
 
 @pytest.mark.needs_two_cores
+@pytest.mark.parametrize(
+    ("strategy", "framework"),
+    [("hogwild", "torch"), ("hogwild", "tensorflow"), ("allreduce", "torch"), ("allreduce", "tensorflow")],
+)
+def test_acting_is_learnt_with_and_without_a_lock_step(tmp_path: Path, strategy: str, framework: str) -> None:
+    """Pushes at random keep the pole up for some 22 frames."""
+    record = ran(
+        tmp_path,
+        workload="actor-critic",
+        strategy=strategy,
+        framework=framework,
+        workers=2,
+        batch_size=20,
+        samples=16_000,
+        evaluations=8,
+    )
+    assert record.status == "ok", record.log_tail
+    assert max(point.score for point in record.curve) > 40
+    assert record.curve[-1].num_samples == 16_000
+    (run,) = load(tmp_path).to_dict("records")
+    assert (run["metric"], run["metric_better"], run["sample_unit"]) == ("mean return", "higher", "frame")
+
+
+@pytest.mark.needs_two_cores
 def test_text_is_learnt(tmp_path: Path) -> None:
     """Guessing evenly among 75 kinds takes 4.3 nats a character, by how often each comes 3.1."""
     record = ran(

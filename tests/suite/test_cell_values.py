@@ -202,6 +202,25 @@ def test_strategy_label_names_the_options_that_differ() -> None:
             "told apart",
         ),
         ({"wrong_labels": 1.0}, "less than 1"),
+        (
+            {"workload": "actor-critic", "batch_size": 42},
+            "batch_size: 42 frames of a worker with rollouts of 5; allowed: a multiple",
+        ),
+        (
+            {"workload": "actor-critic", "input": "loader", "loader_workers": 1},
+            "input: loader with workload actor-critic, whose frames depend on the weights: none can be made ahead",
+        ),
+        ({"workload": "actor-critic", "accumulation": 2}, "whose batch is one rollout; allowed: 1"),
+        ({"workload": "actor-critic", "epochs": 2}, "epochs: 2 with a stream, which has none; allowed: samples"),
+        ({"workload": "actor-critic", "target": 501}, "target: 501; allowed: 0 to 500 (mean return)"),
+        (
+            {"workload": "actor-critic", "strategy": "tf-mirrored", "framework": "tensorflow", "workers": 2},
+            "strategy: tf-mirrored with workload actor-critic, where one process acts for all workers",
+        ),
+        (
+            {"workload": "actor-critic", "strategy": "tf-parameter-server", "framework": "tensorflow"},
+            "allowed: one with a process or a thread a worker",
+        ),
         ({"workload": "mf", "wrong_labels": 0.3}, "wrong_labels: 0.3 with workload mf, which has no labels of ours"),
     ],
 )
@@ -209,6 +228,13 @@ def test_cell_refuses(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Cell.model_validate({**FNN, **fields})
     assert message in str(caught.value)
+
+
+def test_actor_critic_trains_for_frames_and_is_judged_by_its_return() -> None:
+    cell = Cell.model_validate({"workload": "actor-critic", "strategy": "hogwild", "workers": 2, "batch_size": 20})
+    assert (cell.dataset, cell.samples, cell.epochs, cell.num_samples) == ("cartpole", 200_000, None, 200_000)
+    assert (cell.metric.name, cell.target, cell.sample_unit) == ("mean return", 475, "frame")
+    assert cell.problem == ("actor-critic on cartpole (returns of 5 frames, discount 0.99, entropy 0.01, value 0.5)")
 
 
 def test_every_strategy_gives_its_core_away_alike() -> None:

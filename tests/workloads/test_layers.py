@@ -24,7 +24,7 @@ from harness.workloads.layers import (
     parameters_of,
 )
 from harness.workloads.shipped import MODELS, takes_inputs_of
-from harness.workloads.task import CLASSIFY, CONTINUE, RATE
+from harness.workloads.task import ACT, CLASSIFY, CONTINUE, RATE
 
 DIGITS, FASHION, IMAGENET = (1, 8, 8), (1, 28, 28), (3, 224, 224)
 
@@ -50,7 +50,7 @@ def test_number_of_parameters(model: str, shape: tuple[int, int, int], num_class
 
 @pytest.mark.parametrize("model", sorted(MODELS))
 def test_names_of_parameters_are_unique(model: str) -> None:
-    shape = {CLASSIFY: (3, 32, 32), RATE: (2,), CONTINUE: (64,)}[MODELS[model].task]
+    shape = {CLASSIFY: (3, 32, 32), RATE: (2,), CONTINUE: (64,), ACT: (4,)}[MODELS[model].task]
     names = [parameter.name for parameter in parameters_of(MODELS[model].layers(10), shape)]
     assert len(set(names)) == len(names)
 
