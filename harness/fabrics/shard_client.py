@@ -55,13 +55,13 @@ class ShardClient:
         self._socket.connect(address.endpoint)
 
     def ask(self, kind: Kind, *payload: Any, num_steps: int = 0, num_claimed: int = 0) -> int:
-        """Sends, and returns at once; the number is for `answer_to`. The payload is copied."""
+        """Sends, and returns at once; the number is for `answer_to`. The payload is not copied: it stays until then."""
         with self._lock:
             self._last_number += 1
             request = ShardRequest(kind=kind, number=self._last_number, num_steps=num_steps, num_claimed=num_claimed)
             self._num_on_their_way += num_claimed
             try:
-                self._socket.send_multipart([request.packed(), *payload])
+                self._socket.send_multipart([request.packed(), *payload], copy=False)
             except zmq.Again:
                 raise self._silent() from None
             return self._last_number

@@ -147,7 +147,7 @@ class ServedFabric(Fabric, Protocol):
     """Weights that servers hold, each a part of them.
 
     What is asked for is on its way when the call returns, and servers do what a worker asks in the order of its calls.
-    A vector that is pushed may change at once.
+    A vector that is pushed stays as it is until that has been waited for: it is sent from where it lies.
     """
 
     def serve(self, vector: Vector, rule: ServerRule) -> Vector:
