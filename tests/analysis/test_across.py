@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from harness.analysis.across import score_across
+from harness.analysis.across import chosen_by_other_seeds, score_across
 
 
 def times(*values, told_to=0.0):
@@ -40,3 +40,10 @@ def test_soonest_of_every_problem_scores_1_however_coarse_its_evaluations():
 def test_score_holds_wherever_between_evaluations_targets_were_reached():
     score = score_across([(times(2.0, 2.0, 2.0, told_to=0.5), times(1.0, 1.0, 1.0, told_to=0.5))])
     assert (score.estimate, score.low, score.high) == pytest.approx((2.0, 1.0, 4.0))
+
+
+def test_seeds_are_not_judged_by_a_choice_of_their_own():
+    """By itself each would choose the entrant that takes 1 s there; the others choose the one that takes 4 s."""
+    timed = {"a": times(1.0, 4.0, 3.0), "b": times(4.0, 1.0, 5.0)}
+    assert chosen_by_other_seeds(timed) == {0: "b", 1: "a", 2: "a"}
+    assert chosen_by_other_seeds({"a": times(3.0), "b": times(2.0)}) == {0: "b"}
