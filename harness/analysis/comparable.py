@@ -23,10 +23,10 @@ whenever it ran.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import cast
+from typing import Any, TypeVar, cast
 
 import pandas as pd
 
@@ -52,6 +52,7 @@ _POOL = {  # column: what keeps pools apart that differ in it
 _IN_NAMES = {"measuring": "way of measuring "}  # before values that do not speak for themselves
 _NO_SETTINGS = "none of them set"
 UNIT = ["problem", "series", "workers"]  # runs that agree in these repeat each other
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,21 @@ class Pool:
     runs: pd.DataFrame  # those that ended well
     failed: pd.DataFrame  # all others
     cautions: tuple[str, ...]
+    _found: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def of_launches(self, find: Callable[[pd.DataFrame], _Found]) -> _Found:
+        """What is found of all launches, looked for once: many parts of a page ask the same."""
+        return self._once(find, self.launches)
+
+    def of_runs(self, find: Callable[[pd.DataFrame], _Found]) -> _Found:
+        """Likewise of those that ended well."""
+        return self._once(find, self.runs)
+
+    def _once(self, find: Callable[[pd.DataFrame], _Found], rows: pd.DataFrame) -> _Found:
+        if find not in self._found:
+            self._found[find] = find(rows)
+        found: _Found = self._found[find]
+        return found
 
     @cached_property
     def names(self) -> dict[tuple[str, str], str]:
@@ -155,13 +171,13 @@ def aimed(launches: pd.DataFrame) -> pd.DataFrame:
 
 def closest_match(rows: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
     """Of the series among these, the one that shares most settings with the rows of a unit; `among` is not empty."""
-    ours = rows[list(SPLIT_BY)].iloc[0]
-
-    def num_shared(part: pd.DataFrame) -> int:
-        theirs = part[list(SPLIT_BY)].iloc[0]
-        return int(((ours == theirs) | (ours.isna() & theirs.isna())).sum())
-
-    return max((part for _, part in among.groupby("series", sort=True)), key=num_shared)
+    series = among["series"]
+    if series.nunique() > 1:
+        ours = rows[list(SPLIT_BY)].iloc[0]
+        theirs = among.drop_duplicates("series").set_index("series")[list(SPLIT_BY)].sort_index()
+        num_shared = (theirs.eq(ours) | (theirs.isna() & ours.isna())).sum(axis="columns")
+        return among[series == num_shared.idxmax()]
+    return among
 
 
 def units(runs: pd.DataFrame) -> Iterator[tuple[tuple[str, str, int], pd.DataFrame]]:

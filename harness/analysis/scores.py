@@ -21,10 +21,11 @@ def metric_columns(metric: Metric) -> dict[str, Any]:
 
 def metrics_of(rows: pd.DataFrame) -> list[Metric]:
     """Each metric by which some of these rows are judged, by name."""
-    distinct = rows[list(METRIC_COLUMNS)].drop_duplicates().sort_values(list(METRIC_COLUMNS))
+    columns = (rows[column].tolist() for column in METRIC_COLUMNS)  # not drop_duplicates: asked of thousands of units
+    distinct = {(*words, _bound(low), _bound(high)) for *words, low, high in zip(*columns, strict=True)}
     return [
-        Metric(name=name, unit=unit, better=better, bounds=(_bound(low), _bound(high)))
-        for name, unit, better, low, high in distinct.itertuples(index=False)
+        Metric(name=name, unit=unit, better=better, bounds=(low, high))
+        for name, unit, better, low, high in sorted(distinct, key=_order)
     ]
 
 
@@ -50,6 +51,11 @@ def target_in_words(metric: Metric, target: float) -> str:
     else:
         said = f"{target:.12g}" + (f"\u00a0{metric.unit}" if metric.unit else "")
     return said if metric == ACCURACY else f"{said} {metric.name}"
+
+
+def _order(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Of metrics, as their columns sort: a bound that there is not comes last."""
+    return tuple(math.inf if value is None else value for value in values)
 
 
 def _bound(value: float) -> float | None:

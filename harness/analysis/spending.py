@@ -14,16 +14,22 @@ target, core-seconds and wall time are lower bounds, and what goes by steps is n
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from harness.analysis.attempts import with_retries
-from harness.analysis.comparable import units
+from harness.analysis.comparable import UNIT, Pool, units
 from harness.analysis.intervals import Interval, geometric_interval, scaled
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
-from harness.analysis.targets import Reaching, time_interval, time_lower_bound
+from harness.analysis.targets import Reaching, reaching, time_interval, time_lower_bound
+
+_NEEDED = (  # few columns: units are taken out of them, thousands
+    *UNIT,
+    *("seed", "status", "reached", "cores", "num_gpus", "global_batch_size", "startup_s", "observed_s"),
+    *("time_to_target_s", "time_to_target_after_s", "time_to_target_with_evaluation_s", "samples_to_target"),
+    *("cpu_s_per_step", "bytes_per_step"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +50,10 @@ class Spending:
         return self.reaching.is_lower_bound
 
 
-def spendings(launches: pd.DataFrame, reached: Sequence[Reaching]) -> list[Spending]:
-    """reached: the units of these launches that have a target."""
-    by_unit = dict(units(launches))
+def spendings(pool: Pool) -> list[Spending]:
+    """Of the units that have a target and did not always crash."""
+    by_unit = dict(units(pool.launches[list(_NEEDED)]))
+    reached = pool.of_launches(reaching)
     return [_spending(row, by_unit[row.problem, row.series, row.workers]) for row in reached if row.known_s]
 
 

@@ -77,11 +77,11 @@ class Ratio:
 def reaching(launches: pd.DataFrame) -> list[Reaching]:
     """For launches of one pool, those with a target. One horizon an aim, so that its series compare."""
     looking = aimed(launches)
-    horizons = {str(aim): horizon_s(rows) for aim, rows in looking.groupby("aim")}
-    return [_reaching(unit, rows, horizons[str(rows["aim"].iloc[0])]) for unit, rows in units(looking)]
+    of_aims = {str(aim): (metric_of(rows), horizon_s(rows)) for aim, rows in looking.groupby("aim")}
+    return [_reaching(unit, rows, *of_aims[str(rows["aim"].iloc[0])]) for unit, rows in units(looking)]
 
 
-def _reaching(unit: tuple[str, str, int], rows: pd.DataFrame, horizon: float) -> Reaching:
+def _reaching(unit: tuple[str, str, int], rows: pd.DataFrame, metric: Metric, horizon: float) -> Reaching:
     problem, series, workers = unit
     times = rows["time_to_target_s"]
     is_time = always_reached(rows)
@@ -92,7 +92,7 @@ def _reaching(unit: tuple[str, str, int], rows: pd.DataFrame, horizon: float) ->
         strategy=str(rows["strategy"].iloc[0]),
         workers=workers,
         target=float(rows["target"].iloc[0]),
-        metric=metric_of(rows),
+        metric=metric,
         num_launches=len(rows),
         num_reached=int(rows["reached"].sum()),
         num_unfinished=int((rows["status"] != "ok").sum()),

@@ -18,7 +18,7 @@ COARSE = 0.1  # of a time to target: what the evaluations may leave open without
 def warnings(pool: Pool) -> list[str]:
     """What a reader should know before believing the numbers."""
     found = list(pool.cautions)
-    superlinear = [row for row in efficiencies(pool.runs) if row.is_superlinear]
+    superlinear = [row for row in pool.of_runs(efficiencies) if row.is_superlinear]
     if superlinear:
         most = max(superlinear, key=lambda row: row.interval.estimate)
         name = pool.names[most.problem, most.series]
@@ -41,7 +41,7 @@ def warnings(pool: Pool) -> list[str]:
 
 def _coarse(pool: Pool) -> Iterator[str]:
     """On targets whose moment the evaluations hardly tell."""
-    coarse = [row for row in reaching(pool.launches) if row.resolution > COARSE]
+    coarse = [row for row in pool.of_launches(reaching) if row.resolution > COARSE]
     if coarse:
         worst = max(coarse, key=lambda row: row.resolution)
         name = pool.names[worst.problem, worst.series]

@@ -21,7 +21,7 @@ def implementation_table(pool: Pool, prefix: str) -> Table:
             "its CPU time, ×": _ratio(found.cpu),
             "against": text(pool.names[found.problem, found.baseline]),
         }
-        for found in implementations(pool.runs)
+        for found in pool.of_runs(implementations)
     )
     return Table(
         name=f"{prefix}implementation",

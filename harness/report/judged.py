@@ -59,8 +59,12 @@ class JudgedContest:
         """Whether there is something to compare."""
         return len(self.rows) > 1
 
+    @cached_property
+    def _by_entrant(self) -> dict[str, pd.DataFrame]:
+        return {str(name): rows for name, rows in self.contest.launches.groupby("entrant")}
+
     def launches_of(self, entrant: str) -> pd.DataFrame:
-        return self.contest.launches[self.contest.launches["entrant"] == entrant]
+        return self._by_entrant[entrant]
 
     def family_of(self, entrant: str) -> Family:
         first = self.launches_of(entrant).iloc[0]
@@ -80,7 +84,7 @@ def _may_claim(contest: Contest) -> bool:
 
 
 def _of_pool(pool: Pool, asked: Sequence[Contest], error: float) -> tuple[JudgedContest, ...]:
-    reached = reaching(pool.launches)
+    reached = pool.of_launches(reaching)
     return tuple(
         JudgedContest(
             contest=contest, rows=tuple(_entrants(contest, reached)), separation=contest.separation(), error=error

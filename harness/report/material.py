@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from harness.analysis.comparable import Pool, units
+from harness.analysis.comparable import UNIT, Pool
 from harness.analysis.intervals import Interval, mean_interval
 from harness.analysis.loading import Results
 from harness.analysis.scaling import Efficiency
@@ -67,14 +67,10 @@ class Material:
         return dict(zip(named, distinct(map(slug, named)), strict=True))
 
     @cached_property
-    def reached(self) -> list[Reaching]:
-        """How each unit that has a target fares."""
-        return reaching(self.pool.launches)
-
-    @cached_property
     def times_s(self) -> dict[tuple[str, str, int], float]:
         """Times to target of the units that have one, by problem, series and workers."""
-        return {(row.problem, row.series, row.workers): row.time_s.estimate for row in self.reached if row.time_s}
+        rows = self.pool.of_launches(reaching)
+        return {(row.problem, row.series, row.workers): row.time_s.estimate for row in rows if row.time_s}
 
     @property
     def metrics(self) -> list[Metric]:
@@ -135,7 +131,8 @@ def unit_of(given: Material, problem: str, series: str, workers: int) -> pd.Data
 
 def launches(given: Material) -> str:
     """`n = 3`, how many seeds a unit has that ended well; also how many launches, where seeds were launched again."""
-    seeds, runs = zip(*((rows["seed"].nunique(), len(rows)) for _, rows in units(given.pool.runs)), strict=True)
+    by_unit = given.pool.runs.groupby(UNIT)["seed"]
+    seeds, runs = tuple(by_unit.nunique()), tuple(by_unit.size())
     n = f"n = {_from_to(seeds)}" if seeds == runs else f"n = {_from_to(seeds)} seeds, {_from_to(runs)} launches,"
     return f"{n} that finished" if len(given.pool.failed) else n.removesuffix(",")
 

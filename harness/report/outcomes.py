@@ -10,7 +10,7 @@ import pandas as pd
 from harness.analysis.attempts import has_outcome
 from harness.analysis.intervals import NOTHING
 from harness.analysis.scores import target_in_words
-from harness.analysis.targets import Reaching
+from harness.analysis.targets import Reaching, reaching
 from harness.report import drawing
 from harness.report.drawing import Row
 from harness.report.material import (
@@ -71,7 +71,8 @@ def speed_ups(given: Material) -> Figure:
 
 def time_to_target(given: Material) -> Figure:
     panels = []
-    for aim, rows in grouped(given.reached, lambda row: row.aim):
+    reached = given.pool.of_launches(reaching)
+    for aim, rows in grouped(reached, lambda row: row.aim):
         if not any(row.known_s for row in rows):
             continue  # every launch of this problem crashed
         panels.append(
@@ -90,7 +91,7 @@ def time_to_target(given: Material) -> Figure:
         title="Time to target",
         caption=f"Rings are launches ({launches(given)}), the filled mark their geometric mean with its "
         f"{interval_of(panels)} over seeds; ×2 is two workers. The first evaluation as good as the target "
-        f"counts, so a time may be too long by the distance of two evaluations{_distances(given.reached)}; evaluation "
+        f"counts, so a time may be too long by the distance of two evaluations{_distances(reached)}; evaluation "
         "is off the clock. A small triangle is a launch that was given up before the target; then the mark is open, "
         "and the mean is no less than it. Where launches crashed, their times are paid for as well: the mean is that "
         "of the others times launches over those that ran.",

@@ -42,7 +42,7 @@ from harness.report.matrix import matrices
 from harness.report.recommendation import conditions, recommendation
 from harness.report.style import MARK_PATHS, Panel, family_look, looks, themed
 from harness.report.table_cells import Table, markdown
-from harness.report.tables import NOT_IN_BRIEF, TIME, summary_table
+from harness.report.tables import NOT_IN_BRIEF, SUMMARY_TABLE, TIME
 from harness.report.what_changed import Earlier, WhatChanged
 from harness.report.wording import percent
 
@@ -84,12 +84,17 @@ class Section:
     conditions: str
     boards: tuple[Board, ...]
     warnings: tuple[str, ...]
-    summary: Table
     chapters: tuple[FilledChapter, ...]
     about: tuple[tuple[str, str], ...]
     facets: PoolFacets
     matrices: tuple[Table, ...]
     changed: WhatChanged | None
+
+    @property
+    def summary(self) -> Table:
+        """Of its chapters' tables the one with all numbers."""
+        tables = (table for chapter in self.chapters for table in chapter.tables)
+        return next(table for table in tables if table.name == f"{self.prefix}{SUMMARY_TABLE}")
 
     @property
     def panels(self) -> Iterator[Panel]:
@@ -185,7 +190,6 @@ def _section(
         conditions=conditions(pool),
         boards=tuple(boards),
         warnings=tuple(warnings(pool)),
-        summary=summary_table(pool, prefix),
         chapters=tuple(chapter for chapter in filled if chapter.figures or chapter.tables or chapter.part),
         about=_about(pool.launches),
         facets=facets,

@@ -11,7 +11,7 @@ from matplotlib.ticker import PercentFormatter
 
 from harness.analysis.attempts import num_at_risk, reached_over_time
 from harness.analysis.scores import target_in_words
-from harness.analysis.targets import Reaching
+from harness.analysis.targets import Reaching, reaching
 from harness.plain_text import shortened
 from harness.report import drawing
 from harness.report.drawing import LABEL_WIDTH, LINE_IN, labelled_height_in
@@ -26,7 +26,7 @@ _BELOW_POINTS, _LINE_POINTS = 36, 10  # of the numbers at risk, under the axes
 def reached_shares(given: Material) -> Figure:
     """A panel for each target that some launch did not reach."""
     panels, num_left_out = [], 0
-    for aim, rows in grouped(given.reached, lambda row: row.aim):
+    for aim, rows in grouped(given.pool.of_launches(reaching), lambda row: row.aim):
         if all(row.num_reached == row.num_launches for row in rows):
             continue
         drawn = sorted(rows, key=_interest)[:MOST_DRAWN]

@@ -30,7 +30,7 @@ NO_DIFFERENCE, WORSE = "no difference shown", "worse"
 
 def quality_table(pool: Pool, prefix: str) -> Table:
     """The score at the end against serial training's."""
-    found = quality_differences(pool.runs)
+    found = pool.of_runs(quality_differences)
     metrics = metrics_of(pool.runs)
     unit = unit_of_difference(metrics[0]) if len(metrics) == 1 else ""
     rows = tuple(

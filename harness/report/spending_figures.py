@@ -54,7 +54,7 @@ def _how(given: Material, panels: tuple[Panel, ...]) -> str:
 
 def _panels(given: Material, name: str, unit: str, amount_of: Callable[[Spending], Interval]) -> Iterator[Panel]:
     """One a target."""
-    spent = spendings(given.pool.launches, given.reached)
+    spent = spendings(given.pool)
     by_aim = {aim: [each for each in spent if each.reaching.aim == aim] for aim in {s.reaching.aim for s in spent}}
     for aim, rows in sorted(by_aim.items()):
         data = [(each.reaching.series, each.reaching.workers, amount_of(each)) for each in rows]

@@ -9,7 +9,6 @@ import pandas as pd
 from harness.analysis.comparable import Pool, units
 from harness.analysis.intervals import Interval
 from harness.analysis.spending import Spending, spendings
-from harness.analysis.targets import reaching
 from harness.report.table_cells import Row, Table, TableCell, interval_cell, intervals_of, text, value
 from harness.report.tables import PEAK_RSS, mean_of
 from harness.report.wording import at_least
@@ -21,7 +20,7 @@ CPU_S, SENT = "CPU time to it (s)", "sent by all until then (MB)"
 def spending_table(pool: Pool, prefix: str) -> Table:
     """One row for each problem, series and number of workers that has a target and did not always crash."""
     runs = dict(units(pool.runs))
-    spent = spendings(pool.launches, reaching(pool.launches))
+    spent = spendings(pool)
     has_gpus = any(each.gpu_s for each in spent)
     rows = tuple(_row(pool, each, runs, has_gpus=has_gpus) for each in spent)
     return Table(

@@ -19,6 +19,7 @@ from harness.report.score_tables import difference_cell, difference_header, fina
 from harness.report.table_cells import Row, Table, TableCell, interval_cell, intervals_of, text, value
 from harness.report.wording import at_least, cut_off, number, per_second, percent, score_name
 
+SUMMARY_TABLE = "summary"
 LAUNCHES, CRASHED = "launches", "of them crashed"
 TIME, SAMPLES = "time to target (s)", "samples to target"
 EXPOSED, EVALUATED = "exposed communication", "evaluated model"
@@ -31,10 +32,10 @@ NOT_IN_BRIEF = (LAUNCHES, SAMPLES, EXPOSED, FOR_SLOWER, SENT, PEAK_RSS, GROWN, T
 
 def summary_table(pool: Pool, prefix: str) -> Table:
     """One row for each problem, series and number of workers."""
-    reached = {(row.problem, row.series, row.workers): row for row in reaching(pool.launches)}
-    scaled = {(row.problem, row.series, row.workers): row.interval for row in efficiencies(pool.runs)}
+    reached = {(row.problem, row.series, row.workers): row for row in pool.of_launches(reaching)}
+    scaled = {(row.problem, row.series, row.workers): row.interval for row in pool.of_runs(efficiencies)}
     metrics = metrics_of(pool.launches)
-    differences = {(row.problem, row.series, row.workers): row for row in quality_differences(pool.runs)}
+    differences = {(row.problem, row.series, row.workers): row for row in pool.of_runs(quality_differences)}
     has_gpus = bool(pool.runs["gpu_memory_bytes"].notna().any())
     rows = tuple(
         {
@@ -49,7 +50,7 @@ def summary_table(pool: Pool, prefix: str) -> Table:
         for key, launches in units(pool.launches)
     )
     return Table(
-        name=f"{prefix}summary",
+        name=f"{prefix}{SUMMARY_TABLE}",
         title="All numbers",
         caption=f"In brackets the {intervals_of(rows)} over seeds. Times and rates are geometric means, the rest "
         f"are means{cut_off(metrics, f'; intervals of the {score_name(metrics)} are ')}. ≥: some launch "

@@ -9,7 +9,6 @@ import pytest
 from harness.analysis import load
 from harness.analysis.comparable import pools
 from harness.analysis.spending import spendings
-from harness.analysis.targets import reaching
 from tests.analysis.handmade import comparison, failed, folder_of, reached_after, record
 
 HOGWILD = {"strategy": "hogwild", "workers": 2}
@@ -17,7 +16,7 @@ HOGWILD = {"strategy": "hogwild", "workers": 2}
 
 def spent_on(tmp_path, records):
     (pool,) = pools(load(folder_of(records, tmp_path)))
-    (found,) = spendings(pool.launches, reaching(pool.launches))
+    (found,) = spendings(pool)
     return found
 
 
@@ -53,7 +52,7 @@ def test_spending_without_the_target_is_a_lower_bound(tmp_path):
 
 def test_spending_is_not_spoken_of_where_all_launches_crashed(tmp_path):
     (pool,) = pools(load(folder_of([failed(HOGWILD)], tmp_path)))
-    assert spendings(pool.launches, reaching(pool.launches)) == []
+    assert spendings(pool) == []
 
 
 def test_spending_counts_gpus(tmp_path):
