@@ -106,8 +106,10 @@ def test_movielens_that_is_nowhere_is_refused(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A folder and the address under which it is served."""
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
+    """A folder and the address under which it is served, to which no proxy is asked."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("no_proxy", raising=False)
     folder = tmp_path / "served"
     folder.mkdir()
 
