@@ -18,7 +18,8 @@ from harness.analysis.scores import metrics_of
 from harness.analysis.separation import ERROR
 from harness.plain_text import one_line, shown
 from harness.records.results_folder import ResultsError
-from harness.suite.fields import ALWAYS_NAMED, FIELDS
+from harness.suite.fields import FIELDS
+from harness.suite.meaning import ALWAYS_NAMED
 
 _ESSENTIAL = ("run", "group", "status", "problem", "label", "seed", "workers", "fingerprint", "versions", "cpu")
 _FRAME = Path("data", "runs.parquet")  # in the folder of a report

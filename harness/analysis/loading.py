@@ -169,7 +169,7 @@ def sources() -> list[Path]:
     package = Path(__file__).parent
     harness = package.parent
     found = [path for folder in (package, harness / "records") for path in sorted(folder.glob("*.py"))]
-    others = ("plain_text", "suite/fields", "timing/traffic", "workloads/metric")
+    others = ("plain_text", "suite/fields", "suite/meaning", "suite/values", "timing/traffic", "workloads/metric")
     return found + [harness / f"{module}.py" for module in others]
 
 

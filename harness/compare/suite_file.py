@@ -18,7 +18,8 @@ from harness.plain_text import one_line
 from harness.protocols import takes_scaled_rate
 from harness.registry import strategy_of
 from harness.suite.cell import Cell
-from harness.suite.fields import FIELDS, identity
+from harness.suite.fields import FIELDS
+from harness.suite.identity import identity
 
 _SETTINGS = ("hosts", "lr_scaling", "warmup_epochs")  # in which the cells of a plan differ, beside who and how many
 _LIMIT_OVER_ESTIMATE = 3  # a launch that takes so many times its estimate hangs

@@ -14,7 +14,8 @@ from harness.plain_text import all_shown
 from harness.protocols import SERVED, TF_PARAMETER_SERVER
 from harness.records.stored_fields import check_fields
 from harness.records.stored_text import Text
-from harness.suite.fields import ALWAYS_NAMED, FIELDS
+from harness.suite.fields import FIELDS
+from harness.suite.meaning import ALWAYS_NAMED
 from harness.workloads.metric import Metric
 
 MOST_SERVERS = 2**31  # so that cores are an integer of 64 bits, as frames have them

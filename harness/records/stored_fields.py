@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.suite.fields import ALWAYS_NAMED, FIELDS, json_kinds
+from harness.suite.fields import FIELDS, json_kinds
+from harness.suite.meaning import ALWAYS_NAMED
 
 _WORDS: dict[type, str] = {
     int: "an integer",

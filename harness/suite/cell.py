@@ -30,8 +30,10 @@ from harness.protocols import (
 from harness.records.stored_cell import StoredCell
 from harness.registry import OPTIMIZERS, REPLICAS, frameworks_of, strategy_of
 from harness.suite.acting import check_acting
-from harness.suite.fields import FIELDS, CellFields, as_json, identity
+from harness.suite.fields import FIELDS, CellFields
 from harness.suite.filling_in import filled_in, options_of, takes_momentum
+from harness.suite.identity import identity
+from harness.suite.meaning import as_json
 from harness.workloads.data import Dataset, with_wrong_labels
 from harness.workloads.datasets import DATASETS, DataSource, datasets_for
 from harness.workloads.layers import num_layers_of, parameters_of

@@ -11,106 +11,17 @@ is what was before leaves the names of all older cells alone. A neutral value ne
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field, SerializeAsAny
-from pydantic.fields import FieldInfo
 
 from harness.optimizers.optimizer import OptimizerOptions
-from harness.optimizers.schedules import ConstantSchedule, CosineSchedule, Schedule, StepSchedule
-from harness.protocols import Neutral, SearchChoice, SearchRange, StrategyOptions
+from harness.optimizers.schedules import ConstantSchedule, Schedule
+from harness.protocols import SearchChoice, SearchRange, StrategyOptions
 from harness.strict import Strict
 from harness.suite.injection import Injection
-from harness.workloads.metric import Metric
-
-ALWAYS_NAMED: Any = object()  # the neutral value of a field that is part of every cell's identity
-
-
-@dataclass(frozen=True, kw_only=True)
-class Meaning:
-    """What is known of a field beside its type and limits."""
-
-    meaning: str = ""
-    unit: str = ""
-    neutral: Any = ALWAYS_NAMED  # as JSON has it
-    is_column: bool = True  # of the frame of runs
-    is_private: bool = False  # of this machine: neither part of a cell's identity nor stored
-    splits: bool = False  # runs that differ in it are different series
-    speaks_for_itself: bool = False  # a series is called `gpu`, not `device=gpu`
-
-
-class SyntheticShape(Strict):
-    """Size of the synthetic data set: images of size × size × channels."""
-
-    num_samples: int = Field(2048, ge=64)
-    size: int = Field(28, ge=8)
-    channels: int = Field(1, ge=1)
-    num_classes: int = Field(10, ge=2)
-
-    @property
-    def in_words(self) -> str:
-        return f"{self.num_samples} of {self.size}×{self.size}×{self.channels}, {self.num_classes} classes"
-
-
-class RatingsShape(Strict):
-    """Size of the synthetic ratings, and how hard they are to tell."""
-
-    users: int = Field(1000, ge=2)
-    items: int = Field(1000, ge=2)
-    num_samples: int = Field(100_000, ge=64, description="ratings to train on")
-    rank: int = Field(4, ge=1, description="factors of the ratings that are told apart")
-    noise: float = Field(0.5, ge=0, description="deviation of what no model can tell")
-
-    @property
-    def in_words(self) -> str:
-        return f"{self.num_samples} of {self.users}×{self.items}, rank {self.rank}, noise {self.noise:g}"
-
-
-class Rollouts(Strict):
-    """How workers that act learn from it: as in Mnih et al. (arXiv 1602.01783), `value` as is usual since."""
-
-    steps: int = Field(5, ge=1, description="frames of each environment in a batch, and of a return at most")
-    discount: float = Field(0.99, gt=0, le=1, description="what a frame later is worth")
-    entropy: float = Field(0.01, ge=0, description="weight of the policy's entropy, which is to be large")
-    value: float = Field(0.5, gt=0, description="weight of the critic's squared error")
-
-    @property
-    def in_words(self) -> str:
-        weights = f"entropy {self.entropy:g}, value {self.value:g}"
-        return f"returns of {self.steps} frames, discount {self.discount:g}, {weights}"
-
-
-class TextFile(Strict):
-    """A file of text, and what was found in it when it was first asked for."""
-
-    path: Annotated[str, Meaning(is_private=True)]
-    digest: str = Field(description="of the text: another text is another cell")
-    num_characters: int = Field(ge=1)
-
-    @property
-    def in_words(self) -> str:
-        return f"{Path(self.path).name}, {self.num_characters} characters"
-
-
-class OwnFacts(Strict):
-    """What a dry step has found a user's workload to be."""
-
-    code: str = Field(description="digest of the files that make it: changed code is another cell")
-    metric: Metric
-    sample_unit: str
-    num_samples: int | None = Field(None, ge=1, description="in an epoch; missing where data have none")
-
-
-class Slowed(Strict):
-    """One worker that is slower than the others."""
-
-    rank: int = Field(ge=0, description="which")
-    factor: float = Field(gt=1, description="so many times as long each of its steps takes, its waits too; it sleeps")
-
-    def in_words(self) -> str:
-        return f"slowed rank={self.rank} factor={self.factor:g}"
+from harness.suite.meaning import Meaning, meaning_of
+from harness.suite.values import OwnFacts, RatingsShape, Rollouts, Slowed, SyntheticShape, TextFile
 
 
 class CellFields(Strict):
@@ -340,29 +251,6 @@ class CellFields(Strict):
     ] = None
 
 
-def meaning_of(field: FieldInfo) -> Meaning:
-    """What is known of a field; of an option or a fact its neutral value alone, its default unless it names one."""
-    for entry in field.metadata:
-        if isinstance(entry, Meaning):
-            return entry
-        if isinstance(entry, Neutral):
-            return Meaning(neutral=entry.value)
-    return Meaning(neutral=ALWAYS_NAMED if field.is_required() else as_json(field.default))
-
-
-# What enters an identity by those of its own fields that differ; any other value as a whole, or not at all.
-_BY_FIELD = (
-    StrategyOptions,
-    OptimizerOptions,
-    ConstantSchedule,
-    CosineSchedule,
-    StepSchedule,
-    OwnFacts,
-    TextFile,
-    Rollouts,
-    Metric,
-)
-
 FIELDS: dict[str, Meaning] = {name: meaning_of(field) for name, field in CellFields.model_fields.items()}
 SPLITTING = tuple(name for name, known in FIELDS.items() if known.splits)
 
@@ -384,31 +272,6 @@ def json_kinds(name: str) -> frozenset[type]:
         elif isinstance(part, type):
             found.add(dict if issubclass(part, BaseModel) else part)
     return frozenset(found | {int} if float in found else found)
-
-
-def identity(model: BaseModel) -> dict[str, Any]:
-    """The fields that differ from their neutral values, as JSON has them; of options and facts each by itself."""
-    dumped = model.model_dump(mode="json")
-    kept = {}
-    for name, field in type(model).model_fields.items():
-        value, meaning = getattr(model, name), meaning_of(field)
-        said = _differing(value) if isinstance(value, _BY_FIELD) else dumped[name]
-        if said != meaning.neutral and not meaning.is_private:
-            kept[name] = said
-    return kept
-
-
-def _differing(options: BaseModel) -> dict[str, Any]:
-    """The name of what is chosen, where it carries one, and the options that differ from their neutral values."""
-    name = getattr(options, "name", None)
-    return {**({} if name is None else {"name": name}), **identity(options)}
-
-
-def as_json(value: Any) -> Any:
-    """A value of a field as stored cells have it."""
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _kinds(annotation: Any) -> Iterator[Any]:

@@ -15,7 +15,7 @@ from harness.plain_text import counted, one_line
 from harness.records.results_folder import writing_to
 from harness.report.tuning_words import best_in_words, edges_in_words
 from harness.suite.cell import Cell
-from harness.suite.fields import identity
+from harness.suite.identity import identity
 from harness.tuning.trials import SAMPLER
 from harness.tuning.tuning_error import TuningError
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from harness.records.stored_cell import StoredCell
 from harness.suite.cell import Cell
-from harness.suite.fields import Meaning, identity
+from harness.suite.identity import identity
+from harness.suite.meaning import Meaning
 from tests.suite.possible import FNN, cells
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from harness.registry import STRATEGIES
 from harness.suite.cell import Cell
-from harness.suite.fields import RatingsShape, SyntheticShape
+from harness.suite.values import RatingsShape, SyntheticShape
 from tests.suite.possible import FNN
 
 BATCH_1000 = {"batch_size": 1000}

@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from harness import extensions
 from harness.suite import suite as suite_module
 from harness.suite.cell import Cell
-from harness.suite.fields import OwnFacts, identity
+from harness.suite.identity import identity
 from harness.suite.suite import Suite, SuiteError
+from harness.suite.values import OwnFacts
 from harness.worker.plan import plan_of
 from harness.workloads.metric import Metric
 from tests.command import hvdbench

@@ -1,0 +1,48 @@
+"""What names a cell: the fields in which it differs from their neutral values.
+
+A new field whose neutral value is what was before leaves the names of all older cells alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from harness.optimizers.optimizer import OptimizerOptions
+from harness.optimizers.schedules import ConstantSchedule, CosineSchedule, StepSchedule
+from harness.protocols import StrategyOptions
+from harness.suite.meaning import meaning_of
+from harness.suite.values import OwnFacts, Rollouts, TextFile
+from harness.workloads.metric import Metric
+
+# What enters an identity by those of its own fields that differ; any other value as a whole, or not at all.
+_BY_FIELD = (
+    StrategyOptions,
+    OptimizerOptions,
+    ConstantSchedule,
+    CosineSchedule,
+    StepSchedule,
+    OwnFacts,
+    TextFile,
+    Rollouts,
+    Metric,
+)
+
+
+def identity(model: BaseModel) -> dict[str, Any]:
+    """The fields that differ from their neutral values, as JSON has them; of options and facts each by itself."""
+    dumped = model.model_dump(mode="json")
+    kept = {}
+    for name, field in type(model).model_fields.items():
+        value, meaning = getattr(model, name), meaning_of(field)
+        said = _differing(value) if isinstance(value, _BY_FIELD) else dumped[name]
+        if said != meaning.neutral and not meaning.is_private:
+            kept[name] = said
+    return kept
+
+
+def _differing(options: BaseModel) -> dict[str, Any]:
+    """The name of what is chosen, where it carries one, and the options that differ from their neutral values."""
+    name = getattr(options, "name", None)
+    return {**({} if name is None else {"name": name}), **identity(options)}
