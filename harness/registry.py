@@ -20,6 +20,7 @@ from harness.optimizers.sgd import SGD, Nesterov
 from harness.protocols import (
     ALONE,
     COLLECTIVE,
+    GROUPS,
     PEERS,
     SERVED,
     SHARED,
@@ -39,6 +40,7 @@ from harness.strategies.downpour import Downpour
 from harness.strategies.elastic import Elastic
 from harness.strategies.gossip import Gossip
 from harness.strategies.hogwild import Hogwild, TorchHogwild
+from harness.strategies.hogwild_averaging import HogwildAveraging
 from harness.strategies.local_sgd import AllreduceFlat, LocalSGD, PostLocalSGD
 from harness.strategies.neuron_wise import NeuronWise
 from harness.strategies.serial import Serial
@@ -56,6 +58,7 @@ STRATEGIES: dict[str, type[Strategy[Any]]] = {
     "gossip": Gossip,
     "ad-psgd": ADPSGD,
     "hogwild": Hogwild,
+    "hogwild-averaging": HogwildAveraging,
     "neuron-wise": NeuronWise,
     "downpour": Downpour,
     "elastic": Elastic,
@@ -90,6 +93,7 @@ FABRICS = {
     (ALONE, "torch"): "harness.fabrics.alone:Alone",
     (COLLECTIVE, "torch"): "harness.fabrics.horovod_torch:HorovodTorch",
     (SHARED, "torch"): "harness.fabrics.shared_memory:SharedMemory",
+    (GROUPS, "torch"): "harness.fabrics.groups_torch:GroupsTorch",
     (PEERS, "torch"): "harness.fabrics.peer_memory:PeerMemory",
     (SERVED, "torch"): "harness.fabrics.served_torch:ServedTorch",
     (TORCH_SHARED, "torch"): "harness.fabrics.shared_model:SharedModel",
@@ -108,6 +112,7 @@ LAUNCHERS = {
     (ALONE, "torch"): "harness.launchers.processes:Processes",
     (COLLECTIVE, "torch"): "harness.launchers.horovodrun:HorovodRun",
     (SHARED, "torch"): "harness.launchers.processes:Processes",
+    (GROUPS, "torch"): "harness.launchers.horovodrun:HorovodRun",
     (PEERS, "torch"): "harness.launchers.processes:Processes",
     (SERVED, "torch"): "harness.launchers.parameter_servers:WithServers",
     (TORCH_SHARED, "torch"): "harness.launchers.processes:Processes",
@@ -158,7 +163,7 @@ def checked_strategy(name: str, found: Any) -> type[Strategy[Any]]:
         raise ExtensionError(f"{name}: Options: {options!r}; wanted: a subclass of harness.protocols.StrategyOptions")
     if not any(needs == capability for capability, _ in FABRICS):
         raise ExtensionError(
-            f"{name}: needs: {needs!r}; wanted: ALONE, COLLECTIVE, SHARED, PEERS or SERVED of harness.protocols"
+            f"{name}: needs: {needs!r}; wanted: ALONE, COLLECTIVE, SHARED, GROUPS, PEERS or SERVED of harness.protocols"
         )
     kind: type[Strategy[Any]] = found
     return kind

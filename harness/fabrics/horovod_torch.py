@@ -56,14 +56,14 @@ class HorovodTorch:
         with self._waiting:
             return hvd.allreduce_(self._staged(vector), op=hvd.Average, name="mean").to(vector.device)
 
-    def mean_async(self, vector: torch.Tensor) -> _Pending:
+    def mean_async(self, vector: torch.Tensor) -> PendingMean:
         if self.size == 1:
-            return _Pending(self, None, vector, vector.device)
+            return PendingMean(self, None, vector, vector.device)
         self.bytes_sent += allreduce_bytes(vector.nbytes, self.size)
         with self._waiting if self._is_staged else nullcontext():
             sent = self._staged(vector)
         handle = hvd.allreduce_async(sent, op=hvd.Average, name="mean_async")
-        return _Pending(self, handle, sent, vector.device)
+        return PendingMean(self, handle, sent, vector.device)
 
     def _staged(self, vector: torch.Tensor) -> torch.Tensor:
         """What Horovod is given: the vector, or where the cell says so a copy in the host's memory."""
@@ -139,7 +139,7 @@ class _HorovodTraining(TorchTraining):
             wrapped.step()
 
 
-class _Pending:
+class PendingMean:
     def __init__(self, fabric: HorovodTorch, handle: int | None, sent: torch.Tensor, device: torch.device) -> None:
         self._fabric, self._handle, self._device = fabric, handle, device
         self._sent = sent  # kept alive until Horovod has read it

@@ -101,6 +101,11 @@ class SharedMemory:
         self._weights.add_(delta)
         self._count_update(delta.nbytes)
 
+    def correct(self, change: torch.Tensor) -> None:
+        """As `add`, of what no step has made."""
+        assert self._weights is not None, "broadcast comes first"
+        self._weights.add_(change)
+
     def share_rows(self, table: RowTable) -> None:
         self._table = table
 

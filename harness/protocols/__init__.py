@@ -6,6 +6,7 @@ A strategy is written against these alone, so that the same code runs on PyTorch
 from harness.protocols.capability import (
     ALONE,
     COLLECTIVE,
+    GROUPS,
     PEERS,
     SERVED,
     SHARED,
@@ -23,6 +24,7 @@ from harness.protocols.fabric import (
     CollectiveFabric,
     Fabric,
     GradientAveraging,
+    GroupedFabric,
     NativeFabric,
     NativeTraining,
     PeerFabric,
@@ -40,6 +42,7 @@ from harness.protocols.searched import Scale, SearchChoice, SearchRange
 from harness.protocols.strategy import (
     EvaluatedModel,
     FabricT,
+    GroupOptions,
     HorovodOptions,
     Neutral,
     Plan,
@@ -55,6 +58,7 @@ from harness.protocols.vector import Loss, Vector
 __all__ = [
     "ALONE",
     "COLLECTIVE",
+    "GROUPS",
     "PEERS",
     "SERVED",
     "SHARED",
@@ -70,6 +74,8 @@ __all__ = [
     "Fabric",
     "FabricT",
     "GradientAveraging",
+    "GroupOptions",
+    "GroupedFabric",
     "HorovodOptions",
     "Loss",
     "NativeFabric",

@@ -92,6 +92,15 @@ SHARED = Capability(
     devices=("cpu",),
     why_these_devices=_NO_RACES_ON_A_GPU,
 )
+GROUPS = Capability(
+    name="groups",
+    means="one set of weights in the host's memory, and Horovod between hosts",
+    spans=Span.HOSTS,
+    has_collectives=True,
+    devices=("cpu",),
+    why_these_devices=_NO_RACES_ON_A_GPU,
+    controllers=("gloo",),
+)
 PEERS = Capability(
     name="peers",
     means="weights of each in the host's memory, which others average with theirs",

@@ -109,6 +109,25 @@ class SharedFabric(Fabric, Protocol):
         ...
 
 
+class GroupedFabric(CollectiveFabric, SharedFabric, Protocol):
+    """Workers in groups: those of a group share weights, and the first of each averages with the others' first."""
+
+    num_groups: int
+    is_first_of_group: bool
+
+    def mean_of_groups(self, vector: Vector) -> Pending:
+        """Starts a mean over the first worker of each group, as `mean_async` over all; called by them alone."""
+        ...
+
+    def correct(self, change: Vector | None) -> None:
+        """Adds to the group's weights in place, as `add` does, what no step has made; None from those who have none."""
+        ...
+
+    def await_group(self) -> None:
+        """Returns when all of this worker's group have called it."""
+        ...
+
+
 class PeerFabric(Fabric, Protocol):
     """Weights of each worker that any other can average with its own."""
 

@@ -92,6 +92,29 @@ class HorovodOptions(StrategyOptions):
             raise ValueError(f"options.staging: {self.staging} with device {topology.device}; allowed: none")
 
 
+class GroupOptions(HorovodOptions):
+    """Of strategies whose workers share weights within groups. workers_per_group: None stands for those of a host."""
+
+    workers_per_group: int | None = Field(None, ge=1, description="workers of a host that share one set of weights")
+
+    def group_size(self, topology: Topology) -> int:
+        return self.workers_per_group or topology.workers // topology.hosts
+
+    def check_against(self, topology: Topology) -> None:
+        super().check_against(topology)
+        if topology.workers % topology.hosts:
+            raise ValueError(
+                f"workers: {topology.workers} over {topology.hosts} hosts, whose groups would weigh differently in "
+                "their mean; allowed: as many on each"
+            )
+        of_host = topology.workers // topology.hosts
+        if of_host % self.group_size(topology):
+            raise ValueError(
+                f"options.workers_per_group: {self.workers_per_group} of {of_host} workers a host; "
+                "allowed: its divisors"
+            )
+
+
 class ServerOptions(StrategyOptions):
     """Of strategies whose weights are held by servers."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.protocols import PEERS, SERVED, SHARED, TORCH_SHARED, Capability, GradientAveraging, ServerRule
+from harness.protocols import GROUPS, PEERS, SERVED, SHARED, TORCH_SHARED, Capability, GradientAveraging, ServerRule
 from harness.servers.held_weights import HeldWeights
 from harness.testing.quadratic import Array, NumpyReplica
 
@@ -101,7 +101,7 @@ class ThreadCollective(ThreadFabric):
         self.num_under_way += 1
         self._num_async += 1
         self._team.contribute(self._num_async, self.rank, vector)
-        return _PendingMean(self, self._team, self._num_async, given=vector)
+        return _PendingMean(self, self._team, self._num_async, given=vector, ranks=range(self.size))
 
     def gather(self, values: Array) -> Array:
         return np.array(self._team.exchange(self.rank, values))
@@ -119,19 +119,21 @@ class ThreadCollective(ThreadFabric):
 class _PendingMean:
     """Implements harness.protocols.Pending. given: the worker's vector itself, of which the team has a copy."""
 
-    def __init__(self, fabric: ThreadCollective, team: Team, number: int, *, given: Array) -> None:
+    def __init__(
+        self, fabric: ThreadCollective, team: Team, number: int, *, given: Array, ranks: Sequence[int]
+    ) -> None:
         self._fabric, self._team, self._number = fabric, team, number
-        self._given = given
+        self._given, self._ranks = given, ranks
 
     def wait(self) -> Array:
-        contributed = self._team.collected(self._number)
+        contributed = self._team.collected(self._number, self._ranks)
         self._fabric.num_under_way = 0
         if not np.array_equal(self._given, contributed[self._fabric.rank], equal_nan=True):
             raise AssertionError(
                 "mean_async: expected the vector as it was given, found it changed while its mean was under way. "
                 "Rule: it must not change until the mean has arrived (harness/protocols/fabric.py)"
             )
-        return _mean(contributed)
+        return _mean(list(contributed.values()))
 
 
 def _mean(vectors: list[Array]) -> Array:
@@ -215,6 +217,53 @@ class ThreadShared(ThreadFabric):
 
     def total_steps(self, own_steps: int) -> int:
         return self._team.num_added
+
+
+class ThreadGroups(ThreadCollective):
+    """Implements harness.protocols.GroupedFabric, in lockstep alone: all read before any of them adds."""
+
+    def __init__(self, rank: int, team: Team) -> None:
+        super().__init__(rank, team)
+        self._group, place = divmod(rank, team.group_size)
+        self.num_groups, self.is_first_of_group = team.size // team.group_size, place == 0
+
+    def broadcast(self, vector: Array) -> Array:
+        first = super().broadcast(vector)
+        if self.is_first_of_group:
+            self._team.of_groups[self._group] = first.copy()
+        self.barrier()
+        return first
+
+    def read(self) -> Array:
+        return self._team.of_groups[self._group].copy()
+
+    def live(self, *, to_train: bool = True) -> Array:
+        copied = self.read()
+        self.barrier()
+        return copied
+
+    def add(self, delta: Array) -> None:
+        deltas = self._team.exchange(self.rank, delta)
+        if self.is_first_of_group:
+            for each in deltas[self.rank :][: self._team.group_size]:  # in the order of ranks, so that runs repeat
+                self._team.of_groups[self._group] += each
+        self.barrier()
+
+    def correct(self, change: Array | None) -> None:
+        self.barrier()  # all have looked
+        if change is not None:
+            self._team.of_groups[self._group] += change
+        self.barrier()
+
+    def mean_of_groups(self, vector: Array) -> _PendingMean:
+        self.num_under_way += 1
+        self._num_async += 1
+        self._team.contribute(self._num_async, self.rank, vector)
+        firsts = range(0, self.size, self._team.group_size)
+        return _PendingMean(self, self._team, self._num_async, given=vector, ranks=firsts)
+
+    def await_group(self) -> None:
+        self.barrier()
 
 
 class ThreadPeers(ThreadFabric):
@@ -318,6 +367,7 @@ class _Answer:
 FABRICS: dict[Capability, type[ThreadFabric]] = {
     SHARED: ThreadShared,
     TORCH_SHARED: ThreadShared,
+    GROUPS: ThreadGroups,
     PEERS: ThreadPeers,
     SERVED: ThreadServed,
 }
@@ -326,13 +376,14 @@ FABRICS: dict[Capability, type[ThreadFabric]] = {
 class Team:
     """What the threads of one run share."""
 
-    def __init__(self, size: int, *, in_lockstep: bool) -> None:
-        self.size, self.in_lockstep = size, in_lockstep
+    def __init__(self, size: int, *, in_lockstep: bool, group_size: int = 1) -> None:
+        self.size, self.in_lockstep, self.group_size = size, in_lockstep, group_size
         self.barrier = threading.Barrier(size)
         self.condition = threading.Condition()
         self.lock = threading.Lock()
         self.shared = np.zeros(0)
         self.num_added = 0
+        self.of_groups: list[Array] = [np.zeros(0)] * (size // group_size)
         self.of_each = np.zeros((size, 0))
         self.served = HeldWeights(np.zeros(0), ServerRule())
         self.num_steps = 0
@@ -375,9 +426,9 @@ class Team:
             self._contributions.setdefault(number, {})[rank] = vector.copy()
             self.condition.notify_all()
 
-    def collected(self, number: int) -> list[Array]:
+    def collected(self, number: int, ranks: Sequence[int]) -> dict[int, Array]:
         with self.condition:
-            if not self.condition.wait_for(lambda: len(self._contributions[number]) == self.size, PATIENCE_S):
+            if not self.condition.wait_for(lambda: len(self._contributions[number]) == len(ranks), PATIENCE_S):
                 here = sorted(self._contributions[number])
-                raise AssertionError(f"mean_async: expected all {self.size} workers at mean {number}, found {here}")
-            return [self._contributions[number][rank] for rank in range(self.size)]
+                raise AssertionError(f"mean_async: expected all {len(ranks)} workers at mean {number}, found {here}")
+            return {rank: self._contributions[number][rank] for rank in ranks}

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.protocols import Plan, Rehearses, Strategy
+from harness.protocols import GroupOptions, Plan, Rehearses, Strategy
 from harness.registry import strategy_of
 from harness.testing.quadratic import Array, NumpyReplica, Quadratic
 from harness.testing.thread_fabrics import FABRICS, Team, ThreadCollective, ThreadFabric
@@ -72,7 +72,8 @@ def train(
     kind = strategy_of(strategy) if isinstance(strategy, str) else strategy
     given = kind.Options.model_validate(dict(options or {}))
     plan = Plan(num_workers=workers, num_steps=steps, steps_per_epoch=steps_per_epoch)
-    team = Team(workers, in_lockstep=in_lockstep)
+    group_size = (given.workers_per_group or 1) if isinstance(given, GroupOptions) else 1  # a host of each worker
+    team = Team(workers, in_lockstep=in_lockstep, group_size=group_size)
 
     def work(rank: int) -> _Worker:
         fabric = FABRICS.get(kind.needs, ThreadCollective)(rank, team)

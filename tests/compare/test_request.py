@@ -26,7 +26,7 @@ def test_request_has_defaults_for_all_but_the_target() -> None:
     request = request_of("cnn")
     assert " ".join(DEFAULT_STRATEGIES) == (
         "serial allreduce allreduce-flat allreduce-compressed local-sgd post-local-sgd slow-momentum delayed-averaging "
-        "gossip ad-psgd hogwild neuron-wise downpour elastic"
+        "gossip ad-psgd hogwild hogwild-averaging neuron-wise downpour elastic"
     )
     assert (request.strategies, request.repeats, request.minutes) == (DEFAULT_STRATEGIES, 5, 20.0)
     assert request.workers == ((1,) if len(os.sched_getaffinity(0)) == 1 else (1, 2))

@@ -54,7 +54,7 @@ def test_capability_takes_what_it_can() -> None:
 
 
 def test_names_of_capabilities_differ() -> None:
-    assert len({capability.name for capability in CAPABILITIES}) == len(CAPABILITIES) == 10
+    assert len({capability.name for capability in CAPABILITIES}) == len(CAPABILITIES) == 11
 
 
 def test_every_capability_has_a_fabric_and_a_launcher() -> None:

@@ -33,6 +33,7 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [  # name, options, whether it i
     ("allreduce-compressed", {"compressor": "sign"}, False),
     ("allreduce-compressed", {"compressor": "powersgd"}, True),  # a vector is sent as it is
     ("hogwild", {"lock": True}, True),
+    ("hogwild-averaging", {"period": 3, "delay": 1}, True),
     ("ad-psgd", {"graph": "ring"}, True),
     ("neuron-wise", {}, False),
     ("neuron-wise", {"due": "one"}, False),
