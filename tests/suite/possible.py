@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from harness.protocols import EvaluatedModel
+from harness.protocols import takes_scaled_rate
 from harness.registry import STRATEGIES, frameworks_of
 from harness.suite.cell import Cell
 
@@ -18,18 +18,18 @@ NUM_LAYERS = {"fnn": 3, "cnn": 4, "rnn": 2}
 def cells(draw: st.DrawFn) -> Cell:
     """Any cell that is possible."""
     strategy = draw(st.sampled_from(sorted(STRATEGIES)))
-    is_shared = STRATEGIES[strategy].evaluated == EvaluatedModel.SHARED
+    scalings = ["none", "linear", "sqrt"] if takes_scaled_rate(STRATEGIES[strategy]) else ["none"]
     workload = draw(st.sampled_from(sorted(NUM_LAYERS)))
     fields: dict[str, Any] = {
         "workload": workload,
         "strategy": {"name": strategy, **draw(_options(strategy, NUM_LAYERS[workload]))},
         "framework": draw(st.sampled_from(frameworks_of(STRATEGIES[strategy]))),
         "workers": 1 if strategy == "serial" else draw(st.integers(2 if strategy in ("gossip", "ad-psgd") else 1, 8)),
-        "controller": draw(st.sampled_from(["gloo", "mpi"])),
+        "controller": draw(st.sampled_from(STRATEGIES[strategy].needs.controllers or ("gloo", "mpi"))),
         "batch_size": draw(st.integers(1, 1437 // 8)),
         "learning_rate": draw(st.floats(0, 10, exclude_min=True)),
         "momentum": draw(st.floats(0, 1, exclude_max=True)),
-        "lr_scaling": "none" if is_shared else draw(st.sampled_from(["none", "linear", "sqrt"])),
+        "lr_scaling": draw(st.sampled_from(scalings)),
         "warmup_epochs": draw(st.floats(0, 100)),
         "target": draw(st.none() | st.floats(0, 1, exclude_min=True)),
         "seed": draw(st.integers(0, 2**32)),
