@@ -31,6 +31,7 @@ from typing import Any, TypeVar, cast
 import pandas as pd
 
 from harness.analysis.scores import METRIC_COLUMNS, metric_of, metrics_of, target_in_words
+from harness.analysis.tuned import are_trials
 from harness.plain_text import counted
 from harness.protocols import EvaluatedModel
 from harness.records.interruptions import MATTERS_FROM
@@ -63,6 +64,7 @@ class Pool:
     launches: pd.DataFrame  # all of them: a failure counts though its cell and seed ran well another time
     runs: pd.DataFrame  # those that ended well
     failed: pd.DataFrame  # all others
+    trials: pd.DataFrame  # of tuning, on its problems: never judged with them
     cautions: tuple[str, ...]
     _found: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
@@ -88,12 +90,13 @@ class Pool:
 
 
 def pools(runs: pd.DataFrame) -> list[Pool]:
-    """The comparable parts of a frame of runs, the largest first."""
+    """The comparable parts of a frame of runs, the largest first. Trials of tuning are no part of what is compared."""
+    trials, runs = runs[are_trials(runs)], runs[~are_trials(runs)]
     alike = [column for column in _POOL if column != "horovod_settings"]
     groups = (rows for _, rows in runs.groupby(alike, sort=False, dropna=False))
     parts = [part for rows in groups for part in _by_horovod_settings(rows)]
     parts.sort(key=len, reverse=True)
-    return [_pool(part, position, parts) for position, part in enumerate(parts)]
+    return [_pool(part, trials, parts) for part in parts]
 
 
 def _by_horovod_settings(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -234,7 +237,7 @@ def setting_in_words(column: str, value: object) -> str:
     return f" {column}={value:g}" if isinstance(value, float) else f" {column}={value}"
 
 
-def _pool(part: pd.DataFrame, position: int, parts: list[pd.DataFrame]) -> Pool:
+def _pool(part: pd.DataFrame, trials: pd.DataFrame, parts: list[pd.DataFrame]) -> Pool:
     named = with_series(part)
     is_ok = named["status"] == "ok"
     return Pool(
@@ -242,6 +245,7 @@ def _pool(part: pd.DataFrame, position: int, parts: list[pd.DataFrame]) -> Pool:
         launches=named.reset_index(drop=True),
         runs=named[is_ok].reset_index(drop=True),
         failed=named[~is_ok].reset_index(drop=True),
+        trials=trials[trials["problem"].isin(part["problem"])].reset_index(drop=True),
         cautions=tuple(_cautions(named[is_ok])),
     )
 

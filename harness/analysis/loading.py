@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -26,7 +26,7 @@ from harness.analysis.frames import FrameBuilder
 from harness.plain_text import one_line
 from harness.records.derived import reached_at
 from harness.records.record import Record
-from harness.records.results_folder import ResultsError, each_record, record_files
+from harness.records.results_folder import TRIALS_FOLDER, ResultsError, each_record, record_files
 
 CACHE_FOLDER = ".analysis"
 _INDEX = "index.json"
@@ -71,6 +71,14 @@ def load_all(*folders: str | Path) -> Results:
     """All frames, with the cautions. Raises ResultsError as `load` does."""
     found = read(folders, FRAME_NAMES)
     return Results(**found.frames, cautions=found.cautions)
+
+
+def with_trials(folders: Iterable[str | Path]) -> Iterator[Path]:
+    """The folders, each followed by that of the trials by which it was tuned, where it has one."""
+    for folder in map(Path, folders):
+        yield folder
+        if (folder / TRIALS_FOLDER).is_dir():
+            yield folder / TRIALS_FOLDER
 
 
 def read(folders: Iterable[str | Path], names: tuple[str, ...]) -> Frames:

@@ -62,6 +62,18 @@ def are_trials(runs: pd.DataFrame) -> pd.Series[bool]:
     return runs["trial"].notna()
 
 
+def tuning_in_words(runs: pd.DataFrame) -> str:
+    """`tuned, 20 trials each`, of runs that are judged; empty where none of them was tuned."""
+    is_tuned = runs["tuning_budget"].notna()
+    if not is_tuned.any():
+        return ""
+    budgets = sorted({int(budget) for budget in runs.loc[is_tuned, "tuning_budget"]})
+    said = f"tuned, {' or '.join(map(str, budgets))} trials each"
+    if is_tuned.all() and len(budgets) == 1:
+        return said
+    return f"not tuned alike: {said}" + ("" if is_tuned.all() else ", or recipe")
+
+
 def study_outcomes(trials: pd.DataFrame) -> Iterator[StudyOutcome]:
     """Of all studies whose first trial is there, by problem, strategy and workers of their recipes."""
     found = [

@@ -24,6 +24,7 @@ from harness.records.lifting import lifted
 from harness.records.record import SCHEMA_VERSION, Part, Record
 
 STAGED_RECORD = "record"  # in the run folder, until it is whole
+TRIALS_FOLDER = "tuning"  # in the results of a tuned suite: those of the trials by which it was
 RESERVED_BYTES = 16 * 1024**2  # more than a record takes; held before a run starts so that its record will fit
 
 _NAME = re.compile(r"[0-9a-f]{16}-[0-9a-f]{12}\.json")  # KEY-ID

@@ -25,6 +25,7 @@ from harness.report.spending_figures import core_seconds, wall_time
 from harness.report.spending_table import spending_table
 from harness.report.table_cells import Table
 from harness.report.tables import details_table, summary_table
+from harness.report.tuning_chapter import score_over_rate, tuning_table
 from harness.report.why import why
 
 
@@ -72,6 +73,7 @@ CHAPTERS = (
     Chapter(
         name="failures", title="What failed", part="parts/failures.html", has_part=lambda pool: len(pool.failed) > 0
     ),
+    Chapter(name="tuning", title="Tuning", figures=(score_over_rate,), tables=(tuning_table,)),
     Chapter(name="all-settings", title="Settings", tables=(settings_table,)),
     Chapter(name="numbers", title="All numbers", tables=(summary_table,)),
     Chapter(name="about", title="Where and with what", part="parts/about.html"),

@@ -21,7 +21,8 @@ from harness.analysis.comparable import Pool, pools, why_split
 from harness.analysis.export import csv_of
 from harness.analysis.families import Family
 from harness.analysis.intervals import CONFIDENCE
-from harness.analysis.loading import FRAME_NAMES, Results, load_all
+from harness.analysis.loading import FRAME_NAMES, Results, load_all, with_trials
+from harness.analysis.tuned import are_trials
 from harness.markdown import escape_markdown
 from harness.plain_text import counted
 from harness.records.parity_record import newest_parity
@@ -116,16 +117,18 @@ def write_report(folders: Sequence[str | Path], out: str | Path, *, against: Pat
 
     Raises ResultsError where results cannot be read or hold no run, or where nothing can be written into `out`.
     """
-    results = load_all(*folders)
-    if results.runs.empty:
-        raise ResultsError(f"{', '.join(map(str, folders))}: no record in it; `hvdbench run SUITE` makes some")
+    results = load_all(*with_trials(folders))
+    runs = results.runs[~are_trials(results.runs)]
+    if runs.empty:
+        what = "no record" if results.runs.empty else "no record but of tuning's trials"
+        raise ResultsError(f"{', '.join(map(str, folders))}: {what} in it; `hvdbench run SUITE` makes some")
     parity = newest_parity(map(Path, folders))
     target = Path(out)
     make_output_folder(target)
     sections = sections_of(results, Earlier.of(against) if against else None)
-    names = sorted(results.runs["results"].unique())
-    context = {"sections": sections, "questions": _questions(results.runs), "split": why_split(results.runs),
-               "cautions": (*results.cautions, *parity.cautions), "runs": results.runs, "names": names,
+    names = sorted(runs["results"].unique())
+    context = {"sections": sections, "questions": _questions(runs), "split": why_split(runs),
+               "cautions": (*results.cautions, *parity.cautions), "runs": runs, "names": names,
                "frameworks": frameworks_table(parity.records),
                "frameworks_sentence": frameworks_sentence(parity.records, names[0]),
                "made_at": datetime.now(UTC)}  # fmt: skip

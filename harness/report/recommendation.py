@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from harness.analysis.comparable import Pool
+from harness.analysis.tuned import tuning_in_words
 from harness.plain_text import counted
 from harness.report.brief_answer import (
     LINES,
@@ -135,9 +136,11 @@ def conditions(pool: Pool) -> str:
 
 
 def _rates(runs: pd.DataFrame) -> str:
+    if tuned := tuning_in_words(runs):
+        return tuned
     several = runs.groupby("problem")["learning_rate"].nunique().max() > 1
     how = "several of them for a problem" if several else "not tuned for each strategy"
-    return f"rates as the suite sets them, {how}"
+    return f"recipe: rates as the suite sets them, {how}"
 
 
 def _span(values: pd.Series[int], noun: str) -> str:

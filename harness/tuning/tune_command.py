@@ -15,7 +15,7 @@ from harness.analysis.loading import read
 from harness.analysis.tuned import NO_SCORE, REACHED, StudyOutcome, are_trials, merit, study_outcomes
 from harness.plain_text import counted, one_line
 from harness.progress import console, plain, show_cautions, watching
-from harness.records.results_folder import ResultsFolder
+from harness.records.results_folder import TRIALS_FOLDER, ResultsFolder
 from harness.report.tuning_words import good_in_words, result_in_words, study_name
 from harness.run.runner import Setting, run_suite
 from harness.suite.suite import Suite
@@ -24,8 +24,6 @@ from harness.tuning.ledger import Ledger
 from harness.tuning.trials import Study, Trial, studies_of
 from harness.tuning.tuned_suite import Chosen, require_ours, tuned_path, write_tuned
 from harness.tuning.tuning_error import TuningError
-
-TRIALS_FOLDER = "tuning"  # in the results of the tuned suite
 
 
 @dataclass(frozen=True, kw_only=True)

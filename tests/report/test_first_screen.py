@@ -55,8 +55,8 @@ def test_first_screen_says_which_how_much_sooner_how_sure_and_under_which_condit
     ]
     assert found["where"] == ["On Abacus 9, 4 cores"]
     assert found["conditions"] == [
-        "Holds for 1 to 2 workers, 1 thread each, 1 host, Horovod over gloo, 3 seeds each, rates as the suite sets "
-        "them, not tuned for each strategy."
+        "Holds for 1 to 2 workers, 1 thread each, 1 host, Horovod over gloo, 3 seeds each, recipe: rates as the suite "
+        "sets them, not tuned for each strategy."
     ]
     assert found["lines"] == [
         "hogwild ×2: about 1.5× sooner than the next best, delayed-averaging ×2 (95 % sure of the order)."

@@ -1,0 +1,103 @@
+"""The chapter on tuning, and what stands of it in headlines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.analysis import load
+from harness.analysis.comparable import Pool, pools
+from harness.records.record import Record, Tuning
+from harness.records.results_folder import ResultsError
+from harness.report import write_report
+from harness.report.headline import headline
+from harness.report.judged import judged_contests
+from harness.report.recommendation import conditions
+from harness.report.tuning_chapter import tuning_table
+from tests.analysis.handmade import folder_of, reached_after, record
+
+TUNED = Tuning(budget=3, sampler="quasi-random", seed=0)
+
+
+def judged_runs(strategy: str, time_s: float, workers: int, tuning: Tuning | None = TUNED) -> list[Record]:
+    cell = {"strategy": strategy, "workers": workers}
+    return [
+        record({**cell, "seed": seed}, curve=reached_after(time_s * (1 + seed / 50)), tuning=tuning)
+        for seed in range(5)
+    ]
+
+
+def trials(strategy: str, workers: int, times_s: list[float]) -> list[Record]:
+    """At rates 0.01, 0.02, ..."""
+    return [
+        record(
+            {"strategy": strategy, "workers": workers, "learning_rate": 0.01 * (number + 1), "seed": 1_000_000},
+            curve=reached_after(time_s),
+            tuning=TUNED.model_copy(
+                update={"study": strategy, "trial": number, "space": {"learning_rate": "0.001 to 0.1 (log)"}}
+            ),
+        )
+        for number, time_s in enumerate(times_s)
+    ]
+
+
+JUDGED = [*judged_runs("hogwild", 2.0, 2), *judged_runs("serial", 4.0, 1)]
+TRIALS = [*trials("hogwild", 2, [3.0, 1.5, 9.0]), *trials("serial", 1, [4.0, 5.0, 6.0])]
+
+
+def pool_of(tmp_path: Any, records: list[Record]) -> Pool:
+    (pool,) = pools(load(folder_of(records, tmp_path)))
+    return pool
+
+
+def test_trials_are_not_judged_with_the_runs_that_they_tuned(tmp_path: Any) -> None:
+    pool = pool_of(tmp_path, [*JUDGED, *TRIALS])
+    assert (len(pool.launches), len(pool.trials)) == (10, 6)
+    assert set(pool.launches["series"]) == {"hogwild", "serial"}
+
+
+def test_table_says_what_each_study_found(tmp_path: Any) -> None:
+    first, second = tuning_table(pool_of(tmp_path, [*JUDGED, *TRIALS]), "").rows
+    assert [first[name].text for name in ("strategy", "workers", "trials", "failed")] == ["hogwild", "2", "3 of 3", "0"]
+    assert [first[name].text for name in ("recipe", "best", "trial")] == [
+        *("target after 3.00 s", "target after 1.50 s", "2")
+    ]
+    assert first["good"].text == "3 of 3, rates 0.0100 to 0.0300 (×3.00)"
+    assert first["as"].text == "hogwild, rate 0.0200, momentum 0.900"
+    assert first["searched"].text == "learning_rate 0.001 to 0.1 (log)"
+    assert (second["strategy"].text, second["trial"].text) == ("serial", "1")
+
+
+@pytest.mark.parametrize(
+    ("hogwild", "serial", "said"),
+    [
+        (TUNED, TUNED, "tuned, 3 trials each"),
+        (TUNED, None, "not tuned alike: tuned, 3 trials each, or recipe"),
+        (TUNED, TUNED.model_copy(update={"budget": 9}), "not tuned alike: tuned, 3 or 9 trials each"),
+    ],
+)
+def test_headline_and_conditions_say_how_it_was_tuned(
+    tmp_path: Any, hogwild: Tuning, serial: Tuning | None, said: str
+) -> None:
+    pool = pool_of(tmp_path, [*judged_runs("hogwild", 2.0, 2, hogwild), *judged_runs("serial", 4.0, 1, serial)])
+    ((judged,),) = judged_contests([pool])
+    assert f" {said[0].upper()}{said[1:]}." in headline(judged)
+    assert conditions(pool).endswith(f"{said}.")
+
+
+def test_page_shows_the_trials_that_lie_in_the_folder_below(tmp_path: Any) -> None:
+    folder_of(JUDGED, tmp_path / "tuned")
+    folder_of(TRIALS, tmp_path / "tuned" / "tuning")
+    page = write_report([tmp_path / "tuned"], tmp_path / "page").read_text()
+    assert '<h2 id="tuning">Tuning</h2>' in page
+    assert "score-over-rate-cnn-on-digits" in page
+    assert "Tuned, 3 trials each." in page
+    (drawn,) = (tmp_path / "page" / "figures").glob("score-over-rate-*.csv")
+    assert len(drawn.read_text().splitlines()) == 1 + 6
+
+
+def test_page_of_trials_alone_is_refused(tmp_path: Any) -> None:
+    folder = folder_of(TRIALS, tmp_path / "tuning")
+    with pytest.raises(ResultsError, match="no record but of tuning's trials"):
+        write_report([folder], tmp_path / "page")
