@@ -30,7 +30,7 @@ def changed(tmp_path, before, now):
 
 def test_answers_times_and_entrants_that_changed_are_told(tmp_path):
     found = changed(tmp_path, comparison(BEFORE), comparison(NOW))
-    assert found.since.endswith("before")
+    assert found.since == "before"
     answer, later, rest, new, gone = found.sentences
     assert answer.startswith("cnn on digits, another answer. Before: hogwild ×2: ")
     assert " Now: local-sgd ×2: " in answer
@@ -60,7 +60,7 @@ def test_same_launches_have_no_ratio(tmp_path):
     runs = comparison(BEFORE)
     same, untold = changed(tmp_path, runs, runs).sentences
     assert same == "The same answer as before for cnn on digits."
-    assert untold.startswith("3\u00a0entrants without a ratio: the same launches as before")
+    assert untold.startswith("Without a ratio: allreduce ×2 on cnn on digits, hogwild ×2 on cnn on digits")
 
 
 def test_contest_that_goes_by_another_name_is_found_by_its_cells(tmp_path):
