@@ -55,7 +55,7 @@ class Earlier:
     def of(cls, folder: Path) -> Earlier:
         """Of an earlier report, or of a results folder. Raises ResultsError where there is no run."""
         parts = pools(earlier_runs(folder))
-        return cls(since=one_line(str(folder)), pools=tuple(zip(parts, judged_contests(parts), strict=True)))
+        return cls(since=one_line(folder.resolve().name), pools=tuple(zip(parts, judged_contests(parts), strict=True)))
 
     def what_changed(self, now: Sequence[JudgedContest], pool: Pool, prefix: str) -> WhatChanged:
         """now: the contests of the pool."""
@@ -76,7 +76,7 @@ def _compared(
         *(f"Times are not compared: {reason}." for reason in reasons),
         *_answers(now, before),
         *_times(ours, found),
-        *_launched_again(both),
+        *_launched_again(ours, both),
         *_come_and_gone(ours, theirs),
     ]
     return said, rows
@@ -168,12 +168,12 @@ def _times(entrants: dict[str, _Entrant], found: dict[str, Change]) -> Iterator[
         yield f"{count(len(found) - len(shown), 'entrant')} of {len(found)} not shown to take another time than before."
 
 
-def _launched_again(both: dict[str, Interval | None]) -> Iterator[str]:
-    num_untold = sum(ratio is None for ratio in both.values())
-    if num_untold:
+def _launched_again(entrants: dict[str, _Entrant], both: dict[str, Interval | None]) -> Iterator[str]:
+    untold = sorted(_name(entrants[key]) for key, ratio in both.items() if ratio is None)
+    if untold:
         yield (
-            f"{count(num_untold, 'entrant')} without a ratio: the same launches as before, no seed in common, or a "
-            "launch that missed the target."
+            f"Without a ratio: {listed_briefly(untold)}. Its launches are the same as before, share no seed with them, "
+            "or one of them missed the target."
         )
 
 
@@ -203,12 +203,12 @@ def _row(key: str, now: _Entrant | None, before: _Entrant | None, change: Change
     known = now or before
     assert known is not None, key
     return {
-        "contest": text(known.contest),
         "strategy": text(known.name),
+        "shown": text(_shown(now, before, change)),
+        "now, × before": interval_cell(change.ratio if change else None),
         "before (s)": _time(before),
         "now (s)": _time(now),
-        "now, × before": interval_cell(change.ratio if change else None),
-        "shown": text(_shown(now, before, change)),
+        "contest": text(known.contest),
         "crashed before": _crashed(before),
         "crashed now": _crashed(now),
     }
