@@ -46,7 +46,8 @@ _NUM_LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):  # what is captured is no terminal, whatever a CI service says
+    # What is captured is no terminal, whatever a CI service says, and as wide as its lines, whatever a shell exports.
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS"):
         os.environ.pop(name, None)
     os.environ[LOCKS_VARIABLE] = tempfile.mkdtemp(prefix="hvdbench-locks-")  # tests measure nothing: they do not wait
     # Who started the tests in the background of a script has them ignore Ctrl-C, and with them what they start.
