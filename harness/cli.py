@@ -23,6 +23,7 @@ from harness.commands.cmd_new import workload
 from harness.commands.cmd_parity import parity
 from harness.commands.cmd_report import report
 from harness.commands.cmd_run import run
+from harness.commands.cmd_setup import setup
 from harness.commands.cmd_show import show
 from harness.commands.cmd_tune import tune
 from harness.commands.endings import EXIT_INTERRUPTED, is_the_users
@@ -48,6 +49,7 @@ COMMANDS: dict[str, Callable[..., None]] = {  # as `--help` lists them
     "export": export,
     "parity": parity,
     "doctor": doctor,
+    "setup": setup,
     "check": check,
     "history": history,
 }

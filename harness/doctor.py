@@ -8,11 +8,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.bootstrap.horovod_library import built_with, horovod_has_nccl, horovod_supports, mpi_library
+from harness.bootstrap.mpi import other_mpi
 from harness.launchers.horovodrun import mpirun
 from harness.launchers.hosts import how_to_resolve, unresolved_name
 from harness.plain_text import counted
-from harness.run.feasible import horovod_supports
-from harness.run.gpu_support import MENDING_CUDA, horovod_has_nccl, is_built_for_cuda
+from harness.run.gpu_support import MENDING_CUDA, is_built_for_cuda
 from harness.run.versions import installed_versions
 from harness.worker.gpus import VISIBLE_VARIABLE, present_gpus, visible_gpus
 from harness.worker.machine_description import describe_machine
@@ -20,6 +21,7 @@ from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
 from harness.workloads.ratings import HOW_TO_GET_MOVIELENS, find_movielens
 
 SETUP = "make setup"
+KEEPING = "hvdbench setup --keep"  # where the framework is there
 LAB_TOOLS = ("ip", "tc", "ssh", "ssh-keygen", "sshd")  # beside util-linux, which every Linux has
 
 
@@ -45,12 +47,11 @@ def examine() -> list[Diagnostic]:
     for framework in ("torch", "tensorflow"):
         found = versions.get(framework) or versions.get(f"{framework}-cpu")
         diagnostics.append(_installed(framework, found))
-        built = horovod_supports(framework)
-        diagnostics.append(_installed(f"horovod for {framework}", versions.get("horovod") if built else None))
+        diagnostics.append(_horovod(framework, versions.get("horovod"), is_asked_for=found is not None))
         if found and present_gpus():
             diagnostics.append(_on_gpus(framework))
     diagnostics.append(_gloo())
-    diagnostics.append(_controller("mpi", mpirun() is not None))
+    diagnostics.append(_mpi())
     diagnostics.append(_digits())
     diagnostics.append(_fetched("fashion-mnist", find_fashion_mnist(), HOW_TO_GET_FASHION))
     diagnostics.append(_fetched("movielens-100k", find_movielens(), HOW_TO_GET_MOVIELENS))
@@ -99,6 +100,29 @@ def _gloo() -> Diagnostic:
         found = f"this machine's name, {unresolved}, is not known"
         return Diagnostic(what="controller gloo", present=False, found=found, mend=how_to_resolve(unresolved))
     return _controller("gloo", horovod_supports("torch") or horovod_supports("tensorflow"))
+
+
+def _horovod(framework: str, version: str | None, *, is_asked_for: bool) -> Diagnostic:
+    """is_asked_for: the framework is there, so that a Horovod for it can be built beside it."""
+    what = f"horovod for {framework}"
+    if version is None or not horovod_supports(framework):
+        mend = KEEPING if is_asked_for else SETUP
+        return Diagnostic(what=what, present=False, found="missing", mend=mend)
+    return Diagnostic(what=what, present=True, found=f"{version}, with {', '.join(built_with(framework))}")
+
+
+def _mpi() -> Diagnostic:
+    """Whether the MPI that would start workers is the one that Horovod loads."""
+    started_by = mpirun()
+    if started_by is None:
+        return _controller("mpi", present=False)
+    loaded = mpi_library("torch") or mpi_library("tensorflow")
+    other = other_mpi(started_by, loaded) if loaded else None
+    if other is None:
+        return Diagnostic(what="controller mpi", present=True, found=f"ready, {started_by}")
+    found = f"horovod was built for {loaded}, and {started_by} comes with {other}"
+    mend = "load the MPI that it was built with, or take --controller gloo"
+    return Diagnostic(what="controller mpi", present=False, found=found, mend=mend)
 
 
 def _digits() -> Diagnostic:

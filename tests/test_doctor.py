@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness import doctor
@@ -40,3 +42,23 @@ def test_gloo_is_not_ready_where_the_name_of_this_machine_is_not_known(monkeypat
     (gloo,) = (diagnostic for diagnostic in doctor.examine() if diagnostic.what == "controller gloo")
     assert (gloo.present, gloo.found) == (False, "this machine's name, nowhere.invalid, is not known")
     assert gloo.mend == "echo 127.0.0.1 nowhere.invalid >> /etc/hosts"
+
+
+def test_horovod_is_built_beside_a_framework_that_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(doctor, "horovod_supports", lambda framework: False)
+    mends = {diagnostic.what: diagnostic.mend for diagnostic in doctor.examine()}
+    assert mends["horovod for torch"] == "hvdbench setup --keep"
+    assert mends["horovod for tensorflow"] == "make setup"
+
+
+def test_mpi_that_horovod_was_not_built_for_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mpirun = tmp_path / "bin" / "mpirun"
+    monkeypatch.setattr(doctor, "mpirun", lambda: mpirun)
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "libmpi.so.12").touch()
+    (mpi,) = (diagnostic for diagnostic in doctor.examine() if diagnostic.what == "controller mpi")
+    assert mpi.found == f"horovod was built for libmpi.so.40, and {mpirun} comes with libmpi.so.12"
+    (tmp_path / "lib" / "libmpi.so.40").touch()
+    assert found()["controller mpi"] == f"ready, {mpirun}"

@@ -21,7 +21,7 @@ from typing import Any
 
 from harness.bootstrap.checks import SetupError, missing_prerequisites
 from harness.bootstrap.horovod_source import VERSION
-from harness.bootstrap.horovod_wheel import OPTIONS, build_wheel, cached_wheel, run
+from harness.bootstrap.horovod_wheel import OPTIONS, build_wheel, cached_wheel, pinned_target, run
 from harness.bootstrap.pins import CONSTRAINTS, ROOT, Pins, load_pins
 
 STAMP = "hvdbench-setup"
@@ -56,11 +56,12 @@ def set_up(prefix: Path, pins: Pins, given: Mapping[str, str]) -> None:
     wanted = {"digest": pins.digest(str(ROOT)), "options": options}
     if installed == wanted:
         return
-    wheel = cached_wheel(pins, environ)
+    python = prefix / "bin" / "python"
+    target = pinned_target(pins, python)
+    wheel = cached_wheel(target, environ)
     missing = missing_prerequisites(prefix if prefix.exists() else prefix.parent, compiling=wheel is None)
     if missing:
         raise SetupError("this machine lacks:\n  - " + "\n  - ".join(missing))
-    python = prefix / "bin" / "python"
     log = prefix / "hvdbench-setup.log"
     started = time.monotonic()
     print(f"set-up: into {prefix}, log in {log}", flush=True)
@@ -83,7 +84,7 @@ def set_up(prefix: Path, pins: Pins, given: Mapping[str, str]) -> None:
         run([*pip, *everything], "installing the pinned packages", log)
     if wheel is None:
         with step(f"building horovod {VERSION} (5 to 15 minutes, once)"):
-            wheel = build_wheel(pins, python, environ, log)
+            wheel = build_wheel(target, environ, log)
     with step("installing horovod and hvdbench"):
         run([*pip, "--no-deps", "--force-reinstall", wheel], "installing horovod", log)
         run([*pip, "--no-deps", "--no-build-isolation", "-e", ROOT], "installing hvdbench", log)

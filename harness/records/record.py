@@ -211,6 +211,7 @@ class Record(Part):
     lost_ranks: list[Int64] = []  # of workers that died, without which the others went on: they left no part
     machine: Machine
     versions: dict[Text, Text]
+    horovod_build: list[Text] = []  # gloo, mpi, nccl and the MPI library that it loads; none without it, or not known
     # Of environment and launch, those that change speed and that the cell does not say; none in records from before.
     settings: dict[Text, Text] = {}
     revision: Text | None  # git commit of the harness, `+` when changed since

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from harness import registry
+from harness.bootstrap.horovod_library import horovod_supports
 from harness.launchers.command import Launcher
 from harness.launchers.horovodrun import mpirun
 from harness.launchers.hosts import Host, HostsError, how_to_resolve, is_elsewhere, placement, unresolved_name
@@ -126,12 +126,3 @@ def _lacking_of_horovod(cell: Cell, *, trains_here: bool) -> str | None:
             f"{how_to_resolve(unresolved)}; allowed: mpi"
         )
     return None
-
-
-def horovod_supports(framework: str) -> bool:
-    """Whether Horovod is installed with a library for this framework; looks at files, imports nothing."""
-    spec = importlib.util.find_spec("horovod")
-    if spec is None or not spec.submodule_search_locations:
-        return False
-    places = [Path(place, framework) for place in spec.submodule_search_locations]
-    return any(library for place in places for library in place.glob("mpi_lib*.so"))

@@ -6,6 +6,7 @@ import importlib.util
 import re
 from pathlib import Path
 
+from harness.bootstrap.horovod_library import horovod_has_nccl
 from harness.protocols import HorovodOptions
 from harness.suite.cell import Cell
 from harness.worker.gpus import VISIBLE_VARIABLE, present_gpus, visible_gpus
@@ -24,12 +25,6 @@ def is_built_for_cuda(framework: str) -> bool:
         path.is_file() and without_cuda.search(path.read_text(errors="replace")) is None
         for path in (place / name for place in _places(framework))
     )
-
-
-def horovod_has_nccl(framework: str) -> bool:
-    """Whether Horovod's library for this framework calls NCCL."""
-    libraries = [library for place in _places("horovod") for library in (place / framework).glob("mpi_lib*.so")]
-    return any(b"ncclAllReduce" in library.read_bytes() for library in libraries)
 
 
 def _places(package: str) -> list[Path]:

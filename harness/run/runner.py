@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness import registry
+from harness.bootstrap.horovod_library import built_with
 from harness.launchers.command import LaunchCommand, Launcher
 from harness.launchers.deadline import Deadline
 from harness.launchers.hosts import Host, is_elsewhere, placement
@@ -260,6 +261,7 @@ def make_record(
         lost_ranks=list(end.lost_ranks),
         machine=_machine(parts),
         versions=installed_versions(),
+        horovod_build=list(built_with(cell.framework)) if cell.needs.uses_horovod else [],
         settings=settings,
         revision=revision(),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from harness.bootstrap import horovod_wheel
 from harness.bootstrap.checks import SetupError
 from harness.bootstrap.horovod_source import EDITS, SHA256
-from harness.bootstrap.horovod_wheel import build_wheel, cached_wheel, run, wheel_dir
+from harness.bootstrap.horovod_wheel import build_wheel, cached_wheel, pinned_target, run, wheel_dir
 from harness.bootstrap.pins import load_pins
 
 PINS = load_pins()
@@ -48,7 +49,8 @@ def build(folder: Path) -> Path:
     python = folder / "python"
     python.write_text(FAKE_PYTHON.format(archive=folder / "archive.tar.gz"))
     python.chmod(0o755)
-    return build_wheel(PINS, python, {"HVDBENCH_CACHE": str(folder / "cache")}, folder / "log")
+    environ = {"HVDBENCH_CACHE": str(folder / "cache"), "PATH": os.environ["PATH"]}
+    return build_wheel(pinned_target(PINS, python), environ, folder / "log")
 
 
 def test_archive_with_another_hash_is_refused(tmp_path: Path) -> None:
@@ -82,14 +84,17 @@ def test_sound_archive_is_edited_and_goes_on_to_the_compiler(tmp_path: Path, mon
 
 def test_wheel_is_cached_by_all_that_shapes_it(tmp_path: Path) -> None:
     environ = {"HVDBENCH_CACHE": str(tmp_path)}
-    folder = wheel_dir(PINS, environ)
-    assert cached_wheel(PINS, environ) is None
+    target = pinned_target(PINS, tmp_path / "bin" / "python")
+    folder = wheel_dir(target, environ)
+    assert cached_wheel(target, environ) is None
     folder.mkdir(parents=True)
     (folder / "horovod-0.28.1-x.whl").touch()
-    assert cached_wheel(PINS, environ) == folder / "horovod-0.28.1-x.whl"
-    assert cached_wheel(replace(PINS, torch=("torch==2.14.0",)), environ) is None
-    assert cached_wheel(PINS, {**environ, "HOROVOD_GPU_OPERATIONS": "NCCL"}) is None
-    assert cached_wheel(PINS, {**environ, "TORCH_INDEX": "another"}) is None
+    assert cached_wheel(target, environ) == folder / "horovod-0.28.1-x.whl"
+    assert cached_wheel(replace(target, frameworks=("torch==2.14.0",)), environ) is None
+    assert cached_wheel(replace(target, shaped_by=("Open MPI 5",)), environ) is None
+    assert cached_wheel(replace(target, mpi=None), environ) is None
+    assert cached_wheel(target, {**environ, "HOROVOD_GPU_OPERATIONS": "NCCL"}) is None
+    assert cached_wheel(target, {**environ, "TORCH_INDEX": "another"}) is None
 
 
 def test_failed_step_shows_the_end_of_its_log(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import zmq
 
 from harness.launchers.hosts import Host
 from harness.run import gpu_support
-from harness.run.feasible import cautions, first_obstacle, horovod_supports
-from harness.run.gpu_support import horovod_has_nccl, is_built_for_cuda
+from harness.run.feasible import cautions, first_obstacle
+from harness.run.gpu_support import is_built_for_cuda
 from harness.suite.cell import Cell
 from harness.worker.gpus import parse_gpus
 from harness.workloads import ACCURACY
@@ -182,17 +182,6 @@ def test_builds_are_told_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     version.write_text("__version__ = '2.13.0+cu126'\ncuda: Optional[str] = '12.6'\nhip: Optional[str] = None\n")
     assert is_built_for_cuda("torch")
     assert not is_built_for_cuda("tensorflow")  # there is none
-    (tmp_path / "torch").mkdir()
-    library = tmp_path / "torch" / "mpi_lib_v2.cpython-311-x86_64-linux-gnu.so"
-    library.write_bytes(b"\x7fELF gloo_allreduce")
-    assert not horovod_has_nccl("torch")
-    library.write_bytes(b"\x7fELF ncclAllReduce")
-    assert horovod_has_nccl("torch")
-
-
-def test_horovod_is_looked_for_by_framework() -> None:
-    assert horovod_supports("torch")
-    assert not horovod_supports("mxnet")
 
 
 @pytest.mark.parametrize("strategy", ["tf-multiworker", "tf-parameter-server"])

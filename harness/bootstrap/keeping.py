@@ -1,0 +1,139 @@
+"""`hvdbench setup --keep`: Horovod for the frameworks of an environment of which nothing else is changed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from harness.bootstrap.checks import SetupError, lacking_to_compile, python_obstacle, too_little_disk
+from harness.bootstrap.horovod_library import built_with, horovod_has_nccl, horovod_supports
+from harness.bootstrap.horovod_source import BUILD_REQUIRES, VERSION
+from harness.bootstrap.horovod_wheel import Target, build_wheel, cached_wheel, run
+from harness.bootstrap.mpi import find_mpi, version_of
+from harness.bootstrap.pins import CONSTRAINTS
+
+_DISTRIBUTIONS = {"torch": ("torch",), "tensorflow": ("tensorflow", "tensorflow-cpu")}
+# The oldest that the edited Horovod compiles against, and that have Keras 3.
+_OLDEST = {"torch": (2, 2), "tensorflow": (2, 16)}
+# What Horovod's Python code imports and an environment may lack; pip leaves alone what is there.
+_RUNTIME_NEEDS = ("cffi>=1.16", "cloudpickle>=3.0", "packaging>=23")
+NEEDED_DISK_BYTES = 2 * 1024**3  # one build, beside the wheel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """One that is there. Its frameworks are told from their metadata: none is imported."""
+
+    python: Path
+    site: Path  # where packages go
+    path: Sequence[str]  # as sys.path
+
+    @classmethod
+    def of_this_python(cls) -> Environment:
+        import sysconfig
+
+        return cls(python=Path(sys.executable), site=Path(sysconfig.get_paths()["purelib"]), path=tuple(sys.path))
+
+    def frameworks(self) -> dict[str, str]:
+        """By framework `name==version` of the package that it comes in, the local label (+cu130) included."""
+        found = {each.metadata["Name"].lower().replace("_", "-"): each.version for each in self._distributions()}
+        return {
+            framework: f"{name}=={found[name]}"
+            for framework, names in _DISTRIBUTIONS.items()
+            for name in names
+            if name in found
+        }
+
+    def _distributions(self) -> list[metadata.Distribution]:
+        return list(metadata.distributions(path=list(self.path)))[::-1]  # the first on the path is the one imported
+
+
+def set_up_keeping(environment: Environment, environ: Mapping[str, str]) -> None:
+    """Builds and installs Horovod where its library for a framework is missing. Raises SetupError."""
+    frameworks = environment.frameworks()
+    if not frameworks:
+        raise SetupError(
+            f"{environment.python} has neither torch nor tensorflow: install one of them there, "
+            "or make setup, which makes an environment of its own"
+        )
+    lacking = [framework for framework in frameworks if not horovod_supports(framework, environment.path)]
+    for framework in frameworks.keys() - set(lacking):
+        with_what = ", ".join(built_with(framework, environment.path))
+        print(f"set-up: horovod for {framework} is there and used as it is: {with_what}")
+    if lacking:
+        _refuse_what_cannot_be(environment, frameworks, lacking, environ)
+        _build_and_install(environment, frameworks, environ)
+
+
+def _refuse_what_cannot_be(
+    environment: Environment, frameworks: Mapping[str, str], lacking: list[str], environ: Mapping[str, str]
+) -> None:
+    """All that is in the way, before time is spent."""
+    found = [
+        obstacle
+        for obstacle in (python_obstacle(), too_little_disk(tempfile.gettempdir(), NEEDED_DISK_BYTES))
+        if obstacle
+    ]
+    found += [said for framework in frameworks if (said := _too_old(framework, frameworks[framework]))]
+    if not os.access(environment.site, os.W_OK):
+        found.append(
+            f"{environment.site} is read-only: make an environment on top of it "
+            "(python -m venv --system-site-packages mine), install hvdbench there and set up from it"
+        )
+    if importlib.util.find_spec("pip") is None:
+        found.append(f"{environment.python} has no pip: {environment.python} -m ensurepip")
+    has_nccl = any(horovod_has_nccl(framework, environment.path) for framework in frameworks)
+    if has_nccl and not environ.get("HOROVOD_GPU_OPERATIONS"):
+        found.append(
+            f"horovod here has NCCL and nothing for {', '.join(lacking)}; one for both takes its place: "
+            "HOROVOD_GPU_OPERATIONS=NCCL hvdbench setup --keep"
+        )
+    found += lacking_to_compile()
+    if found:
+        raise SetupError("nothing was changed:\n  - " + "\n  - ".join(found))
+
+
+def _too_old(framework: str, pin: str) -> str | None:
+    version = pin.partition("==")[2]
+    oldest = _OLDEST[framework]
+    if tuple(int(part) for part in version.split(".")[:2]) >= oldest:
+        return None
+    return f"{pin}: Horovod {VERSION} is built for {framework} {'.'.join(map(str, oldest))} or newer: upgrade it"
+
+
+def _build_and_install(environment: Environment, frameworks: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    with tempfile.TemporaryDirectory(prefix="hvdbench-tools-") as scratch:
+        tools, log = Path(scratch, "tools"), Path(tempfile.gettempdir(), "hvdbench-setup.log")
+        target = _target(environment, frameworks, environ, tools)
+        pip: list[str | Path] = [environment.python, "-m", "pip", "install", "--disable-pip-version-check"]
+        wheel = cached_wheel(target, environ)
+        if wheel is None:
+            print(
+                f"set-up: building horovod {VERSION} for {', '.join(frameworks)} (5 to 15 minutes), log in {log}",
+                flush=True,
+            )
+            run([*pip, "-c", CONSTRAINTS, "--target", tools, *BUILD_REQUIRES], "installing what builds horovod", log)
+            wheel = build_wheel(target, environ, log)
+        run([*pip, *_RUNTIME_NEEDS], "installing what horovod imports", log)
+        run([*pip, "--no-deps", "--no-index", "--force-reinstall", wheel], "installing horovod", log)
+    print(f"set-up: horovod {VERSION} is installed for {', '.join(frameworks)}")
+
+
+def _target(environment: Environment, frameworks: Mapping[str, str], environ: Mapping[str, str], tools: Path) -> Target:
+    mpi = find_mpi(environment.python, environ.get("PATH"))
+    if mpi is None:
+        print("set-up: no mpicxx beside Python or on the PATH: Gloo alone is built; load a module for MPI as well")
+    made_by = "" if mpi is None else f"{mpi.compiler} {version_of(mpi)}"
+    return Target(
+        python=environment.python,
+        frameworks=tuple(sorted(frameworks.values())),
+        shaped_by=(made_by, *BUILD_REQUIRES),
+        mpi=mpi,
+        tools=tools,
+    )

@@ -1,0 +1,153 @@
+"""Horovod gets into an environment that is there, and nothing else of it changes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from harness.bootstrap import horovod_wheel, keeping
+from harness.bootstrap.checks import SetupError
+from harness.bootstrap.keeping import Environment, set_up_keeping
+from tests.bootstrap.test_horovod_library import place_library
+from tests.bootstrap.test_horovod_wheel import archive, sound_files
+from tests.release.installed import make_environment
+
+THERE = {"torch": "2.11.0+cu130", "numpy": "1.26.4", "nvidia-nccl-cu13": "2.28", "packaging": "24.0"}
+NEEDS = {"cffi": "1.17", "cloudpickle": "3.0.0"}
+# Stands where the environment's Python stands: what compiles is left out, what installs is pip's.
+PYTHON = """#!/bin/sh
+echo "$*" >> {folder}/calls
+case "$*" in
+  *"pip download"*)
+      while [ "$1" != -d ]; do shift; done; cp {folder}/archive.tar.gz "$2"/horovod-0.28.1.tar.gz ;;
+  *"--target"*) ;;
+  *"pip wheel"*) while [ "$1" != -w ]; do shift; done; mkdir -p "$2"; cp {folder}/built/*.whl "$2" ;;
+  *"pip install"*) shift 2; exec {real} -m pip --python {python} "$@" ;;
+  *) exec {real} "$@" ;;
+esac
+"""
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
+    """A real one, whose packages are names and versions alone."""
+    python = make_environment(Path(sys.executable), tmp_path / "venv")
+    (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    for name, version in (THERE | NEEDS).items():
+        place_distribution(site, name, version)
+    content = archive(tmp_path, sound_files())
+    monkeypatch.setattr(horovod_wheel, "SHA256", hashlib.sha256(content).hexdigest())
+    place_library(tmp_path / "tree", "torch", b"GlooController")
+    place_distribution(tmp_path / "tree", "horovod", "0.28.1")
+    (tmp_path / "tree" / "horovod-0.28.1.dist-info" / "WHEEL").write_text(
+        "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    )
+    (tmp_path / "built").mkdir()
+    pack = [sys.executable, "-m", "wheel", "pack", "-d", tmp_path / "built", tmp_path / "tree"]
+    subprocess.run(pack, check=True, capture_output=True)
+    return Environment(
+        python=tool(tmp_path / "python", PYTHON, folder=tmp_path, real=sys.executable, python=python),
+        site=site,
+        path=(str(site),),
+    )
+
+
+def place_distribution(site: Path, name: str, version: str) -> None:
+    folder = site / f"{name}-{version}.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (folder / "RECORD").touch()
+
+
+def tool(path: Path, text: str, **values: object) -> Path:
+    path.write_text(text.format(**values))
+    path.chmod(0o755)
+    return path
+
+
+def environ(folder: Path) -> dict[str, str]:
+    (folder / "bin").mkdir(exist_ok=True)
+    tool(folder / "bin" / "strip", "#!/bin/sh\n")
+    return {"PATH": f"{folder / 'bin'}:/usr/bin:/bin", "HVDBENCH_CACHE": str(folder / "cache")}
+
+
+def listed(environment: Environment) -> dict[str, str]:
+    return {each.metadata["Name"]: each.version for each in metadata.distributions(path=list(environment.path))}
+
+
+def test_horovod_alone_comes_into_an_environment(environment: Environment, tmp_path: Path) -> None:
+    before = listed(environment)
+    set_up_keeping(environment, environ(tmp_path))
+    assert listed(environment) == before | {"horovod": "0.28.1"}
+    assert before["torch"] == "2.11.0+cu130"
+
+
+def test_horovod_that_is_there_is_used_as_it_is(
+    environment: Environment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place_library(environment.site, "torch", b"GlooController MPIController libmpi.so.40")
+    set_up_keeping(environment, environ(tmp_path))
+    assert "horovod for torch is there and used as it is: gloo, libmpi.so.40, mpi" in capsys.readouterr().out
+    assert not (tmp_path / "calls").exists()
+
+
+def test_second_environment_of_the_same_versions_takes_the_cached_wheel(
+    environment: Environment, tmp_path: Path
+) -> None:
+    set_up_keeping(environment, environ(tmp_path))
+    set_up_keeping(environment, environ(tmp_path))  # has it by now
+    calls = (tmp_path / "calls").read_text()
+    assert calls.count("pip wheel") == 1
+    assert "tensorflow" not in calls
+
+
+def remove_frameworks(environment: Environment) -> None:
+    (environment.site / "torch-2.11.0+cu130.dist-info").rename(environment.site / "none")
+
+
+def add_tensorflow_beside_nccl(environment: Environment) -> None:
+    place_library(environment.site, "torch", b"GlooController ncclAllReduce")
+    place_distribution(environment.site, "tensorflow", "2.21.0")
+
+
+def make_torch_old(environment: Environment) -> None:
+    folder = environment.site / "torch-2.11.0+cu130.dist-info"
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.0.1\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (remove_frameworks, "has neither torch nor tensorflow: install one of them there"),
+        (make_torch_old, r"torch==2\.0\.1: Horovod 0\.28\.1 is built for torch 2\.2 or newer: upgrade it"),
+        (
+            add_tensorflow_beside_nccl,
+            r"has NCCL and nothing for tensorflow.*HOROVOD_GPU_OPERATIONS=NCCL hvdbench setup",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_changed(
+    environment: Environment, tmp_path: Path, change: Callable[[Environment], None], said: str
+) -> None:
+    change(environment)
+    with pytest.raises(SetupError, match=said):
+        set_up_keeping(environment, environ(tmp_path))
+    assert not (tmp_path / "calls").exists()
+
+
+def test_places_that_do_not_take_it_are_refused(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: path != environment.site)  # root may write anywhere
+    monkeypatch.setattr(keeping, "NEEDED_DISK_BYTES", 10**18)
+    with pytest.raises(SetupError, match="site-packages is read-only: make an environment on top") as caught:
+        set_up_keeping(environment, environ(tmp_path))
+    assert "GiB free, set-up needs 931322575 GiB" in str(caught.value)
+    assert not (tmp_path / "calls").exists()
