@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.bootstrap.checks import SetupError, lacking_to_compile, python_obstacle, too_little_disk
 from harness.bootstrap.horovod_library import built_with, horovod_has_nccl, horovod_supports
 from harness.bootstrap.horovod_source import BUILD_REQUIRES, VERSION
-from harness.bootstrap.horovod_wheel import Target, build_wheel, cached_wheel, run
+from harness.bootstrap.horovod_wheel import Target, build_wheel, cache_dir, cached_wheel, run
 from harness.bootstrap.mpi import find_mpi, version_of
 from harness.bootstrap.pins import CONSTRAINTS
 
@@ -109,7 +109,8 @@ def _too_old(framework: str, pin: str) -> str | None:
 
 def _build_and_install(environment: Environment, frameworks: Mapping[str, str], environ: Mapping[str, str]) -> None:
     with tempfile.TemporaryDirectory(prefix="hvdbench-tools-") as scratch:
-        tools, log = Path(scratch, "tools"), Path(tempfile.gettempdir(), "hvdbench-setup.log")
+        tools, log = Path(scratch, "tools"), cache_dir(environ) / "hvdbench-setup.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
         target = _target(environment, frameworks, environ, tools)
         pip: list[str | Path] = [environment.python, "-m", "pip", "install", "--disable-pip-version-check"]
         wheel = cached_wheel(target, environ)
