@@ -27,7 +27,7 @@ NEEDED_DISK_BYTES = 2 * 1024**3  # one build, beside the wheel
 
 
 @dataclass(frozen=True, kw_only=True)
-class Environment:
+class InstalledEnvironment:
     """One that is there. Its frameworks are told from their metadata: none is imported."""
 
     python: Path
@@ -35,7 +35,7 @@ class Environment:
     path: Sequence[str]  # as sys.path
 
     @classmethod
-    def of_this_python(cls) -> Environment:
+    def of_this_python(cls) -> InstalledEnvironment:
         import sysconfig
 
         return cls(python=Path(sys.executable), site=Path(sysconfig.get_paths()["purelib"]), path=tuple(sys.path))
@@ -54,7 +54,7 @@ class Environment:
         return list(metadata.distributions(path=list(self.path)))[::-1]  # the first on the path is the one imported
 
 
-def set_up_keeping(environment: Environment, environ: Mapping[str, str]) -> None:
+def set_up_keeping(environment: InstalledEnvironment, environ: Mapping[str, str]) -> None:
     """Builds and installs Horovod where its library for a framework is missing. Raises SetupError."""
     frameworks = environment.frameworks()
     if not frameworks:
@@ -72,7 +72,7 @@ def set_up_keeping(environment: Environment, environ: Mapping[str, str]) -> None
 
 
 def _refuse_what_cannot_be(
-    environment: Environment, frameworks: Mapping[str, str], lacking: list[str], environ: Mapping[str, str]
+    environment: InstalledEnvironment, frameworks: Mapping[str, str], lacking: list[str], environ: Mapping[str, str]
 ) -> None:
     """All that is in the way, before time is spent."""
     found = [
@@ -107,7 +107,9 @@ def _too_old(framework: str, pin: str) -> str | None:
     return f"{pin}: Horovod {VERSION} is built for {framework} {'.'.join(map(str, oldest))} or newer: upgrade it"
 
 
-def _build_and_install(environment: Environment, frameworks: Mapping[str, str], environ: Mapping[str, str]) -> None:
+def _build_and_install(
+    environment: InstalledEnvironment, frameworks: Mapping[str, str], environ: Mapping[str, str]
+) -> None:
     with tempfile.TemporaryDirectory(prefix="hvdbench-tools-") as scratch:
         tools, log = Path(scratch, "tools"), cache_dir(environ) / "hvdbench-setup.log"
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +128,9 @@ def _build_and_install(environment: Environment, frameworks: Mapping[str, str], 
     print(f"set-up: horovod {VERSION} is installed for {', '.join(frameworks)}")
 
 
-def _target(environment: Environment, frameworks: Mapping[str, str], environ: Mapping[str, str], tools: Path) -> Target:
+def _target(
+    environment: InstalledEnvironment, frameworks: Mapping[str, str], environ: Mapping[str, str], tools: Path
+) -> Target:
     mpi = find_mpi(environment.python, environ.get("PATH"))
     if mpi is None:
         print("set-up: no mpicxx beside Python or on the PATH: Gloo alone is built; load a module for MPI as well")

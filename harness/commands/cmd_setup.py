@@ -18,12 +18,12 @@ def setup(
 ) -> None:
     """Horovod for the frameworks of this environment, of which nothing else is changed."""
     from harness.bootstrap.checks import SetupError
-    from harness.bootstrap.keeping import Environment, set_up_keeping
+    from harness.bootstrap.keeping import InstalledEnvironment, set_up_keeping
 
     if not keep:
         refuse("setup: an environment with exact pins is made by make setup, in a checkout; here: setup --keep")
     try:
-        set_up_keeping(Environment.of_this_python(), os.environ)
+        set_up_keeping(InstalledEnvironment.of_this_python(), os.environ)
     except SetupError as error:
         print(f"set-up: {error}", file=sys.stderr)  # as make setup does: in lines, since it may show the end of a log
         raise typer.Exit(EXIT_USAGE) from None

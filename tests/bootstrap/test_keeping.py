@@ -14,7 +14,7 @@ import pytest
 
 from harness.bootstrap import horovod_wheel, keeping
 from harness.bootstrap.checks import SetupError
-from harness.bootstrap.keeping import Environment, set_up_keeping
+from harness.bootstrap.keeping import InstalledEnvironment, set_up_keeping
 from tests.bootstrap.test_horovod_library import place_library
 from tests.bootstrap.test_horovod_wheel import archive, sound_files
 from tests.release.installed import make_environment
@@ -36,7 +36,7 @@ esac
 
 
 @pytest.fixture
-def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InstalledEnvironment:
     """A real one, whose packages are names and versions alone."""
     python = make_environment(Path(sys.executable), tmp_path / "venv")
     (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
@@ -52,7 +52,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
     (tmp_path / "built").mkdir()
     pack = [sys.executable, "-m", "wheel", "pack", "-d", tmp_path / "built", tmp_path / "tree"]
     subprocess.run(pack, check=True, capture_output=True)
-    return Environment(
+    return InstalledEnvironment(
         python=tool(tmp_path / "python", PYTHON, folder=tmp_path, real=sys.executable, python=python),
         site=site,
         path=(str(site),),
@@ -78,11 +78,11 @@ def environ(folder: Path) -> dict[str, str]:
     return {"PATH": f"{folder / 'bin'}:/usr/bin:/bin", "HVDBENCH_CACHE": str(folder / "cache")}
 
 
-def listed(environment: Environment) -> dict[str, str]:
+def listed(environment: InstalledEnvironment) -> dict[str, str]:
     return {each.metadata["Name"]: each.version for each in metadata.distributions(path=list(environment.path))}
 
 
-def test_horovod_alone_comes_into_an_environment(environment: Environment, tmp_path: Path) -> None:
+def test_horovod_alone_comes_into_an_environment(environment: InstalledEnvironment, tmp_path: Path) -> None:
     before = listed(environment)
     set_up_keeping(environment, environ(tmp_path))
     assert listed(environment) == before | {"horovod": "0.28.1"}
@@ -90,7 +90,7 @@ def test_horovod_alone_comes_into_an_environment(environment: Environment, tmp_p
 
 
 def test_horovod_that_is_there_is_used_as_it_is(
-    environment: Environment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    environment: InstalledEnvironment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place_library(environment.site, "torch", b"GlooController MPIController libmpi.so.40")
     set_up_keeping(environment, environ(tmp_path))
@@ -99,7 +99,7 @@ def test_horovod_that_is_there_is_used_as_it_is(
 
 
 def test_second_environment_of_the_same_versions_takes_the_cached_wheel(
-    environment: Environment, tmp_path: Path
+    environment: InstalledEnvironment, tmp_path: Path
 ) -> None:
     set_up_keeping(environment, environ(tmp_path))
     set_up_keeping(environment, environ(tmp_path))  # has it by now
@@ -108,16 +108,16 @@ def test_second_environment_of_the_same_versions_takes_the_cached_wheel(
     assert "tensorflow" not in calls
 
 
-def remove_frameworks(environment: Environment) -> None:
+def remove_frameworks(environment: InstalledEnvironment) -> None:
     (environment.site / "torch-2.11.0+cu130.dist-info").rename(environment.site / "none")
 
 
-def add_tensorflow_beside_nccl(environment: Environment) -> None:
+def add_tensorflow_beside_nccl(environment: InstalledEnvironment) -> None:
     place_library(environment.site, "torch", b"GlooController ncclAllReduce")
     place_distribution(environment.site, "tensorflow", "2.21.0")
 
 
-def make_torch_old(environment: Environment) -> None:
+def make_torch_old(environment: InstalledEnvironment) -> None:
     folder = environment.site / "torch-2.11.0+cu130.dist-info"
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.0.1\n")
 
@@ -134,7 +134,7 @@ def make_torch_old(environment: Environment) -> None:
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_changed(
-    environment: Environment, tmp_path: Path, change: Callable[[Environment], None], said: str
+    environment: InstalledEnvironment, tmp_path: Path, change: Callable[[InstalledEnvironment], None], said: str
 ) -> None:
     change(environment)
     with pytest.raises(SetupError, match=said):
@@ -143,7 +143,7 @@ def test_what_cannot_be_is_refused_before_anything_is_changed(
 
 
 def test_places_that_do_not_take_it_are_refused(
-    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    environment: InstalledEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: path != environment.site)  # root may write anywhere
     monkeypatch.setattr(keeping, "NEEDED_DISK_BYTES", 10**18)
