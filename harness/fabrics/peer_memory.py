@@ -25,6 +25,7 @@ class PeerMemory(SharedMemory):
     def __init__(self, cell: Cell, connection: Connection, clock: Clock) -> None:
         super().__init__(cell, connection, clock)
         self._lock_files: list[int] = []
+        self._mean = torch.zeros(0)
 
     def broadcast(self, vector: torch.Tensor) -> torch.Tensor:
         """Rank 0's vector becomes everybody's."""
@@ -33,6 +34,7 @@ class PeerMemory(SharedMemory):
 
     def _map(self, num_weights: int) -> None:
         super()._map(num_weights)
+        self._mean = torch.zeros(num_weights // self.size)
         paths = [self._path.with_suffix(f".{rank}") for rank in range(self.size)]
         self._lock_files = [os.open(path, os.O_RDWR | os.O_CREAT) for path in paths]
         self.barrier()
@@ -48,8 +50,10 @@ class PeerMemory(SharedMemory):
             if peer is None:
                 weights[self.rank].add_(delta)
             else:
-                torch.add(weights[self.rank], weights[peer], out=weights[peer]).mul_(0.5)
-                torch.add(weights[peer], delta, out=weights[self.rank])
+                # Made apart: others read meanwhile, and would find a sum where the mean is to be.
+                torch.add(weights[self.rank], weights[peer], out=self._mean).mul_(0.5)
+                weights[peer].copy_(self._mean)
+                torch.add(self._mean, delta, out=weights[self.rank])
         self._count_update(delta.nbytes)
 
     def mean_of_all(self) -> torch.Tensor:

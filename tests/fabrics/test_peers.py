@@ -19,6 +19,7 @@ from harness.timing.clock import Clock
 from tests.command import LIMIT_S
 
 NUM_WEIGHTS = 100
+MANY = 1_000_000  # which are averaged for a while
 
 
 @pytest.fixture(params=["torch", "tensorflow"])
@@ -76,5 +77,25 @@ def test_no_third_comes_between_however_many_average(framework: str, tmp_path: P
 
     in_threads(made, work)
     np.testing.assert_allclose(made[0].mean_of_all().numpy(), 100.0, rtol=1e-4)
+    for fabric in made:
+        fabric.close()
+
+
+def test_who_reads_while_others_average_finds_no_sum(framework: str, tmp_path: Path) -> None:
+    """Both have 1 everywhere, and so has their mean."""
+    made = fabrics(framework, tmp_path, 2)
+    in_threads(made, lambda fabric: fabric.broadcast(vector(framework, 1.0, MANY)))
+
+    def average() -> None:
+        for _ in range(30):
+            made[0].average_and_add(1, vector(framework, 0.0, MANY))
+
+    largest = []
+    with ThreadPoolExecutor(1) as threads:
+        averaging = threads.submit(average)
+        while not averaging.done():
+            largest.append(float(made[1].own().numpy().max()))
+    averaging.result()
+    assert set(largest) <= {1.0}
     for fabric in made:
         fabric.close()
