@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import cache
 
 import horovod.torch as hvd
 import torch
@@ -72,6 +73,7 @@ class GroupsTorch(HorovodTorch):
         super().close()
 
 
+@cache  # Horovod outlives the cells of a launch, and makes none twice
 def _process_set(num_workers: int, group_size: int) -> hvd.ProcessSet:
     """Of the first of each group; all workers make it together."""
     if group_size in (1, num_workers):  # all of them, or one, who averages with nobody
