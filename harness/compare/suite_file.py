@@ -19,7 +19,7 @@ from harness.protocols import takes_scaled_rate
 from harness.registry import strategy_of
 from harness.suite.cell import Cell
 from harness.suite.fields import FIELDS
-from harness.suite.identity import identity
+from harness.suite.identity import as_said
 
 _SETTINGS = ("hosts", "lr_scaling", "warmup_epochs")  # in which the cells of a plan differ, beside who and how many
 _LIMIT_OVER_ESTIMATE = 3  # a launch that takes so many times its estimate hangs
@@ -153,8 +153,7 @@ def _settings(cell: Cell) -> tuple[tuple[str, Any], ...]:
 
 
 def _strategy(cell: Cell) -> Any:
-    options = identity(cell.options)
-    return {"name": cell.strategy, **options} if options else cell.strategy
+    return as_said(cell.strategy, cell.options)
 
 
 def _why(cell: Cell) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from harness.optimizers.optimizer import OptimizerOptions
 from harness.optimizers.schedules import ConstantSchedule, CosineSchedule, StepSchedule
@@ -46,3 +46,17 @@ def _differing(options: BaseModel) -> dict[str, Any]:
     """The name of what is chosen, where it carries one, and the options that differ from their neutral values."""
     name = getattr(options, "name", None)
     return {**({} if name is None else {"name": name}), **identity(options)}
+
+
+def as_said(name: str, options: BaseModel) -> Any:
+    """A strategy or an optimizer as a suite names it, that is read as this one again.
+
+    Said are the options that differ from their neutral values; all, where those left out would be filled in otherwise.
+    """
+    said = identity(options)
+    try:
+        is_enough = type(options).model_validate(said) == options
+    except ValidationError:
+        is_enough = False
+    said = said if is_enough else options.model_dump(mode="json")
+    return {"name": name, **said} if said else name

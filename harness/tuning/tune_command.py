@@ -140,14 +140,16 @@ def _conclude(
             f"{TRIALS_FOLDER} says why"
         )
     results = None if request.suite.results is None else _beside(request)
+    elsewhere = "" if setting.folder.path == tuned_results(request.suite) else f" --results {setting.folder.path}"
     path = write_tuned(request.path, chosen, left_out, budget=request.budget, seed=request.seed, results=results)
-    _say(f"tuned suite: {path}", f"run it: hvdbench run {path}, then hvdbench report {setting.folder.path}")
+    _say(f"tuned suite: {path}", f"run it: hvdbench run {path}{elsewhere}, then hvdbench report {setting.folder.path}")
     return not left_out
 
 
 def _beside(request: TuneRequest) -> str:
-    """The folder of `tuned_results`, seen from the suite."""
-    return str(tuned_results(request.suite).relative_to(request.path.parent))
+    """The folder of `tuned_results`, seen from the suite where it lies below it."""
+    results, parent = tuned_results(request.suite), request.path.parent
+    return str(results.relative_to(parent) if results.is_relative_to(parent) else results.resolve())
 
 
 def _show(outcomes: Sequence[StudyOutcome]) -> None:

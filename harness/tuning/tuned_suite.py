@@ -15,11 +15,12 @@ from harness.plain_text import counted, one_line
 from harness.records.results_folder import writing_to
 from harness.report.tuning_words import best_in_words, edges_in_words
 from harness.suite.cell import Cell
-from harness.suite.identity import identity
+from harness.suite.identity import as_said
 from harness.tuning.trials import SAMPLER
 from harness.tuning.tuning_error import TuningError
 
 _MARK = "# Written by hvdbench tune"
+_ANEW = ("tune", "tuned", "results", "defaults", "matrix")  # keys of the suite that are not taken over
 _NOT_SAID = ("inject", "own", "folder", "strategy_code", "seed", "options", "optimizer_options")  # or said otherwise
 
 
@@ -47,7 +48,7 @@ def write_tuned(
 ) -> Path:
     """left_out: titles of what has no trial that ended. results: as the file is to say. Raises ResultsError."""
     content = yaml.safe_load(suite.read_text(encoding="utf-8"))
-    kept = {name: value for name, value in content.items() if name not in ("tune", "results", "defaults", "matrix")}
+    kept = {name: value for name, value in content.items() if name not in _ANEW}
     if results is not None:
         kept["results"] = results
     points = [_point(each.cell) for each in chosen]
@@ -79,20 +80,16 @@ def _block(each: Chosen, point: dict[str, Any], shared: dict[str, Any]) -> Itera
 def _point(cell: Cell) -> dict[str, Any]:
     """The fields that a suite says of it."""
     said = {name: value for name, value in cell.asked().items() if name not in _NOT_SAID}
-    said["strategy"] = _with_options(cell.strategy, identity(cell.options))
+    said["strategy"] = as_said(cell.strategy, cell.options)
     if cell.optimizer == "own":
         said.pop("optimizer", None)
-    elif options := identity(cell.optimizer_options):
-        said["optimizer"] = _with_options(cell.optimizer, options)
+    else:
+        said["optimizer"] = as_said(cell.optimizer, cell.optimizer_options)
     if cell.controller is None:
         said.pop("controller", None)
     if cell.text is not None:
         said["text"] = {"path": cell.text.path}
     return said
-
-
-def _with_options(name: str, options: dict[str, Any]) -> Any:
-    return {"name": name, **options} if options else name
 
 
 def _flow(value: Any) -> str:

@@ -1,1 +1,1 @@
-"""What a release is made of, and whether it holds: `python -m tests.release dist`, `python -m tests.release check`."""
+"""What a release is made of, and whether it holds: `python -m tests.release dist`."""

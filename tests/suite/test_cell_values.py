@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from harness.registry import STRATEGIES
 from harness.suite.cell import Cell
+from harness.suite.identity import as_said
 from harness.suite.values import RatingsShape, SyntheticShape
 from tests.suite.possible import FNN
 
@@ -240,3 +241,19 @@ def test_actor_critic_trains_for_frames_and_is_judged_by_its_return() -> None:
 def test_every_strategy_gives_its_core_away_alike() -> None:
     over_mpi = [kind.Options for kind in STRATEGIES.values() if kind.needs.uses_horovod]
     assert [options().mpi_yield_when_idle for options in over_mpi] == [True] * len(over_mpi)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "said"),
+    [
+        ({"name": "local-sgd", "period": 4}, {"name": "local-sgd", "period": 4}),
+        ("hogwild", "hogwild"),
+        ({"name": "slow-momentum", "outer": "nesterov", "outer_momentum": 0.5}, None),  # left out, it would be 0.9
+        ({"name": "hogwild-averaging", "period": 8, "delay": 4}, None),  # left out, it would be 8
+    ],
+)
+def test_strategy_as_it_is_said_is_read_as_itself(strategy: Any, said: Any) -> None:
+    cell = Cell.model_validate({**FNN, "workers": 2, "strategy": strategy})
+    spoken = as_said(cell.strategy, cell.options)
+    assert said is None or spoken == said
+    assert Cell.model_validate({**FNN, "workers": 2, "strategy": spoken}).key == cell.key

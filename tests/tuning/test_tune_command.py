@@ -62,7 +62,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> Callable[[Outcome], list[Cell]]
 
 def tuned(path: Path, *, budget: int = 4) -> bool:
     suite = Suite.load(path)
-    results = ResultsFolder(path.parent / "two.tuned")
+    results = ResultsFolder(path.parent / f"{path.stem}.tuned")
     setting = Setting(suite=suite.name, folder=results, hosts=this_machine())
     return tune(TuneRequest(path=path, suite=suite, budget=budget, seed=0), setting)
 
@@ -118,6 +118,27 @@ def test_nothing_is_written_where_no_trial_ended(tmp_path: Path, launched: Any) 
     with pytest.raises(TuningError, match=r"two\.yaml: no trial ended well, so there is no tuned suite"):
         tuned(written(tmp_path))
     assert not (tmp_path / "two.tuned.yaml").exists()
+
+
+def test_tuned_suite_is_tuned_again_like_any_other(tmp_path: Path, launched: Any) -> None:
+    launched(best_at(0.02))
+    path = written(tmp_path)
+    assert tuned(path, budget=2)
+    assert tuned(path.with_name("two.tuned.yaml"), budget=2)
+    assert Suite.load(tmp_path / "two.tuned.tuned.yaml").tuned is not None
+
+
+def test_results_of_a_tuned_suite_may_lie_anywhere(tmp_path: Path, launched: Any) -> None:
+    launched(best_at(0.02))
+    assert tuned(written(tmp_path, f"results: {tmp_path.parent}/elsewhere\n{TWO}"), budget=2)
+    assert Suite.load(tmp_path / "two.tuned.yaml").results == tmp_path.parent / "elsewhere.tuned"
+
+
+def test_suite_is_run_where_its_trials_lie(tmp_path: Path, launched: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    launched(best_at(0.02))
+    assert tuned(written(tmp_path), budget=2)
+    said = f"two.tuned.yaml --results {tmp_path}/two.tuned, then hvdbench report {tmp_path}/two.tuned"
+    assert said in capsys.readouterr().out
 
 
 def test_file_of_the_users_is_not_overwritten(tmp_path: Path, launched: Any) -> None:
