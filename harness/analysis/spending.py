@@ -1,10 +1,9 @@
 """What is spent on the way to a target: core-seconds, wall time with start-up, CPU time, bytes.
 
 Core-seconds   training time to the target × the cores that were asked for (threads and loader processes of all
-               workers), busy or not. Of a GPU, likewise, GPU-seconds.
+               workers, and one for each server), busy or not. Of a GPU, likewise, GPU-seconds.
 Wall time      start-up of the slowest worker, then training to the target; evaluation is off the clock, as ever.
-CPU time       what workers and servers used: a step's, times the steps to the target. A server's cores are nobody's to
-               ask for, so this is where its work is seen.
+CPU time       what workers and servers used: a step's, times the steps to the target.
 Bytes          sent by all, servers included: a step's, times the steps to the target.
 
 A crash is paid for by another launch (attempts.py), which starts up again. Where a launch was given up before the

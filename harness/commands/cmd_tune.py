@@ -44,6 +44,7 @@ def tune(
     """
     from harness.run.existing import launch_around
     from harness.run.feasible import first_obstacle
+    from harness.suite.shipped_suites import suite_file
     from harness.tuning.ledger import require_optuna
     from harness.tuning.tune_command import TuneRequest, tuned_results
     from harness.tuning.tune_command import tune as tuned
@@ -51,6 +52,12 @@ def tune(
     around = launch_around(own_launch=own_launch)
     if around:
         refuse(f"tune: starts its launches itself; inside a launch ({around}), allowed: hvdbench run SUITE")
+    shipped = suite_file(suite)
+    if shipped != suite:
+        refuse(
+            f"tune {suite}: lies with hvdbench, and the tuned suite is written beside it; allowed: a copy of your own "
+            f"(mkdir -p {suite.parent} && cp {shipped} {suite})"
+        )
     confine(cores, no_pin=no_pin)
     require_optuna()
     loaded = read_suite(suite, only="")

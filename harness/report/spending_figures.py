@@ -26,7 +26,8 @@ def core_seconds(given: Material) -> Figure:
         name="core-seconds",
         title="Core-seconds to the target",
         caption="Training time to the target times the cores that were asked for (threads and loader processes of all "
-        "workers), whether they were busy or not: what is paid for where cores are. Geometric mean and "
+        "workers, one for each server), whether they were busy or not: what is paid for where cores are. Geometric "
+        "mean and "
         f"{_how(given, panels)}",
         panels=panels,
     )

@@ -9,6 +9,7 @@ there is no trial.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -156,10 +157,20 @@ def _overridden(recipe: Cell, axis: Axis, overrides: Mapping[str, Sequence[Any]]
         if not given or not set(given) <= set(axis.choices):
             raise TuningError(f"tune.{axis.name}: {list(given)}; allowed: some of {', '.join(axis.choices)}")
         return replace(axis, choices=given)
-    is_range = len(given) == 2 and all(isinstance(end, int | float) for end in given) and given[0] < given[1]
+    is_range = len(given) == 2 and all(isinstance(end, int | float) and math.isfinite(end) for end in given)
+    is_range = is_range and given[0] < given[1]
     if not is_range or (axis.scale == "log" and given[0] <= 0) or (axis.scale == "complement" and given[1] >= 1):
         raise TuningError(f"tune.{axis.name}: {list(given)}; allowed: [LOW, HIGH], {_LIMITS[axis.scale]}")
-    return replace(axis, low=float(given[0]), high=float(given[1]))
+    low, high = map(float, given)
+    return replace(axis, low=low, high=high, is_open=_is_open_anew(recipe, axis, low, high))
+
+
+def _is_open_anew(recipe: Cell, axis: Axis, low: float, high: float) -> tuple[bool, bool]:
+    """Of a range of the suite's."""
+    if axis.unit is not None:
+        return low > axis.low, high < axis.high
+    model = type(recipe.options) if axis.is_option else CellFields
+    return _is_open(model.model_fields[axis.name], low, high)
 
 
 _LIMITS = {"linear": "two numbers", "log": "two numbers above 0", "complement": "two numbers below 1"}

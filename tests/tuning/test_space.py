@@ -105,6 +105,16 @@ def test_ranges_of_the_suite_hold_instead_of_those_declared() -> None:
     assert narrow.in_words["lr_scaling"] == "none or linear"
 
 
+def test_end_of_the_suites_own_range_is_an_edge_where_more_is_allowed() -> None:
+    """Momentum may be 0 and a delay a whole period: nothing lies beyond these, and much beyond 0.5."""
+    own = {"momentum": [0.5, 0.95], "delay": [0, 0.5]}
+    for tune, edges in ((own, ["momentum", "delay"]), ({}, [])):
+        found = space({"name": "delayed-averaging", "period": 8, "delay": 4}, tune=tune)
+        values = found.values_of(found.recipe)
+        ends = {name: {axis.name: axis for axis in found.axes}[name] for name in ("momentum", "delay")}
+        assert found.at_edge({**values, "momentum": ends["momentum"].low, "delay": ends["delay"].high}) == edges
+
+
 def test_space_without_the_recipes_point_is_refused() -> None:
     elsewhere = space("local-sgd", tune={"period": [16, 64]})
     with pytest.raises(TuningError, match=r"period: 8 is not in the space, 16\.0 to 64\.0 \(log\).*tune: \{period: "):
@@ -116,6 +126,7 @@ def test_space_without_the_recipes_point_is_refused() -> None:
     [
         ({"learning_rate": [1, 0.1]}, r"tune\.learning_rate: \[1, 0\.1\]; allowed: \[LOW, HIGH\], two numbers above 0"),
         ({"learning_rate": [0, 0.1]}, r"two numbers above 0"),
+        ({"learning_rate": [0.1, float("inf")]}, r"two numbers above 0"),
         ({"momentum": [0, 1]}, r"tune\.momentum: \[0, 1\]; allowed: \[LOW, HIGH\], two numbers below 1"),
         ({"momentum": ["a", "b"]}, r"tune\.momentum"),
         ({"lr_scaling": ["cubic"]}, r"tune\.lr_scaling: \['cubic'\]; allowed: some of none, linear, sqrt"),

@@ -158,6 +158,12 @@ def test_trials_that_another_hvdbench_is_at_are_waited_for(
     assert not (tmp_path / "two.tuned.yaml").exists()
 
 
+def test_suite_that_ships_is_copied_before_it_is_tuned(tmp_path: Path) -> None:
+    code, _, errors = hvdbench("tune", "suites/smoke.yaml", cwd=tmp_path)
+    assert code == 2
+    assert "tune suites/smoke.yaml: lies with hvdbench, and the tuned suite is written beside it; allowed: a " in errors
+
+
 def test_tune_launches_its_trials_and_its_suite_runs(tmp_path: Path) -> None:
     """One worker, two trials, real launches; the tuned suite has the cell of the better one."""
     one_strategy = TWO.partition("matrix:")[0].replace("workers: 2", "strategy: serial") + "matrix: [{workers: 1}]\n"
