@@ -25,7 +25,7 @@ Learning" (arXiv 2203.13085), which averages by allreduce as here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -38,6 +38,7 @@ from harness.protocols import (
     Pending,
     Plan,
     Replica,
+    SearchRange,
     StrategyOptions,
     Vector,
 )
@@ -46,8 +47,12 @@ from harness.protocols import (
 class HogwildAveragingOptions(GroupOptions):
     """delay: None stands for `period`."""
 
-    period: int = Field(4, ge=1, description="steps of a group's first worker between two averages (τ)")
-    delay: int = Field(4, ge=0, description="steps of it that an average has to arrive (d)")
+    period: Annotated[int, SearchRange(low=1, high=64, scale="log")] = Field(
+        4, ge=1, description="steps of a group's first worker between two averages (τ)"
+    )
+    delay: Annotated[int, SearchRange(low=0, high=1, unit="period")] = Field(
+        4, ge=0, description="steps of it that an average has to arrive (d)"
+    )
 
     def first_exchange(self, plan: Plan) -> int:
         return self.period
