@@ -178,10 +178,10 @@ def test_address_is_for_the_eyes_of_this_user_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE(shard_path(tmp_path, 0).stat().st_mode) == 0o600
 
 
-def asked_with(address: ShardAddress) -> None:
-    """One PING of a client that is given up after a second. Raises ShardError."""
+def asked_with(address: ShardAddress, *, deadline_s: float = 1.0) -> None:
+    """One PING. Raises ShardError."""
     context = zmq.Context()
-    client = ShardClient(context, address, index=0, rank=0, deadline_s=1.0)
+    client = ShardClient(context, address, index=0, rank=0, deadline_s=deadline_s)
     try:
         client.answer_to(client.ask(Kind.PING))
     finally:
@@ -206,7 +206,7 @@ def test_server_that_encrypts_answers_none_without_its_keys(tmp_path: Path) -> N
     with served(tmp_path, 1, 1, host="127.0.0.1", is_encrypted=True):
         address = address_of(tmp_path, 0)
         assert isinstance(address.credentials, CurveKeys)
-        asked_with(address)
+        asked_with(address, deadline_s=LIMIT_S)
         for credentials in (with_keys_of_ones_own(address.credentials), Token(token="any")):
             with pytest.raises(ShardError, match="has not answered for 1 s"):
                 asked_with(address.model_copy(update={"credentials": credentials}))

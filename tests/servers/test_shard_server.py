@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from harness.fabrics.shard_wire import FRAME_BYTES, Kind, Reply, ShardAddress, ShardRequest
 from harness.servers.shard import Shard
 from harness.servers.shard_server import ShardServer
+from tests.command import LIMIT_S
 
-LIMIT_MS = 10_000
 NUM_WORKERS = 2
 
 
@@ -94,7 +94,7 @@ class _Sockets(dict[bytes, Any]):
 
     def __missing__(self, sender: bytes) -> Any:
         made = self[sender] = self._stack.enter_context(self._context.socket(zmq.DEALER))
-        made.routing_id, made.linger, made.rcvtimeo = sender, 0, LIMIT_MS
+        made.routing_id, made.linger, made.rcvtimeo = sender, 0, LIMIT_S * 1000
         self._address.credentials.show(made)
         made.connect(self._address.endpoint)
         return made
@@ -116,7 +116,7 @@ def test_stranger_cannot_have_a_server_make_room(announced: int, is_hung_up_on: 
     """Who has shown no token announces a command of so many bytes."""
     with serving(host="127.0.0.1") as server:
         port = int(server.address.endpoint.rpartition(":")[2])
-        with socket.create_connection(("127.0.0.1", port), timeout=LIMIT_MS / 1000) as stranger:
+        with socket.create_connection(("127.0.0.1", port), timeout=LIMIT_S) as stranger:
             stranger.sendall(GREETING)
             received = b""
             while len(received) < len(GREETING):
