@@ -11,7 +11,7 @@ from pathlib import Path
 
 # As the libraries name what they were built with: classes of Horovod's, the function of NCCL's that they call.
 _BUILT_WITH = {"gloo": b"GlooController", "mpi": b"MPIController", "nccl": b"ncclAllReduce"}
-_MPI_LIBRARY = re.compile(rb"libmpi\w*\.so\.\d+")
+_MPI_LIBRARY = re.compile(rb"libmpi(?!\w*cxx)\w*\.so\.\d+")  # not its C++ bindings, which may stand before it
 
 
 def libraries(framework: str, path: Sequence[str] | None = None) -> Iterator[Path]:

@@ -6,8 +6,8 @@ import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -42,7 +42,8 @@ class InstalledEnvironment:
 
     def frameworks(self) -> dict[str, str]:
         """By framework `name==version` of the package that it comes in, the local label (+cu130) included."""
-        found = {each.metadata["Name"].lower().replace("_", "-"): each.version for each in self._distributions()}
+        named = [(each.metadata["Name"], each) for each in self._distributions()]  # no name: what a removal left
+        found = {name.lower().replace("_", "-"): each.version for name, each in named if name}
         return {
             framework: f"{name}=={found[name]}"
             for framework, names in _DISTRIBUTIONS.items()
@@ -63,23 +64,34 @@ def set_up_keeping(environment: InstalledEnvironment, environ: Mapping[str, str]
             "or make setup, which makes an environment of its own"
         )
     lacking = [framework for framework in frameworks if not horovod_supports(framework, environment.path)]
-    for framework in frameworks.keys() - set(lacking):
+    if not lacking:
+        _say_what_is_there(environment, frameworks, "used as it is")
+        return
+    target = _target(environment, frameworks, environ)
+    wheel = cached_wheel(target, environ)
+    _refuse_what_cannot_be(environment, frameworks, lacking, environ, compiling=wheel is None)
+    served = [framework for framework in frameworks if framework not in lacking]
+    _say_what_is_there(environment, served, f"gives way to one for {' and '.join(frameworks)}")
+    _install(environment, target, wheel, environ)
+
+
+def _say_what_is_there(environment: InstalledEnvironment, frameworks: Iterable[str], becomes: str) -> None:
+    for framework in frameworks:
         with_what = ", ".join(built_with(framework, environment.path))
-        print(f"set-up: horovod for {framework} is there and used as it is: {with_what}")
-    if lacking:
-        _refuse_what_cannot_be(environment, frameworks, lacking, environ)
-        _build_and_install(environment, frameworks, environ)
+        print(f"set-up: horovod for {framework} is there and {becomes}: {with_what}")
 
 
 def _refuse_what_cannot_be(
-    environment: InstalledEnvironment, frameworks: Mapping[str, str], lacking: list[str], environ: Mapping[str, str]
+    environment: InstalledEnvironment,
+    frameworks: Mapping[str, str],
+    lacking: list[str],
+    environ: Mapping[str, str],
+    *,
+    compiling: bool,
 ) -> None:
-    """All that is in the way, before time is spent."""
-    found = [
-        obstacle
-        for obstacle in (python_obstacle(), too_little_disk(tempfile.gettempdir(), NEEDED_DISK_BYTES))
-        if obstacle
-    ]
+    """All that is in the way, before time is spent. compiling: whether Horovod has to be built."""
+    too_full = too_little_disk(tempfile.gettempdir(), NEEDED_DISK_BYTES) if compiling else None
+    found = [obstacle for obstacle in (python_obstacle(), too_full) if obstacle]
     found += [said for framework in frameworks if (said := _too_old(framework, frameworks[framework]))]
     if not os.access(environment.site, os.W_OK):
         found.append(
@@ -94,7 +106,7 @@ def _refuse_what_cannot_be(
             f"horovod here has NCCL and nothing for {', '.join(lacking)}; one for both takes its place: "
             "HOROVOD_GPU_OPERATIONS=NCCL hvdbench setup --keep"
         )
-    found += lacking_to_compile()
+    found += lacking_to_compile() if compiling else []
     if found:
         raise SetupError("nothing was changed:\n  - " + "\n  - ".join(found))
 
@@ -107,30 +119,24 @@ def _too_old(framework: str, pin: str) -> str | None:
     return f"{pin}: Horovod {VERSION} is built for {framework} {'.'.join(map(str, oldest))} or newer: upgrade it"
 
 
-def _build_and_install(
-    environment: InstalledEnvironment, frameworks: Mapping[str, str], environ: Mapping[str, str]
-) -> None:
-    with tempfile.TemporaryDirectory(prefix="hvdbench-tools-") as scratch:
-        tools, log = Path(scratch, "tools"), cache_dir(environ) / "hvdbench-setup.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        target = _target(environment, frameworks, environ, tools)
-        pip: list[str | Path] = [environment.python, "-m", "pip", "install", "--disable-pip-version-check"]
-        wheel = cached_wheel(target, environ)
-        if wheel is None:
-            print(
-                f"set-up: building horovod {VERSION} for {', '.join(frameworks)} (5 to 15 minutes), log in {log}",
-                flush=True,
-            )
+def _install(environment: InstalledEnvironment, target: Target, wheel: Path | None, environ: Mapping[str, str]) -> None:
+    """wheel: the cached one; None has it built."""
+    names = ", ".join(target.frameworks)
+    log = cache_dir(environ) / "hvdbench-setup.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    pip: list[str | Path] = [environment.python, "-m", "pip", "install", "--disable-pip-version-check"]
+    if wheel is None:
+        print(f"set-up: building horovod {VERSION} for {names} (5 to 15 minutes), log in {log}", flush=True)
+        with tempfile.TemporaryDirectory(prefix="hvdbench-tools-") as scratch:
+            tools = Path(scratch, "tools")
             run([*pip, "-c", CONSTRAINTS, "--target", tools, *BUILD_REQUIRES], "installing what builds horovod", log)
-            wheel = build_wheel(target, environ, log)
-        run([*pip, *_RUNTIME_NEEDS], "installing what horovod imports", log)
-        run([*pip, "--no-deps", "--no-index", "--force-reinstall", wheel], "installing horovod", log)
-    print(f"set-up: horovod {VERSION} is installed for {', '.join(frameworks)}")
+            wheel = build_wheel(replace(target, tools=tools), environ, log)
+    run([*pip, *_RUNTIME_NEEDS], "installing what horovod imports", log)
+    run([*pip, "--no-deps", "--no-index", "--force-reinstall", wheel], "installing horovod", log)
+    print(f"set-up: horovod {VERSION} is installed for {names}")
 
 
-def _target(
-    environment: InstalledEnvironment, frameworks: Mapping[str, str], environ: Mapping[str, str], tools: Path
-) -> Target:
+def _target(environment: InstalledEnvironment, frameworks: Mapping[str, str], environ: Mapping[str, str]) -> Target:
     mpi = find_mpi(environment.python, environ.get("PATH"))
     if mpi is None:
         print("set-up: no mpicxx beside Python or on the PATH: Gloo alone is built; load a module for MPI as well")
@@ -140,5 +146,4 @@ def _target(
         frameworks=tuple(sorted(frameworks.values())),
         shaped_by=(made_by, *BUILD_REQUIRES),
         mpi=mpi,
-        tools=tools,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -96,6 +97,29 @@ def test_horovod_that_is_there_is_used_as_it_is(
     set_up_keeping(environment, environ(tmp_path))
     assert "horovod for torch is there and used as it is: gloo, libmpi.so.40, mpi" in capsys.readouterr().out
     assert not (tmp_path / "calls").exists()
+
+
+def test_horovod_of_one_framework_is_said_to_give_way_to_one_for_both(
+    environment: InstalledEnvironment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place_library(environment.site, "torch", b"GlooController")
+    place_distribution(environment.site, "tensorflow", "2.21.0")
+    (environment.site / "half_removed-1.0.dist-info").mkdir()  # has no name
+    set_up_keeping(environment, environ(tmp_path))
+    said = capsys.readouterr().out
+    assert "horovod for torch is there and gives way to one for torch and tensorflow: gloo" in said
+    assert "as it is" not in said
+
+
+def test_cached_wheel_is_installed_without_a_compiler_or_disk_to_build(
+    environment: InstalledEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up_keeping(environment, environ(tmp_path))
+    shutil.rmtree(environment.site / "horovod")
+    monkeypatch.setattr(keeping, "lacking_to_compile", lambda: ["g++ is missing"])
+    monkeypatch.setattr(keeping, "NEEDED_DISK_BYTES", 10**18)
+    set_up_keeping(environment, environ(tmp_path))
+    assert (environment.site / "horovod" / "torch").is_dir()
 
 
 def test_second_environment_of_the_same_versions_takes_the_cached_wheel(
