@@ -266,3 +266,24 @@ def test_shared_model_is_kept_when_all_workers_have_done_so_much_together() -> N
 def test_equal_steps_are_had_by_who_needs_or_asks_for_them(asked: dict[str, Any]) -> None:
     one, other = trained_with_one_that_waits(**asked)
     assert (one.batches, other.batches) == ([0, 2, 4, 6], [1, 3, 5, 7])
+
+
+@pytest.mark.parametrize(("workload", "shares"), [("fnn", [(1, 0), (1, 0)]), ("actor-critic", [(2, 0), (2, 1)])])
+def test_samples_are_for_whoever_takes_them_and_environments_each_workers_own(
+    workload: str, shares: list[tuple[int, int]]
+) -> None:
+    """Of two workers, whose steps are claimed: one of how many it is, and which."""
+    cell = Cell.model_validate({"workload": workload, "strategy": "hogwild", "workers": 2})
+    plan, team = Plan(num_workers=2, num_steps=4, steps_per_epoch=4.0), Team(2, in_lockstep=False)
+    sessions = [
+        Session(
+            cell=cell,
+            plan=plan,
+            replica=Replica(),
+            fabric=ThreadShared(rank, team),
+            strategy=Hogwild(cell.options, plan),
+        )
+        for rank in range(2)
+    ]
+    assert all(session.counter is not None for session in sessions)
+    assert [(session.share.num_workers, session.share.rank) for session in sessions] == shares
