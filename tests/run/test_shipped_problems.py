@@ -54,7 +54,7 @@ def test_acting_is_learnt_with_and_without_a_lock_step(tmp_path: Path, strategy:
         evaluations=8,
     )
     assert record.status == "ok", record.log_tail
-    assert max(point.score for point in record.curve) > 40
+    assert max(point.score for point in record.curve) > 30
     assert record.curve[-1].num_samples == 16_000
     (run,) = load(tmp_path).to_dict("records")
     assert (run["metric"], run["metric_better"], run["sample_unit"]) == ("mean return", "higher", "frame")
