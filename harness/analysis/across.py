@@ -35,17 +35,16 @@ def score_across(pairs: Pairs) -> Interval:
 
 def chosen_by_other_seeds(timed: Mapping[str, pd.DataFrame]) -> dict[int, str]:
     """By seed, which of these is soonest over the other seeds: the choice and the time that it is judged by are then
-    independent, and who has more to choose from gains nothing. A single seed has no other, and chooses.
+    independent, and who has more to choose from gains nothing. Where no seed has another to choose by, each chooses.
 
     Source: Stone, "Cross-validatory choice and assessment of statistical predictions", JRSS B 36 (1974) 111.
     """
     by_seed = {name: geometric_mean_by_seed(rows, AT) for name, rows in timed.items()}
     with np.errstate(divide="ignore"):
         logs = pd.DataFrame(by_seed).apply(np.log)
-    if len(logs) == 1:
-        return {int(logs.index[0]): str(logs.mean().idxmin())}
     others = {seed: logs.drop(index=seed)[logs.columns[logs.loc[seed].notna()]].mean() for seed in logs.index}
-    return {int(seed): str(means.idxmin()) for seed, means in others.items() if means.notna().any()}
+    chosen = {int(seed): str(means.idxmin()) for seed, means in others.items() if means.notna().any()}
+    return chosen or {int(seed): str(logs.loc[seed].idxmin()) for seed in logs.index}
 
 
 def _by_seed(pairs: Pairs, ours: str, theirs: str) -> pd.Series[float]:

@@ -16,6 +16,7 @@ from harness.analysis.intervals import CONFIDENCE, Interval
 from harness.analysis.loading import read
 from harness.analysis.scores import metrics_of
 from harness.analysis.separation import ERROR
+from harness.analysis.tuned import are_trials
 from harness.plain_text import one_line, shown
 from harness.records.results_folder import ResultsError
 from harness.suite.fields import FIELDS
@@ -26,11 +27,12 @@ _FRAME = Path("data", "runs.parquet")  # in the folder of a report
 
 
 def earlier_runs(folder: Path) -> pd.DataFrame:
-    """The frame of runs. Raises ResultsError where the folder has none."""
+    """The frame of runs that are judged. Raises ResultsError where the folder has none."""
     if (folder / _FRAME).is_file():
         runs = _of_report(folder / _FRAME)
     else:
         runs = read([folder], ("runs",)).frames["runs"]
+    runs = runs[~are_trials(runs)].reset_index(drop=True)
     if runs.empty:
         raise ResultsError(f"--against {folder}: no run in it; give the folder of a report or of results")
     return runs

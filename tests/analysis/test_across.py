@@ -47,3 +47,8 @@ def test_seeds_are_not_judged_by_a_choice_of_their_own():
     timed = {"a": times(1.0, 4.0, 3.0), "b": times(4.0, 1.0, 5.0)}
     assert chosen_by_other_seeds(timed) == {0: "b", 1: "a", 2: "a"}
     assert chosen_by_other_seeds({"a": times(3.0), "b": times(2.0)}) == {0: "b"}
+
+
+def test_seeds_that_no_other_chooses_for_choose_themselves():
+    """Each entrant ran well with one seed alone, and not with the same."""
+    assert chosen_by_other_seeds({"a": times(3.0), "b": times(2.0).assign(seed=1)}) == {0: "a", 1: "b"}

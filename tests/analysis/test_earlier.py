@@ -42,6 +42,14 @@ def test_report_that_is_none_is_refused_by_its_name(tmp_path, runs):
         earlier_runs(reported(tmp_path / "old", runs))
 
 
+def test_trials_of_tuning_are_nothing_to_compare_with(tmp_path):
+    runs = load_all(folder_of(comparison(TIMES), tmp_path / "results")).runs
+    trials = runs.assign(trial=[0.0, *[float("nan")] * (len(runs) - 1)])
+    assert len(earlier_runs(reported(tmp_path / "some", trials))) == len(runs) - 1
+    with pytest.raises(ResultsError, match=r"--against .*all: no run in it"):
+        earlier_runs(reported(tmp_path / "all", runs.assign(trial=1.0)))
+
+
 @pytest.mark.parametrize("lacking", ["metric", "metric_better", "cpu"])
 def test_report_of_before_a_column_that_all_rests_on_is_refused_by_its_name(tmp_path, lacking):
     runs = load_all(folder_of(comparison(TIMES), tmp_path / "results")).runs
