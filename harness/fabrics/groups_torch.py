@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cache
 
@@ -51,6 +52,9 @@ class GroupsTorch(HorovodTorch):
     def add(self, delta: torch.Tensor) -> None:
         self._memory.add(delta)
         self.bytes_sent += delta.nbytes
+
+    def exclusively(self) -> AbstractContextManager[None]:
+        return self._memory.exclusively()
 
     def correct(self, change: torch.Tensor | None) -> None:
         if change is not None:

@@ -105,7 +105,7 @@ class SharedFabric(Fabric, Protocol):
         ...
 
     def exclusively(self) -> AbstractContextManager[None]:
-        """In it, no other worker is in its own; waiting for that is waiting for communication."""
+        """In it, no other worker of these weights is in its own; waiting for that is waiting for communication."""
         ...
 
 

@@ -249,6 +249,9 @@ class ThreadGroups(ThreadCollective):
                 self._team.of_groups[self._group] += each
         self.barrier()
 
+    def exclusively(self) -> AbstractContextManager[None]:
+        return nullcontext()  # in lockstep all read and add together
+
     def correct(self, change: Array | None) -> None:
         self.barrier()  # all have looked
         if change is not None:

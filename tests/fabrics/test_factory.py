@@ -9,9 +9,22 @@ import pytest
 
 from harness import registry
 from harness.fabrics.factory import FabricFactory
-from harness.protocols import CollectiveFabric, Fabric, NativeFabric
+from harness.protocols import (
+    GROUPS,
+    PEERS,
+    SERVED,
+    SHARED,
+    CollectiveFabric,
+    Fabric,
+    GroupedFabric,
+    NativeFabric,
+    PeerFabric,
+    ServedFabric,
+    SharedFabric,
+)
 from harness.strategies.allreduce import Allreduce
 from harness.strategies.hogwild import TorchHogwild
+from harness.testing import thread_fabrics
 
 FABRICS = sorted(set(registry.FABRICS.values()))
 
@@ -39,7 +52,25 @@ def test_strategies_of_the_frameworks_own_find_a_fabric_that_distributes() -> No
     """All that `allreduce` and the references run on."""
     native = {kind.needs for kind in registry.STRATEGIES.values() if issubclass(kind, (Allreduce, TorchHogwild))}
     for (capability, _), path in registry.FABRICS.items():
-        assert (calls_of(NativeFabric) <= set(dir(registry.load(path)))) == (capability in native), path
+        if capability in native:
+            assert calls_of(NativeFabric) <= set(dir(registry.load(path))), path
+
+
+@pytest.mark.parametrize(
+    ("capability", "protocols"),
+    [
+        (SHARED, [SharedFabric]),
+        (GROUPS, [GroupedFabric, SharedFabric, CollectiveFabric]),
+        (PEERS, [PeerFabric]),
+        (SERVED, [ServedFabric]),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_fabrics_of_a_capability_do_what_its_strategies_may_ask(capability: Any, protocols: list[type[Any]]) -> None:
+    asked = set().union(*(calls_of(protocol) for protocol in protocols))
+    kinds = [registry.load(path) for (needs, _), path in registry.FABRICS.items() if needs == capability]
+    for kind in (*kinds, thread_fabrics.FABRICS[capability]):
+        assert asked - set(dir(kind)) == set(), kind
 
 
 def calls_of(protocol: type[Any]) -> set[str]:
