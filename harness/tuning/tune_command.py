@@ -98,8 +98,8 @@ def _outcomes(studies: Sequence[Study], folder: ResultsFolder) -> dict[str, Stud
     found = read([folder.path], ("runs",))
     show_cautions(found.cautions)
     runs = found.frames["runs"]
-    names = {study.name for study in studies}
-    trials = runs[are_trials(runs) & runs["study"].isin(names)]
+    keys = {trial.cell.key for study in studies for trial in study.trials}  # not those of another space or seed
+    trials = runs[are_trials(runs) & runs["key"].isin(keys)]
     return {str(outcome.recipe["study"]): outcome for outcome in study_outcomes(trials)}
 
 

@@ -60,11 +60,11 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> Callable[[Outcome], list[Cell]]
     return made
 
 
-def tuned(path: Path, *, budget: int = 4) -> bool:
+def tuned(path: Path, *, budget: int = 4, seed: int = 0) -> bool:
     suite = Suite.load(path)
     results = ResultsFolder(path.parent / f"{path.stem}.tuned")
     setting = Setting(suite=suite.name, folder=results, hosts=this_machine())
-    return tune(TuneRequest(path=path, suite=suite, budget=budget, seed=0), setting)
+    return tune(TuneRequest(path=path, suite=suite, budget=budget, seed=seed), setting)
 
 
 def test_tuned_suite_has_the_best_trials_and_says_how_they_came_about(tmp_path: Path, launched: Any) -> None:
@@ -93,6 +93,19 @@ def test_trials_are_launched_once_and_a_larger_budget_adds_to_them(tmp_path: Pat
     assert len(asked) == 6
     assert tuned(path, budget=4)
     assert len(asked) == 8
+
+
+def test_trials_of_another_seed_are_none_of_these(tmp_path: Path, launched: Any) -> None:
+    """Those liked small rates, these like large ones. The ledger was removed, which would have told them apart."""
+    asked = launched(lambda cell: best_at(0.0 if cell.seed == 1_000_000 else 10.0)(cell))
+    path = written(tmp_path)
+    assert tuned(path)
+    (tmp_path / "two.tuned" / "tuning" / "study.db").unlink()
+    assert tuned(path, seed=1)
+    assert len(asked) == 16
+    for cell in Suite.load(tmp_path / "two.tuned.yaml").cells:
+        these = [one.learning_rate for one in asked if (one.strategy, one.seed) == (cell.strategy, 1_000_001)]
+        assert cell.learning_rate == max(these)
 
 
 def test_trials_go_round_by_round(tmp_path: Path, launched: Any) -> None:
