@@ -128,12 +128,16 @@ class _PendingMean:
     def wait(self) -> Array:
         contributed = self._team.collected(self._number, self._ranks)
         self._fabric.num_under_way = 0
-        if not np.array_equal(self._given, contributed[self._fabric.rank], equal_nan=True):
-            raise AssertionError(
-                "mean_async: expected the vector as it was given, found it changed while its mean was under way. "
-                "Rule: it must not change until the mean has arrived (harness/protocols/fabric.py)"
-            )
+        _check_unchanged("mean_async", self._given, contributed[self._fabric.rank])
         return _mean(list(contributed.values()))
+
+
+def _check_unchanged(call: str, given: Array, copied: Array) -> None:
+    if not np.array_equal(given, copied, equal_nan=True):
+        raise AssertionError(
+            f"{call}: expected the vector as it was given, found it changed before it was waited for. "
+            "Rule: it must not change until then (harness/protocols/fabric.py)"
+        )
 
 
 def _mean(vectors: list[Array]) -> Array:
@@ -317,18 +321,21 @@ class ThreadServed(ThreadFabric):
         return first
 
     def pull(self, *, to_train: bool = True) -> _Answer:
+        return self._answer(self._pulled())
+
+    def _pulled(self) -> Array:
         copied = self._team.served.weights.copy()
         if self._team.in_lockstep:
             self.barrier()
-        return self._answer(copied)
+        return copied
 
     def push(self, update: Array) -> _Answer:
         self._apply(update)
-        return self._answer(None)
+        return self._answer(None, pushed=update)
 
     def push_pull(self, update: Array) -> _Answer:
         self._apply(update)
-        return self.pull()
+        return self._answer(self._pulled(), pushed=update)
 
     def step_taken(self) -> None:
         with self._team.condition:
@@ -350,19 +357,22 @@ class ThreadServed(ThreadFabric):
                 self._team.apply(each)
         self.barrier()
 
-    def _answer(self, value: Array | None) -> _Answer:
+    def _answer(self, value: Array | None, *, pushed: Array | None = None) -> _Answer:
         self.num_under_way += 1
-        return _Answer(self, value)
+        return _Answer(self, value, pushed=pushed)
 
 
 class _Answer:
-    """Implements harness.protocols.Pending and Sent."""
+    """Implements harness.protocols.Pending and Sent. pushed: the worker's vector itself."""
 
-    def __init__(self, fabric: ThreadServed, value: Array | None) -> None:
+    def __init__(self, fabric: ThreadServed, value: Array | None, *, pushed: Array | None) -> None:
         self._fabric, self._value = fabric, value
+        self._pushed, self._copied = pushed, None if pushed is None else pushed.copy()
 
     def wait(self) -> Any:
         self._fabric.num_under_way -= 1
+        if self._pushed is not None and self._copied is not None:
+            _check_unchanged("push", self._pushed, self._copied)
         return self._value
 
 

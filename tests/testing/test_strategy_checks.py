@@ -10,6 +10,7 @@ import pytest
 
 from harness.extensions import ExtensionError
 from harness.protocols import SHARED, EvaluatedModel
+from harness.strategies.downpour import Downpour
 from harness.strategies.local_sgd import LocalSGD
 from harness.testing import check_equal, check_strategy
 
@@ -118,6 +119,22 @@ class Halving(LocalSGD):
 def test_check_strategy_names_the_promise_that_is_broken(kind: Any, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
         check_strategy(kind, PERIOD_2)
+
+
+class WritingIntoWhatIsPushed(Downpour):
+    def step(self, replica: Any, fabric: Any, batch: Any) -> Any:
+        gradient, loss = replica.gradient(batch)
+        delta = replica.update(gradient)
+        fabric.step_taken()
+        sent = fabric.push_pull(delta)
+        delta *= 0.0
+        replica.set_weights(sent.wait())
+        return loss
+
+
+def test_check_strategy_finds_what_is_pushed_and_changed_on_its_way() -> None:
+    with pytest.raises(AssertionError, match="push: expected the vector as it was given, found it changed"):
+        check_strategy(WritingIntoWhatIsPushed)
 
 
 def test_check_strategy_refuses_what_is_none() -> None:
