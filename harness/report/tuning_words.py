@@ -34,7 +34,7 @@ def result_in_words(outcome: StudyOutcome, row: pd.Series[Any]) -> str:
         return f"target after {number(float(row['time_to_target_s']))} s"
     score = row["score"] if pd.isna(row["target"]) else row["best_score"]
     if pd.isna(score):
-        return str(row["status"])
+        return "diverged" if row["status"] == "ok" else str(row["status"])
     missed = "" if pd.isna(row["target"]) else "target not reached, "
     return f"{missed}{outcome.metric.name} {outcome.metric.in_words(float(score))}"
 

@@ -58,10 +58,12 @@ def tune(request: TuneRequest, setting: Setting) -> bool:
     ledger = Ledger(trials.path, request.suite.name)
     ledger.begin(studies)
     _run(request, studies, replace(setting, folder=trials, tuning=None, suite=f"{request.suite.name} (tuning)"))
+    done = {entry.key for entry in trials.entries().entries}  # before they are read: others may be at it
     outcomes = _outcomes(studies, trials)
     ledger.tell(studies, _values(outcomes))
     num_ended = sum(len(outcome.trials) for outcome in outcomes.values())
     if num_missing := sum(len(study.trials) for study in studies) - num_ended:
+        _require_told(studies, outcomes, done, trials)
         _say(f"{counted(num_missing, 'trial')} not ended yet, run by another hvdbench: the same command goes on")
         return False
     return _conclude(request, setting, studies, outcomes)
@@ -101,6 +103,19 @@ def _outcomes(studies: Sequence[Study], folder: ResultsFolder) -> dict[str, Stud
     keys = {trial.cell.key for study in studies for trial in study.trials}  # not those of another space or seed
     trials = runs[are_trials(runs) & runs["key"].isin(keys)]
     return {str(outcome.recipe["study"]): outcome for outcome in study_outcomes(trials)}
+
+
+def _require_told(
+    studies: Sequence[Study], outcomes: dict[str, StudyOutcome], done: set[str], folder: ResultsFolder
+) -> None:
+    """Raises TuningError for trials that are done, and whose records were left out: nobody would run them again."""
+    told = {str(key) for outcome in outcomes.values() for key in outcome.trials["key"]}
+    untold = sorted(trial.cell.key for study in studies for trial in study.trials if trial.cell.key in done - told)
+    if untold:
+        raise TuningError(
+            f"{folder.path}: {counted(len(untold), 'record')} of trials tell nothing ({untold[0]}-*.json, ...): remove "
+            "them, and the same command runs these trials again"
+        )
 
 
 def _values(outcomes: dict[str, StudyOutcome]) -> dict[str, float | None]:

@@ -9,7 +9,7 @@ import pandas as pd
 from harness.analysis.frames import FrameBuilder
 from harness.analysis.tuned import StudyOutcome, are_trials, study_outcomes
 from harness.records.record import Record, Tuning
-from harness.report.tuning_words import best_in_words, edges_in_words, good_in_words
+from harness.report.tuning_words import best_in_words, edges_in_words, good_in_words, result_in_words
 from tests.analysis.handmade import curve, failed, reached_after, record
 
 
@@ -55,6 +55,15 @@ def test_trial_that_crashed_is_one_of_the_budget() -> None:
     found = outcome(trial(0, 0.1, made=failed), trial(1, 0.02, time_s=3.0), trial(2, 0.3, made=failed))
     assert (len(found.trials), found.num_failed, found.is_whole) == (3, 2, False)
     assert best_in_words(found).endswith("trial 2 of 4: target after 3.00 s; the recipe: failed")
+
+
+def test_trial_without_a_score_is_said_to_have_diverged() -> None:
+    found = outcome(trial(0, 0.1, time_s=2.0))
+    row = found.recipe.copy()
+    row["reached"], row["best_score"] = False, float("nan")
+    assert result_in_words(found, row) == "diverged"
+    row["status"] = "failed"
+    assert result_in_words(found, row) == "failed"
 
 
 def test_nothing_is_best_where_no_trial_ended_with_a_score() -> None:

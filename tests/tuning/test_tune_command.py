@@ -177,6 +177,14 @@ def test_suite_that_ships_is_copied_before_it_is_tuned(tmp_path: Path) -> None:
     assert "tune suites/smoke.yaml: lies with hvdbench, and the tuned suite is written beside it; allowed: a " in errors
 
 
+def test_record_that_tells_nothing_is_no_trial_of_another_hvdbench(tmp_path: Path, launched: Any) -> None:
+    """It was evaluated before it had trained, so a report leaves it out."""
+    untrained = [Point(step=0, num_samples=0, time_s=0.0, evaluation_s=0.01, loss=0.1, score=0.5)]
+    launched(lambda cell: {"curve": untrained} if cell.strategy == "hogwild" else best_at(0.1)(cell))
+    with pytest.raises(TuningError, match=r"4 records of trials tell nothing \(\w+-\*\.json, \.\.\.\): remove them"):
+        tuned(written(tmp_path))
+
+
 def test_tune_launches_its_trials_and_its_suite_runs(tmp_path: Path) -> None:
     """One worker, two trials, real launches; the tuned suite has the cell of the better one."""
     one_strategy = TWO.partition("matrix:")[0].replace("workers: 2", "strategy: serial") + "matrix: [{workers: 1}]\n"
