@@ -59,11 +59,11 @@ def tune(request: TuneRequest, setting: Setting) -> bool:
     ledger.begin(studies)
     _run(request, studies, replace(setting, folder=trials, tuning=None, suite=f"{request.suite.name} (tuning)"))
     done = {entry.key for entry in trials.entries().entries}  # before they are read: others may be at it
-    outcomes = _outcomes(studies, trials)
+    ended = _ended(studies, trials)
+    outcomes = {str(outcome.recipe["study"]): outcome for outcome in study_outcomes(ended)}
     ledger.tell(studies, _values(outcomes))
-    num_ended = sum(len(outcome.trials) for outcome in outcomes.values())
-    if num_missing := sum(len(study.trials) for study in studies) - num_ended:
-        _require_told(studies, outcomes, done, trials)
+    if num_missing := sum(len(study.trials) for study in studies) - ended["key"].nunique():
+        _require_told(studies, done - set(ended["key"]), trials)
         _say(f"{counted(num_missing, 'trial')} not ended yet, run by another hvdbench: the same command goes on")
         return False
     return _conclude(request, setting, studies, outcomes)
@@ -95,25 +95,24 @@ def _in_rounds(studies: Sequence[Study], seed: int) -> Iterator[Trial]:
         yield from of_round
 
 
-def _outcomes(studies: Sequence[Study], folder: ResultsFolder) -> dict[str, StudyOutcome]:
-    """By the names of the studies."""
+def _ended(studies: Sequence[Study], folder: ResultsFolder) -> pd.DataFrame:
+    """Runs of the studies' trials, not those of another space or seed."""
     found = read([folder.path], ("runs",))
     show_cautions(found.cautions)
     runs = found.frames["runs"]
-    keys = {trial.cell.key for study in studies for trial in study.trials}  # not those of another space or seed
-    trials = runs[are_trials(runs) & runs["key"].isin(keys)]
-    return {str(outcome.recipe["study"]): outcome for outcome in study_outcomes(trials)}
+    keys = {trial.cell.key for study in studies for trial in study.trials}
+    return runs[are_trials(runs) & runs["key"].isin(keys)]
 
 
-def _require_told(
-    studies: Sequence[Study], outcomes: dict[str, StudyOutcome], done: set[str], folder: ResultsFolder
-) -> None:
-    """Raises TuningError for trials that are done, and whose records were left out: nobody would run them again."""
-    told = {str(key) for outcome in outcomes.values() for key in outcome.trials["key"]}
-    untold = sorted(trial.cell.key for study in studies for trial in study.trials if trial.cell.key in done - told)
-    if untold:
+def _require_told(studies: Sequence[Study], untold: set[str], folder: ResultsFolder) -> None:
+    """Raises TuningError for trials among these, whose records were left out: nobody would run them again.
+
+    untold: keys of cells that are done and of which no run was read.
+    """
+    found = sorted(trial.cell.key for study in studies for trial in study.trials if trial.cell.key in untold)
+    if found:
         raise TuningError(
-            f"{folder.path}: {counted(len(untold), 'record')} of trials tell nothing ({untold[0]}-*.json, ...): remove "
+            f"{folder.path}: {counted(len(found), 'record')} of trials tell nothing ({found[0]}-*.json, ...): remove "
             "them, and the same command runs these trials again"
         )
 

@@ -185,6 +185,22 @@ def test_record_that_tells_nothing_is_no_trial_of_another_hvdbench(tmp_path: Pat
         tuned(written(tmp_path))
 
 
+def test_recipe_that_another_hvdbench_is_at_makes_no_other_trial_a_missing_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(suite: Suite, setting: Setting, watcher: object) -> Summary:
+        for cell in suite.cells:
+            tuning = setting.tuning_of(cell)
+            if tuning is not None and tuning.trial != 0:
+                record: Record = finished(cell, tuning=tuning, suite=suite.name, **best_at(0.1)(cell))
+                setting.folder.write(record, setting.folder.path)
+        return Summary(num_ok=6, num_stopped=0, num_failed=0, num_elsewhere=2, num_left=0)
+
+    monkeypatch.setattr(tune_command, "run_suite", run)
+    assert not tuned(written(tmp_path))
+    assert "2 trials not ended yet, run by another hvdbench" in capsys.readouterr().out
+
+
 def test_tune_launches_its_trials_and_its_suite_runs(tmp_path: Path) -> None:
     """One worker, two trials, real launches; the tuned suite has the cell of the better one."""
     one_strategy = TWO.partition("matrix:")[0].replace("workers: 2", "strategy: serial") + "matrix: [{workers: 1}]\n"
