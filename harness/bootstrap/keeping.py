@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -112,9 +113,9 @@ def _refuse_what_cannot_be(
 
 
 def _too_old(framework: str, pin: str) -> str | None:
-    version = pin.partition("==")[2]
     oldest = _OLDEST[framework]
-    if tuple(int(part) for part in version.split(".")[:2]) >= oldest:
+    found = re.match(r"(\d+)\.(\d+)", pin.partition("==")[2])
+    if found is None or tuple(map(int, found.groups())) >= oldest:  # one of no such form says nothing
         return None
     return f"{pin}: Horovod {VERSION} is built for {framework} {'.'.join(map(str, oldest))} or newer: upgrade it"
 

@@ -103,7 +103,7 @@ def test_horovod_of_one_framework_is_said_to_give_way_to_one_for_both(
     environment: InstalledEnvironment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place_library(environment.site, "torch", b"GlooController")
-    place_distribution(environment.site, "tensorflow", "2.21.0")
+    place_distribution(environment.site, "tensorflow", "2.21rc0")  # a pre-release, whose numbers are two
     (environment.site / "half_removed-1.0.dist-info").mkdir()  # has no name
     set_up_keeping(environment, environ(tmp_path))
     said = capsys.readouterr().out
