@@ -33,6 +33,7 @@ from harness.analysis.seeds import mean_by_seed
 from harness.workloads.metric import SHARE, Metric
 
 REFERENCE = "serial"
+_PLACES = 12  # of a difference: what lies beyond is of the subtraction, and none is to be shown as none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,7 @@ def _difference(
     num_diverged = int(has_diverged(rows).sum() + has_diverged(theirs).sum())
     metric = metric_of(rows)
     of_seeds = mean_interval([] if num_diverged else mean_by_seed(rows, "score") - mean_by_seed(theirs, "score"))
+    of_seeds = replace(of_seeds, estimate=round(of_seeds.estimate, _PLACES))
     of_test_set = _test_variance(rows, metric) + _test_variance(theirs, metric)
     is_told = math.isfinite(of_test_set) and not num_diverged
     return QualityDifference(

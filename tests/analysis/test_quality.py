@@ -87,6 +87,18 @@ def test_quality_difference_is_in_accuracy_seed_by_seed(tmp_path):
     assert found.difference.high + 0.02 == pytest.approx(4.302653 * 0.01 / math.sqrt(3), rel=1e-6)
 
 
+def test_quality_difference_that_seeds_cancel_is_none(tmp_path):
+    """Of 0.6, −0.5 and −0.1, whose sum in floating point is none."""
+    serial = [record({"seed": seed}, curve=curve((score,))) for seed, score in enumerate((0.3, 0.7, 0.7))]
+    hogwild = [
+        record({"strategy": "hogwild", "workers": 2, "seed": seed}, curve=curve((score,)))
+        for seed, score in enumerate((0.9, 0.2, 0.6))
+    ]
+    (pool,) = pools(load(folder_of([*serial, *hogwild], tmp_path)))
+    (found,) = quality_differences(pool.runs)
+    assert found.difference.estimate == 0
+
+
 def test_quality_difference_needs_a_serial_run_of_the_problem(tmp_path):
     (pool,) = pools(load(folder_of([record({"strategy": "hogwild", "workers": 2})], tmp_path)))
     assert quality_differences(pool.runs) == []
