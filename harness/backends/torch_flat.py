@@ -1,8 +1,8 @@
 """A model as one vector: [trainable parameters | moving buffers].
 
-All of them are views into one flat tensor, and the parameters' gradients into another: a backward pass fills that
-memory, and a strategy's arithmetic is one operation on one vector. Moving buffers, such as batch norm's averages, are
-those that a forward pass in training mode changes; constant ones (masks, tables) stay out of it.
+All of them are views into one flat tensor, and the parameters' gradients become another (torch_gradients.py): a
+strategy's arithmetic is one operation on one vector. Moving buffers, such as batch norm's averages, are those that a
+forward pass in training mode changes; constant ones (masks, tables) stay out of it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from harness.backends.torch_gradients import gradients_of
 from harness.workloads.own import WorkloadError
 
 
@@ -83,7 +84,7 @@ class _Slot:
 
 
 class FlatModel:
-    """The vector, its gradient, and the module that trains in their memory."""
+    """The vector, and the module that trains in its memory."""
 
     def __init__(self, module: nn.Module, moved: Sequence[str] = ()) -> None:
         self.module = module
@@ -97,8 +98,7 @@ class FlatModel:
         self._tensors: list[torch.Tensor] = [*self.parameters, *(named[name] for name in moving)]
         self.num_parameters = sum(parameter.numel() for parameter in self.parameters)
         self.move_into(torch.cat([tensor.detach().flatten() for tensor in self._tensors]))
-        self._gradient = torch.zeros_like(self._vector)
-        self._gradient_views = self._split(self._gradient, self.parameters)
+        self.gradients = gradients_of(self.parameters, self._averages.numel())
         self._averages_when_set = self._averages.clone()
         positive = [(named[name] > 0).all().expand(named[name].numel()) for name in moving]
         self._began_positive = torch.cat(positive) if positive else torch.zeros(0, dtype=torch.bool)
@@ -147,14 +147,6 @@ class FlatModel:
         """As they were when this was made."""
         for slot, values in self._counters:
             slot.put(values)
-
-    def cleared_gradient(self, first: int = 0) -> torch.Tensor:
-        """The gradient's vector, all zero from the first of these on, into which the next backward passes add."""
-        gradient = self._gradient[first:]
-        gradient.zero_()
-        for parameter, view in zip(self.parameters, self._gradient_views, strict=True):
-            parameter.grad = view
-        return gradient
 
     def of_parameters(self, vector: torch.Tensor) -> torch.Tensor:
         """The parameters' part of a vector."""

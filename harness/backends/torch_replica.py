@@ -107,8 +107,9 @@ class TorchReplica:
         self._model.merge(vector)
 
     def gradient(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        gradient = self._model.cleared_gradient()
-        return gradient, self._objective.backward(self._model.module, batch)
+        self._model.gradients.begin()
+        loss = self._objective.backward(self._model.module, batch)
+        return self._model.gradients.vector(), loss
 
     def row_table(self) -> RowTable:
         return self._row_gradients.table

@@ -21,11 +21,12 @@ class RowGradients:
 
     def of(self, batch: Batch, used: UsedRows) -> tuple[UsedRows, torch.Tensor]:
         self._model.weights[self.table.size :].copy_(used.rest)
-        gradient = self._model.cleared_gradient(self.table.size)
+        self._model.gradients.begin(num_left_out=1)
         values = used.values.requires_grad_()
         self._look_up.given = values
         try:
             loss = self._objective.backward(self._model.module, batch)
         finally:
             self._look_up.given = None
-        return UsedRows(rows=used.rows, values=values.grad, rest=gradient), loss
+        rest = self._model.gradients.vector(num_left_out=1)
+        return UsedRows(rows=used.rows, values=values.grad, rest=rest), loss

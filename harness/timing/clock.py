@@ -24,6 +24,7 @@ from harness.records.record import Window
 
 NUM_WINDOWS = 50  # of a run, about: enough to see a drift within it
 SHORTEST_S = 0.02  # of a window: what a fence takes is little of it
+SHORTEST_AHEAD_S = 0.25  # where the host runs ahead of the device, which a fence makes it do all over again
 LONGEST_S = 20.0  # so that a long run says now and then how it goes, and keeps few losses at a time
 MAX_GROWTH = 2.0  # from one window to the next: a slow first step says little about how long the run will take
 MAX_UNREAD = 100_000  # moments kept until training is over; of a longer run they are read on the way, at an edge
@@ -128,7 +129,8 @@ class Clock:
         self._ends: list[Any] = []
         self._losses: list[Loss] = []
         self._num_samples = 0
-        self._window_s = SHORTEST_S
+        self._shortest_s = SHORTEST_S if recorder is None else SHORTEST_AHEAD_S
+        self._window_s = self._shortest_s
         self._started, self._origin = self._now(), self._recorder.moment()
         self._opened = self._started
 
@@ -167,7 +169,7 @@ class Clock:
     def _next_window_s(self, now: float) -> float:
         """An equal part of what the run takes, if it goes on as so far."""
         expected_s = (now - self._started) / self._num_done * self._num_steps
-        return min(max(expected_s / NUM_WINDOWS, SHORTEST_S), self._window_s * MAX_GROWTH, LONGEST_S)
+        return min(max(expected_s / NUM_WINDOWS, self._shortest_s), self._window_s * MAX_GROWTH, LONGEST_S)
 
     def mark(self) -> Mark:
         """This moment, in the order of what the device was asked to do."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Sequence
 from typing import Any
 from unittest import mock
@@ -242,6 +243,22 @@ def test_waiting_is_what_the_device_stands_still_for(clock: Clock, time: FakeTim
     clock.close_window(0)
     (window,) = clock.windows(waiting_is_known=True)
     assert (window.exposed_s, window.end_s) == (1.0, 3.0)
+
+
+def test_windows_of_a_device_that_the_host_runs_ahead_of_last_a_quarter_of_a_second(
+    clock: Clock, time: FakeTime
+) -> None:
+    clock.start(num_steps=100, recorder=Device(time))
+    assert [steps_to_close(clock, time) for _ in range(2)] == [4, 4]  # of 0.0625 s
+
+
+def steps_to_close(clock: Clock, time: FakeTime) -> int:
+    for count in itertools.count(1):
+        time.passes(0.0625)
+        if clock.step_done(0.0, 1):
+            clock.close_window(0)
+            return count
+    raise AssertionError
 
 
 def test_mark_is_when_the_device_gets_there(clock: Clock, time: FakeTime) -> None:
