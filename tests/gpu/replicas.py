@@ -12,9 +12,12 @@ SMALL_IMAGES = {"name": "synthetic", "num_samples": 64, "size": 32, "channels": 
 
 
 def cell_on(device: str, workload: str, **fields: Any) -> Cell:
-    """The workload's recipe on digits, a model for throughput on small images."""
-    dataset = SMALL_IMAGES if workload in ("resnet18", "vgg16") else "digits"
-    given = {"workload": workload, "dataset": dataset, "strategy": "serial", "device": device}
+    """The workload's recipe: images on digits, a model for throughput on small images, others on their usual data."""
+    given: dict[str, Any] = {"workload": workload, "strategy": "serial", "device": device}
+    if workload in ("resnet18", "vgg16"):
+        given["dataset"] = SMALL_IMAGES
+    elif workload in ("fnn", "cnn", "rnn"):
+        given["dataset"] = "digits"
     return Cell.model_validate({**given, **fields})
 
 

@@ -12,7 +12,15 @@ from tests.gpu.launched import ON_GPU, in_words, launched, run
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(240)]  # the first test has to wait for all launches
 
-COLLECTIVE = ("allreduce", "allreduce-flat", "local-sgd", "post-local-sgd", "delayed-averaging")
+COLLECTIVE = ("allreduce", "allreduce-flat", "local-sgd", "post-local-sgd", "slow-momentum", "delayed-averaging")
+WORKLOADS = {  # how long each trains
+    "fnn": {"dataset": "digits", "epochs": 5},
+    "rnn": {"dataset": "digits", "epochs": 5},
+    "lm-lstm": {"epochs": 1},
+    "lm-transformer": {"epochs": 1},
+    "mf": {"epochs": 1},
+    "actor-critic": {"samples": 20_000},
+}
 TWO_WORKERS = {**ON_GPU, "strategy": "allreduce-flat", "workers": 2}
 
 Records = dict[tuple[str, str], Record]
@@ -29,6 +37,17 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Records:
     return {(record.cell["strategy"], record.cell["precision"]): record for record in made}
 
 
+@pytest.fixture(scope="module")
+def workload_records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
+    """One short launch of each, on its usual data."""
+    made = launched(tmp_path_factory.mktemp("workloads"), *map(short_cell, WORKLOADS))
+    return {record.cell["workload"]: record for record in made}
+
+
+def short_cell(workload: str) -> dict[str, object]:
+    return {"workload": workload, "strategy": "serial", "device": "gpu", "evaluations": 3, **WORKLOADS[workload]}
+
+
 @pytest.mark.parametrize("strategy", [*COLLECTIVE, "torch-ddp"])
 def test_one_worker_of_a_strategy_learns_what_serial_learns(records: Records, strategy: str) -> None:
     assert score(records, "serial") > 0.9
@@ -38,6 +57,16 @@ def test_one_worker_of_a_strategy_learns_what_serial_learns(records: Records, st
 @pytest.mark.parametrize("strategy", ["serial", "allreduce"])
 def test_bf16_learns_what_float32_learns(records: Records, strategy: str) -> None:
     assert score(records, strategy, "bf16") == pytest.approx(score(records, strategy), abs=0.03)
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_every_workload_trains_on_a_gpu(workload_records: dict[str, Record], workload: str) -> None:
+    record = workload_records[workload]
+    assert in_words(record) == ""
+    first, *_, last = record.curve
+    print(f"{workload}: {first.loss:.4f} to {last.loss:.4f}, {record.wall_s:.1f} s")
+    assert record.workers[0].gpu_memory_bytes > 0
+    assert last.loss < first.loss or workload == "actor-critic"  # whose loss is of the games that it plays
 
 
 def score(records: Records, strategy: str, precision: str = "float32") -> float:

@@ -17,7 +17,15 @@ from tests.gpu.replicas import cell_on, replica_of
 pytestmark = pytest.mark.gpu
 
 NUM_STEPS = 5
-GRADIENT_BARS = {"fnn": 1e-4, "cnn": 1e-3, "rnn": 1e-4, "resnet18": 1e-3}  # in float32
+GRADIENT_BARS = {  # in float32
+    "fnn": 1e-4,
+    "cnn": 1e-3,
+    "rnn": 1e-4,
+    "resnet18": 1e-3,
+    "lm-lstm": 1e-4,
+    "lm-transformer": 1e-4,
+    "mf": 1e-4,
+}
 BF16_BARS = {"first loss": 5e-3, "gradient": 0.2, "losses": 0.1}
 
 
@@ -46,7 +54,7 @@ def test_gpu_trains_what_the_cpu_trains(workload: str, precision: str) -> None:
     assert {name: value for name, value in found.items() if not value <= bars[name]} == {}
 
 
-@pytest.mark.parametrize("workload", GRADIENT_BARS)
+@pytest.mark.parametrize("workload", [name for name in GRADIENT_BARS if name != "mf"])  # which has no product to round
 def test_bf16_is_no_float32_on_a_gpu(workload: str) -> None:
     """Its rounding is seen, which the comparison with the CPU's bf16 would pass over."""
     exact, rounded = (steps_on("gpu", workload, precision).gradient for precision in ("float32", "bf16"))

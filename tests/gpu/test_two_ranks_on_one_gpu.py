@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.gpu, pytest.mark.timeout(180)]
 
 STAGED_VARIABLE = "HVDBENCH_STAGED_HOROVOD"  # the folder that holds package horovod, built for CUDA without NCCL
 LIMIT_S = 120
-STRATEGIES = ("allreduce-flat", "local-sgd", "delayed-averaging")
+STRATEGIES = ("allreduce-flat", "local-sgd", "slow-momentum", "delayed-averaging", "gossip")
 
 
 def test_two_workers_share_a_gpu_where_the_cell_stages_through_the_host(tmp_path: Path) -> None:
