@@ -8,18 +8,20 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.bootstrap.horovod_library import built_with, horovod_has_nccl, horovod_supports, mpi_library
-from harness.bootstrap.mpi import other_mpi
+from harness.bootstrap.checks import framework_obstacle
+from harness.bootstrap.horovod_library import built_with, horovod_has_nccl, horovod_supports
 from harness.launchers.horovodrun import mpirun
 from harness.launchers.hosts import how_to_resolve, unresolved_name
 from harness.plain_text import counted
 from harness.run.gpu_support import MENDING_CUDA, is_built_for_cuda
-from harness.run.versions import installed_versions
+from harness.run.mpi_support import mpi_obstacle
+from harness.run.versions import installed_versions, version_of
 from harness.worker.gpus import VISIBLE_VARIABLE, present_gpus, visible_gpus
 from harness.worker.machine_description import describe_machine
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
 from harness.workloads.ratings import HOW_TO_GET_MOVIELENS, find_movielens
 
+FRAMEWORKS = ("torch", "tensorflow")
 SETUP = "make setup"
 KEEPING = "hvdbench setup --keep"  # where the framework is there
 LAB_TOOLS = ("ip", "tc", "ssh", "ssh-keygen", "sshd")  # beside util-linux, which every Linux has
@@ -44,9 +46,9 @@ def examine() -> list[Diagnostic]:
         Diagnostic(what="machine", present=True, found=f"{machine.cpu}, {counted(machine.num_cores, 'core')}, {memory}")
     ]
     diagnostics.append(_gpus())
-    for framework in ("torch", "tensorflow"):
-        found = versions.get(framework) or versions.get(f"{framework}-cpu")
-        diagnostics.append(_installed(framework, found))
+    for framework in FRAMEWORKS:
+        found = version_of(framework, versions)
+        diagnostics.append(_framework(framework, found))
         diagnostics.append(_horovod(framework, versions.get("horovod"), is_asked_for=found is not None))
         if found and present_gpus():
             diagnostics.append(_on_gpus(framework))
@@ -85,8 +87,11 @@ def _on_gpus(framework: str) -> Diagnostic:
     )
 
 
-def _installed(what: str, found: str | None) -> Diagnostic:
-    return Diagnostic(what=what, present=found is not None, found=found or "missing", mend=None if found else SETUP)
+def _framework(name: str, version: str | None) -> Diagnostic:
+    if version is None:
+        return Diagnostic(what=name, present=False, found="missing", mend=SETUP)
+    obstacle = framework_obstacle(name, version)
+    return Diagnostic(what=name, present=obstacle is None, found=obstacle or version)
 
 
 def _controller(name: str, present: bool) -> Diagnostic:
@@ -99,7 +104,7 @@ def _gloo() -> Diagnostic:
     if unresolved:
         found = f"this machine's name, {unresolved}, is not known"
         return Diagnostic(what="controller gloo", present=False, found=found, mend=how_to_resolve(unresolved))
-    return _controller("gloo", horovod_supports("torch") or horovod_supports("tensorflow"))
+    return _controller("gloo", any(map(horovod_supports, FRAMEWORKS)))
 
 
 def _horovod(framework: str, version: str | None, *, is_asked_for: bool) -> Diagnostic:
@@ -113,16 +118,14 @@ def _horovod(framework: str, version: str | None, *, is_asked_for: bool) -> Diag
 
 def _mpi() -> Diagnostic:
     """Whether the MPI that would start workers is the one that Horovod loads."""
-    started_by = mpirun()
-    if started_by is None:
+    served = [framework for framework in FRAMEWORKS if horovod_supports(framework)]
+    if not served:
         return _controller("mpi", present=False)
-    loaded = mpi_library("torch") or mpi_library("tensorflow")
-    other = other_mpi(started_by, loaded) if loaded else None
-    if other is None:
-        return Diagnostic(what="controller mpi", present=True, found=f"ready, {started_by}")
-    found = f"horovod was built for {loaded}, and {started_by} comes with {other}"
-    mend = "load the MPI that it was built with, or take --controller gloo"
-    return Diagnostic(what="controller mpi", present=False, found=found, mend=mend)
+    obstacle = mpi_obstacle(served[0])
+    if obstacle is None:
+        return Diagnostic(what="controller mpi", present=True, found=f"ready, {mpirun()}")
+    mend = f"{obstacle.mend}, or take --controller gloo"
+    return Diagnostic(what="controller mpi", present=False, found=obstacle.found, mend=mend)
 
 
 def _digits() -> Diagnostic:

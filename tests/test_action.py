@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +19,7 @@ def test_action_hands_every_input_on_as_a_variable_and_runs_no_text_of_it() -> N
     steps = ACTION["runs"]["steps"]
     scripts = [step["run"] for step in steps if "run" in step]
     assert not any("${{" in script for script in scripts)
-    [variables] = [step["env"] for step in steps if "env" in step]
-    handed_on = set(variables.values())
+    handed_on = {value for step in steps for value in step.get("env", {}).values()}
     assert {f"${{{{ inputs.{name} }}}}" for name in ACTION["inputs"]} <= handed_on
 
 
@@ -28,6 +31,21 @@ def test_action_calls_the_command_with_options_that_it_has() -> None:
 
     known = {option for parameter in get_command(app).commands["check"].params for option in parameter.opts}  # type: ignore[attr-defined]
     assert {word for word in script.split() if word.startswith("--")} <= known
+
+
+def test_cached_wheel_is_of_one_python_and_one_build_of_torch(tmp_path: Path) -> None:
+    keys = [_key(tmp_path / str(number), index) for number, index in enumerate(("cpu", "cpu", "cu130"))]
+    assert keys[0] == keys[1] != keys[2]
+    this = ".".join(map(str, sys.version_info[:2]))
+    assert re.fullmatch(rf"key={re.escape(this)}-[0-9a-f]{{16}}\n", keys[0])
+
+
+def _key(output: Path, torch_index: str) -> str:
+    [script] = [step["run"] for step in ACTION["runs"]["steps"] if step.get("id") == "wheel"]
+    given = {"PYTHON": sys.executable, "TORCH_INDEX": torch_index, "GITHUB_ACTION_PATH": str(ROOT)}
+    environ = {**os.environ, **given, "GITHUB_OUTPUT": str(output)}
+    subprocess.run(["bash", "-e", "-c", script], env=environ, check=True)
+    return output.read_text()
 
 
 def test_gitlab_snippet_is_yaml() -> None:

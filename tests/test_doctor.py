@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import doctor
+from harness.run import mpi_support
 from harness.worker.gpus import VISIBLE_VARIABLE, Gpu
 
 H100 = Gpu(uuid="GPU-1", bus_id="0000:17:00.0", driver="580.1", name="NVIDIA H100")
@@ -37,6 +38,15 @@ def test_hidden_gpu_is_said_to_be_hidden(monkeypatch: pytest.MonkeyPatch) -> Non
     )
 
 
+def test_framework_that_is_too_old_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "installed_versions", lambda: {"torch": "2.1.2"})
+    (torch,) = (diagnostic for diagnostic in doctor.examine() if diagnostic.what == "torch")
+    assert (torch.present, torch.found) == (
+        False,
+        "torch 2.1.2 is older than 2.2, the oldest that will do: upgrade it",
+    )
+
+
 def test_gloo_is_not_ready_where_the_name_of_this_machine_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("socket.gethostname", lambda: "nowhere.invalid")
     (gloo,) = (diagnostic for diagnostic in doctor.examine() if diagnostic.what == "controller gloo")
@@ -55,10 +65,12 @@ def test_horovod_is_built_beside_a_framework_that_is_there(
 
 def test_mpi_that_horovod_was_not_built_for_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mpirun = tmp_path / "bin" / "mpirun"
-    monkeypatch.setattr(doctor, "mpirun", lambda: mpirun)
+    for module in (doctor, mpi_support):
+        monkeypatch.setattr(module, "mpirun", lambda: mpirun)
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "libmpi.so.12").touch()
     (mpi,) = (diagnostic for diagnostic in doctor.examine() if diagnostic.what == "controller mpi")
     assert mpi.found == f"horovod was built for libmpi.so.40, and {mpirun} comes with libmpi.so.12"
+    assert mpi.mend == "load the MPI that it was built with, or take --controller gloo"
     (tmp_path / "lib" / "libmpi.so.40").touch()
     assert found()["controller mpi"] == f"ready, {mpirun}"

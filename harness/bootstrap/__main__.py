@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.bootstrap.checks import SetupError, missing_prerequisites
+from harness.bootstrap.horovod_options import options_set
 from harness.bootstrap.horovod_source import VERSION
-from harness.bootstrap.horovod_wheel import OPTIONS, build_wheel, cached_wheel, pinned_target, run
+from harness.bootstrap.horovod_wheel import build_wheel, cached_wheel, pinned_target, run
 from harness.bootstrap.pins import CONSTRAINTS, ROOT, Pins, load_pins
 
 STAMP = "hvdbench-setup"
@@ -47,12 +48,12 @@ def main() -> int:
 def set_up(prefix: Path, pins: Pins, given: Mapping[str, str]) -> None:
     """Makes the environment at `prefix`; does nothing where a stamp says that these pins are installed there.
 
-    given: environment variables. What they leave out of OPTIONS is as it was at the last set-up.
+    given: environment variables. Options that they leave out are as they were at the last set-up.
     """
     stamp = prefix / STAMP
     installed = _read(stamp)
     environ = {**installed.get("options", {}), **given}
-    options = {name: environ[name] for name in OPTIONS if environ.get(name)}
+    options = options_set(environ)
     wanted = {"digest": pins.digest(str(ROOT)), "options": options}
     if installed == wanted:
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import sys
 import sysconfig
@@ -9,7 +11,8 @@ from pathlib import Path
 
 PYTHONS = ((3, 11), (3, 12), (3, 13))  # that both frameworks' pins are there for
 NEEDED_DISK_BYTES = 6 * 1024**3  # both frameworks, one Horovod build, and the wheel cache
-APT_PYTHON = "python3.11 python3.11-venv python3.11-dev"
+# The oldest that have Keras 3 and that Horovod, edited, compiles against.
+_OLDEST = {"torch": (2, 2), "tensorflow": (2, 16)}
 
 
 class SetupError(Exception):
@@ -23,7 +26,7 @@ def missing_prerequisites(disk: Path, *, compiling: bool) -> list[str]:
     """
     found = [python_obstacle(), _lacking_venv()]
     found += lacking_to_compile() if compiling else []
-    found.append(too_little_disk(disk, NEEDED_DISK_BYTES))
+    found += [read_only(disk), too_little_disk(disk, NEEDED_DISK_BYTES)]
     return [said for said in found if said]
 
 
@@ -33,8 +36,18 @@ def python_obstacle() -> str | None:
         return None
     return (
         f"Python {_dotted(this)} ({sys.executable}) is none of {', '.join(map(_dotted, PYTHONS))}: "
-        f"apt-get install {APT_PYTHON}, then make PYTHON=python3.11"
+        "apt-get install python3.11 python3.11-venv python3.11-dev (Ubuntu 24.04: 3.12, Debian 13: 3.13), then "
+        "make PYTHON=python3.11"
     )
+
+
+def framework_obstacle(framework: str, version: str) -> str | None:
+    """Why this version of it will not do."""
+    oldest = _OLDEST[framework]
+    found = re.match(r"(\d+)\.(\d+)", version)
+    if found is None or tuple(map(int, found.groups())) >= oldest:  # one of no such form says nothing
+        return None
+    return f"{framework} {version} is older than {_dotted(oldest)}, the oldest that will do: upgrade it"
 
 
 def _lacking_venv() -> str | None:
@@ -58,6 +71,15 @@ def lacking_to_compile() -> list[str]:
             f"Python's headers (Python.h) are missing: apt-get install python{_dotted(sys.version_info[:2])}-dev"
         )
     return found
+
+
+def read_only(place: Path) -> str | None:
+    if os.access(place, os.W_OK):
+        return None
+    return (
+        f"{place} is read-only: make an environment on top of it (python -m venv --system-site-packages mine), install "
+        "hvdbench there and set up from it"
+    )
 
 
 def too_little_disk(disk: str | Path, needed_bytes: int) -> str | None:

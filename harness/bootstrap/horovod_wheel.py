@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.bootstrap.checks import SetupError
+from harness.bootstrap.horovod_options import shaping
 from harness.bootstrap.horovod_source import EDITS, SHA256, VERSION, unpack_edited
 from harness.bootstrap.mpi import Mpi
 from harness.bootstrap.pins import Pins
@@ -21,8 +22,6 @@ from harness.bootstrap.pins import Pins
 # Open MPI's compiler wrapper bakes the building environment's lib folder into the libraries. Relative to
 # lib/python3.X/site-packages/horovod/<framework>/, this is the lib folder of whatever environment they land in.
 RELATIVE_RUN_PATH = "$ORIGIN/../../../.."
-# What a CUDA machine sets (HOROVOD_GPU_OPERATIONS=NCCL); part of the cache's key.
-OPTIONS = ("TORCH_INDEX", "HOROVOD_GPU_OPERATIONS", "HOROVOD_CUDA_HOME", "HOROVOD_NCCL_HOME")
 BUILD_LIMIT_S = 3600
 
 
@@ -76,10 +75,10 @@ def wheel_dir(target: Target, environ: Mapping[str, str]) -> Path:
         *target.frameworks,
         *target.shaped_by,
         *sorted(target.build_options),
-        *(f"{name}={environ.get(name, '')}" for name in OPTIONS),
+        *shaping(environ),
         repr(EDITS),
         RELATIVE_RUN_PATH,
-        platform.machine(),
+        *(platform.machine(), *platform.libc_ver()),  # a home is shared by hosts that differ
         str(sysconfig.get_config_var("SOABI")),
     ]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

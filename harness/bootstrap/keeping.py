@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import re
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-from harness.bootstrap.checks import SetupError, lacking_to_compile, python_obstacle, too_little_disk
-from harness.bootstrap.horovod_library import built_with, horovod_has_nccl, horovod_supports
+from harness.bootstrap.checks import (
+    SetupError,
+    framework_obstacle,
+    lacking_to_compile,
+    python_obstacle,
+    read_only,
+    too_little_disk,
+)
+from harness.bootstrap.horovod_library import built_with, horovod_supports
+from harness.bootstrap.horovod_options import WITHOUT_MPI
 from harness.bootstrap.horovod_source import BUILD_REQUIRES, VERSION
 from harness.bootstrap.horovod_wheel import Target, build_wheel, cache_dir, cached_wheel, run
 from harness.bootstrap.mpi import find_mpi, version_of
 from harness.bootstrap.pins import CONSTRAINTS
 
 _DISTRIBUTIONS = {"torch": ("torch",), "tensorflow": ("tensorflow", "tensorflow-cpu")}
-# The oldest that the edited Horovod compiles against, and that have Keras 3.
-_OLDEST = {"torch": (2, 2), "tensorflow": (2, 16)}
 # What Horovod's Python code imports and an environment may lack; pip leaves alone what is there.
 _RUNTIME_NEEDS = ("cffi>=1.16", "cloudpickle>=3.0", "packaging>=23")
 NEEDED_DISK_BYTES = 2 * 1024**3  # one build, beside the wheel
@@ -70,7 +74,7 @@ def set_up_keeping(environment: InstalledEnvironment, environ: Mapping[str, str]
         return
     target = _target(environment, frameworks, environ)
     wheel = cached_wheel(target, environ)
-    _refuse_what_cannot_be(environment, frameworks, lacking, environ, compiling=wheel is None)
+    _refuse_what_cannot_be(environment, frameworks, lacking, target, environ, compiling=wheel is None)
     served = [framework for framework in frameworks if framework not in lacking]
     _say_what_is_there(environment, served, f"gives way to one for {' and '.join(frameworks)}")
     _install(environment, target, wheel, environ)
@@ -86,38 +90,40 @@ def _refuse_what_cannot_be(
     environment: InstalledEnvironment,
     frameworks: Mapping[str, str],
     lacking: list[str],
+    target: Target,
     environ: Mapping[str, str],
     *,
     compiling: bool,
 ) -> None:
     """All that is in the way, before time is spent. compiling: whether Horovod has to be built."""
     too_full = too_little_disk(tempfile.gettempdir(), NEEDED_DISK_BYTES) if compiling else None
-    found = [obstacle for obstacle in (python_obstacle(), too_full) if obstacle]
-    found += [said for framework in frameworks if (said := _too_old(framework, frameworks[framework]))]
-    if not os.access(environment.site, os.W_OK):
-        found.append(
-            f"{environment.site} is read-only: make an environment on top of it "
-            "(python -m venv --system-site-packages mine), install hvdbench there and set up from it"
-        )
+    too_old = [framework_obstacle(name, pin.partition("==")[2]) for name, pin in frameworks.items()]
+    found = [said for said in (python_obstacle(), *too_old, read_only(environment.site), too_full) if said]
     if importlib.util.find_spec("pip") is None:
         found.append(f"{environment.python} has no pip: {environment.python} -m ensurepip")
-    has_nccl = any(horovod_has_nccl(framework, environment.path) for framework in frameworks)
-    if has_nccl and not environ.get("HOROVOD_GPU_OPERATIONS"):
-        found.append(
-            f"horovod here has NCCL and nothing for {', '.join(lacking)}; one for both takes its place: "
-            "HOROVOD_GPU_OPERATIONS=NCCL hvdbench setup --keep"
-        )
+    found += _would_be_lost(environment, frameworks, lacking, target, environ)
     found += lacking_to_compile() if compiling else []
     if found:
         raise SetupError("nothing was changed:\n  - " + "\n  - ".join(found))
 
 
-def _too_old(framework: str, pin: str) -> str | None:
-    oldest = _OLDEST[framework]
-    found = re.match(r"(\d+)\.(\d+)", pin.partition("==")[2])
-    if found is None or tuple(map(int, found.groups())) >= oldest:  # one of no such form says nothing
-        return None
-    return f"{pin}: Horovod {VERSION} is built for {framework} {'.'.join(map(str, oldest))} or newer: upgrade it"
+def _would_be_lost(
+    environment: InstalledEnvironment,
+    frameworks: Mapping[str, str],
+    lacking: list[str],
+    target: Target,
+    environ: Mapping[str, str],
+) -> Iterator[str]:
+    """What the Horovod that is there has, and the one for all frameworks that takes its place would not."""
+    has = {fact for framework in frameworks for fact in built_with(framework, environment.path)}
+    lead = f"and nothing for {', '.join(lacking)}; one for both takes its place:"
+    if "nccl" in has and not environ.get("HOROVOD_GPU_OPERATIONS"):
+        yield f"horovod here has NCCL {lead} HOROVOD_GPU_OPERATIONS=NCCL hvdbench setup --keep"
+    if "mpi" in has and target.mpi is None and not environ.get(WITHOUT_MPI):
+        yield (
+            f"horovod here has MPI {lead} load the MPI that it was built with, so that its mpicxx is on the PATH, or "
+            f"give MPI up by {WITHOUT_MPI}=1 hvdbench setup --keep"
+        )
 
 
 def _install(environment: InstalledEnvironment, target: Target, wheel: Path | None, environ: Mapping[str, str]) -> None:
@@ -138,8 +144,9 @@ def _install(environment: InstalledEnvironment, target: Target, wheel: Path | No
 
 
 def _target(environment: InstalledEnvironment, frameworks: Mapping[str, str], environ: Mapping[str, str]) -> Target:
-    mpi = find_mpi(environment.python, environ.get("PATH"))
-    if mpi is None:
+    is_unwanted = bool(environ.get(WITHOUT_MPI))
+    mpi = None if is_unwanted else find_mpi(environment.python, environ.get("PATH"))
+    if mpi is None and not is_unwanted:
         print("set-up: no mpicxx beside Python or on the PATH: Gloo alone is built; load a module for MPI as well")
     made_by = "" if mpi is None else f"{mpi.compiler} {version_of(mpi)}"
     return Target(

@@ -14,6 +14,8 @@ from harness.protocols import Role
 from harness.suite.cell import Cell
 
 HOROVODRUN = "harness.launchers.quick_horovodrun"
+# As horovodrun would have it, but written so that the mpirun of Open MPI 5 takes it, too. Workers pin themselves.
+_UNBOUND = ("--binding-args=--bind-to none --map-by slot",)
 
 
 class HorovodRun:
@@ -21,8 +23,9 @@ class HorovodRun:
     reaches_hosts = True
 
     def commands(self, cell: Cell, hosts: tuple[Host, ...], run_dir: Path, more: list[str]) -> list[LaunchCommand]:
-        made = horovodrun(hosts, run_dir, [f"--{cell.controller}", *more])
-        environ = _open_mpi_of_this_python() if cell.controller == "mpi" else {}
+        is_mpi = cell.controller == "mpi"
+        made = horovodrun(hosts, run_dir, [f"--{cell.controller}", *(_UNBOUND if is_mpi else ()), *more])
+        environ = _open_mpi_of_this_python() if is_mpi else {}
         return [replace(made, environ=made.environ | environ)]
 
 

@@ -6,12 +6,14 @@ import importlib.util
 from collections.abc import Iterable, Iterator
 
 from harness import registry
+from harness.bootstrap.checks import framework_obstacle
 from harness.bootstrap.horovod_library import horovod_supports
 from harness.launchers.command import Launcher
-from harness.launchers.horovodrun import mpirun
 from harness.launchers.hosts import Host, HostsError, how_to_resolve, is_elsewhere, placement, unresolved_name
 from harness.protocols import SERVED, EvaluatedModel, ServerOptions
 from harness.run.gpu_support import gpu_obstacle
+from harness.run.mpi_support import mpi_obstacle
+from harness.run.versions import installed_versions, version_of
 from harness.suite.cell import Cell
 from harness.worker.plan import plan_of
 from harness.workloads.datasets import DATASETS
@@ -90,6 +92,10 @@ def _unreached(cell: Cell, hosts: tuple[Host, ...]) -> str | None:
 def _lacking(cell: Cell, *, is_own_launch: bool, trains_here: bool) -> str | None:
     if importlib.util.find_spec(cell.framework) is None:
         return f"framework: {cell.framework} is not installed: {MENDING_SETUP}"
+    version = version_of(cell.framework, installed_versions())
+    too_old = framework_obstacle(cell.framework, version) if version else None
+    if too_old:
+        return f"framework: {too_old}"
     if cell.needs == SERVED and importlib.util.find_spec("zmq") is None:
         return f"strategy: {cell.strategy} needs pyzmq, which is not installed: {MENDING_SETUP}"
     if isinstance(cell.options, ServerOptions) and cell.hosts > 1 and not _can_encrypt(cell.options):
@@ -98,7 +104,7 @@ def _lacking(cell: Cell, *, is_own_launch: bool, trains_here: bool) -> str | Non
             "none, where the network is trusted"
         )
     if cell.needs.uses_horovod:
-        lacking = _lacking_of_horovod(cell, trains_here=trains_here)
+        lacking = _lacking_of_horovod(cell, is_own_launch=is_own_launch, trains_here=trains_here)
         if lacking:
             return lacking
     if cell.device == "gpu":
@@ -114,11 +120,15 @@ def _can_encrypt(options: ServerOptions) -> bool:
     return options.server_encryption == "none" or zmq.has("curve")
 
 
-def _lacking_of_horovod(cell: Cell, *, trains_here: bool) -> str | None:
+def _lacking_of_horovod(cell: Cell, *, is_own_launch: bool, trains_here: bool) -> str | None:
     if not horovod_supports(cell.framework):
-        return f"strategy: {cell.strategy} needs horovod built for {cell.framework}: {MENDING_SETUP}"
-    if cell.controller == "mpi" and mpirun() is None:
-        return f"controller: mpi needs mpirun beside Python or on the PATH: {MENDING_SETUP}; allowed: gloo"
+        return (
+            f"strategy: {cell.strategy} needs horovod built for {cell.framework}: {MENDING_SETUP}, "
+            "into an environment that is there hvdbench setup --keep"
+        )
+    obstacle = mpi_obstacle(cell.framework) if is_own_launch and cell.controller == "mpi" else None
+    if obstacle:
+        return f"controller: mpi, but {obstacle.found}: {obstacle.mend}; allowed: gloo"
     unresolved = unresolved_name() if cell.controller == "gloo" and trains_here else None
     if unresolved:
         return (

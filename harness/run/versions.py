@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,6 +25,11 @@ def installed_versions() -> dict[str, str]:
     if present_gpus():
         found["nvidia-driver"] = present_gpus()[0].driver
     return found
+
+
+def version_of(framework: str, versions: Mapping[str, str]) -> str | None:
+    """In whichever package it comes. versions: by package, as installed_versions()."""
+    return versions.get(framework) or versions.get(f"{framework}-cpu")
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.bootstrap import checks
-from harness.bootstrap.checks import missing_prerequisites
+from harness.bootstrap.checks import framework_obstacle, missing_prerequisites
 
 ROOT = Path(__file__).resolve().parents[2]
 Usage = namedtuple("Usage", "total used free")
@@ -43,7 +44,29 @@ def test_other_python_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert said.startswith(
         f"Python {sys.version_info[0]}.{sys.version_info[1]} ({sys.executable}) is none of 3.98, 3.99: "
     )
-    assert "apt-get install python3.11 python3.11-venv python3.11-dev, then make PYTHON=python3.11" in said
+    assert "apt-get install python3.11 python3.11-venv python3.11-dev (Ubuntu 24.04: 3.12, Debian 13: 3.13)" in said
+
+
+@pytest.mark.usefixtures("roomy")
+def test_place_that_is_read_only_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root may write anywhere
+    (said,) = missing_prerequisites(tmp_path, compiling=False)
+    assert said.startswith(f"{tmp_path} is read-only: make an environment on top of it (python -m venv ")
+
+
+@pytest.mark.parametrize(
+    ("framework", "version", "said"),
+    [
+        ("torch", "2.1.2", "torch 2.1.2 is older than 2.2, the oldest that will do: upgrade it"),
+        ("torch", "2.2.0+cu121", None),
+        ("torch", "2.15.0a0", None),
+        ("tensorflow", "2.15.1", "tensorflow 2.15.1 is older than 2.16, the oldest that will do: upgrade it"),
+        ("tensorflow", "2.21rc0", None),
+        ("torch", "of a fork", None),
+    ],
+)
+def test_framework_that_is_too_old_is_named(framework: str, version: str, said: str | None) -> None:
+    assert framework_obstacle(framework, version) == said
 
 
 def test_full_disk_is_said_in_gib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from harness.bootstrap import horovod_wheel
 from harness.bootstrap.checks import SetupError
+from harness.bootstrap.horovod_options import OPTIONS
 from harness.bootstrap.horovod_source import EDITS, SHA256
 from harness.bootstrap.horovod_wheel import build_wheel, cached_wheel, pinned_target, run, wheel_dir
 from harness.bootstrap.pins import load_pins
@@ -93,8 +94,16 @@ def test_wheel_is_cached_by_all_that_shapes_it(tmp_path: Path) -> None:
     assert cached_wheel(replace(target, frameworks=("torch==2.14.0",)), environ) is None
     assert cached_wheel(replace(target, shaped_by=("Open MPI 5",)), environ) is None
     assert cached_wheel(replace(target, mpi=None), environ) is None
-    assert cached_wheel(target, {**environ, "HOROVOD_GPU_OPERATIONS": "NCCL"}) is None
-    assert cached_wheel(target, {**environ, "TORCH_INDEX": "another"}) is None
+
+
+@pytest.mark.parametrize("name", [*OPTIONS, "CXX", "CXXFLAGS", "CUDA_HOME"])
+def test_wheel_is_cached_by_each_variable_that_acts_on_its_build(tmp_path: Path, name: str) -> None:
+    environ = {"HVDBENCH_CACHE": str(tmp_path)}
+    target = pinned_target(PINS, tmp_path / "bin" / "python")
+    plain = wheel_dir(target, environ)
+    assert wheel_dir(target, {**environ, name: "1"}) not in (plain, wheel_dir(target, {**environ, name: "2"}))
+    assert wheel_dir(target, {**environ, name: ""}) == plain
+    assert wheel_dir(target, {**environ, "HOROVOD_CYCLE_TIME": "5"}) == plain  # acts when Horovod runs
 
 
 def test_failed_step_shows_the_end_of_its_log(tmp_path: Path) -> None:

@@ -141,6 +141,11 @@ def add_tensorflow_beside_nccl(environment: InstalledEnvironment) -> None:
     place_distribution(environment.site, "tensorflow", "2.21.0")
 
 
+def add_tensorflow_beside_mpi(environment: InstalledEnvironment) -> None:
+    place_library(environment.site, "torch", b"GlooController MPIController libmpi.so.40")
+    place_distribution(environment.site, "tensorflow", "2.21.0")
+
+
 def make_torch_old(environment: InstalledEnvironment) -> None:
     folder = environment.site / "torch-2.11.0+cu130.dist-info"
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.0.1\n")
@@ -150,10 +155,14 @@ def make_torch_old(environment: InstalledEnvironment) -> None:
     ("change", "said"),
     [
         (remove_frameworks, "has neither torch nor tensorflow: install one of them there"),
-        (make_torch_old, r"torch==2\.0\.1: Horovod 0\.28\.1 is built for torch 2\.2 or newer: upgrade it"),
+        (make_torch_old, r"torch 2\.0\.1 is older than 2\.2, the oldest that will do: upgrade it"),
         (
             add_tensorflow_beside_nccl,
             r"has NCCL and nothing for tensorflow.*HOROVOD_GPU_OPERATIONS=NCCL hvdbench setup",
+        ),
+        (
+            add_tensorflow_beside_mpi,
+            r"has MPI and nothing for tensorflow.*its mpicxx is on the PATH, or .* HOROVOD_WITHOUT_MPI=1 hvdbench",
         ),
     ],
 )
@@ -164,6 +173,25 @@ def test_what_cannot_be_is_refused_before_anything_is_changed(
     with pytest.raises(SetupError, match=said):
         set_up_keeping(environment, environ(tmp_path))
     assert not (tmp_path / "calls").exists()
+
+
+@pytest.mark.parametrize("given", [{"PATH": "module:/usr/bin:/bin"}, {"HOROVOD_WITHOUT_MPI": "1"}])
+def test_mpi_is_kept_where_its_compiler_is_and_given_up_where_that_is_asked_for(
+    environment: InstalledEnvironment,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    given: dict[str, str],
+) -> None:
+    add_tensorflow_beside_mpi(environment)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "module").mkdir()
+    tool(tmp_path / "module" / "mpicxx", "#!/bin/sh\n")
+    tool(tmp_path / "module" / "strip", "#!/bin/sh\n")
+    set_up_keeping(environment, environ(tmp_path) | given)
+    said = capsys.readouterr().out
+    assert "horovod for torch is there and gives way to one for torch and tensorflow: gloo, libmpi.so.40, mpi" in said
+    assert "Gloo alone is built" not in said
 
 
 def test_places_that_do_not_take_it_are_refused(

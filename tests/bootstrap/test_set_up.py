@@ -28,7 +28,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("given", [{}, {"HOROVOD_GPU_OPERATIONS": "NCCL"}])
+@pytest.mark.parametrize("given", [{}, {"HOROVOD_GPU_OPERATIONS": "NCCL"}, {"CUDA_HOME": "/a/module", "CXX": "g++"}])
 def test_what_is_installed_stays(environment: Path, given: dict[str, str]) -> None:
     bootstrap.set_up(environment, PINS, given)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import zmq
 
 from harness.launchers.hosts import Host
-from harness.run import gpu_support
+from harness.run import feasible, gpu_support, mpi_support
 from harness.run.feasible import cautions, first_obstacle
 from harness.run.gpu_support import is_built_for_cuda
 from harness.suite.cell import Cell
@@ -123,6 +124,55 @@ def test_name_of_this_machine_that_nobody_knows_is_named_before_gloo_dies_of_it(
     assert first_obstacle([cell_of(strategy="allreduce", controller="gloo", workers=2)], elsewhere) is None
     assert first_obstacle([cell_of(strategy="allreduce", controller="mpi", workers=2)], TWO_SLOTS) is None
     assert first_obstacle([cell_of(workers=2)], TWO_SLOTS) is None
+
+
+def without_mpirun(monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
+    monkeypatch.setattr(mpi_support, "mpirun", lambda: None)
+    return "no mpirun beside Python or on the PATH: make setup installs Open MPI, or load a cluster's module"
+
+
+def with_another_mpi(monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
+    """An MPICH of a module, say; Horovod here loads Open MPI."""
+    mpirun = folder / "bin" / "mpirun"
+    (folder / "lib").mkdir()
+    (folder / "lib" / "libmpi.so.12").touch()
+    monkeypatch.setattr(mpi_support, "mpirun", lambda: mpirun)
+    return (
+        f"horovod was built for libmpi.so.40, and {mpirun} comes with libmpi.so.12: load the MPI that it was built with"
+    )
+
+
+def with_horovod_of_gloo_alone(monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
+    monkeypatch.setattr(mpi_support, "built_with", lambda framework: ("gloo",))
+    return "horovod was built without MPI: pip uninstall horovod, load an MPI, hvdbench setup --keep"
+
+
+@pytest.mark.parametrize("change", [without_mpirun, with_another_mpi, with_horovod_of_gloo_alone])
+def test_mpi_that_horovod_cannot_use_is_refused_unless_others_made_the_launch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[pytest.MonkeyPatch, Path], str]
+) -> None:
+    said = change(monkeypatch, tmp_path)
+    cell = cell_of(strategy="allreduce", controller="mpi", workers=2)
+    assert first_obstacle([cell], TWO_SLOTS) == f"{cell.title}: controller: mpi, but {said}; allowed: gloo"
+    assert first_obstacle([cell], None) is None  # srun, say, is not mpirun, and the launch decides what it talks over
+
+
+def test_framework_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feasible, "installed_versions", lambda: {"torch": "2.1.2", "tensorflow-cpu": "2.21.0"})
+    cell = cell_of()
+    said = f"{cell.title}: framework: torch 2.1.2 is older than 2.2, the oldest that will do: upgrade it"
+    assert first_obstacle([cell], TWO_SLOTS) == said
+    assert first_obstacle([cell_of(framework="tensorflow")], TWO_SLOTS) is None
+
+
+def test_horovod_without_the_framework_is_refused_with_what_builds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feasible, "horovod_supports", lambda framework: framework == "torch")
+    cell = cell_of(strategy="allreduce", framework="tensorflow", workers=2)
+    assert first_obstacle([cell], TWO_SLOTS) == (
+        f"{cell.title}: strategy: allreduce needs horovod built for tensorflow: make setup installs it, into an "
+        "environment that is there hvdbench setup --keep"
+    )
+    assert first_obstacle([cell_of(strategy="allreduce", workers=2)], TWO_SLOTS) is None
 
 
 def test_missing_data_set_is_named_with_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
