@@ -1,9 +1,10 @@
 # Every target sets up first; a set-up that is up to date takes a moment.
-PYTHON ?= $(firstword $(foreach version,3.11 3.12 3.13,$(shell command -v python$(version))) python3)
+# The first that runs: a name on the PATH may be a shim of pyenv that refuses.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13; do $$name -c "" 2>/dev/null && echo $$name && exit; done; echo python3)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test lab gpu check check-evidence report-evidence picture perf dist lint format lock clean
+.PHONY: help setup bench test lab gpu check check-evidence report-evidence picture perf dist pythons release-check lint format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +45,12 @@ perf: setup  ## the harness' own speed, as ratios of interleaved runs
 
 dist: setup  ## the source archive and the wheel, in dist/
 	@$(BIN)/python -m tests.release dist
+
+pythons: setup  ## the tests that need no framework, with every other Python found here; what CI runs after `make test`
+	@$(BIN)/python -m tests.release pythons
+
+release-check: setup  ## archive and wheel are whole, install into empty environments, and README's commands run
+	@$(BIN)/python -m pytest tests/release && $(BIN)/python -m tests.release check
 
 lint: setup
 	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q . && $(BIN)/mypy

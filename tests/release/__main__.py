@@ -1,21 +1,38 @@
-"""`python -m tests.release dist`: makes the source archive and the wheel."""
+"""`python -m tests.release COMMAND`: `dist` makes archive and wheel, `check` tries them, `pythons` other Pythons."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import tempfile
 from pathlib import Path
 
 from harness.bootstrap.pins import ROOT
+from tests.release.check import check_release
 from tests.release.dist import build
+from tests.release.pythons import interpreters, others, try_analysis_half
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.release", description=__doc__)
-    parser.add_argument("command", choices=["dist"])
-    parser.add_argument("-o", dest="folder", type=Path, default=ROOT / "dist", help="where both go")
+    parser.add_argument("command", choices=["dist", "check", "pythons"])
+    parser.add_argument("-o", dest="folder", type=Path, default=ROOT / "dist", help="of dist: where both go")
     options = parser.parse_args()
-    for path in build(ROOT, options.folder):
-        print(path)
+    if options.command == "dist":
+        print(*build(ROOT, options.folder), sep="\n")
+    elif options.command == "check":
+        check_release()
+    else:
+        try_pythons()
+
+
+def try_pythons() -> None:
+    found = others(interpreters(os.environ))
+    print(f"pythons: besides this one there are: {', '.join(found) or 'none'}", flush=True)
+    for version, python in found.items():
+        print(f"pythons: the analysis half with Python {version}, {python}", flush=True)
+        with tempfile.TemporaryDirectory(prefix="hvdbench-python-") as scratch:
+            try_analysis_half(python, Path(scratch))
 
 
 if __name__ == "__main__":

@@ -26,9 +26,7 @@ def install(python: Path, *what: str | Path) -> None:
 
 def first_steps(python: Path, folder: Path) -> dict[str, str]:
     """What each command of a first hour says, given in an empty folder. Raises SystemExit where one fails."""
-    record = finished()
-    (folder / "results").mkdir(parents=True)
-    (folder / "results" / f"{record.key}-{record.id}.json").write_text(record.model_dump_json())
+    place_results(folder / "results")
     commands = (
         "--help",
         "list suites",
@@ -37,13 +35,22 @@ def first_steps(python: Path, folder: Path) -> dict[str, str]:
         "report results -o report",
         "doctor",
     )
-    return {command: _said(python, command, folder) for command in commands}
+    return {command: hvdbench(python, command.split(), folder) for command in commands}
 
 
-def _said(python: Path, command: str, folder: Path) -> str:
+def place_results(folder: Path) -> None:
+    """One finished launch."""
+    record = finished()
+    folder.mkdir(parents=True)
+    (folder / f"{record.key}-{record.id}.json").write_text(record.model_dump_json())
+
+
+def hvdbench(python: Path, arguments: list[str], folder: Path) -> str:
+    """What that Python's command says. Raises SystemExit where it fails."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    argv = [python.parent / "hvdbench", *command.split()]
+    argv = [python.parent / "hvdbench", *arguments]
     done = subprocess.run(argv, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=LIMIT_S)
     if done.returncode:
-        raise SystemExit(f"hvdbench {command}: exit {done.returncode} with {python}\n{done.stdout}{done.stderr}")
+        said = f"{done.stdout}{done.stderr}"
+        raise SystemExit(f"hvdbench {' '.join(arguments)}: exit {done.returncode} with {python}\n{said}")
     return done.stdout

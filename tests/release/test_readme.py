@@ -1,0 +1,44 @@
+"""Every command that the README shows is one: how it is tried is said, and hvdbench has its options and its suites."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from harness.bootstrap.pins import ROOT
+from harness.cli import app
+from tests.release.readme import Trial, mentioned, shown, suites, trial, words
+
+TEXT = (ROOT / "README.md").read_text()
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
+GIVEN = [*shown(TEXT), *(command for command in mentioned(TEXT) if len(words(command)) > 2)]
+
+
+@pytest.mark.parametrize("command", GIVEN)
+def test_command_is_one(command: str) -> None:
+    how, (program, *arguments) = trial(command), words(command)
+    if how is Trial.TARGET:
+        assert arguments[0] in TARGETS
+    if program == "hvdbench":
+        name, *rest = arguments
+        COMMANDS[name].make_context(name, rest)  # raises where it has no such option
+        named = {word for word in rest if word.startswith("suites/")} - set(suites(TEXT))
+        assert [path for path in named if not path.endswith(".tuned.yaml") and not (ROOT / path).exists()] == []
+
+
+def test_text_is_read_command_by_command() -> None:
+    block = "make x   # a word\nA=<some index> B=1 hvdbench show s.yaml \\\n  --only a=1\n\n"
+    text = f"```console\n{block}```\n`hvdbench list x`"
+    assert shown(text) == ["make x", "A=<some index> B=1 hvdbench show s.yaml    --only a=1"]
+    assert words(shown(text)[1]) == ["hvdbench", "show", "s.yaml", "--only", "a=1"]
+    assert mentioned(text) == ["hvdbench list x"]
+    assert [trial(command) for command in shown(text)] == [Trial.TARGET, Trial.RUN]
+
+
+def test_command_that_nobody_tries_is_named() -> None:
+    with pytest.raises(ValueError, match=r"frobnicate it: say in tests/release/readme\.py how frobnicate is tried"):
+        trial("frobnicate it")
