@@ -4,7 +4,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13; do $$name -c "" 
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test lab gpu check check-evidence report-evidence picture perf dist pythons release-check lint format lock clean
+.PHONY: help setup bench test lab gpu gpu-kit check check-evidence report-evidence picture perf dist pythons release-check lint format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,6 +27,10 @@ lab: setup  ## runs over several hosts, emulated on this machine as network name
 
 gpu: setup  ## its tests and the speed over a bare loop, on a CUDA GPU; in another environment: tests/gpu/on_machine.sh
 	@$(BIN)/python -m pytest -m gpu tests/gpu && $(BIN)/python -m tests.gpu
+
+gpu-kit:  ## for a CUDA machine without network: make gpu-kit KIT_PYTHON=3.12 KIT_TORCH=2.11.0 KIT_ARCH=9.0
+	@$(PYTHON) -m tests.gpu.kit --python '$(KIT_PYTHON)' --torch '$(KIT_TORCH)' --arch '$(KIT_ARCH)' \
+	--cuda '$(KIT_CUDA)' --index '$(KIT_INDEX)' --has '$(KIT_HAS)'
 
 check: setup  ## is the working tree slower, hungrier or less accurate than the last commit?
 	@$(BIN)/hvdbench check suites/smoke.yaml --a ref=HEAD --b here

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from harness.bootstrap.horovod_wheel import kept_source
 from harness.bootstrap.pins import ROOT
+from harness.bootstrap.toolkit import find_toolkit
 from harness.doctor import network_lab
 from harness.run.core_locks import LOCKS_VARIABLE
 from harness.worker.machine_description import describe_machine
@@ -29,6 +31,12 @@ NEEDS: dict[str, tuple[str, Callable[[], bool], str | None]] = {  # marker: (wha
     "needs_chromium": ("Chromium", browser.is_installed, browser.INSTALL),
     "needs_two_cores": ("a second core", lambda: len(os.sched_getaffinity(0)) >= 2, "a machine with two"),
     "needs_checkout": ("a git checkout", lambda: (ROOT / ".git").exists(), "git clone"),
+    "needs_horovod_source": (
+        "the source archive of Horovod, which a build keeps",
+        lambda: kept_source(os.environ).exists(),
+        "make setup where its wheel is not cached",
+    ),
+    "nvcc": ("a CUDA toolkit", lambda: find_toolkit(os.environ) is not None, "NVIDIA's, with nvcc on the PATH"),
     "needs_fashion_mnist": ("Fashion-MNIST", lambda: find_fashion_mnist() is not None, HOW_TO_GET_FASHION),
     "needs_quotas": ("control groups that can be given a CPU quota", lambda: quota_parent() is not None, "root"),
     "needs_root": ("root", lambda: os.geteuid() == 0, "sudo"),
@@ -37,6 +45,7 @@ NEEDS: dict[str, tuple[str, Callable[[], bool], str | None]] = {  # marker: (wha
 NOT_ASKED_FOR = {  # marker: what such tests do, and what runs them
     "lab": "run over several emulated hosts, as root: make lab",
     "gpu": "run on a CUDA GPU: make gpu",
+    "nvcc": "set up for CUDA from nothing, half an hour without a GPU: python -m pytest -m nvcc tests/bootstrap",
 }
 # Other work on the machine is no fault of the code.
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -12,20 +12,28 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 import time
 import venv
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.bootstrap.checks import SetupError, missing_prerequisites
-from harness.bootstrap.horovod_options import options_set
+from harness.bootstrap.checks import SetupError, missing_prerequisites, needed_disk_bytes
+from harness.bootstrap.cuda_fit import cuda_obstacles, toolkit_obstacle
+from harness.bootstrap.horovod_options import asks_for_gpus, options_set
 from harness.bootstrap.horovod_source import VERSION
-from harness.bootstrap.horovod_wheel import build_wheel, cached_wheel, pinned_target, run
+from harness.bootstrap.horovod_wheel import Target, build_wheel, cached_wheel, pinned_target, run
 from harness.bootstrap.pins import CONSTRAINTS, ROOT, Pins, load_pins
+from harness.bootstrap.toolkit import find_toolkit
 
 STAMP = "hvdbench-setup"
+WITHOUT_TENSORFLOW = (
+    "set-up: for GPUs this environment gets PyTorch alone: tensorflow-cpu, which is pinned, does not import beside a "
+    "Horovod for GPUs, and tensorflow[and-cuda] is of another CUDA than PyTorch (README.md, On a GPU)"
+)
 
 
 def main() -> int:
@@ -57,12 +65,13 @@ def set_up(prefix: Path, pins: Pins, given: Mapping[str, str]) -> None:
     wanted = {"digest": pins.digest(str(ROOT)), "options": options}
     if installed == wanted:
         return
+    if asks_for_gpus(environ):
+        pins = replace(pins, tensorflow=())
+        print(WITHOUT_TENSORFLOW, flush=True)
     python = prefix / "bin" / "python"
-    target = pinned_target(pins, python)
+    target = pinned_target(pins, python, find_toolkit(environ))
     wheel = cached_wheel(target, environ)
-    missing = missing_prerequisites(prefix if prefix.exists() else prefix.parent, compiling=wheel is None)
-    if missing:
-        raise SetupError("this machine lacks:\n  - " + "\n  - ".join(missing))
+    _refuse_what_cannot_be(prefix, target, environ, compiling=wheel is None)
     log = prefix / "hvdbench-setup.log"
     started = time.monotonic()
     print(f"set-up: into {prefix}, log in {log}", flush=True)
@@ -71,12 +80,32 @@ def set_up(prefix: Path, pins: Pins, given: Mapping[str, str]) -> None:
             venv.create(prefix, with_pip=True)
     log.unlink(missing_ok=True)
     stamp.unlink(missing_ok=True)
-    pip: list[str | Path] = [python, "-m", "pip", "install", "--disable-pip-version-check", "-c", CONSTRAINTS]
-    index = options.get("TORCH_INDEX")
+    _install(pins, target, wheel, environ, log)
+    stamp.write_text(json.dumps(wanted))
+    print(f"set-up: done in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _refuse_what_cannot_be(prefix: Path, target: Target, environ: Mapping[str, str], *, compiling: bool) -> None:
+    missing = missing_prerequisites(
+        prefix if prefix.exists() else prefix.parent,
+        compiling=compiling,
+        needed_bytes=needed_disk_bytes(environ.get("TORCH_INDEX", "")),
+    )
+    lacking_toolkit = toolkit_obstacle(target.toolkit, environ)
+    missing += [lacking_toolkit] if lacking_toolkit else []
+    if missing:
+        raise SetupError("this machine lacks:\n  - " + "\n  - ".join(missing))
+
+
+def _install(pins: Pins, target: Target, wheel: Path | None, environ: Mapping[str, str], log: Path) -> None:
+    """All that is pinned, and Horovod. wheel: the cached one; None has it built."""
+    pip: list[str | Path] = [target.python, "-m", "pip", "install", "--disable-pip-version-check", "-c", CONSTRAINTS]
+    index = environ.get("TORCH_INDEX")
     # torch alone and first: nothing else is to come from its index. Of one version pip takes the build with a local
     # label (+cpu, +cu130), which is the index's.
-    with step("installing torch (about a minute)"):
+    with step("installing torch (about a minute; a build for CUDA, of several GB, two or three)"):
         run([*pip, *(["--extra-index-url", index] if index else []), *pins.torch], "installing torch", log)
+    _refuse_what_does_not_fit(pins, target, environ)
     with step("installing TensorFlow, Open MPI and the rest (about two minutes)"):
         everything = (
             *(*pins.analysis, *pins.tensorflow, *pins.horovod_needs, *pins.tune),
@@ -89,8 +118,19 @@ def set_up(prefix: Path, pins: Pins, given: Mapping[str, str]) -> None:
     with step("installing horovod and hvdbench"):
         run([*pip, "--no-deps", "--force-reinstall", wheel], "installing horovod", log)
         run([*pip, "--no-deps", "--no-build-isolation", "-e", ROOT], "installing hvdbench", log)
-    stamp.write_text(json.dumps(wanted))
-    print(f"set-up: done in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _refuse_what_does_not_fit(pins: Pins, target: Target, environ: Mapping[str, str]) -> None:
+    """Now that PyTorch is there, which says what CUDA it is for. TensorFlow's pin is the one for the CPU."""
+    site = packages_folder(target.python.parents[1])
+    found = cuda_obstacles({"torch": pins.torch[0]}, [str(site)], target.toolkit, environ)
+    if found:
+        raise SetupError("horovod was not built:\n  - " + "\n  - ".join(found))
+
+
+def packages_folder(prefix: Path) -> Path:
+    """Of an environment of this Python's version; Debian's own has another layout by default."""
+    return Path(sysconfig.get_path("purelib", "venv", {"base": str(prefix), "platbase": str(prefix)}))
 
 
 def _read(stamp: Path) -> dict[str, Any]:

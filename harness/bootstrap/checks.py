@@ -10,7 +10,9 @@ import sysconfig
 from pathlib import Path
 
 PYTHONS = ((3, 11), (3, 12), (3, 13))  # that both frameworks' pins are there for
-NEEDED_DISK_BYTES = 6 * 1024**3  # both frameworks, one Horovod build, and the wheel cache
+# An environment, one Horovod build and the wheel cache: PyTorch for CUDA brings 4 GB of NVIDIA's libraries.
+NEEDED_DISK_BYTES = 8 * 1024**3
+NEEDED_DISK_BYTES_ON_CPU = 5 * 1024**3
 # The oldest that have Keras 3 and that Horovod, edited, compiles against.
 _OLDEST = {"torch": (2, 2), "tensorflow": (2, 16)}
 
@@ -19,14 +21,20 @@ class SetupError(Exception):
     """Set-up cannot go on; the message says what to do."""
 
 
-def missing_prerequisites(disk: Path, *, compiling: bool) -> list[str]:
+def needed_disk_bytes(torch_index: str) -> int:
+    """torch_index: where PyTorch comes from. PyTorch's own indexes are named by what they are for."""
+    return NEEDED_DISK_BYTES_ON_CPU if torch_index.rstrip("/").endswith("/cpu") else NEEDED_DISK_BYTES
+
+
+def missing_prerequisites(disk: Path, *, compiling: bool, needed_bytes: int = NEEDED_DISK_BYTES) -> list[str]:
     """One sentence for each thing this machine lacks, empty when set-up can start.
 
-    disk: where the environment will be written. compiling: whether Horovod has to be built (else its wheel is cached).
+    disk: where the environment will be written, which takes `needed_bytes`. compiling: whether Horovod has to be built
+    (else its wheel is cached).
     """
     found = [python_obstacle(), _lacking_venv()]
     found += lacking_to_compile() if compiling else []
-    found += [read_only(disk), too_little_disk(disk, NEEDED_DISK_BYTES)]
+    found += [read_only(disk), too_little_disk(disk, needed_bytes)]
     return [said for said in found if said]
 
 

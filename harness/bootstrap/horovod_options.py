@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 WITHOUT_MPI = "HOROVOD_WITHOUT_MPI"
+_ON_GPUS = (  # what has Horovod built for GPUs; the first stands for all others
+    *("HOROVOD_GPU_OPERATIONS", "HOROVOD_GPU_ALLREDUCE", "HOROVOD_GPU_ALLGATHER"),
+    *("HOROVOD_GPU_BROADCAST", "HOROVOD_GPU_ALLTOALL", "HOROVOD_GPU_REDUCESCATTER"),
+)
 # Horovod's own, and where its torch is from: they hold for later set-ups of an environment, too.
 OPTIONS = (
     "TORCH_INDEX",
     *("HOROVOD_WITHOUT_GLOO", WITHOUT_MPI, "HOROVOD_WITHOUT_PYTORCH", "HOROVOD_WITHOUT_TENSORFLOW"),
     *("HOROVOD_CPU_OPERATIONS", "CCL_ROOT", "CCL_CONFIGURATION"),
-    *("HOROVOD_GPU", "HOROVOD_GPU_OPERATIONS", "HOROVOD_GPU_ALLREDUCE", "HOROVOD_GPU_ALLGATHER"),
-    *("HOROVOD_GPU_BROADCAST", "HOROVOD_GPU_ALLTOALL", "HOROVOD_GPU_REDUCESCATTER", "HOROVOD_ALLOW_MIXED_GPU_IMPL"),
+    *("HOROVOD_GPU", *_ON_GPUS, "HOROVOD_ALLOW_MIXED_GPU_IMPL"),
     *("HOROVOD_CUDA_HOME", "HOROVOD_ROCM_HOME", "HOROVOD_BUILD_CUDA_CC_LIST", "HOROVOD_BUILD_ARCH_FLAGS"),
     *("HOROVOD_NCCL_HOME", "HOROVOD_NCCL_INCLUDE", "HOROVOD_NCCL_LIB", "HOROVOD_NCCL_LINK"),
     *("HOROVOD_WITH_NVTX", "HOROVOD_WITHOUT_NVTX", "HOROVOD_NVTX_INCLUDE"),
@@ -38,3 +41,8 @@ def options_set(environ: Mapping[str, str]) -> dict[str, str]:
 def shaping(environ: Mapping[str, str]) -> list[str]:
     """All that acts, as `NAME=value`. What is not set leaves no trace: an option that is new leaves old keys alone."""
     return [f"{name}={environ[name]}" for name in (*OPTIONS, *_TOOLCHAIN) if environ.get(name)]
+
+
+def asks_for_gpus(environ: Mapping[str, str]) -> str | None:
+    """The variable that does, as it stands there; None where Horovod is wanted for the CPU."""
+    return next((f"{name}={environ[name]}" for name in _ON_GPUS if environ.get(name)), None)

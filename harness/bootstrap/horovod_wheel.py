@@ -18,10 +18,13 @@ from harness.bootstrap.horovod_options import shaping
 from harness.bootstrap.horovod_source import EDITS, SHA256, VERSION, unpack_edited
 from harness.bootstrap.mpi import Mpi
 from harness.bootstrap.pins import Pins
+from harness.bootstrap.toolkit import Toolkit
 
-# Open MPI's compiler wrapper bakes the building environment's lib folder into the libraries. Relative to
-# lib/python3.X/site-packages/horovod/<framework>/, this is the lib folder of whatever environment they land in.
-RELATIVE_RUN_PATH = "$ORIGIN/../../../.."
+# Compiler and linker bake the building environment's folders into the libraries. Relative to
+# lib/python3.X/site-packages/horovod/<framework>/, these are those of whatever environment they land in: its lib
+# folder, which has Open MPI's, and the places where pip puts NCCL and CUDA's runtime.
+_NVIDIA = ("nvidia/nccl/lib", "nvidia/cu13/lib", "nvidia/cuda_runtime/lib", "torch/lib")
+RELATIVE_RUN_PATH = ":".join(("$ORIGIN/../../../..", *(f"$ORIGIN/../../{folder}" for folder in _NVIDIA)))
 BUILD_LIMIT_S = 3600
 
 
@@ -39,7 +42,9 @@ class Target:
     frameworks: tuple[str, ...]  # `name==version` of each, by which the wheel is known
     shaped_by: tuple[str, ...]  # versions of what else shapes it: build tools, MPI
     mpi: Mpi | None
+    toolkit: Toolkit | None = None  # where there is one, a PyTorch for CUDA gets a Horovod for CUDA, asked for or not
     tools: Path | None = None  # a folder with what builds it, where `python` has none of it
+    abi: str = str(sysconfig.get_config_var("SOABI"))  # of `python`
 
     @property
     def build_options(self) -> dict[str, str]:
@@ -57,15 +62,21 @@ class Target:
         """Of the build."""
         tools = [] if self.tools is None else [str(self.tools / "bin")]
         searched = [*tools, str(self.python.parent), given.get("PATH", "")]
-        environ = {**given, **self.build_options, "PATH": os.pathsep.join(searched), "MAKEFLAGS": f"-j{os.cpu_count()}"}
+        # NCCL as the framework links it: a process has one. Horovod would look for a static library first.
+        environ = {"HOROVOD_NCCL_LINK": "SHARED", **given, **self.build_options, "MAKEFLAGS": f"-j{os.cpu_count()}"}
+        environ |= {"PATH": os.pathsep.join(searched)} | ({} if self.toolkit is None else self.toolkit.environ())
         return environ if self.tools is None else {**environ, "PYTHONPATH": str(self.tools)}
 
 
-def pinned_target(pins: Pins, python: Path) -> Target:
+def pinned_target(pins: Pins, python: Path, toolkit: Toolkit | None) -> Target:
     """What `make setup` installs; its Open MPI is the wheel's."""
-    shaped_by = (*pins.horovod_needs, *pins.horovod_build_requires)
-    mpi = Mpi(compiler=python.with_name("mpicxx"), is_of_this_python=True)
-    return Target(python=python, frameworks=pins.frameworks, shaped_by=shaped_by, mpi=mpi)
+    return Target(
+        python=python,
+        frameworks=pins.frameworks,
+        shaped_by=(*pins.horovod_needs, *pins.horovod_build_requires),
+        mpi=Mpi(compiler=python.with_name("mpicxx"), is_of_this_python=True),
+        toolkit=toolkit,
+    )
 
 
 def wheel_dir(target: Target, environ: Mapping[str, str]) -> Path:
@@ -79,7 +90,8 @@ def wheel_dir(target: Target, environ: Mapping[str, str]) -> Path:
         repr(EDITS),
         RELATIVE_RUN_PATH,
         *(platform.machine(), *platform.libc_ver()),  # a home is shared by hosts that differ
-        str(sysconfig.get_config_var("SOABI")),
+        target.abi,
+        "no toolkit" if target.toolkit is None else f"CUDA {target.toolkit.release}",
     ]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     return cache_dir(environ) / "wheels" / f"horovod-{VERSION}-{key}"
@@ -95,7 +107,7 @@ def build_wheel(target: Target, environ: Mapping[str, str], log: Path) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="hvdbench-horovod-") as scratch:
         work = Path(scratch)
-        source = unpack_edited(_download(target, environ, work, log), work)
+        source = unpack_edited(_source(target, environ, work, log), work)
         run(
             [target.python, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "-w", work / "built", source],
             "building horovod",
@@ -116,7 +128,16 @@ def build_wheel(target: Target, environ: Mapping[str, str], log: Path) -> Path:
     return found
 
 
-def _download(target: Target, environ: Mapping[str, str], work: Path, log: Path) -> Path:
+def kept_source(environ: Mapping[str, str]) -> Path:
+    """Where the source archive is once a build has fetched it."""
+    return cache_dir(environ) / "sources" / f"horovod-{VERSION}.tar.gz"
+
+
+def _source(target: Target, environ: Mapping[str, str], work: Path, log: Path) -> Path:
+    """The archive; fetched once, and looked at before each build."""
+    kept = kept_source(environ)
+    if kept.exists() and _digest(kept) == SHA256:
+        return kept
     run(
         [
             *(target.python, "-m", "pip", "download", "--no-deps", "--no-build-isolation"),
@@ -127,13 +148,19 @@ def _download(target: Target, environ: Mapping[str, str], work: Path, log: Path)
         target.environ(environ),
     )
     archive = next(work.glob("horovod-*.tar.gz"))
-    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    if digest != SHA256:
+    if _digest(archive) != SHA256:
         raise SetupError(
-            f"{archive.name}: SHA-256 is {digest}, horovod_source.py states {SHA256}: the archive "
+            f"{archive.name}: SHA-256 is {_digest(archive)}, horovod_source.py states {SHA256}: the archive "
             "was altered on its way, do not use it"
         )
-    return archive
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(archive, kept.with_suffix(f".{os.getpid()}"))
+    kept.with_suffix(f".{os.getpid()}").replace(kept)
+    return kept
+
+
+def _digest(archive: Path) -> str:
+    return hashlib.sha256(archive.read_bytes()).hexdigest()
 
 
 def _finished(wheel: Path, target: Target, environ: Mapping[str, str], work: Path, log: Path) -> Path:
@@ -143,7 +170,7 @@ def _finished(wheel: Path, target: Target, environ: Mapping[str, str], work: Pat
     tree = next((work / "unpacked").iterdir())
     for library in tree.glob("horovod/*/mpi_lib*.so"):
         run(["strip", "--strip-debug", library], "leaving debug symbols out", log, where)
-        if target.mpi is not None and target.mpi.is_of_this_python:
+        if target.mpi is None or target.mpi.is_of_this_python:
             run(["patchelf", "--set-rpath", RELATIVE_RUN_PATH, library], "making the wheel relocatable", log, where)
     (work / "packed").mkdir()
     run([target.python, "-m", "wheel", "pack", "-d", work / "packed", tree], "packing the wheel", log, where)

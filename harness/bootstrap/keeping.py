@@ -18,12 +18,14 @@ from harness.bootstrap.checks import (
     read_only,
     too_little_disk,
 )
-from harness.bootstrap.horovod_library import built_with, horovod_supports
-from harness.bootstrap.horovod_options import WITHOUT_MPI
+from harness.bootstrap.cuda_fit import cuda_obstacles, installed_nccl
+from harness.bootstrap.horovod_library import built_with, horovod_has_nccl, horovod_supports
+from harness.bootstrap.horovod_options import WITHOUT_MPI, asks_for_gpus
 from harness.bootstrap.horovod_source import BUILD_REQUIRES, VERSION
 from harness.bootstrap.horovod_wheel import Target, build_wheel, cache_dir, cached_wheel, run
 from harness.bootstrap.mpi import find_mpi, version_of
 from harness.bootstrap.pins import CONSTRAINTS
+from harness.bootstrap.toolkit import find_toolkit
 
 _DISTRIBUTIONS = {"torch": ("torch",), "tensorflow": ("tensorflow", "tensorflow-cpu")}
 # What Horovod's Python code imports and an environment may lack; pip leaves alone what is there.
@@ -68,7 +70,7 @@ def set_up_keeping(environment: InstalledEnvironment, environ: Mapping[str, str]
             f"{environment.python} has neither torch nor tensorflow: install one of them there, "
             "or make setup, which makes an environment of its own"
         )
-    lacking = [framework for framework in frameworks if not horovod_supports(framework, environment.path)]
+    lacking = [framework for framework in frameworks if not _is_served(framework, environment, environ)]
     if not lacking:
         _say_what_is_there(environment, frameworks, "used as it is")
         return
@@ -78,6 +80,12 @@ def set_up_keeping(environment: InstalledEnvironment, environ: Mapping[str, str]
     served = [framework for framework in frameworks if framework not in lacking]
     _say_what_is_there(environment, served, f"gives way to one for {' and '.join(frameworks)}")
     _install(environment, target, wheel, environ)
+
+
+def _is_served(framework: str, environment: InstalledEnvironment, environ: Mapping[str, str]) -> bool:
+    """Whether Horovod is there for it, with NCCL where that is asked for."""
+    wants_nccl = (asks_for_gpus(environ) or "").endswith("=NCCL")
+    return (horovod_has_nccl if wants_nccl else horovod_supports)(framework, environment.path)
 
 
 def _say_what_is_there(environment: InstalledEnvironment, frameworks: Iterable[str], becomes: str) -> None:
@@ -103,6 +111,7 @@ def _refuse_what_cannot_be(
         found.append(f"{environment.python} has no pip: {environment.python} -m ensurepip")
     found += _would_be_lost(environment, frameworks, lacking, target, environ)
     found += lacking_to_compile() if compiling else []
+    found += cuda_obstacles(frameworks, environment.path, target.toolkit, environ)
     if found:
         raise SetupError("nothing was changed:\n  - " + "\n  - ".join(found))
 
@@ -117,7 +126,7 @@ def _would_be_lost(
     """What the Horovod that is there has, and the one for all frameworks that takes its place would not."""
     has = {fact for framework in frameworks for fact in built_with(framework, environment.path)}
     lead = f"and nothing for {', '.join(lacking)}; one for both takes its place:"
-    if "nccl" in has and not environ.get("HOROVOD_GPU_OPERATIONS"):
+    if "nccl" in has and not asks_for_gpus(environ):
         yield f"horovod here has NCCL {lead} HOROVOD_GPU_OPERATIONS=NCCL hvdbench setup --keep"
     if "mpi" in has and target.mpi is None and not environ.get(WITHOUT_MPI):
         yield (
@@ -152,6 +161,7 @@ def _target(environment: InstalledEnvironment, frameworks: Mapping[str, str], en
     return Target(
         python=environment.python,
         frameworks=tuple(sorted(frameworks.values())),
-        shaped_by=(made_by, *BUILD_REQUIRES),
+        shaped_by=(made_by, *BUILD_REQUIRES, *installed_nccl(environment.path)),
         mpi=mpi,
+        toolkit=find_toolkit(environ),
     )

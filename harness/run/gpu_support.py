@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import re
-from pathlib import Path
-
+from harness.bootstrap.cuda_fit import cuda_of
 from harness.bootstrap.horovod_library import horovod_has_nccl
 from harness.protocols import HorovodOptions
 from harness.suite.cell import Cell
 from harness.worker.gpus import VISIBLE_VARIABLE, present_gpus, visible_gpus
 
 MENDING_CUDA = "TORCH_INDEX=<pytorch.org's for your CUDA> HOROVOD_GPU_OPERATIONS=NCCL make setup (README.md, Set-up)"
-_BUILDS = {  # where a framework says what it was built for, and how that reads where CUDA was left out
-    "torch": ("version.py", re.compile(r"^cuda\b.*= None$", re.MULTILINE)),
-    "tensorflow": ("python/platform/build_info.py", re.compile(r"'is_cuda_build', False")),
-}
 
 
 def is_built_for_cuda(framework: str) -> bool:
     """False where it says that it is not, or is missing."""
-    name, without_cuda = _BUILDS[framework]
-    return any(
-        path.is_file() and without_cuda.search(path.read_text(errors="replace")) is None
-        for path in (place / name for place in _places(framework))
-    )
-
-
-def _places(package: str) -> list[Path]:
-    spec = importlib.util.find_spec(package)
-    return [Path(place) for place in spec.submodule_search_locations or ()] if spec is not None else []
+    return cuda_of(framework) is not None
 
 
 def gpu_obstacle(cell: Cell, *, is_own_launch: bool, is_here: bool = True) -> str | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.bootstrap import checks
-from harness.bootstrap.checks import framework_obstacle, missing_prerequisites
+from harness.bootstrap.checks import framework_obstacle, missing_prerequisites, needed_disk_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
 Usage = namedtuple("Usage", "total used free")
@@ -72,7 +72,14 @@ def test_framework_that_is_too_old_is_named(framework: str, version: str, said: 
 def test_full_disk_is_said_in_gib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, 1024**3))
     said = missing_prerequisites(tmp_path, compiling=True)
-    assert said[-1].startswith(f"{tmp_path} has 1.0 GiB free, set-up needs 6 GiB: ")
+    assert said[-1].startswith(f"{tmp_path} has 1.0 GiB free, set-up needs 8 GiB: ")
+
+
+def test_pytorch_for_the_cpu_asks_for_less_disk() -> None:
+    sizes = [
+        needed_disk_bytes(index) / 1024**3 for index in ("", "https://an.index/whl/cu130", "https://an.index/whl/cpu/")
+    ]
+    assert sizes == [8, 8, 5]
 
 
 def test_make_names_what_to_install_where_there_is_no_python_for_it() -> None:

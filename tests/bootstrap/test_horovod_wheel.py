@@ -15,8 +15,9 @@ from harness.bootstrap import horovod_wheel
 from harness.bootstrap.checks import SetupError
 from harness.bootstrap.horovod_options import OPTIONS
 from harness.bootstrap.horovod_source import EDITS, SHA256
-from harness.bootstrap.horovod_wheel import build_wheel, cached_wheel, pinned_target, run, wheel_dir
+from harness.bootstrap.horovod_wheel import build_wheel, cached_wheel, kept_source, pinned_target, run, wheel_dir
 from harness.bootstrap.pins import load_pins
+from harness.bootstrap.toolkit import Toolkit
 
 PINS = load_pins()
 # Stands where the environment's Python stands, and "downloads" the archive beside it.
@@ -51,7 +52,7 @@ def build(folder: Path) -> Path:
     python.write_text(FAKE_PYTHON.format(archive=folder / "archive.tar.gz"))
     python.chmod(0o755)
     environ = {"HVDBENCH_CACHE": str(folder / "cache"), "PATH": os.environ["PATH"]}
-    return build_wheel(pinned_target(PINS, python), environ, folder / "log")
+    return build_wheel(pinned_target(PINS, python, None), environ, folder / "log")
 
 
 def test_archive_with_another_hash_is_refused(tmp_path: Path) -> None:
@@ -83,9 +84,18 @@ def test_sound_archive_is_edited_and_goes_on_to_the_compiler(tmp_path: Path, mon
         build(tmp_path)
 
 
+def test_archive_is_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(horovod_wheel, "SHA256", hashlib.sha256(archive(tmp_path, sound_files())).hexdigest())
+    for _ in range(2):
+        with pytest.raises(SetupError, match="building horovod failed"):
+            build(tmp_path)
+        (tmp_path / "archive.tar.gz").unlink(missing_ok=True)  # from now on there is none to be had
+    assert kept_source({"HVDBENCH_CACHE": str(tmp_path / "cache")}).exists()
+
+
 def test_wheel_is_cached_by_all_that_shapes_it(tmp_path: Path) -> None:
     environ = {"HVDBENCH_CACHE": str(tmp_path)}
-    target = pinned_target(PINS, tmp_path / "bin" / "python")
+    target = pinned_target(PINS, tmp_path / "bin" / "python", None)
     folder = wheel_dir(target, environ)
     assert cached_wheel(target, environ) is None
     folder.mkdir(parents=True)
@@ -94,16 +104,26 @@ def test_wheel_is_cached_by_all_that_shapes_it(tmp_path: Path) -> None:
     assert cached_wheel(replace(target, frameworks=("torch==2.14.0",)), environ) is None
     assert cached_wheel(replace(target, shaped_by=("Open MPI 5",)), environ) is None
     assert cached_wheel(replace(target, mpi=None), environ) is None
+    assert cached_wheel(replace(target, abi="cpython-399-x86_64-linux-gnu"), environ) is None
+    another_toolkit = Toolkit(home=tmp_path, release="99.0")
+    assert cached_wheel(replace(target, toolkit=another_toolkit), environ) is None
 
 
 @pytest.mark.parametrize("name", [*OPTIONS, "CXX", "CXXFLAGS", "CUDA_HOME"])
 def test_wheel_is_cached_by_each_variable_that_acts_on_its_build(tmp_path: Path, name: str) -> None:
     environ = {"HVDBENCH_CACHE": str(tmp_path)}
-    target = pinned_target(PINS, tmp_path / "bin" / "python")
+    target = pinned_target(PINS, tmp_path / "bin" / "python", None)
     plain = wheel_dir(target, environ)
     assert wheel_dir(target, {**environ, name: "1"}) not in (plain, wheel_dir(target, {**environ, name: "2"}))
     assert wheel_dir(target, {**environ, name: ""}) == plain
     assert wheel_dir(target, {**environ, "HOROVOD_CYCLE_TIME": "5"}) == plain  # acts when Horovod runs
+
+
+def test_toolkit_is_named_to_horovod_and_to_pytorch(tmp_path: Path) -> None:
+    target = pinned_target(PINS, tmp_path / "python", Toolkit(home=tmp_path, release="13.0"))
+    reaching = target.environ({})
+    assert reaching["CUDA_HOME"] == reaching["HOROVOD_CUDA_HOME"] == str(tmp_path)
+    assert reaching["HOROVOD_NCCL_LINK"] == "SHARED"
 
 
 def test_failed_step_shows_the_end_of_its_log(tmp_path: Path) -> None:

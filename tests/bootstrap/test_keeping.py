@@ -16,6 +16,7 @@ import pytest
 from harness.bootstrap import horovod_wheel, keeping
 from harness.bootstrap.checks import SetupError
 from harness.bootstrap.keeping import InstalledEnvironment, set_up_keeping
+from tests.bootstrap.test_cuda_fit import OF_13, place_framework
 from tests.bootstrap.test_horovod_library import place_library
 from tests.bootstrap.test_horovod_wheel import archive, sound_files
 from tests.release.installed import make_environment
@@ -75,7 +76,8 @@ def tool(path: Path, text: str, **values: object) -> Path:
 
 def environ(folder: Path) -> dict[str, str]:
     (folder / "bin").mkdir(exist_ok=True)
-    tool(folder / "bin" / "strip", "#!/bin/sh\n")
+    for name in ("strip", "patchelf"):
+        tool(folder / "bin" / name, "#!/bin/sh\n")
     return {"PATH": f"{folder / 'bin'}:/usr/bin:/bin", "HVDBENCH_CACHE": str(folder / "cache")}
 
 
@@ -192,6 +194,31 @@ def test_mpi_is_kept_where_its_compiler_is_and_given_up_where_that_is_asked_for(
     said = capsys.readouterr().out
     assert "horovod for torch is there and gives way to one for torch and tensorflow: gloo, libmpi.so.40, mpi" in said
     assert "Gloo alone is built" not in said
+
+
+FOR_GPUS = {"HOROVOD_GPU_OPERATIONS": "NCCL"}
+
+
+def test_horovod_without_nccl_gives_way_to_one_that_is_asked_for(
+    environment: InstalledEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "find_toolkit", lambda environ: OF_13)
+    place_framework(environment.site, "torch", "13.0")
+    place_library(environment.site, "torch", b"GlooController")
+    set_up_keeping(environment, environ(tmp_path) | FOR_GPUS)
+    assert "pip wheel" in (tmp_path / "calls").read_text()
+
+
+def test_frameworks_for_two_cudas_are_refused_before_anything_is_changed(
+    environment: InstalledEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "find_toolkit", lambda environ: OF_13)
+    place_distribution(environment.site, "tensorflow", "2.21.0")
+    for framework, cuda in (("torch", "13.0"), ("tensorflow", "12.5.1")):
+        place_framework(environment.site, framework, cuda)
+    with pytest.raises(SetupError, match=r"nothing was changed:\n  - torch==.* for CUDA 12.5.1 are in one environment"):
+        set_up_keeping(environment, environ(tmp_path) | FOR_GPUS)
+    assert not (tmp_path / "calls").exists()
 
 
 def test_places_that_do_not_take_it_are_refused(

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All that is to be seen on a CUDA machine without network, in its own Python: bash tests/gpu/on_machine.sh KIT OUT [PART...]
-# KIT: a folder with wheels/ (Horovod with NCCL, what else is missing) and, for two ranks on one GPU, wheels-staged/.
+# KIT: the folder that `make gpu-kit` makes; without its wheels-staged/, tests of two ranks on one GPU are left out.
 # OUT: takes a log for each part and gpu-sample.tgz. Parts, in this order unless named: check tests speed sample.
 # A part that fails stops no other; the exit code is the number of those that did.
 set -u

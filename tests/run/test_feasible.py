@@ -11,7 +11,6 @@ import zmq
 from harness.launchers.hosts import Host
 from harness.run import feasible, gpu_support, mpi_support
 from harness.run.feasible import cautions, first_obstacle
-from harness.run.gpu_support import is_built_for_cuda
 from harness.suite.cell import Cell
 from harness.worker.gpus import parse_gpus
 from harness.workloads import ACCURACY
@@ -222,16 +221,6 @@ def test_hidden_gpus_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-b")
     said = obstacle_with(monkeypatch, cuda=True, nccl=True)
     assert said == "device: gpu with 2 workers on a host; this one has 1 GPUs, CUDA_VISIBLE_DEVICES hides 1"
-
-
-def test_builds_are_told_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu_support, "_places", lambda package: [tmp_path])
-    version = tmp_path / "version.py"
-    version.write_text("__version__ = '2.13.0+cpu'\ncuda: Optional[str] = None\nhip: Optional[str] = None\n")
-    assert not is_built_for_cuda("torch")
-    version.write_text("__version__ = '2.13.0+cu126'\ncuda: Optional[str] = '12.6'\nhip: Optional[str] = None\n")
-    assert is_built_for_cuda("torch")
-    assert not is_built_for_cuda("tensorflow")  # there is none
 
 
 @pytest.mark.parametrize("strategy", ["tf-multiworker", "tf-parameter-server"])
