@@ -8,12 +8,12 @@ series                      one line of a figure: the strategy with its options 
 series_any_hosts            a series whatever its number of hosts: a single worker has one host
 series_any_layout           a series whatever its hosts and the compute threads of a worker, which are its layout: the
                             same cores divided differently answer the same question
-competitor                  a series within its contest: without framework, kind of worker and RESOURCES, which all
-                            share there
+competitor                  a series within its contest: without framework, kind of worker, RESOURCES and tuning, which
+                            all share there
 closest match               of several series, the one that agrees with a given one in most settings of SPLIT_BY
 aim                         the problem with its target: times to different targets are not compared
-contest                     an aim, a framework, a kind of worker and resources: who reaches the target soonest is asked
-                            within one (contests.py)
+contest                     an aim, a framework, a kind of worker, resources and a way of tuning: who reaches the target
+                            soonest is asked within one (contests.py)
 seed                        the unit: runs of one series, problem and number of workers repeat each other
 
 A launch that failed or ran into its time limit has no speed, but it counts where success does: a strategy that breaks
@@ -31,7 +31,7 @@ from typing import Any, TypeVar, cast
 import pandas as pd
 
 from harness.analysis.scores import METRIC_COLUMNS, metric_of, metrics_of, target_in_words
-from harness.analysis.tuned import are_trials
+from harness.analysis.tuned import RECIPE, are_trials, tunings, without_outdated
 from harness.plain_text import counted
 from harness.protocols import EvaluatedModel
 from harness.records.interruptions import MATTERS_FROM
@@ -41,7 +41,7 @@ from harness.workloads.metric import Metric
 # Settings that a series is split by where its runs differ in them. What is not here is the problem, the strategy with
 # its options (`label`), the number of workers (an axis), the seed (the unit) or the time limit (no run that is kept
 # ran into it).
-SPLIT_BY = (*SPLITTING, "worker_kind")
+SPLIT_BY = (*SPLITTING, "worker_kind", "tuning")
 RESOURCES = ("device", "threads", "loader_workers", "hosts")  # of a worker, and how many machines they are spread over
 _POOL = {  # column: what keeps pools apart that differ in it
     "fingerprint": "different machines",
@@ -92,11 +92,12 @@ class Pool:
 def pools(runs: pd.DataFrame) -> list[Pool]:
     """The comparable parts of a frame of runs, the largest first. Trials of tuning are no part of what is compared."""
     trials, runs = runs[are_trials(runs)], runs[~are_trials(runs)]
+    runs, outdated = without_outdated(runs, trials)
     alike = [column for column in _POOL if column != "horovod_settings"]
     groups = (rows for _, rows in runs.groupby(alike, sort=False, dropna=False))
     parts = [part for rows in groups for part in _by_horovod_settings(rows)]
     parts.sort(key=len, reverse=True)
-    return [_pool(part, trials, parts) for part in parts]
+    return [_pool(part, trials, outdated, parts) for part in parts]
 
 
 def _by_horovod_settings(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -135,34 +136,49 @@ def _values(runs: pd.DataFrame, column: str) -> list[str]:
 def with_series(runs: pd.DataFrame) -> pd.DataFrame:
     """A copy with the columns `problem`: with its code or metric where runs of that name have several; `series`:
     `label`, and every setting in which runs of that label and problem differ; `series_any_hosts`: the same without the
-    hosts; `series_any_layout`: without hosts and threads; `competitor`: without framework, kind of worker and
-    resources; `shown_as`: the series as it is called among the runs of its problem, with framework and kind of worker
-    only where they differ there; and `aim`: the problem, with its target where it has several."""
+    hosts; `series_any_layout`: without hosts and threads; `competitor`: without framework, kind of worker, resources
+    and tuning; `tuning`: how its settings came about; `shown_as`: the series as it is called among the runs of its
+    problem, with framework, kind of worker and tuning only where they differ there; and `aim`: the problem, with its
+    target where it has several."""
     without: dict[str, set[str]] = {
         "series": set(),
         "series_any_hosts": {"hosts"},
         "series_any_layout": {"hosts", "threads"},
-        "competitor": {"framework", "worker_kind", *RESOURCES},
+        "competitor": {"framework", "worker_kind", "tuning", *RESOURCES},
     }
-    named = runs.assign(problem=_problems(runs), **dict.fromkeys(without, runs["label"]))
-    everywhere = [column for column in ("framework", "worker_kind") if named[column].nunique() > 1]
+    named = runs.assign(problem=_problems(runs), tuning=tunings(runs), **dict.fromkeys(without, runs["label"]))
+    everywhere = [column for column in ("framework", "worker_kind", "tuning") if named[column].nunique() > 1]
     for _, rows in named.groupby(["problem", "label"], sort=False):
-        different = [column for column in SPLIT_BY if column in everywhere or rows[column].nunique(dropna=False) > 1]
+        different = [column for column in SPLIT_BY if column in {*everywhere, *_differing(rows)}]
         for name, left_out in without.items():
             kept = [column for column in different if column not in left_out]
             named.loc[rows.index, name] = _named_with(rows["label"], rows, kept)
     return named.assign(aim=_aims(named), shown_as=_shown_as(named))
 
 
+def _differing(rows: pd.DataFrame) -> set[str]:
+    """Settings in which runs differ that were tuned together: what tuning alone makes another is said by `tuning`."""
+    is_tuned = rows["tuning"] != RECIPE
+    together = [rows["tuning"], *(rows[column].where(is_tuned, 0) for column in ("framework", "workers"))]
+    num_values = rows.groupby(together)[list(SPLIT_BY)].nunique(dropna=False).max()
+    return {str(column) for column in num_values.index[num_values > 1]}
+
+
 def _shown_as(named: pd.DataFrame) -> pd.Series[str]:
-    """The series without the framework where the problem has one, without the kind of worker where the framework has
-    one there."""
+    """The series without the framework and the tuning where the problem has one, without the kind of worker where the
+    framework has one there."""
     shown = named["label"].copy()
     for (problem, framework, _), rows in named.groupby(["problem", "framework", "label"], sort=False):
         of_problem = named[named["problem"] == problem]
         of_label = of_problem[of_problem["label"] == rows["label"].iloc[0]]
-        among = {"framework": of_problem, "worker_kind": of_problem[of_problem["framework"] == framework]}
-        told = [column for column in SPLIT_BY if among.get(column, of_label)[column].nunique(dropna=False) > 1]
+        among = {
+            "framework": of_problem,
+            "tuning": of_problem,
+            "worker_kind": of_problem[of_problem["framework"] == framework],
+        }
+        different = _differing(of_label) - {*among}
+        different |= {column for column, others in among.items() if others[column].nunique() > 1}
+        told = [column for column in SPLIT_BY if column in different]
         shown.loc[rows.index] = _named_with(rows["label"], rows, told)
     return shown
 
@@ -237,16 +253,17 @@ def setting_in_words(column: str, value: object) -> str:
     return f" {column}={value:g}" if isinstance(value, float) else f" {column}={value}"
 
 
-def _pool(part: pd.DataFrame, trials: pd.DataFrame, parts: list[pd.DataFrame]) -> Pool:
+def _pool(part: pd.DataFrame, trials: pd.DataFrame, outdated: pd.DataFrame, parts: list[pd.DataFrame]) -> Pool:
     named = with_series(part)
     is_ok = named["status"] == "ok"
+    num_outdated = int(outdated["problem"].isin(part["problem"]).sum())
     return Pool(
         name=_name(part, parts),
         launches=named.reset_index(drop=True),
         runs=named[is_ok].reset_index(drop=True),
         failed=named[~is_ok].reset_index(drop=True),
         trials=trials[trials["problem"].isin(part["problem"])].reset_index(drop=True),
-        cautions=tuple(_cautions(named[is_ok])),
+        cautions=tuple(_cautions(named[is_ok], num_outdated)),
     )
 
 
@@ -285,7 +302,9 @@ def _silent(runs: pd.DataFrame) -> Iterator[str]:
             )
 
 
-def _cautions(runs: pd.DataFrame) -> Iterator[str]:
+def _cautions(runs: pd.DataFrame, num_outdated: int) -> Iterator[str]:
+    if num_outdated:
+        yield f"{counted(num_outdated, 'run')} left out, of points that more trials have bettered since."
     revisions = sorted(runs["revision"].dropna().unique())
     if len(revisions) > 1:
         yield f"Runs of {len(revisions)} commits of the harness are compared: {', '.join(revisions)}."

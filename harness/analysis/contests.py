@@ -6,6 +6,9 @@ one question. A number of workers at which a single strategy ran is not won by i
 Contests are split by framework, which differs in more than the strategy, by kind of worker, since threads and processes
 share memory and cores in different ways, and by the resources of a worker: eight threads beat one whatever the
 strategy. A single worker is a process with one thread on one host: it is like either kind, on any number of hosts.
+
+What was tuned and what was not are two contests, as in AlgoPerf's two rulesets (arXiv 2306.07179), where each compares
+something by itself. Where one does not, they are one contest whose entrants say how they were tuned.
 """
 
 from __future__ import annotations
@@ -20,21 +23,27 @@ from harness.analysis.attempts import always_reached, with_retries
 from harness.analysis.comparable import RESOURCES, SPLIT_BY, aimed, setting_in_words
 from harness.analysis.seeds import geometric_mean_by_seed
 from harness.analysis.separation import Separation, separate
+from harness.analysis.tuned import RECIPE
 
-PLACE = ("framework", "worker_kind", *RESOURCES)  # what a contest is in
+PLACE = ("framework", "tuning", "worker_kind", *RESOURCES)  # what a contest is in
 _PLACE = ["worker_kind", *RESOURCES]  # what all entrants of several workers share
 _OF_A_WORKER = [column for column in RESOURCES if column != "hosts"]  # what single workers share with them
-_NOT_SETTINGS = {"framework", "controller", "strategy_code", "target", *_PLACE}  # shared, or the strategy's own
+_NOT_SETTINGS = {*PLACE, "controller", "strategy_code", "target"}  # shared, or the strategy's own
+MIXED = "not tuned alike"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contest:
     """Launches whose times to target may be compared, with every number of workers."""
 
-    name: str  # the aim, with framework, kind of worker and resources where others of the pool differ in them
+    topic: str  # the aim, with framework, kind of worker and resources where others of the pool differ in them
+    name: str  # the topic, with the way of tuning likewise
     aim: str
+    tuning: str  # `recipe`, `tuned in 20 trials`, or MIXED
     place: tuple[object, ...]  # values of PLACE: contests of other aims in the same place are about the same strategies
-    launches: pd.DataFrame  # with a column `entrant`: the competitor with its number of workers
+    # With columns `entrant`, the competitor with its number of workers, and `variant`, what it goes by on other
+    # problems too: the strategy with its options, without them where they were tuned to this one.
+    launches: pd.DataFrame
     other_kinds: tuple[str, ...]  # kinds of worker with the same aim in the same framework
     other_resources: tuple[str, ...]  # likewise, such as `threads=8`
 
@@ -58,22 +67,43 @@ class Contest:
 def contests(launches: pd.DataFrame) -> Iterator[Contest]:
     """Those of a pool, by name."""
     looking = aimed(launches)
-    looking = looking.assign(entrant=looking["competitor"] + " ×" + looking["workers"].astype(str))
     num_frameworks = looking.groupby("aim")["framework"].nunique()
-    for key, rows in looking.groupby(["aim", "framework"], sort=True):
-        aim, framework = map(str, key)
-        places = _places(rows)
-        for position, place in places.iterrows():
-            said = [framework] * bool(num_frameworks[aim] > 1) + [_words(place, column, places) for column in _PLACE]
-            others = places.drop(index=position)
-            yield Contest(
-                name=", ".join(filter(None, [aim, " ".join(filter(None, said))])),
-                aim=aim,
-                place=(framework, *place[_PLACE]),
-                launches=rows[_is_at(rows, place)],
-                other_kinds=_others(place, others, places, ["worker_kind"]),
-                other_resources=_others(place, others, places, list(RESOURCES)),
-            )
+    is_tuning_told = looking["tuning"].nunique() > 1
+    for (aim, framework), rows in looking.groupby(["aim", "framework"], sort=True):
+        told = [str(framework)] * bool(num_frameworks[aim] > 1)
+        for tuning, alike in _by_tuning(rows):
+            yield from _in_places(alike, str(aim), told, tuning, is_tuning_told=is_tuning_told)
+
+
+def _by_tuning(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """What was tuned in each way, where each compares something; else all, who was tuned in which way in its name."""
+    parts = [(str(tuning), part) for tuning, part in rows.groupby("tuning", sort=True)]
+    if len(parts) > 1 and any(len(part[["competitor", "workers"]].drop_duplicates()) == 1 for _, part in parts):
+        return [(MIXED, rows.assign(competitor=rows["competitor"] + " " + rows["tuning"]))]
+    return parts
+
+
+def _in_places(
+    rows: pd.DataFrame, aim: str, told: list[str], tuning: str, *, is_tuning_told: bool
+) -> Iterator[Contest]:
+    """told: what names have beside aim, kind of worker and resources."""
+    variant = rows[{RECIPE: "label", MIXED: "competitor"}.get(tuning, "strategy")]
+    rows = rows.assign(entrant=rows["competitor"] + " ×" + rows["workers"].astype(str), variant=variant)
+    places = _places(rows)
+    for position, place in places.iterrows():
+        said = [*told, *(_words(place, column, places) for column in _PLACE)]
+        topic = ", ".join(filter(None, [aim, " ".join(filter(None, said))]))
+        others = places.drop(index=position)
+        yield Contest(
+            topic=topic,
+            name=f"{topic}, {tuning}" if is_tuning_told else topic,
+            aim=aim,
+            tuning=tuning,
+            place=(str(rows["framework"].iloc[0]), tuning, *place[_PLACE]),
+            launches=rows[_is_at(rows, place)],
+            other_kinds=_others(place, others, places, ["worker_kind"]),
+            other_resources=_others(place, others, places, list(RESOURCES)),
+        )
 
 
 def _places(rows: pd.DataFrame) -> pd.DataFrame:

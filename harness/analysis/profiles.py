@@ -2,10 +2,10 @@
 
 Performance profile: ρ_s(τ) is the share of problems which strategy s solves within τ times the time of the best one.
 Source: Dolan and Moré, "Benchmarking Optimization Software with Performance Profiles" (Mathematical Programming 91,
-2002); for training algorithms: Dahl et al., AlgoPerf (arXiv 2306.07179), section 4, which also takes the median over
+2002); for training algorithms: Dahl et al., AlgoPerf (arXiv 2306.07179), which also takes the median over
 repetitions and counts a problem that was not solved as never.
 
-A strategy goes by one name on every problem, its label: settings that a suite varies on one problem alone, such as a
+A strategy goes by one name on every problem (`variant`): settings that a suite varies on one problem alone, such as a
 batch size, would else make two of it there, neither of which has run on the others. On each problem it has the setting
 and the number of workers with which it is soonest. So who tried more settings had more chances, which is said beside.
 """
@@ -62,7 +62,7 @@ def _name(place: tuple[object, ...], places: list[tuple[object, ...]]) -> str:
 
 def _profile(name: str, together: list[Contest]) -> Profile:
     """Of contests in one place. A problem that a single strategy ran on is none to compare on."""
-    rows = [row for contest in together if contest.launches["label"].nunique() > 1 for row in _best(contest)]
+    rows = [row for contest in together if contest.launches["variant"].nunique() > 1 for row in _best(contest)]
     solved = pd.DataFrame(rows, columns=["strategy", "problem", "setting", "time_s"])
     problems = set(solved["problem"])
     lacking = {name: sorted(problems - set(part["problem"])) for name, part in solved.groupby("strategy", sort=True)}
@@ -78,10 +78,10 @@ def _profile(name: str, together: list[Contest]) -> Profile:
 
 def _best(contest: Contest) -> Iterator[tuple[str, str, str, float]]:
     """Of each strategy, the setting with which it is soonest: by the median over seeds, a target missed as never."""
-    for label, rows in contest.launches.groupby("label", sort=True):
+    for variant, rows in contest.launches.groupby("variant", sort=True):
         of_settings = {str(entrant): _median_s(part) for entrant, part in rows.groupby("entrant", sort=True)}
         setting = min(of_settings, key=lambda name: of_settings[name])
-        yield str(label), contest.aim, setting, of_settings[setting]
+        yield str(variant), contest.aim, setting, of_settings[setting]
 
 
 def _median_s(launches: pd.DataFrame) -> float:

@@ -16,9 +16,12 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.scores import metric_of
+from harness.plain_text import counted
+from harness.run.remedies import lacks_disk
 from harness.workloads.metric import Metric
 
 REACHED, SCORED, NO_SCORE = range(3)  # what a trial came to, the best first
+RECIPE = "recipe"  # settings that were not tuned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,23 +65,42 @@ def are_trials(runs: pd.DataFrame) -> pd.Series[bool]:
     return runs["trial"].notna()
 
 
-def tuning_in_words(runs: pd.DataFrame) -> str:
-    """`tuned, 20 trials each`, of runs that are judged; empty where none of them was tuned."""
+def tunings(runs: pd.DataFrame) -> pd.Series[str]:
+    """How the settings of each run came about: `recipe`, or `tuned in 20 trials`."""
+    budgets = runs["tuning_budget"]
+    said = budgets.map(lambda budget: f"tuned in {counted(int(budget), 'trial')}", na_action="ignore")
+    return said.astype(object).where(budgets.notna(), RECIPE).astype("str")
+
+
+def are_spent(trials: pd.DataFrame) -> pd.Series[bool]:
+    """Which of them count: all but those that failed on a full disk, which tells nothing of their points."""
+    return (trials["status"] != "failed") | ~trials["reason"].fillna("").map(lacks_disk)
+
+
+def without_outdated(runs: pd.DataFrame, trials: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Runs that are judged, tuned ones by the budget of now, without those of points that a larger one bettered; these.
+
+    What was the best of fewer trials stays in the results when more of them find a better point and that was run.
+    """
     is_tuned = runs["tuning_budget"].notna()
-    if not is_tuned.any():
-        return ""
-    budgets = sorted({int(budget) for budget in runs.loc[is_tuned, "tuning_budget"]})
-    said = f"tuned, {' or '.join(map(str, budgets))} trials each"
-    if is_tuned.all() and len(budgets) == 1:
-        return said
-    return f"not tuned alike: {said}" + ("" if is_tuned.all() else ", or recipe")
+    there = set(runs.loc[is_tuned, "group"])
+    found = [
+        one for one in study_outcomes(trials) if one.is_whole and one.best is not None and one.best["group"] in there
+    ]
+    best = {str(one.best["group"]): float(one.budget) for one in found if one.best is not None}
+    tried = {str(group) for one in found for group in one.trials["group"]}
+    is_outdated = is_tuned & runs["group"].isin(tried - best.keys())
+    budgets = runs["group"].map(best).where(is_tuned).fillna(runs["tuning_budget"])
+    return runs.assign(tuning_budget=budgets)[~is_outdated], runs[is_outdated]
 
 
 def study_outcomes(trials: pd.DataFrame) -> Iterator[StudyOutcome]:
     """Of all studies whose first trial is there, by problem, strategy and workers of their recipes."""
     found = [
         _outcome(trials)
-        for _, rows in trials.groupby(["study", "seed"], sort=True)  # of a recipe tuned twice, by another seed, two
+        for _, rows in trials[are_spent(trials)].groupby(
+            ["study", "seed"], sort=True
+        )  # of a recipe tuned twice, by another seed, two
         if (trials := _each_once(rows))["trial"].iloc[0] == 0
     ]
     yield from sorted(found, key=lambda one: tuple(one.recipe[["problem", "framework", "label", "workers"]]))

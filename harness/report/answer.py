@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.analysis.comparable import Pool, pools
-from harness.analysis.loading import load_all
+from harness.analysis.loading import load_all, with_trials
 from harness.plain_text import one_line
 from harness.report.against_baseline import comparisons
 from harness.report.cautions import warnings
@@ -22,7 +22,7 @@ NO_CONTEST = (
 
 def answer_lines(folders: Sequence[str | Path]) -> list[str]:
     """The recommendation, headlines, what backs each, warnings. Raises ResultsError where results cannot be read."""
-    results = load_all(*folders)
+    results = load_all(*with_trials(folders))
     parts = pools(results.runs)
     judged = zip(parts, judged_contests(parts), strict=True)
     said = [line for pool, contests in judged for line in _of_pool(pool, contests, is_one_of_several=len(parts) > 1)]

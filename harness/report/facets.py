@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 from markupsafe import Markup
 
 from harness.analysis.comparable import Pool
@@ -41,7 +42,9 @@ class Facets:
                 yield Choice(name=name, options=tuple((token, str(value)) for value, token in tokens.items()))
 
     def of_pool(self, pool: Pool) -> PoolFacets:
-        shown = pool.launches.drop_duplicates(["problem", "shown_as"]).set_index(["problem", "shown_as"])
+        """Recipes that were tuned go by their labels; what was made of them may be called otherwise."""
+        called = pd.concat([pool.launches, pool.trials.assign(shown_as=pool.trials["label"])])
+        shown = called.drop_duplicates(["problem", "shown_as"]).set_index(["problem", "shown_as"])
         return PoolFacets(tokens=self.tokens, series=shown[["strategy", "framework"]].to_dict("index"))
 
 
@@ -54,9 +57,9 @@ class PoolFacets:
 
     def of_row(self, row: Mapping[str, TableCell]) -> Markup:
         """An attribute of a table's row, by those of its first columns that it has; empty where it has none."""
-        known = {name: row[name].text for name in ("problem", "strategy", "workers") if name in row}
+        known = {name: row[name].text for name in _COLUMNS if name in row}
         found = self.series.get((known.get("problem"), known.pop("strategy", None)), {})
-        return self._attribute({**known, **found})
+        return self._attribute({**found, **known})
 
     def of_name(self, name: str) -> Markup:
         """Likewise of what is called after a problem: a contest, an aim, the end of a file's name."""

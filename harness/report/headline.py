@@ -11,18 +11,16 @@ from collections.abc import Sequence
 from harness.analysis.contests import Contest
 from harness.analysis.intervals import CONFIDENCE, MIN_LAUNCHES
 from harness.analysis.targets import Reaching
-from harness.analysis.tuned import tuning_in_words
 from harness.report.judged import JudgedContest
-from harness.report.wording import capitalized, count, listed, listed_briefly, number, percent, target_of, time_of
+from harness.report.wording import count, listed, listed_briefly, number, percent, target_of, time_of
 
 _MOST_BROKEN = 3  # named; of more, how many
 
 
 def headline(judged: JudgedContest) -> str:
     said = [
-        f"{judged.contest.name}: {_soonest(judged)}",
+        f"{judged.contest.topic}, {judged.contest.tuning}: {_soonest(judged)}",
         too_few(judged),
-        tuning(judged.contest),
         differing(judged.contest),
         broken(judged.rows),
     ]
@@ -68,12 +66,6 @@ def too_few(judged: JudgedContest) -> str:
 
 def _seeds_and_time(row: Reaching) -> str:
     return f"{count(row.time_s.n, 'seed')}, {number(row.time_s.estimate)}\u00a0s" if row.time_s else "–"
-
-
-def tuning(contest: Contest) -> str:
-    """A sentence on how its settings were tuned; empty where all are the recipe's, as `conditions` says."""
-    said = tuning_in_words(contest.launches)
-    return f"{capitalized(said)}." if said else ""
 
 
 def differing(contest: Contest) -> str:

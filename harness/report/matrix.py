@@ -1,8 +1,9 @@
 """Strategies by problems: who is soonest on each, who is not shown to be slower, and one score across them.
 
-A strategy stands for itself with its options; on each problem with the number of workers and the settings with which
-it is soonest there. Who was tried with more of these comes out sooner by chance, so a score is made of times that did
-not choose (`chosen_by_other_seeds`); what is claimed counts every try as an entrant anyway.
+A strategy stands for itself with its options, without them where they were tuned to each problem; on each problem with
+the number of workers and the settings with which it is soonest there. Who was tried with more of these comes out sooner
+by chance, so a score is made of times that did not choose (`chosen_by_other_seeds`); what is claimed counts every try
+as an entrant anyway.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ class Best:
 
 
 def matrices(contests: Sequence[JudgedContest], anchors: Mapping[str, str], prefix: str) -> Iterator[Table]:
-    """One for each framework, kind of worker and resources with several problems. anchors: by names of contests."""
+    """One for each framework, kind of worker, resources and way of tuning with several problems.
+
+    anchors: by names of contests.
+    """
     asked = [judged for judged in contests if judged.is_comparison]
     for position, (place, same) in enumerate(itertools.groupby(sorted(asked, key=_place), _place)):
         group = list(same)
@@ -49,7 +53,7 @@ def _place(judged: JudgedContest) -> str:
 
 
 def _matrix(contests: Sequence[JudgedContest], place: str, anchors: Mapping[str, str], name: str) -> Table:
-    strategies = sorted({label for judged in contests for label in judged.contest.launches["label"]})
+    strategies = sorted({name for judged in contests for name in judged.contest.launches["variant"]})
     found = {strategy: [_best(judged, strategy) for judged in contests] for strategy in strategies}
     scores = {strategy: _score(contests, each) for strategy, each in found.items()}
     order = sorted(strategies, key=lambda strategy: (_rank(scores[strategy], found[strategy]), strategy))
@@ -71,7 +75,7 @@ def _matrix(contests: Sequence[JudgedContest], place: str, anchors: Mapping[str,
 
 def _best(judged: JudgedContest, strategy: str) -> Best:
     launches = judged.contest.launches
-    mine = set(launches.loc[launches["label"] == strategy, "entrant"])
+    mine = set(launches.loc[launches["variant"] == strategy, "entrant"])
     always = [name for name in judged.ranked if name in mine] or [name for name in judged.too_few if name in mine]
     if not always:
         shares = [judged.by_name[name] for name in mine]
@@ -120,7 +124,7 @@ def _row(
 ) -> Row:
     cells = {heading: _cell(judged, best) for heading, judged, best in zip(headings, contests, bests, strict=True)}
     tried = sum(
-        int(judged.contest.launches.loc[judged.contest.launches["label"] == strategy, "entrant"].nunique())
+        int(judged.contest.launches.loc[judged.contest.launches["variant"] == strategy, "entrant"].nunique())
         for judged in contests
     )
     return {"strategy": text(strategy), **cells, TRIED: value(tried, str(tried)), SCORE: interval_cell(score)}

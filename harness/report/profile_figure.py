@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
 from harness.analysis.profiles import Profile, performance_profiles
@@ -45,11 +46,11 @@ def _panel(given: Material, each: Profile) -> Panel:
     factors = each.solved["factor"].to_numpy()
     steps = np.unique([1.0, *factors[np.isfinite(factors)]])
     last = max(float(steps[-1]), _LEAST_REACH) * _ROOM
-    over = f"over {count(each.num_problems, 'problem')}"
+    over, look_of = f"over {count(each.num_problems, 'problem')}", _looks(given)
     with canvas(height_in=labelled_height_in(strategies)) as (figure, axes):
         ends = []
         for strategy in strategies:
-            look = _look_of(given, strategy)
+            look = look_of[strategy]
             shares = [each.share_within(strategy, step) for step in (*steps, last)]
             axes.step([*steps, last], shares, where="post", color=look.colour, linestyle=look.dash, linewidth=1.8)
             ends.append((strategy, look, last, shares[-1]))
@@ -66,7 +67,9 @@ def _panel(given: Material, each: Profile) -> Panel:
         return finished(figure, name=name, data=each.solved, alt=alt)
 
 
-def _look_of(given: Material, label: str) -> Look:
-    """Of the first series that goes by this label."""
-    launched = given.pool.launches
-    return given.looks[str(launched.loc[launched["label"] == label, "series"].min())]
+def _looks(given: Material) -> dict[str, Look]:
+    """By what strategies go by on all problems: of the first series that does."""
+    named = pd.concat([judged.contest.launches[["variant", "series"]] for judged in given.judged])
+    return {
+        str(variant): given.looks[str(series)] for variant, series in named.groupby("variant")["series"].min().items()
+    }

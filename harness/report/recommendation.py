@@ -1,5 +1,7 @@
 """The sentence on a pool: what to use on all its problems, and under which conditions that holds.
 
+There are two such sentences where its problems were solved with tuned settings and with the recipe's.
+
 Made of what is said of each contest (brief_answer.py), so that the two never disagree.
 """
 
@@ -10,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from harness.analysis.comparable import Pool
-from harness.analysis.tuned import tuning_in_words
+from harness.analysis.tuned import RECIPE
 from harness.plain_text import counted
 from harness.report.brief_answer import (
     LINES,
@@ -25,6 +27,7 @@ from harness.report.brief_answer import (
     sooner,
 )
 from harness.report.judged import JudgedContest
+from harness.report.tuning_words import how_tuned
 from harness.report.wording import capitalized, count, listed, listed_briefly, times_in_short
 
 SERIAL = "serial"
@@ -32,27 +35,36 @@ _MOST_NAMED = 3  # problems in a sentence; of more, how many
 
 
 def recommendation(contests: Sequence[JudgedContest]) -> str:
-    """One sentence on all contests in which something is compared; empty where nothing is."""
+    """A sentence on all contests in which something is compared, tuned in one way; empty where nothing is.
+
+    The best that was tuned comes before the best without tuning.
+    """
     asked = [judged for judged in contests if judged.is_comparison]
-    if not asked:
-        return ""
-    if len(asked) == 1:
-        return _on_one(asked[0])
-    said = [*_winners(asked), *_choices(asked), *_without_winner(asked), *_came_before(asked)]
-    return f"{capitalized('; '.join(said))}."
+    ways = sorted({judged.contest.tuning for judged in asked}, key=lambda tuning: (tuning == RECIPE, tuning))
+    return " ".join(_on_way(tuning, [each for each in asked if each.contest.tuning == tuning]) for tuning in ways)
+
+
+def _on_way(tuning: str, asked: Sequence[JudgedContest]) -> str:
+    """`Tuned in 20 trials each: use ...`, of what was tuned in this way."""
+    said = _on_one(asked[0]) if len(asked) == 1 else f"{'; '.join(_on_several(asked))}."
+    return f"{capitalized(how_tuned(tuning))}: {said}"
+
+
+def _on_several(asked: Sequence[JudgedContest]) -> Iterator[str]:
+    yield from (*_winners(asked), *_choices(asked), *_without_winner(asked), *_came_before(asked))
 
 
 def _on_one(judged: JudgedContest) -> str:
-    kind, problem = kind_of(judged), judged.contest.name
+    kind, problem = kind_of(judged), judged.contest.topic
     if kind is AnswerKind.SOONEST:
         first, second = judged.ranked[:2]
         who = _with_workers(judged, first)
-        return f"Use {who} for {problem}: {sooner(judged)} than the next best, {second} ({SURE}){but(judged)}."
+        return f"use {who} for {problem}: {sooner(judged)} than the next best, {second} ({SURE}){but(judged)}."
     if kind is AnswerKind.CHOICE:
-        return f"For {problem} {choose(judged)}"
+        return f"for {problem} {choose(judged)}"
     if kind is AnswerKind.OPEN:
-        return f"No winner is shown for {problem}: {came_first(judged)}."
-    return f"{capitalized(problem)}: {LINES[kind](judged)}"
+        return f"no winner is shown for {problem}: {came_first(judged)}."
+    return f"{problem}: {LINES[kind](judged)}"
 
 
 def _winners(asked: Sequence[JudgedContest]) -> Iterator[str]:
@@ -74,7 +86,7 @@ def _winners(asked: Sequence[JudgedContest]) -> Iterator[str]:
 
 def _choices(asked: Sequence[JudgedContest]) -> Iterator[str]:
     found = sorted(_of_kind(AnswerKind.CHOICE, asked), key=lambda judged: len(judged.best))
-    said = [f"{either(judged)} for {judged.contest.name}" for judged in found[:_MOST_NAMED]]
+    said = [f"{either(judged)} for {judged.contest.topic}" for judged in found[:_MOST_NAMED]]
     if said:
         yield f"choose {listed(said)} ({SURE}: the others are slower)"
     if len(found) > _MOST_NAMED:
@@ -96,7 +108,7 @@ def _without_winner(asked: Sequence[JudgedContest]) -> Iterator[str]:
 
 def _came_before(asked: Sequence[JudgedContest]) -> Iterator[str]:
     """Which of these answers somebody with too few seeds may yet change."""
-    unsure = [judged.contest.name for judged in asked if but(judged)]
+    unsure = [judged.contest.topic for judged in asked if but(judged)]
     if unsure:
         yield f"on {listed_briefly(unsure, _MOST_NAMED)} one with too few seeds to tell came before"
 
@@ -109,8 +121,8 @@ def _names(some: Sequence[JudgedContest], asked: Sequence[JudgedContest]) -> lis
     """Of contests, the aim alone where that names no other: one of an aim won, another one open are two."""
     others = {judged.contest.aim for judged in asked if judged not in some}
     if len({judged.contest.aim for judged in some}) < len(some) and kind_of(some[0]) is AnswerKind.SOONEST:
-        return [judged.contest.name for judged in some]
-    names = (judged.contest.name if judged.contest.aim in others else judged.contest.aim for judged in some)
+        return [judged.contest.topic for judged in some]
+    names = (judged.contest.topic if judged.contest.aim in others else judged.contest.aim for judged in some)
     return list(dict.fromkeys(names))
 
 
@@ -136,8 +148,11 @@ def conditions(pool: Pool) -> str:
 
 
 def _rates(runs: pd.DataFrame) -> str:
-    if tuned := tuning_in_words(runs):
-        return tuned
+    ways = [how_tuned(tuning) for tuning in sorted(runs["tuning"].unique(), reverse=True)]
+    if len(ways) > 1:
+        return f"{' or '.join(ways)}, as each answer says"
+    if runs["tuning"].iloc[0] != RECIPE:
+        return ways[0]
     several = runs.groupby("problem")["learning_rate"].nunique().max() > 1
     how = "several of them for a problem" if several else "not tuned for each strategy"
     return f"recipe: rates as the suite sets them, {how}"

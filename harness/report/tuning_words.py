@@ -6,9 +6,17 @@ from typing import Any
 
 import pandas as pd
 
-from harness.analysis.tuned import StudyOutcome
+from harness.analysis.contests import MIXED
+from harness.analysis.tuned import RECIPE, StudyOutcome
 from harness.plain_text import counted
 from harness.report.wording import number
+
+
+def how_tuned(tuning: str) -> str:
+    """Of a contest: `without tuning (recipe)`, `tuned in 20 trials each`, `not tuned alike`."""
+    if tuning == RECIPE:
+        return "without tuning (recipe)"
+    return tuning if tuning == MIXED else f"{tuning} each"
 
 
 def study_name(outcome: StudyOutcome) -> str:

@@ -97,7 +97,7 @@ def _entrants(contests: Sequence[JudgedContest]) -> dict[str, _Entrant]:
     for judged in contests:
         for row in judged.rows:
             launches = judged.launches_of(row.series)
-            key = str(launches["group"].iloc[0])
+            key = " ".join(map(str, launches[["group", "tuning"]].iloc[0]))
             found.setdefault(
                 key, _Entrant(contest=judged.contest.name, name=row.series, reaching=row, launches=launches)
             )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 import signal
@@ -12,7 +14,15 @@ SHARED_MEMORY = Path("/dev/shm")
 _NO_SHARED_MEMORY = re.compile(
     rf"Bus error|\bsignal {signal.SIGBUS.value}\b|shared memory|shm_open|/torch_\d+_\d+|{SHARED_MEMORY}"
 )
+_NO_DISK = re.compile(
+    rf"\[Errno ({errno.ENOSPC}|{errno.EDQUOT})\]|{os.strerror(errno.ENOSPC)}|{os.strerror(errno.EDQUOT)}"
+)
 _GIB = 1024**3
+
+
+def lacks_disk(reason: str) -> bool:
+    """Whether a launch failed for want of room on a disk, whatever it was to train."""
+    return _NO_DISK.search(reason) is not None and _NO_SHARED_MEMORY.search(reason) is None
 
 
 def with_remedy(reason: str) -> str:

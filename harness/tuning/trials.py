@@ -1,8 +1,11 @@
 """Which trials a study has: the recipe's own point, then quasi-random ones, known before any of them is run.
 
 No trial depends on how another went, so a strategy that is slow, crashes or is tuned by several `hvdbench` at a time
-gets the same ones. Source: Halton's sequence, scrambled by the seed, as the external tuning of AlgoPerf draws it (Dahl
-et al., arXiv 2306.07179, section 4).
+gets the same ones: Halton's sequence, scrambled by the seed.
+
+Source: the external tuning ruleset of AlgoPerf (Dahl et al., arXiv 2306.07179; DOCUMENTATION.md of its repository,
+mlcommons/algorithmic-efficiency): quasi-random points of one search space for all workloads, tuned for each workload by
+itself, the best being the one that reaches the target soonest.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis.loading import read
-from harness.analysis.tuned import NO_SCORE, REACHED, StudyOutcome, are_trials, merit, study_outcomes
+from harness.analysis.tuned import NO_SCORE, REACHED, StudyOutcome, are_spent, are_trials, merit, study_outcomes
 from harness.plain_text import counted, one_line
 from harness.progress import console, plain, show_cautions, watching
 from harness.records.results_folder import TRIALS_FOLDER, ResultsFolder
@@ -59,19 +59,20 @@ def tune(request: TuneRequest, setting: Setting) -> bool:
     ledger.begin(studies)
     _run(request, studies, replace(setting, folder=trials, tuning=None, suite=f"{request.suite.name} (tuning)"))
     done = {entry.key for entry in trials.entries().entries}  # before they are read: others may be at it
-    ended = _ended(studies, trials)
+    launched = _launched(studies, trials)
+    ended = launched[are_spent(launched)]
     outcomes = {str(outcome.recipe["study"]): outcome for outcome in study_outcomes(ended)}
     ledger.tell(studies, _values(outcomes))
     if num_missing := sum(len(study.trials) for study in studies) - ended["key"].nunique():
-        _require_told(studies, done - set(ended["key"]), trials)
-        _say(f"{counted(num_missing, 'trial')} not ended yet, run by another hvdbench: the same command goes on")
+        _require_told(studies, done - set(launched["key"]), trials)
+        _say(*_missing(num_missing, launched))
         return False
     return _conclude(request, setting, studies, outcomes)
 
 
 def _run(request: TuneRequest, studies: Sequence[Study], setting: Setting) -> None:
     """Every trial once, whatever came of it: one that crashes is one of the budget."""
-    tried = {entry.key for entry in setting.folder.entries().entries}
+    tried = {entry.key for entry in setting.folder.entries().entries} - _given_back(_launched(studies, setting.folder))
     left = [trial.cell for trial in _in_rounds(studies, request.seed) if trial.cell.key not in tried]
     num_trials = sum(len(study.trials) for study in studies)
     _say(
@@ -95,7 +96,26 @@ def _in_rounds(studies: Sequence[Study], seed: int) -> Iterator[Trial]:
         yield from of_round
 
 
-def _ended(studies: Sequence[Study], folder: ResultsFolder) -> pd.DataFrame:
+def _given_back(launched: pd.DataFrame) -> set[str]:
+    """Keys of trials that failed on a full disk, which may have room by now."""
+    return set(launched["key"]) - set(launched.loc[are_spent(launched), "key"])
+
+
+def _missing(num_missing: int, launched: pd.DataFrame) -> Iterator[str]:
+    """What to do about trials that have not ended."""
+    lacking = launched[launched["key"].isin(_given_back(launched))]
+    num_lacking = lacking["key"].nunique()
+    if num_lacking:
+        yield (
+            f"{counted(num_lacking, 'trial')} failed on a full disk, which tells nothing of a point "
+            f"({lacking['reason'].iloc[-1]}): make room, and the same command runs it again"
+        )
+    if num_missing > num_lacking:
+        others = counted(num_missing - num_lacking, "trial")
+        yield f"{others} not ended yet, run by another hvdbench: the same command goes on"
+
+
+def _launched(studies: Sequence[Study], folder: ResultsFolder) -> pd.DataFrame:
     """Runs of the studies' trials, not those of another space or seed."""
     found = read([folder.path], ("runs",))
     show_cautions(found.cautions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,11 +51,13 @@ def write_tuned(
     kept = {name: value for name, value in content.items() if name not in _ANEW}
     if results is not None:
         kept["results"] = results
-    points = [_point(each.cell) for each in chosen]
+    texts = _texts(content, suite.resolve().parent / content.get("folder", "."))
+    points = [_point(each.cell, texts) for each in chosen]
     shared = {name: value for name, value in points[0].items() if all(point.get(name) == value for point in points)}
+    command = ["hvdbench", "tune", suite.name if suite.is_absolute() else str(suite)]
     lines = [
         f"{_MARK}, from {suite.name}: each point is the best of {counted(budget, 'trial')}, judged by other seeds.",
-        f"#   {one_line(shlex.join(['hvdbench', 'tune', str(suite), '--budget', str(budget), '--seed', str(seed)]))}",
+        f"#   {one_line(shlex.join([*command, '--budget', str(budget), '--seed', str(seed)]))}",
         *(f"# Left out, since no trial of it ended well: {one_line(title)}" for title in left_out),
         *(f"{name}: {_flow(value)}" for name, value in kept.items()),
         f"tuned: {_flow({'budget': budget, 'sampler': SAMPLER, 'seed': seed})}",
@@ -77,8 +79,19 @@ def _block(each: Chosen, point: dict[str, Any], shared: dict[str, Any]) -> Itera
     yield f"  - {_flow(own)}"
 
 
-def _point(cell: Cell) -> dict[str, Any]:
-    """The fields that a suite says of it."""
+def _texts(content: Any, folder: Path) -> dict[str, str]:
+    """Paths of texts as the suite writes them, which may be looked for on another machine, by where they are found."""
+    if isinstance(content, list):
+        return {found: written for each in content for found, written in _texts(each, folder).items()}
+    if not isinstance(content, dict):
+        return {}
+    written = content.get("path")
+    own = {str((folder.resolve() / written).absolute()): written} if isinstance(written, str) else {}
+    return own | _texts(list(content.values()), folder)
+
+
+def _point(cell: Cell, texts: Mapping[str, str]) -> dict[str, Any]:
+    """The fields that a suite says of it. texts: how it writes their paths."""
     said = {name: value for name, value in cell.asked().items() if name not in _NOT_SAID}
     said["strategy"] = as_said(cell.strategy, cell.options)
     if cell.optimizer == "own":
@@ -88,7 +101,7 @@ def _point(cell: Cell) -> dict[str, Any]:
     if cell.controller is None:
         said.pop("controller", None)
     if cell.text is not None:
-        said["text"] = {"path": cell.text.path}
+        said["text"] = {"path": texts[cell.text.path]}
     return said
 
 

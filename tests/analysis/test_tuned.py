@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis.frames import FrameBuilder
-from harness.analysis.tuned import StudyOutcome, are_trials, study_outcomes
+from harness.analysis.tuned import StudyOutcome, are_trials, study_outcomes, without_outdated
 from harness.records.record import Record, Tuning
 from harness.report.tuning_words import best_in_words, edges_in_words, good_in_words, result_in_words
 from tests.analysis.handmade import curve, failed, reached_after, record
@@ -55,6 +55,22 @@ def test_trial_that_crashed_is_one_of_the_budget() -> None:
     found = outcome(trial(0, 0.1, made=failed), trial(1, 0.02, time_s=3.0), trial(2, 0.3, made=failed))
     assert (len(found.trials), found.num_failed, found.is_whole) == (3, 2, False)
     assert best_in_words(found).endswith("trial 2 of 4: target after 3.00 s; the recipe: failed")
+
+
+def test_point_that_more_trials_have_bettered_is_left_out_and_the_others_are_of_these_trials() -> None:
+    """Of three trials 0.1 was the best, of four 0.4 is; the run at 0.9 is of a study that is not here."""
+
+    def judged(rate: float) -> Record:
+        tuning = Tuning(budget=3, sampler="quasi-random", seed=0)
+        return record({"learning_rate": rate, "seed": 7}, curve=reached_after(2.0), tuning=tuning)
+
+    trials = [trial(0, 0.1, time_s=2.0), trial(1, 0.02), trial(2, 0.3, time_s=4.0), trial(3, 0.4, time_s=1.0)]
+    runs = frame(judged(0.1), judged(0.4), judged(0.9))
+    kept, outdated = without_outdated(runs, frame(*trials))
+    assert kept[["learning_rate", "tuning_budget"]].values.tolist() == [[0.4, 4.0], [0.9, 3.0]]
+    assert outdated["learning_rate"].tolist() == [0.1]
+    kept, outdated = without_outdated(runs[:1], frame(*trials))  # what would take its place was not run yet
+    assert (kept["tuning_budget"].tolist(), len(outdated)) == ([3.0], 0)
 
 
 def test_trial_without_a_score_is_said_to_have_diverged() -> None:

@@ -32,7 +32,7 @@ def test_compare_plans_runs_reports_answers_and_goes_on(tmp_path: Path) -> None:
     assert len(records_in(here / "measured")) == 2
     assert "6 launches, 2 of each cell, about " in output
     assert "each trains for 4 epochs (as asked for: the recipe's target may be out of reach), to accuracy 96%" in output
-    headline = next(line for line in output.splitlines() if line.startswith("fnn on digits: "))
+    headline = next(line for line in output.splitlines() if line.startswith("fnn on digits, recipe: "))
     assert headline in one_line((here / "report" / "summary.md").read_text().replace("\\", ""))  # the page's own words
     assert "6 ran, 0 failed. Records are in compare/fnn/results/fnn" in output
     assert "report: compare/fnn/report/index.html" in output

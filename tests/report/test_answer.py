@@ -21,7 +21,7 @@ def test_answer_has_the_sentences_of_the_page(tmp_path: Path) -> None:
     (finding,) = findings(pool, judged_contests([pool])[0], comparisons(pool))
     lines = answer_lines([folder])
     assert lines[0] == one_line(finding.headline)
-    assert lines[0].startswith("cnn on digits: hogwild ×2 reaches 98 % after 7.5")
+    assert lines[0].startswith("cnn on digits, recipe: hogwild ×2 reaches 98 % after 7.5")
     assert lines[1:] == [
         *(f"- {one_line(sentence)}" for sentence in finding.details),
         *(f"! {one_line(warning)}" for warning in warnings(pool)),

@@ -30,7 +30,7 @@ def test_finding_names_the_soonest_where_intervals_exclude_the_rest(tmp_path):
     headline, details, _ = verdict(
         tmp_path, comparison({"allreduce": (4.0, 4.1, 4.2), "hogwild": (2.0, 2.05, 2.1), "local-sgd": (3.0, 3.05, 3.1)})
     )
-    assert headline.startswith("cnn on digits: hogwild ×2 reaches 98 % after 2.05 s [")
+    assert headline.startswith("cnn on digits, recipe: hogwild ×2 reaches 98 % after 2.05 s [")
     assert headline.endswith("sooner than every other of 3 (95 % sure of all claims together).")
     assert details[0].startswith(
         "hogwild takes 0.500 × [0.500, 0.500] the time of allreduce (3 seeds, individual interv"
@@ -128,7 +128,7 @@ def test_finding_gives_an_interval_with_each_share_of_waiting(tmp_path):
 
 def test_finding_without_any_success_says_so(tmp_path):
     headline, _, _ = verdict(tmp_path, [record(curve=curve((0.5,)))])
-    assert headline == "cnn on digits: no strategy reliably reached 98 %."
+    assert headline == "cnn on digits, recipe: no strategy reliably reached 98 %."
 
 
 @pytest.mark.parametrize("status", ["timeout", "failed"])
@@ -136,7 +136,7 @@ def test_finding_does_not_crown_who_mostly_fails(tmp_path, status):
     broken = [failed({"strategy": "hogwild", "workers": 2, "seed": seed}, status=status) for seed in range(3, 9)]
     times = {"allreduce": [4.0 + seed / 10 for seed in range(9)], "hogwild": (1.0, 1.1, 1.2)}
     headline, details, _ = verdict(tmp_path, [*comparison(times), *broken])
-    assert headline.startswith("cnn on digits: allreduce ×2 reaches 98 % after ")
+    assert headline.startswith("cnn on digits, recipe: allreduce ×2 reaches 98 % after ")
     what = {"timeout": "Out of time", "failed": "Crashed"}[status]
     assert headline.endswith(f"no other reached it reliably. {what}: hogwild ×2 in 6 of 9 launches (67 %).")
     assert details[0].startswith(
@@ -157,7 +157,7 @@ def test_finding_is_no_claim_about_who_missed_the_target(tmp_path):
 def test_finding_of_failures_alone_says_how_many(tmp_path):
     headline, details, _ = verdict(tmp_path, [failed({"seed": seed}) for seed in range(3)])
     assert headline == (
-        "cnn on digits: no strategy reliably reached 98 %. Crashed: serial ×1 in 3 of 3 launches (100 %)."
+        "cnn on digits, recipe: no strategy reliably reached 98 %. Crashed: serial ×1 in 3 of 3 launches (100 %)."
     )
     assert details == [
         "serial ×1 reached 98 % in 0 of 3 launches, 3 of which did not finish "
@@ -168,7 +168,7 @@ def test_finding_of_failures_alone_says_how_many(tmp_path):
 def test_finding_names_the_workers_with_which_nothing_finished(tmp_path):
     broken = [failed({"strategy": "hogwild", "workers": 4, "seed": seed}) for seed in range(3)]
     headline, details, _ = verdict(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), *broken])
-    assert headline.startswith("cnn on digits: hogwild ×2 reaches 98 % after ")
+    assert headline.startswith("cnn on digits, recipe: hogwild ×2 reaches 98 % after ")
     assert headline.endswith("Crashed: hogwild ×4 in 3 of 3 launches (100 %).")
     assert details[0].startswith("hogwild ×4 reached 98 % in 0 of 3 launches, 3 of which did not finish")
 
@@ -176,13 +176,13 @@ def test_finding_names_the_workers_with_which_nothing_finished(tmp_path):
 def test_finding_passes_over_runs_without_a_target(tmp_path):
     without = record({"strategy": "hogwild", "workers": 4, "target": None})
     headline, _, _ = verdict(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), without])
-    assert headline.startswith("cnn on digits to 98 %: hogwild target=0.98 ×2 reaches")
+    assert headline.startswith("cnn on digits to 98 %, recipe: hogwild target=0.98 ×2 reaches")
 
 
 def test_finding_passes_over_runs_without_evaluations(tmp_path):
     blind = record({"strategy": "allreduce", "workers": 4, "evaluations": 0}, curve=[])
     headline, _, _ = verdict(tmp_path, [*comparison({"hogwild": (1.0, 1.1, 1.2)}), blind])
-    assert headline.startswith("cnn on digits: hogwild ×2")
+    assert headline.startswith("cnn on digits, recipe: hogwild ×2")
 
 
 def in_tensorflow(times, *, launcher="processes", **cell):
@@ -206,9 +206,9 @@ def test_finding_keeps_frameworks_apart_and_names_each_in_its_headline_alone(tmp
             *in_tensorflow({"allreduce": (8.0, 8.2, 8.4), "delayed-averaging": (4.0, 4.1, 4.2)}),
         ],
     )
-    assert torch[0].startswith("cnn on digits, torch: delayed-averaging ×2 reaches 98 % after 2.05 s")
+    assert torch[0].startswith("cnn on digits, torch, recipe: delayed-averaging ×2 reaches 98 % after 2.05 s")
     assert torch[0].endswith("sooner than every other of 2 (95 % sure of all claims together).")
-    assert tensorflow[0].startswith("cnn on digits, tensorflow: delayed-averaging ×2 reaches 98 %")
+    assert tensorflow[0].startswith("cnn on digits, tensorflow, recipe: delayed-averaging ×2 reaches 98 %")
     assert tensorflow[1].startswith("delayed-averaging takes 0.500 × [0.500, 0.500] the time of allreduce (3 seeds, ")
 
 
@@ -239,8 +239,8 @@ def test_finding_does_not_compare_threads_with_processes_and_says_why(tmp_path):
             *in_tensorflow({"hogwild": (2.0, 2.05, 2.1)}, launcher="threads"),
         ],
     )
-    assert processes[0].startswith("cnn on digits, processes: allreduce ×2 reaches 98 % after 4.10 s")
-    assert threads[0].startswith("cnn on digits, threads: hogwild ×2 reaches 98 % after 2.05 s")
+    assert processes[0].startswith("cnn on digits, processes, recipe: allreduce ×2 reaches 98 % after 4.10 s")
+    assert threads[0].startswith("cnn on digits, threads, recipe: hogwild ×2 reaches 98 % after 2.05 s")
     assert threads[1:] == [
         "Not compared with strategies whose workers are processes: threads and processes share memory and cores in "
         "different ways."
@@ -287,8 +287,8 @@ def test_finding_does_not_compare_times_to_different_targets(tmp_path):
         for seed in range(3)
     ]
     (to_80, to_98), _ = verdicts(tmp_path, [*comparison({"allreduce": (4.0, 4.1, 4.2)}), *low])
-    assert to_80[0].startswith("cnn on digits to 80 %: hogwild ×2 reaches 80 % after 2.10 s [")
-    assert to_98[0].startswith("cnn on digits to 98 %: allreduce ×2 reaches 98 % after 4.10 s")
+    assert to_80[0].startswith("cnn on digits to 80 %, recipe: hogwild ×2 reaches 80 % after 2.10 s [")
+    assert to_98[0].startswith("cnn on digits to 98 %, recipe: allreduce ×2 reaches 98 % after 4.10 s")
     assert (to_80[1:], to_98[1:]) == ([], [])
 
 
@@ -309,13 +309,13 @@ def test_finding_of_an_error_names_the_soonest_to_fall_to_its_target(tmp_path):
 
 def test_finding_without_any_success_says_so_in_the_metrics_words(tmp_path):
     headline, _, _ = verdict(tmp_path, [by_rmse(record(curve=curve((0.5,))))])
-    assert headline == "mf on movielens: no strategy reliably reached 0.92 RMSE."
+    assert headline == "mf on movielens, recipe: no strategy reliably reached 0.92 RMSE."
 
 
 def test_findings_of_problems_with_different_metrics_have_each_its_own_target(tmp_path):
     runs = comparison({"allreduce": (4.0, 4.1, 4.2)})
     (accuracy, rmse), _ = verdicts(tmp_path, [*runs, *map(by_rmse, runs)])
-    assert accuracy[0].startswith("cnn on digits: allreduce ×2 reaches 98 % after 4.10 s")
+    assert accuracy[0].startswith("cnn on digits, recipe: allreduce ×2 reaches 98 % after 4.10 s")
     assert rmse[0].startswith("mf on movielens: allreduce ×2 reaches 0.92 RMSE after 4.10 s")
 
 

@@ -50,8 +50,8 @@ def test_first_screen_says_which_how_much_sooner_how_sure_and_under_which_condit
     found = seen(tmp_path, asked(comparison(TIMES)), width, height)
     assert found["question"] == [QUESTION]
     assert found["recommendation"] == [
-        "Use hogwild with 2 workers for cnn on digits: about 1.5× sooner than the next best, delayed-averaging ×2 "
-        "(95 % sure of the order)."
+        "Without tuning (recipe): use hogwild with 2 workers for cnn on digits: about 1.5× sooner than the next best, "
+        "delayed-averaging ×2 (95 % sure of the order)."
     ]
     assert found["where"] == ["On Abacus 9, 4 cores"]
     assert found["conditions"] == [
@@ -80,7 +80,8 @@ def test_first_screen_claims_nothing_where_nothing_is_shown_and_shows_what_weake
         tmp_path, [*comparison(alike), failed({"strategy": "allreduce", "workers": 2, "seed": 3})], width, height
     )
     assert found["recommendation"] == [
-        "No winner is shown for cnn on digits: hogwild ×2 came first, but none of the other 2 is shown to be slower."
+        "Without tuning (recipe): no winner is shown for cnn on digits: hogwild ×2 came first, but none of the other 2 "
+        "is shown to be slower."
     ]
     assert found["strips"] == ["Crashed: allreduce ×2 in 1 of 4 launches (25 %)."]
     assert found["boards"] == 1
@@ -90,7 +91,7 @@ def test_first_screen_claims_nothing_where_nothing_is_shown_and_shows_what_weake
 def test_first_screen_of_two_problems_says_one_sentence_and_a_line_a_problem(tmp_path):
     found = seen(tmp_path, [*comparison(TIMES), *map(by_rmse, comparison(TIMES))], 1400, 900)
     assert found["recommendation"] == [
-        "Use hogwild with 2 workers: about 1.5× sooner than the next best for cnn on digits and 1.5× for mf on "
-        "movielens (95 % sure of the order)."
+        "Without tuning (recipe): use hogwild with 2 workers: about 1.5× sooner than the next best for cnn on digits "
+        "and 1.5× for mf on movielens (95 % sure of the order)."
     ]
     assert len(found["lines"]) == found["boards"] == 2

@@ -39,7 +39,7 @@ def test_best_of_all_workers_wins_not_the_best_of_the_most(tmp_path):
             *runs("allreduce", 29.9, workers=8),
         ],
     )
-    assert headline.startswith("cnn on digits: hogwild ×2 reaches 98 % after 2.01 s [")
+    assert headline.startswith("cnn on digits, recipe: hogwild ×2 reaches 98 % after 2.01 s [")
     assert headline.endswith("sooner than every other of 5 (95 % sure of all claims together).")
     assert details[0].startswith("With 2 workers hogwild ×2 is first of 2 with 2.01 s [")
     assert details[1].startswith("With 8 workers allreduce ×8 is first of 2 with 30.0 s [")
@@ -53,7 +53,7 @@ def test_servers_cost_cores_and_the_headline_says_who_has_them(tmp_path):
     ((headline, details),) = answers(
         tmp_path, [*runs("downpour", 2.0, workers=2), *runs("hogwild", 2.5, workers=2, spread=(1.0, 1.05, 0.96))]
     )
-    assert headline.startswith("cnn on digits: ")
+    assert headline.startswith("cnn on digits, recipe: ")
     assert headline.endswith("Beside their workers: servers of downpour (1), a core each.")
     (costs,) = [said for said in details if "core-seconds" in said]
     assert ": hogwild ×2 5.01 [" in costs
@@ -62,7 +62,7 @@ def test_servers_cost_cores_and_the_headline_says_who_has_them(tmp_path):
 
 def test_serial_training_may_be_the_answer(tmp_path):
     ((headline, _),) = answers(tmp_path, [*runs("serial", 2.0), *runs("hogwild", 4.0, workers=2)])
-    assert headline.startswith("cnn on digits: serial ×1 reaches 98 % after 2.01 s [")
+    assert headline.startswith("cnn on digits, recipe: serial ×1 reaches 98 % after 2.01 s [")
     assert headline.endswith("sooner than every other of 2 (95 % sure of all claims together).")
 
 
@@ -75,7 +75,7 @@ def test_strategy_alone_with_its_workers_does_not_win_by_itself(tmp_path):
             *runs("hogwild", 2.0, workers=2),
         ],
     )
-    assert headline.startswith("cnn on digits: hogwild ×2 reaches 98 % after ")
+    assert headline.startswith("cnn on digits, recipe: hogwild ×2 reaches 98 % after ")
     assert not any("With 4 workers" in said and "first of" in said for said in details)
 
 
@@ -103,8 +103,8 @@ def test_eight_threads_are_no_contest_for_one(tmp_path):
             *runs("local-sgd", 8.0, workers=2),
         ],
     )[::-1]
-    assert one[0].startswith("cnn on digits, threads=1: allreduce ×2 reaches 98 % after 4.01 s")
-    assert more[0].startswith("cnn on digits, threads=8: hogwild ×2 reaches 98 % after 2.01 s")
+    assert one[0].startswith("cnn on digits, threads=1, recipe: allreduce ×2 reaches 98 % after 4.01 s")
+    assert more[0].startswith("cnn on digits, threads=8, recipe: hogwild ×2 reaches 98 % after 2.01 s")
     assert one[1][-1] == "Not compared with what ran with threads=8: other resources, whatever the strategy."
 
 
@@ -117,9 +117,9 @@ def test_unequal_settings_stand_in_the_headline(tmp_path):
             *runs("allreduce", 3.0, workers=4, hosts=2, learning_rate=0.1, epochs=5),
         ],
     )
-    assert near.startswith("cnn on digits, hosts=1: hogwild ")
+    assert near.startswith("cnn on digits, hosts=1, recipe: hogwild ")
     assert near.endswith("Not only the strategy differs, but also learning_rate (0.1 and 0.2) and epochs (3 and 5).")
-    assert far.startswith("cnn on digits, hosts=2: allreduce ")
+    assert far.startswith("cnn on digits, hosts=2, recipe: allreduce ")
     assert "differs" not in far
 
 
@@ -132,7 +132,7 @@ def test_two_seeds_are_not_recommended_and_the_headline_says_why(tmp_path):
             *runs("serial", 16.0),
         ],
     )
-    assert headline.startswith("cnn on digits: allreduce ×2 reaches 98 % after 4.01 s [")
+    assert headline.startswith("cnn on digits, recipe: allreduce ×2 reaches 98 % after 4.01 s [")
     assert "sooner than every other of 2 that reliably reached it with enough seeds" in headline
     assert "Too few seeds to tell: hogwild ×2 (2 seeds, 1.00 s). It takes 3 in common with another" in headline
 
@@ -199,7 +199,7 @@ def test_strategy_that_crashed_until_it_ran_is_not_recommended(tmp_path):
     ((headline, details),) = answers(
         tmp_path, [*runs("serial", 9.0), *runs("hogwild", 2.0, workers=2), *runs("allreduce", 4.0, workers=2), *crashes]
     )
-    assert headline.startswith("cnn on digits: allreduce ×2 reaches 98 % after 4.01 s [")
+    assert headline.startswith("cnn on digits, recipe: allreduce ×2 reaches 98 % after 4.01 s [")
     assert "sooner than every other of 2 that reliably reached it" in headline
     assert headline.endswith("Crashed: hogwild ×2 in 18 of 21 launches (86 %).")
     assert details[0].startswith(
@@ -219,7 +219,7 @@ def test_one_crash_of_five_keeps_its_place_and_is_said(tmp_path):
         ],
     )
     # 2.01 s a launch that ran, 5/4 launches for each.
-    assert headline.startswith("cnn on digits: hogwild ×2 reaches 98 % after 2.52 s [")
+    assert headline.startswith("cnn on digits, recipe: hogwild ×2 reaches 98 % after 2.52 s [")
     assert "sooner than every other of 3 (95 % sure of all claims together)." in headline
     assert headline.endswith("Crashed: hogwild ×2 in 1 of 5 launches (20 %).")
     assert details[0].startswith("hogwild ×2 reached 98 % in 4 of 5 launches, 1 of which did not finish")

@@ -1,4 +1,4 @@
-"""The chapter on tuning, and what stands of it in headlines."""
+"""The chapter on tuning."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from harness.analysis.comparable import Pool, pools
 from harness.records.record import Record, Tuning
 from harness.records.results_folder import ResultsError
 from harness.report import write_report
-from harness.report.headline import headline
-from harness.report.judged import judged_contests
-from harness.report.recommendation import conditions
 from harness.report.tuning_chapter import tuning_table
 from tests.analysis.handmade import folder_of, reached_after, record
 
@@ -69,30 +66,13 @@ def test_table_says_what_each_study_found(tmp_path: Any) -> None:
     assert (second["strategy"].text, second["trial"].text) == ("serial", "1")
 
 
-@pytest.mark.parametrize(
-    ("hogwild", "serial", "said"),
-    [
-        (TUNED, TUNED, "tuned, 3 trials each"),
-        (TUNED, None, "not tuned alike: tuned, 3 trials each, or recipe"),
-        (TUNED, TUNED.model_copy(update={"budget": 9}), "not tuned alike: tuned, 3 or 9 trials each"),
-    ],
-)
-def test_headline_and_conditions_say_how_it_was_tuned(
-    tmp_path: Any, hogwild: Tuning, serial: Tuning | None, said: str
-) -> None:
-    pool = pool_of(tmp_path, [*judged_runs("hogwild", 2.0, 2, hogwild), *judged_runs("serial", 4.0, 1, serial)])
-    ((judged,),) = judged_contests([pool])
-    assert f" {said[0].upper()}{said[1:]}." in headline(judged)
-    assert conditions(pool).endswith(f"{said}.")
-
-
 def test_page_shows_the_trials_that_lie_in_the_folder_below(tmp_path: Any) -> None:
     folder_of(JUDGED, tmp_path / "tuned")
     folder_of(TRIALS, tmp_path / "tuned" / "tuning")
     page = write_report([tmp_path / "tuned"], tmp_path / "page").read_text()
     assert '<h2 id="tuning">Tuning</h2>' in page
     assert "score-over-rate-cnn-on-digits" in page
-    assert "Tuned, 3 trials each." in page
+    assert "Tuned in 3 trials each: use hogwild with 2 workers" in page
     (drawn,) = (tmp_path / "page" / "figures").glob("score-over-rate-*.csv")
     assert len(drawn.read_text().splitlines()) == 1 + 6
 

@@ -13,7 +13,7 @@ import torch
 
 from harness.fabrics.connection import Connection
 from harness.fabrics.shared_memory import SharedMemory
-from harness.run.remedies import with_remedy
+from harness.run.remedies import lacks_disk, with_remedy
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
 
@@ -61,3 +61,16 @@ def test_fabric_names_the_file_for_which_there_is_no_room(monkeypatch: pytest.Mo
     with pytest.raises(OSError, match=r"No space left on device: '/dev/shm/hvdbench-full\.new'"):
         fabric.broadcast(torch.zeros(3))
     Path("/dev/shm/hvdbench-full.new").unlink()
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_disk"),
+    [
+        ("rank 0: OSError: [Errno 28] No space left on device: '/data/results/x'", True),
+        ("rank 1: OSError: [Errno 122] Disk quota exceeded", True),
+        ("rank 0: OSError: [Errno 28] No space left on device: '/dev/shm/hvdbench-5.new'", False),
+        ("a worker was killed by signal 9", False),
+    ],
+)
+def test_full_disk_is_told_from_full_shared_memory(reason: str, is_disk: bool) -> None:
+    assert lacks_disk(reason) == is_disk

@@ -95,6 +95,21 @@ def test_trials_are_launched_once_and_a_larger_budget_adds_to_them(tmp_path: Pat
     assert len(asked) == 8
 
 
+def test_trial_that_failed_on_a_full_disk_is_run_again(
+    tmp_path: Path, launched: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = {"reason": "rank 0: OSError: [Errno 28] No space left on device: 'x'"}
+    launched(lambda cell: crashed(cell) | full if cell.strategy == "hogwild" else best_at(0.02)(cell))
+    path = written(tmp_path)
+    assert not tuned(path, budget=2)
+    assert "2 trials failed on a full disk, which tells nothing of a point" in capsys.readouterr().out
+    assert not (tmp_path / "two.tuned.yaml").exists()
+    asked = launched(best_at(0.02))
+    assert tuned(path, budget=2)
+    assert [cell.strategy for cell in asked] == ["hogwild", "hogwild"]
+    assert {cell.strategy for cell in Suite.load(tmp_path / "two.tuned.yaml").cells} == {"hogwild", "local-sgd"}
+
+
 def test_trials_of_another_seed_are_none_of_these(tmp_path: Path, launched: Any) -> None:
     """Those liked small rates, these like large ones. The ledger was removed, which would have told them apart."""
     asked = launched(lambda cell: best_at(0.0 if cell.seed == 1_000_000 else 10.0)(cell))
@@ -145,6 +160,20 @@ def test_results_of_a_tuned_suite_may_lie_anywhere(tmp_path: Path, launched: Any
     launched(best_at(0.02))
     assert tuned(written(tmp_path, f"results: {tmp_path.parent}/elsewhere\n{TWO}"), budget=2)
     assert Suite.load(tmp_path / "two.tuned.yaml").results == tmp_path.parent / "elsewhere.tuned"
+
+
+def test_text_is_named_as_the_suite_names_it(tmp_path: Path, launched: Any) -> None:
+    launched(best_at(0.02))
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "book.txt").write_text("It is a truth universally acknowledged. " * 2000)
+    text = TWO.replace("workload: fnn, dataset: signals", "workload: lm-lstm, dataset: {name: text, path: book.txt}")
+    assert tuned(written(tmp_path, f"folder: texts\n{text}"), budget=2)
+    said = (tmp_path / "two.tuned.yaml").read_text()
+    assert "text: {path: book.txt}" in said
+    assert str(tmp_path) not in said
+    assert {cell.text and cell.text.path for cell in Suite.load(tmp_path / "two.tuned.yaml").cells} == {
+        str(tmp_path / "texts" / "book.txt")
+    }
 
 
 def test_suite_is_run_where_its_trials_lie(tmp_path: Path, launched: Any, capsys: pytest.CaptureFixture[str]) -> None:

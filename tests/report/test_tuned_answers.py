@@ -1,0 +1,119 @@
+"""Answers of tuned settings and of the recipe's, each by itself, and what a comparison of both is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from harness.analysis.comparable import Pool, pools
+from harness.analysis.loading import load
+from harness.analysis.profiles import performance_profiles
+from harness.records.record import Record, Tuning
+from harness.report.answer import answer_lines
+from harness.report.headline import headline
+from harness.report.judged import JudgedContest, judged_contests
+from harness.report.matrix import matrices
+from harness.report.recommendation import conditions, recommendation
+from tests.analysis.handmade import folder_of, reached_after, record
+
+TUNED = Tuning(budget=3, sampler="quasi-random", seed=0)
+MORE = TUNED.model_copy(update={"budget": 9})
+
+
+def launches(strategy: Any, time_s: float, workers: int, tuning: Tuning | None = TUNED, **cell: Any) -> list[Record]:
+    """Five seeds."""
+    given = {"strategy": strategy, "workers": workers, **cell}
+    return [
+        record({**given, "seed": seed}, curve=reached_after(time_s * (1 + seed / 50)), tuning=tuning)
+        for seed in range(5)
+    ]
+
+
+RECIPE = [*launches("hogwild", 4.0, 2, None), *launches("serial", 3.0, 1, None)]
+BEST = [*launches("hogwild", 1.0, 2, learning_rate=0.08), *launches("serial", 2.0, 1)]  # the recipe's is serial's best
+
+
+def judged(tmp_path: Any, records: Sequence[Record]) -> tuple[Pool, tuple[JudgedContest, ...]]:
+    (pool,) = pools(load(folder_of(records, tmp_path)))
+    (found,) = judged_contests([pool])
+    return pool, found
+
+
+@pytest.mark.parametrize(
+    ("records", "how", "held"),
+    [
+        (RECIPE, "recipe", "recipe: rates as the suite sets them, not tuned for each strategy"),
+        (BEST, "tuned in 3 trials", "tuned in 3 trials each"),
+    ],
+)
+def test_headline_and_conditions_say_how_settings_came_about(
+    tmp_path: Any, records: list[Record], how: str, held: str
+) -> None:
+    pool, (only,) = judged(tmp_path, records)
+    assert headline(only).startswith(f"cnn on digits, {how}: ")
+    assert conditions(pool).endswith(f"{held}.")
+
+
+def test_page_of_both_has_the_best_tuned_and_the_best_without_tuning(tmp_path: Any) -> None:
+    pool, found = judged(tmp_path, [*RECIPE, *BEST])
+    assert [(each.contest.name, each.order) for each in found] == [
+        ("cnn on digits, recipe", ("serial ×1", "hogwild ×2")),
+        ("cnn on digits, tuned in 3 trials", ("hogwild ×2", "serial ×1")),
+    ]
+    assert recommendation(found).replace("\u00a0", " ") == (
+        "Tuned in 3 trials each: use hogwild with 2 workers for cnn on digits: about 2× sooner than the next best, "
+        "serial ×1 (95 % sure of the order). "
+        "Without tuning (recipe): use serial training for cnn on digits: about 1.3× sooner than the next best, "
+        "hogwild ×2 (95 % sure of the order)."
+    )
+    assert conditions(pool).endswith("tuned in 3 trials each or without tuning (recipe), as each answer says.")
+    assert sorted(pool.names.values()) == [
+        *("hogwild recipe", "hogwild tuned in 3 trials", "serial recipe", "serial tuned in 3 trials"),
+    ]
+
+
+def test_terminal_has_both_answers(tmp_path: Any) -> None:
+    lines = answer_lines([folder_of([*RECIPE, *BEST], tmp_path)])
+    assert lines[0].startswith("Tuned in 3 trials each: use hogwild")
+    assert [line.split(": ")[0] for line in lines if line.startswith("cnn")] == [
+        *("cnn on digits, recipe", "cnn on digits, tuned in 3 trials")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("serial", "said"),
+    [
+        (None, "serial recipe ×1"),
+        (MORE, "serial tuned in 9 trials ×1"),
+    ],
+)
+def test_comparison_of_what_was_not_tuned_alike_is_called_so(tmp_path: Any, serial: Tuning | None, said: str) -> None:
+    records = [*launches("hogwild", 1.0, 2), *launches("serial", 2.0, 1, serial)]
+    _, (only,) = judged(tmp_path, records)
+    assert only.contest.name == "cnn on digits, not tuned alike"
+    assert only.order == ("hogwild tuned in 3 trials ×2", said)
+    assert recommendation([only]).startswith(
+        "Not tuned alike: use hogwild tuned in 3 trials with 2\u00a0workers for cnn"
+    )
+
+
+def test_strategy_tuned_for_each_problem_is_one_over_problems(tmp_path: Any) -> None:
+    def tuned(workload: str, period: int) -> list[Record]:
+        given = {"workload": workload, "target": 0.98}
+        local_sgd = {"name": "local-sgd", "period": period}
+        return [*launches(local_sgd, 1.0, 2, learning_rate=0.02, **given), *launches("serial", 2.0, 1, **given)]
+
+    pool, found = judged(tmp_path, [*tuned("cnn", 3), *tuned("rnn", 5)])
+    names = {each.contest.name: "x" for each in found}
+    (table,) = matrices(found, names, "")
+    assert [row["strategy"].text for row in table.rows] == ["local-sgd", "serial"]
+    (profile,) = performance_profiles(pool.launches)
+    assert sorted(set(profile.solved["strategy"])) == ["local-sgd", "serial"]
+
+
+def test_series_tuned_for_each_number_of_workers_is_one(tmp_path: Any) -> None:
+    two, four = (launches("hogwild", 1.0, workers, learning_rate=workers / 100) for workers in (2, 4))
+    pool, _ = judged(tmp_path, [*two, *four])
+    assert pool.launches["series"].unique().tolist() == ["hogwild"]
