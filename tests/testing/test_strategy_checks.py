@@ -148,7 +148,7 @@ def test_workers_that_disagree_about_a_collective_are_told(monkeypatch: pytest.M
             if fabric.rank == 0:
                 fabric.mean(replica.weights())
 
-    monkeypatch.setattr("harness.testing.thread_fabrics.PATIENCE_S", 0.2)
+    monkeypatch.setattr("harness.testing.thread_fabrics.team.PATIENCE_S", 0.2)
     with pytest.raises(AssertionError, match="expected every worker at every collective"):
         check_strategy(OneAlone, PERIOD_2)
 
