@@ -34,6 +34,7 @@ from harness.protocols import (
     StrategyOptions,
     Vector,
 )
+from harness.strategies.delays import rehearsed_steps, require_within_period, with_delay
 
 Merge = Literal["delta", "mix", "pullback"]
 
@@ -67,15 +68,11 @@ class DelayedAveragingOptions(HorovodOptions):
     @model_validator(mode="before")
     @classmethod
     def _fill_delay(cls, given: Any) -> Any:
-        if not isinstance(given, dict) or given.get("delay") is not None:
-            return given
-        default = 1 if given.get("merge") == "mix" else given.get("period", 4)
-        return {**given, "delay": default}
+        return with_delay(given, lambda options: 1 if options.get("merge") == "mix" else options.get("period", 4))
 
     @model_validator(mode="after")
     def _check_delay(self) -> DelayedAveragingOptions:
-        if self.delay > self.period:
-            raise ValueError(f"delay: {self.delay} is more than period {self.period}; allowed: 0 to period")
+        require_within_period(delay=self.delay, period=self.period)
         if self.merge == "pullback" and self.delay != self.period:
             raise ValueError(f"delay: {self.delay} with merge pullback, whose delay is its period ({self.period})")
         return self
@@ -116,8 +113,7 @@ class DelayedAveraging:
 
     def rehearse(self, take_step: Callable[[], None]) -> None:
         """A step that issues an average, and the one in which it arrives; before both, what is still under way does."""
-        issues, arrives = self._options.period, self._options.period + self._options.delay
-        for number in (arrives, issues, arrives):
+        for number in rehearsed_steps(period=self._options.period, delay=self._options.delay):
             self._num_steps = number - 1
             take_step()
 

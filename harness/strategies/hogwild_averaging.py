@@ -42,6 +42,7 @@ from harness.protocols import (
     StrategyOptions,
     Vector,
 )
+from harness.strategies.delays import rehearsed_steps, require_within_period, with_delay
 
 
 class HogwildAveragingOptions(GroupOptions):
@@ -60,14 +61,11 @@ class HogwildAveragingOptions(GroupOptions):
     @model_validator(mode="before")
     @classmethod
     def _fill_delay(cls, given: Any) -> Any:
-        if not isinstance(given, dict) or given.get("delay") is not None:
-            return given
-        return {**given, "delay": given.get("period", 4)}
+        return with_delay(given, lambda options: options.get("period", 4))
 
     @model_validator(mode="after")
     def _check_delay(self) -> HogwildAveragingOptions:
-        if self.delay > self.period:
-            raise ValueError(f"delay: {self.delay} is more than period {self.period}; allowed: 0 to period")
+        require_within_period(delay=self.delay, period=self.period)
         return self
 
 
@@ -121,8 +119,7 @@ class HogwildAveraging:
 
     def rehearse(self, take_step: Callable[[], None]) -> None:
         """A step that issues an average, and the one in which it arrives; before both, what is still under way does."""
-        issues, arrives = self._period, self._period + self._delay
-        for number in (arrives, issues, arrives):
+        for number in rehearsed_steps(period=self._period, delay=self._delay):
             self._num_steps = number - 1
             take_step()
 
