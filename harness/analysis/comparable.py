@@ -54,6 +54,7 @@ _IN_NAMES = {"measuring": "way of measuring "}  # before values that do not spea
 _NO_SETTINGS = "none of them set"
 UNIT = ["problem", "series", "workers"]  # runs that agree in these repeat each other
 _Found = TypeVar("_Found")
+_Asked = TypeVar("_Asked")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +77,13 @@ class Pool:
         """Likewise of those that ended well."""
         return self._once(find, self.runs)
 
-    def _once(self, find: Callable[[pd.DataFrame], _Found], rows: pd.DataFrame) -> _Found:
+    def once(self, find: Callable[[Pool], _Found]) -> _Found:
+        """Likewise of the pool, where that takes what was found of its launches."""
+        return self._once(find, self)
+
+    def _once(self, find: Callable[[_Asked], _Found], asked: _Asked) -> _Found:
         if find not in self._found:
-            self._found[find] = find(rows)
+            self._found[find] = find(asked)
         found: _Found = self._found[find]
         return found
 

@@ -20,42 +20,47 @@ from harness.report.wording import at_least
 
 
 def core_seconds(given: Material) -> Figure:
-    unit = "core-seconds to the target"
-    panels = tuple(_panels(given, "core-seconds", unit, lambda spent: spent.core_s))
-    return Figure(
+    return _figure(
+        given,
+        lambda spent: spent.core_s,
         name="core-seconds",
         title="Core-seconds to the target",
-        caption="Training time to the target times the cores that were asked for (threads and loader processes of all "
-        "workers, one for each server), whether they were busy or not: what is paid for where cores are. Geometric "
-        "mean and "
-        f"{_how(given, panels)}",
-        panels=panels,
+        unit="core-seconds to the target",
+        measured="Training time to the target times the cores that were asked for (threads and loader processes of all "
+        "workers, one for each server), whether they were busy or not: what is paid for where cores are.",
     )
 
 
 def wall_time(given: Material) -> Figure:
-    unit = "start-up and training to the target (s)"
-    panels = tuple(_panels(given, "wall-time", unit, lambda spent: spent.wall_s))
-    return Figure(
+    return _figure(
+        given,
+        lambda spent: spent.wall_s,
         name="wall-time",
         title="Wall time with start-up",
-        caption="Start-up of the slowest worker (imports, data, the first connection, compiling, warm-up), then "
+        unit="start-up and training to the target (s)",
+        measured="Start-up of the slowest worker (imports, data, the first connection, compiling, warm-up), then "
         "training to the target; evaluation is off the clock. In training that takes hours start-up is nothing, in "
-        f"one that takes seconds it may decide. Geometric mean and {_how(given, panels)}",
-        panels=panels,
+        "one that takes seconds it may decide.",
     )
 
 
-def _how(given: Material, panels: tuple[Panel, ...]) -> str:
-    return (
-        f"{interval_of(panels)} over seeds ({launches(given)}), crashes paid for; an open mark is a lower bound, of "
-        "what did not always reach the target."
+def _figure(
+    given: Material, amount_of: Callable[[Spending], Interval], *, name: str, title: str, unit: str, measured: str
+) -> Figure:
+    """measured: what the amount is, in sentences."""
+    panels = tuple(_panels(given, name, unit, amount_of))
+    return Figure(
+        name=name,
+        title=title,
+        caption=f"{measured} Geometric mean and {interval_of(panels)} over seeds ({launches(given)}), crashes paid "
+        "for; an open mark is a lower bound, of what did not always reach the target.",
+        panels=panels,
     )
 
 
 def _panels(given: Material, name: str, unit: str, amount_of: Callable[[Spending], Interval]) -> Iterator[Panel]:
     """One a target."""
-    spent = spendings(given.pool)
+    spent = given.pool.once(spendings)
     by_aim = {aim: [each for each in spent if each.reaching.aim == aim] for aim in {s.reaching.aim for s in spent}}
     for aim, rows in sorted(by_aim.items()):
         data = [(each.reaching.series, each.reaching.workers, amount_of(each)) for each in rows]

@@ -20,7 +20,7 @@ CPU_S, SENT = "CPU time to it (s)", "sent by all until then (MB)"
 def spending_table(pool: Pool, prefix: str) -> Table:
     """One row for each problem, series and number of workers that has a target and did not always crash."""
     runs = dict(units(pool.runs))
-    spent = spendings(pool)
+    spent = pool.once(spendings)
     has_gpus = any(each.gpu_s for each in spent)
     rows = tuple(_row(pool, each, runs, has_gpus=has_gpus) for each in spent)
     return Table(
