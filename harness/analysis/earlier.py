@@ -74,12 +74,12 @@ class Change:
     is_shown: bool
 
 
-def changes(ratios: dict[str, Interval]) -> dict[str, Change]:
-    """By name. Of all together, any change at all is claimed in at most 5 % of cases where nothing changed.
+def changes(ratios: dict[str, Interval], *, num_pools: int = 1) -> dict[str, Change]:
+    """By name. On a page of so many pools, any change at all is claimed in at most 5 % of cases where nothing changed.
 
     Source: Bonferroni, over the paired t-tests of the logarithms, from whose intervals these p-values are read back.
     """
-    error = ERROR / max(1, sum(ratio.is_known for ratio in ratios.values()))
+    error = ERROR / num_pools / max(1, sum(ratio.is_known for ratio in ratios.values()))
     return {name: Change(ratio=ratio, is_shown=_p(ratio) <= error) for name, ratio in ratios.items()}
 
 

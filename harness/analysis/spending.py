@@ -7,7 +7,8 @@ CPU time       what workers and servers used: a step's, times the steps to the t
 Bytes          sent by all, servers included: a step's, times the steps to the target.
 
 A crash is paid for by another launch (attempts.py), which starts up again. Where a launch was given up before the
-target, core-seconds and wall time are lower bounds, and what goes by steps is not known.
+target, core-seconds and wall time are lower bounds, and what goes by steps is not known. A bound takes no crash into
+account: it may have come at once, before anything was started up.
 """
 
 from __future__ import annotations

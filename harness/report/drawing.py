@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,7 @@ UNIT_WIDTH = 36  # likewise, below or beside an axis
 MAX_LINES = 4  # of a name: of what is longer the middle goes
 LINE_IN = 0.15  # height of a line of a label
 MIN_GROUPED = 2000  # from here on digits are grouped
+_FILLER = "\u3164"  # a letter without a look of its own, second half of a wide one
 _ROUND = (1.0, 2.0, 5.0, 3.0, 7.0, 1.5, 4.0)  # leading digits, the roundest first
 REACH, LOG_REACH = 1.7, 4.0  # how far beyond the greatest estimate an axis goes to show intervals
 GROUPED = FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", "\u202f"))
@@ -248,8 +250,22 @@ def name_rows(axes: Axes, labels: Sequence[str]) -> None:
 
 
 def wrapped(label: str) -> str:
-    """In lines that leave room for the axes."""
-    return textwrap.fill(shortened(one_line(label), MAX_LINES * LABEL_WIDTH), LABEL_WIDTH)
+    """In lines that leave room for the axes: a wide letter takes the room of two."""
+    spread = shortened(_spread(one_line(label)), MAX_LINES * LABEL_WIDTH)
+    return textwrap.fill(spread, LABEL_WIDTH).replace(_FILLER, "")
+
+
+def in_one_line(label: str) -> str:
+    """Likewise, without what does not fit in one."""
+    return shortened(_spread(one_line(label)), LABEL_WIDTH).replace(_FILLER, "")
+
+
+def _spread(words: str) -> str:
+    return "".join(letter + _FILLER if _is_wide(letter) else letter for letter in words)
+
+
+def _is_wide(letter: str) -> bool:
+    return letter in "MW@%" or unicodedata.east_asian_width(letter) in "WF"
 
 
 def num_lines(labels: Iterable[str]) -> int:

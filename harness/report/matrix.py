@@ -40,11 +40,25 @@ def matrices(contests: Sequence[JudgedContest], anchors: Mapping[str, str], pref
 
     anchors: by names of contests.
     """
+    for position, (place, group) in enumerate(_of_several_problems(contests)):
+        yield _matrix(group, place, anchors, f"{prefix}matrix-{position}" if position else f"{prefix}matrix")
+
+
+def least_across(contests: Sequence[JudgedContest]) -> Iterator[tuple[str, str, Interval]]:
+    """Of each such table its place, the strategy with the least score across problems, and that."""
+    for place, group in _of_several_problems(contests):
+        order, _, scores = _compared(group)
+        score = scores[order[0]]
+        if score is not None:
+            yield place, order[0], score
+
+
+def _of_several_problems(contests: Sequence[JudgedContest]) -> Iterator[tuple[str, list[JudgedContest]]]:
     asked = [judged for judged in contests if judged.is_comparison]
-    for position, (place, same) in enumerate(itertools.groupby(sorted(asked, key=_place), _place)):
+    for place, same in itertools.groupby(sorted(asked, key=_place), _place):
         group = list(same)
         if len(group) > 1:
-            yield _matrix(group, place, anchors, f"{prefix}matrix-{position}" if position else f"{prefix}matrix")
+            yield place, group
 
 
 def _place(judged: JudgedContest) -> str:
@@ -52,11 +66,19 @@ def _place(judged: JudgedContest) -> str:
     return judged.contest.name.removeprefix(judged.contest.aim).strip(", ")
 
 
-def _matrix(contests: Sequence[JudgedContest], place: str, anchors: Mapping[str, str], name: str) -> Table:
+def _compared(
+    contests: Sequence[JudgedContest],
+) -> tuple[list[str], dict[str, list[Best]], dict[str, Interval | None]]:
+    """Strategies, the best first; what each came to on each problem, and its score."""
     strategies = sorted({name for judged in contests for name in judged.contest.launches["variant"]})
     found = {strategy: [_best(judged, strategy) for judged in contests] for strategy in strategies}
     scores = {strategy: _score(contests, each) for strategy, each in found.items()}
     order = sorted(strategies, key=lambda strategy: (_rank(scores[strategy], found[strategy]), strategy))
+    return order, found, scores
+
+
+def _matrix(contests: Sequence[JudgedContest], place: str, anchors: Mapping[str, str], name: str) -> Table:
+    order, found, scores = _compared(contests)
     headings = [f"{judged.contest.aim} (s)" for judged in contests]
     rows = tuple(_row(strategy, contests, found[strategy], scores[strategy], headings) for strategy in order)
     return Table(

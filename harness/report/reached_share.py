@@ -12,9 +12,8 @@ from matplotlib.ticker import PercentFormatter
 from harness.analysis.attempts import num_at_risk, reached_over_time
 from harness.analysis.scores import target_in_words
 from harness.analysis.targets import Reaching, reaching
-from harness.plain_text import shortened
 from harness.report import drawing
-from harness.report.drawing import LABEL_WIDTH, LINE_IN, labelled_height_in
+from harness.report.drawing import LINE_IN, in_one_line, labelled_height_in
 from harness.report.material import Figure, Material, grouped, panel_name, unit_of
 from harness.report.style import INK, MUTED, Panel, canvas, finished, titled
 from harness.report.wording import count
@@ -89,7 +88,7 @@ def _numbers_at_risk(axes: Axes, names: Sequence[str], units: Sequence[pd.DataFr
     ticks = [tick for tick in axes.get_xticks() if 0 <= tick <= right]
     for line, (name, unit) in enumerate(zip(names, units, strict=True)):
         down = -_BELOW_POINTS - line * _LINE_POINTS
-        told = [(0.0, "right", -14, shortened(name, LABEL_WIDTH), MUTED)]
+        told = [(0.0, "right", -14, in_one_line(name), MUTED)]
         told += [(tick, "center", 0, f"{num_at_risk(unit, tick):.3g}", INK) for tick in ticks]
         for x, side, aside, words, colour in told:
             axes.annotate(words, (x, 0), xycoords=("data", "axes fraction"), xytext=(aside, down),

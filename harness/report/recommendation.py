@@ -27,6 +27,7 @@ from harness.report.brief_answer import (
     sooner,
 )
 from harness.report.judged import JudgedContest
+from harness.report.matrix import least_across
 from harness.report.tuning_words import how_tuned
 from harness.report.wording import capitalized, count, listed, listed_briefly, times_in_short
 
@@ -52,6 +53,16 @@ def _on_way(tuning: str, asked: Sequence[JudgedContest]) -> str:
 
 def _on_several(asked: Sequence[JudgedContest]) -> Iterator[str]:
     yield from (*_winners(asked), *_choices(asked), *_without_winner(asked), *_came_before(asked))
+    if asked[0].contest.tuning == RECIPE:
+        yield from _over_all(asked)
+
+
+def _over_all(asked: Sequence[JudgedContest]) -> Iterator[str]:
+    """Which strategy does best with one choice of its options for all problems of a place; an estimate, no claim."""
+    found = list(least_across(asked))
+    for place, strategy, score in found:
+        where = f" ({place.removesuffix(RECIPE).strip(', ')})" if len(found) > 1 else ""
+        yield f"one for all problems{where}: {strategy}, about {times_in_short(score.estimate)} the soonest of each"
 
 
 def _on_one(judged: JudgedContest) -> str:

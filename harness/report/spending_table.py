@@ -29,7 +29,8 @@ def spending_table(pool: Pool, prefix: str) -> Table:
         caption=f"Geometric means with their {intervals_of(rows)} over seeds; start-up, bytes and memory are means. "
         "Core-seconds are the cores asked for times the training time, busy or not: times what a core costs a second, "
         "they are what to pay. CPU time is what workers and servers used of any core. A crash is paid for by another "
-        "launch. ≥: some launch was given up before the target; what goes by the steps to it is not known then.",
+        "launch. ≥: some launch was given up before the target; what goes by the steps to it is not known then, "
+        "and crashes are not counted in.",
         rows=rows,
     )
 

@@ -57,20 +57,20 @@ class Earlier:
         parts = pools(earlier_runs(folder))
         return cls(since=one_line(folder.resolve().name), pools=tuple(zip(parts, judged_contests(parts), strict=True)))
 
-    def what_changed(self, now: Sequence[JudgedContest], pool: Pool, prefix: str) -> WhatChanged:
-        """now: the contests of the pool."""
+    def what_changed(self, now: Sequence[JudgedContest], pool: Pool, prefix: str, *, num_pools: int = 1) -> WhatChanged:
+        """now: the contests of the pool, of so many on the page."""
         before, reasons = _counterpart(pool, self.pools)
-        sentences, rows = _compared(now, before, reasons)
+        sentences, rows = _compared(now, before, reasons, num_pools)
         return WhatChanged(since=self.since, sentences=tuple(sentences), table=_table(rows, prefix))
 
 
 def _compared(
-    now: Sequence[JudgedContest], before: Sequence[JudgedContest], reasons: Sequence[str]
+    now: Sequence[JudgedContest], before: Sequence[JudgedContest], reasons: Sequence[str], num_pools: int
 ) -> tuple[list[str], tuple[Row, ...]]:
     """reasons: what forbids to compare times."""
     ours, theirs = _entrants(now), _entrants(before)
     both = {} if reasons else {key: _ratio(ours[key], theirs[key]) for key in ours.keys() & theirs.keys()}
-    found = changes({key: ratio for key, ratio in both.items() if ratio})
+    found = changes({key: ratio for key, ratio in both.items() if ratio}, num_pools=num_pools)
     rows = tuple(_row(key, ours.get(key), theirs.get(key), found.get(key)) for key in _order(ours, theirs, found))
     said = [
         *(f"Times are not compared: {reason}." for reason in reasons),
@@ -239,7 +239,7 @@ def _table(rows: tuple[Row, ...], prefix: str) -> Table:
         name=f"{prefix}changes",
         title="Every entrant, now and before",
         caption=f"Times to target and their ratio, paired by seed, each with its {intervals_of(rows)}. What is shown "
-        "is claimed for all of them together. The two were measured at different times: whatever else changed on the "
-        "machine in between is part of a ratio.",
+        "is claimed for all of them together, and for those of all machines on the page. The two were measured at "
+        "different times: whatever else changed on the machine in between is part of a ratio.",
         rows=rows,
     )

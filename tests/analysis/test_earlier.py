@@ -70,6 +70,7 @@ def test_ratio_is_shown_by_the_family_of_all_that_are_compared():
     # Of three seeds t is 21.3 here, which by itself has p = 0.0022: no claim among fifty.
     among = changes({"clear": clear, **{str(number): noisy for number in range(49)}})
     assert not among["clear"].is_shown
+    assert not changes({"clear": clear}, num_pools=50)["clear"].is_shown
 
 
 def test_ratio_of_few_seeds_is_never_shown():
