@@ -67,6 +67,7 @@ class Pool:
     failed: pd.DataFrame  # all others
     trials: pd.DataFrame  # of tuning, on its problems: never judged with them
     cautions: tuple[str, ...]
+    num_pools: int  # that are reported together: what is claimed of them shares one error
     _found: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
     def of_launches(self, find: Callable[[pd.DataFrame], _Found]) -> _Found:
@@ -164,7 +165,10 @@ def with_series(runs: pd.DataFrame) -> pd.DataFrame:
 def _differing(rows: pd.DataFrame) -> set[str]:
     """Settings in which runs differ that were tuned together: what tuning alone makes another is said by `tuning`."""
     is_tuned = rows["tuning"] != RECIPE
-    together = [rows["tuning"], *(rows[column].where(is_tuned, 0) for column in ("framework", "workers"))]
+    together = [
+        rows["tuning"],
+        *(rows[column].astype(object).where(is_tuned, "") for column in ("framework", "workers")),
+    ]
     num_values = rows.groupby(together)[list(SPLIT_BY)].nunique(dropna=False).max()
     return {str(column) for column in num_values.index[num_values > 1]}
 
@@ -269,6 +273,7 @@ def _pool(part: pd.DataFrame, trials: pd.DataFrame, outdated: pd.DataFrame, part
         failed=named[~is_ok].reset_index(drop=True),
         trials=trials[trials["problem"].isin(part["problem"])].reset_index(drop=True),
         cautions=tuple(_cautions(named[is_ok], num_outdated)),
+        num_pools=len(parts),
     )
 
 

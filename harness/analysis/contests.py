@@ -69,10 +69,11 @@ def contests(launches: pd.DataFrame) -> Iterator[Contest]:
     looking = aimed(launches)
     num_frameworks = looking.groupby("aim")["framework"].nunique()
     is_tuning_told = looking["tuning"].nunique() > 1
-    for (aim, framework), rows in looking.groupby(["aim", "framework"], sort=True):
-        told = [str(framework)] * bool(num_frameworks[aim] > 1)
+    for key, rows in looking.groupby(["aim", "framework"], sort=True):
+        aim, framework = map(str, key)
+        told = [framework] * bool(num_frameworks[aim] > 1)
         for tuning, alike in _by_tuning(rows):
-            yield from _in_places(alike, str(aim), told, tuning, is_tuning_told=is_tuning_told)
+            yield from _in_places(alike, aim, told, tuning, is_tuning_told=is_tuning_told)
 
 
 def _by_tuning(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

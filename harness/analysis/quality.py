@@ -26,13 +26,14 @@ from dataclasses import dataclass, replace
 import pandas as pd
 from scipy import special
 
-from harness.analysis.comparable import closest_match, units
+from harness.analysis.comparable import Pool, closest_match, units
 from harness.analysis.intervals import CONFIDENCE, Interval, mean_interval
 from harness.analysis.scores import has_diverged, metric_of
 from harness.analysis.seeds import mean_by_seed
 from harness.workloads.metric import SHARE, Metric
 
 REFERENCE = "serial"
+_MOST_FREEDOM = 1e9  # degrees of it, of a variance that is known
 _PLACES = 12  # of a difference: what lies beyond is of the subtraction, and none is to be shown as none
 
 
@@ -48,6 +49,8 @@ class QualityDifference:
     difference: Interval  # of final scores, this minus the reference; NaN where a run diverged
     num_diverged: int  # of both
     has_test_error: bool  # whether the interval allows for what the test set leaves open
+    p: float  # of a difference as far from 0, were there none; 1 where there is no interval
+    is_shown: bool = False  # whether it is a difference, by the family of all that the page compares
 
     @property
     def is_worse(self) -> bool:
@@ -55,9 +58,17 @@ class QualityDifference:
         return self.difference.estimate * self.metric.direction < 0
 
 
-def quality_differences(runs: pd.DataFrame) -> list[QualityDifference]:
-    """For runs of one pool, every unit against one worker of its problem and framework, of several that which shares
-    most settings."""
+def quality_differences(pool: Pool) -> list[QualityDifference]:
+    """Every unit against one worker of its problem and framework, of several that which shares most settings.
+
+    Where no unit differs, any difference is shown on at most 5 % of pages. Source: Bonferroni, over pools and units.
+    """
+    found = _differences(pool.runs)
+    error = (1 - CONFIDENCE) / pool.num_pools / max(1, sum(row.difference.is_known for row in found))
+    return [replace(row, is_shown=row.p <= error) for row in found]
+
+
+def _differences(runs: pd.DataFrame) -> list[QualityDifference]:
     known = runs[runs["observed_s"].notna()]  # there were evaluations
     singles = dict(list(known[known["workers"] == 1].groupby(["problem", "framework"])))
     found = []
@@ -93,6 +104,7 @@ def _difference(
         difference=with_test_error(of_seeds, of_test_set) if is_told else of_seeds,
         num_diverged=num_diverged,
         has_test_error=is_told,
+        p=_p(of_seeds, of_test_set if is_told else 0.0),
     )
 
 
@@ -114,13 +126,25 @@ def with_test_error(of_seeds: Interval, variance: float) -> Interval:
     """Of a mean whose interval (Student's t) is over seeds, with a variance that is known on top."""
     if not of_seeds.is_known:
         return of_seeds
+    error, freedom = _standard_error(of_seeds, variance)
+    half = error * float(special.stdtrit(freedom, 0.5 + CONFIDENCE / 2))
+    return replace(
+        of_seeds, low=of_seeds.estimate - half, high=of_seeds.estimate + half, method=f"{of_seeds.method} and test set"
+    )
+
+
+def _standard_error(of_seeds: Interval, variance: float) -> tuple[float, float]:
+    """Of such a mean, with its degrees of freedom."""
     freedom = of_seeds.n - 1
     half = (of_seeds.high - of_seeds.low) / 2
     seeds = (half / float(special.stdtrit(freedom, 0.5 + CONFIDENCE / 2))) ** 2
     both = seeds + variance
-    whole = math.inf if not seeds else freedom * (both / seeds) ** 2
-    quantile = float(special.stdtrit(min(whole, 1e9), 0.5 + CONFIDENCE / 2))
-    half = quantile * math.sqrt(both)
-    return replace(
-        of_seeds, low=of_seeds.estimate - half, high=of_seeds.estimate + half, method=f"{of_seeds.method} and test set"
-    )
+    return math.sqrt(both), (min(freedom * (both / seeds) ** 2, _MOST_FREEDOM) if seeds else _MOST_FREEDOM)
+
+
+def _p(of_seeds: Interval, variance: float) -> float:
+    """That a mean is as far from 0 as this one, were it 0; 1 where there is no interval."""
+    if not of_seeds.is_known or of_seeds.estimate == 0:
+        return 1.0
+    error, freedom = _standard_error(of_seeds, variance)
+    return 2 * float(special.stdtr(freedom, -abs(of_seeds.estimate) / error)) if error else 0.0

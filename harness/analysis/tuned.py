@@ -74,7 +74,7 @@ def tunings(runs: pd.DataFrame) -> pd.Series[str]:
 
 def are_spent(trials: pd.DataFrame) -> pd.Series[bool]:
     """Which of them count: all but those that failed on a full disk, which tells nothing of their points."""
-    return (trials["status"] != "failed") | ~trials["reason"].fillna("").map(lacks_disk)
+    return (trials["status"] != "failed") | ~trials["reason"].fillna("").map(lacks_disk).astype(bool)
 
 
 def without_outdated(runs: pd.DataFrame, trials: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -90,7 +90,7 @@ def without_outdated(runs: pd.DataFrame, trials: pd.DataFrame) -> tuple[pd.DataF
     best = {str(one.best["group"]): float(one.budget) for one in found if one.best is not None}
     tried = {str(group) for one in found for group in one.trials["group"]}
     is_outdated = is_tuned & runs["group"].isin(tried - best.keys())
-    budgets = runs["group"].map(best).where(is_tuned).fillna(runs["tuning_budget"])
+    budgets = runs["group"].map(best).astype("float64").where(is_tuned).fillna(runs["tuning_budget"])
     return runs.assign(tuning_budget=budgets)[~is_outdated], runs[is_outdated]
 
 

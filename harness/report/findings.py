@@ -34,7 +34,7 @@ class Finding:
 
 def findings(pool: Pool, contests: Sequence[JudgedContest], compared: Sequence[BaselineComparison]) -> list[Finding]:
     """One for each contest of the pool."""
-    costs, differences = pool.of_runs(implementations), pool.of_runs(quality_differences)
+    costs, differences = pool.of_runs(implementations), pool.once(quality_differences)
     return [_finding(judged, compared, costs, differences) for judged in contests]
 
 

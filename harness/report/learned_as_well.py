@@ -45,7 +45,7 @@ def learned_as_well(judged: JudgedContest, differences: Sequence[QualityDifferen
         yield f"At the end of training, against {_references(known)}: {'; '.join(said)}."
     others = [name for name, row in known.items() if name not in judged.best and shown_of(row) == WORSE]
     if others:
-        yield f"Shown to end worse, each by its individual interval: {listed_briefly(others)}."
+        yield f"Shown to end worse: {listed_briefly(others)}."
 
 
 def _why_not_known(judged: JudgedContest) -> str:

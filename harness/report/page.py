@@ -168,9 +168,7 @@ def sections_of(results: Results, earlier: Earlier | None = None) -> list[Sectio
     facets = facets_of(parts)
     with themed():
         return [
-            _section(
-                results, pool, judged, f"{position}-" if position else "", facets.of_pool(pool), earlier, len(parts)
-            )
+            _section(results, pool, judged, f"{position}-" if position else "", facets.of_pool(pool), earlier)
             for position, (pool, judged) in enumerate(zip(parts, judged_contests(parts), strict=True))
         ]
 
@@ -182,7 +180,6 @@ def _section(
     prefix: str,
     facets: PoolFacets,
     earlier: Earlier | None,
-    num_pools: int,
 ) -> Section:
     compared = comparisons(pool)
     given = material(results, pool, judged, compared, looks(pool.launches), prefix)
@@ -200,7 +197,7 @@ def _section(
         about=_about(pool.launches),
         facets=facets,
         matrices=tuple(matrices(given.judged, {board.answer.name: board.anchor for board in boards}, prefix)),
-        changed=earlier.what_changed(given.judged, pool, prefix, num_pools=num_pools) if earlier else None,
+        changed=earlier.what_changed(given.judged, pool, prefix) if earlier else None,
     )
 
 

@@ -30,7 +30,7 @@ NO_DIFFERENCE, WORSE = "no difference shown", "worse"
 
 def quality_table(pool: Pool, prefix: str) -> Table:
     """The score at the end against serial training's."""
-    found = pool.of_runs(quality_differences)
+    found = pool.once(quality_differences)
     metrics = metrics_of(pool.runs)
     unit = unit_of_difference(metrics[0]) if len(metrics) == 1 else ""
     rows = tuple(
@@ -50,8 +50,9 @@ def quality_table(pool: Pool, prefix: str) -> Table:
         title="Parity: does it learn as well as one worker?",
         caption=f"Final {score_name(metrics)} minus that of one serial worker in the same framework, "
         f"{_in_unit(metrics)}paired by seed: mean and {intervals_of(rows)}. Where no serial one ran, it is another "
-        f"single worker. An interval that holds 0 shows no "
-        f"difference.{_of_test_set(found)}{less_is_better(metrics)}",
+        f"single worker. What is "
+        "shown is claimed for all rows of the page together; an interval is of its row alone."
+        f"{_of_test_set(found)}{less_is_better(metrics)}",
         rows=rows,
     )
 
@@ -135,6 +136,6 @@ def shown_of(row: QualityDifference) -> str:
         return f"{count(row.num_diverged, 'launch', 'launches')} diverged"
     if not row.difference.is_known:
         return "too few seeds"
-    if not row.difference.excludes(0.0):
+    if not row.is_shown:
         return NO_DIFFERENCE
     return WORSE if row.is_worse else "better"

@@ -35,7 +35,7 @@ def summary_table(pool: Pool, prefix: str) -> Table:
     reached = {(row.problem, row.series, row.workers): row for row in pool.of_launches(reaching)}
     scaled = {(row.problem, row.series, row.workers): row.interval for row in pool.of_runs(efficiencies)}
     metrics = metrics_of(pool.launches)
-    differences = {(row.problem, row.series, row.workers): row for row in pool.of_runs(quality_differences)}
+    differences = {(row.problem, row.series, row.workers): row for row in pool.once(quality_differences)}
     has_gpus = bool(pool.runs["gpu_memory_bytes"].notna().any())
     rows = tuple(
         {

@@ -57,10 +57,10 @@ class Earlier:
         parts = pools(earlier_runs(folder))
         return cls(since=one_line(folder.resolve().name), pools=tuple(zip(parts, judged_contests(parts), strict=True)))
 
-    def what_changed(self, now: Sequence[JudgedContest], pool: Pool, prefix: str, *, num_pools: int = 1) -> WhatChanged:
-        """now: the contests of the pool, of so many on the page."""
+    def what_changed(self, now: Sequence[JudgedContest], pool: Pool, prefix: str) -> WhatChanged:
+        """now: the contests of the pool."""
         before, reasons = _counterpart(pool, self.pools)
-        sentences, rows = _compared(now, before, reasons, num_pools)
+        sentences, rows = _compared(now, before, reasons, pool.num_pools)
         return WhatChanged(since=self.since, sentences=tuple(sentences), table=_table(rows, prefix))
 
 

@@ -27,7 +27,7 @@ def test_one_image_of_360_in_every_seed_is_not_worse(tmp_path):
         for seed in range(3)
     ]
     (pool,) = pools(load(folder_of(runs, tmp_path)))
-    (found,) = quality_differences(pool.runs)
+    (found,) = quality_differences(pool)
     variance = sum(share * (1 - share) / 360 for share in (354 / 362, 353 / 362))
     assert found.difference.estimate == pytest.approx(-1 / 360)
     assert found.difference.high == pytest.approx(-1 / 360 + 1.959964 * math.sqrt(variance), rel=1e-6)
@@ -44,7 +44,7 @@ def test_quality_difference_adds_what_seeds_and_test_set_leave_open(tmp_path):
         for seed, score in enumerate(scores)
     ]
     (pool,) = pools(load(folder_of(runs, tmp_path)))
-    (found,) = quality_differences(pool.runs)
+    (found,) = quality_differences(pool)
     seeds = 1e-4 / 3
     both = seeds + sum(hits / 1002 * (1 - hits / 1002) / 1000 for hits in (901, 881))
     quantile = float(special.stdtrit(2 * (both / seeds) ** 2, 0.975))
@@ -62,7 +62,7 @@ def test_quality_difference_of_what_is_no_share_is_over_seeds_alone(tmp_path):
         for seed, x in enumerate(scores)
     ]
     (pool,) = pools(load(folder_of(runs, tmp_path)))
-    (found,) = quality_differences(pool.runs)
+    (found,) = quality_differences(pool)
     assert (found.difference.method, found.has_test_error) == ("t", False)
     assert found.difference.high - 0.02 == pytest.approx(4.302653 * 0.01 / math.sqrt(3), rel=1e-6)
 
@@ -81,7 +81,7 @@ def test_quality_difference_is_in_accuracy_seed_by_seed(tmp_path):
         for seed, loss in enumerate((0.01, 0.02, 0.03))
     ]
     (pool,) = pools(load(folder_of([*serial, *hogwild], tmp_path)))
-    (found,) = quality_differences(pool.runs)
+    (found,) = quality_differences(pool)
     assert found.reference == "serial"
     assert found.difference.estimate == pytest.approx(-0.02)
     assert found.difference.high + 0.02 == pytest.approx(4.302653 * 0.01 / math.sqrt(3), rel=1e-6)
@@ -95,20 +95,20 @@ def test_quality_difference_that_seeds_cancel_is_none(tmp_path):
         for seed, score in enumerate((0.9, 0.2, 0.6))
     ]
     (pool,) = pools(load(folder_of([*serial, *hogwild], tmp_path)))
-    (found,) = quality_differences(pool.runs)
+    (found,) = quality_differences(pool)
     assert found.difference.estimate == 0
 
 
 def test_quality_difference_needs_a_serial_run_of_the_problem(tmp_path):
     (pool,) = pools(load(folder_of([record({"strategy": "hogwild", "workers": 2})], tmp_path)))
-    assert quality_differences(pool.runs) == []
+    assert quality_differences(pool) == []
 
 
 def only_difference(tmp_path, *trained):
     """Of one run for each (fields of the cell, its accuracy)."""
     records = [record(fields, curve=curve((accuracy,))) for fields, accuracy in trained]
     (pool,) = pools(load(folder_of(records, tmp_path)))
-    (found,) = quality_differences(pool.runs)
+    (found,) = quality_differences(pool)
     return found
 
 
@@ -140,7 +140,7 @@ def test_quality_difference_is_worse_where_an_error_is_greater(tmp_path, accurac
     serial = by_rmse(record(curve=curve((0.98,))))
     hogwild = by_rmse(record({"strategy": "hogwild", "workers": 2}, curve=curve((accuracy,))))
     (pool,) = pools(load(folder_of([serial, hogwild], tmp_path)))
-    (found,) = quality_differences(pool.runs)
+    (found,) = quality_differences(pool)
     assert (found.problem, found.metric) == ("mf on movielens", RMSE)
     assert found.difference.estimate == pytest.approx(difference)
     assert found.is_worse is is_worse
@@ -158,5 +158,22 @@ def test_quality_difference_is_unknown_where_a_run_diverged(tmp_path):
         for seed, score in enumerate((0.98, 0.99, math.nan))
     ]
     (pool,) = pools(load(folder_of(map(by_rmse, [*serial, *hogwild]), tmp_path)))
-    (found,) = quality_differences(pool.runs)
+    (found,) = quality_differences(pool)
     assert (found.num_diverged, math.isnan(found.difference.estimate)) == (1, True)
+
+
+@pytest.mark.parametrize(("num_others", "is_shown"), [(1, True), (6, False)])
+def test_difference_is_shown_by_the_family_of_all_that_are_compared(tmp_path, num_others, is_shown):
+    """Differences of 0.01 to 0.03 over five seeds: t is 4.81, p is 0.0086, below 0.05 and above 0.05 / 6."""
+    others = ("hogwild", "allreduce", "local-sgd", "gossip", "delayed-averaging", "allreduce-flat")[:num_others]
+    runs = [
+        by_rmse(record({"strategy": strategy, "workers": 2, "seed": seed}, curve=curve((1.0 + worse,))))
+        for strategy in others
+        for seed, worse in enumerate((0.01, 0.02, 0.03, 0.02, 0.01))
+    ]
+    runs += [by_rmse(record({"strategy": "serial", "seed": seed}, curve=curve((1.0,)))) for seed in range(5)]
+    (pool,) = pools(load(folder_of(runs, tmp_path)))
+    found = quality_differences(pool)
+    assert [row.p for row in found] == pytest.approx([0.00857] * num_others, abs=1e-4)
+    assert [row.is_shown for row in found] == [is_shown] * num_others
+    assert all(row.difference.excludes(0.0) for row in found)

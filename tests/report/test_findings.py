@@ -299,7 +299,7 @@ def test_finding_of_an_error_names_the_soonest_to_fall_to_its_target(tmp_path):
     ]
     times = {"allreduce": (4.0, 4.1, 4.2), "hogwild": (2.0, 2.05, 2.1)}
     headline, details, _ = verdict(tmp_path, map(by_rmse, [*comparison(times), *missed]))
-    assert headline.startswith("mf on movielens: hogwild ×2 reaches 0.92 RMSE after 2.05 s [")
+    assert headline.startswith("mf on movielens, recipe: hogwild ×2 reaches 0.92 RMSE after 2.05 s [")
     assert headline.endswith("of 2 that reliably reached it (95 % sure of all claims together).")
     assert details[0].startswith(
         "local-sgd ×2 reached 0.92 RMSE in 0 of 3 launches (over 3 seeds: Wilson interval 0 % to 56 %)"
