@@ -17,7 +17,7 @@ import pandas as pd
 
 from harness.analysis.scores import metric_of
 from harness.plain_text import counted
-from harness.run.remedies import lacks_disk
+from harness.records.lacking_room import lacks_disk
 from harness.workloads.metric import Metric
 
 REACHED, SCORED, NO_SCORE = range(3)  # what a trial came to, the best first

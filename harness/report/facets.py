@@ -59,7 +59,7 @@ class PoolFacets:
         """An attribute of a table's row, by those of its first columns that it has; empty where it has none."""
         known = {name: row[name].text for name in _COLUMNS if name in row}
         found = self.series.get((known.get("problem"), known.pop("strategy", None)), {})
-        return self._attribute({**found, **known})
+        return self._attribute({**known, **found, **known})  # its own framework, where it says one
 
     def of_name(self, name: str) -> Markup:
         """Likewise of what is called after a problem: a contest, an aim, the end of a file's name."""

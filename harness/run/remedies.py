@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import re
 import shutil
-import signal
-from pathlib import Path
 
-SHARED_MEMORY = Path("/dev/shm")
-# As PyTorch, its loaders and the kernel say that a page of shared memory is not to be had.
-_NO_SHARED_MEMORY = re.compile(
-    rf"Bus error|\bsignal {signal.SIGBUS.value}\b|shared memory|shm_open|/torch_\d+_\d+|{SHARED_MEMORY}"
-)
-_NO_DISK = re.compile(
-    rf"\[Errno ({errno.ENOSPC}|{errno.EDQUOT})\]|{os.strerror(errno.ENOSPC)}|{os.strerror(errno.EDQUOT)}"
-)
+from harness.records.lacking_room import SHARED_MEMORY, lacks_shared_memory
+
 _GIB = 1024**3
-
-
-def lacks_disk(reason: str) -> bool:
-    """Whether a launch failed for want of room on a disk, whatever it was to train."""
-    return _NO_DISK.search(reason) is not None and _NO_SHARED_MEMORY.search(reason) is None
 
 
 def with_remedy(reason: str) -> str:
     """The reason of a failure, followed by what to do where that is known."""
-    if _NO_SHARED_MEMORY.search(reason) is None:
+    if not lacks_shared_memory(reason):
         return reason
     return f"{reason} ({_room()}: free some, or make it larger: mount -o remount,size=8G, docker run --shm-size=8g)"
 

@@ -1,7 +1,7 @@
 """A cell: one point of a suite's matrix, frozen and hashable, with all that its run depends on.
 
-Cells come from YAML, so this is where values are checked (harness/suite/checks.py). What cannot run anywhere (hogwild
-over two hosts) is refused here; what this machine cannot run is refused by harness/run/feasible.py.
+Cells come from YAML, so this is where values are checked (harness/suite/cell_checks.py). What cannot run anywhere
+(hogwild over two hosts) is refused here; what this machine cannot run is refused by harness/run/feasible.py.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from harness.optimizers.optimizer import OptimizerOptions
 from harness.protocols import StrategyOptions
 from harness.records.stored_cell import StoredCell
 from harness.registry import OPTIMIZERS, REPLICAS, strategy_of
+from harness.suite.cell_checks import check_cell
 from harness.suite.cell_facts import CellFacts
-from harness.suite.checks import check_cell
 from harness.suite.fields import FIELDS
 from harness.suite.filling_in import filled_in, options_of
 from harness.suite.identity import identity

@@ -316,7 +316,7 @@ def test_findings_of_problems_with_different_metrics_have_each_its_own_target(tm
     runs = comparison({"allreduce": (4.0, 4.1, 4.2)})
     (accuracy, rmse), _ = verdicts(tmp_path, [*runs, *map(by_rmse, runs)])
     assert accuracy[0].startswith("cnn on digits, recipe: allreduce ×2 reaches 98 % after 4.10 s")
-    assert rmse[0].startswith("mf on movielens: allreduce ×2 reaches 0.92 RMSE after 4.10 s")
+    assert rmse[0].startswith("mf on movielens, recipe: allreduce ×2 reaches 0.92 RMSE after 4.10 s")
 
 
 def test_flat_strategy_is_the_opponent_and_the_wrapper_is_said_apart(tmp_path):

@@ -13,7 +13,8 @@ import torch
 
 from harness.fabrics.connection import Connection
 from harness.fabrics.shared_memory import SharedMemory
-from harness.run.remedies import lacks_disk, with_remedy
+from harness.records.lacking_room import lacks_disk
+from harness.run.remedies import with_remedy
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
 

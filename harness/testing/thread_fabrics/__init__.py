@@ -7,13 +7,13 @@ They hold a strategy to the letter of harness/protocols/fabric.py: a vector that
 from __future__ import annotations
 
 from harness.protocols import GROUPS, PEERS, SERVED, SHARED, TORCH_SHARED, Capability
-from harness.testing.thread_fabrics.collective import ThreadCollective, adasum
-from harness.testing.thread_fabrics.groups import ThreadGroups
-from harness.testing.thread_fabrics.peers import ThreadPeers
-from harness.testing.thread_fabrics.served import ThreadServed
-from harness.testing.thread_fabrics.shared import ThreadShared
 from harness.testing.thread_fabrics.team import Team
+from harness.testing.thread_fabrics.thread_collective import ThreadCollective, adasum
 from harness.testing.thread_fabrics.thread_fabric import ThreadFabric
+from harness.testing.thread_fabrics.thread_groups import ThreadGroups
+from harness.testing.thread_fabrics.thread_peers import ThreadPeers
+from harness.testing.thread_fabrics.thread_served import ThreadServed
+from harness.testing.thread_fabrics.thread_shared import ThreadShared
 
 # The others can have collectives.
 FABRICS: dict[Capability, type[ThreadFabric]] = {

@@ -31,7 +31,7 @@ class ThreadCollective(ThreadFabric):
     def adasum(self, vector: Array) -> Array:
         return adasum(self._team.exchange(self.rank, vector))
 
-    def mean_async(self, vector: Array) -> PendingMean:
+    def mean_async(self, vector: Array) -> PendingThreadMean:
         if self.num_under_way:
             raise AssertionError(
                 f"mean_async: expected no other mean under way, found {self.num_under_way}. "
@@ -40,7 +40,7 @@ class ThreadCollective(ThreadFabric):
         self.num_under_way += 1
         self._num_async += 1
         self._team.contribute(self._num_async, self.rank, vector)
-        return PendingMean(self, self._team, self._num_async, given=vector, ranks=range(self.size))
+        return PendingThreadMean(self, self._team, self._num_async, given=vector, ranks=range(self.size))
 
     def gather(self, values: Array) -> Array:
         return np.array(self._team.exchange(self.rank, values))
@@ -55,7 +55,7 @@ class ThreadCollective(ThreadFabric):
         return _Native(model, averaging, self)
 
 
-class PendingMean:
+class PendingThreadMean:
     """Implements harness.protocols.Pending. given: the worker's vector itself, of which the team has a copy."""
 
     def __init__(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 from harness.testing.quadratic import Array
-from harness.testing.thread_fabrics.collective import PendingMean, ThreadCollective
 from harness.testing.thread_fabrics.team import Team
+from harness.testing.thread_fabrics.thread_collective import PendingThreadMean, ThreadCollective
 
 
 class ThreadGroups(ThreadCollective):
@@ -48,12 +48,12 @@ class ThreadGroups(ThreadCollective):
             self._team.of_groups[self._group] += change
         self.barrier()
 
-    def mean_of_groups(self, vector: Array) -> PendingMean:
+    def mean_of_groups(self, vector: Array) -> PendingThreadMean:
         self.num_under_way += 1
         self._num_async += 1
         self._team.contribute(self._num_async, self.rank, vector)
         firsts = range(0, self.size, self._team.group_size)
-        return PendingMean(self, self._team, self._num_async, given=vector, ranks=firsts)
+        return PendingThreadMean(self, self._team, self._num_async, given=vector, ranks=firsts)
 
     def await_group(self) -> None:
         self.barrier()
