@@ -4,7 +4,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13; do $$name -c "" 
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test lab gpu gpu-kit check check-evidence report-evidence picture perf dist pythons release-check lint format lock clean
+.PHONY: help setup bench claims test lab gpu gpu-kit check check-evidence report-evidence picture perf dist pythons release-check lint format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,6 +18,9 @@ bench: setup  ## the quick suite and its report, in about ten minutes
 	@$(BIN)/hvdbench run suites/quick.yaml; run=$$?; test $$run -le 1 || exit $$run; \
 	$(BIN)/hvdbench parity --dataset digits --results results/quick; parity=$$?; test $$parity -le 1 || exit $$parity; \
 	$(BIN)/hvdbench report results/quick -o reports/quick || exit $$?; exit $$((run | parity))
+
+claims: setup  ## what is said of asynchronous updating, tested claim by claim, in about a quarter of an hour
+	@$(BIN)/hvdbench claims suites/claims.yaml
 
 test: setup lint  ## lint and all tests, in three processes; a file's tests share what they launch
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder

@@ -91,6 +91,7 @@ def read_setting(
         suite=suite.name,
         question=suite.question,
         tuning=suite.tuned,
+        rules=suite.rules,
         folder=ResultsFolder(results or suite.results or Path("results") / suite.name),
         hosts=available,
         launch_args=words(launch_args),

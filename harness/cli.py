@@ -14,6 +14,7 @@ import typer
 
 from harness.arguments import EXIT_USAGE, say
 from harness.commands.cmd_check import check
+from harness.commands.cmd_claims import claims
 from harness.commands.cmd_compare import compare
 from harness.commands.cmd_doctor import doctor
 from harness.commands.cmd_export import export
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Callable[..., None]] = {  # as `--help` lists them
     "run": run,
     "compare": compare,
     "tune": tune,
+    "claims": claims,
     "show": show,
     "list": list_,
     "report": report,

@@ -123,7 +123,7 @@ LAYERS = (
     ("progress",),
     ("parity", "analysis"),
     ("report",),
-    ("check", "compare", "tuning"),
+    ("check", "claims", "compare", "tuning"),
     ("catalogue", "doctor", "run_one", "testing", "templates"),
     ("arguments",),
     ("commands",),

@@ -44,6 +44,9 @@ _RUN = _columns(
     ("trial", "float64", "", "its number, 0 the recipe's; missing likewise"),
     ("search_space", "str", "", "what was searched from where to where; missing likewise"),
     ("at_edge", "str", "", "what of a trial lies at an end of that beyond which there would be more; missing likewise"),
+    ("rules", "str", "", "by which claims are decided, as they were before the launch: claim=digest, comma-separated; "
+     "missing where the suite claims nothing"),
+    ("rules_commit", "str", "", "that has the suite's file with them; missing where none has"),
     ("key", "str", "", "hash of the cell with its seed"),
     ("group", "str", "", "hash of the cell without its seed: runs of one group repeat each other"),
     ("status", "str", "", "ok, failed or timeout"),
@@ -52,7 +55,7 @@ _RUN = _columns(
     ("started_at", "datetime64[us, UTC]", "UTC", "launch"),
     ("wall_s", "float64", "s", "from launch to record: start-up, training and evaluation"),
     ("num_lost", "float64", "", "workers that died, without which the others went on"),
-)
+)  # fmt: skip
 
 _NAMED = _columns(
     ("problem", "str", "", "model and data set, with the size of synthetic data: what runs must share to be compared"),
@@ -96,6 +99,7 @@ _MEASURED = _columns(
     ("compute_s_per_step", "float64", "s", "steady state: a worker's step without its waits for communication, mean "
      "over workers; missing when exposed_share is"),
     ("cpu_s_per_step", "float64", "s", "CPU time of training, servers' included, over the steps of all workers"),
+    ("trained_samples", "float64", "samples", "that all workers trained on"),
     ("bytes_per_step", "float64", "bytes", "sent by one worker in one step, mean over the run"),
     ("average_alone_s", "float64", "s", "a single average of all weights with nothing else to do, median; "
      "missing where there is no collective"),
@@ -162,6 +166,7 @@ _MEASURED = _columns(
      "comma-separated"),
     ("horovod_settings", "str", "", "of environment and launch, that change the speed of Horovod's workers alone"),
     ("weights_sha256", "str", "", "hash of the evaluated model's last weights"),
+    ("initial_sha256", "str", "", "hash of the weights that training began with; missing in old records"),
 )  # fmt: skip
 
 RUNS = (*_RUN, *_of_cell(), *_NAMED, *_MEASURED)

@@ -56,9 +56,11 @@ class Interval:
 NOTHING = Interval(estimate=math.nan, low=math.nan, high=math.nan, n=0, method=TOO_FEW)
 
 
-def mean_interval(values: Iterable[float], *, within: tuple[float, float] = (-math.inf, math.inf)) -> Interval:
+def mean_interval(
+    values: Iterable[float], *, within: tuple[float, float] = (-math.inf, math.inf), confidence: float = CONFIDENCE
+) -> Interval:
     """The arithmetic mean: scores, shares, differences. within: bounds of what is measured."""
-    found = _interval(_finite(values))
+    found = _interval(_finite(values), confidence)
     low, high = (float(end) for end in np.clip([found.low, found.high], *within))  # NaN stays
     return replace(found, low=low, high=high)
 
@@ -106,12 +108,12 @@ def share_interval(num_hits: float, n: int) -> Interval:
     return Interval(estimate=share, low=max(0.0, middle - half), high=min(1.0, middle + half), n=n, method="Wilson")
 
 
-def _interval(values: NDArray[np.float64]) -> Interval:
+def _interval(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> Interval:
     n = len(values)
     estimate = float(values.mean()) if n else math.nan
     if n < MIN_LAUNCHES:
         return Interval(estimate=estimate, low=math.nan, high=math.nan, n=n, method=TOO_FEW)
-    half = float(special.stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * float(values.std(ddof=1)) / math.sqrt(n)
+    half = float(special.stdtrit(n - 1, 0.5 + confidence / 2)) * float(values.std(ddof=1)) / math.sqrt(n)
     return Interval(estimate=estimate, low=estimate - half, high=estimate + half, n=n, method="t")
 
 

@@ -102,6 +102,7 @@ def speed(
     every = np.concatenate(kept) if kept else np.empty((0, len(WINDOW_FIELDS)))
     return {
         "train_s": train_s,
+        "trained_samples": num_samples if len(every) else math.nan,
         "samples_per_s": samples_per_s(record, steady),
         "samples_per_s_whole": num_samples / train_s if len(every) and train_s else math.nan,
         "steady_from_s": steady.from_s,
@@ -263,6 +264,8 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "suite": record.suite,
         "question": record.question or None,
         **_tuning(record.tuning),
+        "rules": _listed(record.rules.digests) if record.rules else None,
+        "rules_commit": record.rules.commit if record.rules else None,
         "key": record.key,
         "group": record.group,
         "status": record.status,
@@ -305,6 +308,7 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "process_settings": _listed(of_all(record.settings)),
         "horovod_settings": _listed(of_horovod(record.settings)),
         "weights_sha256": record.weights_sha256,
+        "initial_sha256": record.initial_sha256,
     }
 
 

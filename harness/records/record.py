@@ -180,6 +180,13 @@ class Tuning(Part):
     at_edge: list[Text] = []  # of a trial: where it lies at an end beyond which there would be more
 
 
+class Rules(Part):
+    """What a suite had laid down, before the launch, of how its claims will be decided (harness/suite/claims.py)."""
+
+    commit: Text | None  # that has the suite's file as it was read; None where none has
+    digests: dict[Text, Text]  # of each claim's rule, by the claim's name
+
+
 class Record(Part):
     """One run of one cell."""
 
@@ -189,6 +196,7 @@ class Record(Part):
     suite: Text
     question: Text = ""  # that the suite answers; empty in records from before it was kept
     tuning: Tuning | None = None  # None where the suite says with what it trains, as in older records
+    rules: Rules | None = None  # None where the suite claims nothing, as in older records
     cell: StoredCell
     status: Status
     reason: Text | None  # why it is not ok, in one sentence
@@ -205,6 +213,7 @@ class Record(Part):
     # Values of the vector that is averaged: parameters, and buffers that training moves.
     vector_size: Int64 | None = None
     weights_sha256: Text | None  # of the evaluated model at the end, float32
+    initial_sha256: Text | None = None  # of rank 0's weights as they were drawn, likewise; None in older records
     curve: list[Point]
     workers: list[WorkerPart]
     servers: list[ServerPart] = []  # beside the ranks; none in records from before they were counted

@@ -118,6 +118,7 @@ def _run_inside(
         suite=suite.name,
         question=suite.question,
         tuning=suite.tuned,
+        rules=suite.rules,
         folder=folder,
         hosts=(),
         is_existing=True,
@@ -192,6 +193,7 @@ def _lead(cell: Cell, connection: Connection, cores: list[int] | None, hvd: Any,
             started_at=started_at,
             settings=settings,
             tuning=setting.tuning_of(cell),
+            rules=setting.rules,
         )
         setting.folder.write(made, run_dir)
         return made

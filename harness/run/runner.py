@@ -26,7 +26,7 @@ from harness.launchers.supervisor import LaunchEnd, log_tail, supervise
 from harness.protocols import Role
 from harness.records.index import IndexEntry
 from harness.records.machines import hosts_of, machine_of
-from harness.records.record import Machine, Record, ServerPart, Status, Tuning, WorkerPart
+from harness.records.record import Machine, Record, Rules, ServerPart, Status, Tuning, WorkerPart
 from harness.records.results_folder import ResultsFolder
 from harness.records.run_files import (
     CELL_FILE,
@@ -81,6 +81,7 @@ class Setting:
     stopped_is_done: bool = True  # a cell is done by a launch that its time limit stopped
     time_limit_factor: float = 1.0  # on that of a cell: above 1 where launches share the machine by turns
     tuning: Tuning | None = None  # by which the suite was tuned
+    rules: Rules | None = None  # by which the suite's claims are decided
     trials: Mapping[str, Tuning] = field(default_factory=dict)  # by key, of cells that are trials of tuning
 
     def tuning_of(self, cell: Cell) -> Tuning | None:
@@ -195,6 +196,7 @@ def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:
             time_limit_factor=setting.time_limit_factor,
             settings=settings,
             tuning=setting.tuning_of(cell),
+            rules=setting.rules,
         )
         setting.folder.write(record, run_dir)
     watcher.cell_ended(record)
@@ -219,6 +221,7 @@ def make_record(
     time_limit_factor: float = 1.0,
     settings: dict[str, str],
     tuning: Tuning | None = None,
+    rules: Rules | None = None,
 ) -> Record:
     """Puts together what the workers left and how they ended."""
     status, reason = _status(cell, end, time_limit_factor)
@@ -242,6 +245,7 @@ def make_record(
         suite=suite,
         question=question,
         tuning=tuning,
+        rules=rules,
         cell=cell.stored(),
         status=status,
         reason=None if reason is None else with_remedy(reason),
@@ -255,6 +259,7 @@ def make_record(
         num_held_out=curve.get("num_held_out"),
         vector_size=curve.get("vector_size"),
         weights_sha256=curve.get("weights_sha256"),
+        initial_sha256=curve.get("initial_sha256"),
         curve=timed_curve(curve.get("curve", []), parts, cell.evaluated_model),
         workers=parts,
         servers=_read_servers(run_dir),

@@ -7,6 +7,7 @@ folder: ../..                  # where code and texts are looked for, seen from 
 results: results               # where records go, seen from the file; ./results/<suite> unless given (optional)
 defaults: {threads: 1}         # fields of every cell
 check: {screen_pairs: 8}       # how `hvdbench check` judges (optional, harness/suite/gates.py)
+claims: {rules: {...}}         # what `hvdbench claims` decides, and how (optional, harness/suite/claims.py)
 tune: {learning_rate: [0.01, 1]}  # ranges for `hvdbench tune`, instead of those declared (optional)
 matrix:                        # blocks; a list is an axis, a block is the product of its axes
   - workload: [fnn, cnn]
@@ -27,9 +28,10 @@ import yaml
 from pydantic import Field, ValidationError
 
 from harness.extensions import WORKLOADS, ExtensionError, is_code, is_extension
-from harness.records.record import Tuning
+from harness.records.record import Rules, Tuning
 from harness.strict import Strict, describe
 from harness.suite.cell import Cell
+from harness.suite.claims import Claim, ClaimSettings, claims_of, rules_of
 from harness.suite.gates import CheckSettings
 from harness.suite.own_facts import own_facts
 from harness.workloads.shipped import MODELS
@@ -61,6 +63,7 @@ class _File(Strict):
     results: str | None = None
     defaults: dict[str, Any] = Field(default_factory=dict)
     check: CheckSettings = CheckSettings()
+    claims: ClaimSettings | None = None
     tune: dict[str, list[Any]] = Field(default_factory=dict)
     tuned: TuningBudget | None = None
     matrix: list[dict[str, Any]] = Field(min_length=1)
@@ -77,6 +80,9 @@ class Suite:
     results: Path | None = None  # where records go, where the file says so
     tune: Mapping[str, Sequence[Any]] = field(default_factory=dict)  # ranges of what is searched, instead of declared
     tuned: Tuning | None = None  # how its cells came about, where they were tuned
+    deciding: ClaimSettings | None = None  # how its claims are decided, where it has some
+    claims: tuple[Claim, ...] = ()
+    rules: Rules | None = None  # of those claims, as they are laid down
 
     @classmethod
     def load(cls, path: Path, *, repeats: int | None = None, overrides: dict[str, Any] | None = None) -> Suite:
@@ -98,6 +104,9 @@ class Suite:
             results=None if file.results is None else path.parent / file.results,
             tune=file.tune,
             tuned=None if file.tuned is None else Tuning(**file.tuned.model_dump()),
+            deciding=file.claims,
+            claims=_claims(path, file, points),
+            rules=None if file.claims is None else rules_of(file.claims, path),
         )
 
     def only(self, conditions: dict[str, str]) -> Suite:
@@ -114,6 +123,13 @@ class Suite:
             wanted = ",".join(f"{name}={value}" for name, value in conditions.items())
             raise SuiteError(f"--only {wanted}: no cell of {self.name} is like that; hvdbench show lists them")
         return Suite(**{**vars(self), "cells": kept})
+
+
+def _claims(path: Path, file: _File, points: Sequence[Cell]) -> tuple[Claim, ...]:
+    try:
+        return () if file.claims is None else claims_of(file.claims, points)
+    except ValueError as error:
+        raise SuiteError(f"{path}: {error}") from None
 
 
 def _reads_as(text: str, value: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -97,7 +98,7 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
         settings={**replica.settings(), **fabric.settings(), **process.settings(), **session.turns.settings()},
     )
     if fabric.rank == 0:
-        _write_curve(session, trained, evaluation, connection.run_dir)
+        _write_curve(session, trained, evaluation, connection.run_dir, initial_sha256=startup.initial_sha256)
     write_atomically(part_path(connection.run_dir, fabric.rank), part.model_dump_json())
     fabric.close()
 
@@ -129,10 +130,11 @@ def _copies_bytes(replica: Replica, trained: TrainingOutcome, watch: MergeWatch[
 
 
 class _Startup:
-    """How long each phase took, one after the other, and the memory of what was made."""
+    """How long each phase took, one after the other, and the weights and the memory of what was made."""
 
     def __init__(self, watch: Stopwatch) -> None:
         self.phases_s: dict[str, float] = {}
+        self.initial_sha256 = ""
         self.made_rss_bytes = 0
         self._watch = watch
 
@@ -144,8 +146,9 @@ class _Startup:
     def ended(self, phase: str) -> None:
         self.phases_s[phase] = self._watch.elapsed_s() - self.total_s
 
-    def made(self) -> None:
+    def made(self, replica: Replica) -> None:
         """Framework, data and model are there, and nothing of what making them has left."""
+        self.initial_sha256 = hashlib.sha256(replica.to_numpy(replica.weights()).tobytes()).hexdigest()
         process.give_back_freed_memory()
         self.made_rss_bytes = rss_bytes()
 
@@ -169,7 +172,7 @@ def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Sess
     startup.ended("data")
     replica = replica_class(cell, workload, rank=fabric.rank, local_rank=connection.local_rank)
     del workload  # its data may lie on the device by now, and need not lie here too
-    startup.made()
+    startup.made(replica)
     startup.ended("model")
     strategy = registry.strategy_of(cell.strategy, cell.folder)(cell.options, plan)
     session = Session(cell=cell, plan=plan, replica=replica, fabric=fabric, strategy=strategy, turns=takes_turns)
@@ -198,12 +201,15 @@ def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Sess
     return replace(session, strategy=strategy, num_watched=num_watched, limit=limit), clock, watch
 
 
-def _write_curve(session: Session, trained: TrainingOutcome, evaluation: Evaluation, run_dir: Path) -> None:
+def _write_curve(
+    session: Session, trained: TrainingOutcome, evaluation: Evaluation, run_dir: Path, *, initial_sha256: str
+) -> None:
     cell = session.cell
     points = evaluation.points if cell.inject is None else worsened(evaluation.points, cell.inject, cell.metric)
     curve = {
         "curve": [point.model_dump() for point in points],
         "weights_sha256": evaluation.weights_sha256,
+        "initial_sha256": initial_sha256,
         "stopped_after": trained.stopped_after,
         "planned_steps": session.plan.num_steps,
         "num_held_out": session.replica.num_held_out,

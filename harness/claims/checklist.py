@@ -1,0 +1,153 @@
+"""What would make a number tell something else than its claim: looked for in the records, and named.
+
+A claim with any of it has no verdict. What holds for all claims of a page comes first; then what is asked of launches
+that are held against each other; last what only some measures ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.analysis.comparable import why_split
+from harness.analysis.implementation import FLAT_LIKES
+from harness.analysis.targets import AFTER
+from harness.claims.numbers import launches_of
+from harness.plain_text import counted
+from harness.report.wording import listed, listed_briefly, number, percent
+from harness.suite.cell import Cell
+from harness.suite.claims import Claim, ClaimSettings
+
+_EQUAL_WORK = 0.02  # of the samples: a last batch that is not whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """One entry: what is asked, and why it is not met; None where it is."""
+
+    asked: str
+    violation: str | None
+
+
+def checklist(claim: Claim, settings: ClaimSettings, runs: pd.DataFrame, *, num_seeds: int) -> list[Checked]:
+    """runs: launches with measures, of all the claim's cells."""
+    entries = {
+        "every launch is there": _absent(claim, runs, num_seeds),
+        "the rule was laid down before the launches": _rules(claim, runs),
+        "one machine, one software": why_split(runs) if len(runs) else None,
+        "same work": _work(claim, runs),
+        "same initial weights": _weights(claim, runs),
+        "same tuning": _tuning(runs),
+        "implementation apart": _implementation(claim),
+        "start-up apart": _startup(runs),
+    }
+    if claim.measure.is_timed:
+        entries["no load of others"] = _load(runs, settings.most_load)
+    if claim.measure.has_target:
+        entries["targets reached, between close evaluations"] = _resolution(claim, runs, settings.coarsest)
+    return [Checked(asked=asked, violation=violation) for asked, violation in entries.items()]
+
+
+def violations(checks: Iterable[Checked]) -> Iterator[str]:
+    yield from (check.violation for check in checks if check.violation)
+
+
+def cells_of(claim: Claim) -> list[Cell]:
+    """One for each group."""
+    return list({cell.group: cell for case in claim.cases for cell in case.cells}.values())
+
+
+def _absent(claim: Claim, runs: pd.DataFrame, num_seeds: int) -> str | None:
+    """Launches that are missing, or that failed and were not made up for; of a claim about failures, missing alone."""
+    is_there = runs if claim.measure.scale == "share" else runs[runs["status"] == "ok"]
+    missing: list[str] = []
+    failed: list[str] = []
+    for cell in cells_of(claim):
+        for seed in range(num_seeds):
+            key = cell.with_seed(seed).key
+            if not (is_there["key"] == key).any():
+                (failed if (runs["key"] == key).any() else missing).append(f"{cell.title} (seed {seed})")
+    said = [
+        f"{counted(len(names), 'launch', 'launches')} {what}: {listed_briefly(names, 3)}"
+        for what, names in (("missing", missing), ("failed", failed))
+        if names
+    ]
+    return "; ".join(said) or None
+
+
+def _rules(claim: Claim, runs: pd.DataFrame) -> str | None:
+    mine = f"{claim.name}={claim.digest}"
+    others = [said for said in runs["rules"] if pd.isna(said) or mine not in str(said).split(", ")]
+    if not others:
+        return None
+    return f"{len(others)} of {counted(len(runs), 'launch', 'launches')} began under another rule, or none"
+
+
+def _work(claim: Claim, runs: pd.DataFrame) -> str | None:
+    if claim.measure.scale == "share":
+        return None
+    for case in claim.cases:
+        cells = (*case.ours.cells, *(case.theirs.cells if case.theirs else case.ours.base))
+        trained = [launches_of([cell], runs)["trained_samples"].median() for cell in cells]
+        if len(trained) > 1 and abs(trained[0] - trained[1]) > _EQUAL_WORK * max(trained):
+            return (
+                f"{_of(case.name)}one side trained on {number(trained[0])} samples, the other on {number(trained[1])}"
+            )
+    return None
+
+
+def _weights(claim: Claim, runs: pd.DataFrame) -> str | None:
+    """Of each case all began with the same, seed by seed."""
+    if claim.measure.scale == "share":
+        return None
+    for case in claim.cases:
+        launches = launches_of(list(case.cells), runs)
+        launches = launches[launches["status"] == "ok"]
+        if launches["initial_sha256"].isna().any():
+            return f"{_of(case.name)}some records do not say with which weights training began"
+        num_different = launches.groupby("seed")["initial_sha256"].nunique()
+        if (num_different > 1).any():
+            return f"{_of(case.name)}training began with different weights under seed {num_different.idxmax()}"
+    return None
+
+
+def _tuning(runs: pd.DataFrame) -> str | None:
+    budgets = sorted("none" if pd.isna(each) else f"{each:g}" for each in runs["tuning_budget"].unique())
+    return f"tuned by unlike budgets: {listed(budgets)}" if len(budgets) > 1 else None
+
+
+def _implementation(claim: Claim) -> str | None:
+    wrapped = sorted({cell.strategy for cell in cells_of(claim)} & set(FLAT_LIKES))
+    return f"{listed(wrapped)} steps by a library's own optimizer, which costs time of its own" if wrapped else None
+
+
+def _startup(runs: pd.DataFrame) -> str | None:
+    untold = int(runs.loc[runs["status"] == "ok", "startup_s"].isna().sum())
+    return f"{counted(untold, 'launch', 'launches')} do not tell their start-up" if untold else None
+
+
+def _load(runs: pd.DataFrame, most: float) -> str | None:
+    """Of others: the load average less what the launch itself asks for, which was not there all the minute."""
+    of_others = float(((runs["load_1min"] - runs["cores"]).clip(lower=0) / runs["num_cores"]).median())
+    if not of_others > most:
+        return None
+    return f"the machine was busy: a load of {of_others:.2g} of others a core, where {most:g} is allowed"
+
+
+def _resolution(claim: Claim, runs: pd.DataFrame, coarsest: float) -> str | None:
+    column = claim.rule.measure
+    for cell in cells_of(claim):
+        launches = launches_of([cell], runs)
+        launches = launches[launches["status"] == "ok"]
+        if missed := int(launches[column].isna().sum()):
+            return f"{missed} of {counted(len(launches), 'launch', 'launches')} of {cell.title} missed the target"
+        left_open = float(((launches[column] - launches[AFTER[column]]) / launches[column]).mean())
+        if left_open > coarsest:
+            return f"evaluations of {cell.title} leave {percent(left_open, 0)} of its number open"
+    return None
+
+
+def _of(case: str) -> str:
+    return f"{case}: " if case else ""

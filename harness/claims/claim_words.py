@@ -1,0 +1,101 @@
+"""A judged claim in words: its number, the rule, the conditions and what would have been seen."""
+
+from __future__ import annotations
+
+import math
+
+from harness.analysis.intervals import Interval, scaled
+from harness.claims.judged_claim import Judged
+from harness.claims.numbers import Number
+from harness.plain_text import counted
+from harness.report.wording import listed, share_with_interval, times_of, with_interval
+from harness.suite.claims import Claim
+
+_POINTS = 100.0
+_MODEL = "model sizes"  # a slope of values over parameters
+
+
+def number_in_words(claim: Claim, found: Number) -> str:
+    """`cnn 0.42 × [0.3, 0.6]`."""
+    named = f"{found.case} " if found.case else ""
+    return f"{named}{_interval_in_words(claim, found.interval)}"
+
+
+def numbers_in_words(judged: Judged) -> str:
+    return "; ".join(number_in_words(judged.claim, found) for found in judged.numbers)
+
+
+def rule_in_words(claim: Claim) -> str:
+    """`holds below 0.9 ×`."""
+    holds = claim.rule.holds
+    said = _value_in_words(claim, holds.value)
+    predicted = "" if claim.rule.predicted is None else f"; predicted {_value_in_words(claim, claim.rule.predicted)}"
+    return f"holds {'below' if holds.below is not None else 'above'} {said}{predicted}"
+
+
+def seen_in_words(judged: Judged) -> str:
+    """`cnn 0.71 ×`: what would have been found four times in five."""
+    claim = judged.claim
+    said = [
+        f"{f'{found.case} ' if found.case else ''}{_value_in_words(claim, found.seen)}"
+        for found in judged.numbers
+        if math.isfinite(found.seen)
+    ]
+    return "; ".join(said) or "nothing"
+
+
+def measure_in_words(claim: Claim) -> str:
+    """`time to the target, ours / theirs`."""
+    rule, measure = claim.rule, claim.measure
+    sign = "/" if measure.scale == "ratio" else "−"
+    sides = f"ours {sign} theirs" if rule.theirs is not None else "ours"
+    relative = ""
+    if rule.relative_to is not None:
+        relative = f", relative to {listed([f'{name} {value}' for name, value in rule.relative_to.items()])}"
+    trend = f", slope over {rule.trend_over}" if rule.trend_over else ""
+    return f"{measure.words}, {sides}{relative}{trend}"
+
+
+def conditions_in_words(judged: Judged) -> str:
+    """Who against whom, on what, with how many workers, tuned or not, how often."""
+    rule = judged.claim.rule
+    sides = [_sides(judged.claim, of_ours=True), *([_sides(judged.claim, of_ours=False)] if rule.theirs else [])]
+    cells = [cell for case in judged.claim.cases for cell in case.ours.cells]
+    problems = list(dict.fromkeys(cell.problem for cell in cells))
+    workers = sorted({cell.workers for cell in cells})
+    budgets = judged.launches["tuning_budget"].dropna().unique()
+    said = [
+        " against ".join(sides),
+        listed(problems) if len(problems) < 4 else f"{len(problems)} problems",
+        f"{listed([str(num) for num in workers])} workers",
+        f"tuned by {budgets[0]:g} trials each" if len(budgets) else "at the recipe's settings",
+        counted(judged.launches["seed"].nunique(), "seed"),
+    ]
+    return ", ".join([*said, *([rule.note] if rule.note else [])])
+
+
+def _sides(claim: Claim, *, of_ours: bool) -> str:
+    sides = [case.ours if of_ours else case.theirs for case in claim.cases]
+    return listed(list(dict.fromkeys(cell.strategy_label for side in sides if side for cell in side.cells)))
+
+
+def _interval_in_words(claim: Claim, interval: Interval) -> str:
+    if not math.isfinite(interval.estimate):
+        return "–"
+    if claim.rule.trend_over is not None:
+        return f"{with_interval(interval)}{_unit(claim)}"
+    if claim.measure.scale == "ratio":
+        return times_of(interval)
+    if claim.rule.measure == "score_gain":
+        return f"{with_interval(scaled(interval, _POINTS))} points"
+    if claim.measure.unit:
+        return f"{with_interval(interval)} {claim.measure.unit}"
+    return share_with_interval(interval)
+
+
+def _value_in_words(claim: Claim, value: float) -> str:
+    return _interval_in_words(claim, Interval(estimate=value, low=math.nan, high=math.nan, n=0, method=""))
+
+
+def _unit(claim: Claim) -> str:
+    return f" {_MODEL}" if claim.rule.measure == "values_per_worker" else ""

@@ -1,0 +1,173 @@
+"""The page of verdicts: index.html, verdicts.md, verdicts.json, figures/, and the launches behind it as runs.csv."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from harness.analysis.export import csv_of
+from harness.claims.claim_picture import drawn
+from harness.claims.claim_why import why_in_words
+from harness.claims.claim_words import (
+    conditions_in_words,
+    measure_in_words,
+    numbers_in_words,
+    rule_in_words,
+    seen_in_words,
+)
+from harness.claims.deciding import Word
+from harness.claims.judged_claim import Judged
+from harness.claims.numbers import Number
+from harness.markdown import escape_markdown
+from harness.plain_text import counted
+from harness.records.results_folder import make_output_folder, writing_to
+from harness.report.style import Panel, themed
+from harness.report.wording import percent
+from harness.suite.suite import Suite
+
+PAGE, MARKDOWN, VERDICTS, RUNS = "index.html", "verdicts.md", "verdicts.json", "runs.csv"
+_COLOURS = {Word.HOLDS: "holds", Word.FAILS: "fails", Word.DEPENDS: "depends", Word.UNTOLD: "untold"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageEntry:
+    """One row of the page, all of it in words."""
+
+    name: str
+    claim: str
+    verdict: str
+    word: str
+    colour: str  # a class of the page's
+    number: str
+    rule: str
+    measure: str
+    conditions: str
+    seen: str
+    why: tuple[str, ...]
+    checks: tuple[tuple[str, str | None], ...]
+    panel: Panel | None
+    records: tuple[str, ...]  # names of the files
+
+
+def entries_of(found: Sequence[Judged]) -> list[PageEntry]:
+    with themed():
+        return [_entry(judged) for judged in found]
+
+
+def _entry(judged: Judged) -> PageEntry:
+    launches = judged.launches.sort_values("started_at")
+    return PageEntry(
+        name=judged.claim.name,
+        claim=judged.claim.rule.claim,
+        verdict=judged.verdict.in_words,
+        word=str(judged.verdict.word),
+        colour=_COLOURS[judged.verdict.word],
+        number=numbers_in_words(judged),
+        rule=rule_in_words(judged.claim),
+        measure=measure_in_words(judged.claim),
+        conditions=conditions_in_words(judged),
+        seen=seen_in_words(judged),
+        why=tuple(why_in_words(judged)),
+        checks=tuple((check.asked, check.violation) for check in judged.checks),
+        panel=drawn(judged),
+        records=tuple(f"{key}-{run}.json" for key, run in zip(launches["key"], launches["run"], strict=True)),
+    )
+
+
+def write_page(suite: Suite, found: Sequence[Judged], out: Path, *, commands: Sequence[str]) -> Path:
+    """Into this folder; returns the page. commands: that make it anew. Raises ResultsError."""
+    assert suite.deciding is not None, "a suite with claims says how they are decided"
+    make_output_folder(out)
+    entries = entries_of(found)
+    launches = pd.concat([judged.launches for judged in found]).drop_duplicates("run")
+    context: dict[str, Any] = {
+        "suite": suite,
+        "entries": entries,
+        "about": about(launches),
+        "commands": commands,
+        "error": percent(suite.deciding.error),
+        "panels": [entry.panel for entry in entries if entry.panel],
+    }
+    environment = _environment()
+    style = Environment(loader=PackageLoader("harness.report", ".")).get_template("page.css").render()
+    page = environment.get_template("claims.html").render(**context, style=style, styles=_styles(context["panels"]))
+    with writing_to(out, "-o"):
+        (out / PAGE).write_text(page, encoding="utf-8")
+        (out / MARKDOWN).write_text(environment.get_template("claims.md").render(**context), encoding="utf-8")
+        (out / VERDICTS).write_text(verdicts_json(found), encoding="utf-8")
+        (out / RUNS).write_text(csv_of(launches), encoding="utf-8")
+        _write_figures(context["panels"], out / "figures")
+    return out / PAGE
+
+
+def verdicts_json(found: Sequence[Judged]) -> str:
+    """The same for the same records, to the byte."""
+    content = {
+        judged.claim.name: {
+            "claim": judged.claim.rule.claim,
+            "verdict": str(judged.verdict.word),
+            "because": judged.verdict.because,
+            "rule": judged.claim.digest,
+            "numbers": [_as_json(each) for each in judged.numbers],
+            "violations": [check.violation for check in judged.checks if check.violation],
+        }
+        for judged in found
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _as_json(found: Number) -> dict[str, Any]:
+    interval = found.interval
+    told = {"estimate": interval.estimate, "low": interval.low, "high": interval.high, "seen": found.seen}
+    # JSON has no word for what is not known, or has no end.
+    finite = {name: value if math.isfinite(value) else None for name, value in told.items()}
+    return {"case": found.case, "n": interval.n, "method": interval.method, **finite}
+
+
+def about(launches: pd.DataFrame) -> str:
+    """Machine, date, commits, number of launches; empty where there is no launch."""
+    if launches.empty:
+        return ""
+    machines = sorted(
+        {f"{cpu}, {counted(num, 'core')}" for cpu, num in zip(launches["cpu"], launches["num_cores"], strict=True)}
+    )
+    commits = sorted(launches["revision"].dropna().unique())
+    rules = sorted(launches["rules_commit"].dropna().unique())
+    return (
+        f"{counted(len(launches), 'launch', 'launches')} on {'; '.join(machines)}, "
+        f"{launches['started_at'].min():%F %H:%M} to {launches['started_at'].max():%H:%M} UTC, load average "
+        f"{launches['load_1min'].median():.1f}; harness {', '.join(commits) or 'of no commit'}, "
+        f"rules committed as {', '.join(rules) or 'nothing yet'}"
+    )
+
+
+def _styles(panels: Sequence[Panel]) -> str:
+    rules = {name: style for panel in panels for name, style in panel.styles.items()}
+    return "\n".join(f".{name}{{{style}}}" for name, style in sorted(rules.items()))
+
+
+def _write_figures(panels: Sequence[Panel], folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for panel in panels:
+        (folder / f"{panel.name}.svg").write_bytes(panel.svg_file)
+        (folder / f"{panel.name}.png").write_bytes(panel.png)
+        (folder / f"{panel.name}.csv").write_text(csv_of(panel.data), encoding="utf-8")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("harness.claims", "."),
+        autoescape=lambda name: name is not None and name.endswith(".html"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["markdown"] = escape_markdown
+    return environment

@@ -1,0 +1,95 @@
+"""`hvdbench claims`: from a suite and its records to the table, the page and its files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.claims import claims_command
+from harness.claims.claims_command import claims
+from harness.claims.deciding import Word
+from harness.claims.verdict_page import MARKDOWN, PAGE, VERDICTS
+from harness.launchers.hosts import this_machine
+from harness.records.results_folder import ResultsFolder
+from harness.run.runner import Setting, Summary
+from harness.suite.suite import Suite, SuiteError
+from tests.analysis.handmade import folder_of
+from tests.claims.claimed import launches, suite_of
+from tests.command import hvdbench
+
+
+def setting_of(suite: Suite, folder: Path) -> Setting:
+    return Setting(suite=suite.name, folder=ResultsFolder(folder), hosts=this_machine(), rules=suite.rules)
+
+
+def test_page_has_every_claim_with_verdict_number_rule_checklist_and_records(tmp_path: Path, capsys: Any) -> None:
+    suite = suite_of(tmp_path)
+    setting = setting_of(suite, folder_of(launches(suite), tmp_path / "results"))
+    found = claims(tmp_path / "claimed.yaml", suite, setting, tmp_path / "page", runs=False)
+    assert [judged.verdict.word for judged in found.judged] == [Word.HOLDS, Word.HOLDS]
+    page = (tmp_path / "page" / PAGE).read_text()
+    for said in (
+        "Trains faster",
+        "0.500\u00a0× [",
+        "holds below 0.900\u00a0×",
+        "same initial weights",
+        "hvdbench claims",
+    ):
+        assert said in page
+    for record in launches(suite):
+        assert record.key in page
+    assert "| Trains faster | **holds** |" in (tmp_path / "page" / MARKDOWN).read_text()
+    assert (tmp_path / "page" / "figures" / "faster.svg").exists()
+    assert "2 of 2 claims decided" in capsys.readouterr().out
+
+
+def test_same_records_give_the_same_verdicts_to_the_byte(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path)
+    setting = setting_of(suite, folder_of(launches(suite), tmp_path / "results"))
+    for name in ("once", "again"):
+        claims(tmp_path / "claimed.yaml", suite, setting, tmp_path / name, runs=False)
+    once, again = ((tmp_path / name / VERDICTS).read_bytes() for name in ("once", "again"))
+    assert once == again
+    assert json.loads(once)["faster"]["verdict"] == "holds"
+
+
+def test_claims_runs_what_is_missing_and_judges_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = suite_of(tmp_path)
+    setting = setting_of(suite, tmp_path / "results")
+    setting.folder.make()
+
+    def run(asked: Suite, given: Setting, watcher: object) -> Summary:
+        folder_of(launches(suite, rules=given.rules), given.folder.path)
+        return Summary(num_ok=len(asked.cells), num_stopped=0, num_failed=0, num_elsewhere=0, num_left=0)
+
+    monkeypatch.setattr(claims_command, "run_suite", run)
+    found = claims(tmp_path / "claimed.yaml", suite, setting, tmp_path / "page", runs=True)
+    assert [judged.verdict.word for judged in found.judged] == [Word.HOLDS, Word.HOLDS]
+
+
+def test_suite_without_claims_is_refused(tmp_path: Path) -> None:
+    text = "question: q\nmatrix: [{workload: fnn, strategy: serial}]\n"
+    suite = suite_of(tmp_path, text)
+    with pytest.raises(SuiteError, match="claims: missing, so there is nothing to decide"):
+        claims(tmp_path / "claimed.yaml", suite, setting_of(suite, tmp_path), tmp_path / "page", runs=False)
+
+
+def test_claims_of_real_launches_withhold_what_they_cannot_tell(tmp_path: Path) -> None:
+    """Two launches of each: too few for an interval, and every claim says so; nothing else is amiss with them."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(
+        "question: q\nrepeats: 2\ndefaults: {workload: fnn, dataset: digits, workers: 2, epochs: 1, evaluations: 2}\n"
+        "claims: {rules: {accurate: {claim: As accurate, measure: score_gain, ours: {strategy: hogwild}, "
+        "theirs: {strategy: allreduce-flat}, holds: {above: -0.01}}}}\n"
+        "matrix: [{strategy: [hogwild, allreduce-flat]}]\n"
+    )
+    code, out, err = hvdbench("claims", path, "--results", tmp_path / "results", "-o", tmp_path / "page")
+    assert (code, err) == (0, "")
+    assert "0 of 1 claim decided" in out
+    verdict = json.loads((tmp_path / "page" / VERDICTS).read_text())["accurate"]
+    assert verdict["violations"] == []
+    assert verdict["numbers"][0]["n"] == 2
+    assert -0.5 < verdict["numbers"][0]["estimate"] < 0.5

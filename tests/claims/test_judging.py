@@ -1,0 +1,119 @@
+"""Verdicts from records: what they rest on, and what keeps one from being given."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.claims.deciding import Word
+from harness.claims.judged_claim import judged_claims
+from harness.records.record import Record, Rules
+from tests.analysis.handmade import MACHINE, failed, reached_after, worker
+from tests.claims.claimed import SUITE, TIMES, changed, judged, launches, runs_of, suite_of
+
+
+def is_hogwilds(seed: int) -> Any:
+    return lambda record: record.cell["strategy"] == "hogwild" and record.cell.seed == seed
+
+
+def test_claim_holds_where_its_whole_interval_lies_beyond_the_threshold(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path)
+    found = judged(tmp_path, launches(suite), suite)["faster"]
+    (number,) = found.numbers
+    assert found.verdict.in_words == "holds"
+    assert number.interval.estimate == pytest.approx(0.5, rel=1e-4)
+    # Two claims share 5 %: t of 4 degrees at 1 - 0.025 is 2.776; the deviation of the logarithms is 0.01581.
+    assert math.log(number.interval.high / 0.5) == pytest.approx(2.776 * 0.015811 / math.sqrt(5), rel=1e-3)
+
+
+def test_changing_a_record_changes_the_verdict(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path)
+    kept = launches(suite)
+    slow = {"curve": reached_after(40.0)}
+    assert judged(tmp_path / "a", kept, suite)["faster"].verdict.word == Word.HOLDS
+    changed_once = changed(kept, slow, is_hogwilds(0))
+    assert judged(tmp_path / "b", changed_once, suite)["faster"].verdict.word == Word.UNTOLD
+    all_slow = changed(kept, slow, lambda record: record.cell["strategy"] == "hogwild")
+    assert judged(tmp_path / "c", all_slow, suite)["faster"].verdict.in_words == "does not hold"
+
+
+def test_equal_strategies_do_not_hold_a_claim_that_asks_for_a_tenth(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path)
+    equal = {"hogwild": TIMES["hogwild"], "allreduce-flat": (1.0,) * 5}
+    assert judged(tmp_path, launches(suite, equal), suite)["faster"].verdict.word == Word.FAILS
+
+
+def test_missing_launch_withholds_the_verdict_by_name(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path)
+    kept = [record for record in launches(suite) if not is_hogwilds(3)(record)]
+    assert judged(tmp_path, kept, suite)["faster"].verdict.in_words == (
+        "cannot be told here: 1 launch missing: cnn · digits · hogwild · torch · 2×1 cpu (seed 3)"
+    )
+
+
+def test_failed_launch_withholds_the_verdict_by_name(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path)
+    kept = [record for record in launches(suite) if not is_hogwilds(3)(record)]
+    broken = failed({"workload": "cnn", "strategy": "hogwild", "workers": 2, "seed": 3}, rules=suite.rules)
+    said = judged(tmp_path, [*kept, broken], suite)["faster"].verdict.in_words
+    assert said == "cannot be told here: 1 launch failed: cnn · digits · hogwild · torch · 2×1 cpu (seed 3)"
+
+
+VIOLATIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "rule": (
+        {"rules": Rules(commit=None, digests={"faster": "another"})},
+        "1 of 10 launches began under another rule, or none",
+    ),
+    "no rule": ({"rules": None}, "1 of 10 launches began under another rule, or none"),
+    "software": ({"versions": {"torch": "2.12.0"}}, "different versions of the software"),
+    "weights": ({"initial_sha256": "f" * 64}, "training began with different weights under seed 3"),
+    "old record": ({"initial_sha256": None}, "some records do not say with which weights training began"),
+    "unreached": ({"curve": reached_after(1.0)[:1]}, "1 of 5 launches of cnn · digits · hogwild"),
+}
+
+
+@pytest.mark.parametrize("name", VIOLATIONS)
+def test_confounder_turns_the_verdict_into_untold(tmp_path: Path, name: str) -> None:
+    suite = suite_of(tmp_path)
+    to, said = VIOLATIONS[name]
+    verdict = judged(tmp_path, changed(launches(suite), to, is_hogwilds(3)), suite)["faster"].verdict
+    assert verdict.word == Word.UNTOLD
+    assert said in verdict.because
+
+
+def of_hogwild(record: Record) -> bool:
+    return bool(record.cell["strategy"] == "hogwild")
+
+
+def test_unequal_work_is_a_confounder(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path)
+    half = {"workers": [worker(0), worker(1, windows=worker().windows[:3])]}
+    verdict = judged(tmp_path, changed(launches(suite), half, of_hogwild), suite)["leaner"].verdict
+    assert verdict.in_words == "cannot be told here: one side trained on 1\u202f300 samples, the other on 2\u202f000"
+
+
+def test_load_of_others_is_a_confounder_of_times_alone(tmp_path: Path) -> None:
+    """A load of 6 on 4 cores, of which the launch has 2: one of others a core."""
+    suite = suite_of(tmp_path, SUITE.replace("measure: cpu_s_per_sample", "measure: score_gain"))
+    busy = {"machine": MACHINE.model_copy(update={"load_1min": 6.0})}
+    found = judged(tmp_path, changed(launches(suite), busy, lambda record: True), suite)
+    assert "busy: a load of 1 of others a core, where 0.5 is allowed" in found["faster"].verdict.because
+    assert found["leaner"].verdict.word == Word.HOLDS  # scores are equal, and their difference below 0.9
+
+
+def test_coarse_evaluations_are_a_confounder(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path)
+    coarse = changed(launches(suite), {"curve": reached_after(1.0, told_to=0.4)}, of_hogwild)
+    said = judged(tmp_path, coarse, suite)["faster"].verdict.because
+    assert said == "evaluations of cnn · digits · hogwild · torch · 2×1 cpu leave 40\u00a0% of its number open"
+
+
+def test_cell_that_cannot_run_here_is_why(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path)
+    kept = [record for record in launches(suite) if not of_hogwild(record)]
+    obstacles = {suite.claims[0].cases[0].ours.cells[0].group: "hogwild: not here"}
+    found = judged_claims(suite, runs_of(tmp_path, kept), obstacles=obstacles)
+    assert {each.verdict.in_words for each in found} == {"cannot be told here: hogwild: not here"}

@@ -1,0 +1,93 @@
+"""The `claims:` part of a suite: what it may say, which cells it picks, and what is recorded of it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.suite.suite import Suite, SuiteError
+from tests.claims.claimed import SUITE, suite_of
+
+
+def test_rules_pick_one_cell_a_side(tmp_path: Path) -> None:
+    (case,) = suite_of(tmp_path).claims[0].cases
+    assert [cell.strategy for cell in case.cells] == ["hogwild", "allreduce-flat"]
+
+
+REFUSED: dict[str, tuple[tuple[str, str], str]] = {
+    "measure": (
+        ("measure: time_to_target_s", "measure: speed"),
+        "claims.rules.faster: measure: 'speed'; allowed: time_to",
+    ),
+    "no cell": (
+        ("ours: {strategy: hogwild}", "ours: {strategy: gossip}"),
+        "claims.rules.faster.ours: strategy=gossip picks no cell of the matrix; allowed: fields that pick one",
+    ),
+    "several cells": (("ours: {strategy: hogwild}", "ours: {workers: 2}"), "workers=2 picks 2 cells"),
+    "field": (
+        ("ours: {strategy: hogwild}", "ours: {speed: 1}"),
+        "claims.rules.faster.ours.speed: no such field of a cell; allowed: workload",
+    ),
+    "two thresholds": (
+        ("holds: {below: 0.9}", "holds: {below: 0.9, above: 0.1}"),
+        "claims.rules.faster.holds: allowed: one of below and above",
+    ),
+    "no threshold": (("holds: {below: 0.9}", "holds: {}"), "holds: allowed: one of below and above"),
+    "negative ratio": (("holds: {below: 0.9}", "holds: {below: -0.9}"), "holds: -0.9 of a ratio; allowed: above 0"),
+    "cases": (
+        ("holds: {below: 0.9}", "holds: {below: 0.9}\n      cases: {a: {}, b: {}}"),
+        "depends_on: missing; allowed: how the cases differ, in words",
+    ),
+    "trend": (
+        ("holds: {below: 0.9}", "holds: {below: 0.9}\n      trend_over: workers"),
+        "trend_over: 'workers'; allowed: compute_s_per_step, num_parameters, over two cases at least",
+    ),
+    "one side": (("theirs: {strategy: allreduce-flat}", ""), "theirs: missing; allowed: none of a ratio only with"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_rule_that_cannot_be_is_refused_where_it_stands(tmp_path: Path, name: str) -> None:
+    (old, new), said = REFUSED[name]
+    assert old in SUITE
+    with pytest.raises(SuiteError) as refused:
+        suite_of(tmp_path, SUITE.replace(old, new, 1))
+    assert said in str(refused.value)
+
+
+def test_digest_of_a_rule_changes_with_the_rule_and_what_holds_for_all(tmp_path: Path) -> None:
+    def digests(text: str) -> dict[str, str]:
+        rules = suite_of(tmp_path, text).rules
+        assert rules is not None
+        return rules.digests
+
+    kept = digests(SUITE)
+    assert digests(SUITE + "# a comment\n") == kept
+    other = digests(SUITE.replace("{below: 0.9}", "{below: 0.8}", 1))
+    assert (other["faster"] != kept["faster"], other["leaner"] == kept["leaner"]) == (True, True)
+    assert digests(SUITE.replace("  rules:", "  error: 0.2\n  rules:", 1))["leaner"] != kept["leaner"]
+
+
+def test_rules_say_the_commit_that_has_them_and_none_of_a_changed_file(tmp_path: Path) -> None:
+    def git(*arguments: str) -> Any:
+        identity = ("-c", "user.name=a", "-c", "user.email=a@b")
+        return subprocess.run(
+            ["git", "-C", tmp_path, *identity, *arguments], check=True, capture_output=True, text=True
+        )
+
+    def commit() -> str | None:
+        suite = Suite.load(tmp_path / "claimed.yaml")
+        assert suite.rules is not None
+        return suite.rules.commit
+
+    suite_of(tmp_path)
+    assert commit() is None
+    git("init", "-q")
+    git("add", "claimed.yaml")
+    git("commit", "-q", "-m", "rules")
+    assert commit() == git("rev-parse", "--short=12", "HEAD").stdout.strip()
+    suite_of(tmp_path, SUITE.replace("0.9", "0.8"))
+    assert commit() is None
