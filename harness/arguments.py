@@ -84,9 +84,9 @@ def read_setting(
     from harness.records.results_folder import ResultsFolder
     from harness.run.runner import Setting
 
-    available = read_hosts(hosts, hostfile)
+    available = read_hosts(hosts, hostfile, is_existing=is_existing)
     if cores is not None and not all(host.is_this_machine for host in available):
-        refuse(f"--cores {cores}: are of this machine; allowed: no other in -H or --hostfile")
+        refuse(f"--cores {cores}: are of this machine; allowed: no other in -H or --hostfile, or of the batch job")
     return Setting(
         suite=suite.name,
         question=suite.question,
@@ -100,16 +100,29 @@ def read_setting(
     )
 
 
-def read_hosts(hosts: str | None, hostfile: Path | None) -> tuple[Host, ...]:
+def read_hosts(hosts: str | None, hostfile: Path | None, *, is_existing: bool = False) -> tuple[Host, ...]:
+    """As the command names them; else, unless workers are placed already, those of the batch job; else this machine."""
     from harness.launchers.hosts import parse_hosts, read_hostfile, require_distinct, this_machine
 
     if hosts is not None and hostfile is not None:
         refuse("-H and --hostfile: give one of them")
     if hosts is None and hostfile is None:
-        return this_machine()
-    named = read_hostfile(hostfile) if hostfile is not None else parse_hosts(hosts or "")
+        named = () if is_existing else _hosts_of_job()
+    else:
+        named = read_hostfile(hostfile) if hostfile is not None else parse_hosts(hosts or "")
     require_distinct(named)
-    return named
+    return named or this_machine()
+
+
+def _hosts_of_job() -> tuple[Host, ...]:
+    """None of a job that has this machine alone: its cores are those that this process may run on, as ever."""
+    from harness.launchers.batch_job import batch_job
+
+    job = batch_job(os.environ)
+    if job is None or job.is_here_alone:
+        return ()
+    say(f"hosts: {job.in_words}")
+    return job.hosts
 
 
 def confine(cores: str | None, *, no_pin: bool) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from harness.bootstrap.checks import framework_obstacle
 from harness.bootstrap.horovod_library import built_with, horovod_has_nccl, horovod_supports
+from harness.launchers.batch_job import batch_job
 from harness.launchers.horovodrun import mpirun
-from harness.launchers.hosts import how_to_resolve, unresolved_name
+from harness.launchers.hosts import HostsError, how_to_resolve, unresolved_name
 from harness.plain_text import counted
 from harness.run.gpu_support import MENDING_CUDA, is_built_for_cuda
 from harness.run.mpi_support import mpi_obstacle
@@ -54,6 +55,7 @@ def examine() -> list[Diagnostic]:
             diagnostics.append(_on_gpus(framework))
     diagnostics.append(_gloo())
     diagnostics.append(_mpi())
+    diagnostics.append(_batch_job())
     diagnostics.append(_digits())
     diagnostics.append(_fetched("fashion-mnist", find_fashion_mnist(), HOW_TO_GET_FASHION))
     diagnostics.append(_fetched("movielens-100k", find_movielens(), HOW_TO_GET_MOVIELENS))
@@ -126,6 +128,16 @@ def _mpi() -> Diagnostic:
         return Diagnostic(what="controller mpi", present=True, found=f"ready, {mpirun()}")
     mend = f"{obstacle.mend}, or take --controller gloo"
     return Diagnostic(what="controller mpi", present=False, found=obstacle.found, mend=mend)
+
+
+def _batch_job() -> Diagnostic:
+    """Whose hosts launches take unless -H or --hostfile names some."""
+    try:
+        job = batch_job(os.environ)
+    except HostsError as error:
+        return Diagnostic(what="batch job", present=False, found=str(error), mend="-H or --hostfile")
+    found = job.in_words if job else "none around this process, of Slurm, LSF or PBS"
+    return Diagnostic(what="batch job", present=job is not None, found=found)
 
 
 def _digits() -> Diagnostic:

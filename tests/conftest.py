@@ -21,6 +21,7 @@ from harness.run.core_locks import LOCKS_VARIABLE
 from harness.worker.machine_description import describe_machine
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
 from tests.commit_line import commits, repository
+from tests.lab import slurm
 from tests.quotas import quota_parent
 from tests.report import browser
 
@@ -40,6 +41,7 @@ NEEDS: dict[str, tuple[str, Callable[[], bool], str | None]] = {  # marker: (wha
     "needs_fashion_mnist": ("Fashion-MNIST", lambda: find_fashion_mnist() is not None, HOW_TO_GET_FASHION),
     "needs_quotas": ("control groups that can be given a CPU quota", lambda: quota_parent() is not None, "root"),
     "needs_root": ("root", lambda: os.geteuid() == 0, "sudo"),
+    "needs_slurm": ("Slurm", slurm.is_installed, slurm.INSTALL),
     "lab": ("a network lab", lambda: network_lab().present, network_lab().mend),
 }
 NOT_ASKED_FOR = {  # marker: what such tests do, and what runs them

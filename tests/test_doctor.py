@@ -74,3 +74,12 @@ def test_mpi_that_horovod_was_not_built_for_is_named(tmp_path: Path, monkeypatch
     assert mpi.mend == "load the MPI that it was built with, or take --controller gloo"
     (tmp_path / "lib" / "libmpi.so.40").touch()
     assert found()["controller mpi"] == f"ready, {mpirun}"
+
+
+def test_hosts_of_the_batch_job_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found()["batch job"] == "none around this process, of Slurm, LSF or PBS"
+    monkeypatch.setenv("LSB_JOBID", "12")
+    monkeypatch.setenv("LSB_MCPU_HOSTS", "a 2 b 2")
+    assert found()["batch job"] == "a:2, b:2 of LSF job 12 (LSB_MCPU_HOSTS)"
+    monkeypatch.setenv("LSB_MCPU_HOSTS", "a 2 b")
+    assert found()["batch job"].startswith("LSB_MCPU_HOSTS=a 2 b: 'b:' is no host")

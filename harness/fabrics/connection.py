@@ -22,7 +22,7 @@ _OF_A_PLACE = re.compile(
     "(OMPI_COMM_WORLD|PMIX(?!_MCA_)|PMI)_.*|MPI_LOCALRANKID|MPI_LOCALNRANKS|HVDBENCH_(RANK|SIZE)"
     "|HOROVOD_((LOCAL_|CROSS_)?(RANK|SIZE)|HOSTNAME|CONTROLLER|GLOO_RENDEZVOUS_(ADDR|PORT))"
 )
-_TASKS_OF_NODES = re.compile(r"(\d+)(?:\(x(\d+)\))?")  # of Slurm: 2(x3),1 are four nodes of 2, 2, 2 and 1 tasks
+_TASKS_OF_NODES = re.compile(r"(\d+)(?:\(x(\d+)\))?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,14 @@ def launch_in_words(environ: Mapping[str, str]) -> str | None:
     return f"{names[0]}={environ[names[0]]}, {names[1]}={environ[names[1]]}"
 
 
+def step_without_ranks(environ: Mapping[str, str]) -> str | None:
+    """`SLURM_STEP_NUM_TASKS=4`, where Slurm started several processes and told none its rank in a way MPI knows."""
+    number = environ.get("SLURM_STEP_NUM_TASKS", "")
+    if _source(environ) is not None or not number.isdecimal() or int(number) == 1:
+        return None
+    return f"SLURM_STEP_NUM_TASKS={number}"
+
+
 def without_place(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment for a launch of one's own: its workers take no place from the launch around it."""
     return {name: value for name, value in environ.items() if not _OF_A_PLACE.fullmatch(name)}
@@ -74,13 +82,14 @@ def _source(environ: Mapping[str, str]) -> tuple[str, str, str, str] | None:
 def _place_on_node(environ: Mapping[str, str], rank: int, size: int) -> tuple[int, int] | None:
     """(local rank, local size) as Slurm counts them; None where the processes are not those of a step of its own."""
     local_rank, node = environ.get("SLURM_LOCALID", ""), environ.get("SLURM_NODEID", "")
-    tasks = _tasks_of_nodes(environ.get("SLURM_STEP_TASKS_PER_NODE") or environ.get("SLURM_TASKS_PER_NODE", ""))
+    tasks = tasks_of_nodes(environ.get("SLURM_STEP_TASKS_PER_NODE") or environ.get("SLURM_TASKS_PER_NODE", ""))
     is_step = sum(tasks) == size and environ.get("SLURM_PROCID", str(rank)) == str(rank)
     if not (is_step and local_rank.isdecimal() and node.isdecimal() and int(node) < len(tasks)):
         return None
     return int(local_rank), tasks[int(node)]
 
 
-def _tasks_of_nodes(text: str) -> list[int]:
+def tasks_of_nodes(text: str) -> list[int]:
+    """The number on each node, as Slurm writes them: `2(x3),1`."""
     found = [_TASKS_OF_NODES.fullmatch(part) for part in text.split(",")]
     return [int(part[1]) for part in found if part for _ in range(int(part[2] or 1))]

@@ -64,21 +64,28 @@ def how_to_resolve(name: str) -> str:
     return f"echo 127.0.0.1 {name} >> /etc/hosts"
 
 
-def parse_hosts(text: str) -> tuple[Host, ...]:
-    """From `a:2,b:2`; a host without slots has one for each time that it is named. Raises HostsError."""
-    return _hosts(_IN_LIST, text.split(","), f"-H {text or repr(text)}", _LIST_ALLOWED)
+def parse_hosts(text: str, *, given_as: str | None = None) -> tuple[Host, ...]:
+    """From `a:2,b:2`; a host without slots has one for each time that it is named. Raises HostsError.
+
+    given_as: what a message calls it, unless -H.
+    """
+    return _hosts(_IN_LIST, text.split(","), given_as or f"-H {text or repr(text)}", _LIST_ALLOWED)
 
 
-def read_hostfile(path: Path) -> tuple[Host, ...]:
-    """The hosts of a file, comments and empty lines passed over. Raises HostsError."""
+def read_hostfile(path: Path, *, given_as: str | None = None) -> tuple[Host, ...]:
+    """The hosts of a file, comments and empty lines passed over. Raises HostsError.
+
+    given_as: what a message calls it, unless --hostfile.
+    """
+    where = given_as or f"--hostfile {path}"
     try:
         lines = _decoded(path.read_bytes()).splitlines()
     except OSError as error:
-        raise HostsError(f"--hostfile {path}: unreadable ({error})") from None
+        raise HostsError(f"{where}: unreadable ({error})") from None
     named = [line for line in (line.partition("#")[0].strip() for line in lines) if line]
     if not named:
-        raise HostsError(f"--hostfile {path}: names no host; allowed: {_FILE_ALLOWED}")
-    return _hosts(_IN_FILE, named, f"--hostfile {path}", _FILE_ALLOWED)
+        raise HostsError(f"{where}: names no host; allowed: {_FILE_ALLOWED}")
+    return _hosts(_IN_FILE, named, where, _FILE_ALLOWED)
 
 
 def _decoded(content: bytes) -> str:

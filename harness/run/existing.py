@@ -23,7 +23,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness import registry
-from harness.fabrics.connection import Connection, launch_in_words, place_among_workers, without_place
+from harness.fabrics.connection import (
+    Connection,
+    launch_in_words,
+    place_among_workers,
+    step_without_ranks,
+    without_place,
+)
 from harness.launchers.command import LaunchCommand
 from harness.launchers.deadline import Deadline
 from harness.launchers.supervisor import LaunchEnd
@@ -53,10 +59,18 @@ def launch_around(*, own_launch: bool = False) -> str | None:
     """What says that this process is one of a launch, in words; None where it starts its own.
 
     own_launch: the user says so, and from now on nothing here takes a place from the environment.
+
+    Raises SuiteError where this is one of several processes, and each would start its own.
     """
     if own_launch:
         for name in os.environ.keys() - without_place(os.environ).keys():
             del os.environ[name]
+        return None
+    if untold := step_without_ranks(os.environ):
+        raise SuiteError(
+            f"srun started several processes ({untold}) and told them no ranks; allowed: srun --mpi=pmix, or what "
+            "else srun --mpi=list has of MPI's; --own-launch where this process is the only one"
+        )
     return launch_in_words(os.environ)
 
 

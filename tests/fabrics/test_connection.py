@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.fabrics.connection import launch_in_words, place_among_workers, without_place
+from harness.fabrics.connection import launch_in_words, place_among_workers, step_without_ranks, without_place
 from harness.timing.traffic import allreduce_bytes
 
 
@@ -74,6 +74,19 @@ def test_place_is_read_from_every_launchers_variables(
 )
 def test_launch_is_of_several_processes_and_named_by_its_variables(environ: dict[str, str], words: str | None) -> None:
     assert launch_in_words(environ) == words
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        (step("3,1", node=1, task=3, local=0), "SLURM_STEP_NUM_TASKS=4"),  # srun --mpi=none
+        ({"PMIX_RANK": "3", **step("3,1", node=1, task=3, local=0)}, None),
+        ({"SLURM_STEP_NUM_TASKS": "1"}, None),  # srun --pty bash
+        ({"SLURM_NTASKS": "4"}, None),  # a batch script
+    ],
+)
+def test_step_of_several_tasks_without_ranks_is_known(environ: dict[str, str], told: str | None) -> None:
+    assert step_without_ranks(environ) == told
 
 
 def test_without_place_keeps_what_a_user_sets() -> None:

@@ -293,6 +293,14 @@ def test_refusal_inside_a_launch_says_which_variables_made_it_one(tmp_path: Path
         assert "where it is none, --own-launch starts one" in errors
 
 
+def test_processes_of_srun_that_know_no_rank_are_refused(tmp_path: Path) -> None:
+    """Each would start all launches."""
+    suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: serial}")
+    code, _, errors = hvdbench("run", suite, "--dry-run", environ={"SLURM_STEP_NUM_TASKS": "4"})
+    assert code == 2
+    assert "srun started several processes (SLURM_STEP_NUM_TASKS=4) and told them no ranks; allowed: srun" in errors
+
+
 def test_own_launch_starts_launches_whatever_the_environment_says(tmp_path: Path) -> None:
     suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: allreduce, workers: 2, epochs: 1}")
     results = tmp_path / "r"
