@@ -113,6 +113,14 @@ def test_strategy_tuned_for_each_problem_is_one_over_problems(tmp_path: Any) -> 
     assert sorted(set(profile.solved["strategy"])) == ["local-sgd", "serial"]
 
 
+def test_without_tuning_one_strategy_is_named_for_all_problems(tmp_path: Any) -> None:
+    """Serial takes 3 s of both, hogwild 4 s of one and 2 s of the other: 1 × 1.5 against 4/3 × 1, their roots."""
+    rnn = {"workload": "rnn", "target": 0.98}
+    other = [*launches("hogwild", 2.0, 2, None, **rnn), *launches("serial", 3.0, 1, None, **rnn)]
+    _, found = judged(tmp_path, [*RECIPE, *other])
+    assert recommendation(found).endswith("; one for all problems: hogwild, about 1.2× the soonest of each.")
+
+
 def test_series_tuned_for_each_number_of_workers_is_one(tmp_path: Any) -> None:
     two, four = (launches("hogwild", 1.0, workers, learning_rate=workers / 100) for workers in (2, 4))
     pool, _ = judged(tmp_path, [*two, *four])
