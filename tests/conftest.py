@@ -47,7 +47,7 @@ NEEDS: dict[str, tuple[str, Callable[[], bool], str | None]] = {  # marker: (wha
 NOT_ASKED_FOR = {  # marker: what such tests do, and what runs them
     "lab": "run over several emulated hosts, as root: make lab",
     "gpu": "run on a CUDA GPU: make gpu",
-    "nvcc": "set up for CUDA from nothing, half an hour without a GPU: python -m pytest -m nvcc tests/bootstrap",
+    "nvcc": "set up for CUDA, in 15 minutes and without a GPU: python -m pytest -m nvcc tests/bootstrap",
 }
 # Other work on the machine is no fault of the code.
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -106,7 +106,7 @@ def _install(pins: Pins, target: Target, wheel: Path | None, environ: Mapping[st
     with step("installing torch (about a minute; a build for CUDA, of several GB, two or three)"):
         run([*pip, *(["--extra-index-url", index] if index else []), *pins.torch], "installing torch", log)
     _refuse_what_does_not_fit(pins, target, environ)
-    with step("installing TensorFlow, Open MPI and the rest (about two minutes)"):
+    with step(f"installing {'TensorFlow, ' if pins.tensorflow else ''}Open MPI and the rest (about two minutes)"):
         everything = (
             *(*pins.analysis, *pins.tensorflow, *pins.horovod_needs, *pins.tune),
             *(*pins.dev, *pins.horovod_build_requires),

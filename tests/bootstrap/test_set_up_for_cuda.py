@@ -1,6 +1,6 @@
 """`HOROVOD_GPU_OPERATIONS=NCCL make setup` in a clean clone on a machine with a toolkit, which needs no GPU.
 
-Half an hour, 10 GB of disk. A PyTorch for CUDA has to be what pip finds (PIP_CONFIG_FILE=/dev/null where it is not).
+A quarter of an hour, 10 GB of disk. pip has to find a PyTorch for CUDA (PIP_CONFIG_FILE=/dev/null where it would not).
 """
 
 from __future__ import annotations

