@@ -20,7 +20,7 @@ bench: setup  ## the quick suite and its report, in about ten minutes
 	$(BIN)/hvdbench report results/quick -o reports/quick || exit $$?; exit $$((run | parity))
 
 claims: setup  ## what is said of asynchronous updating, tested claim by claim, in about a quarter of an hour
-	@$(BIN)/hvdbench claims suites/claims.yaml
+	@$(BIN)/hvdbench claims suites/claims.yaml -H localhost:4
 
 test: setup lint  ## lint and all tests, in three processes; a file's tests share what they launch
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder

@@ -12,6 +12,7 @@ from harness.claims.claim_words import numbers_in_words, rule_in_words
 from harness.claims.deciding import Word
 from harness.claims.judged_claim import Judged, judged_claims
 from harness.claims.verdict_page import write_page
+from harness.launchers.hosts import this_machine
 from harness.plain_text import counted
 from harness.progress import console, plain, show_cautions, watching
 from harness.run.feasible import first_obstacle
@@ -38,10 +39,18 @@ def claims(path: Path, suite: Suite, setting: Setting, out: Path, *, runs: bool)
     show_cautions(found.cautions)
     judged = judged_claims(suite, found.frames["runs"], obstacles=obstacles)
     show(judged)
-    command = shlex.join(["hvdbench", "claims", str(path), "--results", str(setting.folder.path)])
+    command = _command(path, setting)
     page = write_page(suite, judged, out, commands=[command, f"{command} --no-run"])
     console().print(f"page: {page}", highlight=False, markup=False, soft_wrap=True)
     return Decided(judged=judged, num_failed=num_failed)
+
+
+def _command(path: Path, setting: Setting) -> str:
+    """That does the same again."""
+    said = ["hvdbench", "claims", str(path), "--results", str(setting.folder.path)]
+    if setting.hosts != this_machine():
+        said += ["-H", ",".join(f"{host.name}:{host.slots}" for host in setting.hosts)]
+    return shlex.join(said)
 
 
 def obstacles_of(suite: Suite, setting: Setting) -> dict[str, str]:
