@@ -42,7 +42,7 @@ def with_retries(launches: pd.DataFrame) -> pd.DataFrame:
     all launches stay as they are, those that have no time too.
     """
     ran = has_outcome(launches)
-    if ran.mean() < MIN_SHARE_RUN:
+    if ran.all() or ran.mean() < MIN_SHARE_RUN:
         return launches
     return launches[ran].assign(**{column: launches.loc[ran, column] / ran.mean() for column in _PAID_AGAIN})
 
