@@ -14,13 +14,16 @@ setup:  ## the environment in .venv: exact pins, Horovod built once and cached
 	apt-get install python3.11 python3.11-venv python3.11-dev, or make PYTHON=where-it-is" >&2; exit 2; }
 	@$(PYTHON) -m harness.bootstrap
 
-bench: setup  ## the quick suite and its report, in about ten minutes
+bench: bench-cost setup  ## the quick suite and its report, in about ten minutes
 	@$(BIN)/hvdbench run suites/quick.yaml; run=$$?; test $$run -le 1 || exit $$run; \
 	$(BIN)/hvdbench parity --dataset digits --results results/quick; parity=$$?; test $$parity -le 1 || exit $$parity; \
 	$(BIN)/hvdbench report results/quick -o reports/quick || exit $$?; exit $$((run | parity))
 
 claims: setup  ## what is said of asynchronous updating, tested claim by claim, in about a quarter of an hour
 	@$(BIN)/hvdbench claims suites/claims.yaml -H localhost:4
+
+bench-cost:
+	@echo "bench: ten minutes of runs on two cores, and set-up before it: where Horovod has to be built, 6 to 15 minutes"
 
 test: setup lint  ## lint and all tests, in three processes; a file's tests share what they launch
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder

@@ -33,7 +33,7 @@ def cuda_of(framework: str, path: Sequence[str] | None = None) -> str | None:
 def installed_nccl(path: Sequence[str]) -> tuple[str, ...]:
     """pip's packages of NCCL, as `name==version`."""
     found = list(metadata.distributions(path=list(path)))[::-1]  # the first on the path is the one imported
-    versions = {(each.metadata["Name"] or "").replace("_", "-"): each.version for each in found}
+    versions = {each.metadata["Name"].replace("_", "-"): each.version for each in found if "Name" in each.metadata}
     return tuple(f"{name}=={version}" for name, version in sorted(versions.items()) if name.startswith("nvidia-nccl-"))
 
 

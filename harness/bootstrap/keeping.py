@@ -49,8 +49,8 @@ class InstalledEnvironment:
 
     def frameworks(self) -> dict[str, str]:
         """By framework `name==version` of the package that it comes in, the local label (+cu130) included."""
-        named = [(each.metadata["Name"], each) for each in self._distributions()]  # no name: what a removal left
-        found = {name.lower().replace("_", "-"): each.version for name, each in named if name}
+        named = [each for each in self._distributions() if "Name" in each.metadata]  # no name: what a removal left
+        found = {each.metadata["Name"].lower().replace("_", "-"): each.version for each in named}
         return {
             framework: f"{name}=={found[name]}"
             for framework, names in _DISTRIBUTIONS.items()
