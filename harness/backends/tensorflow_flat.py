@@ -30,6 +30,7 @@ class FlatTraining:
         program: Program,
         *,
         rank: int,
+        moves_buffers: bool,
         device: str,
         source: Source,
         optimizer_of: Callable[[Any], FlatVariableOptimizer],
@@ -37,6 +38,7 @@ class FlatTraining:
         num_parts: int,
     ) -> None:
         self._program, self._rank, self._source = program, rank, source
+        self._moves_buffers = moves_buffers
         self._clip_norm, self._num_parts = clip_norm, num_parts
         self._shapes = [array.shape for array in program.parameters]
         self._sizes = [array.size for array in program.parameters]
@@ -135,12 +137,12 @@ class FlatTraining:
         return loss
 
     def _update(self, gradient: Tensor, learning_rate: Tensor) -> Tensor:
-        """Δ; behind it what a forward pass has moved the buffers by, of rank 0's: the others' are not shared."""
+        """Δ; behind it what a forward pass has moved the buffers by, where this worker's count."""
         (slope,) = clipped_by(self._clip_norm, [gradient[: self.num_parameters] if self._num_buffers else gradient])
         delta = self._optimizer.update(slope, learning_rate)
         if not self._num_buffers:
             return delta
-        moved = self._buffers - self._buffers_read if self._rank == 0 else tf.zeros_like(self._buffers)
+        moved = self._buffers - self._buffers_read if self._moves_buffers else tf.zeros_like(self._buffers)
         return tf.concat([delta, moved], axis=0)
 
     def _descend(self, gradient: Tensor, learning_rate: Tensor) -> None:

@@ -80,6 +80,7 @@ class TensorFlowReplica:
         self._flat = FlatTraining(
             self._program,
             rank=rank,
+            moves_buffers=cell.moves_buffers(rank),
             device=self._device,
             source=self._source,
             optimizer_of=partial(flat_optimizer, cell, self._program.optimizer),

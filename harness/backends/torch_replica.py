@@ -47,6 +47,7 @@ class TorchReplica:
 
     def __init__(self, cell: Cell, workload: OwnWorkload, *, rank: int, local_rank: int) -> None:
         self._cell, self._workload, self._rank = cell, workload, rank
+        self._moves_buffers = cell.moves_buffers(rank)
         self._device = (  # `prepare` has chosen it
             torch.device("cuda", torch.cuda.current_device()) if cell.device == "gpu" else torch.device("cpu")
         )
@@ -129,7 +130,7 @@ class TorchReplica:
         return RowGradients(self._model, self._objective)
 
     def update(self, gradient: torch.Tensor) -> torch.Tensor:
-        return self._model.with_moves(self._delta(gradient), counts=self._rank == 0)
+        return self._model.with_moves(self._delta(gradient), counts=self._moves_buffers)
 
     def descend(self, gradient: torch.Tensor) -> None:
         self._model.weights.add_(self._delta(gradient))

@@ -59,7 +59,7 @@ def _candidates_in(framework: str | None, request: Request, hosts: tuple[Host, .
         for workers in _counts(_kind(name), request.workers):
             try:
                 cell = cell_of(_fields(framework, request, name, workers, hosts, reference))
-                obstacle = first_obstacle([cell], hosts)
+                obstacle = _same_as_another(cell) or first_obstacle([cell], hosts)
             except ValidationError as error:
                 obstacle = f"{name} with {workers_in_words((workers,))}: {describe(error)}"
             if obstacle is None:
@@ -67,6 +67,11 @@ def _candidates_in(framework: str | None, request: Request, hosts: tuple[Host, .
             else:
                 left_out.append(obstacle)
     return Candidates(cells=tuple(cells), left_out=tuple(left_out))
+
+
+def _same_as_another(cell: Cell) -> str | None:
+    other = cell.options.same_as(cell.topology)
+    return None if other is None else f"{cell.strategy} with {workers_in_words((cell.workers,))}: is {other} there"
 
 
 def _reference(framework: str | None, request: Request, hosts: tuple[Host, ...]) -> Cell:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import cache
 
 import horovod.torch as hvd
 import torch
 
 from harness.fabrics.connection import Connection
 from harness.fabrics.horovod_torch import HorovodTorch, PendingMean
+from harness.fabrics.process_sets import process_sets
 from harness.fabrics.shared_memory import SharedMemory
 from harness.protocols import GroupOptions
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
 from harness.timing.traffic import allreduce_bytes
-
-_MAKES_PROCESS_SETS = "HOROVOD_DYNAMIC_PROCESS_SETS"
 
 
 class GroupsTorch(HorovodTorch):
@@ -26,19 +23,28 @@ class GroupsTorch(HorovodTorch):
 
     def __init__(self, cell: Cell, connection: Connection, clock: Clock) -> None:
         assert isinstance(cell.options, GroupOptions)
-        if not hvd.is_initialized():
-            os.environ[_MAKES_PROCESS_SETS] = "1"
-        super().__init__(cell, connection, clock)
         size = cell.options.group_size(cell.topology)
         if connection.local_size % size:
             raise ValueError(
                 f"a host has {connection.local_size} workers, groups of {size} each; allowed: its divisors"
             )
+        super().__init__(cell, connection, clock)
         group, place = divmod(self.rank, size)
         self.num_groups, self.is_first_of_group = self.size // size, place == 0
         run_dir = connection.run_dir.with_name(f"{connection.run_dir.name}-{group}")  # whose name is the memory's too
         self._memory = SharedMemory(cell, replace(connection, rank=place, size=size, run_dir=run_dir), clock)
-        self._firsts = _process_set(self.size, size)
+
+    def _start(self, cell: Cell) -> None:
+        """Where Horovod runs already, it looks up the set that it was started with."""
+        sets = process_sets([cell], hvd)
+        try:
+            hvd.init(process_sets=sets)
+        except KeyError:
+            raise ValueError(
+                f"Horovod already runs, and knows no set of the workers {sets[0].ranks}; allowed: `hosts` of the suite "
+                "as this launch has them, or a launch of hvdbench's own"
+            ) from None
+        self._firsts = sets[0] if sets else hvd.global_process_set
 
     def broadcast(self, vector: torch.Tensor) -> torch.Tensor:
         return self._memory.broadcast(super().broadcast(vector))
@@ -75,13 +81,3 @@ class GroupsTorch(HorovodTorch):
     def close(self) -> None:
         self._memory.close()
         super().close()
-
-
-@cache  # Horovod outlives the cells of a launch, and makes none twice
-def _process_set(num_workers: int, group_size: int) -> hvd.ProcessSet:
-    """Of the first of each group; all workers make it together."""
-    if group_size in (1, num_workers):  # all of them, or one, who averages with nobody
-        return hvd.global_process_set
-    if os.environ.get(_MAKES_PROCESS_SETS) != "1":
-        raise ValueError(f"{_MAKES_PROCESS_SETS}=1 is needed, but Horovod already runs without it: set it before")
-    return hvd.add_process_set(range(0, num_workers, group_size))

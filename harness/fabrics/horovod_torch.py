@@ -31,12 +31,15 @@ class HorovodTorch:
     def __init__(self, cell: Cell, connection: Connection, clock: Clock) -> None:
         assert isinstance(cell.options, HorovodOptions)
         apply_settings(cell.options, initialized=hvd.is_initialized())
-        hvd.init()
+        self._start(cell)
         check_exchange(cell, hvd, _gpu_uuid() if cell.device == "gpu" else None)
         self.rank, self.size = hvd.rank(), hvd.size()
         self.bytes_sent = 0
         self._waiting = clock.waiting
         self._cell, self._is_staged = cell, is_staged(cell)
+
+    def _start(self, cell: Cell) -> None:
+        hvd.init()
 
     def barrier(self) -> None:
         hvd.barrier()

@@ -47,6 +47,10 @@ class StrategyOptions(Strict):
     def check_against(self, topology: Topology) -> None:
         """Raises ValueError, which names the option, where workers so placed cannot do what the options say."""
 
+    def same_as(self, topology: Topology) -> str | None:
+        """The name of another strategy that computes the same where workers are so placed."""
+        return None
+
     @property
     def batches_per_update(self) -> int:
         """Of a worker: so many of its batches go into one update, which `lr_scaling` follows."""
@@ -99,6 +103,13 @@ class GroupOptions(HorovodOptions):
 
     def group_size(self, topology: Topology) -> int:
         return self.workers_per_group or topology.workers // topology.hosts
+
+    def firsts(self, topology: Topology) -> list[int]:
+        """The first worker of each group, by rank: groups are of consecutive ones."""
+        return list(range(0, topology.workers, self.group_size(topology)))
+
+    def same_as(self, topology: Topology) -> str | None:
+        return "hogwild" if self.group_size(topology) == topology.workers else None
 
     def check_against(self, topology: Topology) -> None:
         super().check_against(topology)

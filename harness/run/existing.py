@@ -30,6 +30,7 @@ from harness.fabrics.connection import (
     step_without_ranks,
     without_place,
 )
+from harness.fabrics.process_sets import process_sets
 from harness.launchers.command import LaunchCommand
 from harness.launchers.deadline import Deadline
 from harness.launchers.supervisor import LaunchEnd
@@ -124,7 +125,8 @@ def _run_inside(
         num_threads=num_threads, gpus=[local_rank] if device == "gpu" else []
     )
     hvd: Any = importlib.import_module(f"horovod.{framework}")
-    hvd.init()
+    as_placed = [cell.model_copy(update={"hosts": size // local_size}) for cell in fitting.cells]
+    hvd.init(process_sets=process_sets(as_placed, hvd))
     # The launch decides how and over what its workers talk; the record has to say what was, not what was asked for.
     actual = {"controller": "mpi" if hvd.mpi_enabled() else "gloo", "hosts": hvd.cross_size()}
     cells = {cell.key: cell for cell in (_as_launched(cell, actual) for cell in fitting.cells)}

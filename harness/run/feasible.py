@@ -48,7 +48,9 @@ def cautions(cells: Iterable[Cell]) -> Iterator[str]:
         plan = plan_of(cell, cell.num_samples)
         first = cell.options.first_exchange(plan)
         is_shared = cell.evaluated_model == EvaluatedModel.SHARED
-        if cell.options.batches_per_update > plan.num_steps:
+        if (other := cell.options.same_as(cell.topology)) is not None:
+            yield f"{cell.title}: is {other} where workers are so placed"
+        elif cell.options.batches_per_update > plan.num_steps:
             yield (
                 f"{cell.title}: never updates its weights: its first update is due in step "
                 f"{cell.options.batches_per_update}, and a worker takes {plan.num_steps}"

@@ -14,8 +14,7 @@ Their workers let an active half average with a passive one alone, lest two wait
 locks of both in the order of ranks, which no circle of waiting can come from, so that any graph will do. The weights of
 all lie in the memory of one machine.
 
-The model that is judged is the mean of all. Buffers that a forward pass moves, such as batch norm's averages, are moved
-by rank 0 alone and reach the others by averaging. `gossip` is the synchronous relative; of two workers both average
+The model that is judged is the mean of all. `gossip` is the synchronous relative; of two workers both average
 everybody, so it says something of its own from three on.      i → fabric.rank, j → peer, m → fabric.size
 
 Source: Lian, Zhang, Zhang and Liu, "Asynchronous Decentralized Parallel Stochastic Gradient Descent" (arXiv 1710.06952,

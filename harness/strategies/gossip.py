@@ -81,8 +81,8 @@ class Gossip:
 
 
 def _step_in_ring(replica: Replica, fabric: CollectiveFabric, batch: Any) -> Loss:
+    weights = replica.weights()  # before the pass moves buffers, which Δ has
     gradient, loss = replica.gradient(batch)
-    weights = replica.weights()
     neighbours = fabric.shifted(weights, 1) + fabric.shifted(weights, fabric.size - 1)
     replica.merge((weights + neighbours) * (1 / 3) + replica.update(gradient))
     return loss

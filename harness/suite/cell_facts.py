@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from harness.protocols import Capability, EvaluatedModel, Strategy, Topology
+from harness.protocols import COLLECTIVE, PEERS, Capability, EvaluatedModel, GroupOptions, Strategy, Topology
 from harness.registry import strategy_of
 from harness.suite.fields import CellFields
 from harness.workloads.data import Dataset, with_wrong_labels
@@ -36,6 +36,15 @@ class CellFacts(CellFields):
     @property
     def evaluated_model(self) -> EvaluatedModel:
         return self.strategy_kind.evaluated
+
+    def moves_buffers(self, rank: int) -> bool:
+        """Whether an update of this worker carries what its forward passes move, such as batch norm's averages.
+
+        Of workers who share weights the first does: together they would move them as many times as far.
+        """
+        if isinstance(self.options, GroupOptions):
+            return rank in self.options.firsts(self.topology)
+        return rank == 0 or self.needs in (COLLECTIVE, PEERS)
 
     @property
     def metric(self) -> Metric:

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any, get_args
 
 from annotated_types import Ge, Le
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from harness.protocols import SearchChoice, SearchRange
@@ -109,7 +109,10 @@ def space_of(recipe: Cell, rates: tuple[float, float], overrides: Mapping[str, S
 
 
 def _declared(recipe: Cell, rates: tuple[float, float]) -> Iterator[Axis]:
-    for model, is_option in ((CellFields, False), (type(recipe.options), True)):
+    models: list[tuple[type[BaseModel], bool]] = [(CellFields, False)]
+    if recipe.options.same_as(recipe.topology) is None:  # its options would change nothing
+        models.append((type(recipe.options), True))
+    for model, is_option in models:
         for name, field in model.model_fields.items():
             for declared in field.metadata:
                 if isinstance(declared, SearchChoice):

@@ -20,9 +20,10 @@ weights that the model is made with are the initial ones, the same on every work
 What is settled:
 buffers        such as batch norm's averages stand behind the parameters in a worker's vector when training moves them:
                averaged with the weights where a strategy averages weights, rank 0's everywhere else, but for
-               tf-parameter-server: there they are those of the worker whose step ended last. Delayed averages
-               and the momentum of pullback's anchor look ahead: a buffer that began above 0 everywhere, such as a
-               running variance, stays what it was wherever a merge would take it below
+               hogwild-averaging, which averages those of each group's first worker, and tf-parameter-server: there they
+               are those of the worker whose step ended last. Delayed averages and the momentum of pullback's anchor
+               look ahead: a buffer that began above 0 everywhere, such as a running variance, stays what it was
+               wherever a merge would take it below
 tied weights   are one parameter
 frozen         parameters that need no gradient stay as they are and are never sent
 draws          of dropout come from a generator seeded by (seed, rank); so do those of samples that are drawn when

@@ -107,13 +107,28 @@ def test_pullback_on_a_batch_norm_keeps_its_variances_from_falling_below_0(is_he
     assert (least >= 0) == is_held
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-def test_update_moves_buffers_by_rank_0_alone(rank: int) -> None:
-    replica = replica_of(workload(with_batch_norm()), rank=rank)
+GROUPS_OF_2 = {"strategy": {"name": "hogwild-averaging", "workers_per_group": 2}, "workers": 4}
+
+
+@pytest.mark.parametrize(
+    ("fields", "moving"),
+    [
+        ({"strategy": "hogwild", "workers": 4}, [0]),
+        (GROUPS_OF_2, [0, 2]),
+        ({"strategy": "ad-psgd", "workers": 4}, [0, 1, 2, 3]),
+        ({"strategy": {"name": "gossip", "graph": "ring"}, "workers": 4}, [0, 1, 2, 3]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("rank", range(4))
+def test_update_moves_buffers_by_one_of_those_who_share_weights(
+    rank: int, fields: dict[str, Any], moving: list[int]
+) -> None:
+    replica = replica_of(workload(with_batch_norm()), rank=rank, **fields)
     shared = replica.weights()
     replica.set_weights(shared)
     delta = replica.update(replica.gradient(batch_at(0))[0])
-    expected = moved_averages(batch_at(0)) - averages(shared) if rank == 0 else torch.zeros(32)
+    expected = moved_averages(batch_at(0)) - averages(shared) if rank in moving else torch.zeros(32)
     torch.testing.assert_close(averages(delta), expected)
     replica.set_weights(shared)
     replica.gradient(batch_at(1))

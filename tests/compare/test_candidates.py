@@ -71,6 +71,15 @@ def test_who_cannot_run_here_is_left_out_with_the_reason() -> None:
     )
 
 
+def test_strategy_that_is_another_here_is_left_out() -> None:
+    """One group of all workers, unless there are several hosts."""
+    found = candidates(asked(strategies=["hogwild-averaging", "hogwild"], workers=[2]), TWO_SLOTS)
+    assert [cell.strategy for cell in found.cells] == ["hogwild"]
+    assert found.left_out == ("hogwild-averaging with 2 workers: is hogwild there",)
+    found = candidates(asked(strategies=["hogwild-averaging"], workers=[4]), parse_hosts("a:2,b:2"))
+    assert [(cell.strategy, cell.hosts) for cell in found.cells] == [("hogwild-averaging", 2)]
+
+
 def test_nothing_that_can_run_is_refused_with_every_reason() -> None:
     with pytest.raises(CompareError) as refused:
         candidates(asked(strategies=["torch-ddp"], workers=[1], framework="tensorflow"), TWO_SLOTS)
@@ -91,7 +100,7 @@ def test_nothing_that_can_run_is_refused_with_every_reason() -> None:
         (
             "fnn",
             {"dataset": "mnist"},
-            "compare fnn: dataset: 'mnist'; allowed: digits, fashion-mnist, signals, synthetic",
+            "compare fnn: dataset: 'mnist'; allowed: digits, fashion-mnist, cifar-10, signals, synthetic",
         ),
         (
             "fnn",

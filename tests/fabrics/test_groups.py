@@ -1,39 +1,30 @@
-"""Groups of workers: the process set over which their first ones average."""
+"""Groups of workers: the process sets over which their first ones average, with which Horovod is started."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
-import horovod.torch as hvd
-import pytest
+from harness.fabrics.process_sets import process_sets
+from harness.suite.cell import Cell
 
-from harness.fabrics.groups_torch import _process_set
-
-
-@pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[int]]]:
-    """The sets that Horovod has made, which makes none twice."""
-    known: list[list[int]] = []
-
-    def add_process_set(ranks: range) -> object:
-        if list(ranks) in known:
-            raise ValueError(f"Attempted to add a duplicate process set: {ranks}")
-        known.append(list(ranks))
-        return object()
-
-    monkeypatch.setattr(hvd, "add_process_set", add_process_set)
-    monkeypatch.setenv("HOROVOD_DYNAMIC_PROCESS_SETS", "1")
-    _process_set.cache_clear()
-    yield known
-    _process_set.cache_clear()
+HVD = SimpleNamespace(ProcessSet=list)  # of ranks
 
 
-def test_cells_of_one_launch_use_one_process_set(made: list[list[int]]) -> None:
-    assert _process_set(6, 2) is _process_set(6, 2)
-    _process_set(6, 3)
-    assert made == [[0, 2, 4], [0, 3]]
+def cell(workers: int, per_group: int | None, **fields: Any) -> Cell:
+    strategy = {"name": "hogwild-averaging", "workers_per_group": per_group}
+    return Cell.model_validate({"workload": "fnn", "strategy": strategy, "workers": workers, **fields})
 
 
-def test_groups_of_one_and_one_group_need_none(made: list[list[int]]) -> None:
-    assert {_process_set(4, 1), _process_set(4, 4)} == {hvd.global_process_set}
-    assert made == []
+def test_cells_of_one_launch_have_each_process_set_once() -> None:
+    cells = [cell(6, 2), cell(6, 3), cell(6, 2, seed=1)]
+    assert process_sets(cells, HVD) == [[0, 2, 4], [0, 3]]
+
+
+def test_groups_are_those_of_the_hosts_unless_said() -> None:
+    assert process_sets([cell(6, None, hosts=2)], HVD) == [[0, 3]]
+
+
+def test_groups_of_one_one_group_and_other_strategies_need_none() -> None:
+    other = Cell.model_validate({"workload": "fnn", "strategy": "allreduce", "workers": 4})
+    assert process_sets([cell(4, 1), cell(4, 4), cell(4, None), other], HVD) == []

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.lab
 SHORT = "{workload: fnn, strategy: [allreduce-flat, delayed-averaging], workers: 2, hosts: 2, epochs: 1}"
 ENDLESS = "{workload: fnn, strategy: allreduce-flat, workers: 2, hosts: 2, epochs: 1000000, time_limit_s: 600}"
 SERVED = "{workload: fnn, strategy: [{name: downpour, servers: 2}, {name: elastic, servers: 2}], workers: 2, hosts: 2}"
+GROUPS = "{workload: fnn, strategy: {name: hogwild-averaging, period: 4}, workers: 4, hosts: 2, epochs: 2}"
 OVER_THE_LAB = ["--launch-args", f"--network-interfaces {INTERFACE}"]
 LIMIT_S = 600
 WORKERS_SEE_IT_WITHIN_S = 15.0
@@ -127,6 +128,24 @@ def test_servers_are_on_the_hosts_beside_their_workers(lab: Lab, tmp_path: Path)
         assert recorded > 2_000_000
         assert recorded / 2 < host.bytes_sent() - before[rank] < 2 * recorded
     assert nothing_runs(lab)
+
+
+def test_hosts_average_over_a_slow_network_what_their_workers_share(tmp_path: Path) -> None:
+    """Two workers a host at 100 Mbit/s: of 22 steps each, 5 averages of the first of each host cross the network."""
+    suite, results = write_suite(tmp_path / "s.yaml", GROUPS), tmp_path / "r"
+    with network_lab(rate="100mbit") as slow:
+        before = [host.bytes_sent() for host in slow.hosts]
+        two_each = ",".join(f"{host.name}:2" for host in slow.hosts)
+        code, output = run(slow, suite, results, "-H", two_each, *OVER_THE_LAB)
+        assert code == 0, output
+        sent = [host.bytes_sent() - earlier for host, earlier in zip(slow.hosts, before, strict=True)]
+        assert nothing_runs(slow)
+    (record,) = records_in(results)
+    vector = 4 * record["vector_size"]
+    assert [bytes_sent(record, rank) // vector for rank in range(4)] == [27, 22, 27, 22]
+    assert len({worker["host"] for worker in record["workers"]}) == 2
+    assert record["curve"][-1]["score"] > 0.85
+    assert all(5 * vector < of_host < 20 * vector for of_host in sent)  # warm-up and evaluation average too
 
 
 @pytest.mark.parametrize(("strategy", "workers"), [("serial", 1), ("hogwild", 2)])

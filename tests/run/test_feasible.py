@@ -54,6 +54,11 @@ def test_centre_that_never_hears_of_its_workers_is_named(workers: int) -> None:
     ]
 
 
+def test_strategy_that_is_another_where_it_is_placed_is_named() -> None:
+    cell = cell_of(strategy="hogwild-averaging", workers=2)
+    assert list(cautions([cell])) == [f"{cell.title}: is hogwild where workers are so placed"]
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_strategy_that_never_updates_its_weights_is_named(workers: int) -> None:
     # Two epochs of 1,437 digits, in steps of 32 of each worker: 90 of one, 45 of each of two.

@@ -36,6 +36,7 @@ RATE = ["learning_rate", "momentum"]
         ({"name": "delayed-averaging", "merge": "mix"}, {}, [*RATE, "lr_scaling", "period", "delay", "keep"]),
         ({"name": "delayed-averaging", "merge": "pullback"}, {}, [*RATE, "lr_scaling", "period", "pull"]),
         ({"name": "hogwild-averaging", "workers_per_group": 1}, {}, [*RATE, "period", "delay"]),
+        ("hogwild-averaging", {}, RATE),  # of one group, which is hogwild
         ("slow-momentum", {}, [*RATE, "lr_scaling", "period", "outer_rate", "outer_momentum", "delay"]),
         ("downpour", {}, [*RATE, "push_every"]),
         ("elastic", {}, [*RATE, "lr_scaling", "period", "pull"]),
