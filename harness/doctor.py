@@ -19,6 +19,7 @@ from harness.run.mpi_support import mpi_obstacle
 from harness.run.versions import installed_versions, version_of
 from harness.worker.gpus import VISIBLE_VARIABLE, present_gpus, visible_gpus
 from harness.worker.machine_description import describe_machine
+from harness.workloads.cifar import HOW_TO_GET_CIFAR, find_cifar
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
 from harness.workloads.ratings import HOW_TO_GET_MOVIELENS, find_movielens
 
@@ -59,6 +60,7 @@ def examine() -> list[Diagnostic]:
     diagnostics.append(_digits())
     diagnostics.append(_fetched("fashion-mnist", find_fashion_mnist(), HOW_TO_GET_FASHION))
     diagnostics.append(_fetched("movielens-100k", find_movielens(), HOW_TO_GET_MOVIELENS))
+    diagnostics.append(_fetched("cifar-10", find_cifar(), HOW_TO_GET_CIFAR))
     diagnostics.append(network_lab())
     return diagnostics
 

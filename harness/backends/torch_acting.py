@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch.nn import functional
 from harness.backends.torch_flat import trainable
 from harness.workloads.layers import Layer
 from harness.workloads.numpy_model import outputs_of
+from harness.workloads.policies import LEAST_VARIANCE, Categorical, Gaussian, Policy
 from harness.workloads.rollouts import ActingObjective, Experience, Model
 from harness.workloads.task import TaskLoss
 
@@ -27,7 +29,7 @@ def acting_functions(layers: tuple[Layer, ...], experience: Experience) -> TaskL
         seen, actions, returns = (
             torch.from_numpy(part).to(device) for part in (rollout.observations, rollout.actions, rollout.returns)
         )
-        return loss_of_rollout(module(seen), actions, returns, experience.objective)
+        return loss_of_rollout(experience.environment.policy, module(seen), actions, returns, experience.objective)
 
     def evaluate(module: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         starts, _ = batch
@@ -37,14 +39,28 @@ def acting_functions(layers: tuple[Layer, ...], experience: Experience) -> TaskL
     return TaskLoss(loss=loss, evaluate=evaluate)
 
 
-def loss_of_rollout(outputs: Tensor, actions: Tensor, returns: Tensor, objective: ActingObjective) -> Tensor:
-    """outputs: (N, actions + 1); actions, returns: (N,)."""
-    log_shares, values = functional.log_softmax(outputs[:, :-1], dim=1), outputs[:, -1]
-    advantages = returns - values
-    taken = log_shares.gather(1, actions[:, None])[:, 0]
-    entropies = -(log_shares.exp() * log_shares).sum(1)
+def loss_of_rollout(
+    policy: Policy, outputs: Tensor, actions: Tensor, returns: Tensor, objective: ActingObjective
+) -> Tensor:
+    """outputs: (N, policy's + 1); actions: (N, ...); returns: (N,)."""
+    taken, entropies = _log_shares_and_entropies(policy, outputs[:, :-1], actions)
+    advantages = returns - outputs[:, -1]
     each = -taken * advantages.detach() - objective.entropy * entropies + objective.value * advantages.square()
     return each.mean()
+
+
+def _log_shares_and_entropies(policy: Policy, outputs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+    """log π of what was done, and H(π), each (N,)."""
+    match policy:
+        case Categorical():
+            log_shares = functional.log_softmax(outputs, dim=1)
+            return log_shares.gather(1, actions[:, None])[:, 0], -(log_shares.exp() * log_shares).sum(1)
+        case Gaussian(num_dimensions=dimensions):
+            variances = functional.softplus(outputs[:, -1]) + LEAST_VARIANCE
+            of_deviation = 0.5 * dimensions * (math.log(2 * math.pi) + variances.log())
+            squared = (actions - outputs[:, :-1]).square().sum(1)
+            return -squared / (2 * variances) - of_deviation, of_deviation + 0.5 * dimensions
+    raise AssertionError(policy)
 
 
 def _in_numpy(layers: tuple[Layer, ...], module: nn.Module) -> Model:

@@ -11,7 +11,8 @@ from harness.arguments import refuse
 
 def doctor(
     download: Annotated[
-        str | None, typer.Option(metavar="DATASET", help="fetch fashion-mnist or movielens-100k, checked by its hash")
+        str | None,
+        typer.Option(metavar="DATASET", help="fetch fashion-mnist, movielens-100k or cifar-10, checked by its hash"),
     ] = None,
 ) -> None:
     """What this machine can run, what is missing, and the command that mends it."""

@@ -18,7 +18,9 @@ square s, of Adam also the count of steps. The shared RMSProp of A3C, without a 
     s ← s + (s' − s),  s' = α s + (1 − α) g²;   w ← w − η g / (√s' + ε)
 
 s is read when g is there, and changes are added, so that of workers in the same moment all count, where A3C's overwrite
-each other's; no more than 1 / (1 − α) should fall into one, 100 by default, or a mean square could end below 0.
+each other's. So no more than 1 / (1 − α) should fall into one, 100 by default, or a mean square could end below 0; of
+a velocity, which m of them take to (1 − m (1 − μ)) v, no more than 1 / (1 − μ), 10 with μ = 0.9, or it turns round, and
+from twice as many on it grows by itself.
 
 With `lock`, reading and adding exclude one another: no read is torn and no addition lost, and updates are as stale as
 without. It is the control that tells what doing without is worth.

@@ -72,9 +72,10 @@ def _check_workload(cell: CellFacts) -> None:
     _check_labels(cell)
     if cell.own is not None:
         return
-    for source in DATASETS.values():
-        if source.options is not None and source is not cell.source and getattr(cell, source.options) is not None:
-            raise ValueError(f"dataset: {cell.dataset} has a size of its own; allowed: no {source.options}")
+    others = {known.options for known in DATASETS.values() if known.options is not None} - {cell.source.options}
+    for name in sorted(others):
+        if getattr(cell, name) is not None:
+            raise ValueError(f"dataset: {cell.dataset} has a size of its own; allowed: no {name}")
     task = MODELS[cell.workload].task
     if cell.source.task is not task:
         allowed = ", ".join(datasets_for(task))

@@ -49,7 +49,7 @@ class CellFacts(CellFields):
     @property
     def metric(self) -> Metric:
         """By which its model is judged, and `target` is meant."""
-        return MODELS[self.workload].task.metric if self.own is None else self.own.metric
+        return self.source.metric if self.own is None else self.own.metric
 
     @property
     def sample_unit(self) -> str:

@@ -40,7 +40,7 @@ class CellFields(Strict):
     )
     rollouts: Annotated[
         Rollouts | None,
-        Field(description="of dataset cartpole"),
+        Field(description="of datasets cartpole and pendulum"),
         Meaning(neutral=None, is_column=False),
     ] = None
     own: Annotated[OwnFacts | None, Meaning(neutral=None, is_column=False)] = None

@@ -83,7 +83,7 @@ def _fill_in_shipped(given: dict[str, Any]) -> None:
     _fill_in_recipe(given, recipe_of(workload, dataset))
     details = DATASETS[dataset].options
     if details is not None and isinstance(size := given.get(details) or {}, dict):
-        usual = MODELS[workload].synthetic_shape if details == "synthetic" else {}
+        usual = MODELS[workload].synthetic_shape if details == "synthetic" else DATASETS[dataset].usual
         given[details] = {**usual, **(_with_facts(size) if details == "text" else size)}
 
 

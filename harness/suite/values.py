@@ -46,11 +46,15 @@ class Rollouts(Strict):
     discount: float = Field(0.99, gt=0, le=1, description="what a frame later is worth")
     entropy: float = Field(0.01, ge=0, description="weight of the policy's entropy, which is to be large")
     value: float = Field(0.5, gt=0, description="weight of the critic's squared error")
+    reward_scale: float = Field(
+        1.0, gt=0, description="what rewards are multiplied by to learn from; scores are without"
+    )
 
     @property
     def in_words(self) -> str:
         weights = f"entropy {self.entropy:g}, value {self.value:g}"
-        return f"returns of {self.steps} frames, discount {self.discount:g}, {weights}"
+        scaled = "" if self.reward_scale == 1 else f", rewards × {self.reward_scale:g}"
+        return f"returns of {self.steps} frames, discount {self.discount:g}, {weights}{scaled}"
 
 
 class TextFile(Strict):

@@ -15,6 +15,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.workloads.policies import Categorical
+
 GRAVITY, CART_MASS, POLE_MASS, HALF_LENGTH = 9.8, 1.0, 0.1, 0.5
 TOTAL_MASS = POLE_MASS + CART_MASS
 POLE_MASS_LENGTH = POLE_MASS * HALF_LENGTH
@@ -27,7 +29,7 @@ class CartPole:
     """Implements harness.workloads.rollouts.Environment."""
 
     num_observed = 4
-    num_actions = 2
+    policy = Categorical(num_actions=2)
     most_frames = 500
 
     def start(self, draws: np.random.Generator) -> NDArray[np.float64]:

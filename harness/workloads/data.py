@@ -2,6 +2,7 @@
 
 digits         1,797 images of 8×8 shipped with scikit-learn; 360 of them, drawn once, are held out
 fashion-mnist  60,000 + 10,000 images of 28×28 (Xiao et al., arXiv 1708.07747)
+cifar-10       50,000 + 10,000 images of 32×32 in colour (harness/workloads/cifar.py)
 signals        4,000 + 1,000 generated series of 40 values, as images of 40×1 (harness/workloads/signals.py)
 synthetic      seeded Gaussian images of any size, for throughput and scale; its labels carry no meaning
 """
@@ -9,6 +10,7 @@ synthetic      seeded Gaussian images of any size, for throughput and scale; its
 from __future__ import annotations
 
 import gzip
+import hashlib
 import importlib.util
 import math
 import os
@@ -76,7 +78,7 @@ def load_digits() -> Dataset:
     images, labels = table[:, :-1].reshape(-1, 1, 8, 8), table[:, -1]
     order = np.random.default_rng(0).permutation(len(labels))
     held_out, kept = order[:NUM_HELD_OUT_DIGITS], order[NUM_HELD_OUT_DIGITS:]
-    return _standardised(images[kept], labels[kept], images[held_out], labels[held_out], 10)
+    return standardised(images[kept], labels[kept], images[held_out], labels[held_out], 10)
 
 
 def load_signals() -> Dataset:
@@ -84,7 +86,7 @@ def load_signals() -> Dataset:
     made = make_signals()
     images = made.values.astype(np.float32)[:, None, :, None]
     train, test = slice(NUM_TRAIN), slice(NUM_TRAIN, None)
-    return _standardised(images[train], made.labels[train], images[test], made.labels[test], NUM_CLASSES)
+    return standardised(images[train], made.labels[train], images[test], made.labels[test], NUM_CLASSES)
 
 
 def load_fashion_mnist(folder: Path | None) -> Dataset:
@@ -101,7 +103,7 @@ def load_fashion_mnist(folder: Path | None) -> Dataset:
         if labels.max() >= FASHION_CLASSES:
             where = folder / f"{name}-labels-idx1-ubyte.gz"
             raise DatasetError(f"{where}: holds a label of {labels.max()}; allowed: 0 to 9. {HOW_TO_GET_FASHION}")
-    return _standardised(train_images[:, None], train_labels, test_images[:, None], test_labels, FASHION_CLASSES)
+    return standardised(train_images[:, None], train_labels, test_images[:, None], test_labels, FASHION_CLASSES)
 
 
 def find_fashion_mnist(environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -141,6 +143,21 @@ def fetch(registry: Mapping[str, str], url: str, folder: Path, *, or_else: str) 
         raise DatasetError(f"{or_else} ({error})") from None
 
 
+def find_file(name: str, dataset: str, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """A data set that is one file: the user's, else what was downloaded before."""
+    given = environ.get(DATA_VARIABLE)
+    places = [*([Path(given)] if given else []), download_folder(dataset, environ)]
+    return next((place / name for place in places if (place / name).is_file()), None)
+
+
+def check_hash(path: Path, sha256: str, how_to_get: str) -> None:
+    """Raises DatasetError where the file is another."""
+    with path.open("rb") as content:
+        found = f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"
+    if found != sha256:
+        raise DatasetError(f"{path}: is {found}; wanted: {sha256}. {how_to_get}")
+
+
 HOW_TO_GET_FASHION = (
     "apt-get install dataset-fashion-mnist, or put the four *-ubyte.gz files in a folder and set "
     f"{DATA_VARIABLE} to it, or run hvdbench doctor --download fashion-mnist"
@@ -171,7 +188,7 @@ def with_wrong_labels(dataset: Dataset, share: float, seed: int) -> Dataset:
     return replace(dataset, train=replace(train, targets=labels))
 
 
-def _standardised(
+def standardised(
     train_images: NDArray[Any],
     train_labels: NDArray[np.integer],
     test_images: NDArray[Any],

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.workloads import data, ratings, texts
+from harness.workloads import cifar, data, ratings, texts
 from harness.workloads.cartpole import CartPole
 from harness.workloads.data import Dataset
 from harness.workloads.layers import Shape
+from harness.workloads.metric import Metric
+from harness.workloads.pendulum import COSTLIEST_FRAME, Pendulum
 from harness.workloads.rollouts import Experience
 from harness.workloads.task import ACT, CLASSIFY, CONTINUE, RATE, Task
 
@@ -31,8 +33,15 @@ class DataSource:
     facts: Callable[[Options], Facts]
     load: Callable[[Options], Dataset | Experience]  # raises DatasetError where it is not at hand
     task: Task = CLASSIFY
+    bounds: tuple[float, float] | None = None  # of the task's metric, where it has them from the data
     options: str | None = None  # the cell's field that has them
+    usual: Options = field(default_factory=dict)  # where a cell says nothing else
     missing: Callable[[], str | None] = lambda: None  # why it is not at hand, and what mends that
+
+    @property
+    def metric(self) -> Metric:
+        metric = self.task.metric
+        return metric if self.bounds is None else metric.model_copy(update={"bounds": self.bounds})
 
 
 def _source(shape: Shape, num_samples: int, load: Callable[[], Dataset], **known: Any) -> DataSource:
@@ -53,6 +62,13 @@ DATASETS = {
         lambda: data.load_fashion_mnist(data.find_fashion_mnist()),
         about="60,000 + 10,000 images of 28×28",
         missing=_missing("fashion-mnist", data.find_fashion_mnist, data.HOW_TO_GET_FASHION),
+    ),
+    "cifar-10": _source(
+        cifar.SHAPE,
+        50_000,
+        lambda: cifar.load_cifar(cifar.find_cifar()),
+        about="50,000 + 10,000 images of 32×32 in colour, fetched where a user asks for it",
+        missing=_missing("cifar-10", cifar.find_cifar, cifar.HOW_TO_GET_CIFAR),
     ),
     "signals": _source(
         (1, 40, 1), 4000, data.load_signals, about="4,000 + 1,000 generated series of 40 values, after MNIST-1D"
@@ -97,7 +113,17 @@ DATASETS = {
         facts=lambda _: Facts(shape=(CartPole.num_observed,), num_samples=None),
         load=lambda how: Experience(CartPole(), **how),
         task=ACT,
+        bounds=(0.0, CartPole.most_frames),
         options="rollouts",
+    ),
+    "pendulum": DataSource(
+        about="a rod to be swung up and held upright by a torque, a number: equal to gymnasium's Pendulum-v1",
+        facts=lambda _: Facts(shape=(Pendulum.num_observed,), num_samples=None),
+        load=lambda how: Experience(Pendulum(), **how),
+        task=ACT,
+        bounds=(-Pendulum.most_frames * COSTLIEST_FRAME, 0.0),
+        options="rollouts",
+        usual={"discount": 0.9, "entropy": 1e-3, "reward_scale": 0.1},
     ),
 }
 
@@ -105,6 +131,7 @@ DATASETS = {
 DOWNLOADS: dict[str, Callable[[], object]] = {
     "fashion-mnist": data.download_fashion_mnist,
     "movielens-100k": ratings.download_movielens,
+    "cifar-10": cifar.download_cifar,
 }
 
 

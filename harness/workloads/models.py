@@ -99,11 +99,11 @@ def lm_transformer(num_kinds: int) -> Layers:
     return (*read, *blocks, LayerNorm(), Dense(units=num_kinds))
 
 
-def actor_critic(num_actions: int) -> Layers:
-    """One body for both: the logits of the actions, and behind them the value of the state."""
+def actor_critic(num_outputs: int) -> Layers:
+    """One body for both: what the policy is made of, and behind it the value of the state."""
     return (
         *(Dense(units=64), Tanh(), Dense(units=64), Tanh()),
-        Dense(units=num_actions + 1),
+        Dense(units=num_outputs + 1),
     )
 
 

@@ -11,7 +11,6 @@ research and forbids to pass them on: they are fetched by whoever uses them, and
 
 from __future__ import annotations
 
-import hashlib
 import os
 import zipfile
 from collections.abc import Mapping
@@ -21,7 +20,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.workloads.data import DATA_VARIABLE, Dataset, DatasetError, Split, download_folder, fetch
+from harness.workloads.data import (
+    DATA_VARIABLE,
+    Dataset,
+    DatasetError,
+    Split,
+    check_hash,
+    download_folder,
+    fetch,
+    find_file,
+)
 
 BIAS_VARIANCE, PRODUCT_VARIANCE = 0.25, 0.5  # of users', of items', of p·q: together 1
 
@@ -51,10 +59,7 @@ def make_ratings(*, users: int, items: int, num_samples: int, rank: int, noise: 
 
 
 def find_movielens(environ: Mapping[str, str] = os.environ) -> Path | None:
-    """The user's file, else what was downloaded before."""
-    given = environ.get(DATA_VARIABLE)
-    places = [*([Path(given)] if given else []), download_folder("movielens-100k", environ)]
-    return next((place / MOVIELENS_FILE for place in places if (place / MOVIELENS_FILE).is_file()), None)
+    return find_file(MOVIELENS_FILE, "movielens-100k", environ)
 
 
 def download_movielens(environ: Mapping[str, str] = os.environ, *, url: str = MOVIELENS_URL) -> Path:
@@ -69,9 +74,7 @@ def load_movielens(path: Path | None, sha256: str = MOVIELENS_SHA256[MOVIELENS_F
     """From the archive as it is published. Raises DatasetError where there is none, or another."""
     if path is None:
         raise DatasetError(f"movielens-100k is not on this machine: {HOW_TO_GET_MOVIELENS}")
-    found = f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
-    if found != sha256:
-        raise DatasetError(f"{path}: is {found}; wanted: {sha256}. {HOW_TO_GET_MOVIELENS}")
+    check_hash(path, sha256, HOW_TO_GET_MOVIELENS)
     with zipfile.ZipFile(path) as archive, archive.open("ml-100k/u.data") as lines:
         table = np.loadtxt(lines, dtype=np.int64)  # user, item, each from 1 on; rating, 1 to 5; when
     order = np.random.default_rng(0).permutation(len(table))

@@ -9,7 +9,7 @@ step has left it, and begins anew where an episode ends.
 
 A cut at the time limit is no end: what would have followed is still worth something.
 
-    n → steps, γ → discount, V → the last of the model's outputs, before it the actions' logits
+    n → steps, γ → discount, V → the last of the model's outputs, before it what its policy is made of
 
 Source: Mnih et al., "Asynchronous methods for deep reinforcement learning" (arXiv 1602.01783), Algorithm S3; time
 limits: Pardo et al. (arXiv 1712.00378).
@@ -25,8 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.workloads.data import Split
+from harness.workloads.policies import Policy
 
-Model = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # of observations (E, O), outputs (E, actions + 1)
+Model = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # of observations (E, O), outputs (E, policy's + 1)
 ENVIRONMENTS_STREAM = 1  # beside initial weights and orders of samples, which are drawn from (seed, number)
 NUM_STARTS = 100
 
@@ -35,8 +36,10 @@ class Environment(Protocol):
     """The rules, over many states at once, (E, S)."""
 
     num_observed: int
-    num_actions: int
     most_frames: int  # of an episode
+
+    @property
+    def policy(self) -> Policy: ...
 
     def start(self, draws: np.random.Generator) -> NDArray[np.float64]:
         """A state, (S,)."""
@@ -47,7 +50,7 @@ class Environment(Protocol):
         ...
 
     def moved(
-        self, states: NDArray[np.float64], actions: NDArray[np.int64]
+        self, states: NDArray[np.float64], actions: NDArray[Any]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
         """The states after a frame, what it was worth, and whether the episode is over."""
         ...
@@ -58,7 +61,7 @@ class Rollout:
     """What the environments of a worker have answered: n frames of each, one frame of all after another."""
 
     observations: NDArray[np.float32]  # (n·E, O)
-    actions: NDArray[np.int64]  # (n·E,)
+    actions: NDArray[Any]  # (n·E, ...)
     returns: NDArray[np.float32]  # (n·E,)
 
 
@@ -76,12 +79,21 @@ class Experience:
 
     num_samples = None  # in an epoch: there are none
 
-    def __init__(self, environment: Environment, *, steps: int, discount: float, entropy: float, value: float) -> None:
-        """entropy, value: weights in the objective."""
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        steps: int,
+        discount: float,
+        entropy: float,
+        value: float,
+        reward_scale: float = 1.0,
+    ) -> None:
+        """entropy, value: weights in the objective; reward_scale: what a reward is multiplied by to learn from it."""
         self.environment, self.objective = environment, ActingObjective(entropy=entropy, value=value)
-        self.num_categories, self.input_shape = environment.num_actions, (environment.num_observed,)
+        self.num_categories, self.input_shape = environment.policy.num_outputs, (environment.num_observed,)
         self.test = _starts_of(environment)
-        self._steps, self._discount = steps, discount
+        self._steps, self._discount, self._reward_scale = steps, discount, reward_scale
         self._opened: list[_Actors] = []
 
     def open(self, *, rank: int, batch_size: int, seed: int) -> int:
@@ -92,7 +104,7 @@ class Experience:
 
     def play(self, number: int, model: Model) -> Rollout:
         """The next frames of these environments, a batch of them."""
-        return self._opened[number].play(model, self._steps, self._discount)
+        return self._opened[number].play(model, self._steps, self._discount, self._reward_scale)
 
     def judge(self, model: Model, starts: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """An episode from each start, by actions drawn as in training; the draws are the same each time.
@@ -106,11 +118,11 @@ class Experience:
         returns, discounted = np.zeros(len(starts)), np.zeros(len(starts))
         expected = _values(model(environment.observed(starts)))
         for frame in range(environment.most_frames):
-            logits = model(environment.observed(states))[:, :-1]
-            drawn = draws.random(len(starts))[running]  # whoever else is over by now
-            states, rewards, ended = environment.moved(states, sampled(logits, drawn))
+            outputs = model(environment.observed(states))[:, :-1]
+            noise = environment.policy.noise(draws, len(starts))[running]  # whoever else is over by now
+            states, rewards, ended = environment.moved(states, environment.policy.drawn(outputs, noise))
             returns[running] += rewards
-            discounted[running] += self._discount**frame * rewards
+            discounted[running] += self._discount**frame * self._reward_scale * rewards
             states, running = states[~ended], running[~ended]
             if not len(running):
                 break
@@ -139,23 +151,24 @@ class _Actors:
         self._states = np.stack([environment.start(draws) for draws in self._draws])
         self._ages = np.zeros(count, np.int64)  # frames of the episode
 
-    def play(self, model: Model, num_steps: int, discount: float) -> Rollout:
-        draws = np.stack([each.random(num_steps) for each in self._draws], axis=1)  # (n, E)
-        frames = [self._frame(model, drawn) for drawn in draws]
+    def play(self, model: Model, num_steps: int, discount: float, reward_scale: float) -> Rollout:
+        policy = self._environment.policy
+        noise = np.stack([policy.noise(each, num_steps) for each in self._draws], axis=1)  # (n, E, ...)
+        frames = [self._frame(model, of_frame) for of_frame in noise]
         observations, actions, rewards, ended, worth_after = (np.stack(column) for column in zip(*frames, strict=True))
         last = _values(model(self._environment.observed(self._states)))
-        returns = n_step_returns(rewards, ended, worth_after, last, discount)
+        returns = n_step_returns(reward_scale * rewards, ended, worth_after, last, discount)
         return Rollout(
             observations=observations.reshape(-1, observations.shape[-1]),
-            actions=actions.ravel(),
+            actions=actions.reshape(-1, *actions.shape[2:]),
             returns=returns.astype(np.float32).ravel(),
         )
 
-    def _frame(self, model: Model, drawn: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
+    def _frame(self, model: Model, noise: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
         """What was seen, done and got in a frame, whether the episode ended by it, and what that state was worth."""
         environment = self._environment
         observations = environment.observed(self._states)
-        actions = sampled(model(observations)[:, :-1], drawn)
+        actions = environment.policy.drawn(model(observations)[:, :-1], noise)
         self._states, rewards, fallen = environment.moved(self._states, actions)
         self._ages += 1
         ended = fallen | (self._ages == environment.most_frames)
@@ -187,14 +200,6 @@ def n_step_returns(
         following = rewards[step] + discount * np.where(ended[step], worth_after[step], following)
         returns[step] = following
     return returns
-
-
-def sampled(logits: NDArray[np.float32], drawn: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Of each row an action with the probability that its softmax gives. drawn: evenly from [0, 1), (E,)."""
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
-    reached = np.cumsum(shares, axis=1)
-    actions: NDArray[np.int64] = (drawn[:, None] * reached[:, -1:] >= reached[:, :-1]).sum(axis=1)
-    return actions
 
 
 def _starts_of(environment: Environment) -> Split:

@@ -131,6 +131,11 @@ _RECIPES["actor-critic", "cartpole"] = {
     "samples": 200_000,
     "target": 475.0,
 }
+_RECIPES["actor-critic", "pendulum"] = {
+    **_RECIPES["actor-critic", "cartpole"],
+    "samples": 400_000,
+    "target": -200.0,
+}
 
 for _model in ("lm-lstm", "lm-transformer"):  # another text has another entropy
     _of_austen = _RECIPES[_model, "austen"]

@@ -3,7 +3,7 @@
     classify    logits (classes,) for a label              loss: cross-entropy              metric: accuracy
     rate        a rating, and what its rows cost (cost,)   loss: squared error and costs    metric: RMSE
     continue    logits (T, kinds) for the next character   loss: cross-entropy              metric: the same
-    act         logits (actions,) and a value of a state   loss: actor's and critic's       metric: mean return
+    act         a policy and a value of a state            loss: actor's and critic's       metric: mean return
 
 Each framework has a TaskLoss of every task whose targets are given, in harness/backends/*_tasks.py. What acting is
 trained on it makes itself: harness/workloads/rollouts.py, harness/backends/*_acting.py.
@@ -19,7 +19,7 @@ from typing import Any, Literal
 from harness.workloads.metric import ACCURACY, Metric
 
 RMSE = Metric(name="RMSE", unit="stars", better="lower", bounds=(0.0, None))
-RETURN = Metric(name="mean return", unit="", better="higher", bounds=(0.0, 500.0))
+RETURN = Metric(name="mean return", unit="", better="higher", bounds=(None, None))  # an environment has its own
 NATS = Metric(name="cross-entropy", unit="nats/character", better="lower", bounds=(0.0, None))
 
 

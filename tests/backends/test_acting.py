@@ -9,32 +9,41 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from numpy.typing import NDArray
 
 from harness import registry
 from harness.backends import tensorflow_acting, torch_acting
 from harness.backends.tensorflow_replica import prepare
 from harness.protocols import Replica, Share
 from harness.suite.cell import Cell
+from harness.workloads.policies import LEAST_VARIANCE, Categorical, Gaussian, Policy
 from harness.workloads.rollouts import ActingObjective
 
 prepare(num_threads=1)  # before anything else of TensorFlow is used
 
 OUTPUTS = np.array([[0.0, np.log(3), 1.0]], np.float32)  # π = (¼, ¾), V = 1
+TWO_ACTIONS, ACTION = Categorical(num_actions=2), np.array([0])
 FRAMEWORKS = pytest.mark.parametrize("framework", ["torch", "tensorflow"])
 
 
-def loss_and_slope(framework: str, objective: ActingObjective) -> tuple[float, list[float]]:
-    """Action 0 was taken, and 3 came of it: an advantage of 2."""
+def loss_and_slope(
+    framework: str,
+    objective: ActingObjective,
+    policy: Policy = TWO_ACTIONS,
+    given: NDArray[np.float32] = OUTPUTS,
+    taken: NDArray[Any] = ACTION,
+) -> tuple[float, list[float]]:
+    """3 came of what was done: an advantage of 2."""
     if framework == "torch":
-        outputs = torch.from_numpy(OUTPUTS).requires_grad_()
-        loss = torch_acting.loss_of_rollout(outputs, torch.tensor([0]), torch.tensor([3.0]), objective)
+        outputs = torch.from_numpy(given).requires_grad_()
+        actions, returns = torch.from_numpy(taken), torch.tensor([3.0])
+        loss = torch_acting.loss_of_rollout(policy, outputs, actions, returns, objective)
         loss.backward()
         assert outputs.grad is not None
         return float(loss.detach()), outputs.grad[0].tolist()
-    variable = tf.Variable(OUTPUTS)
+    variable = tf.Variable(given)
     with tf.GradientTape() as tape:
-        actions, returns = tf.constant([0], tf.int64), tf.constant([3.0])
-        loss = tensorflow_acting.loss_of_rollout(variable, actions, returns, objective)
+        loss = tensorflow_acting.loss_of_rollout(policy, variable, tf.constant(taken), tf.constant([3.0]), objective)
     return float(loss), tape.gradient(loss, variable).numpy()[0].tolist()
 
 
@@ -52,6 +61,20 @@ def test_entropy_is_to_be_large(framework: str) -> None:
     loss, slope = loss_and_slope(framework, ActingObjective(entropy=1.0, value=0.5))
     assert loss == pytest.approx(2 * np.log(4) + 2 - 0.562335, rel=1e-6)
     assert slope == pytest.approx([-1.705990, 1.705990, -2.0], rel=1e-5)
+
+
+@FRAMEWORKS
+def test_objective_of_torques_by_hand(framework: str) -> None:
+    """μ = (0, 2), σ² = 2, V = 1; done was (1, 2). −log π = ¼ + ln 4π, H = 1 + ln 4π; dσ²/dx = 1 − e⁻².
+
+    Slopes: A times −(a − μ)/σ² = (−½, 0), and −¼·½ + ½ = ⅜ in σ², of H ½.
+    """
+    outputs = np.array([[0.0, 2.0, np.log(np.e ** (2 - LEAST_VARIANCE) - 1), 1.0]], np.float32)
+    objective = ActingObjective(entropy=1.0, value=0.5)
+    taken = np.array([[1.0, 2.0]], np.float32)
+    loss, slope = loss_and_slope(framework, objective, Gaussian(num_dimensions=2), outputs, taken)
+    assert loss == pytest.approx(2 * (0.25 + np.log(4 * np.pi)) + 2 - (1 + np.log(4 * np.pi)), rel=1e-5)
+    assert slope == pytest.approx([-1.0, 0.0, (2 * 0.375 - 0.5) * (1 - np.exp(-2)), -2.0], rel=1e-4)
 
 
 def replica_of(framework: str) -> Replica:

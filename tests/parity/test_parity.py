@@ -66,9 +66,10 @@ def test_parity_holds_on_text(workload: str) -> None:
     assert differences[0].of == "cross-entropy"
 
 
-def test_parity_holds_where_workers_act() -> None:
+@pytest.mark.parametrize("environment", ["cartpole", "pendulum"])
+def test_parity_holds_where_workers_act(environment: str) -> None:
     """Both act alike, so both see the same: one action drawn otherwise would show in every loss behind it."""
-    differences = parity(cell("actor-critic", "cartpole"))
+    differences = parity(cell("actor-critic", environment))
     assert missed(differences) == []
     assert differences[0].of == "mean return"
 

@@ -106,7 +106,7 @@ def test_every_field_but_the_seed_changes_key_and_group() -> None:
 
 def test_every_option_of_rollouts_changes_the_key() -> None:
     ours = {"workload": "actor-critic", "strategy": "serial", "batch_size": 80}
-    options = [{}, {"steps": 10}, {"discount": 0.9}, {"entropy": 0.0}, {"value": 1.0}]
+    options = [{}, {"steps": 10}, {"discount": 0.9}, {"entropy": 0.0}, {"value": 1.0}, {"reward_scale": 0.1}]
     cells = [Cell.model_validate({**ours, "dataset": {"name": "cartpole", **each}}) for each in options]
     assert len({cell.key for cell in cells}) == len({cell.problem for cell in cells}) == len(options)
     assert cells[0].key == Cell.model_validate(ours).key

@@ -92,7 +92,7 @@ def test_strategy_label_names_the_options_that_differ() -> None:
     ("fields", "message"),
     [
         ({"workload": "gnn"}, "workload: 'gnn'; allowed: fnn, cnn, rnn"),
-        ({"dataset": "mnist"}, "dataset: 'mnist'; allowed: digits, fashion-mnist, signals, synthetic"),
+        ({"dataset": "mnist"}, "dataset: 'mnist'; allowed: digits, fashion-mnist, cifar-10, signals, synthetic"),
         ({"strategy": "hogwyld"}, "strategy: 'hogwyld'; allowed: serial, allreduce"),
         ({"strategy": None}, "strategy: None; allowed: serial"),
         ({"workers": 2}, "workers: 2 with strategy serial; allowed: 1"),
@@ -125,7 +125,7 @@ def test_strategy_label_names_the_options_that_differ() -> None:
         ),
         (
             {"dataset": "movielens-100k"},
-            "dataset: movielens-100k with workload fnn; allowed: digits, fashion-mnist, signals, synthetic",
+            "dataset: movielens-100k with workload fnn; allowed: digits, fashion-mnist, cifar-10, signals, synthetic",
         ),
         (
             {"workload": "mf", "dataset": "digits"},
@@ -236,6 +236,16 @@ def test_actor_critic_trains_for_frames_and_is_judged_by_its_return() -> None:
     assert (cell.dataset, cell.samples, cell.epochs, cell.num_samples) == ("cartpole", 200_000, None, 200_000)
     assert (cell.metric.name, cell.target, cell.sample_unit) == ("mean return", 475, "frame")
     assert cell.problem == ("actor-critic on cartpole (returns of 5 frames, discount 0.99, entropy 0.01, value 0.5)")
+
+
+def test_environment_says_what_its_return_may_be_and_how_it_is_learnt() -> None:
+    """200 frames cost 16.27 each at most. What a suite says of its rollouts stands, the rest is the environment's."""
+    dataset = {"name": "pendulum", "steps": 10}
+    cell = Cell.model_validate({"workload": "actor-critic", "dataset": dataset, "strategy": "serial"})
+    assert cell.metric.bounds == (pytest.approx(-3254.72, abs=0.01), 0.0)
+    assert cell.problem.endswith("(returns of 10 frames, discount 0.9, entropy 0.001, value 0.5, rewards × 0.1)")
+    with pytest.raises(ValidationError, match=r"target: 1; allowed: -3254\.72 to 0 \(mean return\)"):
+        Cell.model_validate({**cell.asked(), "target": 1})
 
 
 def test_every_strategy_gives_its_core_away_alike() -> None:

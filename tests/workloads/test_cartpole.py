@@ -34,7 +34,10 @@ def test_cartpole_says_of_itself_what_gymnasium_says() -> None:
     specified = gymnasium.spec("CartPole-v1")
     assert (specified.max_episode_steps, specified.reward_threshold) == (CartPole.most_frames, 475.0)
     made = gymnasium.make("CartPole-v1")
-    assert (made.observation_space.shape, made.action_space.n) == ((CartPole.num_observed,), CartPole.num_actions)
+    assert (made.observation_space.shape, made.action_space.n) == (
+        (CartPole.num_observed,),
+        CartPole.policy.num_actions,
+    )
 
 
 def test_episode_starts_within_gymnasiums_bounds() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.workloads.rollouts import Experience, PlayedBatches, n_step_returns, sampled
+from harness.workloads.policies import Categorical
+from harness.workloads.rollouts import Experience, PlayedBatches, n_step_returns
 
 HOW = {"steps": 2, "discount": 0.5, "entropy": 0.01, "value": 0.5}
 
@@ -14,7 +15,7 @@ HOW = {"steps": 2, "discount": 0.5, "entropy": 0.01, "value": 0.5}
 class Countdown:
     """A state is how many frames are left; action 1 wins 1, and 10 in the last one. An episode is of three at most."""
 
-    num_observed, num_actions, most_frames = 1, 2, 3
+    num_observed, policy, most_frames = 1, Categorical(num_actions=2), 3
 
     def __init__(self, longest: int) -> None:
         self._longest = longest
@@ -89,7 +90,7 @@ def test_environments_draw_the_same_whichever_worker_has_them() -> None:
 def test_action_is_drawn_by_its_softmax(drawn: float, expected: int) -> None:
     """Shares ¼, 0 and ¾."""
     logits = np.log(np.array([[1.0, 1e-30, 3.0]], np.float32))
-    assert sampled(logits, np.array([drawn])).tolist() == [expected]
+    assert Categorical(num_actions=3).drawn(logits, np.array([drawn])).tolist() == [expected]
 
 
 def test_model_is_judged_by_whole_episodes_from_the_same_starts() -> None:
