@@ -62,7 +62,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InstalledEnv
 
 
 def place_distribution(site: Path, name: str, version: str) -> None:
-    folder = site / f"{name}-{version}.dist-info"
+    folder = site / f"{name.replace('-', '_')}-{version}.dist-info"  # as wheels write it; pip of 3.13 reads it
     folder.mkdir()
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     (folder / "RECORD").touch()
