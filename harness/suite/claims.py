@@ -22,9 +22,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from harness.git import GitError, git
 from harness.records.record import Rules
@@ -32,6 +32,8 @@ from harness.strict import Strict
 from harness.suite.cell import Cell
 
 Scale = Literal["ratio", "difference", "share"]
+# It names files, and stands in lists of records.
+RuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +124,16 @@ class ClaimRule(Strict):
     def scale(self) -> Scale:
         return MEASURES[self.measure].scale
 
+    @model_validator(mode="after")
+    def _check_cases(self) -> ClaimRule:
+        for name, fields in self.cases.items():
+            for side in ("ours", "theirs"):
+                if not isinstance(fields.get(side, {}), dict):
+                    raise ValueError(f"cases.{name}.{side}: {fields[side]!r}; allowed: fields of a cell, as a mapping")
+            if self.theirs is None and "theirs" in fields:
+                raise ValueError(f"cases.{name}.theirs: the rule has no `theirs`; allowed: fields of `ours` alone")
+        return self
+
 
 class ClaimSettings(Strict):
     """The claims of a suite, and what holds for all of them."""
@@ -129,7 +141,7 @@ class ClaimSettings(Strict):
     error: float = Field(0.05, gt=0, lt=1, description="that any verdict of the page is false")
     most_load: float = Field(0.5, ge=0, description="of others, a core of the machine, while times are measured")
     coarsest: float = Field(0.25, gt=0, lt=1, description="of a time to target: what evaluations may leave open")
-    rules: dict[str, ClaimRule] = Field(min_length=1)
+    rules: dict[RuleName, ClaimRule] = Field(min_length=1)
 
     def digests(self) -> dict[str, str]:
         """Of each rule with all that decides by it, whatever the file's form."""
@@ -207,6 +219,9 @@ def _cases(name: str, rule: ClaimRule, points: Sequence[Cell]) -> Iterator[Case]
             for own in (given.get(side, {}),)
         ]
         assert sides[0] is not None
+        if sides[0] == sides[1] or sides[0].cells == sides[0].base:
+            against = "ours and theirs" if sides[0] == sides[1] else "ours and ours with relative_to"
+            raise ValueError(f"{where}: {against} pick the same cell ({sides[0].cells[0].title}); allowed: two")
         yield Case(name=called, ours=sides[0], theirs=sides[1])
 
 

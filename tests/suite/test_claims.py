@@ -45,6 +45,29 @@ REFUSED: dict[str, tuple[tuple[str, str], str]] = {
         ("holds: {below: 0.9}", "holds: {below: 0.9}\n      trend_over: workers"),
         "trend_over: 'workers'; allowed: compute_s_per_step, num_parameters, over two cases at least",
     ),
+    "name": (
+        ("    faster:", "    ../faster:"),
+        "claims.rules.../faster.[key]: '../faster': String should match pattern",
+    ),
+    "side of a case": (
+        ("holds: {below: 0.9}", "holds: {below: 0.9}\n      cases: {a: {ours: hogwild}}"),
+        "claims.rules.faster: cases.a.ours: 'hogwild'; allowed: fields of a cell, as a mapping",
+    ),
+    "no other side": (
+        (
+            "theirs: {strategy: allreduce-flat}",
+            "relative_to: {strategy: allreduce-flat}\n      cases: {a: {theirs: {workers: 2}}}",
+        ),
+        "claims.rules.faster: cases.a.theirs: the rule has no `theirs`",
+    ),
+    "itself": (
+        ("theirs: {strategy: allreduce-flat}", "theirs: {strategy: hogwild}"),
+        "claims.rules.faster: ours and theirs pick the same cell (cnn",
+    ),
+    "itself relative": (
+        ("holds: {below: 0.9}", "holds: {below: 0.9}\n      relative_to: {workers: 2}"),
+        "claims.rules.faster: ours and ours with relative_to pick the same cell (cnn",
+    ),
     "one side": (("theirs: {strategy: allreduce-flat}", ""), "theirs: missing; allowed: none of a ratio only with"),
 }
 
