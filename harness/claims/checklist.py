@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from harness.analysis.comparable import why_split
@@ -45,6 +46,8 @@ def checklist(claim: Claim, settings: ClaimSettings, runs: pd.DataFrame, *, num_
     }
     if claim.measure.is_timed:
         entries["no load of others"] = _load(runs, settings.most_load)
+    if claim.measure.scale != "share" and not claim.measure.has_target:
+        entries["every launch tells its number"] = _untold(claim, runs)
     if claim.measure.has_target:
         entries["targets reached, between close evaluations"] = _resolution(claim, runs, settings.coarsest)
     return [Checked(asked=asked, violation=violation) for asked, violation in entries.items()]
@@ -134,6 +137,22 @@ def _load(runs: pd.DataFrame, most: float) -> str | None:
     if not of_others > most:
         return None
     return f"the machine was busy: a load of {of_others:.2g} of others a core, where {most:g} is allowed"
+
+
+def _untold(claim: Claim, runs: pd.DataFrame) -> str | None:
+    """A seed without a number would fall out of both sides: whoever diverges more would be favoured."""
+    for cell in cells_of(claim):
+        launches = launches_of([cell], runs)
+        launches = launches[launches["status"] == "ok"]
+        told = np.isfinite(launches[claim.rule.measure].astype(float))
+        if claim.measure.scale == "ratio":
+            told &= launches[claim.rule.measure] > 0
+        if untold := int((~told).sum()):
+            return (
+                f"{untold} of {counted(len(launches), 'launch', 'launches')} of {cell.title} "
+                f"tell no {claim.measure.words}"
+            )
+    return None
 
 
 def _resolution(claim: Claim, runs: pd.DataFrame, coarsest: float) -> str | None:

@@ -76,10 +76,16 @@ def decided(rule: ClaimRule, numbers: Sequence[Number], violations: Sequence[str
 
 
 def _undecided(rule: ClaimRule, numbers: Sequence[Number]) -> str:
+    unknown = [each.case for each in numbers if not each.interval.is_known]
+    if unknown:
+        return f"there is no interval{_with(unknown)}: too few seeds have a number"
     open_ones = [
         each.case
         for each in numbers
         if not is_supported(each.interval, rule.holds) and not is_refuted(each.interval, rule.holds)
     ]
-    where = f" with {listed(open_ones)}" if any(open_ones) else ""
-    return f"the interval{where} holds the least effect that counts, and more than that"
+    return f"the interval{_with(open_ones)} holds the least effect that counts, and more than that"
+
+
+def _with(cases: list[str]) -> str:
+    return f" with {listed(cases)}" if any(cases) else ""

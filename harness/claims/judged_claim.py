@@ -41,7 +41,7 @@ def _judged(claim: Claim, suite: Suite, runs: pd.DataFrame, obstacles: Mapping[s
     cannot_run = [
         obstacles[cell.group] for cell in cells if cell.group in obstacles and launches_of([cell], runs).empty
     ]
-    numbers = numbers_of(claim, _judgeable(claim, launches), error=suite.deciding.error / len(suite.claims))
+    numbers = numbers_of(claim, _judgeable(claim, launches), error=suite.deciding.error / _num_sharing(suite, launches))
     return Judged(
         claim=claim,
         verdict=decided(claim.rule, numbers, cannot_run[:1] or list(violations(checks))),
@@ -49,6 +49,11 @@ def _judged(claim: Claim, suite: Suite, runs: pd.DataFrame, obstacles: Mapping[s
         checks=tuple(checks),
         launches=launches,
     )
+
+
+def _num_sharing(suite: Suite, launches: pd.DataFrame) -> int:
+    """How many claims share the error: no fewer than were laid down before any of these launches."""
+    return max([len(suite.claims), *(len(str(said).split(", ")) for said in launches["rules"].dropna())])
 
 
 def _judgeable(claim: Claim, launches: pd.DataFrame) -> pd.DataFrame:

@@ -43,7 +43,7 @@ def test_decided_goes_by_where_the_whole_interval_lies(
     assert decided(rule(holds, measure="score_gain"), [number(low, high)], []).word == word
 
 
-CASES = {"holds": (0.4, 0.8), "fails": (1.0, 1.2), "open": (0.5, 1.5)}
+CASES = {"holds": (0.4, 0.8), "fails": (1.0, 1.2), "open": (0.5, 1.5), "unknown": (math.nan, math.nan)}
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,10 @@ CASES = {"holds": (0.4, 0.8), "fails": (1.0, 1.2), "open": (0.5, 1.5)}
         (
             ["holds", "open"],
             "cannot be told here: the interval with open 1 holds the least effect that counts, and more than that",
+        ),
+        (
+            ["holds", "open", "unknown"],
+            "cannot be told here: there is no interval with unknown 2: too few seeds have a number",
         ),
     ],
 )

@@ -84,6 +84,25 @@ def test_confounder_turns_the_verdict_into_untold(tmp_path: Path, name: str) -> 
     assert said in verdict.because
 
 
+def test_launch_without_a_number_withholds_the_verdict(tmp_path: Path) -> None:
+    """Its seed would fall out of both sides, and the four others look as if nothing had diverged."""
+    suite = suite_of(tmp_path, SUITE.replace("measure: cpu_s_per_sample", "measure: score_gain"))
+    last = reached_after(1.0)[-1].model_copy(update={"score": math.nan, "loss": math.nan})
+    diverged = changed(launches(suite), {"curve": [*reached_after(1.0)[:-1], last]}, is_hogwilds(3))
+    verdict = judged(tmp_path, diverged, suite)["leaner"].verdict
+    assert verdict.word == Word.UNTOLD
+    assert verdict.because.startswith("1 of 5 launches of cnn · digits · hogwild")
+    assert verdict.because.endswith("tell no score after equal samples, better above 0")
+
+
+def test_claims_taken_out_after_the_launches_leave_their_share_of_the_error(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path)
+    kept = launches(suite)
+    whole = judged(tmp_path / "whole", kept, suite)["faster"].numbers
+    alone = suite_of(tmp_path, SUITE[: SUITE.index("    leaner:")] + SUITE[SUITE.index("matrix:") :])
+    assert judged(tmp_path / "alone", kept, alone)["faster"].numbers == whole
+
+
 def of_hogwild(record: Record) -> bool:
     return bool(record.cell["strategy"] == "hogwild")
 
