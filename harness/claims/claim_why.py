@@ -49,12 +49,13 @@ def _sentences(judged: Judged, case: Case) -> Iterator[str]:
         return
     where = f"On {case.ours.cells[0].problem}, " if len(judged.claim.cases) > 1 else ""
     found = judged.numbers[0]
-    if judged.claim.rule.trend_over and math.isfinite(found.crossing) and found.interval.excludes(0.0):
+    is_over_time = judged.claim.rule.trend_over == "compute_s_per_step"
+    if is_over_time and math.isfinite(found.crossing) and found.interval.excludes(0.0):
         yield f"The ratio crosses 1 where a step computes for {number(1000 * found.crossing)} ms."
     if judged.claim.rule.measure == "values_per_worker":
         yield f"{where}{_memory(sides, names)}"
     if judged.claim.rule.measure == "time_to_target_s" and case.theirs is not None:
-        yield f"{where}{_factors(sides, names)}"
+        yield from (f"{where}{said}" for said in _factors(sides, names))
     if case.theirs is not None:
         yield from (f"{where}{said}" for said in _waits(sides, names))
     yield from _apart(sides[0], names[0])
@@ -70,17 +71,17 @@ def _memory(sides: list[pd.DataFrame], names: tuple[str, str]) -> str:
     return f"a worker of {names[0]} takes {number(told[0])} MiB in all, one of {names[1]} {number(told[1])} MiB."
 
 
-def _factors(sides: list[pd.DataFrame], names: tuple[str, str]) -> str:
-    """Time to target = seconds a sample × samples."""
+def _factors(sides: list[pd.DataFrame], names: tuple[str, str]) -> Iterator[str]:
+    """Time to target = seconds a sample × samples; nothing where some launch missed the target."""
     ours, theirs = (
         paid.assign(seconds_per_sample=paid["time_to_target_s"] / paid["samples_to_target"])
         for paid in map(with_retries, sides)
     )
-    seconds, samples = (
-        times(paired_ratio(ours, theirs, column)).split(" [")[0]
-        for column in ("seconds_per_sample", "samples_to_target")
-    )
-    return f"{names[0]} takes {seconds} the seconds a sample of {names[1]}, and {samples} the samples."
+    found = [paired_ratio(ours, theirs, column) for column in ("seconds_per_sample", "samples_to_target")]
+    if any(ratio.interval is None for ratio in found):
+        return
+    seconds, samples = (times(ratio).split(" [")[0] for ratio in found)
+    yield f"{names[0]} takes {seconds} the seconds a sample of {names[1]}, and {samples} the samples."
 
 
 def _waits(sides: list[pd.DataFrame], names: tuple[str, str]) -> Iterator[str]:

@@ -39,17 +39,19 @@ def claims(path: Path, suite: Suite, setting: Setting, out: Path, *, runs: bool)
     show_cautions(found.cautions)
     judged = judged_claims(suite, found.frames["runs"], obstacles=obstacles)
     show(judged)
-    command = _command(path, setting)
+    command = _command(path, setting, out)
     page = write_page(suite, judged, out, commands=[command, f"{command} --no-run"])
     console().print(f"page: {page}", highlight=False, markup=False, soft_wrap=True)
     return Decided(judged=judged, num_failed=num_failed)
 
 
-def _command(path: Path, setting: Setting) -> str:
-    """That does the same again."""
-    said = ["hvdbench", "claims", str(path), "--results", str(setting.folder.path)]
+def _command(path: Path, setting: Setting, out: Path) -> str:
+    """That does the same again, on cores that are free to it."""
+    said = ["hvdbench", "claims", str(path), "--results", str(setting.folder.path), "-o", str(out)]
     if setting.hosts != this_machine():
         said += ["-H", ",".join(f"{host.name}:{host.slots}" for host in setting.hosts)]
+    if setting.launch_args:
+        said.append(f"--launch-args={shlex.join(setting.launch_args)}")  # one word: it begins with dashes
     return shlex.join(said)
 
 

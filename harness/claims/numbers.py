@@ -191,10 +191,16 @@ def _clopper_pearson(hits: int, n: int, *, error: float) -> Interval:
 
 
 def _share_seen(holds: Threshold, theirs: Interval, n: int, *, error: float) -> float:
-    """The least difference that would be found with chance POWER, theirs being as they are; NaN where none would."""
+    """The difference nearest to the threshold that would be found with chance POWER, theirs being as they are; NaN
+    where none would."""
+    if holds.below is not None:
+        for hits in range(n, -1, -1):
+            if _clopper_pearson(hits, n, error=error).high - theirs.low < holds.below:
+                most = float(special.betaincinv(hits + 1, n - hits, 1 - POWER)) if hits < n else 1.0
+                return most - theirs.estimate
+        return math.nan
     for hits in range(n + 1):
-        low = _clopper_pearson(hits, n, error=error).low - theirs.high
-        if holds.above is not None and low > holds.above:
-            needed = float(special.betaincinv(hits, n - hits + 1, POWER)) if hits else 0.0
-            return needed - theirs.estimate
+        if _clopper_pearson(hits, n, error=error).low - theirs.high > holds.value:
+            least = float(special.betaincinv(hits, n - hits + 1, POWER)) if hits else 0.0
+            return least - theirs.estimate
     return math.nan

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from harness.claims import claims_command
 from harness.claims.claims_command import claims
 from harness.claims.deciding import Word
-from harness.claims.verdict_page import MARKDOWN, PAGE, VERDICTS
+from harness.claims.verdict_page import MARKDOWN, PAGE, VERDICTS, about
 from harness.launchers.hosts import this_machine
 from harness.records.results_folder import ResultsFolder
 from harness.run.runner import Setting, Summary
 from harness.suite.suite import Suite, SuiteError
 from tests.analysis.handmade import folder_of
-from tests.claims.claimed import launches, suite_of
+from tests.claims.claimed import launches, runs_of, suite_of
 from tests.command import hvdbench
 
 
@@ -93,3 +98,26 @@ def test_claims_of_real_launches_withhold_what_they_cannot_tell(tmp_path: Path) 
     assert verdict["violations"] == []
     assert verdict["numbers"][0]["n"] == 2
     assert -0.5 < verdict["numbers"][0]["estimate"] < 0.5
+
+
+def test_page_says_the_command_with_all_that_it_was_given(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path)
+    folder = folder_of(launches(suite), tmp_path / "results")
+    setting = replace(setting_of(suite, folder), launch_args=["--network-interfaces", "lab0"])
+    claims(tmp_path / "claimed.yaml", suite, setting, tmp_path / "page", runs=False)
+    (command, _) = re.findall(
+        r"^(?:.*>)?(hvdbench claims .*?)(?:</pre>.*)?$", (tmp_path / "page" / PAGE).read_text(), re.M
+    )
+    words = shlex.split(html.unescape(command))
+    assert words[2:] == [
+        *(str(tmp_path / "claimed.yaml"), "--results", str(folder), "-o", str(tmp_path / "page")),
+        "--launch-args=--network-interfaces lab0",
+    ]
+
+
+def test_page_dates_its_last_launch_where_that_is_another_day(tmp_path: Path) -> None:
+    found = runs_of(tmp_path, launches(suite_of(tmp_path)))
+    begun = pd.Timestamp("2026-03-01T22:00Z")
+    assert "2026-03-01 22:00 to 22:00 UTC" in about(found.assign(started_at=begun))
+    over_night = found.assign(started_at=[begun, *[begun + pd.Timedelta(hours=11)] * (len(found) - 1)])
+    assert "2026-03-01 22:00 to 2026-03-02 09:00 UTC" in about(over_night)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from scipy import special
 
 from harness.claims.numbers import Number, numbers_of
 from harness.suite.cell import Cell
@@ -139,3 +140,14 @@ def test_share_is_a_difference_whose_ends_hold_at_the_whole_error() -> None:
     found = only(numbers_of(claim([([0], [1])], measure="broke", holds={"above": 0.3}), runs, error=0.05))
     assert found.interval.estimate == 0.0
     assert (found.interval.low, found.interval.high) == pytest.approx((-0.1684, 0.1684), abs=1e-4)
+
+
+def test_share_that_would_be_seen_is_found_four_times_in_five_on_either_side() -> None:
+    """None of 20 is at most 0.168, and 8 of 20 at least 0.191, 7 at least 0.154: 8 are needed; or 12 at most of 20."""
+    none, every = (pd.concat([rows(0, "broke", [False] * 20), rows(1, "broke", [each] * 20)]) for each in (False, True))
+    above = only(numbers_of(claim([([0], [1])], measure="broke", holds={"above": 0.0}), none, error=0.05)).seen
+    below = only(numbers_of(claim([([0], [1])], measure="broke", holds={"below": 0.0}), every, error=0.05)).seen
+    assert special.bdtrc(7, 20, above) == pytest.approx(0.8)
+    assert special.bdtr(12, 20, 1 + below) == pytest.approx(0.8)
+    never = claim([([0], [1])], measure="broke", holds={"below": -0.9})
+    assert math.isnan(only(numbers_of(never, every, error=0.05)).seen)
