@@ -23,7 +23,7 @@ class Trial(Enum):
 
 _OF_HVDBENCH = {
     Trial.RUN: {"list", "show", "new", "report", "export", "doctor", "history"},
-    Trial.PARSED: {"run", "compare", "tune", "check", "parity", "setup"},
+    Trial.PARSED: {"run", "compare", "tune", "claims", "check", "parity", "setup"},
 }
 _PROGRAMS = {
     Trial.TARGET: {"make"},
@@ -37,7 +37,9 @@ _PROGRAMS = {
         "kubectl",
         "docker",
         "conda",
+        "git",
         "pip",
+        "source",
         "ssh",
     },
 }

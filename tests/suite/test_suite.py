@@ -106,8 +106,8 @@ def test_only_refuses(tmp_path: Path, conditions: dict[str, str], message: str) 
     [
         (
             f"repeat: 3\n{MINIMAL}",
-            "repeat: no such key; allowed: question, repeats, time_budget_s, folder, results, defaults, check, tune, "
-            "tuned, matrix",
+            "repeat: no such key; allowed: question, repeats, time_budget_s, folder, results, defaults, check, "
+            "claims, tune, tuned, matrix",
         ),
         (f"repeats: 0\n{MINIMAL}", "repeats: 0: Input should be greater than or equal to 1"),
         (f"repeats: many\n{MINIMAL}", "repeats: 'many': Input should be a valid integer"),
