@@ -62,7 +62,9 @@ def _over_all(asked: Sequence[JudgedContest]) -> Iterator[str]:
     found = list(least_across(asked))
     for place, strategy, score in found:
         where = f" ({place.removesuffix(RECIPE).strip(', ')})" if len(found) > 1 else ""
-        yield f"one for all problems{where}: {strategy}, about {times_in_short(score.estimate)} the soonest of each"
+        times = times_in_short(score.estimate)
+        how_far = "first in each" if score.estimate <= 1 else f"about {times} the soonest of each"
+        yield f"one for all problems{where}: {strategy}, {how_far}"
 
 
 def _on_one(judged: JudgedContest) -> str:

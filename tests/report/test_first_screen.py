@@ -92,7 +92,6 @@ def test_first_screen_of_two_problems_says_one_sentence_and_a_line_a_problem(tmp
     found = seen(tmp_path, [*comparison(TIMES), *map(by_rmse, comparison(TIMES))], 1400, 900)
     assert found["recommendation"] == [
         "Without tuning (recipe): use hogwild with 2 workers: about 1.5× sooner than the next best for cnn on digits "
-        "and 1.5× for mf on movielens (95 % sure of the order); one for all problems: hogwild, about 1× the soonest of "
-        "each."
+        "and 1.5× for mf on movielens (95 % sure of the order); one for all problems: hogwild, first in each."
     ]
     assert len(found["lines"]) == found["boards"] == 2
