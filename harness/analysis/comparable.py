@@ -155,7 +155,8 @@ def with_series(runs: pd.DataFrame) -> pd.DataFrame:
     named = runs.assign(problem=_problems(runs), tuning=tunings(runs), **dict.fromkeys(without, runs["label"]))
     everywhere = [column for column in ("framework", "worker_kind", "tuning") if named[column].nunique() > 1]
     for _, rows in named.groupby(["problem", "label"], sort=False):
-        different = [column for column in SPLIT_BY if column in {*everywhere, *_differing(rows)}]
+        differing = {*everywhere, *_differing(rows)}
+        different = [column for column in SPLIT_BY if column in differing]
         for name, left_out in without.items():
             kept = [column for column in different if column not in left_out]
             named.loc[rows.index, name] = _named_with(rows["label"], rows, kept)
