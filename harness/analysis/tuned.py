@@ -98,9 +98,8 @@ def study_outcomes(trials: pd.DataFrame) -> Iterator[StudyOutcome]:
     """Of all studies whose first trial is there, by problem, strategy and workers of their recipes."""
     found = [
         _outcome(trials)
-        for _, rows in trials[are_spent(trials)].groupby(
-            ["study", "seed"], sort=True
-        )  # of a recipe tuned twice, by another seed, two
+        # Of a recipe tuned twice, by another seed, two.
+        for _, rows in trials[are_spent(trials)].groupby(["study", "seed"], sort=True)
         if (trials := _each_once(rows))["trial"].iloc[0] == 0
     ]
     yield from sorted(found, key=lambda one: tuple(one.recipe[["problem", "framework", "label", "workers"]]))

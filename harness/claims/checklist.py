@@ -15,7 +15,7 @@ import pandas as pd
 from harness.analysis.comparable import why_split
 from harness.analysis.implementation import FLAT_LIKES
 from harness.analysis.targets import AFTER
-from harness.claims.numbers import launches_of
+from harness.claims.numbers import finished_of, launches_of
 from harness.plain_text import counted
 from harness.report.wording import listed, listed_briefly, number, percent
 from harness.suite.cell import Cell
@@ -106,8 +106,7 @@ def _weights(claim: Claim, runs: pd.DataFrame) -> str | None:
     if claim.measure.scale == "share":
         return None
     for case in claim.cases:
-        launches = launches_of(list(case.cells), runs)
-        launches = launches[launches["status"] == "ok"]
+        launches = finished_of(list(case.cells), runs)
         if launches["initial_sha256"].isna().any():
             return f"{_of(case.name)}some records do not say with which weights training began"
         num_different = launches.groupby("seed")["initial_sha256"].nunique()
@@ -142,8 +141,7 @@ def _load(runs: pd.DataFrame, most: float) -> str | None:
 def _untold(claim: Claim, runs: pd.DataFrame) -> str | None:
     """A seed without a number would fall out of both sides: whoever diverges more would be favoured."""
     for cell in cells_of(claim):
-        launches = launches_of([cell], runs)
-        launches = launches[launches["status"] == "ok"]
+        launches = finished_of([cell], runs)
         told = np.isfinite(launches[claim.rule.measure].astype(float))
         if claim.measure.scale == "ratio":
             told &= launches[claim.rule.measure] > 0
@@ -158,8 +156,7 @@ def _untold(claim: Claim, runs: pd.DataFrame) -> str | None:
 def _resolution(claim: Claim, runs: pd.DataFrame, coarsest: float) -> str | None:
     column = claim.rule.measure
     for cell in cells_of(claim):
-        launches = launches_of([cell], runs)
-        launches = launches[launches["status"] == "ok"]
+        launches = finished_of([cell], runs)
         if missed := int(launches[column].isna().sum()):
             return f"{missed} of {counted(len(launches), 'launch', 'launches')} of {cell.title} missed the target"
         left_open = float(((launches[column] - launches[AFTER[column]]) / launches[column]).mean())

@@ -10,9 +10,8 @@ import pandas as pd
 from harness.analysis.attempts import with_retries
 from harness.analysis.targets import paired_ratio
 from harness.claims.judged_claim import Judged
-from harness.claims.numbers import launches_of
+from harness.claims.numbers import finished_of
 from harness.report.wording import number, percent, times
-from harness.suite.cell import Cell
 from harness.suite.claims import Case
 
 _MOST = 2
@@ -44,7 +43,7 @@ def _most_telling(judged: Judged) -> Case:
 def _sentences(judged: Judged, case: Case) -> Iterator[str]:
     other = case.theirs or case.ours
     names = case.ours.cells[0].strategy_label, other.cells[0].strategy_label
-    sides = [_finished(judged, cells) for cells in (case.ours.cells, other.cells)]
+    sides = [finished_of(cells, judged.launches) for cells in (case.ours.cells, other.cells)]
     if any(side.empty for side in sides):
         return
     where = f"On {case.ours.cells[0].problem}, " if len(judged.claim.cases) > 1 else ""
@@ -59,11 +58,6 @@ def _sentences(judged: Judged, case: Case) -> Iterator[str]:
     if case.theirs is not None:
         yield from (f"{where}{said}" for said in _waits(sides, names))
     yield from _apart(sides[0], names[0])
-
-
-def _finished(judged: Judged, cells: tuple[Cell, ...]) -> pd.DataFrame:
-    launches = launches_of(cells, judged.launches)
-    return launches[launches["status"] == "ok"]
 
 
 def _memory(sides: list[pd.DataFrame], names: tuple[str, str]) -> str:

@@ -72,6 +72,12 @@ def launches_of(cells: Sequence[Cell], runs: pd.DataFrame) -> pd.DataFrame:
     return runs[runs["group"].isin([cell.group for cell in cells])]
 
 
+def finished_of(cells: Sequence[Cell], runs: pd.DataFrame) -> pd.DataFrame:
+    """Those of them that ended well."""
+    launches = launches_of(cells, runs)
+    return launches[launches["status"] == "ok"]
+
+
 def _ends(claim: Claim, cell: Cell, runs: pd.DataFrame) -> pd.DataFrame:
     column = claim.rule.measure
     paid = with_retries(launches_of([cell], runs))
