@@ -25,9 +25,7 @@ from harness.commands.endings import EXIT_FAILED, interruptible
 
 
 def claims(
-    suite: Annotated[
-        Path, typer.Argument(metavar="[SUITE]", help="a suite with claims; suites/claims.yaml unless given")
-    ] = Path("suites/claims.yaml"),
+    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="a suite with claims, e.g. suites/claims.yaml")],
     results: ResultsOption = None,
     out: Annotated[
         Path | None,
@@ -53,6 +51,8 @@ def claims(
         refuse(
             f"claims: starts its launches itself; inside a launch ({around}), allowed: --no-run, or hvdbench run SUITE"
         )
+    if no_run and again:
+        refuse(f"claims: --again {again} asks for launches and --no-run for none; allowed: one of the two")
     confine(cores, no_pin=no_pin)
     loaded = read_suite(suite, only="")
     setting = read_setting(

@@ -143,9 +143,12 @@ class ClaimSettings(Strict):
     coarsest: float = Field(0.25, gt=0, lt=1, description="of a time to target: what evaluations may leave open")
     rules: dict[RuleName, ClaimRule] = Field(min_length=1)
 
-    def digests(self) -> dict[str, str]:
-        """Of each rule with all that decides by it, whatever the file's form."""
-        shared = self.model_dump(mode="json", exclude={"rules"})
+    def digests(self, *, repeats: int) -> dict[str, str]:
+        """Of each rule with all that decides by it, whatever the file's form.
+
+        repeats: of each cell, so that launches added once numbers were seen are known by it.
+        """
+        shared = {**self.model_dump(mode="json", exclude={"rules"}), "repeats": repeats}
         return {name: _digest({**shared, **rule.model_dump(mode="json")}) for name, rule in self.rules.items()}
 
 
@@ -184,18 +187,18 @@ class Claim:
         return MEASURES[self.rule.measure]
 
 
-def claims_of(settings: ClaimSettings, points: Sequence[Cell]) -> tuple[Claim, ...]:
+def claims_of(settings: ClaimSettings, points: Sequence[Cell], *, repeats: int) -> tuple[Claim, ...]:
     """points: the suite's cells, one for each group. Raises ValueError where a rule picks no cell, or several."""
-    digests = settings.digests()
+    digests = settings.digests(repeats=repeats)
     return tuple(
         Claim(name=name, rule=rule, digest=digests[name], cases=tuple(_cases(name, rule, points)))
         for name, rule in settings.rules.items()
     )
 
 
-def rules_of(settings: ClaimSettings, suite: Path) -> Rules:
+def rules_of(settings: ClaimSettings, suite: Path, *, repeats: int) -> Rules:
     """As they are in force now."""
-    return Rules(commit=_commit_of(suite), digests=settings.digests())
+    return Rules(commit=_commit_of(suite), digests=settings.digests(repeats=repeats))
 
 
 def _commit_of(path: Path) -> str | None:

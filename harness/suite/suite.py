@@ -105,8 +105,8 @@ class Suite:
             tune=file.tune,
             tuned=None if file.tuned is None else Tuning(**file.tuned.model_dump()),
             deciding=file.claims,
-            claims=_claims(path, file, points),
-            rules=None if file.claims is None else rules_of(file.claims, path),
+            claims=_claims(path, file, points, num_repeats),
+            rules=None if file.claims is None else rules_of(file.claims, path, repeats=num_repeats),
         )
 
     def only(self, conditions: dict[str, str]) -> Suite:
@@ -125,9 +125,9 @@ class Suite:
         return Suite(**{**vars(self), "cells": kept})
 
 
-def _claims(path: Path, file: _File, points: Sequence[Cell]) -> tuple[Claim, ...]:
+def _claims(path: Path, file: _File, points: Sequence[Cell], repeats: int) -> tuple[Claim, ...]:
     try:
-        return () if file.claims is None else claims_of(file.claims, points)
+        return () if file.claims is None else claims_of(file.claims, points, repeats=repeats)
     except ValueError as error:
         raise SuiteError(f"{path}: {error}") from None
 

@@ -100,6 +100,13 @@ def test_claims_of_real_launches_withhold_what_they_cannot_tell(tmp_path: Path) 
     assert -0.5 < verdict["numbers"][0]["estimate"] < 0.5
 
 
+def test_again_and_no_run_are_refused_together(tmp_path: Path) -> None:
+    suite_of(tmp_path)
+    code, out, err = hvdbench("claims", tmp_path / "claimed.yaml", "--no-run", "--again", "all")
+    assert (code, out) == (2, "")
+    assert "--again all asks for launches and --no-run for none; allowed: one of the two" in err
+
+
 def test_page_says_the_command_with_all_that_it_was_given(tmp_path: Path) -> None:
     suite = suite_of(tmp_path)
     folder = folder_of(launches(suite), tmp_path / "results")

@@ -123,6 +123,14 @@ def test_load_of_others_is_a_confounder_of_times_alone(tmp_path: Path) -> None:
     assert found["leaner"].verdict.word == Word.HOLDS  # scores are equal, and their difference below 0.9
 
 
+def test_load_while_one_side_ran_is_a_confounder(tmp_path: Path) -> None:
+    """Of ten launches five were beside others: over all of them the median would be half a load a core."""
+    suite = suite_of(tmp_path)
+    busy = {"machine": MACHINE.model_copy(update={"load_1min": 6.0})}
+    found = judged(tmp_path, changed(launches(suite), busy, of_hogwild), suite)["faster"]
+    assert found.verdict.because == "the machine was busy: a load of 1 of others a core, where 0.5 is allowed"
+
+
 def test_coarse_evaluations_are_a_confounder(tmp_path: Path) -> None:
     suite = suite_of(tmp_path)
     coarse = changed(launches(suite), {"curve": reached_after(1.0, told_to=0.4)}, of_hogwild)

@@ -92,6 +92,7 @@ def test_digest_of_a_rule_changes_with_the_rule_and_what_holds_for_all(tmp_path:
     other = digests(SUITE.replace("{below: 0.9}", "{below: 0.8}", 1))
     assert (other["faster"] != kept["faster"], other["leaner"] == kept["leaner"]) == (True, True)
     assert digests(SUITE.replace("  rules:", "  error: 0.2\n  rules:", 1))["leaner"] != kept["leaner"]
+    assert digests(SUITE.replace("repeats: 5", "repeats: 6"))["leaner"] != kept["leaner"]
 
 
 def test_rules_say_the_commit_that_has_them_and_none_of_a_changed_file(tmp_path: Path) -> None:
