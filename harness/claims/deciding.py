@@ -84,7 +84,7 @@ def _undecided(rule: ClaimRule, numbers: Sequence[Number]) -> str:
         for each in numbers
         if not is_supported(each.interval, rule.holds) and not is_refuted(each.interval, rule.holds)
     ]
-    return f"the interval{_with(open_ones)} holds the least effect that counts, and more than that"
+    return f"the interval{_with(open_ones)} lies on both sides of the threshold"
 
 
 def _with(cases: list[str]) -> str:

@@ -51,10 +51,10 @@ def launches(suite: Suite, times: dict[str, Sequence[float]] | None = None, **ch
     given = times or TIMES
     return [
         record(
-            {"workload": "cnn", "strategy": cell.strategy, "workers": 2, "seed": cell.seed},
+            {"workload": "cnn", "strategy": cell.strategy, "workers": cell.workers, "seed": cell.seed},
             **{
                 "curve": reached_after(given[cell.strategy][cell.seed]),
-                "workers": [worker(rank, cpu_s=4.5 * given[cell.strategy][cell.seed]) for rank in range(2)],
+                "workers": [worker(rank, cpu_s=4.5 * given[cell.strategy][cell.seed]) for rank in range(cell.workers)],
                 "rules": suite.rules,
                 "initial_sha256": f"{cell.seed:064x}",
                 **changes,

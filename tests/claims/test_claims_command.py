@@ -22,7 +22,7 @@ from harness.records.results_folder import ResultsFolder
 from harness.run.runner import Setting, Summary
 from harness.suite.suite import Suite, SuiteError
 from tests.analysis.handmade import folder_of
-from tests.claims.claimed import launches, runs_of, suite_of
+from tests.claims.claimed import SUITE, launches, runs_of, suite_of
 from tests.command import hvdbench
 
 
@@ -49,6 +49,17 @@ def test_page_has_every_claim_with_verdict_number_rule_checklist_and_records(tmp
     assert "| Trains faster | **holds** |" in (tmp_path / "page" / MARKDOWN).read_text()
     assert (tmp_path / "page" / "figures" / "faster.svg").exists()
     assert "2 of 2 claims decided" in capsys.readouterr().out
+
+
+def test_summary_says_on_what_a_verdict_depends(tmp_path: Path) -> None:
+    """Two cases: hogwild takes half of allreduce-flat's time, and twice that of itself by another name."""
+    cases = "cases: {half: {}, twice: {ours: {strategy: allreduce-flat}, theirs: {strategy: hogwild}}}\n"
+    text = SUITE.replace("      holds:", f"      {cases}      depends_on: who is first\n      holds:", 1)
+    suite = suite_of(tmp_path, text)
+    setting = setting_of(suite, folder_of(launches(suite), tmp_path / "results"))
+    claims(tmp_path / "claimed.yaml", suite, setting, tmp_path / "page", runs=False)
+    said = "| **depends** on who is first: it holds with half, not with twice |"
+    assert said in (tmp_path / "page" / MARKDOWN).read_text()
 
 
 def test_same_records_give_the_same_verdicts_to_the_byte(tmp_path: Path) -> None:

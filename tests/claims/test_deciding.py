@@ -55,7 +55,7 @@ CASES = {"holds": (0.4, 0.8), "fails": (1.0, 1.2), "open": (0.5, 1.5), "unknown"
         (["holds", "fails", "open"], "depends on the model: it holds with holds 0, not with fails 1"),
         (
             ["holds", "open"],
-            "cannot be told here: the interval with open 1 holds the least effect that counts, and more than that",
+            "cannot be told here: the interval with open 1 lies on both sides of the threshold",
         ),
         (
             ["holds", "open", "unknown"],

@@ -131,6 +131,20 @@ def test_load_while_one_side_ran_is_a_confounder(tmp_path: Path) -> None:
     assert found.verdict.because == "the machine was busy: a load of 1 of others a core, where 0.5 is allowed"
 
 
+def test_launches_before_one_are_no_load_of_others(tmp_path: Path) -> None:
+    """Launches of one and of two workers take turns: a load of 1.5, on four cores. 3.4 are 0.475 of others a core."""
+    suite = suite_of(tmp_path, SUITE.replace("- {strategy: hogwild}", "- {strategy: hogwild, workers: 1}"))
+
+    def load_of_others(load_1min: float) -> str | None:
+        told = {"machine": MACHINE.model_copy(update={"load_1min": load_1min})}
+        records = changed(launches(suite), told, of_hogwild)
+        checks = judged(tmp_path / f"{load_1min}", records, suite)["faster"].checks
+        return next(check.violation for check in checks if check.asked == "no load of others")
+
+    assert load_of_others(3.4) is None
+    assert load_of_others(3.6) == "the machine was busy: a load of 0.53 of others a core, where 0.5 is allowed"
+
+
 def test_coarse_evaluations_are_a_confounder(tmp_path: Path) -> None:
     suite = suite_of(tmp_path)
     coarse = changed(launches(suite), {"curve": reached_after(1.0, told_to=0.4)}, of_hogwild)
