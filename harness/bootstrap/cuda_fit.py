@@ -9,7 +9,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from harness.bootstrap.horovod_options import asks_for_gpus
-from harness.bootstrap.toolkit import HOMES, Toolkit
+from harness.bootstrap.toolkit import HOMES, Toolkit, naming_variable
 
 _SAYS_CUDA = {  # where a framework says which CUDA it was built for; silent where for the CPU alone
     "torch": ("version.py", re.compile(r"^cuda\b[^=]*= '([\d.]+)'", re.MULTILINE)),
@@ -41,10 +41,17 @@ def toolkit_obstacle(toolkit: Toolkit | None, environ: Mapping[str, str]) -> str
     asked = asks_for_gpus(environ)
     if asked is None or toolkit is not None:
         return None
-    return (
-        f"{asked}, but there is no nvcc on the PATH, in CUDA_HOME or in /usr/local/cuda: install NVIDIA's toolkit "
+    return f"{asked}, but " + (
+        _named_in_vain(environ)
+        or "there is no nvcc on the PATH, in CUDA_HOME or in /usr/local/cuda: install NVIDIA's toolkit "
         "of the major version that PyTorch is built for, or CUDA_HOME=<where it lies>"
     )
+
+
+def _named_in_vain(environ: Mapping[str, str]) -> str | None:
+    """Where there is no toolkit: the variable that names something else."""
+    name = naming_variable(environ)
+    return name and f"{name}={environ[name]}, whose bin/nvcc says no release; allowed: a CUDA toolkit's folder"
 
 
 def cuda_obstacles(
@@ -58,6 +65,8 @@ def cuda_obstacles(
     asked = asks_for_gpus(environ)
     found = [] if asked is None else list(_asked_for_in_vain(asked, frameworks, built_for))
     lacking = toolkit_obstacle(toolkit, environ)
+    if lacking is None and toolkit is None and built_for.get("torch"):
+        lacking = _named_in_vain(environ)  # unasked, too, Horovod would have been built for CUDA by it
     found += [] if lacking is None else [lacking]
     if toolkit is not None and not found:
         # Beside a PyTorch for CUDA, Horovod is built for CUDA unasked.

@@ -18,7 +18,7 @@ from harness.bootstrap.horovod_options import shaping
 from harness.bootstrap.horovod_source import EDITS, SHA256, VERSION, unpack_edited
 from harness.bootstrap.mpi import Mpi
 from harness.bootstrap.pins import Pins
-from harness.bootstrap.toolkit import Toolkit
+from harness.bootstrap.toolkit import HOMES, Toolkit
 
 # Compiler and linker bake the building environment's folders into the libraries. Relative to
 # lib/python3.X/site-packages/horovod/<framework>/, these are those of whatever environment they land in: its lib
@@ -58,13 +58,18 @@ class Target:
         }
         return {f"HOROVOD_{'WITH' if is_wanted else 'WITHOUT'}_{name}": "1" for name, is_wanted in wanted.items()}
 
+    def acting(self, given: Mapping[str, str]) -> dict[str, str]:
+        """What the build sees of the environment: a folder that is named as a toolkit and is none is kept from it."""
+        return {name: value for name, value in given.items() if self.toolkit is not None or name not in HOMES}
+
     def environ(self, given: Mapping[str, str]) -> dict[str, str]:
         """Of the build."""
         tools = [] if self.tools is None else [str(self.tools / "bin")]
         searched = [*tools, str(self.python.parent), given.get("PATH", "")]
         # NCCL as the framework links it: a process has one. Horovod would look for a static library first.
-        environ = {"HOROVOD_NCCL_LINK": "SHARED", **given, **self.build_options, "MAKEFLAGS": f"-j{os.cpu_count()}"}
-        environ |= {"PATH": os.pathsep.join(searched)} | ({} if self.toolkit is None else self.toolkit.environ())
+        environ = {"HOROVOD_NCCL_LINK": "SHARED", **self.acting(given), **self.build_options}
+        environ |= {"MAKEFLAGS": f"-j{os.cpu_count()}", "PATH": os.pathsep.join(searched)}
+        environ |= {} if self.toolkit is None else self.toolkit.environ()
         return environ if self.tools is None else {**environ, "PYTHONPATH": str(self.tools)}
 
 
@@ -86,7 +91,7 @@ def wheel_dir(target: Target, environ: Mapping[str, str]) -> Path:
         *target.frameworks,
         *target.shaped_by,
         *sorted(target.build_options),
-        *shaping(environ),
+        *shaping(target.acting(environ)),
         repr(EDITS),
         RELATIVE_RUN_PATH,
         *(platform.machine(), *platform.libc_ver()),  # a home is shared by hosts that differ

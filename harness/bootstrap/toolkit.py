@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.bootstrap.checks import SetupError
-
 HOMES = ("HOROVOD_CUDA_HOME", "CUDA_HOME")  # Horovod reads the first, PyTorch the second alone
 _USUAL = Path("/usr/local/cuda")
 _ANSWER_LIMIT_S = 60
@@ -29,18 +27,21 @@ class Toolkit:
 def find_toolkit(environ: Mapping[str, str]) -> Toolkit | None:
     """That of HOROVOD_CUDA_HOME or CUDA_HOME, else of the nvcc on the PATH, else /usr/local/cuda.
 
-    Raises SetupError where one of the two variables names something else.
+    None also where one of the two variables names something else: a module may have left it, and the CPU needs none.
     """
-    for name in HOMES:
-        if environ.get(name):
-            home = Path(environ[name])
-            release = _release(home / "bin" / "nvcc")
-            if release is None:
-                raise SetupError(f"{name}={home}, whose bin/nvcc says no release; allowed: a CUDA toolkit's folder")
-            return Toolkit(home=home, release=release)
+    name = naming_variable(environ)
+    if name is not None:
+        home = Path(environ[name])
+        release = _release(home / "bin" / "nvcc")
+        return None if release is None else Toolkit(home=home, release=release)
     found = shutil.which("nvcc", path=environ.get("PATH")) or str(_USUAL / "bin" / "nvcc")
     release = _release(Path(found))
     return None if release is None else Toolkit(home=_home(Path(found)), release=release)
+
+
+def naming_variable(environ: Mapping[str, str]) -> str | None:
+    """The one of HOMES that says where the toolkit lies, rightly or not."""
+    return next((name for name in HOMES if environ.get(name)), None)
 
 
 def _home(nvcc: Path) -> Path:

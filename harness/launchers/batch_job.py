@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.fabrics.connection import tasks_of_nodes
 from harness.launchers.hosts import Host, HostsError, parse_hosts, read_hostfile
 
-_PARTS = re.compile(r"(?:[^,\[\]]|\[[^\[\]]*\])+")  # of a list: between commas that stand in no brackets
+_PART = r"(?:[^,\[\]]|\[[^\[\]]+\])+"  # of a list: between commas that stand in no brackets
+_LIST = re.compile(f"{_PART}(?:,{_PART})*")
 _PIECES = re.compile(r"\[([^\]]*)\]|([^\[]+)")
-_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+_RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
+_OF_A_JOB = ("SLURM_JOB_NODELIST", "SLURM_TASKS_PER_NODE")
+_OF_A_STEP = ("SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE")
+_MOST_NODES = 2**16  # of a range, as in Slurm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +33,12 @@ class BatchJob:
     number: str
     variable: str  # that named the hosts
     hosts: tuple[Host, ...]
+    here: str | None = None  # what the scheduler calls this machine, a name that may not resolve
 
     @property
     def is_here_alone(self) -> bool:
         """Whether it has this machine and no other."""
-        return all(host.is_this_machine for host in self.hosts)
+        return all(host.name == self.here or host.is_this_machine for host in self.hosts)
 
     @property
     def in_words(self) -> str:
@@ -45,27 +51,41 @@ def batch_job(environ: Mapping[str, str]) -> BatchJob | None:
     try:
         return _of_slurm(environ) or _of_lsf(environ) or _of_pbs(environ)
     except HostsError as error:
-        raise HostsError(f"{error}; -H or --hostfile names hosts in their place") from None
+        raise HostsError(f"{error}; -H names hosts in their place") from None
 
 
 def _of_slurm(environ: Mapping[str, str]) -> BatchJob | None:
-    """A slot for each task that the job may start on a node, which is what --ntasks-per-node asks for."""
-    number, listed = environ.get("SLURM_JOB_ID"), environ.get("SLURM_JOB_NODELIST")
+    """A slot for each task that may start on a node: of the job (--ntasks-per-node), or of its step around this."""
+    variable, counted = _OF_A_STEP if _is_in_a_step(environ) else _OF_A_JOB
+    number, listed, tasks = environ.get("SLURM_JOB_ID"), environ.get(variable), environ.get(counted, "")
     if not number or not listed:
         return None
-    tasks = environ.get("SLURM_TASKS_PER_NODE", "")
-    said = f"SLURM_JOB_NODELIST={listed} SLURM_TASKS_PER_NODE={tasks}"
-    names, slots = list(_slurm_nodes(listed, said)), tasks_of_nodes(tasks)
+    said = f"{variable}={listed} {counted}={tasks}"
+    slots = tasks_of_nodes(tasks)
+    names = list(itertools.islice(_slurm_nodes(listed, said), _MOST_NODES))
     if len(names) != len(slots):
         raise HostsError(f"{said}: {len(names)} nodes and {len(slots)} numbers of tasks")
     text = ",".join(f"{name}:{count}" for name, count in zip(names, slots, strict=True))
     hosts = parse_hosts(text, given_as=said)
-    return BatchJob(scheduler="Slurm", number=number, variable="SLURM_JOB_NODELIST", hosts=hosts)
+    return BatchJob(
+        scheduler="Slurm", number=number, variable=variable, hosts=hosts, here=environ.get("SLURMD_NODENAME")
+    )
+
+
+def _is_in_a_step(environ: Mapping[str, str]) -> bool:
+    """Whether an srun gave this process one node of the job; of several it would have made a launch.
+
+    A job that is submitted from within a step has the step's variables still, beside a number of nodes of its own.
+    """
+    has_one = environ.get("SLURM_STEP_NUM_NODES") == environ.get("SLURM_NNODES") == "1"
+    return has_one and environ.get("SLURM_STEP_NODELIST") == environ.get("SLURMD_NODENAME")
 
 
 def _slurm_nodes(listed: str, said: str) -> Iterator[str]:
     """`a[08-10,12],b` are a08, a09, a10, a12 and b; of several brackets in one name, the product."""
-    for part in _PARTS.findall(listed):
+    if not _LIST.fullmatch(listed):
+        raise HostsError(f"{said}: no list of nodes; allowed: names and ranges of them, n[01-03,7],login")
+    for part in re.findall(_PART, listed):
         pieces = [list(_numbers(inside, said)) if inside else [plain] for inside, plain in _PIECES.findall(part)]
         yield from map("".join, itertools.product(*pieces))
 
@@ -74,7 +94,7 @@ def _numbers(inside: str, said: str) -> Iterator[str]:
     """`08-10,12`, each as wide as the first of its range."""
     for part in inside.split(","):
         found = _RANGE.fullmatch(part)
-        if found is None:
+        if found is None or not 0 <= int(found[2] or found[1]) - int(found[1]) < _MOST_NODES:
             raise HostsError(f"{said}: {part!r} is no range of numbers")
         first, last = found[1], found[2] or found[1]
         yield from (f"{number:0{len(first)}d}" for number in range(int(first), int(last) + 1))
@@ -89,10 +109,17 @@ def _of_lsf(environ: Mapping[str, str]) -> BatchJob | None:
     if file:
         variable, hosts = "LSB_DJOB_HOSTFILE", read_hostfile(Path(file), given_as=f"LSB_DJOB_HOSTFILE={file}")
     else:
-        words = listed.split()
-        pairs = ",".join(map(":".join, itertools.zip_longest(words[::2], words[1::2], fillvalue="")))
-        variable, hosts = "LSB_MCPU_HOSTS", parse_hosts(pairs, given_as=f"LSB_MCPU_HOSTS={listed}")
+        variable, hosts = "LSB_MCPU_HOSTS", _of_pairs(listed.split(), said=f"LSB_MCPU_HOSTS={listed}")
     return BatchJob(scheduler="LSF", number=number, variable=variable, hosts=hosts)
+
+
+def _of_pairs(words: Sequence[str], said: str) -> tuple[Host, ...]:
+    """From `host slots host slots`, where a host may stand again after another."""
+    slots: Counter[str] = Counter()
+    for name, count in itertools.zip_longest(words[::2], words[1::2], fillvalue=""):
+        for host in parse_hosts(f"{name}:{count}", given_as=said):
+            slots[host.name] += host.slots
+    return tuple(Host(name=name, slots=count) for name, count in slots.items())
 
 
 def _of_pbs(environ: Mapping[str, str]) -> BatchJob | None:

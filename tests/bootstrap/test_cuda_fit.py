@@ -103,6 +103,25 @@ def test_gpus_without_a_toolkit_are_refused(tmp_path: Path) -> None:
     assert said.startswith("HOROVOD_GPU_OPERATIONS=NCCL, but there is no nvcc on the PATH")
 
 
+STALE = {"CUDA_HOME": "/a/module/of/yesterday"}
+SAYS_STALE = "CUDA_HOME=/a/module/of/yesterday, whose bin/nvcc says no release; allowed: a CUDA toolkit's folder"
+
+
+@pytest.mark.parametrize(
+    ("cuda", "environ", "expected"),
+    [
+        (None, STALE, []),
+        ("13.0", STALE, [SAYS_STALE]),
+        ("13.0", STALE | FOR_GPUS, [f"HOROVOD_GPU_OPERATIONS=NCCL, but {SAYS_STALE}"]),
+    ],
+)
+def test_name_of_what_is_no_toolkit_is_refused_where_cuda_is_wanted(
+    tmp_path: Path, cuda: str | None, environ: dict[str, str], expected: list[str]
+) -> None:
+    place_framework(tmp_path, "torch", cuda)
+    assert obstacles(tmp_path, TORCH, environ, toolkit=None) == expected
+
+
 def test_two_packages_of_nccl_are_refused(tmp_path: Path) -> None:
     place_framework(tmp_path, "torch", "13.0")
     place_nccl(tmp_path, "nvidia-nccl-cu12", "2.27.3")

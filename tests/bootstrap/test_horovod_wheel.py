@@ -112,7 +112,7 @@ def test_wheel_is_cached_by_all_that_shapes_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [*OPTIONS, "CXX", "CXXFLAGS", "CUDA_HOME"])
 def test_wheel_is_cached_by_each_variable_that_acts_on_its_build(tmp_path: Path, name: str) -> None:
     environ = {"HVDBENCH_CACHE": str(tmp_path)}
-    target = pinned_target(PINS, tmp_path / "bin" / "python", None)
+    target = pinned_target(PINS, tmp_path / "bin" / "python", Toolkit(home=tmp_path, release="13.0"))
     plain = wheel_dir(target, environ)
     assert wheel_dir(target, {**environ, name: "1"}) not in (plain, wheel_dir(target, {**environ, name: "2"}))
     assert wheel_dir(target, {**environ, name: ""}) == plain
@@ -124,6 +124,13 @@ def test_toolkit_is_named_to_horovod_and_to_pytorch(tmp_path: Path) -> None:
     reaching = target.environ({})
     assert reaching["CUDA_HOME"] == reaching["HOROVOD_CUDA_HOME"] == str(tmp_path)
     assert reaching["HOROVOD_NCCL_LINK"] == "SHARED"
+
+
+def test_name_of_what_is_no_toolkit_does_not_reach_the_build(tmp_path: Path) -> None:
+    target = pinned_target(PINS, tmp_path / "python", None)
+    stale = {"HVDBENCH_CACHE": str(tmp_path), "CUDA_HOME": "/stale", "HOROVOD_CUDA_HOME": "/stale"}
+    assert not {"CUDA_HOME", "HOROVOD_CUDA_HOME"} & target.environ(stale).keys()
+    assert wheel_dir(target, stale) == wheel_dir(target, {"HVDBENCH_CACHE": str(tmp_path)})
 
 
 def test_failed_step_shows_the_end_of_its_log(tmp_path: Path) -> None:

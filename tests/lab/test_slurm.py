@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.needs_slurm]
 JOB = Path(__file__).parents[2] / "suites" / "cluster" / "slurm.sh"
 TWO_HOSTS = "{workload: fnn, strategy: allreduce-flat, workers: 2, hosts: 2, epochs: 1}"
 ONE_MACHINE = "{workload: fnn, strategy: hogwild, workers: 2, epochs: 1}"
+ONE_WORKER = "{workload: fnn, strategy: serial, epochs: 1}"
 ENDLESS = "{workload: fnn, strategy: allreduce-flat, workers: 2, hosts: 2, epochs: 1000000, time_limit_s: 600}"
 ASKED_FOR = ("--nodes=2", "--ntasks-per-node=2")
 WORKERS_SEE_IT_WITHIN_S = 15.0
@@ -102,6 +103,17 @@ def test_step_of_a_job_is_a_launch(slurm: SlurmLab, tmp_path: Path) -> None:
     (record,) = records_in(results)
     assert (record["status"], record["launcher"], num_hosts(record)) == ("ok", "existing", 2)
     assert (record["cell"]["fields"]["controller"], record["cell"]["fields"]["hosts"]) == ("mpi", 2)
+
+
+def test_step_of_one_node_starts_launches_there(slurm: SlurmLab, tmp_path: Path) -> None:
+    """In a job of two, of which it has the second."""
+    suite, results = write_suite(tmp_path / "s.yaml", ONE_WORKER), tmp_path / "r"
+    step = ["srun", "--nodes=1", "--ntasks=1", "--nodelist=lab2", "hvdbench", "run", suite, "--results", results]
+    code, output = slurm.run("salloc", *ASKED_FOR, *step)
+    assert code == 0, output
+    assert "hvdbench: hosts: " not in output
+    (record,) = records_in(results)
+    assert record["status"] == "ok"
 
 
 def test_step_whose_processes_know_no_rank_is_refused(slurm: SlurmLab, tmp_path: Path) -> None:
