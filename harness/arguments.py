@@ -84,9 +84,7 @@ def read_setting(
     from harness.records.results_folder import ResultsFolder
     from harness.run.runner import Setting
 
-    available = read_hosts(hosts, hostfile, is_existing=is_existing)
-    if cores is not None and not all(host.is_this_machine for host in available):
-        refuse(f"--cores {cores}: are of this machine; allowed: no other in -H or --hostfile, or of the batch job")
+    available = read_hosts(hosts, hostfile, cores=cores, is_existing=is_existing)
     return Setting(
         suite=suite.name,
         question=suite.question,
@@ -100,7 +98,9 @@ def read_setting(
     )
 
 
-def read_hosts(hosts: str | None, hostfile: Path | None, *, is_existing: bool = False) -> tuple[Host, ...]:
+def read_hosts(
+    hosts: str | None, hostfile: Path | None = None, *, cores: str | None = None, is_existing: bool = False
+) -> tuple[Host, ...]:
     """As the command names them; else, unless workers are placed already, those of the batch job; else this machine."""
     from harness.launchers.hosts import parse_hosts, read_hostfile, require_distinct, this_machine
 
@@ -111,6 +111,8 @@ def read_hosts(hosts: str | None, hostfile: Path | None, *, is_existing: bool = 
     else:
         named = read_hostfile(hostfile) if hostfile is not None else parse_hosts(hosts or "")
     require_distinct(named)
+    if cores is not None and not all(host.is_this_machine for host in named):
+        refuse(f"--cores {cores}: are of this machine; allowed: no other in -H or --hostfile, or of the batch job")
     return named or this_machine()
 
 

@@ -16,6 +16,7 @@ from harness.arguments import (
     confine,
     listed,
     read_again,
+    read_hosts,
     refuse,
 )
 from harness.commands.endings import EXIT_FAILED, interruptible
@@ -66,8 +67,10 @@ def compare(
         )
     confine(cores, no_pin=no_pin)
     once_more = read_again(again)
+    available = read_hosts(hosts, cores=cores)
     request = request_of(
         target,
+        available,
         dataset=dataset,
         framework=framework,
         strategies=listed(strategies),
@@ -79,8 +82,7 @@ def compare(
     )
     title = title_of(request)
     with interruptible():
-        summary = compared(
-            request, ComparisonFolder(out or Path("compare") / title, title), fresh=fresh, again=once_more
-        )
+        folder = ComparisonFolder(out or Path("compare") / title, title)
+        summary = compared(request, folder, available, fresh=fresh, again=once_more)
     if summary.num_failed:
         raise typer.Exit(EXIT_FAILED)

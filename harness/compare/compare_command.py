@@ -9,7 +9,7 @@ from harness.compare.candidates import Candidates, candidates
 from harness.compare.comparison_folder import ComparisonFolder
 from harness.compare.measuring import SHARE_OF_MINUTES, launch_times_s, measuring_cells, paces_of
 from harness.compare.planning import REPORT_S, Entry, LaunchPlan, PaceKey, plan_launches
-from harness.compare.request import Request, available_hosts
+from harness.compare.request import Request
 from harness.compare.suite_file import blocks_of, frameworks_of, suite_text
 from harness.launchers.hosts import Host
 from harness.plain_text import counted
@@ -24,9 +24,15 @@ from harness.suite.gates import CheckSettings
 from harness.suite.suite import Suite
 
 
-def compare(request: Request, folder: ComparisonFolder, *, fresh: bool, again: Again | None = None) -> Summary:
+def compare(
+    request: Request,
+    folder: ComparisonFolder,
+    hosts: tuple[Host, ...],
+    *,
+    fresh: bool,
+    again: Again | None = None,
+) -> Summary:
     """Plans, or goes on with the plan that is there, runs and reports. Raises CompareError and what running raises."""
-    hosts = available_hosts(request.hosts)
     if fresh and (kept := folder.set_aside()):
         _say(f"what was there is kept as {kept}")
     guess_s = FIRST_GUESS_S

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from harness import extensions
 from harness.extensions import ExtensionError, code_digest, is_extension, normalized
-from harness.launchers.hosts import Host, parse_hosts, require_distinct, this_machine
+from harness.launchers.hosts import Host, this_machine
 from harness.registry import REPLICAS, STRATEGIES
 from harness.strict import Strict, describe
 from harness.workloads.shipped import MODELS
@@ -36,7 +36,7 @@ class Request(Strict):
     repeats: int = Field(DEFAULT_REPEATS, ge=1)
     minutes: float = Field(DEFAULT_MINUTES, gt=0)
     epochs: float | None = Field(None, gt=0)  # None: the recipe's
-    hosts: str | None = None  # None: this machine
+    hosts: str | None = None  # as the command named them; None: those of a batch job, or this machine
     code: dict[str, str] = Field(default_factory=dict)  # digest by name, of what is not ours
 
     @field_validator("framework")
@@ -96,10 +96,11 @@ class Request(Strict):
         return [f"{name} {_said(old)} (now {_said(new)})" for name, old, new in pairs if old != new]
 
 
-def request_of(target: str, **asked: Any) -> Request:
-    """The request of these options, where None leaves the default. Raises CompareError, HostsError."""
+def request_of(target: str, available: tuple[Host, ...], **asked: Any) -> Request:
+    """The request of these options, where None leaves the default, on these hosts. Raises CompareError."""
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    given.setdefault("workers", default_workers(given.get("hosts")))
+    is_asked = "hosts" in given or available != this_machine()
+    given.setdefault("workers", default_workers(available, most_unasked=None if is_asked else MOST_WORKERS_UNASKED))
     if "strategies" in given:
         given["strategies"] = [_seen_from_here(name) for name in given["strategies"]]
     try:
@@ -111,20 +112,10 @@ def request_of(target: str, **asked: Any) -> Request:
         raise CompareError(f"compare: {error}") from None
 
 
-def available_hosts(hosts: str | None) -> tuple[Host, ...]:
-    """As `-H` names them, or this machine. Raises HostsError."""
-    if hosts is None:
-        return this_machine()
-    named = parse_hosts(hosts)
-    require_distinct(named)
-    return named
-
-
-def default_workers(hosts: str | None) -> tuple[int, ...]:
-    """One, and as many as the hosts have slots; on this machine no more than two unless asked for."""
-    available = available_hosts(hosts)
-    most = len(available) * min(host.slots for host in available)
-    return tuple(sorted({1, most if hosts is not None else min(most, MOST_WORKERS_UNASKED)}))
+def default_workers(available: tuple[Host, ...], *, most_unasked: int | None = None) -> tuple[int, ...]:
+    """One, and as many as the hosts have slots, as many on each, up to `most_unasked`."""
+    slots = len(available) * min(host.slots for host in available)
+    return tuple(sorted({1, min(slots, most_unasked or slots)}))
 
 
 def num_hosts_for(workers: int, hosts: tuple[Host, ...]) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from harness.compare.request import Request, request_of
+from harness.launchers.hosts import this_machine
 from harness.suite import suite as suite_module
 
 RMSE = {"name": "RMSE", "unit": "stars", "better": "lower", "bounds": [0.0, None]}
@@ -16,7 +17,7 @@ OWN = {"code": "0123456789abcdef", "metric": RMSE, "sample_unit": "rating", "num
 
 
 def asked(target: str = "fnn", **fields: Any) -> Request:
-    return request_of(target, **{"workers": [1, 2], **fields})
+    return request_of(target, this_machine(), **{"workers": [1, 2], **fields})
 
 
 def own_workload(folder: Path, monkeypatch: pytest.MonkeyPatch, **recipe: Any) -> str:

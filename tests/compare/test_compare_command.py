@@ -9,6 +9,7 @@ import pytest
 from harness.compare import compare_command
 from harness.compare.comparison_folder import ComparisonFolder
 from harness.compare.request import CompareError
+from harness.launchers.hosts import this_machine
 from harness.plain_text import one_line
 from harness.run.runner import Setting, Summary
 from harness.suite.suite import Suite
@@ -75,7 +76,9 @@ def test_compare_in_too_few_minutes_keeps_no_plan(tmp_path: Path, monkeypatch: p
     with pytest.raises(
         CompareError, match=r"--minutes 1: 3 launches of each of 1 strategies .*; allowed: --minutes 2$"
     ):
-        compare_command.compare(asked(strategies=["serial"], workers=[1], minutes=1), folder, fresh=False)
+        compare_command.compare(
+            asked(strategies=["serial"], workers=[1], minutes=1), folder, this_machine(), fresh=False
+        )
     assert not folder.suite.exists()
 
 
@@ -94,7 +97,7 @@ def test_compare_does_again_what_it_is_told_to(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(compare_command, "write_report", lambda *_: tmp_path)
     monkeypatch.setattr(compare_command, "answer_lines", lambda *_: [])
     request, folder = asked(strategies=["serial"], workers=[1]), ComparisonFolder(tmp_path, "fnn")
-    compare_command.compare(request, folder, fresh=False, again="changed")
+    compare_command.compare(request, folder, this_machine(), fresh=False, again="changed")
     assert settings == [("measuring", None), ("fnn", "changed")]
 
 
@@ -122,6 +125,17 @@ def test_compare_of_own_code_that_breaks_says_where(tmp_path: Path) -> None:
     assert (code, errors.count("\n")) == (2, 1)
     assert errors == "hvdbench: compare: mine.py:make: mine.py, line 2: ZeroDivisionError: division by zero\n"
     assert not (tmp_path / "compare").exists()
+
+
+def test_compare_takes_the_hosts_of_its_job(tmp_path: Path) -> None:
+    job = {"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "n[1-2].invalid", "SLURM_TASKS_PER_NODE": "4(x2)"}
+    code, _, errors = hvdbench("compare", "fnm", cwd=tmp_path, environ=job)
+    hosts, refused = errors.splitlines()
+    assert (code, hosts) == (2, "hvdbench: hosts: n1.invalid:4, n2.invalid:4 of Slurm job 7 (SLURM_JOB_NODELIST)")
+    assert refused.startswith("hvdbench: compare fnm: workload: 'fnm'; allowed: ")
+    code, _, errors = hvdbench("compare", "fnn", "--cores", "0", cwd=tmp_path, environ=job)
+    assert code == 2
+    assert "--cores 0: are of this machine; allowed: no other in -H or --hostfile, or of the batch job" in errors
 
 
 def test_compare_inside_a_launch_is_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness import extensions
+from harness.compare import request as request_module
 from harness.compare.request import (
     DEFAULT_STRATEGIES,
     CompareError,
@@ -18,12 +19,12 @@ from harness.compare.request import (
     request_of,
     title_of,
 )
-from harness.launchers.hosts import HostsError, parse_hosts
+from harness.launchers.hosts import parse_hosts, this_machine
 from tests.compare.asked import asked
 
 
 def test_request_has_defaults_for_all_but_the_target() -> None:
-    request = request_of("cnn")
+    request = request_of("cnn", this_machine())
     assert " ".join(DEFAULT_STRATEGIES) == (
         "serial allreduce allreduce-flat allreduce-compressed local-sgd post-local-sgd slow-momentum delayed-averaging "
         "gossip ad-psgd hogwild hogwild-averaging neuron-wise downpour elastic"
@@ -33,9 +34,18 @@ def test_request_has_defaults_for_all_but_the_target() -> None:
 
 
 def test_workers_are_one_and_the_slots_of_the_hosts() -> None:
-    assert default_workers("a:4") == (1, 4)
-    assert default_workers("a:4,b:4") == (1, 8)
-    assert default_workers("a:4,b:2") == (1, 4)  # as many on each
+    assert default_workers(parse_hosts("a:4")) == (1, 4)
+    assert default_workers(parse_hosts("a:4,b:4")) == (1, 8)
+    assert default_workers(parse_hosts("a:4,b:2")) == (1, 4)  # as many on each
+
+
+def test_workers_are_few_where_nobody_named_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, of_job = parse_hosts("localhost:16"), parse_hosts("n1:16,n2:16")
+    monkeypatch.setattr(request_module, "this_machine", lambda: here)
+    assert request_of("cnn", here).workers == (1, 2)
+    assert request_of("cnn", here, hosts="localhost:16").workers == (1, 16)
+    in_a_job = request_of("cnn", of_job)
+    assert (in_a_job.workers, in_a_job.hosts) == ((1, 32), None)  # goes on in another job with as many slots
 
 
 def test_workers_go_to_the_fewest_hosts_that_hold_them() -> None:
@@ -61,11 +71,6 @@ def test_request_refuses(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(CompareError) as refused:
         asked(**fields)
     assert str(refused.value).startswith(message)
-
-
-def test_request_refuses_hosts_that_are_none() -> None:
-    with pytest.raises(HostsError, match="-H a:x: 'a:x' is no host"):
-        request_of("fnn", hosts="a:x")
 
 
 def test_titles_are_names_of_files() -> None:
