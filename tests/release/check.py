@@ -1,9 +1,13 @@
-"""What is released, tried as who gets it has it: the wheel alone, with every Python here, and the README's commands."""
+"""What is released, tried as who gets it has it: the wheel alone, with every Python here, and the README's commands.
+
+Of those that train the shortest is run, one launch of it, in the environment that `make setup` makes.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 import tempfile
 import tomllib
 from pathlib import Path
@@ -13,6 +17,9 @@ from tests.release.dist import build
 from tests.release.installed import first_steps, hvdbench, install, make_environment, place_results
 from tests.release.pythons import interpreters
 from tests.release.readme import Trial, shown, suites, trial, words
+
+TRAINING = ["run", "suites/quick.yaml"]
+ONE_LAUNCH = ["--only", "workload=fnn,strategy=serial", "--repeats", "1"]
 
 
 def check_release() -> None:
@@ -27,6 +34,8 @@ def check_release() -> None:
             first_steps(python, folder / "first")
             num_run = run_shown(python, folder / "readme", (ROOT / "README.md").read_text())
             print(f"release-check: Python {version}: {wheel.name} installs, {num_run} commands of the README run")
+        train_shown(Path(sys.executable), Path(scratch, "training"), (ROOT / "README.md").read_text())
+        print(f"release-check: hvdbench {' '.join(TRAINING)}, cut to one launch, trains")
 
 
 def require_changes_of(version: str) -> None:
@@ -52,3 +61,15 @@ def run_shown(python: Path, folder: Path, text: str) -> int:
     for arguments in given:
         hvdbench(python, arguments, folder)
     return len(given)
+
+
+def train_shown(python: Path, folder: Path, text: str) -> None:
+    """One launch of the README's shortest command that trains. Raises SystemExit where it fails or is gone."""
+    if ["hvdbench", *TRAINING] not in map(words, shown(text)):
+        raise SystemExit(
+            f"README.md shows no `hvdbench {' '.join(TRAINING)}`: say in tests/release/check.py which it is"
+        )
+    folder.mkdir(parents=True)
+    said = hvdbench(python, [*TRAINING, *ONE_LAUNCH], folder)
+    if "1 ran, 0 failed" not in said:
+        raise SystemExit(f"hvdbench {' '.join(TRAINING)} trained nothing: {said}")

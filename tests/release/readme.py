@@ -16,7 +16,7 @@ class Trial(Enum):
     """How a command is tried."""
 
     RUN = "run where the wheel alone is installed"
-    PARSED = "its arguments are read: it trains, which the tests of its command do in short"
+    PARSED = "its arguments are read: it trains, which the tests of its command do in short (check.py: one of them)"
     TARGET = "it is a target of the Makefile, and takes minutes to hours"
     ELSEWHERE = "what it starts is no part of hvdbench, and not on every machine"
 
