@@ -13,6 +13,8 @@ from harness.suite.cell import Cell
 from harness.workloads import ACCURACY, TorchWorkload
 
 NUM_SAMPLES, NUM_FEATURES, NUM_CLASSES = 48, 6, 3
+NUM_WEIGHTS = 6 * 16 + 16 + 16 * 3 + 3  # of mlp()
+NORMED = NUM_WEIGHTS + 2 * 16  # with batch norm's scale and shift; its two averages of 16 stand behind
 
 
 def own_cell(**fields: Any) -> Cell:
@@ -50,6 +52,21 @@ def mlp(*between: nn.Module) -> nn.Sequential:
 
 def with_batch_norm() -> nn.Sequential:
     return mlp(nn.BatchNorm1d(16))
+
+
+class Replacing(nn.Module):
+    """Puts another tensor in its buffer's place, where batch norm writes into the one there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(NUM_FEATURES, NUM_CLASSES)
+        self.register_buffer("largest", torch.zeros(()))
+        self.register_buffer("mask", torch.ones(NUM_FEATURES))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.largest = torch.maximum(self.largest, features.max())
+        return self.layer(features * self.mask)
 
 
 def replica_of(made: TorchWorkload, *, rank: int = 0, **fields: Any) -> TorchReplica:
