@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.analysis.export import csv_of
 from harness.claims.claim_picture import drawn
@@ -25,9 +24,9 @@ from harness.claims.claim_words import (
 from harness.claims.deciding import Word
 from harness.claims.judged_claim import Judged
 from harness.claims.numbers import Number
-from harness.markdown import escape_markdown
 from harness.plain_text import counted
 from harness.records.results_folder import make_output_folder, writing_to
+from harness.report.base_page import page_environment, style_of, write_figures
 from harness.report.style import Panel, themed
 from harness.report.wording import percent
 from harness.suite.suite import Suite
@@ -95,15 +94,15 @@ def write_page(suite: Suite, found: Sequence[Judged], out: Path, *, commands: Se
         "error": percent(suite.deciding.error),
         "panels": [entry.panel for entry in entries if entry.panel],
     }
-    environment = _environment()
-    style = Environment(loader=PackageLoader("harness.report", ".")).get_template("page.css").render()
-    page = environment.get_template("claims.html").render(**context, style=style, styles=_styles(context["panels"]))
+    environment = page_environment("harness.claims")
+    style = style_of(environment, context["panels"]) + "\n" + environment.get_template("claims.css").render()
+    page = environment.get_template("claims.html").render(**context, style=style)
     with writing_to(out, "-o"):
         (out / PAGE).write_text(page, encoding="utf-8")
         (out / MARKDOWN).write_text(environment.get_template("claims.md").render(**context), encoding="utf-8")
         (out / VERDICTS).write_text(verdicts_json(found), encoding="utf-8")
         (out / RUNS).write_text(csv_of(launches), encoding="utf-8")
-        _write_figures(context["panels"], out / "figures")
+        write_figures(context["panels"], out / "figures")
     return out / PAGE
 
 
@@ -148,28 +147,3 @@ def about(launches: pd.DataFrame) -> str:
         f"{launches['load_1min'].median():.1f}; harness {', '.join(commits) or 'of no commit'}, "
         f"rules committed as {', '.join(rules) or 'nothing yet'}"
     )
-
-
-def _styles(panels: Sequence[Panel]) -> str:
-    rules = {name: style for panel in panels for name, style in panel.styles.items()}
-    return "\n".join(f".{name}{{{style}}}" for name, style in sorted(rules.items()))
-
-
-def _write_figures(panels: Sequence[Panel], folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    for panel in panels:
-        (folder / f"{panel.name}.svg").write_bytes(panel.svg_file)
-        (folder / f"{panel.name}.png").write_bytes(panel.png)
-        (folder / f"{panel.name}.csv").write_text(csv_of(panel.data), encoding="utf-8")
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("harness.claims", "."),
-        autoescape=lambda name: name is not None and name.endswith(".html"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["markdown"] = escape_markdown
-    return environment

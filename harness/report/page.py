@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from harness.analysis.comparable import Pool, pools, why_split
 from harness.analysis.export import csv_of
@@ -23,12 +23,12 @@ from harness.analysis.families import Family
 from harness.analysis.intervals import CONFIDENCE
 from harness.analysis.loading import FRAME_NAMES, Results, load_all, with_trials
 from harness.analysis.tuned import are_trials
-from harness.markdown import escape_markdown
 from harness.plain_text import counted
 from harness.records.parity_record import newest_parity
 from harness.records.results_folder import ResultsError, make_output_folder, writing_to
 from harness.report.against_baseline import comparisons
 from harness.report.answer import NO_CONTEST
+from harness.report.base_page import page_environment, style_of, write_figures
 from harness.report.brief_answer import BriefAnswer, brief_answer
 from harness.report.cautions import warnings
 from harness.report.chapters import CHAPTERS, FIRST_SCREEN, Chapter
@@ -134,7 +134,7 @@ def write_report(folders: Sequence[str | Path], out: str | Path, *, against: Pat
                "made_at": datetime.now(UTC)}  # fmt: skip
     texts = {SUMMARY: _environment().get_template("summary.md").render(context), PAGE: _render_page(context)}
     with writing_to(target, "-o"):
-        _write_figures(sections, target / "figures")
+        write_figures(_panels(sections), target / "figures")
         _write_frames(results, target / "data")
         for name, text in texts.items():
             (target / name).write_text(text, encoding="utf-8")
@@ -146,13 +146,9 @@ def _questions(runs: pd.DataFrame) -> list[str]:
     return [str(question) for question in runs["question"].dropna().unique()]
 
 
-def _write_figures(sections: Sequence[Section], folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
+def _panels(sections: Sequence[Section]) -> Iterator[Panel]:
     for section in sections:
-        for panel in section.panels:
-            (folder / f"{panel.name}.svg").write_bytes(panel.svg_file)
-            (folder / f"{panel.name}.png").write_bytes(panel.png)
-            (folder / f"{panel.name}.csv").write_text(csv_of(panel.data), encoding="utf-8")
+        yield from section.panels
 
 
 def _write_frames(results: Results, folder: Path) -> None:
@@ -253,32 +249,18 @@ def _distinct(runs: pd.DataFrame, *columns: str) -> str:
 
 def _render_page(context: dict[str, Any]) -> str:
     environment = _environment()
-    style, script = (environment.get_template(name).render().strip() for name in ("page.css", "page.js"))
+    script = environment.get_template("page.js").render().strip()
     return environment.get_template("page.html").render(
         **context,
         choices=list(facets_of([section.pool for section in context["sections"]]).choices),
-        style=f"{style}\n{_styles_of_drawings(context['sections'])}",
+        style=style_of(environment, _panels(context["sections"])),
         script=script,
         script_hash=_hash_of(script),
     )
 
 
-def _styles_of_drawings(sections: Sequence[Section]) -> str:
-    """One rule a line for what all drawings share."""
-    panels = (panel for section in sections for panel in section.panels)
-    rules = {name: style for panel in panels for name, style in panel.styles.items()}
-    return "\n".join(f".{name}{{{style}}}" for name, style in sorted(rules.items()))
-
-
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("harness.report", "."),
-        autoescape=lambda name: name is not None and name.endswith(".html"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["markdown"] = escape_markdown
+    environment = page_environment()
     environment.filters["python"] = repr
     environment.filters["shell"] = lambda text: shlex.quote(str(text))
     environment.globals["families"] = [(family, family_look(family)) for family in Family]

@@ -62,6 +62,19 @@ def test_summary_says_on_what_a_verdict_depends(tmp_path: Path) -> None:
     assert said in (tmp_path / "page" / MARKDOWN).read_text()
 
 
+def test_page_has_the_head_of_all_pages_and_runs_no_script(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path)
+    setting = setting_of(suite, folder_of(launches(suite), tmp_path / "results"))
+    claims(tmp_path / "claimed.yaml", suite, setting, tmp_path / "page", runs=False)
+    page = (tmp_path / "page" / PAGE).read_text()
+    assert page.startswith('<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">')
+    assert "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">" in page
+    assert "<title>hvdbench: the claims of claimed</title>" in page
+    assert page.endswith("</main>\n</body>\n</html>")
+    assert 'id="figure-faster"' in page
+    assert "<script" not in page
+
+
 def test_same_records_give_the_same_verdicts_to_the_byte(tmp_path: Path) -> None:
     suite = suite_of(tmp_path)
     setting = setting_of(suite, folder_of(launches(suite), tmp_path / "results"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 
 import pandas as pd
@@ -191,6 +193,16 @@ def test_page_asks_for_nothing_but_itself(report):
         assert {address for address in page.requests() if not address.startswith("data:")} == {
             (report / "index.html").resolve().as_uri()
         }
+
+
+def test_page_runs_its_own_script_and_no_other(report):
+    page = (report / "index.html").read_text(encoding="utf-8")
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.S)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    assert f'<meta http-equiv="Content-Security-Policy" content="{policy}">' in page
+    assert "<title>hvdbench: quick</title>" in page
+    assert page.endswith("</script>\n</body>\n</html>")
 
 
 @pytest.mark.needs_chromium
