@@ -6,9 +6,13 @@ Wall time      start-up of the slowest worker, then training to the target; eval
 CPU time       what workers and servers used: a step's, times the steps to the target.
 Bytes          sent by all, servers included: a step's, times the steps to the target.
 
-A crash is paid for by another launch (attempts.py), which starts up again. Where a launch was given up before the
-target, core-seconds and wall time are lower bounds, and what goes by steps is not known. A bound takes no crash into
-account: it may have come at once, before anything was started up.
+A crash is paid for by another launch (attempts.py), which starts up again. What it took of wall time is recorded, from
+its launch to its end: the launches that ran bear it in equal shares, those that were given up too. Of its training only
+the longest is known, which is a whole launch's.
+
+Where a launch was given up before the target, core-seconds and wall time are lower bounds, and what goes by steps is
+not known. A bound of core-seconds leaves crashes out: they may have come before training. Where most launches crashed
+both are bounds, and both leave them out: how many crash for each that runs is hardly known.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.analysis.attempts import with_retries
+from harness.analysis.attempts import MIN_SHARE_RUN, has_outcome, with_retries
 from harness.analysis.comparable import UNIT, Pool, units
 from harness.analysis.intervals import Interval, geometric_interval, scaled
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
@@ -26,7 +30,7 @@ from harness.analysis.targets import Reaching, reaching, time_interval, time_low
 
 _NEEDED = (  # few columns: units are taken out of them, thousands
     *UNIT,
-    *("seed", "status", "reached", "cores", "num_gpus", "global_batch_size", "startup_s", "observed_s"),
+    *("seed", "status", "reached", "cores", "num_gpus", "global_batch_size", "startup_s", "wall_s", "observed_s"),
     *("time_to_target_s", "time_to_target_after_s", "time_to_target_with_evaluation_s", "samples_to_target"),
     *("cpu_s_per_step", "bytes_per_step"),
 )
@@ -40,7 +44,7 @@ class Spending:
     cores: int
     core_s: Interval
     gpu_s: Interval | None  # None on a CPU
-    wall_s: Interval  # with start-up
+    wall_s: Interval  # with start-up, and with that of crashes
     cpu_s: Interval | None  # None where some launch did not reach the target, or does not tell
     sent_bytes: float  # mean over seeds; NaN likewise
 
@@ -81,7 +85,19 @@ def _over_steps(launches: pd.DataFrame) -> pd.DataFrame:
 
 
 def _wall(launches: pd.DataFrame, *, is_lower_bound: bool) -> Interval:
-    """The time to target by a clock that runs from the launch's start-up on."""
-    moments = ("time_to_target_s", "time_to_target_after_s", "observed_s")
-    later = launches.assign(**{moment: launches[moment] + launches["startup_s"] for moment in moments})
-    return time_lower_bound(later) if is_lower_bound else time_interval(with_retries(later))
+    """The time to target by a clock that runs from the launch's start-up on, and while its share of crashes lasted.
+
+    The earliest moment is without them: that none crashes the next time is part of the interval (attempts.py).
+    """
+    ran, crashes_s = launches[has_outcome(launches)], _crashes_s(launches)
+    more_s = {"time_to_target_s": crashes_s, "time_to_target_after_s": 0.0, "observed_s": crashes_s}
+    later = ran.assign(**{moment: ran[moment] + ran["startup_s"] + more_s[moment] for moment in more_s})
+    return time_lower_bound(later) if is_lower_bound else time_interval(later)
+
+
+def _crashes_s(launches: pd.DataFrame) -> float:
+    """How long the crashes of a unit lasted, for each launch of it that ran; 0 where most crashed."""
+    ran = has_outcome(launches)
+    if ran.mean() < MIN_SHARE_RUN:
+        return 0.0
+    return float(launches.loc[~ran, "wall_s"].sum() / ran.sum())

@@ -27,7 +27,8 @@ def core_seconds(given: Material) -> Figure:
         title="Core-seconds to the target",
         unit="core-seconds to the target",
         measured="Training time to the target times the cores that were asked for (threads and loader processes of all "
-        "workers, one for each server), whether they were busy or not: what is paid for where cores are.",
+        "workers, one for each server), whether they were busy or not: what is paid for where cores are. A lower bound "
+        "leaves crashes out.",
     )
 
 
@@ -39,8 +40,8 @@ def wall_time(given: Material) -> Figure:
         title="Wall time with start-up",
         unit="start-up and training to the target (s)",
         measured="Start-up of the slowest worker (imports, data, the first connection, compiling, warm-up), then "
-        "training to the target; evaluation is off the clock. In training that takes hours start-up is nothing, in "
-        "one that takes seconds it may decide.",
+        "training to the target; evaluation is off the clock. A crash costs as long as it lasted. In training that "
+        "takes hours start-up is nothing, in one that takes seconds it may decide.",
     )
 
 

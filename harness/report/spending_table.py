@@ -29,8 +29,9 @@ def spending_table(pool: Pool, prefix: str) -> Table:
         caption=f"Geometric means with their {intervals_of(rows)} over seeds; start-up, bytes and memory are means. "
         "Core-seconds are the cores asked for times the training time, busy or not: times what a core costs a second, "
         "they are what to pay. CPU time is what workers and servers used of any core. A crash is paid for by another "
-        "launch. ≥: some launch was given up before the target; what goes by the steps to it is not known then, "
-        "and crashes are not counted in.",
+        "launch, and in wall time by as long as it lasted. ≥: some launch was given up before the target, or most "
+        "crashed; what goes by the steps to it is not known then, core-seconds leave crashes out, and where most "
+        "crashed, wall time does, too.",
         rows=rows,
     )
 

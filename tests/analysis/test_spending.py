@@ -32,12 +32,29 @@ def test_spending_is_of_all_cores_with_start_up_up_to_the_target(tmp_path):
     assert (found.gpu_s, found.is_lower_bound) == (None, False)
 
 
-def test_spending_pays_for_a_crash_by_another_launch_and_its_start_up(tmp_path):
-    found = spent_on(tmp_path, [*comparison({"hogwild": (4.0, 4.0, 4.0)}), failed({**HOGWILD, "seed": 3})])
+def test_spending_pays_for_a_crash_by_another_launch_and_the_time_that_it_lasted(tmp_path):
+    crash = failed({**HOGWILD, "seed": 3}, wall_s=6.0)
+    found = spent_on(tmp_path, [*comparison({"hogwild": (4.0, 4.0, 4.0)}), crash])
     assert found.core_s.estimate == pytest.approx(8.0 * 4 / 3)  # four launches, of which three ran
-    assert found.wall_s.estimate == pytest.approx(5.5 * 4 / 3)
-    assert found.wall_s.low == pytest.approx(5.5)  # a crash at once costs nothing
+    assert found.wall_s.estimate == pytest.approx(5.5 + 6.0 / 3)
+    assert found.wall_s.low == pytest.approx(5.5)  # none may crash the next time
     assert found.sent_bytes == pytest.approx(500 * 1000 / 16 * 4 / 3)
+
+
+def test_lower_bound_of_wall_time_has_the_crashes_with_their_start_up(tmp_path):
+    given_up = [record({**HOGWILD, "seed": seed, "target": 1.0}) for seed in range(3)]  # watched for 10 s
+    crash = failed({**HOGWILD, "seed": 3, "target": 1.0}, wall_s=6.0)
+    found = spent_on(tmp_path, [*given_up, crash])
+    assert found.is_lower_bound
+    assert found.wall_s.estimate == pytest.approx(11.5 + 6.0 / 3)
+    assert found.core_s.estimate == pytest.approx(20.0)  # it may have come before training
+
+
+def test_spending_leaves_crashes_out_where_most_launches_crashed(tmp_path):
+    crashes = [failed({**HOGWILD, "seed": seed}, wall_s=6.0) for seed in (1, 2)]
+    found = spent_on(tmp_path, [*comparison({"hogwild": (4.0,)}), *crashes])
+    assert found.is_lower_bound
+    assert (found.core_s.estimate, found.wall_s.estimate) == (pytest.approx(8.0), pytest.approx(5.5))
 
 
 def test_spending_without_the_target_is_a_lower_bound(tmp_path):
