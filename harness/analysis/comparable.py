@@ -296,7 +296,13 @@ def _interrupted(runs: pd.DataFrame) -> Iterator[str]:
     ):
         lost = runs[runs[column] > MATTERS_FROM * runs["train_s"]]
         if len(lost):
-            yield f"{len(lost)} of {len(runs)} runs {what} while they trained, for up to {lost[column].max():.1f} s."
+            most = _lasting(lost[column].max())
+            yield f"{len(lost)} of {len(runs)} runs {what} while they trained, for up to {most}."
+
+
+def _lasting(seconds: float) -> str:
+    """`3.2 s`, `20 ms`: of what trains for a second, little of one may matter."""
+    return f"{seconds:.1f} s" if seconds >= 0.1 else f"{float(f'{1000 * seconds:.2g}'):g} ms"
 
 
 def _silent(runs: pd.DataFrame) -> Iterator[str]:

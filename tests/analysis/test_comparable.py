@@ -143,6 +143,13 @@ def test_cautions_name_what_kept_runs_from_running(tmp_path):
     )
 
 
+def test_caution_says_in_milliseconds_what_kept_a_short_run(tmp_path):
+    stolen = Interruptions(paused_s=0.0, suspended_s=0.0, throttled_s=None, steal_s=0.02)
+    short = worker(windows=[window(0)], interruptions=stolen)  # a second of training
+    (pool,) = pools(load(folder_of([record(workers=[short])], tmp_path)))
+    assert any("virtual machine while they trained, for up to 20 ms." in caution for caution in pool.cautions)
+
+
 @pytest.mark.parametrize(
     ("name", "option", "what_follows"),
     [
