@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from harness.analysis.intervals import Interval, scaled
 from harness.claims.judged_claim import Judged
@@ -51,9 +52,16 @@ def measure_in_words(claim: Claim) -> str:
     sides = f"ours {sign} theirs" if rule.theirs is not None else "ours"
     relative = ""
     if rule.relative_to is not None:
-        relative = f", relative to {listed([f'{name} {value}' for name, value in rule.relative_to.items()])}"
+        relative = f", relative to {listed([_launches_of(name, value) for name, value in rule.relative_to.items()])}"
     trend = f", slope over {rule.trend_over}" if rule.trend_over else ""
     return f"{measure.words}, {sides}{relative}{trend}"
+
+
+def _launches_of(name: str, value: Any) -> str:
+    """`1 worker`, `launches without slowed`: those that a claim's are measured by."""
+    if value is None:
+        return f"launches without {name}"
+    return counted(value, "worker") if name == "workers" else f"{name} {value}"
 
 
 def conditions_in_words(judged: Judged) -> str:
