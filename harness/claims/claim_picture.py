@@ -12,6 +12,7 @@ from harness.claims.judged_claim import Judged
 from harness.claims.numbers import Number
 from harness.report import drawing
 from harness.report.drawing import Row
+from harness.report.label_lines import axis_label
 from harness.report.style import BAND, INK, MUTED, Look, Panel, canvas, finished
 
 _LOOK = Look(colour="#0173b2", marker="o", dash="-")
@@ -28,7 +29,7 @@ def drawn(judged: Judged) -> Panel | None:
         _limits(axes, judged, found)
         _counting(axes, judged)
         drawing.dot_rows(axes, rows)
-        axes.set_xlabel(drawing.axis_label(measure_in_words(judged.claim)))
+        axes.set_xlabel(axis_label(measure_in_words(judged.claim)))
         said = "; ".join(number_in_words(judged.claim, each) for each in found)
         return finished(figure, name=judged.claim.name, alt=f"{said}; {rule_in_words(judged.claim)}", data=_data(found))
 

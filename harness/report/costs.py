@@ -12,6 +12,7 @@ from harness.analysis.intervals import DISTANCE, MIN_LAUNCHES, SHARE, geometric_
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.report import drawing
 from harness.report.drawing import Row, labelled_height_in
+from harness.report.label_lines import wrapped
 from harness.report.material import (
     MOST_ROWS,
     Figure,
@@ -26,7 +27,7 @@ from harness.report.material import (
     rows_left_out,
 )
 from harness.report.style import PHASES, canvas, finished, titled
-from harness.report.wording import count
+from harness.report.wording import capitalized, count
 
 MAX_STALENESS_SHOWN = 12
 
@@ -83,15 +84,15 @@ def memory(given: Material) -> Figure:
         what = "Sum over workers at the end of training; a page that several share counts once in all (PSS)."
         if num_silent:
             what += f" {num_silent} of {count(num_runs, 'run')} without PSS are left out."
-    return _memory(given, column, name="memory", title="Memory", what=what)
+    return _memory(given, column, name="memory", kind="memory", what=what)
 
 
 def gpu_memory(given: Material) -> Figure:
     what = "Sum of the workers' peaks: what tensors took, without what the framework keeps in reserve."
-    return _memory(given, "gpu_memory_bytes", name="gpu-memory", title="GPU memory", what=what)
+    return _memory(given, "gpu_memory_bytes", name="gpu-memory", kind="GPU memory", what=what)
 
 
-def _memory(given: Material, column: str, *, name: str, title: str, what: str) -> Figure:
+def _memory(given: Material, column: str, *, name: str, kind: str, what: str) -> Figure:
     panels = []
     runs = given.pool.runs
     for problem, rows in runs[runs[column].notna()].groupby("problem", sort=True):
@@ -102,13 +103,13 @@ def _memory(given: Material, column: str, *, name: str, title: str, what: str) -
             label = given.label(str(problem), series, workers)
             dots.append(Row(label=label, look=given.looks[series], interval=interval, points=list(part["mib"])))
             data.append((series, workers, interval))
-        alt = f"{title} of all workers"
+        alt = f"{kind} of all workers"
         panels.append(
             dotted_panel(given, str(problem), dots, interval_frame(data), name=name, unit=f"{alt} (MiB)", alt=alt)
         )
     return Figure(
         name=name,
-        title=title,
+        title=capitalized(kind),
         caption=f"{what} Geometric mean and {interval_of(panels)} over seeds ({launches(given)}).",
         panels=tuple(panels),
     )
@@ -124,7 +125,7 @@ def staleness(given: Material) -> Figure:
             for (_, series, workers), part in units(data.assign(problem=problem)):
                 look = given.looks[series]
                 name = given.label(str(problem), series, workers)
-                label = f" {drawing.wrapped(name)}"  # a legend leaves out names that begin with _
+                label = f" {wrapped(name)}"  # a legend leaves out names that begin with _
                 axes.vlines(part["staleness"], part["low"], part["high"], color=look.colour, linewidth=1.6, alpha=0.7)
                 axes.plot(part["staleness"], part["share"], color=look.colour, marker=look.marker, markersize=5,
                           linestyle=look.dash, label=label)  # fmt: skip

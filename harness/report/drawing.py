@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
-import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from harness.analysis.intervals import Interval
-from harness.plain_text import one_line, shortened
+from harness.report.label_lines import axis_label, num_lines, wrapped
 from harness.report.style import GROUND, HEIGHT_IN, INK, MUTED, PHASES, Look, hint
 from harness.report.wording import at_least, with_interval, with_unit
 from harness.workloads.metric import SHARE, Metric
@@ -25,12 +23,8 @@ _AXES_SHARE = 0.72  # of a panel's height, about
 MAX_POINTS_SHOWN = 20  # of one row; more would be a smear
 MIN_SHARE_NAMED = 0.09  # of a bar; in less there is no room for its number
 MIN_TICK_DISTANCE = 0.2  # of a logarithmic axis
-LABEL_WIDTH = 24  # letters; longer names are broken
-UNIT_WIDTH = 36  # likewise, below or beside an axis
-MAX_LINES = 4  # of a name: of what is longer the middle goes
 LINE_IN = 0.15  # height of a line of a label
 MIN_GROUPED = 2000  # from here on digits are grouped
-_FILLER = "\u3164"  # a letter without a look of its own, second half of a wide one
 _ROUND = (1.0, 2.0, 5.0, 3.0, 7.0, 1.5, 4.0)  # leading digits, the roundest first
 REACH, LOG_REACH = 1.7, 4.0  # how far beyond the greatest estimate an axis goes to show intervals
 GROUPED = FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", "\u202f"))
@@ -189,11 +183,6 @@ def score_axis(axes: Axes, metric: Metric, *, when: str = "", decimals: int | No
     axes.set_ylabel(axis_label(f"{name}, held-out set"))
 
 
-def axis_label(words: str) -> str:
-    """In lines that fit beside or below the axes."""
-    return textwrap.fill(shortened(one_line(words), MAX_LINES * UNIT_WIDTH), UNIT_WIDTH)
-
-
 def ceiling(seen: Iterable[float], highs: Iterable[float]) -> float:
     """Where a linear axis ends: beyond all that was measured; the interval of two launches may go on to infinity.
 
@@ -247,30 +236,6 @@ def name_rows(axes: Axes, labels: Sequence[str]) -> None:
     axes.tick_params(axis="y", labelcolor=INK)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
-
-
-def wrapped(label: str) -> str:
-    """In lines that leave room for the axes: a wide letter takes the room of two."""
-    spread = shortened(_spread(one_line(label)), MAX_LINES * LABEL_WIDTH)
-    return textwrap.fill(spread, LABEL_WIDTH).replace(_FILLER, "")
-
-
-def in_one_line(label: str) -> str:
-    """Likewise, without what does not fit in one."""
-    return shortened(_spread(one_line(label)), LABEL_WIDTH).replace(_FILLER, "")
-
-
-def _spread(words: str) -> str:
-    return "".join(letter + _FILLER if _is_wide(letter) else letter for letter in words)
-
-
-def _is_wide(letter: str) -> bool:
-    return letter in "MW@%" or unicodedata.east_asian_width(letter) in "WF"
-
-
-def num_lines(labels: Iterable[str]) -> int:
-    """Of the label that takes most."""
-    return max((wrapped(label).count("\n") + 1 for label in labels), default=1)
 
 
 def labelled_height_in(labels: Collection[str]) -> float:

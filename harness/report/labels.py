@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.transforms import Bbox
 
-from harness.report.drawing import wrapped
 from harness.report.glyphs import boxes_for_missing_glyphs
+from harness.report.label_lines import wrapped
 from harness.report.style import INK, MUTED
 
 _RADII = (7, 16, 28, 44, 64)  # points from the mark, the nearest first

@@ -20,6 +20,7 @@ from harness.analysis.targets import Reaching
 from harness.report import drawing
 from harness.report.drawing import LOG_REACH
 from harness.report.judged import JudgedContest
+from harness.report.label_lines import axis_label
 from harness.report.material import Figure, Material, height_in, panel_name
 from harness.report.style import BAND, GROUND, INK, MUTED, Look, Panel, canvas, family_look, finished, hint
 from harness.report.wording import number, percent, times_in_short, with_interval
@@ -167,7 +168,7 @@ def _time_axis(axes: Axes, limits: tuple[float, float], row: Reaching) -> None:
     axes.set_xticks([], minor=True)
     said = target_in_words(row.metric, row.target)
     aimed_at = f"{said} {row.metric.name}" if row.metric == ACCURACY else said
-    axes.set_xlabel(drawing.axis_label(f"time to {aimed_at} (s, log)"))
+    axes.set_xlabel(axis_label(f"time to {aimed_at} (s, log)"))
 
 
 def _data(rows: Sequence[Standing]) -> pd.DataFrame:

@@ -21,8 +21,9 @@ from harness.analysis.seeds import mean_by_seed
 from harness.analysis.targets import BaselineComparison, Reaching, reaching
 from harness.report import drawing
 from harness.report.anchors import distinct, slug
-from harness.report.drawing import LINE_IN, Row, num_lines
+from harness.report.drawing import LINE_IN, Row
 from harness.report.judged import JudgedContest
+from harness.report.label_lines import num_lines
 from harness.report.style import Look, Panel, canvas, finished, titled
 from harness.report.wording import interval_by
 from harness.workloads.metric import Metric

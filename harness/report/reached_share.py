@@ -13,7 +13,8 @@ from harness.analysis.attempts import num_at_risk, reached_over_time
 from harness.analysis.scores import target_in_words
 from harness.analysis.targets import Reaching, reaching
 from harness.report import drawing
-from harness.report.drawing import LINE_IN, in_one_line, labelled_height_in
+from harness.report.drawing import LINE_IN, labelled_height_in
+from harness.report.label_lines import in_one_line
 from harness.report.material import Figure, Material, grouped, panel_name, unit_of
 from harness.report.style import INK, MUTED, Panel, canvas, finished, titled
 from harness.report.wording import count

@@ -14,6 +14,7 @@ from harness.analysis.scaling import Resource, efficiencies
 from harness.analysis.seeds import geometric_mean_by_seed
 from harness.report import drawing
 from harness.report.drawing import labelled_height_in
+from harness.report.label_lines import axis_label
 from harness.report.material import Figure, Material, grouped, interval_frame, interval_of, launches, panel_name
 from harness.report.style import GROUND, INK, Panel, canvas, finished, titled
 from harness.report.wording import per_second
@@ -111,7 +112,7 @@ def _over(
         axes.set_xlim(-0.3, len(counts) - 0.7)
         axes.set_xticks(range(len(counts)), [str(count) for count in counts])
         axes.set_xlabel(scale.label)
-        axes.set_ylabel(drawing.axis_label(unit))
+        axes.set_ylabel(axis_label(unit))
         axes.yaxis.set_major_locator(MaxNLocator(5))
         if top >= drawing.MIN_GROUPED:
             axes.yaxis.set_major_formatter(drawing.GROUPED)

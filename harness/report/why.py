@@ -19,6 +19,7 @@ from harness.analysis.intervals import CONFIDENCE, Interval, geometric_interval
 from harness.analysis.seeds import geometric_mean_by_seed
 from harness.report import drawing
 from harness.report.judged import JudgedContest
+from harness.report.label_lines import axis_label
 from harness.report.labels import NamedPoint, name_points
 from harness.report.material import Figure, Material, panel_name
 from harness.report.style import GRID, GROUND, MUTED, Panel, canvas, family_look, finished, hint, titled
@@ -81,7 +82,7 @@ def _panel(given: Material, judged: JudgedContest, found: Sequence[TimeSplit]) -
             set_limits(*_limits(values))
         _log_axes(axes)
         axes.set_xlabel(f"{_SHORT[unit]} per {sample} (log)")
-        axes.set_ylabel(drawing.axis_label(f"{sample}s to the target (log)"))
+        axes.set_ylabel(axis_label(f"{sample}s to the target (log)"))
         titled(figure, judged.contest.name)
         lines = _equal_times(axes, factor)
         for position, split in enumerate(found):
