@@ -43,6 +43,7 @@ class Capability:
     name: str
     means: str  # what the workers have, for messages
     spans: Span
+    why_this_span: str = ""  # where a reader of the source would look for more
     devices: tuple[str, ...] = ("cpu", "gpu")
     why_these_devices: str = ""  # where they are not all
     max_workers: int | None = None
@@ -62,7 +63,8 @@ class Capability:
             raise ValueError(f"workers: {topology.workers} with strategy {strategy}; allowed: {self.max_workers}")
         if self.spans != Span.HOSTS and topology.hosts != 1:
             raise ValueError(
-                f"hosts: {topology.hosts} with strategy {strategy}, whose workers share {self.spans}; allowed: 1"
+                f"hosts: {topology.hosts} with strategy {strategy}, whose workers share {self.spans}; "
+                f"allowed: 1{self.why_this_span and f', {self.why_this_span}'}"
             )
         if self.uses_horovod and topology.controller not in self.controllers:
             allowed = ", ".join(self.controllers)
@@ -105,6 +107,9 @@ PEERS = Capability(
     name="peers",
     means="weights of each in the host's memory, which others average with theirs",
     spans=Span.MACHINE,
+    why_this_span="since two workers average as one, which between hosts takes locks of both that are held over two "
+    "transfers of all weights, and a process beside each worker that answers while it computes; strategy gossip, which "
+    "averages in rounds, runs over hosts",
     shares_out_steps=True,
     devices=("cpu",),
     why_these_devices=_NO_RACES_ON_A_GPU,

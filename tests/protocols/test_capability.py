@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from harness.protocols import ALONE, COLLECTIVE, SERVED, SHARED, TF_MIRRORED, TORCH_DISTRIBUTED, Capability, Topology
+from harness.protocols import (
+    ALONE,
+    COLLECTIVE,
+    PEERS,
+    SERVED,
+    SHARED,
+    TF_MIRRORED,
+    TORCH_DISTRIBUTED,
+    Capability,
+    Topology,
+)
 from harness.registry import FABRICS, LAUNCHERS, STRATEGIES
 
 CAPABILITIES = {kind.needs for kind in STRATEGIES.values()}
@@ -26,6 +36,14 @@ def topology(**changes: Any) -> Topology:
             "hosts: 2 with strategy s, whose workers share one machine's memory or loopback; allowed: 1",
         ),
         (TF_MIRRORED, {"hosts": 2}, "hosts: 2 with strategy s, whose workers share one process; allowed: 1"),
+        (
+            PEERS,
+            {"hosts": 2},
+            "hosts: 2 with strategy s, whose workers share one machine's memory or loopback; allowed: 1, since two "
+            "workers average as one, which between hosts takes locks of both that are held over two transfers of all "
+            "weights, and a process beside each worker that answers while it computes; strategy gossip, which averages "
+            "in rounds, runs over hosts",
+        ),
         (COLLECTIVE, {}, "controller: None with strategy s; allowed: gloo, mpi"),
         (
             SHARED,
