@@ -119,15 +119,23 @@ class Downpour:
         delta = replica.update(gradient)
         self._num_steps += 1
         fabric.step_taken()
-        self._accrued = delta if self._accrued is None else self._accrued + delta
+        self._accrue(delta)
         before = self._fetched
         self._fetched = self._exchange(fabric)
         if self._waits and self._fetched is not None:
             self._weights, self._fetched = self._fetched.wait(), None
         else:
-            self._weights = (self._weights if before is None else before.wait()) + delta
+            self._weights = self._weights if before is None else before.wait()
+            self._weights += delta
         replica.set_weights(self._weights)
         return loss
+
+    def _accrue(self, delta: Vector) -> None:
+        """In place, where a vector is memory: that of the first Δ, which is nobody else's."""
+        if self._accrued is None:
+            self._accrued = delta
+        else:
+            self._accrued += delta
 
     def _exchange(self, fabric: ServedFabric) -> Pending | None:
         """Pushes and fetches where it is time to; gives the fetch."""

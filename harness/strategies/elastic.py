@@ -95,13 +95,17 @@ class Elastic:
         else:
             gradient, loss = replica.gradient(batch)
             centre = pulled.wait()
-        elastic = self._pull * (replica.weights() - centre)
+        elastic = replica.weights()
+        elastic -= centre  # in place, where a vector is memory
+        elastic *= self._pull
         self._end_push()
         self._sent = fabric.push(elastic)
         if self._waits:
             self._end_push()
         replica.descend(gradient)
-        replica.merge(replica.weights() - elastic)
+        weights = replica.weights()
+        weights -= elastic
+        replica.merge(weights)
         return loss
 
     def _end_push(self) -> None:
