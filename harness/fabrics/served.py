@@ -1,4 +1,4 @@
-"""Weights that servers hold, reached over ZeroMQ: what is the same in every framework.
+"""Weights that servers hold, reached over ZeroMQ, on one machine with values in memory: the same in every framework.
 
 Each server holds an equal part of the vector, and the first one also what all workers have in common: the counter of
 steps, and who waits for whom. A push goes to every server; how many updates of others came before it, the first one
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from harness.fabrics.connection import Connection
 from harness.fabrics.shard_client import Answered, ShardClient, address_of
-from harness.fabrics.shard_wire import Kind, frames_of, part_of
+from harness.fabrics.shard_wire import Kind, part_of
 from harness.fabrics.staleness import Staleness
 from harness.protocols import ServerOptions, ServerRule
 from harness.suite.cell import Cell
@@ -50,7 +50,7 @@ class Served(ABC):
         self._training_thread = threading.get_ident()
         self._context = zmq.Context()
         addresses = [address_of(connection.run_dir, index) for index in range(cell.options.servers)]
-        self._transport = addresses[0].transport
+        self._transport, self._shares_memory = addresses[0].transport, addresses[0].shares_memory
         deadline_s = cell.options.server_deadline_s
         self._shards = [
             ShardClient(self._context, address, index=index, rank=self.rank, deadline_s=deadline_s)
@@ -78,6 +78,10 @@ class Served(ABC):
             self._ask_each(Kind.HOLD, values, before=said)()
         self._staleness.restart()
         self.barrier()
+        if self._shares_memory:
+            for index, shard in enumerate(self._shards):
+                part = part_of(values.size, index, len(self._shards))
+                shard.share_memory(part.stop - part.start)
         first = self.pull().wait()
         self.barrier()  # nobody has pushed before all have it
         return first
@@ -138,12 +142,20 @@ class Served(ABC):
         self, kind: Kind, values: Floats | None = None, *, before: tuple[bytes, ...] = ()
     ) -> Callable[[], list[Answered]]:
         """Each server, of its part of the values; gives what waits for their answers."""
+        self._await_rows()
         numbers = []
         for index, shard in enumerate(self._shards):
-            own = [] if values is None else frames_of(values[part_of(values.size, index, len(self._shards))])
+            own = None if values is None else values[part_of(values.size, index, len(self._shards))]
             claims = self._claims_due() if index == 0 and kind != Kind.HOLD else 0
-            numbers.append(shard.ask(kind, *before, *own, num_steps=self._num_steps, num_claimed=claims))
+            numbers.append(shard.ask(kind, *before, values=own, num_steps=self._num_steps, num_claimed=claims))
         return lambda: [shard.answer_to(number) for shard, number in zip(self._shards, numbers, strict=True)]
+
+    def _await_rows(self) -> None:
+        """Values that are still to be read, or written, by a server lie where others are to come."""
+        for shard in self._shards:
+            if shard.has_row_under_way:
+                with self._waiting:
+                    shard.await_row()
 
     def _claims_due(self) -> int:
         """So that the next step is there when this worker comes to it, and few are kept from the others."""
@@ -160,7 +172,7 @@ class Served(ABC):
         return self._vector_of(answers)
 
     def _vector_of(self, answers: list[Answered]) -> Any:
-        parts = [np.frombuffer(answered.payload.buffer, np.float32) for answered in answers]
+        parts = [np.frombuffer(answered.payload, np.float32) for answered in answers]
         values = parts[0] if len(parts) == 1 and parts[0].flags.aligned else np.concatenate(parts)
         return self.from_host(values)
 

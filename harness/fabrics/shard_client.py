@@ -3,6 +3,9 @@
 A server that lives answers a PING whatever it is at; one that is silent in as many looks as make up the deadline is
 given up. Looks are counted, not seconds: a worker that was stopped has not looked.
 
+Values go by memory that the server shares, once the line is given its row there. A request has the row for itself until
+its answer is taken, so of those with values one is under way; else values are sent along.
+
 Who trains and who makes batches may be two threads, and a socket is for one at a time: so is the line.
 """
 
@@ -19,11 +22,13 @@ from typing import Any
 
 import zmq
 
-from harness.fabrics.shard_wire import PING_NUMBER, Kind, Reply, ShardAddress, ShardRequest
+from harness.fabrics.shard_memory import Row, row_of
+from harness.fabrics.shard_wire import PING_NUMBER, READS, UPDATES, Kind, Reply, ShardAddress, ShardRequest, frames_of
 from harness.records.run_files import content_of, shard_path
 
 NUM_LOOKS = 4  # in a deadline
 _FIND_EVERY_S = 0.01
+_BY_ROW = {*UPDATES, *READS}
 
 
 class ShardError(Exception):
@@ -32,7 +37,7 @@ class ShardError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Answered:
-    """A reply and its payload, which no other has."""
+    """A reply and its payload, a buffer which no other has."""
 
     reply: Reply
     payload: Any
@@ -40,12 +45,14 @@ class Answered:
 
 class ShardClient:
     def __init__(self, context: zmq.Context[Any], address: ShardAddress, *, index: int, rank: int, deadline_s: float):
-        self._name = f"server {index} ({address.endpoint})"
+        self._name, self._rank = f"server {index} ({address.endpoint})", rank
         self._deadline_s = deadline_s
         self._arrived: dict[int, Answered] = {}
         self._last_number = PING_NUMBER
         self._claimed: deque[int] = deque()
         self._num_on_their_way = 0
+        self._row: Row | None = None
+        self._in_row: ShardRequest | None = None  # under way
         self._lock = threading.Lock()
         self._socket = context.socket(zmq.DEALER)
         self._socket.routing_id = str(rank).encode()
@@ -54,17 +61,45 @@ class ShardClient:
         address.credentials.show(self._socket)
         self._socket.connect(address.endpoint)
 
-    def ask(self, kind: Kind, *payload: Any, num_steps: int = 0, num_claimed: int = 0) -> int:
-        """Sends, and returns at once; the number is for `answer_to`. The payload is not copied: it stays until then."""
+    def share_memory(self, num_values: int) -> None:
+        """From now on, values of this number go by the memory that the server shares."""
+        if self._row is None or self._row.size != num_values:
+            path = bytes(self.answer_to(self.ask(Kind.MAP)).payload).decode()
+            self._row = row_of(path, rank=self._rank, num_values=num_values)
+
+    def ask(
+        self, kind: Kind, *payload: bytes, values: Row | None = None, num_steps: int = 0, num_claimed: int = 0
+    ) -> int:
+        """Sends, and returns at once; the number is for `answer_to`. Values may not be copied: they stay until then."""
         with self._lock:
             self._last_number += 1
             request = ShardRequest(kind=kind, number=self._last_number, num_steps=num_steps, num_claimed=num_claimed)
             self._num_on_their_way += num_claimed
             try:
-                self._socket.send_multipart([request.packed(), *payload], copy=False)
+                self._socket.send_multipart([request.packed(), *payload, *self._placed(request, values)], copy=False)
             except zmq.Again:
                 raise self._silent() from None
             return self._last_number
+
+    def _placed(self, request: ShardRequest, values: Row | None) -> list[Row]:
+        """Frames of the values; none where they are in the row."""
+        row = self._row
+        if row is None or request.kind not in _BY_ROW or (values is not None and values.size != row.size):
+            return [] if values is None else frames_of(values)
+        assert self._in_row is None, "await_row comes first"
+        self._in_row = request
+        if values is not None:
+            row[:] = values
+        return []
+
+    @property
+    def has_row_under_way(self) -> bool:
+        return self._in_row is not None
+
+    def await_row(self) -> None:
+        """Waits until it may be written again."""
+        with self._lock:
+            self._wait_until(lambda: self._in_row is None)
 
     def answer_to(self, number: int) -> Answered:
         """Waits. Raises ShardError where the server is silent for too long, or refuses."""
@@ -109,7 +144,14 @@ class ShardClient:
         self._num_on_their_way -= reply.num_claimed
         self._claimed.extend(range(reply.count, reply.count + reply.num_claimed))
         if reply.number != PING_NUMBER:
-            self._arrived[reply.number] = Answered(reply=reply, payload=payload)
+            self._arrived[reply.number] = Answered(reply=reply, payload=self._out_of_row(reply, payload))
+
+    def _out_of_row(self, reply: Reply, payload: Any) -> Any:
+        request, row = self._in_row, self._row
+        if request is None or row is None or reply.number != request.number:
+            return payload.buffer
+        self._in_row = None
+        return row.copy() if request.kind in READS and not payload.buffer else payload.buffer
 
     def close(self) -> None:
         self._socket.close(linger=0)

@@ -2,7 +2,9 @@
 
 Nothing is unpickled. A request is [header, payload...], its reply [header, payload]; a server takes those of a worker
 one after another, and answers each but MEET at once. Values that are sent to a server are in frames of a bounded size,
-so that it takes none that is larger: ZeroMQ makes room for a frame before it knows whose it is.
+so that it takes none that is larger: ZeroMQ makes room for a frame before it knows whose it is. Of a worker that has
+asked for its row of the memory that is shared with the server (MAP), what is pushed and pulled lies there instead, and
+the payload is empty.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from harness.strict import Strict
 
 USER = "worker"  # who has the token
 FRAME_BYTES = 4 * 1024**2  # of values, at most; a multiple of 4
+OF_THIS_MACHINE = "ipc://"  # how endpoints begin that no other reaches
 PING_NUMBER = 0  # of requests that nobody waits for by their number
 _MOST_STEPS = 2**48  # so that sums over workers fit the header of a reply
 _REQUEST = struct.Struct("=BQQQ")
@@ -36,6 +39,11 @@ class Kind(IntEnum):
     COUNT = 6  # the steps of all workers
     MEET = 7
     PING = 8
+    MAP = 9  # where its row lies, as a path (harness/fabrics/shard_memory.py)
+
+
+UPDATES = (Kind.PUSH, Kind.PUSH_PULL)
+READS = (Kind.PULL, Kind.PUSH_PULL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,10 +121,16 @@ class ShardAddress(Strict):
     credentials: Token | CurveKeys
 
     @property
+    def shares_memory(self) -> bool:
+        """Whether all workers are on the server's machine."""
+        return self.endpoint.startswith(OF_THIS_MACHINE)
+
+    @property
     def transport(self) -> str:
-        """`ipc`, `tcp`; `tcp, encrypted`."""
-        name = self.endpoint.partition(":")[0]
-        return f"{name}, encrypted" if isinstance(self.credentials, CurveKeys) else name
+        """`ipc, shared memory`, `tcp`; `tcp, encrypted`."""
+        if self.shares_memory:
+            return "ipc, shared memory"
+        return "tcp, encrypted" if isinstance(self.credentials, CurveKeys) else "tcp"
 
 
 def tell_address(run_dir: Path, index: int, address: ShardAddress) -> None:

@@ -9,16 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from harness.fabrics.shard_wire import Kind, Reply, ShardRequest, part_of
+from harness.fabrics.shard_wire import READS, UPDATES, Kind, Reply, ShardRequest, part_of
 from harness.protocols import ServerRule
 from harness.servers.held_weights import HeldWeights
 
 Weights = NDArray[np.float32]
 Answer = tuple[int, Reply, Weights | bytes]  # to which rank, and the reply's payload
 
-_UPDATES = (Kind.PUSH, Kind.PUSH_PULL)
-_WITH_PAYLOAD = (Kind.HOLD, *_UPDATES)
-_READS = (Kind.PULL, Kind.PUSH_PULL)
+_WITH_PAYLOAD = (Kind.HOLD, *UPDATES)
 _RULE = TypeAdapter(ServerRule)
 _SIZE_BYTES = 8
 _MOST_STEPS = 2**62  # that are claimed: what is counted of them fits the header of a reply
@@ -40,6 +38,11 @@ class Shard:
     def num_workers(self) -> int:
         return len(self._num_steps)
 
+    @property
+    def num_values(self) -> int:
+        """Raises ValueError where it holds none yet."""
+        return self._weights.weights.size
+
     def answer(self, rank: int, request: ShardRequest, payload: Sequence[Any]) -> list[Answer]:
         """What to send, to whom. payload: buffers; one that does not fit is refused in words."""
         try:
@@ -58,7 +61,7 @@ class Shard:
         num_foreign = sum(self._num_updates) - self._num_updates[rank]
         if request.kind == Kind.HOLD:
             self._hold(payload)
-        if request.kind in _UPDATES:
+        if request.kind in UPDATES:
             self._apply(rank, payload)
         reply = Reply(
             number=request.number,
@@ -67,7 +70,7 @@ class Shard:
             num_claimed=request.num_claimed,
         )
         self._next_step += request.num_claimed
-        return [(rank, reply, self._weights.weights if request.kind in _READS else b"")]
+        return [(rank, reply, self._weights.weights if request.kind in READS else b"")]
 
     def _meet(self, rank: int, number: int) -> list[Answer]:
         """Nobody is answered before all that are left have asked."""

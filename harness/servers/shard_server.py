@@ -1,6 +1,6 @@
 """A server as a process: `python -m harness.servers.shard_server RUN_DIR INDEX [HOST]`, HOST as workers know it.
 
-Without one all workers are on this machine and come by a socket of its own, which takes half the CPU time of TCP.
+Without one all workers are on this machine: they come by a socket of its own, and values go by memory.
 
 Serves until rank 0 has written its part of the record, or until the launching process is gone. Who does not have what
 lies in the run folder, a token or, between machines, CURVE's keys, is refused by ZeroMQ before it can say anything;
@@ -18,9 +18,21 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import zmq
 
-from harness.fabrics.shard_wire import FRAME_BYTES, PING_NUMBER, Reply, ShardAddress, ShardRequest, tell_address
+from harness.fabrics.shard_memory import Row, ShardMemory
+from harness.fabrics.shard_wire import (
+    FRAME_BYTES,
+    OF_THIS_MACHINE,
+    PING_NUMBER,
+    UPDATES,
+    Kind,
+    Reply,
+    ShardAddress,
+    ShardRequest,
+    tell_address,
+)
 from harness.protocols import Role
 from harness.records.run_files import CELL_FILE, ERROR_PREFIX, is_there, lost_path, write_atomically
 from harness.servers.guard import Guard
@@ -41,6 +53,8 @@ class ShardServer:
         self.bytes_sent = 0
         self._shard = shard
         self._ranks = {str(rank).encode(): rank for rank in range(shard.num_workers)}
+        self._memory: ShardMemory | None = None
+        self._rows: dict[int, Row] = {}  # of workers that have asked for theirs
         self._context = zmq.Context()
         self._guard = Guard(self._context)
         self._socket = self._context.socket(zmq.ROUTER)
@@ -55,7 +69,7 @@ class ShardServer:
         """The endpoint that workers connect to. Loopback is bound to as it is; else others may have another name here
         than there, and it is every interface."""
         if host is None:
-            endpoint = f"ipc://@hvdbench-{secrets.token_hex(8)}"  # a name in no folder: none is too long
+            endpoint = f"{OF_THIS_MACHINE}@hvdbench-{secrets.token_hex(8)}"  # a name in no folder: none is too long
             self._socket.bind(endpoint)
             return endpoint
         port = self._socket.bind_to_random_port(f"tcp://{host if _is_loopback(host) else '*'}")
@@ -76,15 +90,51 @@ class ShardServer:
         except ValueError as error:
             self._send(sender.bytes, Reply(number=PING_NUMBER, is_refused=True), str(error).encode())
             return
-        self._send_all(self._shard.answer(rank, request, [frame.buffer for frame in payload]))
+        if request.kind == Kind.MAP:
+            self._send(sender.bytes, *self._mapped(rank, request))
+            return
+        row = self._row_of(rank)
+        buffers = [frame.buffer for frame in payload]
+        if row is not None and not buffers and request.kind in UPDATES:
+            buffers = [row]
+        self._send_all(self._shard.answer(rank, request, buffers), row)
+
+    def _mapped(self, rank: int, request: ShardRequest) -> tuple[Reply, bytes]:
+        """That worker's row, from now on."""
+        try:
+            memory = self._memory_of(self._shard.num_values)
+        except ValueError as error:
+            return Reply(number=request.number, is_refused=True), str(error).encode()
+        self._rows[rank] = memory.rows[rank]
+        return Reply(number=request.number), memory.path.encode()
+
+    def _memory_of(self, num_values: int) -> ShardMemory:
+        if not self.address.shares_memory:
+            raise ValueError("MAP of a server that other machines reach; wanted: values in messages")
+        if self._memory is None or self._memory.num_values != num_values:
+            self._rows.clear()
+            if self._memory is not None:
+                self._memory.close()
+            self._memory = ShardMemory(num_workers=self._shard.num_workers, num_values=num_values)
+        return self._memory
+
+    def _row_of(self, rank: int) -> Row | None:
+        """None where it has asked for none, or other weights are held since."""
+        row = self._rows.get(rank)
+        return row if row is not None and row.size == self._shard.num_values else None
 
     def _rank_of(self, sender: bytes) -> int:
         if sender not in self._ranks:
             raise ValueError(f"worker {sender!r}; wanted: 0 to {len(self._ranks) - 1}")
         return self._ranks[sender]
 
-    def _send_all(self, answers: Iterable[Answer]) -> None:
+    def _send_all(self, answers: Iterable[Answer], row: Row | None = None) -> None:
+        """row: of who asked, by which weights go; none but who asked is sent any."""
         for rank, reply, payload in answers:
+            if row is not None and isinstance(payload, np.ndarray):
+                row[:] = payload
+                self.bytes_sent += payload.nbytes
+                payload = b""
             self._send(str(rank).encode(), reply, payload)
 
     def _send(self, to: bytes, reply: Reply, payload: Any) -> None:
@@ -93,6 +143,8 @@ class ShardServer:
         self.bytes_sent += len(payload) if isinstance(payload, bytes) else payload.nbytes
 
     def close(self) -> None:
+        if self._memory is not None:
+            self._memory.close()
         self._socket.close(linger=0)
         self._guard.close()
         self._context.term()

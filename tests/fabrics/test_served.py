@@ -28,6 +28,7 @@ from tests.command import LIMIT_S
 
 Given = TypeVar("Given")
 SUM = ServerRule()
+BY_MEMORY_OR_NETWORK = pytest.mark.parametrize("host", [None, "127.0.0.1"])
 
 
 @contextmanager
@@ -67,7 +68,8 @@ def in_threads(size: int, run_dir: Path, work: Callable[[ServedTorch], Given], *
         return [future.result(timeout=LIMIT_S) for future in [threads.submit(each, rank) for rank in range(size)]]
 
 
-def test_workers_push_to_one_set_of_weights_and_pull_it(tmp_path: Path) -> None:
+@BY_MEMORY_OR_NETWORK
+def test_workers_push_to_one_set_of_weights_and_pull_it(tmp_path: Path, host: str | None) -> None:
     def work(made: ServedTorch) -> tuple[list[float], list[float], int]:
         first = made.serve(torch.tensor([1.0, 2.0, 3.0]) + made.rank, SUM).tolist()  # rank 0's are taken
         made.barrier()
@@ -77,12 +79,43 @@ def test_workers_push_to_one_set_of_weights_and_pull_it(tmp_path: Path) -> None:
         made.barrier()
         return first, made.pull().wait().tolist(), made.bytes_sent
 
-    with served(tmp_path, 1, 2):
+    with served(tmp_path, 1, 2, host=host):
         assert in_threads(2, tmp_path, work) == [([1, 2, 3], [3, 2, 5], 24)] * 2
 
 
+@BY_MEMORY_OR_NETWORK
+def test_what_is_under_way_is_not_written_over(tmp_path: Path, host: str | None) -> None:
+    """Nobody waits between: pulls see what was pushed before them, and nothing after."""
+
+    def work(made: ServedTorch) -> list[float]:
+        made.serve(torch.zeros(1), SUM)
+        first, pushed = made.pull(), [made.push(torch.tensor([value])) for value in (1.0, 2.0)]
+        second, third = made.push_pull(torch.tensor([4.0])), made.pull()
+        for each in pushed:
+            each.wait()
+        return [each.wait().item() for each in (third, second, first)]
+
+    with served(tmp_path, 1, 1, host=host):
+        assert in_threads(1, tmp_path, work) == [[7.0, 7.0, 0.0]]
+
+
+@BY_MEMORY_OR_NETWORK
+def test_weights_of_another_size_take_the_place_of_the_first(tmp_path: Path, host: str | None) -> None:
+    def work(made: ServedTorch) -> list[float]:
+        for size in (3, 5000, 2):
+            made.serve(torch.zeros(size), SUM)
+            last = made.push_pull(torch.ones(size)).wait()
+            assert len(last) == size
+            made.barrier()
+        return made.pull().wait().tolist()
+
+    with served(tmp_path, 1, 2, host=host):
+        assert in_threads(2, tmp_path, work) == [[2.0, 2.0]] * 2
+
+
+@BY_MEMORY_OR_NETWORK
 @pytest.mark.parametrize("num_servers", [1, 3])
-def test_parts_on_several_servers_are_the_same_vector(tmp_path: Path, num_servers: int) -> None:
+def test_parts_on_several_servers_are_the_same_vector(tmp_path: Path, num_servers: int, host: str | None) -> None:
     rule = ServerRule(name="momentum", momentum=0.5, num_parameters=5)
 
     def work(made: ServedTorch) -> list[float]:
@@ -91,7 +124,7 @@ def test_parts_on_several_servers_are_the_same_vector(tmp_path: Path, num_server
         values: list[float] = made.push_pull(torch.ones(7)).wait().tolist()  # v = 1, then 1½; two buffers only add up
         return values
 
-    with served(tmp_path, num_servers, 1):
+    with served(tmp_path, num_servers, 1, host=host):
         expected = [value + 2.5 for value in range(5)] + [7.0, 8.0]
         assert in_threads(1, tmp_path, work, servers=num_servers) == [expected]
 

@@ -15,6 +15,7 @@ import zmq
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from harness.fabrics.shard_memory import row_of
 from harness.fabrics.shard_wire import FRAME_BYTES, Kind, Reply, ShardAddress, ShardRequest
 from harness.servers.shard import Shard
 from harness.servers.shard_server import ShardServer
@@ -72,6 +73,8 @@ def test_server_goes_on_whatever_it_is_told() -> None:
         @example(sender=b"0", header=struct.pack("=BQQQ", Kind.CLAIM, 1, 0, 2**64 - 1), payload=[])
         @example(sender=b"0", header=struct.pack("=BQQQ", Kind.COUNT, 1, 2**64 - 1, 0), payload=[])
         @example(sender=b"0", header=ShardRequest(kind=Kind.PULL, number=1).packed(), payload=[_VALUES])
+        @example(sender=b"0", header=ShardRequest(kind=Kind.MAP, number=1).packed(), payload=[])
+        @example(sender=b"0", header=ShardRequest(kind=Kind.MAP, number=1).packed(), payload=[_VALUES])
         def tell(sender: bytes, header: bytes, payload: list[bytes]) -> None:
             told, number = sockets[sender], next(numbers)
             told.send_multipart([header, *payload])
@@ -98,6 +101,35 @@ class _Sockets(dict[bytes, Any]):
         self._address.credentials.show(made)
         made.connect(self._address.endpoint)
         return made
+
+
+def answered(told: Any, kind: Kind, *payload: bytes) -> tuple[bool, bytes]:
+    """Whether it is refused, and what is said."""
+    told.send_multipart([ShardRequest(kind=kind, number=1).packed(), *payload])
+    header, said = told.recv_multipart()
+    return Reply.unpacked(header).is_refused, said
+
+
+def test_row_of_memory_is_told_once_there_are_weights_to_lie_in_it() -> None:
+    with serving() as server, zmq.Context() as context, ExitStack() as stack:
+        told = _Sockets(stack, context, server.address)[b"1"]
+        assert answered(told, Kind.MAP) == (True, b"no weights yet; wanted: HOLD before any other")
+        assert answered(told, Kind.HOLD, _SIZE, _RULE, _VALUES) == (False, b"")
+        assert answered(told, Kind.PULL) == (False, _VALUES)
+        is_refused, path = answered(told, Kind.MAP)
+        row = row_of(path.decode(), rank=1, num_values=3)
+        row[:] = 7
+        assert (is_refused, answered(told, Kind.PULL)) == (False, (False, b""))
+        assert row.tolist() == [0, 0, 0]
+        assert server.bytes_sent == 2 * len(_VALUES) + len(path) + len(b"no weights yet; wanted: HOLD before any other")
+
+
+def test_server_of_several_machines_shares_no_memory() -> None:
+    with serving(host="127.0.0.1") as server, zmq.Context() as context, ExitStack() as stack:
+        told = _Sockets(stack, context, server.address)[b"0"]
+        answered(told, Kind.HOLD, _SIZE, _RULE, _VALUES)
+        why = b"MAP of a server that other machines reach; wanted: values in messages"
+        assert answered(told, Kind.MAP) == (True, why)
 
 
 def test_steps_are_refused_before_their_sum_leaves_the_header() -> None:
