@@ -38,11 +38,15 @@ class ClaimVerdict:
     because: str = ""  # on what it depends, or what keeps it from being told
 
     @property
+    def reason(self) -> str:
+        """What follows the word: ` on the model: it holds with cnn, not with rnn`, `: the machine was busy ...`."""
+        if not self.because:
+            return ""
+        return f" on {self.because}" if self.word == Word.DEPENDS else f": {self.because}"
+
+    @property
     def in_words(self) -> str:
-        """`depends on the model: holds on cnn, not on rnn`."""
-        if self.word == Word.DEPENDS:
-            return f"depends on {self.because}"
-        return f"{self.word}: {self.because}" if self.because else str(self.word)
+        return f"{self.word}{self.reason}"
 
 
 def is_supported(interval: Interval, holds: Threshold) -> bool:

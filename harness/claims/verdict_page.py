@@ -41,7 +41,7 @@ class PageEntry:
 
     name: str
     claim: str
-    verdict: str
+    reason: str  # what follows the word
     word: str
     colour: str  # a class of the page's
     number: str
@@ -65,7 +65,7 @@ def _entry(judged: Judged) -> PageEntry:
     return PageEntry(
         name=judged.claim.name,
         claim=judged.claim.rule.claim,
-        verdict=judged.verdict.in_words,
+        reason=judged.verdict.reason,
         word=str(judged.verdict.word),
         colour=_COLOURS[judged.verdict.word],
         number=numbers_in_words(judged),

@@ -41,6 +41,7 @@ def test_page_has_every_claim_with_verdict_number_rule_checklist_and_records(tmp
         "0.500\u00a0× [",
         "holds below 0.900\u00a0×",
         "same initial weights",
+        "Checklist: all 10 met",
         "hvdbench claims",
     ):
         assert said in page
@@ -60,6 +61,10 @@ def test_summary_says_on_what_a_verdict_depends(tmp_path: Path) -> None:
     claims(tmp_path / "claimed.yaml", suite, setting, tmp_path / "page", runs=False)
     said = "| **depends** on who is first: it holds with half, not with twice |"
     assert said in (tmp_path / "page" / MARKDOWN).read_text()
+    assert (
+        "depends</span> on who is first: it holds with half, not with twice</p>"
+        in (tmp_path / "page" / PAGE).read_text()
+    )
 
 
 def test_page_has_the_head_of_all_pages_and_runs_no_script(tmp_path: Path) -> None:
