@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.bootstrap.byte_code import LEFT_OUT_BY_PIP, ByteCode
 from harness.bootstrap.checks import SetupError, missing_prerequisites, needed_disk_bytes
 from harness.bootstrap.cuda_fit import cuda_obstacles, toolkit_obstacle
 from harness.bootstrap.horovod_options import asks_for_gpus, options_set
@@ -100,24 +101,33 @@ def _refuse_what_cannot_be(prefix: Path, target: Target, environ: Mapping[str, s
 def _install(pins: Pins, target: Target, wheel: Path | None, environ: Mapping[str, str], log: Path) -> None:
     """All that is pinned, and Horovod. wheel: the cached one; None has it built."""
     pip: list[str | Path] = [target.python, "-m", "pip", "install", "--disable-pip-version-check", "-c", CONSTRAINTS]
-    index = environ.get("TORCH_INDEX")
-    # torch alone and first: nothing else is to come from its index. Of one version pip takes the build with a local
-    # label (+cpu, +cu130), which is the index's.
-    with step("installing torch (about a minute; a build for CUDA, of several GB, two or three)"):
-        run([*pip, *(["--extra-index-url", index] if index else []), *pins.torch], "installing torch", log)
-    _refuse_what_does_not_fit(pins, target, environ)
-    with step(f"installing {'TensorFlow, ' if pins.tensorflow else ''}Open MPI and the rest (about two minutes)"):
-        everything = (
-            *(*pins.analysis, *pins.tensorflow, *pins.horovod_needs, *pins.tune),
-            *(*pins.dev, *pins.horovod_build_requires),
-        )
-        run([*pip, *everything], "installing the pinned packages", log)
+    _install_packages(pins, target, pip, environ, log)
     if wheel is None:
         with step(f"building horovod {VERSION} (5 to 15 minutes, once)"):
             wheel = build_wheel(target, environ, log)
     with step("installing horovod and hvdbench"):
         run([*pip, "--no-deps", "--force-reinstall", wheel], "installing horovod", log)
         run([*pip, "--no-deps", "--no-build-isolation", "-e", ROOT], "installing hvdbench", log)
+
+
+def _install_packages(pins: Pins, target: Target, pip: list[str | Path], environ: Mapping[str, str], log: Path) -> None:
+    pip, index = [*pip, LEFT_OUT_BY_PIP], environ.get("TORCH_INDEX")
+    with ByteCode(target.python, packages_folder(target.python.parents[1])) as byte_code:
+        # torch alone and first: nothing else is to come from its index. Of one version pip takes the build with a local
+        # label (+cpu, +cu130), which is the index's.
+        with step("installing torch (seconds; a build for CUDA, of several GB, two or three minutes)"):
+            run([*pip, *(["--extra-index-url", index] if index else []), *pins.torch], "installing torch", log)
+        _refuse_what_does_not_fit(pins, target, environ)
+        byte_code.begin()
+        if pins.tensorflow:
+            with step("installing TensorFlow"):
+                run([*pip, *pins.tensorflow], "installing TensorFlow", log)
+            byte_code.begin()
+        with step("installing Open MPI and the rest (about half a minute)"):
+            rest = (*pins.analysis, *pins.horovod_needs, *pins.tune, *pins.dev, *pins.horovod_build_requires)
+            run([*pip, *rest], "installing the pinned packages", log)
+        with step("compiling to byte code what has none yet"):
+            byte_code.finish()
 
 
 def _refuse_what_does_not_fit(pins: Pins, target: Target, environ: Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ from typing import NoReturn
 import pytest
 
 from harness.bootstrap import __main__ as bootstrap
+from harness.bootstrap.byte_code import ByteCode
 from harness.bootstrap.checks import SetupError
 from harness.bootstrap.pins import ROOT, load_pins
 from tests.bootstrap.test_cuda_fit import OF_13, place_framework
@@ -56,18 +57,22 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(bootstrap, "find_toolkit", lambda environ: OF_13)
     monkeypatch.setattr(bootstrap, "cached_wheel", lambda *args: Path("horovod.whl"))
     monkeypatch.setattr(venv, "create", lambda *args, **kwargs: None)
+    monkeypatch.setattr(ByteCode, "begin", lambda _: None)
+    monkeypatch.setattr(ByteCode, "finish", lambda _: called.append("compile"))
     monkeypatch.setattr(bootstrap, "run", lambda command, *args: called.append(" ".join(map(str, command))))
     return called
 
 
-@pytest.mark.parametrize(("given", "num_tensorflows"), [({}, 1), ({"HOROVOD_GPU_OPERATIONS": "NCCL"}, 0)])
+@pytest.mark.parametrize(("given", "num_tensorflows"), [({}, [1, 0]), ({"HOROVOD_GPU_OPERATIONS": "NCCL"}, [0])])
 def test_tensorflow_for_the_cpu_is_left_out_for_gpus(
-    tmp_path: Path, commands: list[str], given: dict[str, str], num_tensorflows: int
+    tmp_path: Path, commands: list[str], given: dict[str, str], num_tensorflows: list[int]
 ) -> None:
     place_framework(bootstrap.packages_folder(tmp_path), "torch", "13.0")
     bootstrap.set_up(tmp_path, PINS, given)
-    assert [command.count("tensorflow-cpu==") for command in commands] == [0, num_tensorflows, 0, 0]
-    assert "horovod.whl" in commands[2]
+    torch, *rest, compiling, horovod, _ = commands
+    assert [command.count("tensorflow-cpu==") for command in rest] == num_tensorflows
+    assert all(" --no-compile " in command for command in (torch, *rest))
+    assert (compiling, "horovod.whl" in horovod) == ("compile", True)
     commands.clear()
     bootstrap.set_up(tmp_path, PINS, {})  # remembered
     assert commands == []
