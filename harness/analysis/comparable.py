@@ -165,12 +165,15 @@ def with_series(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _differing(rows: pd.DataFrame) -> set[str]:
     """Settings in which runs differ that were tuned together: what tuning alone makes another is said by `tuning`."""
+    varying = [column for column in SPLIT_BY if rows[column].nunique(dropna=False) > 1]
+    if not varying:
+        return set()
     is_tuned = rows["tuning"] != RECIPE
     together = [
         rows["tuning"],
         *(rows[column].astype(object).where(is_tuned, "") for column in ("framework", "workers")),
     ]
-    num_values = rows.groupby(together)[list(SPLIT_BY)].nunique(dropna=False).max()
+    num_values = rows.groupby(together)[varying].nunique(dropna=False).max()
     return {str(column) for column in num_values.index[num_values > 1]}
 
 

@@ -17,7 +17,6 @@ from harness.analysis.intervals import Interval, mean_interval
 from harness.analysis.loading import Results
 from harness.analysis.scaling import Efficiency
 from harness.analysis.scores import METRIC_COLUMNS, metrics_of
-from harness.analysis.seeds import mean_by_seed
 from harness.analysis.targets import BaselineComparison, Reaching, reaching
 from harness.report import drawing
 from harness.report.anchors import distinct, slug
@@ -193,12 +192,14 @@ def launch_band(rows: pd.DataFrame, *, x: str, y: str, within: tuple[float, floa
     within: bounds of y.
     """
     is_finite = np.isfinite(rows[y]).groupby(rows["step"]).transform("all")
-    grouped = rows[is_finite].groupby("step", sort=True)
-    intervals = [mean_interval(mean_by_seed(part, y), within=within) for _, part in grouped]
+    finite = rows[is_finite]
+    by_seed = finite.groupby(["step", "seed"])[y].mean()  # seeds.mean_by_seed, of all evaluations at once
+    places = finite.groupby("step")[x].mean()
+    intervals = [mean_interval(means, within=within) for _, means in by_seed.groupby(level="step")]
     return pd.DataFrame(
         {
-            "step": list(grouped.groups),
-            x: grouped[x].mean().to_numpy(),
+            "step": places.index.to_list(),
+            x: places.to_numpy(),
             y: [interval.estimate for interval in intervals],
             "low": [interval.low for interval in intervals],
             "high": [interval.high for interval in intervals],
