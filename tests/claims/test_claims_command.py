@@ -77,6 +77,7 @@ def test_page_has_the_head_of_all_pages_and_runs_no_script(tmp_path: Path) -> No
     assert "<title>hvdbench: the claims of claimed</title>" in page
     assert page.endswith("</main>\n</body>\n</html>")
     assert 'id="figure-faster"' in page
+    assert '<h1 tabindex="0">Is it so?</h1>' in page  # on a phone it is cut until it has the focus
     assert "<script" not in page
 
 

@@ -205,6 +205,12 @@ def test_page_runs_its_own_script_and_no_other(report):
     assert page.endswith("</script>\n</body>\n</html>")
 
 
+def test_page_folds_what_its_words_mean(report):
+    page = (report / "index.html").read_text(encoding="utf-8")
+    summary = '<summary>What "sure", "about" and "reliably" mean, and what is compared</summary>'
+    assert f"{summary}\n<p>95\u00a0% sure of the order: where all entrants are equal" in page
+
+
 @pytest.mark.needs_chromium
 def test_table_sorts_by_the_column_that_is_clicked(report):
     with browser.browsing(width=1400, height=900) as page:
