@@ -10,7 +10,6 @@ time, by a thread of their own, and before the weights are served that are train
 from __future__ import annotations
 
 import json
-import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -32,7 +31,7 @@ from harness.timing.clock import Clock
 
 Floats = NDArray[np.float32]
 
-_STEPS_AHEAD = 2  # the one that comes next, and one more while a reply is on its way
+_STEPS_AHEAD = 4  # the one that comes next, and some while a reply is on its way: no core may be free for it
 
 
 class Served(ABC):
@@ -81,7 +80,7 @@ class Served(ABC):
         if self._shares_memory:
             for index, shard in enumerate(self._shards):
                 part = part_of(values.size, index, len(self._shards))
-                shard.share_memory(part.stop - part.start)
+                shard.share_memory(num_workers=self.size, num_values=part.stop - part.start)
         first = self.pull().wait()
         self.barrier()  # nobody has pushed before all have it
         return first
@@ -90,7 +89,7 @@ class Served(ABC):
         return self.serve(vector, ServerRule())
 
     def pull(self, *, to_train: bool = True) -> Underway:
-        return Underway(self._waiting, self._ask_each(Kind.PULL), self._read if to_train else self._vector_of)
+        return Underway(self._waiting, self._weights_of_each(), self._read if to_train else self._vector_of)
 
     def push(self, update: Any) -> Underway:
         since = self._staleness.total_at_read
@@ -110,6 +109,8 @@ class Served(ABC):
 
     def take_step(self) -> int:
         self._takes_steps = True
+        if (claimed := self._shards[0].next_claimed()) is not None:
+            return claimed
         if not self._shards[0].num_claimed:
             self._shards[0].ask(Kind.CLAIM, num_steps=self._num_steps, num_claimed=self._claims_at_once)
         is_waited_for = threading.get_ident() == self._training_thread  # a batch that is late is the loader's
@@ -129,6 +130,13 @@ class Served(ABC):
         for shard in self._shards:
             shard.close()
         self._context.term()
+
+    def _weights_of_each(self) -> Callable[[], list[Answered]]:
+        """Read from memory where each server's can be, else asked for."""
+        self._await_rows()
+        read = [shard.read() for shard in self._shards]
+        there = [each for each in read if each is not None]
+        return (lambda: there) if len(there) == len(read) else self._ask_each(Kind.PULL)
 
     def _ask_first(self, kind: Kind) -> Answered:
         return self._shards[0].answer_to(self._shards[0].ask(kind, num_steps=self._num_steps))
@@ -158,11 +166,11 @@ class Served(ABC):
                     shard.await_row()
 
     def _claims_due(self) -> int:
-        """So that the next step is there when this worker comes to it, and few are kept from the others."""
+        """So that each step is there when this worker comes to it, until it asks for something again, and few are
+        kept from the others."""
         if not self._takes_steps:
             return 0
-        short = _STEPS_AHEAD - self._shards[0].num_claimed
-        return math.ceil(short / self._claims_at_once) * self._claims_at_once if short > 0 else 0
+        return max(0, self._claims_at_once + _STEPS_AHEAD - self._shards[0].num_claimed)
 
     def _count(self, answers: list[Answered], since: int) -> None:
         self._staleness.update_applied(answers[0].reply.num_foreign, since=since)

@@ -3,8 +3,8 @@
 A server that lives answers a PING whatever it is at; one that is silent in as many looks as make up the deadline is
 given up. Looks are counted, not seconds: a worker that was stopped has not looked.
 
-Values go by memory that the server shares, once the line is given its row there. A request has the row for itself until
-its answer is taken, so of those with values one is under way; else values are sent along.
+Values go by memory that the server shares, once the line has mapped it. A request has this worker's row for itself
+until its answer is taken, so of those with values one is under way. Else values are sent along.
 
 Who trains and who makes batches may be two threads, and a socket is for one at a time: so is the line.
 """
@@ -22,7 +22,7 @@ from typing import Any
 
 import zmq
 
-from harness.fabrics.shard_memory import Row, row_of
+from harness.fabrics.shard_memory import ShardMemory, Values
 from harness.fabrics.shard_wire import PING_NUMBER, READS, UPDATES, Kind, Reply, ShardAddress, ShardRequest, frames_of
 from harness.records.run_files import content_of, shard_path
 
@@ -51,7 +51,7 @@ class ShardClient:
         self._last_number = PING_NUMBER
         self._claimed: deque[int] = deque()
         self._num_on_their_way = 0
-        self._row: Row | None = None
+        self._memory: ShardMemory | None = None
         self._in_row: ShardRequest | None = None  # under way
         self._lock = threading.Lock()
         self._socket = context.socket(zmq.DEALER)
@@ -61,14 +61,24 @@ class ShardClient:
         address.credentials.show(self._socket)
         self._socket.connect(address.endpoint)
 
-    def share_memory(self, num_values: int) -> None:
+    def share_memory(self, *, num_workers: int, num_values: int) -> None:
         """From now on, values of this number go by the memory that the server shares."""
-        if self._row is None or self._row.size != num_values:
+        if self._memory is None or self._memory.num_values != num_values:
             path = bytes(self.answer_to(self.ask(Kind.MAP)).payload).decode()
-            self._row = row_of(path, rank=self._rank, num_values=num_values)
+            self._close_memory()
+            self._memory = ShardMemory.open(path, num_workers=num_workers, num_values=num_values)
+
+    def read(self) -> Answered | None:
+        """The weights as in the answer to a PULL, without one; None where that is to be asked for."""
+        assert self._in_row is None, "await_row comes first"
+        copied = None if self._memory is None else self._memory.copy_of_weights(self._rank)
+        if copied is None:
+            return None
+        values, num_foreign = copied
+        return Answered(reply=Reply(number=PING_NUMBER, num_foreign=num_foreign), payload=values)
 
     def ask(
-        self, kind: Kind, *payload: bytes, values: Row | None = None, num_steps: int = 0, num_claimed: int = 0
+        self, kind: Kind, *payload: bytes, values: Values | None = None, num_steps: int = 0, num_claimed: int = 0
     ) -> int:
         """Sends, and returns at once; the number is for `answer_to`. Values may not be copied: they stay until then."""
         with self._lock:
@@ -81,7 +91,7 @@ class ShardClient:
                 raise self._silent() from None
             return self._last_number
 
-    def _placed(self, request: ShardRequest, values: Row | None) -> list[Row]:
+    def _placed(self, request: ShardRequest, values: Values | None) -> list[Values]:
         """Frames of the values; none where they are in the row."""
         row = self._row
         if row is None or request.kind not in _BY_ROW or (values is not None and values.size != row.size):
@@ -91,6 +101,10 @@ class ShardClient:
         if values is not None:
             row[:] = values
         return []
+
+    @property
+    def _row(self) -> Values | None:
+        return None if self._memory is None else self._memory.rows[self._rank]
 
     @property
     def has_row_under_way(self) -> bool:
@@ -106,6 +120,13 @@ class ShardClient:
         with self._lock:
             self._wait_until(lambda: number in self._arrived)
             return self._arrived.pop(number)
+
+    def next_claimed(self) -> int | None:
+        """As `take_claimed`, where that has arrived: what comes at every step has to be little."""
+        try:
+            return self._claimed.popleft()
+        except IndexError:
+            return None
 
     def take_claimed(self) -> int:
         """Of the steps that were claimed the first one; waits for it."""
@@ -154,7 +175,13 @@ class ShardClient:
         return row.copy() if request.kind in READS and not payload.buffer else payload.buffer
 
     def close(self) -> None:
+        self._close_memory()
         self._socket.close(linger=0)
+
+    def _close_memory(self) -> None:
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
 
 
 def address_of(run_dir: Path, index: int) -> ShardAddress:

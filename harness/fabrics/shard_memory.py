@@ -1,63 +1,94 @@
 """Memory that a server shares with the workers of its machine: values go through it, messages only tell of them.
 
-A row for each worker, of as many values as the server holds: an update as it is pushed, weights as they are pulled. A
-row is its worker's until the message has gone, and the server's until that is answered.
+The weights, which the server changes and any worker may copy, each while the other does not; and a row for each worker,
+of as many values: an update as it is pushed, weights that come with the answer to it. A row is its worker's until the
+message has gone, and the server's until that is answered. Before them lie two counts of each worker: its updates that
+the weights have, which the server writes, and its copies of the weights, which it writes itself.
 
 The memory has no name in a folder, where it could stay behind, and is not bounded by what /dev/shm may hold: it is gone
 with the last process that has mapped it. Workers open it as a file of the server's process, which the kernel lets none
-but processes of the same user.
+but processes of the same user. Its lock is the kernel's, too, which drops it when a process dies.
 """
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-Row = NDArray[np.float32]
+Values = NDArray[np.float32]
 
 
 class ShardMemory:
-    """A server's. Close it when done: workers keep what they have mapped."""
+    """As server and worker have it. Close it when done: what others have mapped stays."""
 
-    def __init__(self, *, num_workers: int, num_values: int) -> None:
-        """Raises OSError, which says what for, where there is no room."""
+    def __init__(self, file: int, *, num_workers: int, num_values: int) -> None:
         self.num_values = num_values
-        self._file = os.memfd_create("hvdbench-shard")
-        num_bytes = num_workers * _bytes_of_row(num_values)
+        self._file = file
+        memory = mmap.mmap(file, _num_bytes(num_workers, num_values))
+        self.num_updates, self.num_copies = np.frombuffer(memory, np.int64, 2 * num_workers).reshape(2, -1)
+        first, each = _in_pages(16 * num_workers), _in_pages(4 * num_values) // 4
+        vectors = np.frombuffer(memory, np.float32, (1 + num_workers) * each, first).reshape(-1, each)[:, :num_values]
+        self.weights: Values = vectors[0]
+        self.rows: list[Values] = list(vectors[1:])
+
+    @classmethod
+    def make(cls, *, num_workers: int, num_values: int) -> Self:
+        """A server's. Raises OSError, which says what for, where there is no room."""
+        file, num_bytes = os.memfd_create("hvdbench-shard"), _num_bytes(num_workers, num_values)
         try:
-            os.posix_fallocate(self._file, 0, num_bytes)
+            os.posix_fallocate(file, 0, num_bytes)
         except OSError as error:
-            os.close(self._file)
+            os.close(file)
             wanted = f"{num_bytes} bytes of memory to share with {num_workers} workers"
             raise OSError(error.errno, error.strerror, wanted) from None
-        self.rows = [_row(self._file, rank, num_values) for rank in range(num_workers)]
+        return cls(file, num_workers=num_workers, num_values=num_values)
+
+    @classmethod
+    def open(cls, path: str, *, num_workers: int, num_values: int) -> Self:
+        """A worker's: that of the server, by the path that it tells."""
+        return cls(os.open(path, os.O_RDWR), num_workers=num_workers, num_values=num_values)
 
     @property
     def path(self) -> str:
         """As processes of this machine and user open it."""
         return f"/proc/{os.getpid()}/fd/{self._file}"
 
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """In it no worker copies the weights."""
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def copy_of_weights(self, rank: int) -> tuple[Values, int] | None:
+        """For that worker, and how many updates of others they have; None while the server changes them."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+        try:
+            self.num_copies[rank] += 1
+            return self.weights.copy(), int(self.num_updates.sum() - self.num_updates[rank])
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
     def close(self) -> None:
         os.close(self._file)
 
 
-def row_of(path: str, *, rank: int, num_values: int) -> Row:
-    """That worker's, of the memory that its server has told it."""
-    file = os.open(path, os.O_RDWR)
-    try:
-        return _row(file, rank, num_values)
-    finally:
-        os.close(file)
+def _num_bytes(num_workers: int, num_values: int) -> int:
+    return _in_pages(16 * num_workers) + (1 + num_workers) * _in_pages(4 * num_values)
 
 
-def _row(file: int, rank: int, num_values: int) -> Row:
-    row_bytes = _bytes_of_row(num_values)
-    return np.frombuffer(mmap.mmap(file, row_bytes, offset=rank * row_bytes), np.float32, num_values)
-
-
-def _bytes_of_row(num_values: int) -> int:
-    """Whole pages: a worker maps its own alone."""
-    return max(1, -(-4 * num_values // mmap.PAGESIZE)) * mmap.PAGESIZE
+def _in_pages(num_bytes: int) -> int:
+    """So that no two vectors share one; at least one."""
+    return max(1, -(-num_bytes // mmap.PAGESIZE)) * mmap.PAGESIZE

@@ -39,9 +39,19 @@ class Shard:
         return len(self._num_steps)
 
     @property
-    def num_values(self) -> int:
-        """Raises ValueError where it holds none yet."""
-        return self._weights.weights.size
+    def num_values(self) -> int | None:
+        """None before it holds any."""
+        return None if self._held is None else self._held.weights.size
+
+    @property
+    def num_updates(self) -> Sequence[int]:
+        """Of each worker, that the weights have."""
+        return self._num_updates
+
+    def move_into(self, memory: Weights) -> None:
+        """The weights lie there from now on."""
+        memory[:] = self._weights.weights
+        self._weights.weights = memory
 
     def answer(self, rank: int, request: ShardRequest, payload: Sequence[Any]) -> list[Answer]:
         """What to send, to whom. payload: buffers; one that does not fit is refused in words."""
@@ -53,6 +63,10 @@ class Shard:
     def _answer(self, rank: int, request: ShardRequest, payload: Sequence[Any]) -> list[Answer]:
         if payload and request.kind not in _WITH_PAYLOAD:
             raise ValueError(f"{request.kind.name} with {len(payload)} frames of payload; allowed: none")
+        if request.kind == Kind.MAP:
+            raise ValueError(
+                "MAP where no memory is shared; wanted: values in messages, or, on one machine, HOLD before"
+            )
         if self._next_step + request.num_claimed > _MOST_STEPS:
             raise ValueError(f"{request.num_claimed} steps after {self._next_step}; allowed: up to {_MOST_STEPS}")
         self._num_steps[rank] = max(self._num_steps[rank], request.num_steps)  # a PING says none

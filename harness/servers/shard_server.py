@@ -18,16 +18,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import zmq
 
-from harness.fabrics.shard_memory import Row, ShardMemory
 from harness.fabrics.shard_wire import (
     FRAME_BYTES,
     OF_THIS_MACHINE,
     PING_NUMBER,
-    UPDATES,
-    Kind,
     Reply,
     ShardAddress,
     ShardRequest,
@@ -38,6 +34,7 @@ from harness.records.run_files import CELL_FILE, ERROR_PREFIX, is_there, lost_pa
 from harness.servers.guard import Guard
 from harness.servers.serving import stay
 from harness.servers.shard import Answer, Shard
+from harness.servers.shared_shard import SharedShard
 from harness.worker import process
 from harness.worker.parent_watch import die_with_parent
 
@@ -50,11 +47,10 @@ class ShardServer:
 
     def __init__(self, shard: Shard, *, host: str | None, is_encrypted: bool = False) -> None:
         """host: None where all workers are on this machine."""
-        self.bytes_sent = 0
-        self._shard = shard
+        self._num_bytes_sent = 0
+        self._shared = SharedShard(shard) if host is None else None
+        self._shard = self._shared or shard
         self._ranks = {str(rank).encode(): rank for rank in range(shard.num_workers)}
-        self._memory: ShardMemory | None = None
-        self._rows: dict[int, Row] = {}  # of workers that have asked for theirs
         self._context = zmq.Context()
         self._guard = Guard(self._context)
         self._socket = self._context.socket(zmq.ROUTER)
@@ -75,6 +71,10 @@ class ShardServer:
         port = self._socket.bind_to_random_port(f"tcp://{host if _is_loopback(host) else '*'}")
         return f"tcp://{host}:{port}"
 
+    @property
+    def bytes_sent(self) -> int:
+        return self._num_bytes_sent + (0 if self._shared is None else self._shared.bytes_by_memory)
+
     def serve(self, until: threading.Event, lost: Callable[[], Iterable[int]] = tuple) -> None:
         """lost: gives the workers that are newly gone; asked where nothing is to be done, as when all wait for them."""
         while not until.is_set():
@@ -90,61 +90,25 @@ class ShardServer:
         except ValueError as error:
             self._send(sender.bytes, Reply(number=PING_NUMBER, is_refused=True), str(error).encode())
             return
-        if request.kind == Kind.MAP:
-            self._send(sender.bytes, *self._mapped(rank, request))
-            return
-        row = self._row_of(rank)
-        buffers = [frame.buffer for frame in payload]
-        if row is not None and not buffers and request.kind in UPDATES:
-            buffers = [row]
-        self._send_all(self._shard.answer(rank, request, buffers), row)
-
-    def _mapped(self, rank: int, request: ShardRequest) -> tuple[Reply, bytes]:
-        """That worker's row, from now on."""
-        try:
-            memory = self._memory_of(self._shard.num_values)
-        except ValueError as error:
-            return Reply(number=request.number, is_refused=True), str(error).encode()
-        self._rows[rank] = memory.rows[rank]
-        return Reply(number=request.number), memory.path.encode()
-
-    def _memory_of(self, num_values: int) -> ShardMemory:
-        if not self.address.shares_memory:
-            raise ValueError("MAP of a server that other machines reach; wanted: values in messages")
-        if self._memory is None or self._memory.num_values != num_values:
-            self._rows.clear()
-            if self._memory is not None:
-                self._memory.close()
-            self._memory = ShardMemory(num_workers=self._shard.num_workers, num_values=num_values)
-        return self._memory
-
-    def _row_of(self, rank: int) -> Row | None:
-        """None where it has asked for none, or other weights are held since."""
-        row = self._rows.get(rank)
-        return row if row is not None and row.size == self._shard.num_values else None
+        self._send_all(self._shard.answer(rank, request, [frame.buffer for frame in payload]))
 
     def _rank_of(self, sender: bytes) -> int:
         if sender not in self._ranks:
             raise ValueError(f"worker {sender!r}; wanted: 0 to {len(self._ranks) - 1}")
         return self._ranks[sender]
 
-    def _send_all(self, answers: Iterable[Answer], row: Row | None = None) -> None:
-        """row: of who asked, by which weights go; none but who asked is sent any."""
+    def _send_all(self, answers: Iterable[Answer]) -> None:
         for rank, reply, payload in answers:
-            if row is not None and isinstance(payload, np.ndarray):
-                row[:] = payload
-                self.bytes_sent += payload.nbytes
-                payload = b""
             self._send(str(rank).encode(), reply, payload)
 
     def _send(self, to: bytes, reply: Reply, payload: Any) -> None:
         """Weights are copied as they are sent: the next update may come before they have gone."""
         self._socket.send_multipart([to, reply.packed(), payload])
-        self.bytes_sent += len(payload) if isinstance(payload, bytes) else payload.nbytes
+        self._num_bytes_sent += len(payload) if isinstance(payload, bytes) else payload.nbytes
 
     def close(self) -> None:
-        if self._memory is not None:
-            self._memory.close()
+        if self._shared is not None:
+            self._shared.close()
         self._socket.close(linger=0)
         self._guard.close()
         self._context.term()

@@ -17,6 +17,7 @@ import zmq
 from harness.fabrics.connection import Connection
 from harness.fabrics.served_torch import ServedTorch
 from harness.fabrics.shard_client import ShardClient, ShardError, address_of
+from harness.fabrics.shard_memory import ShardMemory
 from harness.fabrics.shard_wire import FRAME_BYTES, CurveKeys, Kind, ShardAddress, Token, tell_address
 from harness.protocols import ServerRule
 from harness.records.run_files import shard_path
@@ -148,6 +149,49 @@ def test_every_step_is_claimed_once_whatever_is_served_meanwhile(tmp_path: Path)
     with served(tmp_path, 1, 2):
         one, other = in_threads(2, tmp_path, work, push_every=4, fetch_every=4)
     assert sorted(one + other) == list(range(len(one) + len(other)))
+
+
+def test_steps_last_from_one_exchange_to_the_next(tmp_path: Path) -> None:
+    """Four of them, and as many while the answer is on its way."""
+
+    def work(made: ServedTorch) -> list[int]:
+        made.serve(torch.zeros(3), SUM)
+        held = []
+        for _ in range(3):
+            held.append(made._shards[0].num_claimed)
+            for _ in range(4):
+                made.take_step()
+            made.push_pull(torch.zeros(3)).wait()
+        return [*held, made._shards[0].num_claimed]
+
+    with served(tmp_path, 1, 1):
+        assert in_threads(1, tmp_path, work, push_every=4, fetch_every=4) == [[0, 8, 8, 8]]
+
+
+@pytest.mark.parametrize(("host", "num_asked"), [(None, 0), ("127.0.0.1", 1)])
+def test_weights_in_memory_are_pulled_without_a_message(tmp_path: Path, host: str | None, num_asked: int) -> None:
+    def work(made: ServedTorch) -> tuple[list[float], int]:
+        made.serve(torch.ones(2), SUM)
+        before = made._shards[0]._last_number
+        return made.pull().wait().tolist(), made._shards[0]._last_number - before
+
+    with served(tmp_path, 1, 1, host=host):
+        assert in_threads(1, tmp_path, work) == [([1, 1], num_asked)]
+
+
+def test_weights_that_the_server_changes_are_asked_for(tmp_path: Path) -> None:
+    def work(made: ServedTorch) -> list[float]:
+        made.serve(torch.ones(2), SUM)
+        mapped = made._shards[0]._memory
+        assert mapped is not None
+        changed = ShardMemory.open(mapped.path, num_workers=1, num_values=2)
+        with changed.exclusively():
+            pulled: list[float] = made.pull().wait().tolist()
+        changed.close()
+        return pulled
+
+    with served(tmp_path, 1, 1):
+        assert in_threads(1, tmp_path, work) == [[1, 1]]
 
 
 def test_steps_may_be_taken_while_another_thread_trains(tmp_path: Path) -> None:

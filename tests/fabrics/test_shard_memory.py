@@ -5,32 +5,64 @@ from __future__ import annotations
 import errno
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.fabrics.shard_memory import ShardMemory, row_of
+from harness.fabrics.shard_memory import ShardMemory
+
+NUM_WORKERS, NUM_VALUES = 2, 3
 
 
-def test_row_is_the_same_for_server_and_worker_and_apart_from_others() -> None:
-    memory = ShardMemory(num_workers=2, num_values=3)
-    rows = [row_of(memory.path, rank=rank, num_values=3) for rank in range(2)]
-    rows[1][:] = [1, 2, 3]
-    memory.rows[0][:] = 4
-    memory.close()
-    assert [row.tolist() for row in rows] == [[4, 4, 4], [1, 2, 3]]
-    assert memory.rows[1].tolist() == [1, 2, 3]
+@contextmanager
+def shared() -> Iterator[tuple[ShardMemory, ShardMemory]]:
+    """As a server and a worker have it."""
+    server = ShardMemory.make(num_workers=NUM_WORKERS, num_values=NUM_VALUES)
+    worker = ShardMemory.open(server.path, num_workers=NUM_WORKERS, num_values=NUM_VALUES)
+    yield server, worker
+    worker.close()
+    server.close()
 
 
-def test_part_without_values_has_a_row_too() -> None:
-    memory = ShardMemory(num_workers=1, num_values=0)
-    assert row_of(memory.path, rank=0, num_values=0).tolist() == []
+def test_rows_and_weights_are_the_same_for_server_and_worker_and_apart_from_one_another() -> None:
+    with shared() as (server, worker):
+        worker.rows[1][:] = [1, 2, 3]
+        server.rows[0][:] = 4
+        server.weights[:] = 5
+        assert [row.tolist() for row in server.rows] == [[4, 4, 4], [1, 2, 3]]
+        assert [row.tolist() for row in worker.rows] == [[4, 4, 4], [1, 2, 3]]
+        assert worker.weights.tolist() == [5, 5, 5]
+
+
+def test_copy_of_the_weights_says_how_many_updates_of_others_they_have() -> None:
+    with shared() as (server, worker):
+        server.weights[:] = 5
+        server.num_updates[:] = [2, 9]
+        values, num_foreign = worker.copy_of_weights(1) or ([], None)
+        server.weights[:] = 6
+        assert (list(values), num_foreign) == ([5, 5, 5], 2)
+        assert server.num_copies.tolist() == [0, 1]
+
+
+def test_weights_that_change_are_not_copied() -> None:
+    with shared() as (server, worker):
+        with server.exclusively():
+            assert worker.copy_of_weights(0) is None
+        assert worker.copy_of_weights(0) is not None
+        assert server.num_copies.tolist() == [1, 0]
+
+
+def test_part_without_values_has_memory_too() -> None:
+    memory = ShardMemory.make(num_workers=1, num_values=0)
+    assert (memory.weights.tolist(), memory.rows[0].tolist()) == ([], [])
     memory.close()
 
 
 def test_memory_has_no_name_that_could_stay_behind() -> None:
-    memory = ShardMemory(num_workers=1, num_values=3)
+    memory = ShardMemory.make(num_workers=1, num_values=3)
     assert str(Path(memory.path).readlink()) == "/memfd:hvdbench-shard (deleted)"
     memory.close()
     assert not Path(memory.path).exists()
@@ -41,6 +73,6 @@ def test_memory_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> No
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    said = "[Errno 28] No space left on device: '8192 bytes of memory to share with 2 workers'"
+    said = "[Errno 28] No space left on device: '16384 bytes of memory to share with 2 workers'"
     with pytest.raises(OSError, match=re.escape(said)):
-        ShardMemory(num_workers=2, num_values=3)
+        ShardMemory.make(num_workers=2, num_values=3)
