@@ -21,7 +21,7 @@ from harness.worker.gpus import VISIBLE_VARIABLE, present_gpus, visible_gpus
 from harness.worker.machine_description import describe_machine
 from harness.workloads.cifar import HOW_TO_GET_CIFAR, find_cifar
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
-from harness.workloads.ratings import HOW_TO_GET_MOVIELENS, find_movielens
+from harness.workloads.ratings import HOW_TO_GET_INSTEVAL, HOW_TO_GET_MOVIELENS, find_insteval, find_movielens
 
 FRAMEWORKS = ("torch", "tensorflow")
 SETUP = "make setup"
@@ -60,6 +60,7 @@ def examine() -> list[Diagnostic]:
     diagnostics.append(_digits())
     diagnostics.append(_fetched("fashion-mnist", find_fashion_mnist(), HOW_TO_GET_FASHION))
     diagnostics.append(_fetched("movielens-100k", find_movielens(), HOW_TO_GET_MOVIELENS))
+    diagnostics.append(_fetched("insteval", find_insteval(), HOW_TO_GET_INSTEVAL))
     diagnostics.append(_fetched("cifar-10", find_cifar(), HOW_TO_GET_CIFAR))
     diagnostics.append(network_lab())
     return diagnostics

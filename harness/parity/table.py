@@ -31,7 +31,7 @@ WORKLOADS, HERE = (
     ("fnn", "cnn", "rnn", "mf", "ncf", "lm-lstm", "lm-transformer", "actor-critic"),
     ("digits", "synthetic-ratings", "austen", "cartpole", "pendulum"),
 )
-FETCHED = ("fashion-mnist", "movielens-100k", "cifar-10")
+FETCHED = ("fashion-mnist", "movielens-100k", "insteval", "cifar-10")
 # Of an optimizer whose steps do not shrink with the gradient, where the workload's rate is meant for another one.
 ADAPTIVE_RATE = 1e-3
 

@@ -94,6 +94,14 @@ DATASETS = {
         task=RATE,
         missing=_missing("movielens-100k", ratings.find_movielens, ratings.HOW_TO_GET_MOVIELENS),
     ),
+    "insteval": _source(
+        (2,),
+        ratings.NUM_INSTEVAL - ratings.NUM_HELD_OUT_INSTEVAL,
+        lambda: ratings.load_insteval(ratings.find_insteval()),
+        about="66,079 + 7,342 ratings of 1,128 lecturers by 2,972 students, from the R package lme4",
+        task=RATE,
+        missing=_missing("insteval", ratings.find_insteval, ratings.HOW_TO_GET_INSTEVAL),
+    ),
     "austen": _source(
         (texts.WINDOW,),
         texts.num_to_train_on(texts.NUM_AUSTEN),

@@ -3,14 +3,17 @@
 
 synthetic-ratings   seeded: r = b_u + b_i + p_u · q_i + ε, pairs drawn evenly; no model gets below the deviation of ε
 movielens-100k      100,000 ratings of 1,682 films by 943 users; 10,000 of them, drawn once, are held out
+insteval            73,421 ratings of 1,128 lecturers by 2,972 students of ETH Zürich, an R package's; 7,342 held out
 
 Source: low rank and Gaussian noise, Keshavan, Montanari and Oh, "Matrix completion from noisy entries" (arXiv
 0906.2027), here with biases; Harper and Konstan, "The MovieLens datasets" (ACM TiiS 5, 2015), whose licence is for
-research and forbids to pass them on: they are fetched by whoever uses them, and never shipped.
+research and forbids to pass them on: they are fetched by whoever uses them, and never shipped; InstEval of lme4, Bates
+et al., "Fitting linear mixed-effects models using lme4" (J. Statistical Software 67, 2015), under the GPL.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zipfile
 from collections.abc import Mapping
@@ -30,6 +33,7 @@ from harness.workloads.data import (
     fetch,
     find_file,
 )
+from harness.workloads.r_data import INDEX_FILE, OBJECTS_FILE, read_frame
 
 BIAS_VARIANCE, PRODUCT_VARIANCE = 0.25, 0.5  # of users', of items', of p·q: together 1
 
@@ -41,6 +45,17 @@ MOVIELENS_URL = "https://files.grouplens.org/datasets/movielens/"
 HOW_TO_GET_MOVIELENS = (
     f"hvdbench doctor --download movielens-100k, or put {MOVIELENS_FILE} of {MOVIELENS_URL} in a folder and set "
     f"{DATA_VARIABLE} to it; its licence: {MOVIELENS_URL}ml-100k-README.txt"
+)
+
+INSTEVAL_STUDENTS, INSTEVAL_LECTURERS = 2972, 1128
+NUM_INSTEVAL, NUM_HELD_OUT_INSTEVAL = 73_421, 7_342
+INSTEVAL_DEBIAN = Path("/usr/lib/R/site-library/lme4/data")
+# Of the three columns that are used, whatever the version of lme4 and whoever packed it.
+INSTEVAL_SHA256 = "sha256:02ff6c5628c36f99741b8f8e65e139ef1cb4cab566731ce453c38d35e4b69033"
+HOW_TO_GET_INSTEVAL = (
+    "apt-get install r-cran-lme4, or, without R and without root, apt-get download r-cran-lme4 && dpkg-deb -x "
+    f"r-cran-lme4_*.deb lme4, and set {DATA_VARIABLE} to lme4{INSTEVAL_DEBIAN}; elsewhere set it to the folder data of "
+    "an installed lme4"
 )
 
 
@@ -81,6 +96,35 @@ def load_movielens(path: Path | None, sha256: str = MOVIELENS_SHA256[MOVIELENS_F
     pairs = table[order, :2] + np.array([-1, MOVIELENS_USERS - 1])
     num_train = len(table) - NUM_HELD_OUT_MOVIELENS
     return _centred(pairs, table[order, 2], num_train=num_train, num_rows=MOVIELENS_USERS + MOVIELENS_ITEMS)
+
+
+def find_insteval(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The folder of lme4's data: the user's, else Debian's."""
+    given = environ.get(DATA_VARIABLE)
+    places = [*([Path(given)] if given else []), INSTEVAL_DEBIAN]
+    return next(
+        (place for place in places if all((place / name).is_file() for name in (INDEX_FILE, OBJECTS_FILE))), None
+    )
+
+
+def load_insteval(folder: Path | None, sha256: str = INSTEVAL_SHA256) -> Dataset:
+    """From an installed package's files. Raises DatasetError where there are none, or others."""
+    if folder is None:
+        raise DatasetError(f"insteval is not on this machine: {HOW_TO_GET_INSTEVAL}")
+    frame = read_frame(folder, "InstEval", HOW_TO_GET_INSTEVAL)
+    if missing := {"s", "d", "y"} - set(frame):
+        raise DatasetError(
+            f"{folder / OBJECTS_FILE}: InstEval lacks {', '.join(sorted(missing))}. {HOW_TO_GET_INSTEVAL}"
+        )
+    columns = [frame[name].astype("<i4") for name in ("s", "d", "y")]  # student and lecturer from 1 on; 1 to 5
+    found = f"sha256:{hashlib.sha256(b''.join(column.tobytes() for column in columns)).hexdigest()}"
+    if found != sha256:
+        raise DatasetError(f"{folder / OBJECTS_FILE}: InstEval is {found}; wanted: {sha256}. {HOW_TO_GET_INSTEVAL}")
+    table = np.stack(columns, axis=1)
+    order = np.random.default_rng(0).permutation(len(table))
+    pairs = table[order, :2] + np.array([-1, INSTEVAL_STUDENTS - 1])
+    num_train = len(table) - NUM_HELD_OUT_INSTEVAL
+    return _centred(pairs, table[order, 2], num_train=num_train, num_rows=INSTEVAL_STUDENTS + INSTEVAL_LECTURERS)
 
 
 def _centred(pairs: NDArray[np.int64], ratings: NDArray[Any], *, num_train: int, num_rows: int) -> Dataset:

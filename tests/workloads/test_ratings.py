@@ -1,4 +1,4 @@
-"""Ratings: a low rank and noise of any size, and MovieLens from the published archive alone."""
+"""Ratings: a low rank and noise of any size, MovieLens from its published archive alone, InstEval from its package."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ from harness.workloads import ratings
 from harness.workloads.data import DATA_VARIABLE, DatasetError
 from harness.workloads.datasets import DATASETS
 from harness.workloads.ratings import (
+    INSTEVAL_DEBIAN,
     MOVIELENS_FILE,
     download_movielens,
+    find_insteval,
     find_movielens,
+    load_insteval,
     load_movielens,
     make_ratings,
 )
+from tests.workloads.r_files import factor, frame, integers, write_database
 
 SIZE = {"users": 30, "items": 50, "num_samples": 4000, "rank": 2, "noise": 0.5}
 
@@ -138,3 +142,59 @@ def test_download_takes_the_published_file_alone(
 def test_download_without_a_network_says_how_else(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"or put ml-100k\.zip of"):
         download_movielens({"HVDBENCH_CACHE": str(tmp_path)}, url="http://127.0.0.1:1/")
+
+
+@pytest.fixture
+def evaluations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
+    """Student n gave lecturer n + 1 a mark of n, five times; one is held out. And the hash of the three columns."""
+    monkeypatch.setattr(ratings, "NUM_HELD_OUT_INSTEVAL", 1)
+    students, lecturers, marks = [1, 2, 3, 4, 5], [2, 3, 4, 5, 6], [1, 2, 3, 4, 5]
+    columns = {"s": factor(students, list("abcde")), "d": factor(lecturers, list("uvwxyz")), "y": integers(marks)}
+    write_database(tmp_path, {"Dyestuff": frame({"y": integers([1])}), "InstEval": frame(columns)})
+    content = np.array([students, lecturers, marks], "<i4").tobytes()
+    return tmp_path, f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def test_insteval_is_read_from_its_package(evaluations: tuple[Path, str]) -> None:
+    """Rows n − 1 and 2971 + n + 1 of student n, the mean of those trained on taken away."""
+    made = load_insteval(*evaluations)
+    assert (len(made.train), len(made.test), made.num_categories) == (4, 1, 4100)
+    pairs = np.concatenate([made.train.inputs, made.test.inputs])
+    assert sorted(map(tuple, pairs.tolist())) == [(0, 2973), (1, 2974), (2, 2975), (3, 2976), (4, 2977)]
+    marks = np.concatenate([made.train.targets, made.test.targets]) - pairs[:, 0]
+    assert np.ptp(marks) == pytest.approx(0, abs=1e-6)
+    assert made.train.targets.sum() == pytest.approx(0, abs=1e-6)
+
+
+def test_other_evaluations_are_refused(evaluations: tuple[Path, str]) -> None:
+    folder, _ = evaluations
+    with pytest.raises(
+        DatasetError, match=r"Rdata\.rdb: InstEval is sha256:\w+; wanted: sha256:02ff6c5628.*r-cran-lme4"
+    ):
+        load_insteval(folder)
+    write_database(folder, {"InstEval": frame({"s": integers([1]), "y": integers([5])})})
+    with pytest.raises(DatasetError, match=r"Rdata\.rdb: InstEval lacks d\. apt-get install r-cran-lme4"):
+        load_insteval(folder)
+    write_database(folder, {"sleepstudy": frame({"y": integers([5])})})
+    with pytest.raises(DatasetError, match=r"lists no InstEval, but sleepstudy\. apt-get install r-cran-lme4"):
+        load_insteval(folder)
+
+
+def test_insteval_is_looked_for_where_the_user_says_then_where_debian_has_it(
+    evaluations: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = evaluations
+    assert find_insteval({DATA_VARIABLE: str(folder)}) == folder
+    assert find_insteval({DATA_VARIABLE: str(tmp_path / "other")}) == find_insteval({})
+    monkeypatch.setattr(ratings, "INSTEVAL_DEBIAN", folder)
+    assert find_insteval({DATA_VARIABLE: str(tmp_path / "other")}) == folder
+
+
+def test_insteval_that_is_nowhere_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ratings, "INSTEVAL_DEBIAN", tmp_path)
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    with pytest.raises(
+        DatasetError, match="insteval is not on this machine: apt-get install r-cran-lme4, or, without R"
+    ):
+        DATASETS["insteval"].load({})
+    assert str(INSTEVAL_DEBIAN) == "/usr/lib/R/site-library/lme4/data"
