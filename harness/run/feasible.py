@@ -17,6 +17,7 @@ from harness.run.versions import installed_versions, version_of
 from harness.suite.cell import Cell
 from harness.worker.plan import plan_of
 from harness.workloads.datasets import DATASETS
+from harness.workloads.shipped import UNTRIED
 
 MENDING_SETUP = "make setup installs it"
 _ONLY_THE_MEAN = "only the evaluated mean joins its workers"
@@ -44,6 +45,7 @@ def cautions(cells: Iterable[Cell]) -> Iterator[str]:
     """What can run, and is hardly what was meant."""
     cells = list({cell.group: cell for cell in cells}.values())
     yield from _rates_of_own_optimizers(cells)
+    yield from (UNTRIED[problem] for problem in UNTRIED if problem in {(cell.workload, cell.dataset) for cell in cells})
     for cell in cells:
         plan = plan_of(cell, cell.num_samples)
         first = cell.options.first_exchange(plan)

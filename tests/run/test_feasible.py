@@ -85,6 +85,14 @@ def test_strategy_that_communicates_or_has_nobody_to_needs_no_caution(strategy: 
     assert list(cautions([cell_of(strategy=strategy, workers=workers, epochs=2.0)])) == []
 
 
+def test_recipe_that_nobody_has_tried_is_told_once_a_problem() -> None:
+    cell = cell_of(workload="resnet18", dataset="cifar-10")
+    (said,) = cautions([cell, cell.with_seed(1), cell_of(workload="resnet18", dataset="cifar-10", workers=2)])
+    assert said.startswith("resnet18 on cifar-10: its settings are those of github.com/kuangliu/pytorch-cifar after a ")
+    assert said.endswith("Nobody has trained this one here, and the target of 65 % is a guess")
+    assert list(cautions([cell_of(workload="cnn", dataset="cifar-10")])) == []
+
+
 def test_rate_of_own_optimizers_is_told_once_a_workload() -> None:
     own = {"code": "0" * 16, "metric": ACCURACY, "sample_unit": "row", "num_samples": 64}
     recipe = {"batch_size": 8, "momentum": 0.0, "epochs": 1.0, "optimizer": "own"}

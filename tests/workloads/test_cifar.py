@@ -9,10 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from typer.testing import CliRunner
 
+from harness.backends.torch_replica import TorchReplica
+from harness.backends.torch_shipped import shipped_workload
+from harness.cli import app
+from harness.optimizers.schedules import CosineSchedule
+from harness.suite.cell import Cell
 from harness.workloads.cifar import CIFAR_FILE, TEST_FILES, TRAIN_FILES, load_cifar
 from harness.workloads.data import DATA_VARIABLE, DatasetError
 from harness.workloads.datasets import DATASETS
+from tests.command import write_suite
 
 
 def record(label: int) -> bytes:
@@ -59,6 +67,39 @@ def test_another_or_a_damaged_archive_is_refused(tmp_path: Path) -> None:
     found = archive(path, {TEST_FILES[0]: record(0)})
     with pytest.raises(DatasetError, match=r"unreadable .*data_batch_1\.bin"):
         load_cifar(path, found)
+
+
+def test_dry_run_takes_the_archive_from_the_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is the published one is seen as it is read."""
+    monkeypatch.setenv("HVDBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
+    suite = write_suite(tmp_path / "s.yaml", "{workload: resnet18, dataset: cifar-10, strategy: serial}")
+    asked = ["run", str(suite), "--dry-run", "--results", str(tmp_path / "results")]
+    refused = CliRunner().invoke(app, asked)
+    assert (refused.exit_code, "cifar-10 is not on this machine" in refused.output) == (2, True)
+    archive(tmp_path / CIFAR_FILE, contents())
+    shown = CliRunner().invoke(app, asked)
+    assert (shown.exit_code, "Nobody has trained this one here" in shown.output) == (0, True), shown.output
+
+
+def test_resnet18_learns_the_images_of_an_archive(tmp_path: Path) -> None:
+    """By the recipe, early in its warm-up: on its five images the fourth step's loss is below the first's."""
+    path = tmp_path / CIFAR_FILE
+    data = load_cifar(path, archive(path, contents()))
+    cell = Cell.model_validate({"workload": "resnet18", "dataset": "cifar-10", "strategy": "serial"})
+    assert (cell.learning_rate, cell.momentum, cell.weight_decay, cell.batch_size) == (0.1, 0.9, 5e-4, 128)
+    assert (cell.schedule, cell.num_epochs, cell.target) == (CosineSchedule(), 200, 0.65)
+    assert (cell.warmup_epochs, cell.warmup_from) == (5, "zero")
+    replica = TorchReplica(cell, shipped_workload(cell, data), rank=0, local_rank=0)
+    images, labels = torch.from_numpy(data.train.inputs), torch.from_numpy(data.train.targets)
+    replica.set_learning_rate(0.001)
+    losses = []
+    for _ in range(4):
+        gradient, loss = replica.gradient((images, labels))
+        losses.append(float(loss))
+        replica.descend(gradient)
+    assert np.isfinite(losses).all()
+    assert losses[3] < losses[0]
 
 
 def test_images_that_are_nowhere_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
