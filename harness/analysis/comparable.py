@@ -23,6 +23,8 @@ whenever it ran.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -52,6 +54,7 @@ _POOL = {  # column: what keeps pools apart that differ in it
 }
 _IN_NAMES = {"measuring": "way of measuring "}  # before values that do not speak for themselves
 _NO_SETTINGS = "none of them set"
+_OPTIONS = re.compile(r"(?<= on )((?!text )[\w-]+) \(.*\)")  # of a data set; of a text, its name says which
 UNIT = ["problem", "series", "workers"]  # runs that agree in these repeat each other
 _Found = TypeVar("_Found")
 _Asked = TypeVar("_Asked")
@@ -140,7 +143,8 @@ def _values(runs: pd.DataFrame, column: str) -> list[str]:
 
 
 def with_series(runs: pd.DataFrame) -> pd.DataFrame:
-    """A copy with the columns `problem`: with its code or metric where runs of that name have several; `series`:
+    """A copy with the columns `problem_in_full`: as runs have it; `problem`: without its data set's options where all
+    runs have the same, with its code or metric where runs of that name have several; `series`:
     `label`, and every setting in which runs of that label and problem differ; `series_any_hosts`: the same without the
     hosts; `series_any_layout`: without hosts and threads; `competitor`: without framework, kind of worker, resources
     and tuning; `tuning`: how its settings came about; `shown_as`: the series as it is called among the runs of its
@@ -152,7 +156,10 @@ def with_series(runs: pd.DataFrame) -> pd.DataFrame:
         "series_any_layout": {"hosts", "threads"},
         "competitor": {"framework", "worker_kind", "tuning", *RESOURCES},
     }
-    named = runs.assign(problem=_problems(runs), tuning=tunings(runs), **dict.fromkeys(without, runs["label"]))
+    shortened = runs.assign(problem_in_full=runs["problem"], problem=_without_options(runs["problem"]))
+    named = shortened.assign(
+        problem=_problems(shortened), tuning=tunings(runs), **dict.fromkeys(without, runs["label"])
+    )
     everywhere = [column for column in ("framework", "worker_kind", "tuning") if named[column].nunique() > 1]
     for _, rows in named.groupby(["problem", "label"], sort=False):
         differing = {*everywhere, *_differing(rows)}
@@ -228,6 +235,13 @@ def _named_with(names: pd.Series[str], rows: pd.DataFrame, columns: list[str]) -
 
 def _of_code(digest: object) -> str:
     return f" [code {str(digest)[:8]}]"
+
+
+def _without_options(problems: pd.Series[str]) -> pd.Series[str]:
+    """`mf on synthetic-ratings` of `mf on synthetic-ratings (640 of 9×9, ...)`, unless sizes differ."""
+    short = {problem: _OPTIONS.sub(r"\1", problem) for problem in problems.unique()}
+    times = Counter(short.values())
+    return problems.map({problem: name if times[name] == 1 else problem for problem, name in short.items()})
 
 
 def _problems(runs: pd.DataFrame) -> pd.Series[str]:

@@ -25,7 +25,7 @@ def settings_table(pool: Pool, prefix: str) -> Table:
 def _row(pool: Pool, first: pd.Series[Any]) -> Row:
     workers, whole = int(first["workers"]), int(first["global_batch_size"])
     return {
-        "problem": text(str(first["problem"])),
+        "problem": text(str(first["problem_in_full"])),
         "strategy": text(pool.names[first["problem"], first["series"]]),
         "workers": _count(workers),
         "threads each": _count(int(first["threads"])),

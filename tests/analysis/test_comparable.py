@@ -193,3 +193,30 @@ def test_problem_that_changed_its_metric_is_two(tmp_path):
     named = with_series(loaded(tmp_path, before, after, by_rmse(record())))
     assert sorted(named["problem"]) == ["cnn on digits by RMSE", "cnn on digits by accuracy", "mf on movielens"]
     assert sorted(named["aim"]) == sorted(named["problem"])  # a problem of one target, though the two differ
+
+
+def _on(tmp_path, *problems):
+    records = [
+        made.model_copy(update={"cell": made.cell.model_copy(update={"problem": problem})})
+        for seed, problem in enumerate(problems)
+        for made in [record({"seed": seed})]
+    ]
+    return with_series(loaded(tmp_path, *records))
+
+
+def test_problem_goes_without_the_options_that_all_its_runs_share(tmp_path):
+    wrong = "fnn on synthetic (64 of 8×8×1, 10 classes), 30 % of labels wrong"
+    text, own = "lm-lstm on text (a (b).txt, 2000 characters)", "mine (2).py:make"
+    named = _on(tmp_path, "mf on synthetic-ratings (64 of 9×9, rank 4)", wrong, text, own)
+    assert sorted(named["problem"]) == [
+        "fnn on synthetic, 30 % of labels wrong",
+        text,
+        "mf on synthetic-ratings",
+        own,
+    ]
+    assert set(named["problem_in_full"]) >= {wrong}
+
+
+def test_problem_keeps_the_options_where_runs_have_several(tmp_path):
+    sizes = ["mf on synthetic-ratings (64 of 9×9, rank 4)", "mf on synthetic-ratings (64 of 9×9, rank 8)"]
+    assert sorted(_on(tmp_path, *sizes)["problem"]) == sizes
