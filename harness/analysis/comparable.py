@@ -143,20 +143,21 @@ def _values(runs: pd.DataFrame, column: str) -> list[str]:
 
 
 def with_series(runs: pd.DataFrame) -> pd.DataFrame:
-    """A copy with the columns `problem_in_full`: as runs have it; `problem`: without its data set's options where all
-    runs have the same, with its code or metric where runs of that name have several; `series`:
-    `label`, and every setting in which runs of that label and problem differ; `series_any_hosts`: the same without the
-    hosts; `series_any_layout`: without hosts and threads; `competitor`: without framework, kind of worker, resources
-    and tuning; `tuning`: how its settings came about; `shown_as`: the series as it is called among the runs of its
-    problem, with framework, kind of worker and tuning only where they differ there; and `aim`: the problem, with its
-    target where it has several."""
+    """A copy with the columns `problem_in_full`: as runs have it, with the worker that is slowed; `problem`: the same
+    without its data set's options where all runs have the same, with its code or metric where runs of that name have
+    several; `series`: `label`, and every setting in which runs of that label and problem differ; `series_any_hosts`:
+    the same without the hosts; `series_any_layout`: without hosts and threads; `competitor`: without framework, kind of
+    worker, resources and tuning; `tuning`: how its settings came about; `shown_as`: the series as it is called among
+    the runs of its problem, with framework, kind of worker and tuning only where they differ there; and `aim`: the
+    problem, with its target where it has several."""
     without: dict[str, set[str]] = {
         "series": set(),
         "series_any_hosts": {"hosts"},
         "series_any_layout": {"hosts", "threads"},
         "competitor": {"framework", "worker_kind", "tuning", *RESOURCES},
     }
-    shortened = runs.assign(problem_in_full=runs["problem"], problem=_without_options(runs["problem"]))
+    in_full, short = (_with_slowed(of, runs) for of in (runs["problem"], _without_options(runs["problem"])))
+    shortened = runs.assign(problem_in_full=in_full, problem=short)
     named = shortened.assign(
         problem=_problems(shortened), tuning=tunings(runs), **dict.fromkeys(without, runs["label"])
     )
@@ -242,6 +243,11 @@ def _without_options(problems: pd.Series[str]) -> pd.Series[str]:
     short = {problem: _OPTIONS.sub(r"\1", problem) for problem in problems.unique()}
     times = Counter(short.values())
     return problems.map({problem: name if times[name] == 1 else problem for problem, name in short.items()})
+
+
+def _with_slowed(problems: pd.Series[str], runs: pd.DataFrame) -> pd.Series[str]:
+    """With one worker slower it is another contest: who waits for nobody is asked there alone."""
+    return problems.where(runs["slowed"].isna(), problems + ", " + runs["slowed"].astype(str))
 
 
 def _problems(runs: pd.DataFrame) -> pd.Series[str]:

@@ -220,3 +220,10 @@ def test_problem_goes_without_the_options_that_all_its_runs_share(tmp_path):
 def test_problem_keeps_the_options_where_runs_have_several(tmp_path):
     sizes = ["mf on synthetic-ratings (64 of 9×9, rank 4)", "mf on synthetic-ratings (64 of 9×9, rank 8)"]
     assert sorted(_on(tmp_path, *sizes)["problem"]) == sizes
+
+
+def test_problem_with_a_worker_that_is_slower_is_another(tmp_path):
+    slow = {"strategy": "hogwild", "workers": 2, "slowed": {"rank": 1, "factor": 3.0}}
+    named = with_series(loaded(tmp_path, record({"strategy": "hogwild", "workers": 2}), record(slow)))
+    assert sorted(named["problem"]) == ["cnn on digits", "cnn on digits, slowed rank=1 factor=3.0"]
+    assert set(named["series"]) == {"hogwild"}
