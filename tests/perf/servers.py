@@ -31,7 +31,7 @@ from tests.perf.figure import Figure
 NUM_VALUES, LIMIT_MS = 400_000, 1.3
 NUM_SERIES, NUM_EACH = 7, 100
 LOOPBACK = "127.0.0.1"
-HOSTS = {"a socket of this machine": [], "TCP on loopback": [LOOPBACK]}
+HOSTS = {"memory of this machine": [], "TCP on loopback": [LOOPBACK]}
 
 
 def figures() -> list[Figure]:
