@@ -99,8 +99,9 @@ def stacked_rows(axes: Axes, labels: Sequence[str], shares: dict[str, list[Inter
             label=phase,
         )
         for y, (start, part) in enumerate(zip(left, width, strict=True)):
-            if part >= MIN_SHARE_NAMED:
-                axes.text(start + part / 2, y, f"{part:.0%}", ha="center", va="center", fontsize=8, color="white",
+            middle = start + part / 2
+            if part >= MIN_SHARE_NAMED and 0 <= middle <= 1:  # of a damaged record it may lie anywhere
+                axes.text(middle, y, f"{part:.0%}", ha="center", va="center", fontsize=8, color="white",
                           fontweight="bold")  # fmt: skip
         left += width
     for y, (share, rest) in enumerate(zip(shares[first], shares[last], strict=True)):

@@ -5,7 +5,9 @@ import math
 
 import pytest
 
-from harness.report.drawing import REACH, ceiling, spread_apart
+from harness.analysis.intervals import mean_interval
+from harness.report.drawing import REACH, ceiling, spread_apart, stacked_rows
+from harness.report.style import PHASES, canvas, themed
 
 
 def test_labels_that_are_far_apart_stay():
@@ -28,3 +30,12 @@ def test_axis_shows_intervals_up_to_a_reach():
     assert ceiling([1.0, 2.0], [2.5]) == pytest.approx(2.5 * 1.06)
     assert ceiling([1.0, 2.0], [1e9]) == pytest.approx(2.0 * REACH * 1.06)
     assert ceiling([1.0, math.nan], [math.nan]) == pytest.approx(1.06)
+
+
+def test_share_is_named_where_its_bar_is_in_view():
+    of_phases = ([0.75, -4.6e18], [0.2, 4.6e18], [0.05, 0.0])  # of a whole record, and of a damaged one
+    shares = {phase: [mean_interval([share]) for share in each] for phase, each in zip(PHASES, of_phases, strict=True)}
+    with themed(), canvas() as (_, axes):
+        stacked_rows(axes, ["whole", "damaged"], shares)
+        named = {text.get_text(): text.get_position() for text in axes.texts}
+    assert named == {"75%": (0.375, 0), "20%": (pytest.approx(0.85), 0)}
