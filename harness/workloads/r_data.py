@@ -8,7 +8,6 @@ Source: "R Internals", section 1.8 (serialization formats), versions 2 and 3 in 
 
 from __future__ import annotations
 
-import gzip
 import struct
 import zlib
 from collections.abc import Mapping
@@ -22,6 +21,8 @@ from numpy.typing import NDArray
 from harness.workloads.data import DatasetError
 
 INDEX_FILE, OBJECTS_FILE = "Rdata.rdx", "Rdata.rdb"
+MAX_BYTES = 1 << 26  # of one object once it is inflated: that of InstEval has 2 MB
+_GZIP, _ZLIB = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS
 
 # Types, as the low byte of an item's flags has them.
 SYMBOL, PAIRS, CHARACTERS, LOGICALS, INTEGERS, NUMBERS, STRINGS, LIST = 1, 2, 9, 10, 13, 14, 16, 19
@@ -45,17 +46,27 @@ _DAMAGE = (
 def read_frame(folder: Path, name: str, how_to_get: str) -> dict[str, NDArray[Any]]:
     """A frame's columns of numbers; of a factor its levels', from 1 on. Raises DatasetError, ending in how_to_get."""
     try:
-        places = _read(gzip.decompress((folder / INDEX_FILE).read_bytes())).named()["variables"].named()
+        places = _read(_inflated((folder / INDEX_FILE).read_bytes(), _GZIP)).named()["variables"].named()
         if name in places:
-            start, length = places[name].values
+            start, length = map(int, places[name].values)
             content = (folder / OBJECTS_FILE).read_bytes()[start : start + length]
-            columns = _read(zlib.decompress(content[4:])).named()
+            columns = _read(_inflated(content[4:], _ZLIB)).named()
             return {column: of.values for column, of in columns.items() if isinstance(of.values, np.ndarray)}
     except _DAMAGE as error:
         raise DatasetError(
             f"{folder}: {INDEX_FILE} and {OBJECTS_FILE} are unreadable ({error}). {how_to_get}"
         ) from None
-    raise DatasetError(f"{folder / INDEX_FILE}: lists no {name}, but {', '.join(sorted(places))}. {how_to_get}")
+    listed = ", ".join(sorted(map(str, places)))
+    raise DatasetError(f"{folder / INDEX_FILE}: lists no {name}, but {listed}. {how_to_get}")
+
+
+def _inflated(content: bytes, window_bits: int) -> bytes:
+    """Raises zlib.error where it is another format, ValueError where it is cut off or too large."""
+    stream = zlib.decompressobj(window_bits)
+    inflated = stream.decompress(content, MAX_BYTES)
+    if not stream.eof:
+        raise ValueError(f"is cut off, or has more than {MAX_BYTES} bytes")
+    return inflated
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ def _word(word: str) -> bytes:
     return _integer(9 | 0x40000) + _integer(len(word)) + word.encode()
 
 
-def _vector(kind: int, length: int, content: bytes, attributes: dict[str, bytes] | None = None) -> bytes:
-    """Each attribute's name is a symbol, written out."""
+def vector(kind: int, length: int, content: bytes, attributes: dict[str, bytes] | None = None) -> bytes:
+    """Of this of R's types. Each attribute's name is a symbol, written out."""
     flags = kind | (ATTRIBUTES if attributes else 0)
     pairs = [_integer(PAIRS | TAG) + _integer(SYMBOL) + _word(name) + of for name, of in (attributes or {}).items()]
     behind = b"".join(pairs) + _integer(END) if attributes else b""
@@ -30,25 +30,25 @@ def _vector(kind: int, length: int, content: bytes, attributes: dict[str, bytes]
 
 
 def integers(values: Sequence[int]) -> bytes:
-    return _vector(13, len(values), struct.pack(f">{len(values)}i", *values))
+    return vector(13, len(values), struct.pack(f">{len(values)}i", *values))
 
 
 def numbers(values: Sequence[float]) -> bytes:
-    return _vector(14, len(values), struct.pack(f">{len(values)}d", *values))
+    return vector(14, len(values), struct.pack(f">{len(values)}d", *values))
 
 
 def strings(words: Sequence[str]) -> bytes:
-    return _vector(16, len(words), b"".join(map(_word, words)))
+    return vector(16, len(words), b"".join(map(_word, words)))
 
 
 def factor(codes: Sequence[int], levels: Sequence[str]) -> bytes:
     """codes: from 1 on."""
     content = struct.pack(f">{len(codes)}i", *codes)
-    return _vector(13, len(codes), content, {"levels": strings(levels), "class": strings(["factor"])})
+    return vector(13, len(codes), content, {"levels": strings(levels), "class": strings(["factor"])})
 
 
 def named(values: dict[str, bytes], **more: bytes) -> bytes:
-    return _vector(19, len(values), b"".join(values.values()), {"names": strings(list(values)), **more})
+    return vector(19, len(values), b"".join(values.values()), {"names": strings(list(values)), **more})
 
 
 def frame(columns: dict[str, bytes]) -> bytes:

@@ -9,9 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.workloads import r_data
 from harness.workloads.data import DatasetError
 from harness.workloads.r_data import INDEX_FILE, OBJECTS_FILE, read_frame
-from tests.workloads.r_files import factor, frame, header, integers, numbers, referring, strings, write_database
+from tests.workloads.r_files import (
+    factor,
+    frame,
+    header,
+    integers,
+    named,
+    numbers,
+    referring,
+    strings,
+    vector,
+    write_database,
+)
 
 MEND = "apt-get install it"
 
@@ -49,7 +61,7 @@ def test_version_2_of_the_format_has_no_encoding(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("index", "reason"),
     [
-        (b"no gzip", "Not a gzipped file"),
+        (b"no gzip", "incorrect header check"),
         (gzip.compress(b"RDX3\n"), "is not in R's binary format XDR"),
         (gzip.compress(header(3) + bytes([0, 0, 0, 4])), "has an object of R's type 4 and length -1"),
         (gzip.compress(header(3) + integers([3, 4])[:-2]), "buffer is smaller than requested size"),
@@ -57,6 +69,7 @@ def test_version_2_of_the_format_has_no_encoding(tmp_path: Path) -> None:
         (gzip.compress(header(3)), "unpack requires a buffer of 4 bytes"),
         (gzip.compress(header(3) + bytes([0, 0, 0, 254])), "holds no vector"),
         (gzip.compress(header(3) + bytes([0, 0, 0, 19, 0, 0, 0, 1]) * 5000), "maximum recursion depth exceeded"),
+        (gzip.compress(header(3) + integers([3, 4]))[:-1], "is cut off"),
     ],
 )
 def test_damaged_index_is_refused(folder: Path, index: bytes, reason: str) -> None:
@@ -71,6 +84,28 @@ def test_every_cut_of_the_objects_is_refused(folder: Path) -> None:
         (folder / OBJECTS_FILE).write_bytes(whole[:length])
         with pytest.raises(DatasetError, match="unreadable"):
             read_frame(folder, "Mine", MEND)
+
+
+def test_file_that_grows_out_of_bounds_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(r_data, "MAX_BYTES", 2000)
+    (folder / INDEX_FILE).write_bytes(gzip.compress(bytes(1_000_000)))
+    with pytest.raises(DatasetError, match=r"unreadable \(is cut off, or has more than 2000 bytes\)"):
+        read_frame(folder, "Mine", MEND)
+
+
+def test_object_that_grows_out_of_bounds_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(r_data, "MAX_BYTES", 2000)
+    write_database(tmp_path, {"Mine": frame({"one": integers([0] * 10_000)})})
+    with pytest.raises(DatasetError, match=r"unreadable \(is cut off, or has more than 2000 bytes\)"):
+        read_frame(tmp_path, "Mine", MEND)
+
+
+def test_names_that_are_no_words_are_refused(folder: Path) -> None:
+    """Of the index they are numbers."""
+    places = vector(19, 1, integers([1]), {"names": integers([7])})
+    (folder / INDEX_FILE).write_bytes(gzip.compress(header(3) + named({"variables": places})))
+    with pytest.raises(DatasetError, match=r"lists no Mine, but 7\."):
+        read_frame(folder, "Mine", MEND)
 
 
 def test_numbers_are_read_whatever_stands_behind_them(tmp_path: Path) -> None:
