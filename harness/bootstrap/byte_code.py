@@ -6,7 +6,9 @@ tests, a fifth of the code, have none: nothing imports them.
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 from types import TracebackType
@@ -24,24 +26,31 @@ class ByteCode:
         self._command: list[str | Path] = [python, "-W", "ignore", "-m", "compileall", "-qq", "-x", own_tests]
         self._site = site
         self._begun: set[Path] = set()
-        self._beside: list[subprocess.Popen[bytes]] = []
+        self._started: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for process in self._beside:
-            process.kill()
-            process.wait()
+        for process in self._started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
     def begin(self) -> None:
         """On one core, beside what comes next: all that is in `site` now."""
         new = set(self._site.iterdir()) - self._begun
         self._begun |= new
-        self._beside.append(subprocess.Popen([*self._command, *sorted(new)]))
+        if new:  # told of none, compileall takes all of this Python's path
+            self._start(*sorted(new))
 
     def finish(self) -> None:
         """On all cores: what is left."""
-        for process in self._beside:
+        for process in self._started:
             process.wait()
-        subprocess.run([*self._command, "-j", "0", self._site], check=False)
+        self._start("-j", "0", self._site).wait()
+
+    def _start(self, *told: str | Path) -> subprocess.Popen[bytes]:
+        """In a group of its own: with "-j" it starts others, which do not end with it."""
+        self._started.append(subprocess.Popen([*self._command, *told], process_group=0))
+        return self._started[-1]

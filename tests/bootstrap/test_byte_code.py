@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.bootstrap.byte_code import ByteCode
@@ -46,8 +48,25 @@ def test_file_that_cannot_be_compiled_is_passed_over(tmp_path: Path, capfd: pyte
     assert capfd.readouterr() == ("", "")
 
 
-def test_set_up_that_fails_leaves_no_compiler(tmp_path: Path) -> None:
-    place_package(tmp_path, "first", "".join(f"x{number} = {number}\n" for number in range(30_000)))
+def test_set_up_that_fails_leaves_no_compiler_and_none_of_its_processes(tmp_path: Path) -> None:
+    python, started = tmp_path / "python", tmp_path / "started"
+    python.write_text(f"#!/bin/sh\nsleep 60 &\necho $! > {started}.new; mv {started}.new {started}\nwait\n")
+    python.chmod(0o755)
+    place_package(tmp_path / "site", "first")
+    with ByteCode(python, tmp_path / "site") as byte_code:
+        byte_code.begin()
+        while not started.exists():
+            time.sleep(0.01)
+        of_compiler = psutil.Process(int(started.read_text()))
+    assert [process.returncode for process in byte_code._started] == [-9]
+    while of_compiler.is_running() and of_compiler.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+
+
+def test_compiler_is_not_started_where_nothing_is_new(tmp_path: Path) -> None:
+    """Told of no folder it would compile those of the Python's path, the system's among them."""
+    place_package(tmp_path, "first")
     with ByteCode(PYTHON, tmp_path) as byte_code:
         byte_code.begin()
-    assert [process.returncode for process in byte_code._beside] == [-9]
+        byte_code.begin()
+        assert len(byte_code._started) == 1
