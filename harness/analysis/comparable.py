@@ -156,8 +156,9 @@ def with_series(runs: pd.DataFrame) -> pd.DataFrame:
         "series_any_layout": {"hosts", "threads"},
         "competitor": {"framework", "worker_kind", "tuning", *RESOURCES},
     }
-    in_full, short = (_with_slowed(of, runs) for of in (runs["problem"], _without_options(runs["problem"])))
-    shortened = runs.assign(problem_in_full=in_full, problem=short)
+    problems = runs["problem"]
+    short = _with_slowed(problems.map(_without_options(problems)), runs)
+    shortened = runs.assign(problem_in_full=_with_slowed(problems, runs), problem=short)
     named = shortened.assign(
         problem=_problems(shortened), tuning=tunings(runs), **dict.fromkeys(without, runs["label"])
     )
@@ -238,11 +239,11 @@ def _of_code(digest: object) -> str:
     return f" [code {str(digest)[:8]}]"
 
 
-def _without_options(problems: pd.Series[str]) -> pd.Series[str]:
+def _without_options(problems: pd.Series[str]) -> dict[str, str]:
     """`mf on synthetic-ratings` of `mf on synthetic-ratings (640 of 9×9, ...)`, unless sizes differ."""
     short = {problem: _OPTIONS.sub(r"\1", problem) for problem in problems.unique()}
     times = Counter(short.values())
-    return problems.map({problem: name if times[name] == 1 else problem for problem, name in short.items()})
+    return {problem: name if times[name] == 1 else problem for problem, name in short.items()}
 
 
 def _with_slowed(problems: pd.Series[str], runs: pd.DataFrame) -> pd.Series[str]:
@@ -295,10 +296,16 @@ def _pool(part: pd.DataFrame, trials: pd.DataFrame, outdated: pd.DataFrame, part
         launches=named.reset_index(drop=True),
         runs=named[is_ok].reset_index(drop=True),
         failed=named[~is_ok].reset_index(drop=True),
-        trials=trials[trials["problem"].isin(part["problem"])].reset_index(drop=True),
+        trials=_trials_on(part, trials),
         cautions=tuple(_cautions(named[is_ok], num_outdated)),
         num_pools=len(parts),
     )
+
+
+def _trials_on(part: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
+    """Those on problems of the part, which are called as its runs call them (`with_series`)."""
+    ours = trials[trials["problem"].isin(part["problem"])].reset_index(drop=True)
+    return ours.assign(problem=_with_slowed(ours["problem"].map(_without_options(part["problem"])), ours))
 
 
 def _name(part: pd.DataFrame, parts: list[pd.DataFrame]) -> str:

@@ -48,6 +48,21 @@ def pool_of(tmp_path: Any, records: list[Record]) -> Pool:
     return pool
 
 
+def test_trials_are_on_the_problem_by_the_name_that_its_runs_have(tmp_path: Any) -> None:
+    """Without options that all share, with the worker that is slowed: the page's choices pick both."""
+    slowed = {"rank": 1, "factor": 3.0}
+    records = [
+        each.model_copy(update={"cell": each.cell.model_copy(update={"problem": "mf on synthetic-ratings (9×9)"})})
+        for each in [*JUDGED, *TRIALS, record({"strategy": "hogwild", "workers": 2, "slowed": slowed})]
+    ]
+    pool = pool_of(tmp_path, records)
+    assert set(pool.launches["problem"]) == {
+        "mf on synthetic-ratings",
+        "mf on synthetic-ratings, slowed rank=1 factor=3.0",
+    }
+    assert set(pool.trials["problem"]) == {"mf on synthetic-ratings"}
+
+
 def test_trials_are_not_judged_with_the_runs_that_they_tuned(tmp_path: Any) -> None:
     pool = pool_of(tmp_path, [*JUDGED, *TRIALS])
     assert (len(pool.launches), len(pool.trials)) == (10, 6)
