@@ -132,11 +132,10 @@ class Served(ABC):
         self._context.term()
 
     def _weights_of_each(self) -> Callable[[], list[Answered]]:
-        """Read from memory where each server's can be, else asked for."""
+        """Those of each server are read from memory where they can be, else asked for."""
         self._await_rows()
-        read = [shard.read() for shard in self._shards]
-        there = [each for each in read if each is not None]
-        return (lambda: there) if len(there) == len(read) else self._ask_each(Kind.PULL)
+        of_each = [(shard, shard.read() or self._ask(shard, Kind.PULL)) for shard in self._shards]
+        return lambda: [said if isinstance(said, Answered) else shard.answer_to(said) for shard, said in of_each]
 
     def _ask_first(self, kind: Kind) -> Answered:
         return self._shards[0].answer_to(self._shards[0].ask(kind, num_steps=self._num_steps))
@@ -154,9 +153,13 @@ class Served(ABC):
         numbers = []
         for index, shard in enumerate(self._shards):
             own = None if values is None else values[part_of(values.size, index, len(self._shards))]
-            claims = self._claims_due() if index == 0 and kind != Kind.HOLD else 0
-            numbers.append(shard.ask(kind, *before, values=own, num_steps=self._num_steps, num_claimed=claims))
+            numbers.append(self._ask(shard, kind, *before, values=own))
         return lambda: [shard.answer_to(number) for shard, number in zip(self._shards, numbers, strict=True)]
+
+    def _ask(self, shard: ShardClient, kind: Kind, *before: bytes, values: Floats | None = None) -> int:
+        """Of the first server, the steps that are due as well."""
+        claims = self._claims_due() if shard is self._shards[0] and kind != Kind.HOLD else 0
+        return shard.ask(kind, *before, values=values, num_steps=self._num_steps, num_claimed=claims)
 
     def _await_rows(self) -> None:
         """Values that are still to be read, or written, by a server lie where others are to come."""

@@ -62,11 +62,17 @@ class ShardClient:
         self._socket.connect(address.endpoint)
 
     def share_memory(self, *, num_workers: int, num_values: int) -> None:
-        """From now on, values of this number go by the memory that the server shares."""
+        """From now on, values of this number go by the memory that the server shares. Raises ShardError."""
         if self._memory is None or self._memory.num_values != num_values:
             path = bytes(self.answer_to(self.ask(Kind.MAP)).payload).decode()
             self._close_memory()
-            self._memory = ShardMemory.open(path, num_workers=num_workers, num_values=num_values)
+            try:
+                self._memory = ShardMemory.open(path, num_workers=num_workers, num_values=num_values)
+            except OSError as error:
+                raise ShardError(
+                    f"{self._name} shares memory that cannot be opened: {error}; wanted: server and workers of one "
+                    "user, who see one another in /proc and may read there which files they have open"
+                ) from None
 
     def read(self) -> Answered | None:
         """The weights as in the answer to a PULL, without one; None where that is to be asked for."""

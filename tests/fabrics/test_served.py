@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -179,19 +180,34 @@ def test_weights_in_memory_are_pulled_without_a_message(tmp_path: Path, host: st
         assert in_threads(1, tmp_path, work) == [([1, 1], num_asked)]
 
 
-def test_weights_that_the_server_changes_are_asked_for(tmp_path: Path) -> None:
-    def work(made: ServedTorch) -> list[float]:
-        made.serve(torch.ones(2), SUM)
-        mapped = made._shards[0]._memory
-        assert mapped is not None
-        changed = ShardMemory.open(mapped.path, num_workers=1, num_values=2)
-        with changed.exclusively():
+def test_weights_that_a_server_changes_are_asked_for_and_no_others(tmp_path: Path) -> None:
+    def work(made: ServedTorch) -> tuple[list[float], list[int], list[int]]:
+        made.serve(torch.ones(4), SUM)
+        there, changing = (mapped for shard in made._shards if (mapped := shard._memory) is not None)
+        before, copies_before = [shard._last_number for shard in made._shards], int(there.num_copies[0])
+        held = ShardMemory.open(changing.path, num_workers=1, num_values=2)
+        with held.exclusively():
             pulled: list[float] = made.pull().wait().tolist()
-        changed.close()
-        return pulled
+        held.close()
+        asked = [shard._last_number - number for shard, number in zip(made._shards, before, strict=True)]
+        return pulled, asked, [int(there.num_copies[0]) - copies_before]
 
-    with served(tmp_path, 1, 1):
-        assert in_threads(1, tmp_path, work) == [[1, 1]]
+    with served(tmp_path, 2, 1):
+        assert in_threads(1, tmp_path, work, servers=2) == [([1, 1, 1, 1], [0, 1], [1])]
+
+
+def test_memory_that_cannot_be_opened_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a server whose Python has capabilities of its own: the kernel then hides its files."""
+
+    def refuse(path: str, **_: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(ShardMemory, "open", refuse)
+    said = (
+        r"^server 0 .* shares memory that cannot be opened: \[Errno 13\] Permission denied: '/proc/.*; wanted: server"
+    )
+    with served(tmp_path, 1, 1), pytest.raises(ShardError, match=said):
+        in_threads(1, tmp_path, lambda made: made.serve(torch.ones(2), SUM))
 
 
 def test_steps_may_be_taken_while_another_thread_trains(tmp_path: Path) -> None:
