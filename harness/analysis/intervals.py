@@ -71,10 +71,12 @@ def geometric_interval(values: Iterable[float]) -> Interval:
     if (kept <= 0).any():
         raise ValueError("a geometric mean needs positive values")
     logs = _interval(np.log(kept))
+    with np.errstate(over="ignore"):  # an end beyond all numbers is infinite
+        estimate, low, high = (float(np.exp(log)) for log in (logs.estimate, logs.low, logs.high))
     return Interval(
-        estimate=math.exp(logs.estimate),
-        low=math.exp(logs.low),
-        high=math.exp(logs.high),
+        estimate=estimate,
+        low=low,
+        high=high,
         n=logs.n,
         method=f"{logs.method} on logarithms" if logs.is_known else logs.method,
     )

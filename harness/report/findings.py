@@ -53,7 +53,8 @@ def _finding(
     mine = [
         replace(row, series=names[row.series], baseline=names[row.baseline])
         for row in compared
-        if row.contest == contest.name and row.workers == most
+        # The series, too: records that were damaged may have contests of one name.
+        if row.contest == contest.name and row.workers == most and {row.series, row.baseline} <= names.keys()
     ]
     at_most = launches[launches["workers"] == most]
     details = [

@@ -35,6 +35,13 @@ def test_geometric_interval_is_students_on_logarithms():
     assert found.low == pytest.approx(10 / math.exp(half), rel=1e-6)
 
 
+def test_geometric_interval_is_infinite_where_its_end_is_beyond_all_numbers():
+    """Three deviations of 1,700 from a logarithm of -173 are 1,500; numbers end at e^709."""
+    found = geometric_interval([1e-320, 1e-10, 1e105])
+    assert (found.low, found.high) == (0.0, math.inf)
+    assert found.estimate == pytest.approx(1e-75, rel=1e-3)
+
+
 def test_geometric_interval_refuses_what_is_not_positive():
     with pytest.raises(ValueError, match="positive"):
         geometric_interval([1.0, 0.0])

@@ -231,6 +231,14 @@ def test_finding_measures_each_framework_against_its_own_serial(tmp_path):
     ]
 
 
+def test_finding_of_a_record_without_a_device_stands_by_itself(tmp_path):
+    """Both contests go by one name, since a device that is empty has none."""
+    records = comparison({"allreduce": (4.0, 4.1, 4.2), "hogwild": (2.0, 2.05, 2.1)})
+    records[-1].cell.fields["device"] = ""
+    found, _ = verdicts(tmp_path, records)
+    assert [sum("the time of allreduce" in said for said in details) for _, *details in found] == [0, 1]
+
+
 def test_finding_does_not_compare_threads_with_processes_and_says_why(tmp_path):
     (processes, threads), _ = verdicts(
         tmp_path,
