@@ -85,7 +85,8 @@ def _rules(claim: Claim, runs: pd.DataFrame) -> str | None:
     others = [said for said in runs["rules"] if pd.isna(said) or mine not in str(said).split(", ")]
     if not others:
         return None
-    return f"{len(others)} of {counted(len(runs), 'launch', 'launches')} began under another rule, or none"
+    num = f"{len(others)} of {counted(len(runs), 'launch', 'launches')}"
+    return f"{num} began under another rule or number of repeats, or under none"
 
 
 def _work(claim: Claim, runs: pd.DataFrame) -> str | None:

@@ -65,9 +65,9 @@ def test_failed_launch_withholds_the_verdict_by_name(tmp_path: Path) -> None:
 VIOLATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "rule": (
         {"rules": Rules(commit=None, digests={"faster": "another"})},
-        "1 of 10 launches began under another rule, or none",
+        "1 of 10 launches began under another rule or number of repeats, or under none",
     ),
-    "no rule": ({"rules": None}, "1 of 10 launches began under another rule, or none"),
+    "no rule": ({"rules": None}, "1 of 10 launches began under another rule or number of repeats, or under none"),
     "software": ({"versions": {"torch": "2.12.0"}}, "different versions of the software"),
     "weights": ({"initial_sha256": "f" * 64}, "training began with different weights under seed 3"),
     "old record": ({"initial_sha256": None}, "some records do not say with which weights training began"),
@@ -82,6 +82,16 @@ def test_confounder_turns_the_verdict_into_untold(tmp_path: Path, name: str) -> 
     verdict = judged(tmp_path, changed(launches(suite), to, is_hogwilds(3)), suite)["faster"].verdict
     assert verdict.word == Word.UNTOLD
     assert said in verdict.because
+
+
+def test_other_repeats_than_were_laid_down_withhold_the_verdict(tmp_path: Path) -> None:
+    """As where launches are added, or judged before all are there, once numbers were seen."""
+    kept = launches(suite_of(tmp_path))
+    fewer = suite_of(tmp_path, SUITE.replace("repeats: 5", "repeats: 4"))
+    said = judged(tmp_path, kept, fewer)["faster"].verdict.in_words
+    assert said == (
+        "cannot be told here: 10 of 10 launches began under another rule or number of repeats, or under none"
+    )
 
 
 def test_launch_without_a_number_withholds_the_verdict(tmp_path: Path) -> None:
