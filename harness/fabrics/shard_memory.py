@@ -3,7 +3,9 @@
 The weights, which the server changes and any worker may copy, each while the other does not; and a row for each worker,
 of as many values: an update as it is pushed, weights that come with the answer to it. A row is its worker's until the
 message has gone, and the server's until that is answered. Before them lie two counts of each worker: its updates that
-the weights have, which the server writes, and its copies of the weights, which it writes itself.
+the weights have, which the server writes, and its copies of the weights, which it writes itself; and how often the
+server has begun or ended to change the weights. By that a worker that was stopped as it copied them knows whether the
+server, which waits for nobody for long, has changed them meanwhile: its copy is none then.
 
 The memory has no name in a folder, where it could stay behind, and is not bounded by what /dev/shm may hold: it is gone
 with the last process that has mapped it. Workers open it as a file of the server's process, which the kernel lets none
@@ -15,6 +17,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
@@ -24,6 +27,8 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float32]
 
+PATIENCE_S = 0.25  # with who copies weights: hundreds of times as long as that takes
+
 
 class ShardMemory:
     """As server and worker have it. Close it when done: what others have mapped stays."""
@@ -32,8 +37,10 @@ class ShardMemory:
         self.num_values = num_values
         self._file = file
         memory = mmap.mmap(file, _num_bytes(num_workers, num_values))
-        self.num_updates, self.num_copies = np.frombuffer(memory, np.int64, 2 * num_workers).reshape(2, -1)
-        first, each = _in_pages(16 * num_workers), _in_pages(4 * num_values) // 4
+        counts = np.frombuffer(memory, np.int64, 1 + 2 * num_workers)
+        self._num_turns, (self.num_updates, self.num_copies) = counts[:1], counts[1:].reshape(2, -1)
+        self._patience_s = PATIENCE_S
+        first, each = _in_pages(counts.nbytes), _in_pages(4 * num_values) // 4
         vectors = np.frombuffer(memory, np.float32, (1 + num_workers) * each, first).reshape(-1, each)[:, :num_values]
         self.weights: Values = vectors[0]
         self.rows: list[Values] = list(vectors[1:])
@@ -62,22 +69,43 @@ class ShardMemory:
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
-        """In it no worker copies the weights."""
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        """In it no worker copies the weights, but what is thrown away: of one that takes far too long."""
+        is_locked = self._is_locked_in_time()
+        self._patience_s = PATIENCE_S if is_locked else 0  # once, however many updates come while a worker is stopped
+        self._num_turns += 1
         try:
             yield
         finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            self._num_turns += 1
+            if is_locked:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _is_locked_in_time(self) -> bool:
+        until = time.monotonic() + self._patience_s
+        while not self._is_locked(fcntl.LOCK_EX):
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0)  # gives the core to who copies: that is over sooner than a timer wakes
+        return True
+
+    def _is_locked(self, how: int) -> bool:
+        try:
+            fcntl.flock(self._file, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def copy_of_weights(self, rank: int) -> tuple[Values, int] | None:
         """For that worker, and how many updates of others they have; None while the server changes them."""
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not self._is_locked(fcntl.LOCK_SH):
             return None
         try:
+            turn = int(self._num_turns[0])
+            values, num_foreign = self.weights.copy(), int(self.num_updates.sum() - self.num_updates[rank])
+            if turn % 2 or turn != self._num_turns[0]:
+                return None
             self.num_copies[rank] += 1
-            return self.weights.copy(), int(self.num_updates.sum() - self.num_updates[rank])
+            return values, num_foreign
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
@@ -86,7 +114,7 @@ class ShardMemory:
 
 
 def _num_bytes(num_workers: int, num_values: int) -> int:
-    return _in_pages(16 * num_workers) + (1 + num_workers) * _in_pages(4 * num_values)
+    return _in_pages(8 * (1 + 2 * num_workers)) + (1 + num_workers) * _in_pages(4 * num_values)
 
 
 def _in_pages(num_bytes: int) -> int:

@@ -4,7 +4,7 @@ The batches of a run are numbered 0, 1, 2, … as one worker would see them; m w
 s·m … s·m + m − 1 in step s. From the counter each takes the lowest number that nobody has taken: no sample comes twice
 in an epoch, whoever is faster, and nobody idles while there is work. Batch k belongs to step ⌊k/m⌋: learning rate,
 evaluation and progress go by that, so by what all have done together. Where batches are made ahead of time, steps are
-taken as these are begun, so a worker that is held up keeps the few that it has begun.
+taken as these are begun, and servers give out several at once: a worker that is held up keeps the few that it has.
 """
 
 from __future__ import annotations

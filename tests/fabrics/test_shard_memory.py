@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from harness.fabrics import shard_memory
 from harness.fabrics.shard_memory import ShardMemory
 
 NUM_WORKERS, NUM_VALUES = 2, 3
@@ -53,6 +55,38 @@ def test_weights_that_change_are_not_copied() -> None:
             assert worker.copy_of_weights(0) is None
         assert worker.copy_of_weights(0) is not None
         assert server.num_copies.tolist() == [1, 0]
+
+
+def test_server_does_not_wait_for_ever_for_a_worker_that_was_stopped_at_its_copy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shard_memory, "PATIENCE_S", 0.01)
+    with shared() as (server, worker):
+        fcntl.flock(worker._file, fcntl.LOCK_SH)
+        other = ShardMemory.open(server.path, num_workers=NUM_WORKERS, num_values=NUM_VALUES)
+        with server.exclusively():
+            server.weights[:] = 1
+            assert other.copy_of_weights(0) is None
+        values, _ = other.copy_of_weights(0) or ([], None)
+        assert list(values) == [1, 1, 1]
+        fcntl.flock(worker._file, fcntl.LOCK_UN)
+        with server.exclusively():
+            assert not other._is_locked(fcntl.LOCK_SH)
+        other.close()
+
+
+def test_copy_in_which_the_server_has_changed_the_weights_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shard_memory, "PATIENCE_S", 0.01)
+    with shared() as (server, worker):
+
+        class Stopped:
+            def copy(self) -> list[float]:
+                with server.exclusively():
+                    return [0, 0, 0]
+
+        worker.weights = Stopped()  # type: ignore[assignment]
+        assert worker.copy_of_weights(0) is None
+        assert server.num_copies.tolist() == [0, 0]
 
 
 def test_part_without_values_has_memory_too() -> None:
