@@ -54,7 +54,8 @@ _POOL = {  # column: what keeps pools apart that differ in it
 }
 _IN_NAMES = {"measuring": "way of measuring "}  # before values that do not speak for themselves
 _NO_SETTINGS = "none of them set"
-_OPTIONS = re.compile(r"(?<= on )((?!text )[\w-]+) \(.*\)")  # of a data set; of a text, its name says which
+# Of a data set of ours (`problem` in suite/cell_facts.py); of a text, its name says which.
+_OPTIONS = re.compile(r"^([\w-]+ on (?!text )[\w-]+) \(.*\)(?=$|, \S+ % of labels wrong$)")
 UNIT = ["problem", "series", "workers"]  # runs that agree in these repeat each other
 _Found = TypeVar("_Found")
 _Asked = TypeVar("_Asked")

@@ -206,7 +206,7 @@ def _on(tmp_path, *problems):
 
 def test_problem_goes_without_the_options_that_all_its_runs_share(tmp_path):
     wrong = "fnn on synthetic (64 of 8×8×1, 10 classes), 30 % of labels wrong"
-    text, own = "lm-lstm on text (a (b).txt, 2000 characters)", "mine (2).py:make"
+    text, own = "lm-lstm on text (a on b (c).txt, 2000 characters)", "runs on disk (2).py:make"
     named = _on(tmp_path, "mf on synthetic-ratings (64 of 9×9, rank 4)", wrong, text, own)
     assert sorted(named["problem"]) == [
         "fnn on synthetic, 30 % of labels wrong",
