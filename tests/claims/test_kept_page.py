@@ -40,4 +40,4 @@ def test_readme_counts_what_its_two_runs_told() -> None:
     num_once, num_never = sum(any(pair) and not all(pair) for pair in told), sum(not any(pair) for pair in told)
     said = " ".join(README.split())
     assert f"{words[num_once]} of {words[len(told)]} were told in one run and not in the other**" in said
-    assert f"are also {words[num_never]} that neither run could tell" in said
+    assert f"{words[num_never].capitalize()} more neither run could tell" in said
