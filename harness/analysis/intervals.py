@@ -70,16 +70,23 @@ def geometric_interval(values: Iterable[float]) -> Interval:
     kept = _finite(values)
     if (kept <= 0).any():
         raise ValueError("a geometric mean needs positive values")
-    logs = _interval(np.log(kept))
-    with np.errstate(over="ignore"):  # an end beyond all numbers is infinite
-        estimate, low, high = (float(np.exp(log)) for log in (logs.estimate, logs.low, logs.high))
-    return Interval(
-        estimate=estimate,
-        low=low,
-        high=high,
-        n=logs.n,
+    return of_logarithms(_interval(np.log(kept)))
+
+
+def of_logarithms(logs: Interval) -> Interval:
+    """Of the quantity whose logarithms these are; an end beyond all numbers is infinite."""
+    return replace(
+        logs,
+        estimate=exponential(logs.estimate),
+        low=exponential(logs.low),
+        high=exponential(logs.high),
         method=f"{logs.method} on logarithms" if logs.is_known else logs.method,
     )
+
+
+def exponential(log: float) -> float:
+    with np.errstate(over="ignore"):  # what is beyond all numbers is infinite
+        return float(np.exp(log))
 
 
 def scaled(interval: Interval, factor: float) -> Interval:

@@ -21,7 +21,7 @@ import pandas as pd
 from scipy import special
 
 from harness.analysis.attempts import with_retries
-from harness.analysis.intervals import Interval, mean_interval
+from harness.analysis.intervals import Interval, exponential, mean_interval, of_logarithms
 from harness.analysis.seeds import mean_by_seed
 from harness.analysis.targets import AFTER
 from harness.suite.cell import Cell
@@ -104,7 +104,7 @@ def _number(claim: Claim, case: str, ends: pd.DataFrame, *, error: float) -> Num
     seen = _seen(found, claim.rule.holds, ends, is_log=claim.measure.scale == "ratio")
     if claim.measure.scale == "difference":
         return Number(case=case, interval=found, by_seed=tuple(ends["mid"]), seen=seen)
-    return Number(case=case, interval=_exponential(found), by_seed=tuple(np.exp(ends["mid"])), seen=_exp(seen))
+    return Number(case=case, interval=of_logarithms(found), by_seed=tuple(np.exp(ends["mid"])), seen=exponential(seen))
 
 
 def _interval(ends: pd.DataFrame, *, confidence: float) -> Interval:
@@ -118,21 +118,6 @@ def _interval(ends: pd.DataFrame, *, confidence: float) -> Interval:
         low=-math.inf if is_open[0] else min(low.low, mid.low),
         high=math.inf if is_open[1] else max(high.high, mid.high),
     )
-
-
-def _exponential(logs: Interval) -> Interval:
-    return replace(
-        logs,
-        estimate=_exp(logs.estimate),
-        low=_exp(logs.low),
-        high=_exp(logs.high),
-        method=f"{logs.method} on logarithms" if logs.is_known else logs.method,
-    )
-
-
-def _exp(log: float) -> float:
-    with np.errstate(over="ignore"):  # what is beyond all numbers is infinite
-        return float(np.exp(log))
 
 
 def _seen(found: Interval, holds: Threshold, ends: pd.DataFrame, *, is_log: bool) -> float:
@@ -162,7 +147,7 @@ def _trend(claim: Claim, ends: Sequence[pd.DataFrame], runs: pd.DataFrame, *, er
     seen = _seen(found, claim.rule.holds, slopes, is_log=False)
     mean = float(np.mean([each.loc[seeds, "mid"].mean() for each in ends]))
     is_ratio = claim.measure.scale == "ratio"
-    crossing = _exp(float(x.mean()) - mean / found.estimate) if is_ratio and found.estimate else math.nan
+    crossing = exponential(float(x.mean()) - mean / found.estimate) if is_ratio and found.estimate else math.nan
     return Number(case="", interval=found, by_seed=tuple(slopes["mid"]), seen=seen, crossing=crossing)
 
 
