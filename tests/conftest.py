@@ -69,6 +69,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_LACKING] = {marker: [] for marker, (_, is_here, _) in NEEDS.items() if not is_here()}
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name of a case of bytes: they hold the time where they are an archive, and two processes would differ in it."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_unconfigure() -> None:
     shutil.rmtree(os.environ.pop(LOCKS_VARIABLE), ignore_errors=True)
 

@@ -58,22 +58,22 @@ def test_version_2_of_the_format_has_no_encoding(tmp_path: Path) -> None:
     assert read_frame(tmp_path, "Mine", MEND)["one"].tolist() == [7]
 
 
-@pytest.mark.parametrize(
-    ("index", "reason"),
-    [
-        (b"no gzip", "incorrect header check"),
-        (gzip.compress(b"RDX3\n"), "is not in R's binary format XDR"),
-        (gzip.compress(header(3) + bytes([0, 0, 0, 4])), "has an object of R's type 4 and length -1"),
-        (gzip.compress(header(3) + integers([3, 4])[:-2]), "buffer is smaller than requested size"),
-        (gzip.compress(header(3) + integers([3, 4])), "'names'"),
-        (gzip.compress(header(3)), "unpack requires a buffer of 4 bytes"),
-        (gzip.compress(header(3) + bytes([0, 0, 0, 254])), "holds no vector"),
-        (gzip.compress(header(3) + bytes([0, 0, 0, 19, 0, 0, 0, 1]) * 5000), "maximum recursion depth exceeded"),
-        (gzip.compress(header(3) + integers([3, 4]))[:-1], "is cut off"),
-    ],
-)
-def test_damaged_index_is_refused(folder: Path, index: bytes, reason: str) -> None:
-    (folder / INDEX_FILE).write_bytes(index)
+DAMAGED_INDEXES = {  # by what is said of each
+    "incorrect header check": b"no gzip",
+    "is not in R's binary format XDR": gzip.compress(b"RDX3\n"),
+    "has an object of R's type 4 and length -1": gzip.compress(header(3) + bytes([0, 0, 0, 4])),
+    "buffer is smaller than requested size": gzip.compress(header(3) + integers([3, 4])[:-2]),
+    "'names'": gzip.compress(header(3) + integers([3, 4])),
+    "unpack requires a buffer of 4 bytes": gzip.compress(header(3)),
+    "holds no vector": gzip.compress(header(3) + bytes([0, 0, 0, 254])),
+    "maximum recursion depth exceeded": gzip.compress(header(3) + bytes([0, 0, 0, 19, 0, 0, 0, 1]) * 5000),
+    "is cut off": gzip.compress(header(3) + integers([3, 4]))[:-1],
+}
+
+
+@pytest.mark.parametrize("reason", DAMAGED_INDEXES)
+def test_damaged_index_is_refused(folder: Path, reason: str) -> None:
+    (folder / INDEX_FILE).write_bytes(DAMAGED_INDEXES[reason])
     with pytest.raises(DatasetError, match=rf"Rdata\.rdb are unreadable \(.*{re.escape(reason)}.*\)\. {MEND}"):
         read_frame(folder, "Mine", MEND)
 
