@@ -132,13 +132,8 @@ def _startup(runs: pd.DataFrame) -> str | None:
 
 
 def _load(runs: pd.DataFrame, most: float) -> str | None:
-    """Of others: the load average less what launches ask for; the launches before this one are in its minute, too.
-
-    The median of each cell, since what was busy while one side ran alone would look like a difference.
-    """
-    of_all = float(np.average(runs["cores"], weights=runs["wall_s"])) if len(runs) else 0.0
-    of_others = (runs["load_1min"] - runs["cores"].clip(lower=of_all)).clip(lower=0) / runs["num_cores"]
-    busiest = float(of_others.groupby(runs["group"]).median().max())
+    """The median of each cell, since what was busy while one side ran alone would look like a difference."""
+    busiest = float(runs.groupby("group")["load_of_others"].median().max())
     if not busiest > most:
         return None
     return f"the machine was busy: a load of {busiest:.2g} of others a core, where {most:g} is allowed"

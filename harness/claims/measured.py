@@ -17,6 +17,7 @@ def with_measures(runs: pd.DataFrame) -> pd.DataFrame:
         score_gain=runs["score"] * is_better_above,
         values_per_worker=runs["pss_bytes"] / runs["workers"] / _BYTES_OF_A_VALUE,
         broke=_broke(runs),
+        load_of_others=_load_of_others(runs),
     )
 
 
@@ -26,3 +27,14 @@ def _broke(runs: pd.DataFrame) -> pd.Series[bool]:
     has_diverged = ~np.isfinite(runs["loss"]) & (runs["evaluations"] > 0)
     broke: pd.Series[bool] = (runs["status"] != "ok") | has_diverged | (looked & ~runs["reached"])
     return broke
+
+
+def _load_of_others(runs: pd.DataFrame) -> pd.Series[float]:
+    """A core of the busiest host: its load average as a launch begins, less what launches of all these ask of a host.
+
+    Those that ran before are in the minute that is averaged, so no launch is told less than their mean, by duration.
+    """
+    on_a_host = np.ceil(runs["cores"] / runs["hosts"])
+    of_all = float(np.average(on_a_host, weights=runs["wall_s"])) if len(runs) else 0.0
+    of_others: pd.Series[float] = (runs["load_1min"] - on_a_host.clip(lower=of_all)).clip(lower=0)
+    return of_others / runs["num_cores"]

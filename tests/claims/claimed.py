@@ -51,7 +51,7 @@ def launches(suite: Suite, times: dict[str, Sequence[float]] | None = None, **ch
     given = times or TIMES
     return [
         record(
-            {"workload": "cnn", "strategy": cell.strategy, "workers": cell.workers, "seed": cell.seed},
+            {name: getattr(cell, name) for name in ("workload", "strategy", "workers", "hosts", "seed")},
             **{
                 "curve": reached_after(given[cell.strategy][cell.seed]),
                 "workers": [worker(rank, cpu_s=4.5 * given[cell.strategy][cell.seed]) for rank in range(cell.workers)],

@@ -155,6 +155,27 @@ def test_launches_before_one_are_no_load_of_others(tmp_path: Path) -> None:
     assert load_of_others(3.6) == "the machine was busy: a load of 0.53 of others a core, where 0.5 is allowed"
 
 
+def test_launches_of_other_claims_are_no_load_of_others(tmp_path: Path) -> None:
+    """One of four workers ran before: with two of two, of equal length, launches ask for 8 / 3 on the mean."""
+    suite = suite_of(tmp_path, SUITE + "  - {strategy: local-sgd, workers: 4}\n")
+    told = {
+        "machine": MACHINE.model_copy(update={"load_1min": 4.5})
+    }  # (4.5 - 8 / 3) / 4 is 0.46, (4.5 - 2) / 4 is 0.63
+    times = {**TIMES, "local-sgd": (2.0,) * 5}
+    found = judged(tmp_path, changed(launches(suite, times), told, lambda record: True), suite)["faster"]
+    assert found.verdict.word == Word.HOLDS
+
+
+def test_launches_on_other_hosts_are_no_load_of_this_one(tmp_path: Path) -> None:
+    """Four workers on two hosts are two on each: a load of 6 on 4 cores is one of others a core, not a half."""
+    text = SUITE.replace("workers: 2", "workers: 4, hosts: 2").replace("hogwild", "delayed-averaging")
+    suite = suite_of(tmp_path, text)
+    times = {"delayed-averaging": TIMES["hogwild"], "allreduce-flat": TIMES["allreduce-flat"]}
+    told = {"machine": MACHINE.model_copy(update={"load_1min": 6.0})}
+    found = judged(tmp_path, changed(launches(suite, times), told, lambda record: True), suite)["faster"]
+    assert found.verdict.because == "the machine was busy: a load of 1 of others a core, where 0.5 is allowed"
+
+
 def test_coarse_evaluations_are_a_confounder(tmp_path: Path) -> None:
     suite = suite_of(tmp_path)
     coarse = changed(launches(suite), {"curve": reached_after(1.0, told_to=0.4)}, of_hogwild)
