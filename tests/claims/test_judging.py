@@ -117,6 +117,17 @@ def of_hogwild(record: Record) -> bool:
     return bool(record.cell["strategy"] == "hogwild")
 
 
+def test_launches_repeated_until_they_please_are_a_confounder(tmp_path: Path) -> None:
+    """Two seeds of five once more; a crash that was made up for is none."""
+    suite = suite_of(tmp_path)
+    crash = failed({"workload": "cnn", "strategy": "hogwild", "workers": 2, "seed": 4}, rules=suite.rules)
+    again = [record for record in launches(suite) if of_hogwild(record)][:2]
+    said = judged(tmp_path, [*launches(suite), *again, crash], suite)["leaner"].verdict.because
+    assert said == (
+        "2 launches more than the rule asks for: launches that are judged anew go to a folder of their own (--results)"
+    )
+
+
 def test_unequal_work_is_a_confounder(tmp_path: Path) -> None:
     suite = suite_of(tmp_path)
     half = {"workers": [worker(0), worker(1, windows=worker().windows[:3])]}
