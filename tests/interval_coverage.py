@@ -24,8 +24,9 @@ from harness.analysis.intervals import (
     geometric_interval,
     mean_interval,
     share_interval,
+    share_variance,
 )
-from harness.analysis.quality import share_variance, with_test_error
+from harness.analysis.quality import with_test_error
 from harness.analysis.targets import paired_ratio
 
 SPREAD = math.sqrt(math.log1p(0.2**2))  # of the logarithm, where the coefficient of variation is 20 %

@@ -129,3 +129,9 @@ def _interval(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> In
 def _finite(values: Iterable[float]) -> NDArray[np.float64]:
     array = np.asarray(list(values), dtype=np.float64)
     return array[np.isfinite(array)]
+
+
+def share_variance(share: float, num_samples: float) -> float:
+    """Of a share of so many samples, binomial, by one more success and one more failure."""
+    drawn = (min(1.0, max(0.0, share)) * num_samples + 1) / (num_samples + 2)
+    return drawn * (1 - drawn) / num_samples

@@ -27,7 +27,7 @@ import pandas as pd
 from scipy import special
 
 from harness.analysis.comparable import Pool, closest_match, units
-from harness.analysis.intervals import CONFIDENCE, Interval, mean_interval
+from harness.analysis.intervals import CONFIDENCE, Interval, mean_interval, share_variance
 from harness.analysis.scores import has_diverged, metric_of
 from harness.analysis.seeds import mean_by_seed
 from harness.workloads.metric import SHARE, Metric
@@ -114,12 +114,6 @@ def _test_variance(runs: pd.DataFrame, metric: Metric) -> float:
     if metric.unit != SHARE or not num_samples > 0 or runs["num_held_out"].isna().any():
         return math.nan
     return share_variance(float(mean_by_seed(runs, "score").mean()), num_samples)
-
-
-def share_variance(share: float, num_samples: float) -> float:
-    """Of a share of so many samples, binomial, by one more success and one more failure."""
-    drawn = (min(1.0, max(0.0, share)) * num_samples + 1) / (num_samples + 2)
-    return drawn * (1 - drawn) / num_samples
 
 
 def with_test_error(of_seeds: Interval, variance: float) -> Interval:

@@ -1,8 +1,8 @@
 """What came of tuning: of each study the trials in order, the best of them, and how much depends on the rate.
 
-The best trial is the one that reached the target soonest; where none did, or there is none, the one with the best
-score. Of equals the first counts, the recipe before all: nothing shows that another is better. A trial that crashed or
-diverged is one of the budget like any other.
+The best trial is the one that reached the target soonest and kept it; where none kept it, the soonest to reach it;
+where none did, or there is none, the one with the best score. Of equals the first counts, the recipe before all:
+nothing shows that another is better. A trial that crashed or diverged is one of the budget like any other.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
+from harness.analysis.intervals import CONFIDENCE, share_variance
 from harness.analysis.scores import metric_of
 from harness.plain_text import counted
 from harness.records.lacking_room import lacks_disk
-from harness.workloads.metric import Metric
+from harness.workloads.metric import SHARE, Metric
 
-REACHED, SCORED, NO_SCORE = range(3)  # what a trial came to, the best first
+KEPT, REACHED, SCORED, NO_SCORE = range(4)  # what a trial came to, the best first: REACHED is of a target lost again
 RECIPE = "recipe"  # settings that were not tuned
 
 
@@ -33,7 +35,7 @@ class StudyOutcome:
     best: pd.Series[Any] | None  # None where no trial ended with a score
     num_equal: int  # trials that are as good as the best
     num_failed: int  # without a score: they crashed, diverged or were given up
-    good: pd.DataFrame  # reached the target; without one, are as good as the recipe or better
+    good: pd.DataFrame  # reached the target and kept it; without one, are as good as the recipe or better
 
     @property
     def recipe(self) -> pd.Series[Any]:
@@ -114,10 +116,21 @@ def _each_once(rows: pd.DataFrame) -> pd.DataFrame:
 def merit(row: pd.Series[Any], metric: Metric) -> tuple[int, float]:
     """The least is the best; without a score it is infinite."""
     if row["reached"]:
-        return REACHED, float(row["time_to_target_s"])
+        return REACHED if has_lost(row, metric) else KEPT, float(row["time_to_target_s"])
     score = row["score"] if pd.isna(row["target"]) else row["best_score"]
     has_score = math.isfinite(score) and np.isfinite(row["loss"])
     return (SCORED, -metric.direction * float(score)) if has_score else (NO_SCORE, math.inf)
+
+
+def has_lost(row: pd.Series[Any], metric: Metric) -> bool:
+    """Whether a trial that reached its target ended farther from it than the test set, being a sample, may be off.
+
+    One launch at a rate that is too high may cross the target on its way to ruin; the next may not.
+    """
+    behind = metric.direction * (float(row["target"]) - float(row["score"]))
+    is_sampled = metric.unit == SHARE and row["num_held_out"] > 0
+    error = math.sqrt(share_variance(float(row["target"]), float(row["num_held_out"]))) if is_sampled else 0.0
+    return not behind <= float(special.ndtri(0.5 + CONFIDENCE / 2)) * error
 
 
 def _outcome(trials: pd.DataFrame) -> StudyOutcome:
@@ -126,7 +139,7 @@ def _outcome(trials: pd.DataFrame) -> StudyOutcome:
     is_scored = np.array([rank != NO_SCORE for rank, _ in merits])
     best = min(merits)
     has_target = bool(trials["target"].notna().iloc[0])
-    is_good = [rank == REACHED if has_target else value <= merits[0][1] for rank, value in merits]
+    is_good = [rank == KEPT if has_target else value <= merits[0][1] for rank, value in merits]
     return StudyOutcome(
         trials=trials,
         metric=metric,

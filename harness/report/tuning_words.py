@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis.contests import MIXED
-from harness.analysis.tuned import RECIPE, StudyOutcome
+from harness.analysis.tuned import RECIPE, StudyOutcome, has_lost
 from harness.plain_text import counted
 from harness.report.wording import number
 
@@ -37,14 +37,19 @@ def best_in_words(outcome: StudyOutcome) -> str:
 
 
 def result_in_words(outcome: StudyOutcome, row: pd.Series[Any]) -> str:
-    """`after 1.25 s`, `accuracy 97.0 %`, or what kept it from a score."""
+    """`target after 1.25 s`, `accuracy 97.0 %`, or what kept it from a score."""
     if row["reached"]:
-        return f"target after {number(float(row['time_to_target_s']))} s"
+        lost = f", lost again ({_score(outcome, row['score'])})" if has_lost(row, outcome.metric) else ""
+        return f"target after {number(float(row['time_to_target_s']))} s{lost}"
     score = row["score"] if pd.isna(row["target"]) else row["best_score"]
     if pd.isna(score):
         return "diverged" if row["status"] == "ok" else str(row["status"])
     missed = "" if pd.isna(row["target"]) else "target not reached, "
-    return f"{missed}{outcome.metric.name} {outcome.metric.in_words(float(score))}"
+    return f"{missed}{_score(outcome, score)}"
+
+
+def _score(outcome: StudyOutcome, score: float) -> str:
+    return f"{outcome.metric.name} {outcome.metric.in_words(float(score))}"
 
 
 def edges_in_words(outcome: StudyOutcome) -> str:

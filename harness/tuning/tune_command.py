@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis.loading import read
-from harness.analysis.tuned import NO_SCORE, REACHED, StudyOutcome, are_spent, are_trials, merit, study_outcomes
+from harness.analysis.tuned import KEPT, NO_SCORE, StudyOutcome, are_spent, are_trials, merit, study_outcomes
 from harness.plain_text import counted, one_line
 from harness.progress import console, plain, show_cautions, watching
 from harness.records.results_folder import TRIALS_FOLDER, ResultsFolder
@@ -138,7 +138,7 @@ def _require_told(studies: Sequence[Study], untold: set[str], folder: ResultsFol
 
 
 def _values(outcomes: dict[str, StudyOutcome]) -> dict[str, float | None]:
-    """By which the ledger ranks trials: seconds to the target, without one the score; None where there is neither."""
+    """By which the ledger ranks trials: seconds to a target that is kept, without one the score; None: neither."""
     return {
         str(row["key"]): _value(row, outcome) for outcome in outcomes.values() for _, row in outcome.trials.iterrows()
     }
@@ -150,7 +150,7 @@ def _value(row: pd.Series[Any], outcome: StudyOutcome) -> float | None:
         return None
     if pd.isna(row["target"]):
         return float(row["score"])
-    return seconds if rank == REACHED else math.inf
+    return seconds if rank == KEPT else math.inf
 
 
 def _conclude(

@@ -51,6 +51,21 @@ def test_best_trial_is_the_soonest_and_the_good_region_that_which_reached() -> N
     assert (best_in_words(found), edges_in_words(found)) == (said, "")
 
 
+def test_trial_that_lost_the_target_again_comes_after_those_that_kept_it() -> None:
+    """Of 360 samples at 98 % a score may be off by 1.96 √(0.9773 · 0.0227 / 360) = 1.54 points."""
+    lost = trial(1, 0.9, curve=curve((0.99, 0.96), every_s=0.5), num_held_out=360)
+    kept = trial(2, 0.4, curve=curve((0.98, 0.97), every_s=1.0), num_held_out=360)
+    found = outcome(trial(0, 0.1, time_s=2.0), lost, kept)
+    assert (best_in_words(found), good_in_words(found)) == (
+        "serial ×1: trial 3 of 4: target after 1.00 s; the recipe: target after 2.00 s",
+        "2 of 3, rates 0.100 to 0.400 (×4.00)",
+    )
+    assert result_in_words(found, found.trials.iloc[1]) == "target after 0.500 s, lost again (accuracy 96.0%)"
+    alone = outcome(trial(0, 0.1), lost)
+    assert alone.best is not None
+    assert (alone.best["trial"], len(alone.good)) == (1, 0)
+
+
 def test_trial_that_crashed_is_one_of_the_budget() -> None:
     found = outcome(trial(0, 0.1, made=failed), trial(1, 0.02, time_s=3.0), trial(2, 0.3, made=failed))
     assert (len(found.trials), found.num_failed, found.is_whole) == (3, 2, False)
