@@ -34,7 +34,7 @@ def _load_of_others(runs: pd.DataFrame) -> pd.Series[float]:
 
     Those that ran before are in the minute that is averaged, so no launch is told less than their mean, by duration.
     """
-    on_a_host = np.ceil(runs["cores"] / runs["hosts"])
+    on_a_host = -(-runs["cores"] // runs["hosts"])  # rounded up
     of_all = float(np.average(on_a_host, weights=runs["wall_s"])) if len(runs) else 0.0
     of_others: pd.Series[float] = (runs["load_1min"] - on_a_host.clip(lower=of_all)).clip(lower=0)
     return of_others / runs["num_cores"]
