@@ -146,11 +146,11 @@ def _values(runs: pd.DataFrame, column: str) -> list[str]:
 def with_series(runs: pd.DataFrame) -> pd.DataFrame:
     """A copy with the columns `problem_in_full`: as runs have it, with the worker that is slowed; `problem`: the same
     without its data set's options where all runs have the same, with its code or metric where runs of that name have
-    several; `series`: `label`, and every setting in which runs of that label and problem differ; `series_any_hosts`:
-    the same without the hosts; `series_any_layout`: without hosts and threads; `competitor`: without framework, kind of
-    worker, resources and tuning; `tuning`: how its settings came about; `shown_as`: the series as it is called among
-    the runs of its problem, with framework, kind of worker and tuning only where they differ there; and `aim`: the
-    problem, with its target where it has several."""
+    several; `problem_any_speed`: the same whoever is slowed, which moves no score; `series`: `label`, and every setting
+    in which runs of that label and problem differ; `series_any_hosts`: the same without the hosts; `series_any_layout`:
+    without hosts and threads; `competitor`: without framework, kind of worker, resources and tuning; `tuning`: how its
+    settings came about; `shown_as`: the series as it is called among the runs of its problem, with framework, kind of
+    worker and tuning only where they differ there; and `aim`: the problem, with its target where it has several."""
     without: dict[str, set[str]] = {
         "series": set(),
         "series_any_hosts": {"hosts"},
@@ -158,10 +158,13 @@ def with_series(runs: pd.DataFrame) -> pd.DataFrame:
         "competitor": {"framework", "worker_kind", "tuning", *RESOURCES},
     }
     problems = runs["problem"]
-    short = _with_slowed(problems.map(_without_options(problems)), runs)
-    shortened = runs.assign(problem_in_full=_with_slowed(problems, runs), problem=short)
-    named = shortened.assign(
-        problem=_problems(shortened), tuning=tunings(runs), **dict.fromkeys(without, runs["label"])
+    short = problems.map(_without_options(problems))
+    named = runs.assign(
+        problem_in_full=_with_slowed(problems, runs),
+        problem=_problems(runs.assign(problem=_with_slowed(short, runs))),
+        problem_any_speed=_problems(runs.assign(problem=short)),
+        tuning=tunings(runs),
+        **dict.fromkeys(without, runs["label"]),
     )
     everywhere = [column for column in ("framework", "worker_kind", "tuning") if named[column].nunique() > 1]
     for _, rows in named.groupby(["problem", "label"], sort=False):

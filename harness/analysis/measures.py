@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from harness.analysis.scores import metric_columns
 from harness.records import interruptions, memory
@@ -19,6 +20,7 @@ from harness.records.record import Point, Record, Tuning, Window, WorkerPart
 from harness.records.setting_names import of_all, of_horovod
 from harness.records.stored_cell import StoredCell
 from harness.suite.fields import FIELDS
+from harness.suite.values import Slowed
 from harness.timing.traffic import allreduce_bytes
 
 WINDOW_FIELDS = (
@@ -277,7 +279,7 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "optimizer": _with_options(cell["optimizer"], cell["optimizer_options"]),
         "schedule": _with_options(**_named(cell["schedule"])),
         "inject": _in_words("injected", cell["inject"]),
-        "slowed": _in_words("slowed", cell["slowed"]),
+        "slowed": _slowed_in_words(cell["slowed"]),
         "problem": cell.problem,
         "label": cell.series,
         **metric_columns(cell.metric),
@@ -341,6 +343,14 @@ def _named(chosen: dict[str, Any]) -> dict[str, Any]:
 def _in_words(what: str, given: dict[str, Any] | None) -> str | None:
     """What the run was asked to put up with: `injected slowdown=0.1`."""
     return f"{what} " + " ".join(f"{name}={value}" for name, value in given.items()) if given else None
+
+
+def _slowed_in_words(given: dict[str, Any] | None) -> str | None:
+    """`rank 1 slowed 3×`; of a damaged record whatever it says."""
+    try:
+        return Slowed.model_validate(given).in_words() if given else None
+    except ValidationError:
+        return _in_words("slowed", given)
 
 
 def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, float]:

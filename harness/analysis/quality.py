@@ -1,7 +1,8 @@
 """Whether strategies train to the same score: the difference from one worker, seed by seed, beside every speed.
 
 Speed gained by learning less is no gain. The reference is serial training; where that did not run, another single
-worker of the same framework, who has nobody to average with.
+worker of the same framework, who has nobody to average with. Of launches with a worker slowed, who trained alone on
+the same problem at full speed: how long a step takes says nothing of what it learns.
 
 How far a difference may be off has two sources. Seeds: the differences of pairs scatter, s²/n. And the test set: its N
 samples stand for all that there might be, whichever the seed, so more seeds make that no smaller. A score that is a
@@ -44,7 +45,8 @@ class QualityDifference:
     problem: str
     series: str
     workers: int
-    reference: str
+    reference: str  # a series
+    reference_problem: str  # the same, unless a worker was slowed
     metric: Metric
     difference: Interval  # of final scores, this minus the reference; NaN where a run diverged
     num_diverged: int  # of both
@@ -70,20 +72,30 @@ def quality_differences(pool: Pool) -> list[QualityDifference]:
 
 def _differences(runs: pd.DataFrame) -> list[QualityDifference]:
     known = runs[runs["observed_s"].notna()]  # there were evaluations
-    singles = dict(list(known[known["workers"] == 1].groupby(["problem", "framework"])))
+    singles = dict(list(known[known["workers"] == 1].groupby(["problem_any_speed", "framework"])))
     found = []
     for (problem, series, workers), rows in units(known):
-        among = singles.get((problem, rows["framework"].iloc[0]))
+        first = rows.iloc[0]
+        among = _references(problem, singles.get((first["problem_any_speed"], first["framework"])))
         if among is None:
             continue
-        is_serial = among["strategy"] == REFERENCE
-        among = among[is_serial] if is_serial.any() else among
         theirs = closest_match(rows, among)
-        reference = str(theirs["series"].iloc[0])
-        if (series, workers) == (reference, 1) or not set(rows["seed"]) & set(theirs["seed"]):
-            continue
-        found.append(_difference(rows, theirs, problem=problem, series=series, workers=workers))
+        one = theirs.iloc[0]
+        is_itself = (problem, series, workers) == (one["problem"], one["series"], 1)
+        if not is_itself and set(rows["seed"]) & set(theirs["seed"]):
+            found.append(_difference(rows, theirs, problem=problem, series=series, workers=workers))
     return found
+
+
+def _references(problem: str, singles: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Of single workers on a problem at any speed, those of this one, else those that nobody slowed; serial ones where
+    there are some. None where there is no such worker."""
+    if singles is None:
+        return None
+    is_same = singles["problem"] == problem
+    found = singles[is_same if is_same.any() else singles["slowed"].isna()]
+    is_serial = found["strategy"] == REFERENCE
+    return None if found.empty else found[is_serial] if is_serial.any() else found
 
 
 def _difference(
@@ -100,6 +112,7 @@ def _difference(
         series=series,
         workers=workers,
         reference=str(theirs["series"].iloc[0]),
+        reference_problem=str(theirs["problem"].iloc[0]),
         metric=metric,
         difference=with_test_error(of_seeds, of_test_set) if is_told else of_seeds,
         num_diverged=num_diverged,

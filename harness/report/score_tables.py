@@ -39,7 +39,7 @@ def quality_table(pool: Pool, prefix: str) -> Table:
             "strategy": text(pool.names[row.problem, row.series]),
             "workers": value(row.workers, str(row.workers)),
             "seeds": value(row.difference.n, str(row.difference.n)),
-            "against": text(pool.names[row.problem, row.reference]),
+            "against": text(pool.names[row.reference_problem, row.reference]),
             with_unit("difference", unit): _difference(row, is_named=len(metrics) > 1),
             "shown": text(shown_of(row)),
         }

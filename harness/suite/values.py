@@ -85,4 +85,4 @@ class Slowed(Strict):
     factor: float = Field(gt=1, description="so many times as long each of its steps takes, its waits too; it sleeps")
 
     def in_words(self) -> str:
-        return f"slowed rank={self.rank} factor={self.factor:g}"
+        return f"rank {self.rank} slowed {self.factor:g}×"

@@ -225,5 +225,6 @@ def test_problem_keeps_the_options_where_runs_have_several(tmp_path):
 def test_problem_with_a_worker_that_is_slower_is_another(tmp_path):
     slow = {"strategy": "hogwild", "workers": 2, "slowed": {"rank": 1, "factor": 3.0}}
     named = with_series(loaded(tmp_path, record({"strategy": "hogwild", "workers": 2}), record(slow)))
-    assert sorted(named["problem"]) == ["cnn on digits", "cnn on digits, slowed rank=1 factor=3.0"]
+    assert sorted(named["problem"]) == ["cnn on digits", "cnn on digits, rank 1 slowed 3×"]
+    assert set(named["problem_any_speed"]) == {"cnn on digits"}
     assert set(named["series"]) == {"hogwild"}

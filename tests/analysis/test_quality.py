@@ -99,6 +99,22 @@ def test_quality_difference_that_seeds_cancel_is_none(tmp_path):
     assert found.difference.estimate == 0
 
 
+def test_quality_difference_with_a_worker_slowed_is_against_serial_training_at_full_speed(tmp_path):
+    """0.97 against 0.98: slowing a worker changes when it learns, never what."""
+    slowed = {"strategy": "hogwild", "workers": 2, "slowed": {"rank": 1, "factor": 3.0}}
+    found = only_difference(tmp_path, ({"strategy": "serial"}, 0.98), (slowed, 0.97))
+    assert (found.problem, found.reference_problem) == ("cnn on digits, rank 1 slowed 3×", "cnn on digits")
+    assert (found.reference, found.difference.estimate) == ("serial", pytest.approx(-0.01))
+
+
+def test_quality_difference_is_against_a_single_worker_as_slow_where_that_ran(tmp_path):
+    slow = {"slowed": {"rank": 0, "factor": 2.0}}
+    found = only_difference(
+        tmp_path, ({"strategy": "allreduce-flat", **slow}, 0.9), ({"strategy": "hogwild", "workers": 2, **slow}, 0.97)
+    )
+    assert found.reference_problem == "cnn on digits, rank 0 slowed 2×"
+
+
 def test_quality_difference_needs_a_serial_run_of_the_problem(tmp_path):
     (pool,) = pools(load(folder_of([record({"strategy": "hogwild", "workers": 2})], tmp_path)))
     assert quality_differences(pool) == []

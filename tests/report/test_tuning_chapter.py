@@ -58,7 +58,7 @@ def test_trials_are_on_the_problem_by_the_name_that_its_runs_have(tmp_path: Any)
     pool = pool_of(tmp_path, records)
     assert set(pool.launches["problem"]) == {
         "mf on synthetic-ratings",
-        "mf on synthetic-ratings, slowed rank=1 factor=3.0",
+        "mf on synthetic-ratings, rank 1 slowed 3×",
     }
     assert set(pool.trials["problem"]) == {"mf on synthetic-ratings"}
 
