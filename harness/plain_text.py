@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
@@ -46,6 +47,13 @@ def shortened(text: str, length: int) -> str:
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """`1 worker`, `2 workers`, `3 launches`."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def per_second(sample_units: Iterable[str]) -> str:
+    """`images/s` where all samples are images; `samples/s` where they differ."""
+    different = set(sample_units)
+    known = different.pop() if len(different) == 1 else ""
+    return f"{one_line(known) or 'sample'}s/s"
 
 
 def said(value: Any, length: int = 60) -> str:

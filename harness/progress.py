@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column
 
-from harness.plain_text import counted, one_line
+from harness.plain_text import counted, one_line, per_second
 from harness.terminal import fitting_table, training_in_words
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class SuiteWatcher:
     def cell_started(self, cell: Cell) -> None:
         from harness.records.titles import with_seed
 
+        self._sample_unit = cell.sample_unit
         self._title = with_seed(self._titles.get(cell.group, cell.title), cell.seed)
         self._started = time.monotonic()
         self._bar.update(self._task, description=plain(self._title), now="starting", left=self._left(), refresh=True)
@@ -70,7 +71,8 @@ class SuiteWatcher:
         self._bar.console.print(one_line(why), highlight=False, markup=False, soft_wrap=True)
 
     def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None:
-        self._bar.update(self._task, now=training_in_words(share, samples_per_s, loss), refresh=True)
+        now = training_in_words(share, samples_per_s, loss, sample_unit=self._sample_unit)
+        self._bar.update(self._task, now=plain(now), refresh=True)
 
     def cell_ended(self, record: Record) -> None:
         self._num_ended += 1
@@ -130,7 +132,8 @@ def outcome_of(record: Record) -> str:
     from harness.records.interruptions import interruptions_in_words
 
     train_s = max(part.train_s for part in record.workers)
-    words = f"{samples_per_s(record, steady_of(record)):,.0f} samples/s over {train_s:.1f} s"
+    rate = f"{samples_per_s(record, steady_of(record)):,.0f} {per_second([record.cell.sample_unit])}"
+    words = f"{rate} over {train_s:.1f} s"
     if record.machine.num_kinds > 1:
         words += f", on unlike machines ({record.machine.cpu})"
     if record.curve:

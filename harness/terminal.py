@@ -12,6 +12,8 @@ from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
 
+from harness.plain_text import per_second
+
 _PLAINER = str.maketrans({"×": "x", "·": "-", "–": "-", "—": "-", "…": "~", "✓": "+", "→": ">", "−": "-", "≥": ">"})
 _HANDLER = "hvdbench.plainer"
 
@@ -102,7 +104,7 @@ def fold_all(table: Table) -> Table:
     return table
 
 
-def training_in_words(share: float, samples_per_s: float, loss: float) -> str:
+def training_in_words(share: float, samples_per_s: float, loss: float, *, sample_unit: str) -> str:
     """How far training is. A loss that is no number is divergence."""
     said = f"loss {loss:.3f}" if math.isfinite(loss) else "diverged"
-    return f"{share:.0%} · {samples_per_s:,.0f} samples/s · {said}"
+    return f"{share:.0%} · {samples_per_s:,.0f} {per_second([sample_unit])} · {said}"

@@ -6,7 +6,9 @@ import sys
 import unicodedata
 import xml.etree.ElementTree as ET
 
-from harness.plain_text import all_shown, one_line, shortened, shown
+import pytest
+
+from harness.plain_text import all_shown, one_line, per_second, shortened, shown
 
 
 def test_shown_has_neither_colours_nor_controls_and_keeps_its_lines() -> None:
@@ -35,3 +37,17 @@ def test_one_line_is_one_line() -> None:
 def test_shortened_keeps_both_ends() -> None:
     assert shortened("abcdefghij", 10) == "abcdefghij"
     assert shortened("abcdefghijk", 10) == "abcdef…ijk"
+
+
+@pytest.mark.parametrize(
+    ("sample_units", "said"),
+    [
+        (["image", "image"], "images/s"),
+        (["token"], "tokens/s"),
+        (["image", "token"], "samples/s"),
+        ([""], "samples/s"),
+        (["a\nb"], "a bs/s"),
+    ],
+)
+def test_rate_is_in_the_sample_unit_that_all_share(sample_units: list[str], said: str) -> None:
+    assert per_second(sample_units) == said

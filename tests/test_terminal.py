@@ -160,12 +160,13 @@ def test_commands_work_on_an_ascii_console(tmp_path: Path, environ: dict[str, st
 
 
 def test_loss_that_is_no_number_is_divergence() -> None:
-    assert training_in_words(0.5, 1234.5, 0.25) == "50% · 1,234 samples/s · loss 0.250"
+    assert training_in_words(0.5, 1234.5, 0.25, sample_unit="frame") == "50% · 1,234 frames/s · loss 0.250"
     for loss in (math.nan, math.inf):
-        assert training_in_words(0.5, 1234.5, loss) == "50% · 1,234 samples/s · diverged"
+        assert training_in_words(0.5, 1234.5, loss, sample_unit="") == "50% · 1,234 samples/s · diverged"
     record = finished()
     (point,) = record.curve
     assert "accuracy 75" in outcome_of(record)
+    assert " images/s over " in outcome_of(record)
     lost = record.model_copy(update={"curve": [point.model_copy(update={"loss": math.nan})]})
     assert "diverged" in outcome_of(lost)
     assert "accuracy 75" not in outcome_of(lost)

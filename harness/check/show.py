@@ -18,7 +18,7 @@ from harness.check.history import History, Series
 from harness.check.observed import Stage, difference, run_of
 from harness.check.paired_sample import INTERVAL_LEVEL
 from harness.check.verdict import MetricComparison, Outcome, Verdict
-from harness.plain_text import counted, one_line
+from harness.plain_text import counted, one_line, per_second
 from harness.progress import console, in_minutes, plain, typical_s
 from harness.records.record import Record
 from harness.records.titles import titles_of
@@ -60,10 +60,12 @@ class ConsoleWatcher:
 
     def pair_started(self, cell: Cell) -> None:
         self._now: dict[str, str] = {}
+        self._sample_unit = cell.sample_unit
         self._bar.update(self._task, description=plain(self._title(cell)), now="starting")
 
     def run_progress(self, side: str, share: float, samples_per_s: float, loss: float) -> None:
-        self._now[side] = f"{side.upper()} {training_in_words(share, samples_per_s, loss)}"
+        now = training_in_words(share, samples_per_s, loss, sample_unit=self._sample_unit)
+        self._now[side] = plain(f"{side.upper()} {now}")
         self._bar.update(self._task, now="   ".join(self._now[side] for side in sorted(self._now)))
 
     def pair_ended(self, cell: Cell, a: Record, b: Record) -> None:
@@ -108,7 +110,8 @@ def _pair_in_words(a: Record, b: Record) -> str:
     rates = [run.values["throughput"] for run in runs if run is not None]
     worse = math.expm1(difference(*rates, better="higher", scale="ratio"))
     told = "" if math.isnan(worse) else f", B {size(abs(worse), 'ratio')} {direction('throughput', worse)}"
-    return f"{rates[0]:,.0f} against {rates[1]:,.0f} samples/s{told}"
+    unit = per_second({record.cell.sample_unit for record in (a, b)})
+    return f"{rates[0]:,.0f} against {rates[1]:,.0f} {unit}{told}"
 
 
 def show_verdict(verdict: Verdict) -> None:

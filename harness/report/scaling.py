@@ -12,12 +12,12 @@ from harness.analysis.comparable import units
 from harness.analysis.intervals import geometric_interval
 from harness.analysis.scaling import Resource, efficiencies
 from harness.analysis.seeds import geometric_mean_by_seed
+from harness.plain_text import per_second
 from harness.report import drawing
 from harness.report.drawing import labelled_height_in
 from harness.report.label_lines import axis_label
 from harness.report.material import Figure, Material, grouped, interval_frame, interval_of, launches, panel_name
 from harness.report.style import GROUND, INK, Panel, canvas, finished, titled
-from harness.report.wording import per_second
 
 
 @dataclass(frozen=True, kw_only=True)

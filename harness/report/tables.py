@@ -15,9 +15,10 @@ from harness.analysis.scaling import efficiencies
 from harness.analysis.scores import metrics_of
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.analysis.targets import Reaching, reaching
+from harness.plain_text import per_second
 from harness.report.score_tables import difference_cell, difference_header, final_score, final_score_header
 from harness.report.table_cells import Row, Table, TableCell, interval_cell, intervals_of, text, value
-from harness.report.wording import at_least, cut_off, number, per_second, percent, score_name
+from harness.report.wording import at_least, cut_off, number, percent, score_name
 
 SUMMARY_TABLE = "summary"
 LAUNCHES, CRASHED = "launches", "of them crashed"

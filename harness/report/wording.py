@@ -107,13 +107,6 @@ def capitalized(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def per_second(sample_units: Iterable[str]) -> str:
-    """`images/s` where all samples are images; `samples/s` where they differ."""
-    different = set(sample_units)
-    known = different.pop() if len(different) == 1 else ""
-    return f"{known or 'sample'}s/s"
-
-
 def score_name(metrics: Sequence[Metric]) -> str:
     """The metric's name, or `score` where there are several."""
     return metrics[0].name if len(metrics) == 1 else "score"

@@ -26,12 +26,12 @@ def pair_line(capsys: pytest.CaptureFixture[str], a: Any, b: Any) -> str:
 
 
 def test_pair_ended_says_half_the_speed_as_the_table_does(capsys: pytest.CaptureFixture[str]) -> None:
-    assert pair_line(capsys, at_speed(0, 1.0), at_speed(0, 2.0)).endswith("64 against 32 samples/s, B 100.0 % slower")
-    assert pair_line(capsys, at_speed(0, 2.0), at_speed(0, 1.0)).endswith("32 against 64 samples/s, B 50.0 % faster")
+    assert pair_line(capsys, at_speed(0, 1.0), at_speed(0, 2.0)).endswith("64 against 32 images/s, B 100.0 % slower")
+    assert pair_line(capsys, at_speed(0, 2.0), at_speed(0, 1.0)).endswith("32 against 64 images/s, B 50.0 % faster")
     [window] = at_speed(0, 1.0).workers[0].windows
     nothing = at_speed(0, 1.0).workers[0].model_copy(update={"windows": [window.model_copy(update={"num_samples": 0})]})
     still = at_speed(0, 1.0).model_copy(update={"workers": [nothing]})
-    assert pair_line(capsys, at_speed(0, 1.0), still).endswith("64 against 0 samples/s")
+    assert pair_line(capsys, at_speed(0, 1.0), still).endswith("64 against 0 images/s")
 
 
 def test_pair_ended_shows_a_reason_of_several_lines_in_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,6 @@ from harness.report.wording import (
     less_is_better,
     listed,
     number,
-    per_second,
     percent,
     times,
     with_interval,
@@ -57,14 +56,6 @@ def test_counts_and_lists_read_as_english():
     assert count(3, "seed") == "3\u00a0seeds"
     assert listed(["a"]) == "a"
     assert listed(["a", "b", "c"]) == "a, b and c"
-
-
-@pytest.mark.parametrize(
-    ("sample_units", "said"),
-    [(["image", "image"], "images/s"), (["token"], "tokens/s"), (["image", "token"], "samples/s"), ([""], "samples/s")],
-)
-def test_rate_is_in_the_sample_unit_that_all_share(sample_units, said):
-    assert per_second(sample_units) == said
 
 
 def test_end_of_intervals_is_said_where_there_is_one():
