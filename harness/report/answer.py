@@ -12,6 +12,7 @@ from harness.report.against_baseline import comparisons
 from harness.report.cautions import warnings
 from harness.report.findings import findings
 from harness.report.judged import JudgedContest, judged_contests
+from harness.report.matrix import across_problems
 from harness.report.recommendation import recommendation
 
 NO_CONTEST = (
@@ -32,7 +33,7 @@ def answer_lines(folders: Sequence[str | Path]) -> list[str]:
 def _of_pool(pool: Pool, contests: Sequence[JudgedContest], *, is_one_of_several: bool) -> Iterator[str]:
     if is_one_of_several:
         yield f"On {pool.name}:"
-    said = recommendation(contests)
+    said = recommendation(contests, across_problems(contests))
     if said:
         yield said
     found = findings(pool, contests, comparisons(pool))

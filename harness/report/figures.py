@@ -7,7 +7,6 @@ import multiprocessing
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 
 from harness.report.chapters import CHAPTERS, FIRST_SCREEN
 from harness.report.material import Figure, Material
@@ -15,6 +14,7 @@ from harness.report.material import Figure, Material
 MAX_PROCESSES = 4
 _CHAPTERS = (FIRST_SCREEN, *CHAPTERS)
 _FIGURES = tuple(draw for chapter in _CHAPTERS for draw in chapter.figures)
+_inherited: list[Material] = []  # of a child, which draws from it: taking it along with each task takes as long
 
 
 def figures(given: Material) -> dict[str, tuple[Figure, ...]]:
@@ -22,9 +22,10 @@ def figures(given: Material) -> dict[str, tuple[Figure, ...]]:
     num_processes = min(MAX_PROCESSES, len(os.sched_getaffinity(0)))
     gc.freeze()  # else a child's collector copies every page of what there is, only by looking at it
     try:
-        # Forked, so that each starts with all that is imported and with the theme in force.
-        with ProcessPoolExecutor(num_processes, mp_context=multiprocessing.get_context("fork")) as pool:
-            made = iter(list(pool.map(partial(_draw, given), range(len(_FIGURES)))))
+        # Forked, so that each starts with all that is imported, with the theme in force and with what it draws from.
+        forked = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(num_processes, forked, initializer=_inherited.append, initargs=(given,)) as pool:
+            made = iter(list(pool.map(_draw, range(len(_FIGURES)))))
     finally:
         gc.unfreeze()
     return {chapter.name: _not_empty([next(made) for _ in chapter.figures]) for chapter in _CHAPTERS}
@@ -34,5 +35,5 @@ def _not_empty(made: Sequence[Figure]) -> tuple[Figure, ...]:
     return tuple(figure for figure in made if figure.panels)
 
 
-def _draw(given: Material, position: int) -> Figure:
-    return _FIGURES[position](given)
+def _draw(position: int) -> Figure:
+    return _FIGURES[position](_inherited[0])

@@ -35,30 +35,32 @@ class Best:
     said: str  # where there is no entrant
 
 
-def matrices(contests: Sequence[JudgedContest], anchors: Mapping[str, str], prefix: str) -> Iterator[Table]:
-    """One for each framework, kind of worker, resources and way of tuning with several problems.
+@dataclass(frozen=True, kw_only=True)
+class AcrossProblems:
+    """The strategies of contests that differ in their problems alone."""
 
-    anchors: by names of contests.
-    """
-    for position, (place, group) in enumerate(_of_several_problems(contests)):
-        yield _matrix(group, place, anchors, f"{prefix}matrix-{position}" if position else f"{prefix}matrix")
+    place: str  # what the contests share: framework, kind of worker, resources and way of tuning, where they are told
+    contests: tuple[JudgedContest, ...]
+    order: tuple[str, ...]  # strategies, the best first
+    found: Mapping[str, Sequence[Best]]  # what each came to on each problem
+    scores: Mapping[str, Interval | None]
 
-
-def least_across(contests: Sequence[JudgedContest]) -> Iterator[tuple[str, str, Interval]]:
-    """Of each such table its place, the strategy with the least score across problems, and that."""
-    for place, group in _of_several_problems(contests):
-        order, _, scores = _compared(group)
-        score = scores[order[0]]
-        if score is not None:
-            yield place, order[0], score
+    @property
+    def tuning(self) -> str:
+        return self.contests[0].contest.tuning
 
 
-def _of_several_problems(contests: Sequence[JudgedContest]) -> Iterator[tuple[str, list[JudgedContest]]]:
-    asked = [judged for judged in contests if judged.is_comparison]
-    for place, same in itertools.groupby(sorted(asked, key=_place), _place):
-        group = list(same)
-        if len(group) > 1:
-            yield place, group
+def across_problems(contests: Sequence[JudgedContest]) -> list[AcrossProblems]:
+    """One for each place with several problems."""
+    asked = sorted((judged for judged in contests if judged.is_comparison), key=_place)
+    groups = ((place, tuple(same)) for place, same in itertools.groupby(asked, _place))
+    return [_compared(place, group) for place, group in groups if len(group) > 1]
+
+
+def matrices(across: Sequence[AcrossProblems], anchors: Mapping[str, str], prefix: str) -> Iterator[Table]:
+    """anchors: by names of contests."""
+    for position, each in enumerate(across):
+        yield _matrix(each, anchors, f"{prefix}matrix-{position}" if position else f"{prefix}matrix")
 
 
 def _place(judged: JudgedContest) -> str:
@@ -66,24 +68,23 @@ def _place(judged: JudgedContest) -> str:
     return judged.contest.name.removeprefix(judged.contest.aim).strip(", ")
 
 
-def _compared(
-    contests: Sequence[JudgedContest],
-) -> tuple[list[str], dict[str, list[Best]], dict[str, Interval | None]]:
-    """Strategies, the best first; what each came to on each problem, and its score."""
+def _compared(place: str, contests: tuple[JudgedContest, ...]) -> AcrossProblems:
     strategies = sorted({name for judged in contests for name in judged.contest.launches["variant"]})
     found = {strategy: [_best(judged, strategy) for judged in contests] for strategy in strategies}
     scores = {strategy: _score(contests, each) for strategy, each in found.items()}
     order = sorted(strategies, key=lambda strategy: (_rank(scores[strategy], found[strategy]), strategy))
-    return order, found, scores
+    return AcrossProblems(place=place, contests=contests, order=tuple(order), found=found, scores=scores)
 
 
-def _matrix(contests: Sequence[JudgedContest], place: str, anchors: Mapping[str, str], name: str) -> Table:
-    order, found, scores = _compared(contests)
+def _matrix(across: AcrossProblems, anchors: Mapping[str, str], name: str) -> Table:
+    contests = across.contests
     headings = [f"{judged.contest.aim} (s)" for judged in contests]
-    rows = tuple(_row(strategy, contests, found[strategy], scores[strategy], headings) for strategy in order)
+    rows = tuple(
+        _row(strategy, contests, across.found[strategy], across.scores[strategy], headings) for strategy in across.order
+    )
     return Table(
         name=name,
-        title=f"Strategies by problems{f', {place}' if place else ''}",
+        title=f"Strategies by problems{f', {across.place}' if across.place else ''}",
         caption="Each strategy's shortest time to target, with its number of workers. ★ first, ≈ not shown to be "
         "slower than the first, ? too few seeds to tell, as on the leaderboards, where the arrows lead. Tried: with "
         "how many workers or settings, over all problems; the shortest of many is shorter by chance. Across: the "

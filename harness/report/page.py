@@ -39,7 +39,7 @@ from harness.report.frameworks import frameworks_sentence, frameworks_table
 from harness.report.judged import JudgedContest, judged_contests
 from harness.report.leaderboard import board_names
 from harness.report.material import Figure, Material, material
-from harness.report.matrix import matrices
+from harness.report.matrix import across_problems, matrices
 from harness.report.recommendation import conditions, recommendation
 from harness.report.style import MARK_PATHS, Panel, family_look, looks, themed
 from harness.report.table_cells import Table, markdown
@@ -181,18 +181,19 @@ def _section(
     given = material(results, pool, judged, compared, looks(pool.launches), prefix)
     drawn = figures(given) if len(pool.runs) else {}
     boards = _boards(given, drawn.get(FIRST_SCREEN.name, ()), findings(pool, given.judged, compared))
+    across = across_problems(given.judged)
     filled = (_filled(chapter, pool, prefix, drawn.get(chapter.name, ())) for chapter in CHAPTERS)
     return Section(
         pool=pool,
         prefix=prefix,
-        recommendation=recommendation(given.judged),
+        recommendation=recommendation(given.judged, across),
         conditions=conditions(pool),
         boards=tuple(boards),
         warnings=tuple(warnings(pool)),
         chapters=tuple(chapter for chapter in filled if chapter.figures or chapter.tables or chapter.part),
         about=_about(pool.launches),
         facets=facets,
-        matrices=tuple(matrices(given.judged, {board.answer.name: board.anchor for board in boards}, prefix)),
+        matrices=tuple(matrices(across, {board.answer.name: board.anchor for board in boards}, prefix)),
         changed=earlier.what_changed(given.judged, pool, prefix) if earlier else None,
     )
 

@@ -27,7 +27,7 @@ from harness.report.brief_answer import (
     sooner,
 )
 from harness.report.judged import JudgedContest
-from harness.report.matrix import least_across
+from harness.report.matrix import AcrossProblems
 from harness.report.tuning_words import how_tuned
 from harness.report.wording import capitalized, count, listed, listed_briefly, times_in_short
 
@@ -35,31 +35,33 @@ SERIAL = "serial"
 _MOST_NAMED = 3  # problems in a sentence; of more, how many
 
 
-def recommendation(contests: Sequence[JudgedContest]) -> str:
+def recommendation(contests: Sequence[JudgedContest], across: Sequence[AcrossProblems]) -> str:
     """A sentence on all contests in which something is compared, tuned in one way; empty where nothing is.
 
     The best that was tuned comes before the best without tuning.
     """
     asked = [judged for judged in contests if judged.is_comparison]
     ways = sorted({judged.contest.tuning for judged in asked}, key=lambda tuning: (tuning == RECIPE, tuning))
-    return " ".join(_on_way(tuning, [each for each in asked if each.contest.tuning == tuning]) for tuning in ways)
+    return " ".join(
+        _on_way(tuning, [each for each in asked if each.contest.tuning == tuning], across) for tuning in ways
+    )
 
 
-def _on_way(tuning: str, asked: Sequence[JudgedContest]) -> str:
+def _on_way(tuning: str, asked: Sequence[JudgedContest], across: Sequence[AcrossProblems]) -> str:
     """`Tuned in 20 trials each: use ...`, of what was tuned in this way."""
-    said = _on_one(asked[0]) if len(asked) == 1 else f"{'; '.join(_on_several(asked))}."
+    said = _on_one(asked[0]) if len(asked) == 1 else f"{'; '.join(_on_several(asked, across))}."
     return f"{capitalized(how_tuned(tuning))}: {said}"
 
 
-def _on_several(asked: Sequence[JudgedContest]) -> Iterator[str]:
+def _on_several(asked: Sequence[JudgedContest], across: Sequence[AcrossProblems]) -> Iterator[str]:
     yield from (*_winners(asked), *_choices(asked), *_without_winner(asked), *_came_before(asked))
     if asked[0].contest.tuning == RECIPE:
-        yield from _over_all(asked)
+        yield from _over_all([each for each in across if each.tuning == RECIPE])
 
 
-def _over_all(asked: Sequence[JudgedContest]) -> Iterator[str]:
+def _over_all(across: Sequence[AcrossProblems]) -> Iterator[str]:
     """Which strategy does best with one choice of its options for all problems of a place; an estimate, no claim."""
-    found = list(least_across(asked))
+    found = [(each.place, each.order[0], score) for each in across if (score := each.scores[each.order[0]])]
     for place, strategy, score in found:
         where = f" ({place.removesuffix(RECIPE).strip(', ')})" if len(found) > 1 else ""
         times = times_in_short(score.estimate)

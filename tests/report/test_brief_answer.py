@@ -85,7 +85,7 @@ def test_nothing_is_said_of_who_is_soonest_where_all_have_few_seeds(tmp_path):
     (contests,) = judged_contests([pool])
     assert brief_answer(contests[0]).line == "Too few seeds to tell: hogwild ×2 came first of 2."
     assert (
-        recommendation(contests)
+        recommendation(contests, [])
         == "Without tuning (recipe): cnn on digits: Too few seeds to tell: hogwild ×2 came first of 2."
     )
     assert contests[0].best == ()

@@ -7,7 +7,7 @@ import pytest
 from harness.analysis import load_all
 from harness.analysis.comparable import pools
 from harness.report.judged import judged_contests
-from harness.report.matrix import SCORE, TRIED, matrices
+from harness.report.matrix import SCORE, TRIED, across_problems, matrices
 from tests.analysis.handmade import curve, failed, folder_of, reached_after, record, worker
 
 TIMES = {  # by problem and strategy, of three seeds
@@ -30,7 +30,8 @@ def matrix_of(tmp_path, times, more=()):
     ]
     (pool,) = pools(load_all(folder_of([*runs, *more], tmp_path)).runs)
     contests = judged_contests([pool])[0]
-    return list(matrices(contests, {judged.contest.name: f"board-{judged.contest.aim[:3]}" for judged in contests}, ""))
+    anchors = {judged.contest.name: f"board-{judged.contest.aim[:3]}" for judged in contests}
+    return list(matrices(across_problems(contests), anchors, ""))
 
 
 def test_matrix_marks_the_first_and_who_is_not_shown_to_be_slower(tmp_path):
@@ -81,7 +82,7 @@ def test_score_of_a_strategy_gains_nothing_by_many_tries(tmp_path):
     ]
     (pool,) = pools(load_all(folder_of([*serial, *tries], tmp_path)).runs)
     (contests,) = judged_contests([pool])
-    (table,) = matrices(contests, {judged.contest.name: "board" for judged in contests}, "")
+    (table,) = matrices(across_problems(contests), {judged.contest.name: "board" for judged in contests}, "")
     row = {row["strategy"].text: row for row in table.rows}["hogwild"]
     assert (row[TRIED].text, row["cnn on digits (s)"].text) == ("4", "≈ 2.52 ×2")
     assert row[SCORE].sort_by == pytest.approx(2.0)

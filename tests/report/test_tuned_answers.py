@@ -14,7 +14,7 @@ from harness.records.record import Record, Tuning
 from harness.report.answer import answer_lines
 from harness.report.headline import headline
 from harness.report.judged import JudgedContest, judged_contests
-from harness.report.matrix import matrices
+from harness.report.matrix import across_problems, matrices
 from harness.report.recommendation import conditions, recommendation
 from tests.analysis.handmade import folder_of, reached_after, record
 
@@ -62,7 +62,7 @@ def test_page_of_both_has_the_best_tuned_and_the_best_without_tuning(tmp_path: A
         ("cnn on digits, recipe", ("serial ×1", "hogwild ×2")),
         ("cnn on digits, tuned in 3 trials", ("hogwild ×2", "serial ×1")),
     ]
-    assert recommendation(found).replace("\u00a0", " ") == (
+    assert recommendation(found, across_problems(found)).replace("\u00a0", " ") == (
         "Tuned in 3 trials each: use hogwild with 2 workers for cnn on digits: about 2× sooner than the next best, "
         "serial ×1 (95 % sure of the order). "
         "Without tuning (recipe): use serial training for cnn on digits: about 1.3× sooner than the next best, "
@@ -94,7 +94,7 @@ def test_comparison_of_what_was_not_tuned_alike_is_called_so(tmp_path: Any, seri
     _, (only,) = judged(tmp_path, records)
     assert only.contest.name == "cnn on digits, not tuned alike"
     assert only.order == ("hogwild tuned in 3 trials ×2", said)
-    assert recommendation([only]).startswith(
+    assert recommendation([only], []).startswith(
         "Not tuned alike: use hogwild tuned in 3 trials with 2\u00a0workers for cnn"
     )
 
@@ -107,7 +107,7 @@ def test_strategy_tuned_for_each_problem_is_one_over_problems(tmp_path: Any) -> 
 
     pool, found = judged(tmp_path, [*tuned("cnn", 3), *tuned("rnn", 5)])
     names = {each.contest.name: "x" for each in found}
-    (table,) = matrices(found, names, "")
+    (table,) = matrices(across_problems(found), names, "")
     assert [row["strategy"].text for row in table.rows] == ["local-sgd", "serial"]
     (profile,) = performance_profiles(pool.launches)
     assert sorted(set(profile.solved["strategy"])) == ["local-sgd", "serial"]
@@ -118,7 +118,9 @@ def test_without_tuning_one_strategy_is_named_for_all_problems(tmp_path: Any) ->
     rnn = {"workload": "rnn", "target": 0.98}
     other = [*launches("hogwild", 2.0, 2, None, **rnn), *launches("serial", 3.0, 1, None, **rnn)]
     _, found = judged(tmp_path, [*RECIPE, *other])
-    assert recommendation(found).endswith("; one for all problems: hogwild, about 1.2× the soonest of each.")
+    assert recommendation(found, across_problems(found)).endswith(
+        "; one for all problems: hogwild, about 1.2× the soonest of each."
+    )
 
 
 def test_series_tuned_for_each_number_of_workers_is_one(tmp_path: Any) -> None:
