@@ -7,15 +7,17 @@ import math
 import pandas as pd
 from matplotlib.axes import Axes
 
+from harness.analysis.families import Family
 from harness.claims.claim_words import measure_in_words, number_in_words, rule_in_words
 from harness.claims.judged_claim import Judged
 from harness.claims.numbers import Number
 from harness.report import drawing
 from harness.report.drawing import Row
 from harness.report.label_lines import axis_label
-from harness.report.style import BAND, INK, MUTED, Look, Panel, canvas, finished
+from harness.report.palette import BAND, INK, MUTED, SHADES
+from harness.report.style import Look, Panel, canvas, finished
 
-_LOOK = Look(colour="#0173b2", marker="o", dash="-")
+_LOOK = Look(colour=SHADES[Family.SYNCHRONOUS][0].light, marker="o", dash="-")
 _ROW_IN, _AROUND_IN = 0.34, 0.95  # height of a row, and of axis and labels
 
 

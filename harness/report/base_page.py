@@ -9,6 +9,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from harness.analysis.export import csv_of
 from harness.markdown import escape_markdown
+from harness.report.palette import COLOURS, on_page
 from harness.report.style import Panel
 
 _SHARED = "harness.report"
@@ -24,6 +25,8 @@ def page_environment(*packages: str) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["markdown"] = escape_markdown
+    environment.filters["on_page"] = on_page
+    environment.globals["colours"] = COLOURS
     return environment
 
 

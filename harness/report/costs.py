@@ -11,7 +11,7 @@ from harness.analysis.comparable import units
 from harness.analysis.intervals import DISTANCE, MIN_LAUNCHES, SHARE, geometric_interval, mean_interval
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.report import drawing
-from harness.report.drawing import Row, labelled_height_in
+from harness.report.drawing import BandedLine, Row, labelled_height_in
 from harness.report.label_lines import wrapped
 from harness.report.material import (
     MOST_ROWS,
@@ -26,7 +26,8 @@ from harness.report.material import (
     panel_name,
     rows_left_out,
 )
-from harness.report.style import PHASES, canvas, finished, titled
+from harness.report.palette import PHASES
+from harness.report.style import canvas, finished, titled
 from harness.report.wording import capitalized, count
 
 MAX_STALENESS_SHOWN = 12
@@ -203,25 +204,29 @@ def merges(given: Material) -> Figure:
 
 
 def consensus(given: Material) -> Figure:
-    panels = []
-    known = given.curve[given.curve["consensus_distance"].notna() & (given.curve["workers"] > 1)]
+    panels, x, y = [], "num_samples", "consensus_distance"
+    known = given.curve[given.curve[y].notna() & (given.curve["workers"] > 1)]
     for problem, rows in known.groupby("problem", sort=True):
         most = rows["workers"].max()
-        parts, ends = [], []
-        with canvas(height_in=labelled_height_in(rows["series"].unique())) as (figure, axes):
-            for series, part in rows[rows["workers"] == most].groupby("series", sort=True):
-                look = given.looks[str(series)]
-                band = launch_band(part, x="num_samples", y="consensus_distance", within=DISTANCE)
-                drawing.line_with_band(axes, band, look, x="num_samples", y="consensus_distance")
-                ends.append((given.label(str(problem), str(series)), look, float(band["num_samples"].iloc[-1]),
-                             float(band["consensus_distance"].iloc[-1])))  # fmt: skip
-                parts.append(band.assign(series=series, workers=most))
-            data = pd.concat(parts, ignore_index=True)
-            axes.set_ylim(0, drawing.ceiling(data["consensus_distance"], data["high"]))
+        bands = {
+            str(series): launch_band(part, x=x, y=y, within=DISTANCE).assign(series=series, workers=most)
+            for series, part in rows[rows["workers"] == most].groupby("series", sort=True)
+        }
+        lines = [
+            BandedLine(name=given.label(str(problem), series), look=given.looks[series], points=band)
+            for series, band in bands.items()
+            if len(band)
+        ]
+        if not lines:  # every distance was infinite
+            continue
+        with canvas(height_in=labelled_height_in([line.name for line in lines])) as (figure, axes):
+            drawing.lines_with_bands(axes, lines, x=x, y=y)
+            data = pd.concat([line.points for line in lines], ignore_index=True)
+            axes.set_ylim(0, drawing.ceiling(data[y], data["high"]))
             drawing.from_zero(axes, "samples trained on, all workers")
             axes.set_ylabel("distance from the mean (‖·‖₂)")
             titled(figure, f"{problem}, {most} workers")
-            drawing.label_ends(axes, ends)
+            drawing.label_ends(axes, [line.end(x, y) for line in lines])
             panels.append(finished(figure, name=panel_name(given, "consensus", str(problem)), data=data,
                                    alt=f"Distance of the workers' weights from their mean for {problem}"))  # fmt: skip
     return Figure(

@@ -15,7 +15,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from harness.analysis.intervals import Interval
 from harness.report.label_lines import axis_label, num_lines, wrapped
-from harness.report.style import GROUND, HEIGHT_IN, INK, MUTED, PHASES, Look, hint
+from harness.report.palette import GREY_ALPHA, GROUND, INK, MUTED, PHASES
+from harness.report.style import HEIGHT_IN, Look, hint
 from harness.report.wording import at_least, with_interval, with_unit
 from harness.workloads.metric import SHARE, Metric
 
@@ -41,6 +42,20 @@ class Row:
     note: str = ""
     given_up: Sequence[float] = ()  # launches that are known only to exceed this
     is_lower_bound: bool = False  # the estimate, likewise: an open mark
+
+
+@dataclass(frozen=True, kw_only=True)
+class BandedLine:
+    """points: at least one; columns of x and y, low and high. A row without low and high has no band."""
+
+    name: str
+    look: Look
+    points: pd.DataFrame
+
+    def end(self, x: str, y: str) -> tuple[str, Look, float, float]:
+        """As `label_ends` takes it."""
+        last = self.points.iloc[-1]
+        return self.name, self.look, float(last[x]), float(last[y])
 
 
 def dot_rows(axes: Axes, rows: Sequence[Row]) -> None:
@@ -80,7 +95,7 @@ def interval_bar(axes: Axes, y: float, interval: Interval, colour: str) -> None:
 
 
 def stacked_rows(axes: Axes, labels: Sequence[str], shares: dict[str, list[Interval]]) -> None:
-    """Shares of a whole as one bar a row; `shares` is by harness.report.style.PHASES, one interval a row.
+    """Shares of a whole as one bar a row; `shares` is by harness.report.palette.PHASES, one interval a row.
 
     The first and the last phase have an edge of their own inside the bar, where their intervals are drawn.
     """
@@ -115,25 +130,29 @@ def stacked_rows(axes: Axes, labels: Sequence[str], shares: dict[str, list[Inter
                 handlelength=0.8, handletextpad=0.4, columnspacing=1.2, borderaxespad=0.1)  # fmt: skip
 
 
-def line_with_band(axes: Axes, data: pd.DataFrame, look: Look, *, x: str, y: str) -> None:
-    """data: columns x, y, low and high; one row a point. A row without low and high has no band."""
-    sns.lineplot(
-        data=data,
+def lines_with_bands(axes: Axes, lines: Sequence[BandedLine], *, x: str, y: str) -> None:
+    """Those that come later on top."""
+    names = [str(position) for position in range(len(lines))]  # those that are shown may be alike
+    sns.lineplot(  # once for all: most of what a call takes is its own
+        data=pd.concat([line.points.assign(line=name) for name, line in zip(names, lines, strict=True)]),
         x=x,
         y=y,
+        hue="line",
+        palette={name: line.look.colour for name, line in zip(names, lines, strict=True)},
         ax=axes,
-        color=look.colour,
-        linestyle=look.dash,
         linewidth=1.8,
         estimator=None,
         legend=False,
     )
-    axes.fill_between(data[x], data["low"], data["high"], color=look.colour, alpha=0.16, linewidth=0)
+    for artist, line in zip(axes.lines[-len(lines) :], lines, strict=True):
+        artist.set_linestyle(line.look.dash)
+        points = line.points
+        axes.fill_between(points[x], points["low"], points["high"], color=line.look.colour, alpha=0.16, linewidth=0)
 
 
 def line_in_grey(axes: Axes, data: pd.DataFrame, *, x: str, y: str, words: str) -> None:
     """One of many, behind those that matter; words: under the pointer."""
-    (line,) = axes.plot(data[x], data[y], color=MUTED, linewidth=0.9, alpha=0.45, zorder=1.5)
+    (line,) = axes.plot(data[x], data[y], color=MUTED, linewidth=0.7, alpha=GREY_ALPHA, zorder=1.5)
     hint(line, words)
 
 

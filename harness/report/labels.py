@@ -1,27 +1,33 @@
-"""Names beside points: each where it covers neither point nor name, with a thin leader where it had to move away."""
+"""Names beside points: each where it covers neither point nor name, and no interval where there is room beside them,
+with a thin leader where it had to move away."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.transforms import Bbox
 
 from harness.report.glyphs import boxes_for_missing_glyphs
 from harness.report.label_lines import wrapped
-from harness.report.style import INK, MUTED
+from harness.report.palette import INK, MUTED
 
 _RADII = (7, 16, 28, 44, 64)  # points from the mark, the nearest first
 _ANGLES = (35, 145, 325, 215, 90, 270, 0, 180)  # degrees; intervals lie level and upright
 _NEAR = 10  # points: from here on a leader says whose name it is
 _MARK = 5  # points: half of what a mark takes
+_LINE = 1  # points: half of what the line of an interval takes
 _LINE_PAD = 0.25  # of the font's size, above and below
 _POINTS_PER_INCH = 72
+NO_LINE = (math.nan, math.nan)
+
+_At = tuple[float, float]  # x and y
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +37,8 @@ class NamedPoint:
     name: str
     x: float
     y: float
+    level: tuple[float, float] = NO_LINE  # ends of its interval along x
+    upright: tuple[float, float] = NO_LINE  # likewise along y
 
 
 def name_points(axes: Axes, points: Sequence[NamedPoint], *, font_size: float = 7.5) -> None:
@@ -42,10 +50,15 @@ def name_points(axes: Axes, points: Sequence[NamedPoint], *, font_size: float = 
     with boxes_for_missing_glyphs():
         engine.execute(figure)  # from here on names do not move the axes
     unit = figure.dpi / _POINTS_PER_INCH
-    marks = [_around(axes, point, _MARK * unit) for point in points]
+    marks = [_around(axes, (point.x, point.y), (point.x, point.y), _MARK * unit) for point in points]
+    lines = [_around(axes, *ends, _LINE * unit) for point in points for ends in _lines(axes, point)]
     taken = list(marks)
     for point, mark in zip(points, marks, strict=True):
-        if point.name and (place := _free_place(mark, _size(axes, point, font_size), axes.bbox, taken, unit)):
+        if not point.name:
+            continue
+        size = _size(axes, point, font_size)
+        places = (_free_place(mark, size, axes.bbox, kept_free, unit) for kept_free in ([*taken, *lines], taken))
+        if place := next(filter(None, places), None):
             taken.append(place.box)
             _write(axes, point, place, font_size)
 
@@ -102,9 +115,18 @@ def _write(axes: Axes, point: NamedPoint, place: _Place, font_size: float) -> No
     text.set_in_layout(False)
 
 
-def _around(axes: Axes, point: NamedPoint, half: float) -> Bbox:
-    x, y = axes.transData.transform((point.x, point.y))
-    return Bbox.from_extents(x - half, y - half, x + half, y + half)
+def _lines(axes: Axes, point: NamedPoint) -> Iterator[tuple[_At, _At]]:
+    """Begin and end of the point's intervals, as far as they are in view; what is NaN overlaps nothing."""
+    left, right = np.clip(point.level, *axes.get_xlim())
+    yield (left, point.y), (right, point.y)
+    bottom, top = np.clip(point.upright, *axes.get_ylim())
+    yield (point.x, bottom), (point.x, top)
+
+
+def _around(axes: Axes, begin: _At, end: _At, half: float) -> Bbox:
+    """A box that is so much larger than the line from here to there, each in units of the data."""
+    (left, bottom), (right, top) = axes.transData.transform([begin, end])
+    return Bbox.from_extents(left - half, bottom - half, right + half, top + half)
 
 
 def _sign(value: float) -> int:

@@ -22,7 +22,8 @@ from harness.report.drawing import LOG_REACH
 from harness.report.judged import JudgedContest
 from harness.report.label_lines import axis_label
 from harness.report.material import Figure, Material, height_in, panel_name
-from harness.report.style import BAND, GROUND, INK, MUTED, Look, Panel, canvas, family_look, finished, hint
+from harness.report.palette import BAND, GROUND, INK, MUTED
+from harness.report.style import Look, Panel, canvas, family_look, finished, hint
 from harness.report.wording import number, percent, times_in_short, with_interval
 from harness.workloads.metric import ACCURACY
 

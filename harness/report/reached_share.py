@@ -16,7 +16,8 @@ from harness.report import drawing
 from harness.report.drawing import LINE_IN, labelled_height_in
 from harness.report.label_lines import in_one_line
 from harness.report.material import Figure, Material, grouped, panel_name, unit_of
-from harness.report.style import INK, MUTED, Panel, canvas, finished, titled
+from harness.report.palette import INK, MUTED
+from harness.report.style import Panel, canvas, finished, titled
 from harness.report.wording import count
 
 MOST_DRAWN = 8  # series of a panel: those that did not always reach the target, then the soonest

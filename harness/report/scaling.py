@@ -17,7 +17,8 @@ from harness.report import drawing
 from harness.report.drawing import labelled_height_in
 from harness.report.label_lines import axis_label
 from harness.report.material import Figure, Material, grouped, interval_frame, interval_of, launches, panel_name
-from harness.report.style import GROUND, INK, Panel, canvas, finished, titled
+from harness.report.palette import GROUND, INK
+from harness.report.style import Panel, canvas, finished, titled
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from harness.analysis.profiles import pareto_front
 from harness.analysis.scores import has_diverged, metric_of
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.report import drawing
-from harness.report.drawing import labelled_height_in
+from harness.report.drawing import BandedLine, labelled_height_in
 from harness.report.labels import NamedPoint, name_points
 from harness.report.material import Figure, Material, interval_of, launch_band, launches, panel_name
-from harness.report.style import INK, MUTED, Panel, canvas, finished, hint, titled
+from harness.report.palette import INK, MUTED
+from harness.report.style import Panel, canvas, finished, hint, titled
 from harness.report.wording import capitalized, count, cut_off, less_is_better, number, score_name
 from harness.workloads.metric import Metric
 
@@ -55,15 +57,15 @@ def _curves(given: Material, aim: str, curve: pd.DataFrame, *, x: str, unit: str
     data = pd.concat(bands, ignore_index=True)
     problem = str(curve["problem"].iloc[0])
     names = [_name(given, problem, band, most) for band in bands]
+    named = list(zip(names, bands, strict=True))
     with canvas(height_in=labelled_height_in(names[:MOST_COLOURED])) as (figure, axes):
-        ends = []
-        for position, (name, band) in reversed(list(enumerate(zip(names, bands, strict=True)))):
-            if position >= MOST_COLOURED:
-                drawing.line_in_grey(axes, band, x=x, y="score", words=name)
-                continue
-            last, look = band.iloc[-1], given.looks[_unit_of(band)[0]]
-            drawing.line_with_band(axes, band, look, x=x, y="score")
-            ends.append((name, look, float(last[x]), float(last["score"])))
+        for name, band in reversed(named[MOST_COLOURED:]):
+            drawing.line_in_grey(axes, band, x=x, y="score", words=name)
+        coloured = [
+            BandedLine(name=name, look=given.looks[_unit_of(band)[0]], points=band)
+            for name, band in reversed(named[:MOST_COLOURED])
+        ]
+        drawing.lines_with_bands(axes, coloured, x=x, y="score")
         target = float(curve["target"].iloc[0])
         if math.isfinite(target):
             axes.axhline(target, color=INK, linewidth=0.8, linestyle=":")
@@ -71,7 +73,7 @@ def _curves(given: Material, aim: str, curve: pd.DataFrame, *, x: str, unit: str
         drawing.score_axis(axes, metric)
         axes.set_ylim(score_limits(data, metric, target))
         titled(figure, f"{aim}, {count(most, 'worker')}")
-        drawing.label_ends(axes, ends)
+        drawing.label_ends(axes, [line.end(x, "score") for line in coloured])
         alt = f"{capitalized(metric.name)} over {over} for {aim}"
         return finished(figure, name=panel_name(given, f"score-over-{over}", aim), data=data, alt=alt)
 
@@ -177,11 +179,20 @@ def _front(given: Material, problem: str, data: pd.DataFrame, metric: Metric) ->
         axes.set_xlabel("training time (s)")
         drawing.score_axis(axes, metric, when=" at the end", decimals=1)
         titled(figure, problem)
-        places = zip(names, data["train_s"], data["score"], strict=True)
-        name_points(axes, [NamedPoint(name=name, x=train_s, y=score) for name, train_s, score in places])
+        name_points(axes, [_named(name, row) for name, row in zip(names, data.to_dict("records"), strict=True)])
         name = panel_name(given, "time-against-score", problem)
         alt = f"Training time against {metric.name} for {problem}"
         return finished(figure, name=name, data=data, alt=alt)
+
+
+def _named(name: str, row: Mapping[Hashable, Any]) -> NamedPoint:
+    return NamedPoint(
+        name=name,
+        x=row["train_s"],
+        y=row["score"],
+        level=(row["train_s_low"], row["train_s_high"]),
+        upright=(row["score_low"], row["score_high"]),
+    )
 
 
 def _spread(column: str, interval: Interval) -> dict[str, float | str]:

@@ -1,8 +1,7 @@
 """How figures look: a hue a family of strategies, one size of panel, the same on screen, in print and on a phone.
 
 A panel is drawn at about the width it is shown at, so that its text is readable on a phone; the page lays panels out.
-Ink, grid and ground are drawn in colours of their own, which the page replaces by its variables: one drawing serves
-the light and the dark page.
+Colours are those of palette.py, for which a page has its variables.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 
@@ -30,25 +29,16 @@ from matplotlib.figure import Figure as Canvas
 from harness.analysis.families import Family, families
 from harness.plain_text import one_line, shortened
 from harness.report.glyphs import boxes_for_missing_glyphs
+from harness.report.palette import GRID, GROUND, INK, MUTED, SHADES
 from harness.report.svg_for_page import for_page
 from harness.report.svg_text import svg_of
 
-INK, MUTED, GRID, GROUND, BAND = "#1b1d21", "#666b73", "#dfe2e6", "#fefefe", "#e3eefa"
-_VARIABLES = {
-    INK: "var(--ink)",
-    MUTED: "var(--muted)",
-    GRID: "var(--grid)",
-    GROUND: "var(--card)",
-    BAND: "var(--band)",
-}
-
-# A hue a family, its shades by strategy; told apart without colours too, by marks and by names beside them.
-FAMILY_LOOKS = {
-    Family.SYNCHRONOUS: ("s", ("#0173b2", "#56b4e9", "#1f3a93", "#7a8fd6")),
-    Family.AVERAGING: ("^", ("#d55e00", "#de8f05", "#9c4a1a", "#e58a6b")),
-    Family.ASYNCHRONOUS: ("o", ("#02815f", "#5fbf8f", "#35574a", "#8fa61f")),
-    Family.REFERENCE: ("D", ("#767676",)),
-    Family.OTHER: ("X", ("#7b4b94", "#b48ac9")),
+_MARKS = {  # of a family
+    Family.SYNCHRONOUS: "s",
+    Family.AVERAGING: "^",
+    Family.ASYNCHRONOUS: "o",
+    Family.REFERENCE: "D",
+    Family.OTHER: "X",
 }
 MARK_PATHS = {  # of the page's legend, within 12 × 12 around 0
     "o": "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0",
@@ -57,10 +47,11 @@ MARK_PATHS = {  # of the page's legend, within 12 × 12 around 0
     "D": "M0-5.5l5.5 5.5l-5.5 5.5l-5.5-5.5z",
     "X": "M-5-2l3-3l2 2l2-2l3 3l-2 2l2 2l-3 3l-2-2l-2 2l-3-3l2-2z",
 }
+Dash = Literal["-"] | tuple[int, tuple[float, ...]]
+
 _SHADES = {"allreduce": 0, "allreduce-flat": 1, "torch-ddp": 2, "delayed-averaging": 0, "local-sgd": 1, "hogwild": 0}
-PHASES = {"computing": "#0173b2", "exposed communication": "#d55e00", "waiting for data": "#b07200"}
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
+_DASHES: tuple[Dash, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 
 WIDTH_IN, HEIGHT_IN = 4.6, 3.0
 _TITLE_WIDTH, _MAX_TITLE = 52, 104  # letters of a line, and of all lines
@@ -98,7 +89,7 @@ _RC: dict[Any, Any] = {
 class Look:
     colour: str
     marker: str
-    dash: str | tuple[int, tuple[float, ...]]
+    dash: Dash
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,13 +113,13 @@ def looks(series: pd.DataFrame) -> dict[str, Look]:
     found, num_others = {}, dict.fromkeys(Family, 0)
     for strategy, rows in pairs.groupby("strategy"):
         family = of_series[str(rows["series"].iloc[0])]
-        _, shades = FAMILY_LOOKS[family]
+        shades = SHADES[family]
         if strategy not in _SHADES:
             num_others[family] += 1
         shade = _SHADES.get(str(strategy), -num_others[family])  # those without one of their own from the end on
         for position, name in enumerate(rows["series"]):
             found[str(name)] = Look(
-                colour=shades[shade % len(shades)],
+                colour=shades[shade % len(shades)].light,
                 marker=_MARKERS[position % len(_MARKERS)],
                 dash=_DASHES[position % len(_DASHES)],
             )
@@ -136,8 +127,7 @@ def looks(series: pd.DataFrame) -> dict[str, Look]:
 
 
 def family_look(family: Family) -> Look:
-    marker, shades = FAMILY_LOOKS[family]
-    return Look(colour=shades[0], marker=marker, dash="-")
+    return Look(colour=SHADES[family][0].light, marker=_MARKS[family], dash="-")
 
 
 @contextmanager
@@ -188,12 +178,12 @@ def finished(figure: Canvas, *, name: str, alt: str, data: pd.DataFrame) -> Pane
         drawn = _with_hints(svg_of(figure))
         figure.set_dpi(_PNG_DPI)
         FigureCanvasAgg(figure).print_png(picture, pil_kwargs={"compress_level": _PNG_LEVEL})  # type: ignore[no-untyped-call]
-    on_page = for_page(drawn, name=name, variables=_VARIABLES)
+    shown = for_page(drawn, name=name)
     return Panel(
         name=name,
         alt=alt,
-        svg=on_page.markup,
-        styles=on_page.styles,
+        svg=shown.markup,
+        styles=shown.styles,
         svg_file=drawn.encode(),
         png=picture.getvalue(),
         data=data,

@@ -16,12 +16,14 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
+from harness.report.palette import on_page
 from harness.report.svg_paths import begin_and_shape, decimal, from_point_to_point
 
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _OF_A_DOCUMENT = ("width", "height", "version", "id")
 _COORDINATES = ("x", "y", "width", "height")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
+_AFTER_A_SIGN = re.compile(r"([:;,]) +")
 _MIN_SHARED = 24  # letters of a path: a shorter one costs less than its use
 LINES = "lines"  # class of a text of several
 
@@ -34,15 +36,15 @@ class PageDrawing:
     styles: Mapping[str, str]
 
 
-def for_page(drawing: str, *, name: str, variables: Mapping[str, str]) -> PageDrawing:
-    """Of a whole document. name: unique on the page. variables: what takes the place of colours.
+def for_page(drawing: str, *, name: str) -> PageDrawing:
+    """Of a whole document. name: unique on the page.
 
     What is marked as safe here is serialized from a tree: text in it is escaped.
     """
     root = ET.fromstring(drawing)
     for attribute in _OF_A_DOCUMENT:
         root.attrib.pop(attribute, None)
-    _Compaction(prefix=f"d{_digest(name)}", variables=variables).of(root)
+    _Compaction(prefix=f"d{_digest(name)}").of(root)
     styles = _styles_of(root)
     root.set("aria-hidden", "true")
     return PageDrawing(markup=Markup(ET.tostring(root, encoding="unicode").replace(" />", "/>")), styles=styles)
@@ -67,7 +69,6 @@ def _digest(text: str) -> str:
 @dataclass(kw_only=True)
 class _Compaction:
     prefix: str  # of ids
-    variables: Mapping[str, str]
     ids: dict[str, str] = field(default_factory=dict)  # old to new, of those that are referred to
 
     def of(self, root: ET.Element) -> None:
@@ -114,10 +115,10 @@ class _Compaction:
             attributes["d"] = from_point_to_point(attributes["d"])
 
     def _rewritten(self, value: str) -> str:
-        value = _REFERENCE.sub(lambda found: f"url(#{self._id(found[1])})", re.sub(r"([:;,]) +", r"\1", value))
-        for colour, variable in self.variables.items():
-            value = value.replace(colour, variable)
-        return value
+        return on_page(_REFERENCE.sub(self._renamed, _AFTER_A_SIGN.sub(r"\1", value)))
+
+    def _renamed(self, reference: re.Match[str]) -> str:
+        return f"url(#{self._id(reference[1])})"
 
     def _share_shapes(self, root: ET.Element) -> None:
         """Paths of one shape, wherever they begin, become uses of one definition."""

@@ -16,8 +16,9 @@ from harness.analysis.tuned import StudyOutcome, study_outcomes
 from harness.report import drawing
 from harness.report.drawing import labelled_height_in
 from harness.report.material import Figure, Material, panel_name
+from harness.report.palette import INK
 from harness.report.score_figures import score_limits
-from harness.report.style import INK, Look, Panel, canvas, finished, hint, looks, titled
+from harness.report.style import Look, Panel, canvas, finished, hint, looks, titled
 from harness.report.table_cells import Row, Table, text, value
 from harness.report.tuning_words import good_in_words, result_in_words, study_name
 from harness.report.wording import capitalized, less_is_better, number, score_name

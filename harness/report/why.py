@@ -20,9 +20,10 @@ from harness.analysis.seeds import geometric_mean_by_seed
 from harness.report import drawing
 from harness.report.judged import JudgedContest
 from harness.report.label_lines import axis_label
-from harness.report.labels import NamedPoint, name_points
+from harness.report.labels import NO_LINE, NamedPoint, name_points
 from harness.report.material import Figure, Material, panel_name
-from harness.report.style import GRID, GROUND, MUTED, Panel, canvas, family_look, finished, hint, titled
+from harness.report.palette import GRID, GROUND, MUTED
+from harness.report.style import Panel, canvas, family_look, finished, hint, titled
 from harness.report.wording import number, percent, with_interval
 
 _MOST_NAMED = 8  # the soonest; others are grey, their names under the pointer
@@ -85,16 +86,9 @@ def _panel(given: Material, judged: JudgedContest, found: Sequence[TimeSplit]) -
         axes.set_ylabel(axis_label(f"{sample}s to the target (log)"))
         titled(figure, judged.contest.name)
         lines = _equal_times(axes, factor)
-        for position, split in enumerate(found):
-            _draw(axes, judged, split, factor, is_named=position < _MOST_NAMED)
-        points = [
-            NamedPoint(
-                name=split.name if position < _MOST_NAMED else "",
-                x=split.per_sample_s.estimate / factor,
-                y=split.samples.estimate,
-            )
-            for position, split in enumerate(found)
-        ]
+        points = [_point(split, factor, is_named=position < _MOST_NAMED) for position, split in enumerate(found)]
+        for split, point in zip(found, points, strict=True):
+            _draw(axes, judged, split, point)
         name_points(axes, [*points, *lines])
         return finished(
             figure,
@@ -104,20 +98,27 @@ def _panel(given: Material, judged: JudgedContest, found: Sequence[TimeSplit]) -
         )
 
 
-def _draw(axes: Axes, judged: JudgedContest, split: TimeSplit, factor: float, *, is_named: bool) -> None:
+def _point(split: TimeSplit, factor: float, *, is_named: bool) -> NamedPoint:
+    """Of one that is not named, without its intervals."""
+    per_sample, samples = split.per_sample_s, split.samples
+    return NamedPoint(
+        name=split.name if is_named else "",
+        x=per_sample.estimate / factor,
+        y=samples.estimate,
+        level=(per_sample.low / factor, per_sample.high / factor) if is_named else NO_LINE,
+        upright=(samples.low, samples.high) if is_named else NO_LINE,
+    )
+
+
+def _draw(axes: Axes, judged: JudgedContest, split: TimeSplit, point: NamedPoint) -> None:
     look = family_look(judged.family_of(split.name))
-    colour = look.colour if is_named else GRID
-    x, y = split.per_sample_s.estimate / factor, split.samples.estimate
-    if is_named and split.per_sample_s.is_known:
-        axes.plot(
-            [split.per_sample_s.low / factor, split.per_sample_s.high / factor],
-            [y, y],
-            color=colour,
-            linewidth=1,
-            alpha=0.5,
-        )
-        axes.plot([x, x], [split.samples.low, split.samples.high], color=colour, linewidth=1, alpha=0.5)
-    mark = axes.scatter([x], [y], s=46, marker=look.marker, facecolor=colour, edgecolor=GROUND, linewidth=0.6, zorder=4)
+    colour, size = (look.colour, 46) if point.name else (MUTED, 18)
+    if not math.isnan(point.level[0]):
+        axes.plot(point.level, [point.y, point.y], color=colour, linewidth=1, alpha=0.5)
+        axes.plot([point.x, point.x], point.upright, color=colour, linewidth=1, alpha=0.5)
+    mark = axes.scatter(
+        [point.x], [point.y], s=size, marker=look.marker, facecolor=colour, edgecolor=GROUND, linewidth=0.6, zorder=4
+    )
     hint(
         mark,
         f"{split.name}: {with_interval(split.per_sample_s)} s per sample × {with_interval(split.samples)} samples = "

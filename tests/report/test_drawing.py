@@ -7,7 +7,8 @@ import pytest
 
 from harness.analysis.intervals import mean_interval
 from harness.report.drawing import REACH, ceiling, spread_apart, stacked_rows
-from harness.report.style import PHASES, canvas, themed
+from harness.report.palette import PHASES
+from harness.report.style import canvas, themed
 
 
 def test_labels_that_are_far_apart_stay():

@@ -88,6 +88,13 @@ def test_drift_has_an_interval_that_ends_at_0(tmp_path):
     assert row["high"] == pytest.approx(2.0 + T_OF_3, rel=1e-6)
 
 
+def test_drift_that_is_never_finite_is_not_drawn(tmp_path):
+    workers = [worker(rank, distances=[float("inf")]) for rank in range(2)]
+    diverged = record({"strategy": "local-sgd", "workers": 2}, curve=curve((0.5,)), workers=workers)
+    with themed():
+        assert consensus(material_of(tmp_path, [diverged])).panels == ()
+
+
 @pytest.mark.parametrize(
     ("num_launches", "words"),
     [

@@ -14,7 +14,7 @@ HEAD = (
 
 
 def compact(content: str):
-    return for_page(f"{HEAD}{content}</svg>", name="one", variables={"#1b1d21": "var(--ink)"})
+    return for_page(f"{HEAD}{content}</svg>", name="one")
 
 
 def test_elements_that_say_nothing_go():
@@ -38,7 +38,7 @@ def test_styles_are_classes_with_the_variables_of_the_page():
 def test_ids_that_are_referred_to_are_unique_on_the_page():
     content = '<clipPath id="p1"><rect/></clipPath><path d="M 1 2 L 3 4" clip-path="url(#p1)" id="unused"/>'
     found = compact(content).markup
-    other = for_page(f"{HEAD}{content}</svg>", name="another", variables={}).markup
+    other = for_page(f"{HEAD}{content}</svg>", name="another").markup
     name = ET.fromstring(found).find("clipPath").get("id")
     assert f'<path d="M1 2l2 2" clip-path="url(#{name})"/>' in found
     assert name not in other
@@ -61,7 +61,7 @@ def test_text_of_a_record_stays_text():
         axes.set_ylabel("two\nlines")
         figure.get_layout_engine().execute(figure)
         figure.set_layout_engine("none")
-        found = for_page(svg_of(figure), name="a", variables={})
+        found = for_page(svg_of(figure), name="a")
     assert "<script" not in found.markup
     assert not any("x" in style and "style=" in style for style in found.styles.values())
     tree = ET.fromstring(found.markup)

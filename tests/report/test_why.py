@@ -56,6 +56,30 @@ def test_names_of_points_that_lie_close_together_cover_neither_one_another_nor_p
         assert figure.get_layout_engine() is not None
 
 
+def test_names_of_points_lie_over_no_interval_where_there_is_room():
+    """Two intervals cross the places above the first point, where its name would stand else."""
+    crossing = [NamedPoint(name="", x=0.3, y=1.1 + high, level=(-9.0, 9.0)) for high in (0.0, 0.1)]
+    upright = NamedPoint(name="", x=1.9, y=0.2, upright=(0.0, float("inf")))
+    with themed(), canvas() as (_, axes):
+        axes.set_xlim(0, 2)
+        axes.set_ylim(0, 2)
+        name_points(axes, [NamedPoint(name="hogwild ×2", x=1.0, y=1.0), *crossing, upright])
+        (name,) = axes.texts
+        box, at = written(name), axes.transData.transform
+        levels = [at((1.0, point.y))[1] for point in crossing]
+        assert not any(box.y0 <= level <= box.y1 for level in levels)
+        assert not box.x0 <= at((1.9, 0))[0] <= box.x1
+
+
+def test_name_of_a_point_stands_on_intervals_rather_than_nowhere():
+    points = [NamedPoint(name="", x=1.0, y=height / 20, level=(0.0, 2.0)) for height in range(41)]
+    with themed(), canvas() as (_, axes):
+        axes.set_xlim(0, 2)
+        axes.set_ylim(0, 2)
+        name_points(axes, [NamedPoint(name="hogwild ×2", x=1.0, y=1.0), *points])
+        assert [text.get_text() for text in axes.texts] == ["hogwild ×2"]
+
+
 def test_a_name_has_framework_and_kind_of_worker_only_where_they_differ(tmp_path):
     fnn = {"workload": "fnn", "dataset": "signals"}
     given = material_of(
