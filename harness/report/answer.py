@@ -13,7 +13,7 @@ from harness.report.cautions import warnings
 from harness.report.findings import findings
 from harness.report.judged import JudgedContest, judged_contests
 from harness.report.matrix import across_problems
-from harness.report.recommendation import recommendation
+from harness.report.recommendation import recommendations
 
 NO_CONTEST = (
     "No target was set and evaluated, so nothing is said of who is soonest; the page compares speed and scores. "
@@ -33,9 +33,7 @@ def answer_lines(folders: Sequence[str | Path]) -> list[str]:
 def _of_pool(pool: Pool, contests: Sequence[JudgedContest], *, is_one_of_several: bool) -> Iterator[str]:
     if is_one_of_several:
         yield f"On {pool.name}:"
-    said = recommendation(contests, across_problems(contests))
-    if said:
-        yield said
+    yield from recommendations(contests, across_problems(contests))
     found = findings(pool, contests, comparisons(pool))
     for finding in found:
         yield finding.headline

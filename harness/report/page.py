@@ -40,7 +40,7 @@ from harness.report.judged import JudgedContest, judged_contests
 from harness.report.leaderboard import board_names
 from harness.report.material import Figure, Material, material
 from harness.report.matrix import across_problems, matrices
-from harness.report.recommendation import conditions, recommendation
+from harness.report.recommendation import conditions, recommendations
 from harness.report.style import MARK_PATHS, Panel, family_look, looks, themed
 from harness.report.table_cells import Table, markdown
 from harness.report.tables import NOT_IN_BRIEF, SUMMARY_TABLE, TIME
@@ -81,7 +81,7 @@ class Section:
 
     pool: Pool
     prefix: str  # of its anchors and of the names of its files
-    recommendation: str
+    recommendations: list[str]  # one for each way of tuning
     conditions: str
     boards: tuple[Board, ...]
     warnings: tuple[str, ...]
@@ -186,7 +186,7 @@ def _section(
     return Section(
         pool=pool,
         prefix=prefix,
-        recommendation=recommendation(given.judged, across),
+        recommendations=recommendations(given.judged, across),
         conditions=conditions(pool),
         boards=tuple(boards),
         warnings=tuple(warnings(pool)),

@@ -35,16 +35,14 @@ SERIAL = "serial"
 _MOST_NAMED = 3  # problems in a sentence; of more, how many
 
 
-def recommendation(contests: Sequence[JudgedContest], across: Sequence[AcrossProblems]) -> str:
-    """A sentence on all contests in which something is compared, tuned in one way; empty where nothing is.
+def recommendations(contests: Sequence[JudgedContest], across: Sequence[AcrossProblems]) -> list[str]:
+    """A sentence for each way of tuning on all contests in which something is compared; empty where nothing is.
 
     The best that was tuned comes before the best without tuning.
     """
     asked = [judged for judged in contests if judged.is_comparison]
     ways = sorted({judged.contest.tuning for judged in asked}, key=lambda tuning: (tuning == RECIPE, tuning))
-    return " ".join(
-        _on_way(tuning, [each for each in asked if each.contest.tuning == tuning], across) for tuning in ways
-    )
+    return [_on_way(tuning, [each for each in asked if each.contest.tuning == tuning], across) for tuning in ways]
 
 
 def _on_way(tuning: str, asked: Sequence[JudgedContest], across: Sequence[AcrossProblems]) -> str:

@@ -6,7 +6,7 @@ from harness.analysis import load
 from harness.analysis.comparable import pools
 from harness.report.brief_answer import brief_answer
 from harness.report.judged import judged_contests
-from harness.report.recommendation import conditions, recommendation
+from harness.report.recommendation import conditions, recommendations
 from tests.analysis.handmade import curve, failed, folder_of, reached_after, record
 from tests.report.test_recommendations import runs
 
@@ -84,10 +84,9 @@ def test_nothing_is_said_of_who_is_soonest_where_all_have_few_seeds(tmp_path):
     (pool,) = pools(load(folder_of(one, tmp_path)))
     (contests,) = judged_contests([pool])
     assert brief_answer(contests[0]).line == "Too few seeds to tell: hogwild ×2 came first of 2."
-    assert (
-        recommendation(contests, [])
-        == "Without tuning (recipe): cnn on digits: Too few seeds to tell: hogwild ×2 came first of 2."
-    )
+    assert recommendations(contests, []) == [
+        "Without tuning (recipe): cnn on digits: Too few seeds to tell: hogwild ×2 came first of 2."
+    ]
     assert contests[0].best == ()
 
 

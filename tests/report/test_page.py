@@ -186,6 +186,13 @@ def test_summary_names_files_that_were_set_aside(mixed_report):
     assert r"/mixed/\<b\>0.json: unreadable" in said[2]
 
 
+def test_summary_says_what_to_use_and_under_which_conditions(report):
+    said = (report / "summary.md").read_text(encoding="utf-8").split("\n\n")
+    at = next(position for position, part in enumerate(said) if part.startswith("**Without tuning"))
+    assert said[at].endswith(".**")
+    assert said[at + 1].startswith("Holds for ")
+
+
 @pytest.mark.needs_chromium
 def test_page_asks_for_nothing_but_itself(report):
     with browser.browsing(width=1400, height=900) as page:

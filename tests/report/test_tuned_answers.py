@@ -15,7 +15,7 @@ from harness.report.answer import answer_lines
 from harness.report.headline import headline
 from harness.report.judged import JudgedContest, judged_contests
 from harness.report.matrix import across_problems, matrices
-from harness.report.recommendation import conditions, recommendation
+from harness.report.recommendation import conditions, recommendations
 from tests.analysis.handmade import folder_of, reached_after, record
 
 TUNED = Tuning(budget=3, sampler="quasi-random", seed=0)
@@ -62,12 +62,12 @@ def test_page_of_both_has_the_best_tuned_and_the_best_without_tuning(tmp_path: A
         ("cnn on digits, recipe", ("serial ×1", "hogwild ×2")),
         ("cnn on digits, tuned in 3 trials", ("hogwild ×2", "serial ×1")),
     ]
-    assert recommendation(found, across_problems(found)).replace("\u00a0", " ") == (
+    assert [said.replace("\u00a0", " ") for said in recommendations(found, across_problems(found))] == [
         "Tuned in 3 trials each: use hogwild with 2 workers for cnn on digits: about 2× sooner than the next best, "
-        "serial ×1 (95 % sure of the order). "
+        "serial ×1 (95 % sure of the order).",
         "Without tuning (recipe): use serial training for cnn on digits: about 1.3× sooner than the next best, "
-        "hogwild ×2 (95 % sure of the order)."
-    )
+        "hogwild ×2 (95 % sure of the order).",
+    ]
     assert conditions(pool).endswith("tuned in 3 trials each or without tuning (recipe), as each answer says.")
     assert sorted(pool.names.values()) == [
         *("hogwild recipe", "hogwild tuned in 3 trials", "serial recipe", "serial tuned in 3 trials"),
@@ -94,7 +94,7 @@ def test_comparison_of_what_was_not_tuned_alike_is_called_so(tmp_path: Any, seri
     _, (only,) = judged(tmp_path, records)
     assert only.contest.name == "cnn on digits, not tuned alike"
     assert only.order == ("hogwild tuned in 3 trials ×2", said)
-    assert recommendation([only], []).startswith(
+    assert recommendations([only], [])[0].startswith(
         "Not tuned alike: use hogwild tuned in 3 trials with 2\u00a0workers for cnn"
     )
 
@@ -118,7 +118,7 @@ def test_without_tuning_one_strategy_is_named_for_all_problems(tmp_path: Any) ->
     rnn = {"workload": "rnn", "target": 0.98}
     other = [*launches("hogwild", 2.0, 2, None, **rnn), *launches("serial", 3.0, 1, None, **rnn)]
     _, found = judged(tmp_path, [*RECIPE, *other])
-    assert recommendation(found, across_problems(found)).endswith(
+    assert recommendations(found, across_problems(found))[0].endswith(
         "; one for all problems: hogwild, about 1.2× the soonest of each."
     )
 
