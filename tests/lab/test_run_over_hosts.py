@@ -23,7 +23,7 @@ SERVED = "{workload: fnn, strategy: [{name: downpour, servers: 2}, {name: elasti
 GROUPS = "{workload: fnn, strategy: hogwild-averaging, workers: 4, hosts: 2, epochs: 20, evaluations: 2}"
 OVER_THE_LAB = ["--launch-args", f"--network-interfaces {INTERFACE}"]
 LIMIT_S = 600
-WORKERS_SEE_IT_WITHIN_S = 15.0
+WORKERS_SEE_IT_WITHIN_S = 120.0  # on the busiest machine; long before they would end by themselves
 
 
 @pytest.fixture(scope="module")

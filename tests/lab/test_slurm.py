@@ -23,7 +23,7 @@ ONE_MACHINE = "{workload: fnn, strategy: hogwild, workers: 2, epochs: 1}"
 ONE_WORKER = "{workload: fnn, strategy: serial, epochs: 1}"
 ENDLESS = "{workload: fnn, strategy: allreduce-flat, workers: 2, hosts: 2, epochs: 1000000, time_limit_s: 600}"
 ASKED_FOR = ("--nodes=2", "--ntasks-per-node=2")
-WORKERS_SEE_IT_WITHIN_S = 15.0
+WORKERS_SEE_IT_WITHIN_S = 120.0  # on the busiest machine; long before they would end by themselves
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from harness.protocols import ServerRule
 from harness.servers.held_weights import HeldWeights
 from harness.testing.quadratic import Array
 
-PATIENCE_S = 10.0  # a strategy whose workers disagree about a collective fails here, and does not hang
+PATIENCE_S = 60.0  # a strategy whose workers disagree about a collective fails here, and does not hang
 
 
 class Team:
