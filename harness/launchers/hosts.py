@@ -20,7 +20,7 @@ from harness.plain_text import counted
 from harness.suite.cell import Cell
 
 _NAME = r"((?P<user>[A-Za-z0-9_][A-Za-z0-9_.-]*)@)?(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)"
-_COUNT = r"[1-9][0-9]*"
+_COUNT = r"[1-9][0-9]{0,8}"
 _IN_LIST = re.compile(rf"{_NAME}(:(?P<slots>{_COUNT}))?")
 # Open MPI's `a slots=2 max_slots=4`, MPICH's `a:2`; of a batch system, a line a slot.
 _IN_FILE = re.compile(
