@@ -10,7 +10,7 @@ from harness.bootstrap.checks import framework_obstacle
 from harness.bootstrap.horovod_library import horovod_supports
 from harness.launchers.command import Launcher
 from harness.launchers.hosts import Host, HostsError, how_to_resolve, is_elsewhere, placement, unresolved_name
-from harness.protocols import SERVED, EvaluatedModel, ServerOptions
+from harness.protocols import SERVED, EvaluatedModel, Plan, ServerOptions
 from harness.run.gpu_support import gpu_obstacle
 from harness.run.mpi_support import mpi_obstacle
 from harness.run.versions import installed_versions, version_of
@@ -21,6 +21,7 @@ from harness.workloads.shipped import UNTRIED
 
 MENDING_SETUP = "make setup installs it"
 _ONLY_THE_MEAN = "only the evaluated mean joins its workers"
+_MOST_OFF = 0.05  # of the samples asked for, by which whole steps may train more or fewer
 
 
 def first_obstacle(cells: Iterable[Cell], hosts: tuple[Host, ...] | None) -> str | None:
@@ -63,6 +64,15 @@ def cautions(cells: Iterable[Cell]) -> Iterator[str]:
             yield f"{cell.title}: never communicates: {due}, and a worker takes {plan.num_steps}; {left}"
         elif (caution := cell.options.caution(plan)) is not None:
             yield f"{cell.title}: {caution}"
+        yield from _amount_off(cell, plan)
+
+
+def _amount_off(cell: Cell, plan: Plan) -> Iterator[str]:
+    """Where steps are large, other numbers of workers train another amount for the same epochs."""
+    step = cell.batch_per_worker * cell.workers
+    asked, trained = round(cell.num_epochs * cell.num_samples), plan.num_steps * step
+    if abs(trained - asked) > _MOST_OFF * asked:
+        yield f"{cell.title}: trains {trained:,} samples where {asked:,} are asked for: its steps take {step:,} each"
 
 
 def _rates_of_own_optimizers(cells: Iterable[Cell]) -> Iterator[str]:

@@ -54,6 +54,19 @@ def test_centre_that_never_hears_of_its_workers_is_named(workers: int) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("workers", "trained"),
+    [
+        (1, "1,500"),  # 2.87 steps of 500: 3
+        (2, "1,000"),  # 1.44 of 1,000: 1
+    ],
+)
+def test_whole_steps_that_train_another_amount_than_was_asked_for_are_named(workers: int, trained: str) -> None:
+    cell = cell_of(workers=workers, batch_size=500, epochs=1.0)
+    said = f"trains {trained} samples where 1,437 are asked for: its steps take {workers * 500:,} each"
+    assert list(cautions([cell])) == ([] if workers == 1 else [f"{cell.title}: {said}"])  # 4 % more, 30 % fewer
+
+
 def test_strategy_that_is_another_where_it_is_placed_is_named() -> None:
     cell = cell_of(strategy="hogwild-averaging", workers=2)
     assert list(cautions([cell])) == [f"{cell.title}: is hogwild where workers are so placed"]
