@@ -9,7 +9,8 @@ import sys
 import sysconfig
 from pathlib import Path
 
-PYTHONS = ((3, 11), (3, 12), (3, 13))  # that both frameworks' pins are there for
+from harness.bootstrap.pythons import dotted
+
 # An environment, one Horovod build and the wheel cache: PyTorch for CUDA brings 4 GB of NVIDIA's libraries.
 NEEDED_DISK_BYTES = 8 * 1024**3
 NEEDED_DISK_BYTES_ON_CPU = 5 * 1024**3
@@ -32,21 +33,10 @@ def missing_prerequisites(disk: Path, *, compiling: bool, needed_bytes: int = NE
     disk: where the environment will be written, which takes `needed_bytes`. compiling: whether Horovod has to be built
     (else its wheel is cached).
     """
-    found = [python_obstacle(), _lacking_venv()]
+    found = [_lacking_venv()]
     found += lacking_to_compile() if compiling else []
     found += [read_only(disk), too_little_disk(disk, needed_bytes)]
     return [said for said in found if said]
-
-
-def python_obstacle() -> str | None:
-    this = sys.version_info[:2]
-    if this in PYTHONS:
-        return None
-    return (
-        f"Python {_dotted(this)} ({sys.executable}) is none of {', '.join(map(_dotted, PYTHONS))}: "
-        "apt-get install python3.11 python3.11-venv python3.11-dev (Ubuntu 24.04: 3.12, Debian 13: 3.13), then "
-        "make PYTHON=python3.11"
-    )
 
 
 def framework_obstacle(framework: str, version: str) -> str | None:
@@ -55,7 +45,7 @@ def framework_obstacle(framework: str, version: str) -> str | None:
     found = re.match(r"(\d+)\.(\d+)", version)
     if found is None or tuple(map(int, found.groups())) >= oldest:  # one of no such form says nothing
         return None
-    return f"{framework} {version} is older than {_dotted(oldest)}, the oldest that will do: upgrade it"
+    return f"{framework} {version} is older than {dotted(oldest)}, the oldest that will do: upgrade it"
 
 
 def _lacking_venv() -> str | None:
@@ -63,7 +53,7 @@ def _lacking_venv() -> str | None:
         import ensurepip  # noqa: F401  (Debian splits it off into python3-venv)
         import venv  # noqa: F401
     except ImportError:
-        return f"Python's venv module is missing: apt-get install python{_dotted(sys.version_info[:2])}-venv"
+        return f"Python's venv module is missing: apt-get install python{dotted(sys.version_info[:2])}-venv"
     return None
 
 
@@ -76,7 +66,7 @@ def lacking_to_compile() -> list[str]:
     ]
     if not (Path(sysconfig.get_paths()["include"]) / "Python.h").exists():
         found.append(
-            f"Python's headers (Python.h) are missing: apt-get install python{_dotted(sys.version_info[:2])}-dev"
+            f"Python's headers (Python.h) are missing: apt-get install python{dotted(sys.version_info[:2])}-dev"
         )
     return found
 
@@ -98,7 +88,3 @@ def too_little_disk(disk: str | Path, needed_bytes: int) -> str | None:
         f"{disk} has {free / 1024**3:.1f} GiB free, set-up needs {needed_bytes / 1024**3:.0f} GiB: "
         "free some space, or move the checkout and HVDBENCH_CACHE to a larger disk (TMPDIR: where it builds)"
     )
-
-
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version))

@@ -14,7 +14,6 @@ from harness.bootstrap.checks import (
     SetupError,
     framework_obstacle,
     lacking_to_compile,
-    python_obstacle,
     read_only,
     too_little_disk,
 )
@@ -25,6 +24,7 @@ from harness.bootstrap.horovod_source import BUILD_REQUIRES, VERSION
 from harness.bootstrap.horovod_wheel import Target, build_wheel, cache_dir, cached_wheel, run
 from harness.bootstrap.mpi import find_mpi, version_of
 from harness.bootstrap.pins import CONSTRAINTS
+from harness.bootstrap.pythons import python_obstacle
 from harness.bootstrap.toolkit import find_toolkit
 
 _DISTRIBUTIONS = {"torch": ("torch",), "tensorflow": ("tensorflow", "tensorflow-cpu")}

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from harness.bootstrap import __main__ as bootstrap
+from harness.bootstrap import set_up as bootstrap
 from harness.bootstrap.checks import SetupError
 from harness.bootstrap.horovod_source import BUILD_REQUIRES, SHA256, VERSION
 from harness.bootstrap.pins import CONSTRAINTS, ROOT, load_pins

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import pytest
 
-from harness.bootstrap import __main__ as bootstrap
+from harness.bootstrap import set_up as bootstrap
 from harness.bootstrap.byte_code import ByteCode
 from harness.bootstrap.checks import SetupError
 from harness.bootstrap.pins import ROOT, load_pins

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.bootstrap.checks import PYTHONS
 from harness.bootstrap.pins import CONSTRAINTS, ROOT
+from harness.bootstrap.pythons import PYTHONS
 from tests.release.installed import LIMIT_S, install, make_environment
 
 # What needs neither a framework nor Horovod, whose build takes ten minutes a Python: the rest is `make test`'s.

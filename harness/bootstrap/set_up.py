@@ -1,0 +1,182 @@
+"""Makes `.venv` with all that is pinned and Horovod built, or says what is missing.
+
+With `--here` it installs into the environment of the Python that runs it (conda), with `--lock` it rewrites the
+transitive pins from what is installed. TORCH_INDEX names a package index with the build of torch to take (for the CPU
+alone, or a CUDA version). It and Horovod's build options hold for later set-ups of that environment too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import time
+import venv
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.bootstrap.byte_code import LEFT_OUT_BY_PIP, ByteCode
+from harness.bootstrap.checks import SetupError, missing_prerequisites, needed_disk_bytes
+from harness.bootstrap.cuda_fit import cuda_obstacles, toolkit_obstacle
+from harness.bootstrap.horovod_options import asks_for_gpus, options_set
+from harness.bootstrap.horovod_source import VERSION
+from harness.bootstrap.horovod_wheel import Target, build_wheel, cached_wheel, pinned_target, run
+from harness.bootstrap.pins import CONSTRAINTS, ROOT, Pins, load_pins
+from harness.bootstrap.toolkit import find_toolkit
+
+STAMP = "hvdbench-setup"
+WITHOUT_TENSORFLOW = (
+    "set-up: for GPUs this environment gets PyTorch alone: tensorflow-cpu, which is pinned, does not import beside a "
+    "Horovod for GPUs, and tensorflow[and-cuda] is of another CUDA than PyTorch (README.md, On a GPU)"
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python3 -m harness.bootstrap", description=__doc__)
+    parser.add_argument("--here", action="store_true", help="install into this Python's own environment")
+    parser.add_argument("--lock", action="store_true", help="rewrite constraints.txt from .venv")
+    options = parser.parse_args()
+    prefix = Path(sys.prefix) if options.here else ROOT / ".venv"
+    try:
+        if options.lock:
+            lock(prefix)
+        else:
+            set_up(prefix, load_pins(), os.environ)
+    except (SetupError, OSError) as error:
+        print(f"set-up: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def set_up(prefix: Path, pins: Pins, given: Mapping[str, str]) -> None:
+    """Makes the environment at `prefix`; does nothing where a stamp says that these pins are installed there.
+
+    given: environment variables. Options that they leave out are as they were at the last set-up.
+    """
+    stamp = prefix / STAMP
+    installed = _read(stamp)
+    environ = {**installed.get("options", {}), **given}
+    options = options_set(environ)
+    wanted = {"digest": pins.digest(str(ROOT)), "options": options}
+    if installed == wanted:
+        return
+    if asks_for_gpus(environ):
+        pins = replace(pins, tensorflow=())
+        print(WITHOUT_TENSORFLOW, flush=True)
+    python = prefix / "bin" / "python"
+    target = pinned_target(pins, python, find_toolkit(environ))
+    wheel = cached_wheel(target, environ)
+    _refuse_what_cannot_be(prefix, target, environ, compiling=wheel is None)
+    log = prefix / "hvdbench-setup.log"
+    started = time.monotonic()
+    print(f"set-up: into {prefix}, log in {log}", flush=True)
+    if not python.exists():
+        with step("making the virtual environment"):
+            venv.create(prefix, with_pip=True)
+    log.unlink(missing_ok=True)
+    stamp.unlink(missing_ok=True)
+    _install(pins, target, wheel, environ, log)
+    stamp.write_text(json.dumps(wanted))
+    print(f"set-up: done in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _refuse_what_cannot_be(prefix: Path, target: Target, environ: Mapping[str, str], *, compiling: bool) -> None:
+    missing = missing_prerequisites(
+        prefix if prefix.exists() else prefix.parent,
+        compiling=compiling,
+        needed_bytes=needed_disk_bytes(environ.get("TORCH_INDEX", "")),
+    )
+    lacking_toolkit = toolkit_obstacle(target.toolkit, environ)
+    missing += [lacking_toolkit] if lacking_toolkit else []
+    if missing:
+        raise SetupError("this machine lacks:\n  - " + "\n  - ".join(missing))
+
+
+def _install(pins: Pins, target: Target, wheel: Path | None, environ: Mapping[str, str], log: Path) -> None:
+    """All that is pinned, and Horovod. wheel: the cached one; None has it built."""
+    pip: list[str | Path] = [target.python, "-m", "pip", "install", "--disable-pip-version-check", "-c", CONSTRAINTS]
+    _install_packages(pins, target, pip, environ, log)
+    if wheel is None:
+        with step(f"building horovod {VERSION} (5 to 15 minutes, once)"):
+            wheel = build_wheel(target, environ, log)
+    with step("installing horovod and hvdbench"):
+        run([*pip, "--no-deps", "--force-reinstall", wheel], "installing horovod", log)
+        run([*pip, "--no-deps", "--no-build-isolation", "-e", ROOT], "installing hvdbench", log)
+
+
+def _install_packages(pins: Pins, target: Target, pip: list[str | Path], environ: Mapping[str, str], log: Path) -> None:
+    pip, index = [*pip, LEFT_OUT_BY_PIP], environ.get("TORCH_INDEX")
+    with ByteCode(target.python, packages_folder(target.python.parents[1])) as byte_code:
+        # torch alone and first: nothing else is to come from its index. Of one version pip takes the build with a local
+        # label (+cpu, +cu130), which is the index's.
+        with step("installing torch (seconds; a build for CUDA, of several GB, two or three minutes)"):
+            run([*pip, *(["--extra-index-url", index] if index else []), *pins.torch], "installing torch", log)
+        _refuse_what_does_not_fit(pins, target, environ)
+        byte_code.begin()
+        if pins.tensorflow:
+            with step("installing TensorFlow"):
+                run([*pip, *pins.tensorflow], "installing TensorFlow", log)
+            byte_code.begin()
+        with step("installing Open MPI and the rest (about half a minute)"):
+            rest = (*pins.analysis, *pins.horovod_needs, *pins.tune, *pins.dev, *pins.horovod_build_requires)
+            run([*pip, *rest], "installing the pinned packages", log)
+        with step("compiling to byte code what has none yet"):
+            byte_code.finish()
+
+
+def _refuse_what_does_not_fit(pins: Pins, target: Target, environ: Mapping[str, str]) -> None:
+    """Now that PyTorch is there, which says what CUDA it is for. TensorFlow's pin is the one for the CPU."""
+    site = packages_folder(target.python.parents[1])
+    found = cuda_obstacles({"torch": pins.torch[0]}, [str(site)], target.toolkit, environ)
+    if found:
+        raise SetupError("horovod was not built:\n  - " + "\n  - ".join(found))
+
+
+def packages_folder(prefix: Path) -> Path:
+    """Of an environment of this Python's version; Debian's own has another layout by default."""
+    return Path(sysconfig.get_path("purelib", "venv", {"base": str(prefix), "platbase": str(prefix)}))
+
+
+def _read(stamp: Path) -> dict[str, Any]:
+    """What the last set-up noted; empty where none did."""
+    try:
+        return dict(json.loads(stamp.read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return {}
+
+
+def lock(prefix: Path) -> None:
+    """Versions without local labels (+cpu): those name builds that only torch's own indexes have."""
+    frozen = subprocess.run(
+        [
+            prefix / "bin" / "python",
+            "-m",
+            "pip",
+            "list",
+            "--format",
+            "freeze",
+            "--exclude-editable",
+            "--exclude",
+            "pip",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    CONSTRAINTS.write_text("".join(f"{line.partition('+')[0]}\n" for line in frozen.splitlines()))
+
+
+@contextmanager
+def step(doing: str) -> Iterator[None]:
+    print(f"set-up: {doing} ...", end="", flush=True)
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        print(f" {time.monotonic() - started:.0f} s", flush=True)
