@@ -64,6 +64,17 @@ def load_pins(pyproject: Path = ROOT / "pyproject.toml", constraints: Path = CON
     )
 
 
+def locked(installed: Iterable[str], pins: Pins) -> list[str]:
+    """What constraints.txt is to state, in the order of names: an environment's versions, as `name==version`.
+
+    What builds Horovod keeps its pins where it is not installed. Local labels (+cpu) are left out: those name builds
+    that only torch's own indexes have.
+    """
+    versions = (pin.partition("+")[0] for pin in installed)
+    stated = {_name(pin): pin for pin in (*pins.horovod_build_requires, *versions)}
+    return [stated[name] for name in sorted(stated)]
+
+
 def requirements_of(root: Path) -> frozenset[str]:
     """All that a checkout of whatever age pins for running, transitive pins included; empty when it pins nothing.
 

@@ -27,7 +27,7 @@ from harness.bootstrap.cuda_fit import cuda_obstacles, toolkit_obstacle
 from harness.bootstrap.horovod_options import asks_for_gpus, options_set
 from harness.bootstrap.horovod_source import VERSION
 from harness.bootstrap.horovod_wheel import Target, build_wheel, cached_wheel, pinned_target, run
-from harness.bootstrap.pins import CONSTRAINTS, ROOT, Pins, load_pins
+from harness.bootstrap.pins import CONSTRAINTS, ROOT, Pins, load_pins, locked
 from harness.bootstrap.toolkit import find_toolkit
 
 STAMP = "hvdbench-setup"
@@ -45,7 +45,7 @@ def main() -> int:
     prefix = Path(sys.prefix) if options.here else ROOT / ".venv"
     try:
         if options.lock:
-            lock(prefix)
+            lock(prefix, load_pins())
         else:
             set_up(prefix, load_pins(), os.environ)
     except (SetupError, OSError) as error:
@@ -101,6 +101,8 @@ def _refuse_what_cannot_be(prefix: Path, target: Target, environ: Mapping[str, s
 def _install(pins: Pins, target: Target, wheel: Path | None, environ: Mapping[str, str], log: Path) -> None:
     """All that is pinned, and Horovod. wheel: the cached one; None has it built."""
     pip: list[str | Path] = [target.python, "-m", "pip", "install", "--disable-pip-version-check", "-c", CONSTRAINTS]
+    if wheel is not None:
+        pins = replace(pins, horovod_build_requires=())
     _install_packages(pins, target, pip, environ, log)
     if wheel is None:
         with step(f"building horovod {VERSION} (5 to 15 minutes, once)"):
@@ -151,25 +153,11 @@ def _read(stamp: Path) -> dict[str, Any]:
         return {}
 
 
-def lock(prefix: Path) -> None:
-    """Versions without local labels (+cpu): those name builds that only torch's own indexes have."""
-    frozen = subprocess.run(
-        [
-            prefix / "bin" / "python",
-            "-m",
-            "pip",
-            "list",
-            "--format",
-            "freeze",
-            "--exclude-editable",
-            "--exclude",
-            "pip",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    CONSTRAINTS.write_text("".join(f"{line.partition('+')[0]}\n" for line in frozen.splitlines()))
+def lock(prefix: Path, pins: Pins) -> None:
+    listing = ("-m", "pip", "list", "--format", "freeze", "--exclude-editable", "--exclude", "pip")
+    command: list[str | Path] = [prefix / "bin" / "python", *listing]
+    installed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    CONSTRAINTS.write_text("".join(f"{pin}\n" for pin in locked(installed, pins)))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from harness.bootstrap import set_up as bootstrap
 from harness.bootstrap.checks import SetupError
 from harness.bootstrap.horovod_source import BUILD_REQUIRES, SHA256, VERSION
-from harness.bootstrap.pins import CONSTRAINTS, ROOT, load_pins
+from harness.bootstrap.pins import CONSTRAINTS, ROOT, load_pins, locked
 
 PINS = load_pins()
 EVERYTHING = (
@@ -59,9 +59,17 @@ def test_conda_environment_states_no_version_but_pythons() -> None:
 
 def test_lock_keeps_every_pin_of_what_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap, "CONSTRAINTS", tmp_path / "constraints.txt")
-    bootstrap.lock(Path(sys.prefix))
+    bootstrap.lock(Path(sys.prefix), PINS)
     assert load_pins(constraints=tmp_path / "constraints.txt") == PINS
     assert f"horovod=={VERSION}" in (tmp_path / "constraints.txt").read_text().split()
+
+
+def test_lock_keeps_what_builds_horovod_where_the_wheel_was_cached() -> None:
+    pins = replace(PINS, horovod_build_requires=("cmake==3.31.6", "wheel==0.45.1"))
+    installed = ["absl-py==2.3.1", "Torch==2.13.0+cpu", "wheel==0.46.0", "google_pasta==0.2.0"]
+    assert locked(installed, pins) == [
+        *("absl-py==2.3.1", "cmake==3.31.6", "google_pasta==0.2.0", "Torch==2.13.0", "wheel==0.46.0")
+    ]
 
 
 def test_transitive_pins_name_no_local_build() -> None:

@@ -73,6 +73,7 @@ def test_tensorflow_for_the_cpu_is_left_out_for_gpus(
     assert [command.count("tensorflow-cpu==") for command in rest] == num_tensorflows
     assert all(" --no-compile " in command for command in (torch, *rest))
     assert (compiling, "horovod.whl" in horovod) == ("compile", True)
+    assert not [command for command in commands if "cmake==" in command]  # nothing is built
     commands.clear()
     bootstrap.set_up(tmp_path, PINS, {})  # remembered
     assert commands == []
