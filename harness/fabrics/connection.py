@@ -22,7 +22,14 @@ _OF_A_PLACE = re.compile(
     "(OMPI_COMM_WORLD|PMIX(?!_MCA_)|PMI)_.*|MPI_LOCALRANKID|MPI_LOCALNRANKS|HVDBENCH_(RANK|SIZE)"
     "|HOROVOD_((LOCAL_|CROSS_)?(RANK|SIZE)|HOSTNAME|CONTROLLER|GLOO_RENDEZVOUS_(ADDR|PORT))"
 )
-_TASKS_OF_NODES = re.compile(r"(\d+)(?:\(x(\d+)\))?")
+_TASKS_OF_NODES = re.compile(r"(\d{1,9})(?:\(x(\d{1,9})\))?")
+MOST_NODES = 2**16  # of a job, as in Slurm
+_COUNTS = (  # of a step and of a job, which are the same within the step, unless by srun --preserve-env
+    ("SLURM_STEP_NUM_NODES", "SLURM_NNODES"),
+    ("SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"),
+    ("SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE"),
+)
+_OF_SLURM_BY_PMIX = re.compile(r"slurm\.pmix\.(\d+)\.\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +72,7 @@ def launch_in_words(environ: Mapping[str, str]) -> str | None:
 def step_without_ranks(environ: Mapping[str, str]) -> str | None:
     """`SLURM_STEP_NUM_TASKS=4`, where Slurm started several processes and told none its rank in a way MPI knows."""
     number = environ.get("SLURM_STEP_NUM_TASKS", "")
-    if _source(environ) is not None or not number.isdecimal() or int(number) == 1:
+    if _source(environ) is not None or not number.isdecimal() or int(number) == 1 or not _is_in_its_step(environ):
         return None
     return f"SLURM_STEP_NUM_TASKS={number}"
 
@@ -76,7 +83,31 @@ def without_place(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _source(environ: Mapping[str, str]) -> tuple[str, str, str, str] | None:
-    return next((names for names in _SOURCES if all(environ.get(name, "").isdecimal() for name in names[:2])), None)
+    left = "PMIX_RANK" if _has_pmix_of_another_job(environ) else None
+    told = (names for names in _SOURCES if all(environ.get(name, "").isdecimal() for name in names[:2]))
+    return next((names for names in told if names[0] != left), None)
+
+
+def _is_in_its_step(environ: Mapping[str, str]) -> bool:
+    """Whether the step that Slurm's variables tell of is around this process.
+
+    A job that is submitted from within a step has the step's variables still. Its script is one process, the first and
+    only one of its node, and the job's own counts are beside those of the step.
+    """
+    if _has_pmix_of_another_job(environ):
+        return False
+    here = environ.get("SLURM_GTIDS", "")  # of all tasks on this node
+    if environ.get("SLURM_PROCID", "0") != "0" or "," in here:
+        return True
+    tasks = tasks_of_nodes(environ.get("SLURM_STEP_TASKS_PER_NODE", ""))
+    if here and tasks and tasks[0] > 1:
+        return False
+    return all(environ.get(of_job) in (None, environ.get(of_step)) for of_step, of_job in _COUNTS)
+
+
+def _has_pmix_of_another_job(environ: Mapping[str, str]) -> bool:
+    found = _OF_SLURM_BY_PMIX.fullmatch(environ.get("PMIX_NAMESPACE", ""))
+    return found is not None and found[1] != environ.get("SLURM_JOB_ID")
 
 
 def _place_on_node(environ: Mapping[str, str], rank: int, size: int) -> tuple[int, int] | None:
@@ -90,6 +121,9 @@ def _place_on_node(environ: Mapping[str, str], rank: int, size: int) -> tuple[in
 
 
 def tasks_of_nodes(text: str) -> list[int]:
-    """The number on each node, as Slurm writes them: `2(x3),1`."""
-    found = [_TASKS_OF_NODES.fullmatch(part) for part in text.split(",")]
-    return [int(part[1]) for part in found if part for _ in range(int(part[2] or 1))]
+    """The number on each node, as Slurm writes them: `2(x3),1`; none where it says something else, or of too many."""
+    found = [part and (int(part[1]), int(part[2] or 1)) for part in map(_TASKS_OF_NODES.fullmatch, text.split(","))]
+    counted = [part for part in found if part]
+    if len(counted) < len(found) or sum(num_nodes for _, num_nodes in counted) > MOST_NODES:
+        return []
+    return [num_tasks for num_tasks, num_nodes in counted for _ in range(num_nodes)]

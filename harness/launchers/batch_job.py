@@ -10,10 +10,10 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.fabrics.connection import tasks_of_nodes
+from harness.fabrics.connection import MOST_NODES, tasks_of_nodes
 from harness.launchers.hosts import Host, HostsError, parse_hosts, read_hostfile
 
 _PART = r"(?:[^,\[\]]|\[[^\[\]]+\])+"  # of a list: between commas that stand in no brackets
@@ -22,7 +22,6 @@ _PIECES = re.compile(r"\[([^\]]*)\]|([^\[]+)")
 _RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 _OF_A_JOB = ("SLURM_JOB_NODELIST", "SLURM_TASKS_PER_NODE")
 _OF_A_STEP = ("SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE")
-_MOST_NODES = 2**16  # of a range, as in Slurm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +32,11 @@ class BatchJob:
     number: str
     variable: str  # that named the hosts
     hosts: tuple[Host, ...]
-    here: str | None = None  # what the scheduler calls this machine, a name that may not resolve
 
     @property
     def is_here_alone(self) -> bool:
         """Whether it has this machine and no other."""
-        return all(host.name == self.here or host.is_this_machine for host in self.hosts)
+        return all(host.is_this_machine for host in self.hosts)
 
     @property
     def in_words(self) -> str:
@@ -62,14 +60,19 @@ def _of_slurm(environ: Mapping[str, str]) -> BatchJob | None:
         return None
     said = f"{variable}={listed} {counted}={tasks}"
     slots = tasks_of_nodes(tasks)
-    names = list(itertools.islice(_slurm_nodes(listed, said), _MOST_NODES))
+    if not slots:
+        raise HostsError(f"{said}: no numbers of tasks; allowed: 2(x3),1, of up to {MOST_NODES} nodes")
+    names = list(itertools.islice(_slurm_nodes(listed, said), MOST_NODES + 1))
     if len(names) != len(slots):
         raise HostsError(f"{said}: {len(names)} nodes and {len(slots)} numbers of tasks")
     text = ",".join(f"{name}:{count}" for name, count in zip(names, slots, strict=True))
-    hosts = parse_hosts(text, given_as=said)
-    return BatchJob(
-        scheduler="Slurm", number=number, variable=variable, hosts=hosts, here=environ.get("SLURMD_NODENAME")
-    )
+    hosts = (_found_here(host, environ.get("SLURMD_NODENAME")) for host in parse_hosts(text, given_as=said))
+    return BatchJob(scheduler="Slurm", number=number, variable=variable, hosts=tuple(hosts))
+
+
+def _found_here(host: Host, here: str | None) -> Host:
+    """This machine by a name that it knows. here: what Slurm calls it, which may resolve nowhere."""
+    return replace(host, name="localhost") if host.name == here and not host.is_this_machine else host
 
 
 def _is_in_a_step(environ: Mapping[str, str]) -> bool:
@@ -86,15 +89,19 @@ def _slurm_nodes(listed: str, said: str) -> Iterator[str]:
     if not _LIST.fullmatch(listed):
         raise HostsError(f"{said}: no list of nodes; allowed: names and ranges of them, n[01-03,7],login")
     for part in re.findall(_PART, listed):
-        pieces = [list(_numbers(inside, said)) if inside else [plain] for inside, plain in _PIECES.findall(part)]
+        pieces = [_numbers(inside, said) if inside else [plain] for inside, plain in _PIECES.findall(part)]
         yield from map("".join, itertools.product(*pieces))
 
 
-def _numbers(inside: str, said: str) -> Iterator[str]:
-    """`08-10,12`, each as wide as the first of its range."""
+def _numbers(inside: str, said: str) -> list[str]:
+    """`08-10,12`, each as wide as the first of its range; one too many where there are too many."""
+    return list(itertools.islice(_numbers_of_ranges(inside, said), MOST_NODES + 1))
+
+
+def _numbers_of_ranges(inside: str, said: str) -> Iterator[str]:
     for part in inside.split(","):
         found = _RANGE.fullmatch(part)
-        if found is None or not 0 <= int(found[2] or found[1]) - int(found[1]) < _MOST_NODES:
+        if found is None or not 0 <= int(found[2] or found[1]) - int(found[1]) < MOST_NODES:
             raise HostsError(f"{said}: {part!r} is no range of numbers")
         first, last = found[1], found[2] or found[1]
         yield from (f"{number:0{len(first)}d}" for number in range(int(first), int(last) + 1))

@@ -21,6 +21,20 @@ def step(tasks_per_node: str, *, node: int, task: int, local: int) -> dict[str, 
     }
 
 
+# Of `sbatch --nodes=2 --ntasks-per-node=2` within a step of job 7 of as many tasks, in the batch script.
+LEFT_OF_A_STEP = {
+    "SLURM_JOB_ID": "8",
+    "SLURM_GTIDS": "0",
+    "SLURM_NNODES": "2",
+    "SLURM_NTASKS": "4",
+    "SLURM_PROCID": "0",
+    "SLURM_STEP_NUM_NODES": "2",
+    "SLURM_STEP_NUM_TASKS": "4",
+    "SLURM_STEP_TASKS_PER_NODE": "2(x2)",
+    "SLURM_TASKS_PER_NODE": "2(x2)",
+}
+
+
 @pytest.mark.parametrize(
     ("environ", "place"),
     [
@@ -52,6 +66,8 @@ def step(tasks_per_node: str, *, node: int, task: int, local: int) -> dict[str, 
         ({"PMI_RANK": "6", "PMI_SIZE": "7", **step("2(x3),1", node=3, task=6, local=0)}, (6, 7, 0, 1)),
         ({"PMIX_RANK": "3", "SLURM_NTASKS": "9", **step("3,1", node=1, task=3, local=0)}, (3, 4, 0, 1)),
         ({"PMIX_RANK": "3", "SLURM_NTASKS": "4"}, (3, 4, 3, 4)),
+        (LEFT_OF_A_STEP | {"PMIX_RANK": "3", "PMIX_NAMESPACE": "slurm.pmix.8.0"}, (3, 4, 3, 4)),
+        (LEFT_OF_A_STEP | {"PMIX_RANK": "3", "PMIX_NAMESPACE": "slurm.pmix.7.0"}, None),
         # MPICH's own launcher in an allocation: the step is one of its proxies, a task a node.
         ({"PMI_RANK": "5", "PMI_SIZE": "8", **step("1(x2)", node=1, task=1, local=0)}, (5, 8, 5, 8)),
     ],
@@ -80,6 +96,10 @@ def test_launch_is_of_several_processes_and_named_by_its_variables(environ: dict
     ("environ", "told"),
     [
         (step("3,1", node=1, task=3, local=0), "SLURM_STEP_NUM_TASKS=4"),  # srun --mpi=none
+        (LEFT_OF_A_STEP | {"SLURM_GTIDS": "0,1"}, "SLURM_STEP_NUM_TASKS=4"),
+        (LEFT_OF_A_STEP, None),
+        (LEFT_OF_A_STEP | {"SLURM_STEP_TASKS_PER_NODE": "1(x4)", "SLURM_STEP_NUM_NODES": "4"}, None),
+        (LEFT_OF_A_STEP | {"PMIX_RANK": "3", "PMIX_NAMESPACE": "slurm.pmix.7.0"}, None),
         ({"PMIX_RANK": "3", **step("3,1", node=1, task=3, local=0)}, None),
         ({"SLURM_STEP_NUM_TASKS": "1"}, None),  # srun --pty bash
         ({"SLURM_NTASKS": "4"}, None),  # a batch script

@@ -87,6 +87,41 @@ def test_job_runs_a_suite_on_its_nodes(slurm: SlurmLab, tmp_path: Path, controll
     assert record["cell"]["fields"]["controller"] == controller
 
 
+@pytest.mark.parametrize("mpi", ["none", "pmix"])
+def test_job_that_a_step_submits_is_no_part_of_it(slurm: SlurmLab, tmp_path: Path, mpi: str) -> None:
+    """Of the same shape, and with all variables of the step."""
+    suite, results, log = write_suite(tmp_path / "s.yaml", TWO_HOSTS), tmp_path / "r", tmp_path / "log"
+    submit = f"sbatch {' '.join(ASKED_FOR)} --output={log} {JOB} {suite} --results {results}"
+    step = ["srun", *ASKED_FOR, f"--mpi={mpi}", "sh", "-c", f"test $SLURM_PROCID != 0 || {submit}"]
+    assert slurm.run(*step)[0] == 0
+    wait_until(lambda: slurm.run("squeue", "--noheader")[1] == "", "the job to end")
+    assert len(records_in(results)) == 1, log.read_text()
+    (record,) = records_in(results)
+    assert (record["status"], record["launcher"], num_hosts(record)) == ("ok", "horovodrun", 2)
+
+
+def test_job_runs_where_the_name_of_its_first_node_does_not_resolve(slurm: SlurmLab, tmp_path: Path) -> None:
+    """Over MPI, and what needs no other host; Gloo wants to look the name up, and that is said."""
+    suite, results, log = tmp_path / "s.yaml", tmp_path / "r", tmp_path / "log"
+    write_suite(suite, f"{TWO_HOSTS[:-1]}, controller: [gloo, mpi]}}\n  - {ONE_MACHINE}")
+    (tmp_path / "hosts").write_text(f"127.0.0.1 localhost\n{slurm.lab.hosts[1].address} lab2\n")
+    script = f"mount --bind {tmp_path}/hosts /etc/hosts && exec hvdbench run {suite} --results {results}"
+    codes = []
+    for only in ("controller=gloo,hosts=2", "controller=mpi", "strategy=hogwild"):
+        job = [
+            *ASKED_FOR,
+            f"--output={log}",
+            "--open-mode=append",
+            f"--wrap=unshare --mount sh -c '{script} --only {only}'",
+        ]
+        codes.append(slurm.run("sbatch", "--wait", *job)[0])
+    assert codes == [2, 0, 0], log.read_text()
+    assert "hvdbench: hosts: localhost:2, lab2:2 of Slurm job " in log.read_text()
+    assert "controller: gloo looks up this machine's name, and lab1 is not known" in log.read_text()
+    launches = [(record["status"], record["launcher"], num_hosts(record)) for record in records_in(results)]
+    assert sorted(launches) == [("ok", "horovodrun", 2), ("ok", "processes", 1)]
+
+
 def test_job_runs_what_is_of_one_machine_on_its_first_node(slurm: SlurmLab, tmp_path: Path) -> None:
     suite, results = write_suite(tmp_path / "s.yaml", ONE_MACHINE), tmp_path / "r"
     code, output = slurm.submit(tmp_path, suite, "--results", results)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.launchers import hosts as hosts_module
 from harness.launchers.batch_job import batch_job
 from harness.launchers.hosts import Host, HostsError, parse_hosts, this_machine
 
@@ -42,6 +43,11 @@ SUBMITTED_IN_STEP = STEP | {
 }
 
 
+@pytest.fixture(autouse=True)
+def no_name_resolves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts_module, "_addresses", lambda name: frozenset())
+
+
 def hosts_of(environ: dict[str, str]) -> tuple[Host, ...]:
     job = batch_job(environ)
     assert job is not None
@@ -51,9 +57,15 @@ def hosts_of(environ: dict[str, str]) -> tuple[Host, ...]:
 def test_slurm_gives_a_slot_for_each_task_of_a_node() -> None:
     job = batch_job(SLURM)
     assert job is not None
-    assert job.hosts == parse_hosts("lab1:2,lab2:2")
-    assert job.in_words == "lab1:2, lab2:2 of Slurm job 2 (SLURM_JOB_NODELIST)"
+    assert job.hosts == parse_hosts("localhost:2,lab2:2")
+    assert job.in_words == "localhost:2, lab2:2 of Slurm job 2 (SLURM_JOB_NODELIST)"
     assert not job.is_here_alone
+
+
+def test_slurms_name_of_this_machine_is_kept_where_it_resolves(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"lab1": frozenset({hosts_module._HERE}), "lab2": frozenset({"192.0.2.2"})}
+    monkeypatch.setattr(hosts_module, "_addresses", known.__getitem__)
+    assert hosts_of(SLURM) == parse_hosts("lab1:2,lab2:2")
 
 
 @pytest.mark.parametrize(
@@ -72,13 +84,13 @@ def test_slurm_lists_nodes_in_ranges(listed: str, tasks: str, expected: str) -> 
 def test_slurms_step_of_one_node_is_this_machine_whatever_the_job_has() -> None:
     job = batch_job(STEP)
     assert job is not None
-    assert job.in_words == "lab2:1 of Slurm job 2 (SLURM_STEP_NODELIST)"
+    assert job.in_words == "localhost:1 of Slurm job 2 (SLURM_STEP_NODELIST)"
     assert job.is_here_alone
 
 
 def test_slurms_job_that_was_submitted_in_a_step_has_its_own_nodes() -> None:
-    assert hosts_of(SUBMITTED_IN_STEP) == parse_hosts("lab1,lab2")
-    assert hosts_of(SUBMITTED_IN_STEP | {"SLURMD_NODENAME": "lab2"}) == parse_hosts("lab1,lab2")
+    assert hosts_of(SUBMITTED_IN_STEP) == parse_hosts("localhost,lab2")
+    assert hosts_of(SUBMITTED_IN_STEP | {"SLURMD_NODENAME": "lab2"}) == parse_hosts("lab1,localhost")
 
 
 def test_slurm_names_this_machine_where_its_name_does_not_resolve() -> None:
@@ -134,6 +146,12 @@ def test_job_of_this_machine_is_here_alone() -> None:
             {**SLURM, "SLURM_TASKS_PER_NODE": "2"},
             r"SLURM_JOB_NODELIST=lab\[1-2\] SLURM_TASKS_PER_NODE=2: 2 nodes and 1 numbers of tasks",
         ),
+        (
+            {**SLURM, "SLURM_TASKS_PER_NODE": "1(x999999999)"},
+            r"SLURM_TASKS_PER_NODE=1\(x999999999\): no numbers of tasks; allowed: 2\(x3\),1, of up to 65536 nodes",
+        ),
+        ({**SLURM, "SLURM_TASKS_PER_NODE": "2,x"}, "SLURM_TASKS_PER_NODE=2,x: no numbers of tasks"),
+        ({**SLURM, "SLURM_JOB_NODELIST": f"n[{'1-65000,' * 1000}7]"}, r"7\] SLURM_.*: 65537 nodes and 2 numbers of"),
         ({**SLURM, "SLURM_JOB_NODELIST": "lab[a-b]"}, "'a-b' is no range of numbers"),
         ({**SLURM, "SLURM_JOB_NODELIST": "lab[2-1]"}, "'2-1' is no range of numbers"),
         ({**SLURM, "SLURM_JOB_NODELIST": "lab[1-999999999]"}, "'1-999999999' is no range of numbers"),
