@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from typing import Any
 
 import pytest
 from typer.main import get_command
 
 from harness.bootstrap.pins import ROOT
+from harness.bootstrap.pythons import PYTHONS, dotted
 from harness.cli import app
 from tests.release.readme import Trial, mentioned, shown, suites, trial, words
 
@@ -28,6 +30,13 @@ def test_command_is_one(command: str) -> None:
         COMMANDS[name].make_context(name, rest)  # raises where it has no such option
         named = {word for word in rest if word.startswith("suites/")} - set(suites(TEXT))
         assert [path for path in named if not path.endswith(".tuned.yaml") and not (ROOT / path).exists()] == []
+
+
+def test_line_under_the_title_is_true() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pythons = ", ".join(map(dotted, PYTHONS))
+    badges = f"{project['version']} · Python {pythons} · Linux on x86-64 · [{project['license']}](LICENSE) · "
+    assert TEXT.splitlines()[2].startswith(badges)
 
 
 def test_text_is_read_command_by_command() -> None:
