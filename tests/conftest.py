@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from harness.backends.triton_first import import_triton
 from harness.bootstrap.horovod_wheel import kept_source
 from harness.bootstrap.pins import ROOT
 from harness.bootstrap.toolkit import find_toolkit
@@ -61,6 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS"):
         os.environ.pop(name, None)
     os.environ[LOCKS_VARIABLE] = tempfile.mkdtemp(prefix="hvdbench-locks-")  # tests measure nothing: they do not wait
+    import_triton()  # whichever framework a test imports first
     # Who started the tests in the background of a script has them ignore Ctrl-C, and with them what they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for marker, (what, _, _) in NEEDS.items():
