@@ -10,6 +10,7 @@ from harness.bootstrap.checks import framework_obstacle
 from harness.bootstrap.horovod_library import horovod_supports
 from harness.launchers.command import Launcher
 from harness.launchers.hosts import Host, HostsError, how_to_resolve, is_elsewhere, placement, unresolved_name
+from harness.optimizers.schedules import ConstantSchedule
 from harness.protocols import SERVED, EvaluatedModel, Plan, ServerOptions
 from harness.run.gpu_support import gpu_obstacle
 from harness.run.mpi_support import mpi_obstacle
@@ -22,6 +23,10 @@ from harness.workloads.shipped import UNTRIED
 MENDING_SETUP = "make setup installs it"
 _ONLY_THE_MEAN = "only the evaluated mean joins its workers"
 _MOST_OFF = 0.05  # of the samples asked for, by which whole steps may train more or fewer
+_ALL_WARM_UP = (
+    "is all warm-up: warmup_epochs {cell.warmup_epochs:g} of {cell.num_epochs:g} epochs; what follows, a rate of "
+    "{cell.scaled_learning_rate:g} and its schedule, never comes"
+)
 
 
 def first_obstacle(cells: Iterable[Cell], hosts: tuple[Host, ...] | None) -> str | None:
@@ -47,6 +52,7 @@ def cautions(cells: Iterable[Cell]) -> Iterator[str]:
     cells = list({cell.group: cell for cell in cells}.values())
     yield from _rates_of_own_optimizers(cells)
     yield from (UNTRIED[problem] for problem in UNTRIED if problem in {(cell.workload, cell.dataset) for cell in cells})
+    yield from (f"{cell.title}: {_ALL_WARM_UP.format(cell=cell)}" for cell in cells if _is_all_warm_up(cell))
     for cell in cells:
         plan = plan_of(cell, cell.num_samples)
         first = cell.options.first_exchange(plan)
@@ -73,6 +79,12 @@ def _amount_off(cell: Cell, plan: Plan) -> Iterator[str]:
     asked, trained = round(cell.num_epochs * cell.num_samples), plan.num_steps * step
     if abs(trained - asked) > _MOST_OFF * asked:
         yield f"{cell.title}: trains {trained:,} samples where {asked:,} are asked for: its steps take {step:,} each"
+
+
+def _is_all_warm_up(cell: Cell) -> bool:
+    """Whether its rate still grows when training ends, or would fall from there on."""
+    grows = cell.warmup_from == "zero" or cell.scaled_learning_rate != cell.learning_rate
+    return cell.warmup_epochs >= cell.num_epochs and (grows or cell.schedule != ConstantSchedule())
 
 
 def _rates_of_own_optimizers(cells: Iterable[Cell]) -> Iterator[str]:

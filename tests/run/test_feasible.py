@@ -83,6 +83,27 @@ def test_strategy_that_never_updates_its_weights_is_named(workers: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("warm_up", "is_said"),
+    [
+        ({"warmup_epochs": 2.0, "lr_scaling": "linear", "epochs": 2.0}, True),
+        ({"warmup_epochs": 2.0, "warmup_from": "zero", "epochs": 1.0}, True),
+        ({"warmup_epochs": 2.0, "schedule": "cosine", "epochs": 2.0}, True),
+        ({"warmup_epochs": 2.0, "epochs": 2.0}, False),  # from the rate to the same rate
+        ({"warmup_epochs": 1.0, "warmup_from": "zero", "epochs": 2.0}, False),
+        ({"epochs": 2.0}, False),
+    ],
+)
+def test_training_that_is_all_warm_up_is_named(warm_up: dict[str, object], is_said: bool) -> None:
+    cell = cell_of(strategy="allreduce", workers=2, learning_rate=0.1, batch_per="worker", **warm_up)
+    rate = "0.2" if "lr_scaling" in warm_up else "0.1"
+    said = (
+        f"{cell.title}: is all warm-up: warmup_epochs 2 of {cell.num_epochs:g} epochs; what follows, a rate of "
+        f"{rate} and its schedule, never comes"
+    )
+    assert list(cautions([cell])) == [said] * is_said
+
+
+@pytest.mark.parametrize(
     ("strategy", "workers"),
     [
         ({"name": "local-sgd", "period": 45}, 2),
