@@ -123,7 +123,7 @@ def test_recipe_that_nobody_has_tried_is_told_once_a_problem() -> None:
     cell = cell_of(workload="resnet18", dataset="cifar-10")
     (said,) = cautions([cell, cell.with_seed(1), cell_of(workload="resnet18", dataset="cifar-10", workers=2)])
     assert said.startswith("resnet18 on cifar-10: its settings are those of github.com/kuangliu/pytorch-cifar after a ")
-    assert said.endswith("Nobody has trained this one here, and the target of 65 % is a guess")
+    assert said.endswith("but for some steps on noise of that shape, and the target of 65 % is a guess")
     assert list(cautions([cell_of(workload="cnn", dataset="cifar-10")])) == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harness.analysis import load
@@ -13,6 +14,7 @@ from harness.records.record import Record
 from harness.records.results_folder import ResultsFolder
 from harness.run.runner import Setting, run_cell
 from harness.suite.cell import Cell
+from harness.workloads.shipped import recipe_of
 from tests.run.test_runner import Quiet
 
 FEW_RATINGS = {"name": "synthetic-ratings", "users": 200, "items": 100, "num_samples": 20_000, "rank": 2}
@@ -22,6 +24,19 @@ def ran(folder: Path, **fields: Any) -> Record:
     setting = Setting(suite="problems", folder=ResultsFolder(folder), hosts=this_machine())
     setting.folder.make()
     return run_cell(Cell.model_validate({"evaluations": 4, **fields}), setting, Quiet())
+
+
+def test_resnet18_goes_through_its_recipe_for_cifar_10_on_noise_of_that_shape(tmp_path: Path) -> None:
+    """200 epochs shrunk to three of four steps, the first warm-up: that much can be tried without the images."""
+    shrunk = {"epochs": 3.0, "warmup_epochs": 1.0, "batch_size": 16, "learning_rate": 0.001}
+    recipe = {**recipe_of("resnet18", "cifar-10"), **shrunk}
+    noise = {"name": "synthetic", "num_samples": 64, "size": 32, "channels": 3, "num_classes": 10}
+    record = ran(tmp_path, workload="resnet18", dataset=noise, strategy="serial", **recipe)
+    assert record.status == "ok", record.log_tail
+    assert (record.num_parameters, record.curve[-1].step) == (11_181_642, 12)
+    losses = [window.loss for window in record.workers[0].windows]
+    assert np.isfinite(losses).all()
+    assert losses[-1] < losses[0]
 
 
 @pytest.mark.needs_two_cores
