@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from harness.fabrics.connection import Connection
 from harness.fabrics.shard_client import Answered, ShardClient, address_of
-from harness.fabrics.shard_wire import Kind, part_of
+from harness.fabrics.shard_wire import NO_CLAIM, Claim, Kind, part_of
 from harness.fabrics.staleness import Staleness
 from harness.protocols import ServerOptions, ServerRule
 from harness.suite.cell import Cell
@@ -45,7 +45,8 @@ class Served(ABC):
         self.bytes_sent = 0
         self._waiting, self._staleness = clock.waiting, Staleness()
         self._num_steps = 0
-        self._claims_at_once, self._takes_steps = cell.options.steps_between_pushes, False
+        self._claims_at_once = cell.options.steps_between_pushes
+        self._num_to_claim: int | None = None  # by all workers; None before the first is taken
         self._training_thread = threading.get_ident()
         self._context = zmq.Context()
         addresses = [address_of(connection.run_dir, index) for index in range(cell.options.servers)]
@@ -107,12 +108,12 @@ class Served(ABC):
     def step_taken(self) -> None:
         self._num_steps += 1
 
-    def take_step(self) -> int:
-        self._takes_steps = True
+    def take_step(self, num_in_all: int) -> int:
+        self._num_to_claim = num_in_all
         if (claimed := self._shards[0].next_claimed()) is not None:
             return claimed
         if not self._shards[0].num_claimed:
-            self._shards[0].ask(Kind.CLAIM, num_steps=self._num_steps, num_claimed=self._claims_at_once)
+            self._shards[0].ask(Kind.CLAIM, num_steps=self._num_steps, claim=self._claim_of(self._claims_at_once))
         is_waited_for = threading.get_ident() == self._training_thread  # a batch that is late is the loader's
         with self._waiting if is_waited_for else nullcontext():
             return self._shards[0].take_claimed()
@@ -158,8 +159,8 @@ class Served(ABC):
 
     def _ask(self, shard: ShardClient, kind: Kind, *before: bytes, values: Floats | None = None) -> int:
         """Of the first server, the steps that are due as well."""
-        claims = self._claims_due() if shard is self._shards[0] and kind != Kind.HOLD else 0
-        return shard.ask(kind, *before, values=values, num_steps=self._num_steps, num_claimed=claims)
+        claim = self._claim_due() if shard is self._shards[0] and kind != Kind.HOLD else NO_CLAIM
+        return shard.ask(kind, *before, values=values, num_steps=self._num_steps, claim=claim)
 
     def _await_rows(self) -> None:
         """Values that are still to be read, or written, by a server lie where others are to come."""
@@ -168,12 +169,15 @@ class Served(ABC):
                 with self._waiting:
                     shard.await_row()
 
-    def _claims_due(self) -> int:
+    def _claim_due(self) -> Claim:
         """So that each step is there when this worker comes to it, until it asks for something again, and few are
         kept from the others."""
-        if not self._takes_steps:
-            return 0
-        return max(0, self._claims_at_once + _STEPS_AHEAD - self._shards[0].num_claimed)
+        return self._claim_of(self._claims_at_once + _STEPS_AHEAD - self._shards[0].num_claimed)
+
+    def _claim_of(self, num_steps: int) -> Claim:
+        if self._num_to_claim is None or num_steps <= 0:
+            return NO_CLAIM
+        return Claim(num_steps=num_steps, num_in_all=self._num_to_claim)
 
     def _count(self, answers: list[Answered], since: int) -> None:
         self._staleness.update_applied(answers[0].reply.num_foreign, since=since)

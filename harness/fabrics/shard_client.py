@@ -23,7 +23,18 @@ from typing import Any
 import zmq
 
 from harness.fabrics.shard_memory import ShardMemory, Values
-from harness.fabrics.shard_wire import PING_NUMBER, READS, UPDATES, Kind, Reply, ShardAddress, ShardRequest, frames_of
+from harness.fabrics.shard_wire import (
+    NO_CLAIM,
+    PING_NUMBER,
+    READS,
+    UPDATES,
+    Claim,
+    Kind,
+    Reply,
+    ShardAddress,
+    ShardRequest,
+    frames_of,
+)
 from harness.records.run_files import content_of, shard_path
 
 NUM_LOOKS = 4  # in a deadline
@@ -50,7 +61,8 @@ class ShardClient:
         self._arrived: dict[int, Answered] = {}
         self._last_number = PING_NUMBER
         self._claimed: deque[int] = deque()
-        self._num_on_their_way = 0
+        self._claims: dict[int, int] = {}  # steps that are asked for, by the request's number
+        self._num_on_their_way = 0  # their sum
         self._memory: ShardMemory | None = None
         self._in_row: ShardRequest | None = None  # under way
         self._lock = threading.Lock()
@@ -84,13 +96,15 @@ class ShardClient:
         return Answered(reply=Reply(number=PING_NUMBER, num_foreign=num_foreign), payload=values)
 
     def ask(
-        self, kind: Kind, *payload: bytes, values: Values | None = None, num_steps: int = 0, num_claimed: int = 0
+        self, kind: Kind, *payload: bytes, values: Values | None = None, num_steps: int = 0, claim: Claim = NO_CLAIM
     ) -> int:
         """Sends, and returns at once; the number is for `answer_to`. Values may not be copied: they stay until then."""
         with self._lock:
             self._last_number += 1
-            request = ShardRequest(kind=kind, number=self._last_number, num_steps=num_steps, num_claimed=num_claimed)
-            self._num_on_their_way += num_claimed
+            request = ShardRequest(kind=kind, number=self._last_number, num_steps=num_steps, claim=claim)
+            if claim.num_steps:
+                self._claims[request.number] = claim.num_steps
+                self._num_on_their_way += claim.num_steps
             try:
                 self._socket.send_multipart([request.packed(), *payload, *self._placed(request, values)], copy=False)
             except zmq.Again:
@@ -142,7 +156,7 @@ class ShardClient:
 
     @property
     def num_claimed(self) -> int:
-        """Steps that are not taken yet, those on their way too."""
+        """Steps that are not taken yet, those on their way too, as many as are asked for."""
         return len(self._claimed) + self._num_on_their_way
 
     def _wait_until(self, is_so: Callable[[], bool]) -> None:
@@ -168,8 +182,8 @@ class ShardClient:
         reply = Reply.unpacked(header.bytes)
         if reply.is_refused:
             raise ShardError(f"{self._name} refused: {payload.bytes.decode()}")
-        self._num_on_their_way -= reply.num_claimed
         self._claimed.extend(range(reply.count, reply.count + reply.num_claimed))
+        self._num_on_their_way -= self._claims.pop(reply.number, 0)
         if reply.number != PING_NUMBER:
             self._arrived[reply.number] = Answered(reply=reply, payload=self._out_of_row(reply, payload))
 

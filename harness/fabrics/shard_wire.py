@@ -24,7 +24,7 @@ FRAME_BYTES = 4 * 1024**2  # of values, at most; a multiple of 4
 OF_THIS_MACHINE = "ipc://"  # how endpoints begin that no other reaches
 PING_NUMBER = 0  # of requests that nobody waits for by their number
 _MOST_STEPS = 2**48  # so that sums over workers fit the header of a reply
-_REQUEST = struct.Struct("=BQQQ")
+_REQUEST = struct.Struct("=BQQQQ")
 _REPLY = struct.Struct("=BQQQQ")
 
 
@@ -47,24 +47,37 @@ READS = (Kind.PULL, Kind.PUSH_PULL)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Claim:
+    """Steps that a worker wants to take, which it gets or fewer, and how many there are for all workers."""
+
+    num_steps: int
+    num_in_all: int
+
+
+NO_CLAIM = Claim(num_steps=0, num_in_all=0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ShardRequest:
     kind: Kind
     number: int  # of the worker's requests, which the reply has too
     num_steps: int = 0  # that the worker has taken
-    num_claimed: int = 0  # steps that it wants to take
+    claim: Claim = NO_CLAIM
 
     def packed(self) -> bytes:
-        return _REQUEST.pack(self.kind, self.number, self.num_steps, self.num_claimed)
+        return _REQUEST.pack(self.kind, self.number, self.num_steps, self.claim.num_steps, self.claim.num_in_all)
 
     @classmethod
     def unpacked(cls, header: bytes) -> ShardRequest:
         """Raises ValueError where it is none."""
         if len(header) != _REQUEST.size:
             raise ValueError(f"a header of {len(header)} bytes; wanted: {_REQUEST.size}")
-        kind, number, num_steps, num_claimed = _REQUEST.unpack(header)
-        if max(num_steps, num_claimed) > _MOST_STEPS:
-            raise ValueError(f"{max(num_steps, num_claimed)} steps; allowed: up to {_MOST_STEPS}")
-        return cls(kind=Kind(kind), number=number, num_steps=num_steps, num_claimed=num_claimed)
+        kind, number, *counts = _REQUEST.unpack(header)
+        if max(counts) > _MOST_STEPS:
+            raise ValueError(f"{max(counts)} steps; allowed: up to {_MOST_STEPS}")
+        num_steps, num_claimed, num_in_all = counts
+        claim = Claim(num_steps=num_claimed, num_in_all=num_in_all)
+        return cls(kind=Kind(kind), number=number, num_steps=num_steps, claim=claim)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +88,7 @@ class Reply:
     is_refused: bool = False
     num_foreign: int = 0  # updates of other workers, before that of the request if it has one
     count: int = 0  # the first of the steps that were claimed, or what was counted
-    num_claimed: int = 0  # as asked for
+    num_claimed: int = 0  # as many as were asked for, or fewer
 
     def packed(self) -> bytes:
         return _REPLY.pack(self.is_refused, self.number, self.num_foreign, self.count, self.num_claimed)

@@ -138,7 +138,7 @@ class SharedMemory:
         finally:
             fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
-    def take_step(self) -> int:
+    def take_step(self, num_in_all: int) -> int:
         fcntl.flock(self._file, fcntl.LOCK_EX)
         taken = self._next_step[0]
         self._next_step[0] = taken + 1

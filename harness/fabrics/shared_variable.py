@@ -122,7 +122,7 @@ class SharedVariable:
         finally:
             self._meeting.lock.release()
 
-    def take_step(self) -> int:
+    def take_step(self, num_in_all: int) -> int:
         return next(self._meeting.next_step)
 
     def add(self, delta: Tensor) -> None:

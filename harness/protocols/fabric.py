@@ -79,10 +79,11 @@ class TellsStaleness(Protocol):
 class SharesOutSteps(Protocol):
     """A fabric with a counter that all workers share: who is done early takes more of the steps that are left."""
 
-    def take_step(self) -> int:
+    def take_step(self, num_in_all: int) -> int:
         """The counter's value, which is one more for whoever asks next; 0 for the first of a run.
 
         Taken in training alone: whoever makes batches ahead of time begins before the strategy is set up for it.
+        num_in_all: how many are to be taken, by which what hands out several at once hands out fewer near their end.
         """
         ...
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from harness.fabrics.shard_wire import READS, UPDATES, Kind, Reply, ShardRequest, part_of
+from harness.fabrics.shard_wire import READS, UPDATES, Claim, Kind, Reply, ShardRequest, part_of
 from harness.protocols import ServerRule
 from harness.servers.held_weights import HeldWeights
 
@@ -19,7 +19,6 @@ Answer = tuple[int, Reply, Weights | bytes]  # to which rank, and the reply's pa
 _WITH_PAYLOAD = (Kind.HOLD, *UPDATES)
 _RULE = TypeAdapter(ServerRule)
 _SIZE_BYTES = 8
-_MOST_STEPS = 2**62  # that are claimed: what is counted of them fits the header of a reply
 
 
 class Shard:
@@ -67,8 +66,7 @@ class Shard:
             raise ValueError(
                 "MAP where no memory is shared; wanted: values in messages, or, on one machine, HOLD before"
             )
-        if self._next_step + request.num_claimed > _MOST_STEPS:
-            raise ValueError(f"{request.num_claimed} steps after {self._next_step}; allowed: up to {_MOST_STEPS}")
+        num_claimed = self._granted(request.claim)
         self._num_steps[rank] = max(self._num_steps[rank], request.num_steps)  # a PING says none
         if request.kind == Kind.MEET:
             return self._meet(rank, request.number)
@@ -81,10 +79,17 @@ class Shard:
             number=request.number,
             num_foreign=num_foreign,
             count=sum(self._num_steps) if request.kind == Kind.COUNT else self._next_step,
-            num_claimed=request.num_claimed,
+            num_claimed=num_claimed,
         )
-        self._next_step += request.num_claimed
+        self._next_step += num_claimed
         return [(rank, reply, self._weights.weights if request.kind in READS else b"")]
+
+    def _granted(self, claim: Claim) -> int:
+        """Of the steps that are wanted, at most a worker's half share of those that are left: guided self-scheduling
+        (Polychronopoulos and Kuck, 1987) hands out a whole share, which a slow worker may hold when all others are
+        done. One at least, after the last as well: by that a worker knows that there is none."""
+        num_left = claim.num_in_all - self._next_step
+        return min(claim.num_steps, max(1, num_left // (2 * self.num_workers)))
 
     def _meet(self, rank: int, number: int) -> list[Answer]:
         """Nobody is answered before all that are left have asked."""

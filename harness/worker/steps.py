@@ -4,7 +4,8 @@ The batches of a run are numbered 0, 1, 2, … as one worker would see them; m w
 s·m … s·m + m − 1 in step s. From the counter each takes the lowest number that nobody has taken: no sample comes twice
 in an epoch, whoever is faster, and nobody idles while there is work. Batch k belongs to step ⌊k/m⌋: learning rate,
 evaluation and progress go by that, so by what all have done together. Where batches are made ahead of time, steps are
-taken as these are begun, and servers give out several at once: a worker that is held up keeps the few that it has.
+taken as these are begun, and servers give out several at once, fewer near the end: a worker that is held up keeps the
+few that it has.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ def equal_steps(plan: Plan) -> Iterator[Step]:
 
 def shared_out_steps(plan: Plan, counter: SharesOutSteps, *, rank: int, size: int) -> Iterator[Step]:
     """Of a worker that takes its batches from one stream for all. The first `size` are one for each."""
-    batch = rank
-    while batch < plan.num_steps * size:
+    batch, num_batches = rank, plan.num_steps * size
+    while batch < num_batches:
         yield Step(number=batch // size, batch=batch)
-        batch = size + counter.take_step()
+        batch = size + counter.take_step(num_batches - size)
 
 
 class StepsAhead:

@@ -31,6 +31,7 @@ from tests.command import LIMIT_S
 
 Given = TypeVar("Given")
 SUM = ServerRule()
+MANY_STEPS = 1_000_000  # to be claimed: their end is far
 BY_MEMORY_OR_NETWORK = pytest.mark.parametrize("host", [None, "127.0.0.1"])
 
 
@@ -138,14 +139,14 @@ def test_every_step_is_claimed_once_whatever_is_served_meanwhile(tmp_path: Path)
     def work(made: ServedTorch) -> list[int]:
         made.serve(torch.zeros(3), SUM)  # in warm-up, which takes none
         made.push_pull(torch.zeros(3)).wait()
-        taken = [made.take_step()]
+        taken = [made.take_step(MANY_STEPS)]
         made.serve(torch.zeros(3), SUM)
         for step in range(60):
-            taken.append(made.take_step())
+            taken.append(made.take_step(MANY_STEPS))
             if step % 4 == 0:
                 made.push_pull(torch.zeros(3)).wait()
         while made._shards[0].num_claimed:  # and is not taken when training ends
-            taken.append(made.take_step())
+            taken.append(made.take_step(MANY_STEPS))
         return taken
 
     with served(tmp_path, 1, 2):
@@ -162,7 +163,7 @@ def test_steps_last_from_one_exchange_to_the_next(tmp_path: Path) -> None:
         for _ in range(3):
             held.append(made._shards[0].num_claimed)
             for _ in range(4):
-                made.take_step()
+                made.take_step(MANY_STEPS)
             made.push_pull(torch.zeros(3)).wait()
         return [*held, made._shards[0].num_claimed]
 
@@ -217,7 +218,7 @@ def test_steps_may_be_taken_while_another_thread_trains(tmp_path: Path) -> None:
     def work(made: ServedTorch) -> list[int]:
         made.serve(torch.zeros(3), SUM)
         with ThreadPoolExecutor(1) as loader:
-            taking = loader.submit(lambda: [made.take_step() for _ in range(500)])
+            taking = loader.submit(lambda: [made.take_step(MANY_STEPS) for _ in range(500)])
             for step in range(500):
                 assert made.push_pull(torch.ones(3)).wait().tolist() == [step + 1] * 3
             taken = taking.result(timeout=LIMIT_S)

@@ -55,7 +55,7 @@ def test_who_has_the_weights_alone_keeps_others_out_and_steps_flowing(tmp_path: 
     with first.exclusively():
         with pytest.raises(BlockingIOError):
             fcntl.flock(second._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        assert [first.take_step(), second.take_step()] == [0, 1]
+        assert [first.take_step(1000), second.take_step(1000)] == [0, 1]
     with second.exclusively():
         second.add(torch.ones(3))
     assert first.read().tolist() == [1, 1, 1]
@@ -64,7 +64,7 @@ def test_who_has_the_weights_alone_keeps_others_out_and_steps_flowing(tmp_path: 
 def test_every_step_is_taken_once_from_the_first_on(tmp_path: Path) -> None:
     def work(fabric: SharedMemory) -> list[int]:
         fabric.broadcast(torch.zeros(3))
-        return [fabric.take_step() for _ in range(500)]
+        return [fabric.take_step(1000) for _ in range(500)]
 
     taken = in_threads(fabrics(SharedMemory, tmp_path), work)
     assert sorted(taken[0] + taken[1]) == list(range(1000))

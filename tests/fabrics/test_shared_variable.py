@@ -127,7 +127,7 @@ def test_broadcast_starts_the_counts_again(tmp_path: Path, size: int) -> None:
 def test_every_step_is_taken_once(tmp_path: Path) -> None:
     def work(fabric: SharedVariable) -> list[int]:
         fabric.broadcast(tf.zeros(3))
-        return [fabric.take_step() for _ in range(500)]
+        return [fabric.take_step(1000) for _ in range(500)]
 
     first, second = in_threads(fabrics(tmp_path, 2), work)
     assert sorted([*first, *second]) == list(range(1000))  # type: ignore[misc]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.fabrics.shard_wire import Kind, Reply, ShardRequest
+from harness.fabrics.shard_wire import Claim, Kind, Reply, ShardRequest
 from harness.protocols import ServerRule
 from harness.servers.shard import Shard
 
@@ -28,6 +28,10 @@ def ask(shard: Shard, rank: int, kind: Kind, *payload: bytes, **fields: Any) -> 
 def hold(shard: Shard, *values: float, size: int | None = None) -> tuple[Reply, Any]:
     whole = (size or len(values)).to_bytes(8, "little")
     return ask(shard, 0, Kind.HOLD, whole, json.dumps(asdict(ServerRule())).encode(), floats(*values))
+
+
+def of_many(num_steps: int) -> Claim:
+    return Claim(num_steps=num_steps, num_in_all=1_000_000)
 
 
 @pytest.fixture
@@ -67,8 +71,20 @@ def test_nobody_waits_for_a_worker_that_is_lost(shard: Shard) -> None:
 
 def test_steps_are_claimed_once_whatever_they_come_with(shard: Shard) -> None:
     claims = [(0, Kind.CLAIM, 2), (1, Kind.PULL, 3), (0, Kind.CLAIM, 1)]
-    replies = [ask(shard, rank, kind, num_claimed=claimed)[0] for rank, kind, claimed in claims]
+    replies = [ask(shard, rank, kind, claim=of_many(claimed))[0] for rank, kind, claimed in claims]
     assert [(reply.count, reply.num_claimed) for reply in replies] == [(0, 2), (2, 3), (5, 1)]
+
+
+def test_claims_shrink_to_one_step_towards_the_end_of_the_work() -> None:
+    """Two workers that want eight of 36 steps get no more than a quarter of the 36, 28, 21, 16, 12, 9, 7, 6, … left."""
+    shard, claim = Shard(0, 1, num_workers=2), Claim(num_steps=8, num_in_all=36)
+    replies = [ask(shard, turn % 2, Kind.CLAIM, claim=claim)[0] for turn in range(14)]
+    assert [reply.num_claimed for reply in replies] == [8, 7, 5, 4, 3, 2, 1, 1, 1, 1, 1, 1, 1, 1]
+    assert [reply.count for reply in replies] == [0, 8, 15, 20, 24, 27, 29, 30, 31, 32, 33, 34, 35, 36]  # which is none
+
+
+def test_claim_for_no_step_gets_none_at_the_end_either(shard: Shard) -> None:
+    assert ask(shard, 0, Kind.PULL, claim=Claim(num_steps=0, num_in_all=0))[0].num_claimed == 0
 
 
 def test_steps_of_all_workers_are_counted_as_each_has_said_last(shard: Shard) -> None:
@@ -79,12 +95,12 @@ def test_steps_of_all_workers_are_counted_as_each_has_said_last(shard: Shard) ->
 
 
 def test_all_begins_anew_with_other_weights(shard: Shard) -> None:
-    ask(shard, 1, Kind.PUSH, floats(1, 1), num_steps=4, num_claimed=3)
+    ask(shard, 1, Kind.PUSH, floats(1, 1), num_steps=4, claim=of_many(3))
     hold(shard, 5, 6)
     assert ask(shard, 0, Kind.PULL)[1].tolist() == [5, 6]
     assert ask(shard, 0, Kind.COUNT)[0].count == 0
     assert ask(shard, 0, Kind.PULL)[0].num_foreign == 0
-    assert ask(shard, 0, Kind.CLAIM, num_claimed=1)[0].count == 3  # but the steps, some of which may be taken by now
+    assert ask(shard, 0, Kind.CLAIM, claim=of_many(1))[0].count == 3  # but the steps, some of which may be taken by now
 
 
 @pytest.mark.parametrize(
@@ -117,13 +133,14 @@ def test_part_of_another_size_is_refused() -> None:
 
 
 def test_requests_and_replies_are_unpacked_as_they_were() -> None:
-    request = ShardRequest(kind=Kind.PUSH_PULL, number=2**40, num_steps=3, num_claimed=4)
+    claim = Claim(num_steps=4, num_in_all=2**48)
+    request = ShardRequest(kind=Kind.PUSH_PULL, number=2**40, num_steps=3, claim=claim)
     reply = Reply(number=2**40, is_refused=True, num_foreign=5, count=6, num_claimed=7)
     assert ShardRequest.unpacked(request.packed()) == request
     assert Reply.unpacked(reply.packed()) == reply
 
 
-@pytest.mark.parametrize("header", [b"", b"\x01" * 24, b"\x63" + b"\x00" * 24])
+@pytest.mark.parametrize("header", [b"", b"\x01" * 24, b"\x63" + b"\x00" * 32])
 def test_header_that_is_none_is_refused(header: bytes) -> None:
     with pytest.raises(ValueError, match=r"a header of|is not a valid Kind"):
         ShardRequest.unpacked(header)

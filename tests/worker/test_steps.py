@@ -14,7 +14,8 @@ class Counter:
     def __init__(self) -> None:
         self._next = count()
 
-    def take_step(self) -> int:
+    def take_step(self, num_in_all: int) -> int:
+        assert num_in_all == PLAN.num_steps * PLAN.num_workers - PLAN.num_workers, "all but the first of each"
         return next(self._next)
 
 
@@ -23,7 +24,7 @@ def test_equal_steps_are_those_of_the_plan() -> None:
 
 
 def test_shared_out_steps_of_one_worker_are_its_equal_ones() -> None:
-    alone = Plan(num_workers=1, num_steps=3, steps_per_epoch=3.0)
+    alone = Plan(num_workers=1, num_steps=5, steps_per_epoch=3.0)
     assert list(shared_out_steps(alone, Counter(), rank=0, size=1)) == list(equal_steps(alone))
 
 

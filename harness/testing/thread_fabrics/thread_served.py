@@ -47,7 +47,7 @@ class ThreadServed(ThreadFabric):
         with self._team.condition:
             self._team.num_steps += 1
 
-    def take_step(self) -> int:
+    def take_step(self, num_in_all: int) -> int:
         return next(self._team.next_step)
 
     def total_steps(self, own_steps: int) -> int:

@@ -51,7 +51,7 @@ class ThreadShared(ThreadFabric):
         """In lockstep all read and add together, whatever they ask for."""
         return nullcontext() if self._team.in_lockstep else self._team.lock
 
-    def take_step(self) -> int:
+    def take_step(self, num_in_all: int) -> int:
         return next(self._team.next_step)
 
     def total_steps(self, own_steps: int) -> int:
