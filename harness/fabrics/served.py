@@ -10,6 +10,7 @@ time, by a thread of their own, and before the weights are served that are train
 from __future__ import annotations
 
 import json
+import platform
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from harness.fabrics.connection import Connection
 from harness.fabrics.shard_client import Answered, ShardClient, address_of
+from harness.fabrics.shard_memory import MEMORY_IS_ORDERED
 from harness.fabrics.shard_wire import NO_CLAIM, Claim, Kind, part_of
 from harness.fabrics.staleness import Staleness
 from harness.protocols import ServerOptions, ServerRule
@@ -78,7 +80,7 @@ class Served(ABC):
             self._ask_each(Kind.HOLD, values, before=said)()
         self._staleness.restart()
         self.barrier()
-        if self._shares_memory:
+        if self._shares_memory and MEMORY_IS_ORDERED:
             for index, shard in enumerate(self._shards):
                 part = part_of(values.size, index, len(self._shards))
                 shard.share_memory(num_workers=self.size, num_values=part.stop - part.start)
@@ -122,7 +124,14 @@ class Served(ABC):
         return self._ask_first(Kind.COUNT).reply.count
 
     def settings(self) -> dict[str, str]:
-        return {"zmq": zmq.zmq_version(), "zmq.transport": self._transport}
+        return {"zmq": zmq.zmq_version(), "zmq.transport": self._transport, **self._memory_setting()}
+
+    def _memory_setting(self) -> dict[str, str]:
+        if not self._shares_memory:
+            return {}
+        if not MEMORY_IS_ORDERED:
+            return {"zmq.memory": f"not on {platform.machine()}"}
+        return {"zmq.memory": next((shard.why_no_memory for shard in self._shards if shard.why_no_memory), "shared")}
 
     def staleness_counts(self) -> list[int]:
         return self._staleness.counts

@@ -64,6 +64,7 @@ class ShardClient:
         self._claims: dict[int, int] = {}  # steps that are asked for, by the request's number
         self._num_on_their_way = 0  # their sum
         self._memory: ShardMemory | None = None
+        self.why_no_memory = ""  # where some was to be shared
         self._in_row: ShardRequest | None = None  # under way
         self._lock = threading.Lock()
         self._socket = context.socket(zmq.DEALER)
@@ -74,17 +75,19 @@ class ShardClient:
         self._socket.connect(address.endpoint)
 
     def share_memory(self, *, num_workers: int, num_values: int) -> None:
-        """From now on, values of this number go by the memory that the server shares. Raises ShardError."""
-        if self._memory is None or self._memory.num_values != num_values:
-            path = bytes(self.answer_to(self.ask(Kind.MAP)).payload).decode()
-            self._close_memory()
-            try:
-                self._memory = ShardMemory.open(path, num_workers=num_workers, num_values=num_values)
-            except OSError as error:
-                raise ShardError(
-                    f"{self._name} shares memory that cannot be opened: {error}; wanted: server and workers of one "
-                    "user, who see one another in /proc and may read there which files they have open"
-                ) from None
+        """From now on, values of this number go by the memory that the server shares, if this process may open it.
+
+        It need not: of another process' files /proc may show nothing (hidepid), or only to who may trace it (ptrace).
+        """
+        if self._memory is not None and self._memory.num_values == num_values:
+            return
+        path = bytes(self.answer_to(self.ask(Kind.MAP)).payload).decode()
+        self._close_memory()
+        try:
+            self._memory = ShardMemory.open(path, num_workers=num_workers, num_values=num_values)
+        except OSError as error:
+            self.why_no_memory = f"cannot be opened: {error.strerror}"
+            self.answer_to(self.ask(Kind.UNMAP))
 
     def read(self) -> Answered | None:
         """The weights as in the answer to a PULL, without one; None where that is to be asked for."""

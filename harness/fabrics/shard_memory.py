@@ -17,6 +17,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,10 @@ from numpy.typing import NDArray
 Values = NDArray[np.float32]
 
 PATIENCE_S = 0.25  # with who copies weights: hundreds of times as long as that takes
+# A copy is thrown away where the count of turns has changed meanwhile, so nobody may see weights before the count that
+# was written before them. Where processors reorder writes, as ARM's do, that takes a barrier, which Python has not:
+# there, values go by sockets. (What happens under the lock needs none: the kernel's locks are barriers everywhere.)
+MEMORY_IS_ORDERED = platform.machine() in ("x86_64", "AMD64", "i686")
 
 
 class ShardMemory:

@@ -3,8 +3,8 @@
 Nothing is unpickled. A request is [header, payload...], its reply [header, payload]; a server takes those of a worker
 one after another, and answers each but MEET at once. Values that are sent to a server are in frames of a bounded size,
 so that it takes none that is larger: ZeroMQ makes room for a frame before it knows whose it is. Of a worker that has
-asked for its row of the memory that is shared with the server (MAP), what is pushed and pulled lies there instead, and
-the payload is empty.
+asked for its row of the memory that is shared with the server (MAP, until UNMAP), what is pushed and pulled lies there
+instead, and the payload is empty.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Kind(IntEnum):
     MEET = 7
     PING = 8
     MAP = 9  # where its row lies, as a path (harness/fabrics/shard_memory.py)
+    UNMAP = 10  # which cannot be opened
 
 
 UPDATES = (Kind.PUSH, Kind.PUSH_PULL)
@@ -140,9 +141,9 @@ class ShardAddress(Strict):
 
     @property
     def transport(self) -> str:
-        """`ipc, shared memory`, `tcp`; `tcp, encrypted`."""
+        """`ipc`, `tcp`; `tcp, encrypted`."""
         if self.shares_memory:
-            return "ipc, shared memory"
+            return "ipc"
         return "tcp, encrypted" if isinstance(self.credentials, CurveKeys) else "tcp"
 
 

@@ -1,6 +1,7 @@
 """A server as a process: `python -m harness.servers.shard_server RUN_DIR INDEX [HOST]`, HOST as workers know it.
 
-Without one all workers are on this machine: they come by a socket of its own, and values go by memory.
+Without one all workers are on this machine: they come by a socket of its own, and values go by memory where that is
+ordered.
 
 Serves until rank 0 has written its part of the record, or until the launching process is gone. Who does not have what
 lies in the run folder, a token or, between machines, CURVE's keys, is refused by ZeroMQ before it can say anything;
@@ -20,6 +21,7 @@ from typing import Any
 
 import zmq
 
+from harness.fabrics.shard_memory import MEMORY_IS_ORDERED
 from harness.fabrics.shard_wire import (
     FRAME_BYTES,
     OF_THIS_MACHINE,
@@ -48,7 +50,7 @@ class ShardServer:
     def __init__(self, shard: Shard, *, host: str | None, is_encrypted: bool = False) -> None:
         """host: None where all workers are on this machine."""
         self._num_bytes_sent = 0
-        self._shared = SharedShard(shard) if host is None else None
+        self._shared = SharedShard(shard) if host is None and MEMORY_IS_ORDERED else None
         self._shard = self._shared or shard
         self._ranks = {str(rank).encode(): rank for rank in range(shard.num_workers)}
         self._context = zmq.Context()

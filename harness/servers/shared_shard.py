@@ -31,6 +31,8 @@ class SharedShard:
         if request.kind == Kind.MAP and self._memory is not None and not payload:
             self._has_mapped.add(rank)
             return [(rank, Reply(number=request.number), self._memory.path.encode())]
+        if request.kind == Kind.UNMAP:
+            self._has_mapped.discard(rank)
         row = self._memory.rows[rank] if self._memory is not None and rank in self._has_mapped else None
         if row is not None and request.kind in UPDATES and not payload:
             payload = [row]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import platform
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -198,18 +199,38 @@ def test_weights_that_a_server_changes_are_asked_for_and_no_others(tmp_path: Pat
         assert in_threads(1, tmp_path, work, servers=2) == [([1, 1, 1, 1], [0, 1], [1])]
 
 
-def test_memory_that_cannot_be_opened_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As of a server whose Python has capabilities of its own: the kernel then hides its files."""
+def test_memory_that_cannot_be_opened_leaves_values_to_sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where /proc hides other processes, or a server's Python has capabilities of its own: of one worker of two."""
+    may_open = ShardMemory.open
 
-    def refuse(path: str, **_: Any) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied", path)
+    def barred(path: str, **size: int) -> ShardMemory:
+        if threading.current_thread().name.endswith("_0"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return may_open(path, **size)
 
-    monkeypatch.setattr(ShardMemory, "open", refuse)
-    said = (
-        r"^server 0 .* shares memory that cannot be opened: \[Errno 13\] Permission denied: '/proc/.*; wanted: server"
-    )
-    with served(tmp_path, 1, 1), pytest.raises(ShardError, match=said):
-        in_threads(1, tmp_path, lambda made: made.serve(torch.ones(2), SUM))
+    def work(made: ServedTorch) -> tuple[list[float], str]:
+        made.serve(torch.zeros(2), SUM)
+        made.push_pull(torch.ones(2)).wait()
+        made.push(torch.ones(2)).wait()
+        made.barrier()
+        return made.pull().wait().tolist(), made.settings()["zmq.memory"]
+
+    monkeypatch.setattr(ShardMemory, "open", barred)
+    with served(tmp_path, 1, 2):
+        said = in_threads(2, tmp_path, work)
+    assert sorted(said) == [([4, 4], "cannot be opened: Permission denied"), ([4, 4], "shared")]
+
+
+def test_machine_that_reorders_writes_shares_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(made: ServedTorch) -> tuple[list[float], str]:
+        made.serve(torch.zeros(2), SUM)
+        return made.push_pull(torch.ones(2)).wait().tolist(), made.settings()["zmq.memory"]
+
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    for module in ("fabrics.served", "servers.shard_server"):
+        monkeypatch.setattr(f"harness.{module}.MEMORY_IS_ORDERED", False)
+    with served(tmp_path, 1, 1):
+        assert in_threads(1, tmp_path, work) == [([1, 1], "not on aarch64")]
 
 
 def test_steps_may_be_taken_while_another_thread_trains(tmp_path: Path) -> None:
