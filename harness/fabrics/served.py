@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from harness.fabrics.connection import Connection
 from harness.fabrics.shard_client import Answered, ShardClient, address_of
 from harness.fabrics.shard_memory import MEMORY_IS_ORDERED
-from harness.fabrics.shard_wire import NO_CLAIM, Claim, Kind, part_of
+from harness.fabrics.shard_wire import NO_CLAIM, Kind, StepClaim, part_of
 from harness.fabrics.staleness import Staleness
 from harness.protocols import ServerOptions, ServerRule
 from harness.suite.cell import Cell
@@ -178,15 +178,15 @@ class Served(ABC):
                 with self._waiting:
                     shard.await_row()
 
-    def _claim_due(self) -> Claim:
+    def _claim_due(self) -> StepClaim:
         """So that each step is there when this worker comes to it, until it asks for something again, and few are
         kept from the others."""
         return self._claim_of(self._claims_at_once + _STEPS_AHEAD - self._shards[0].num_claimed)
 
-    def _claim_of(self, num_steps: int) -> Claim:
+    def _claim_of(self, num_steps: int) -> StepClaim:
         if self._num_to_claim is None or num_steps <= 0:
             return NO_CLAIM
-        return Claim(num_steps=num_steps, num_in_all=self._num_to_claim)
+        return StepClaim(num_steps=num_steps, num_in_all=self._num_to_claim)
 
     def _count(self, answers: list[Answered], since: int) -> None:
         self._staleness.update_applied(answers[0].reply.num_foreign, since=since)

@@ -28,11 +28,11 @@ from harness.fabrics.shard_wire import (
     PING_NUMBER,
     READS,
     UPDATES,
-    Claim,
     Kind,
     Reply,
     ShardAddress,
     ShardRequest,
+    StepClaim,
     frames_of,
 )
 from harness.records.run_files import content_of, shard_path
@@ -99,7 +99,7 @@ class ShardClient:
         return Answered(reply=Reply(number=PING_NUMBER, num_foreign=num_foreign), payload=values)
 
     def ask(
-        self, kind: Kind, *payload: bytes, values: Values | None = None, num_steps: int = 0, claim: Claim = NO_CLAIM
+        self, kind: Kind, *payload: bytes, values: Values | None = None, num_steps: int = 0, claim: StepClaim = NO_CLAIM
     ) -> int:
         """Sends, and returns at once; the number is for `answer_to`. Values may not be copied: they stay until then."""
         with self._lock:

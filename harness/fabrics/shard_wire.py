@@ -48,14 +48,14 @@ READS = (Kind.PULL, Kind.PUSH_PULL)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
+class StepClaim:
     """Steps that a worker wants to take, which it gets or fewer, and how many there are for all workers."""
 
     num_steps: int
     num_in_all: int
 
 
-NO_CLAIM = Claim(num_steps=0, num_in_all=0)
+NO_CLAIM = StepClaim(num_steps=0, num_in_all=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class ShardRequest:
     kind: Kind
     number: int  # of the worker's requests, which the reply has too
     num_steps: int = 0  # that the worker has taken
-    claim: Claim = NO_CLAIM
+    claim: StepClaim = NO_CLAIM
 
     def packed(self) -> bytes:
         return _REQUEST.pack(self.kind, self.number, self.num_steps, self.claim.num_steps, self.claim.num_in_all)
@@ -77,7 +77,7 @@ class ShardRequest:
         if max(counts) > _MOST_STEPS:
             raise ValueError(f"{max(counts)} steps; allowed: up to {_MOST_STEPS}")
         num_steps, num_claimed, num_in_all = counts
-        claim = Claim(num_steps=num_claimed, num_in_all=num_in_all)
+        claim = StepClaim(num_steps=num_claimed, num_in_all=num_in_all)
         return cls(kind=Kind(kind), number=number, num_steps=num_steps, claim=claim)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from harness.fabrics.shard_wire import READS, UPDATES, Claim, Kind, Reply, ShardRequest, part_of
+from harness.fabrics.shard_wire import READS, UPDATES, Kind, Reply, ShardRequest, StepClaim, part_of
 from harness.protocols import ServerRule
 from harness.servers.held_weights import HeldWeights
 
@@ -84,7 +84,7 @@ class Shard:
         self._next_step += num_claimed
         return [(rank, reply, self._weights.weights if request.kind in READS else b"")]
 
-    def _granted(self, claim: Claim) -> int:
+    def _granted(self, claim: StepClaim) -> int:
         """Of the steps that are wanted, at most a worker's half share of those that are left: guided self-scheduling
         (Polychronopoulos and Kuck, 1987) hands out a whole share, which a slow worker may hold when all others are
         done. One at least, after the last as well: by that a worker knows that there is none."""

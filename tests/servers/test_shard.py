@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.fabrics.shard_wire import Claim, Kind, Reply, ShardRequest
+from harness.fabrics.shard_wire import Kind, Reply, ShardRequest, StepClaim
 from harness.protocols import ServerRule
 from harness.servers.shard import Shard
 
@@ -30,8 +30,8 @@ def hold(shard: Shard, *values: float, size: int | None = None) -> tuple[Reply, 
     return ask(shard, 0, Kind.HOLD, whole, json.dumps(asdict(ServerRule())).encode(), floats(*values))
 
 
-def of_many(num_steps: int) -> Claim:
-    return Claim(num_steps=num_steps, num_in_all=1_000_000)
+def of_many(num_steps: int) -> StepClaim:
+    return StepClaim(num_steps=num_steps, num_in_all=1_000_000)
 
 
 @pytest.fixture
@@ -77,14 +77,14 @@ def test_steps_are_claimed_once_whatever_they_come_with(shard: Shard) -> None:
 
 def test_claims_shrink_to_one_step_towards_the_end_of_the_work() -> None:
     """Two workers that want eight of 36 steps get no more than a quarter of the 36, 28, 21, 16, 12, 9, 7, 6, … left."""
-    shard, claim = Shard(0, 1, num_workers=2), Claim(num_steps=8, num_in_all=36)
+    shard, claim = Shard(0, 1, num_workers=2), StepClaim(num_steps=8, num_in_all=36)
     replies = [ask(shard, turn % 2, Kind.CLAIM, claim=claim)[0] for turn in range(14)]
     assert [reply.num_claimed for reply in replies] == [8, 7, 5, 4, 3, 2, 1, 1, 1, 1, 1, 1, 1, 1]
     assert [reply.count for reply in replies] == [0, 8, 15, 20, 24, 27, 29, 30, 31, 32, 33, 34, 35, 36]  # which is none
 
 
 def test_claim_for_no_step_gets_none_at_the_end_either(shard: Shard) -> None:
-    assert ask(shard, 0, Kind.PULL, claim=Claim(num_steps=0, num_in_all=0))[0].num_claimed == 0
+    assert ask(shard, 0, Kind.PULL, claim=StepClaim(num_steps=0, num_in_all=0))[0].num_claimed == 0
 
 
 def test_steps_of_all_workers_are_counted_as_each_has_said_last(shard: Shard) -> None:
@@ -133,7 +133,7 @@ def test_part_of_another_size_is_refused() -> None:
 
 
 def test_requests_and_replies_are_unpacked_as_they_were() -> None:
-    claim = Claim(num_steps=4, num_in_all=2**48)
+    claim = StepClaim(num_steps=4, num_in_all=2**48)
     request = ShardRequest(kind=Kind.PUSH_PULL, number=2**40, num_steps=3, claim=claim)
     reply = Reply(number=2**40, is_refused=True, num_foreign=5, count=6, num_claimed=7)
     assert ShardRequest.unpacked(request.packed()) == request
