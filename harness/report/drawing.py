@@ -64,11 +64,9 @@ def dot_rows(axes: Axes, rows: Sequence[Row]) -> None:
     Set the limits of the x axis first: an interval that goes on beyond them ends in an arrow.
     """
     for y, row in enumerate(rows):
-        shown = row.points if len(row.points) <= MAX_POINTS_SHOWN else []
         colour = row.look.colour
-        axes.scatter(shown, [y] * len(shown), s=16, facecolor="none", edgecolor=colour, linewidth=0.8, alpha=0.8)
-        given_up = row.given_up if len(row.given_up) <= MAX_POINTS_SHOWN else []
-        axes.scatter(given_up, [y] * len(given_up), s=16, marker=">", facecolor="none", edgecolor=colour, linewidth=0.8)
+        _launches(axes, y, row.points, colour, alpha=0.8)
+        _launches(axes, y, row.given_up, colour, marker=">")
         if row.interval.is_known:
             interval_bar(axes, y, row.interval, colour)
         mark = axes.scatter(
@@ -82,6 +80,12 @@ def dot_rows(axes: Axes, rows: Sequence[Row]) -> None:
             axes.annotate(row.note, (0.99, y), xycoords=("axes fraction", "data"), ha="right", va="bottom",
                           fontsize=7.5, color=MUTED, xytext=(0, 3), textcoords="offset points")  # fmt: skip
     name_rows(axes, [row.label for row in rows])
+
+
+def _launches(axes: Axes, y: float, values: Sequence[float], colour: str, **more: Any) -> None:
+    """Single ones, small and hollow; nothing where there are none, or too many."""
+    if 0 < len(values) <= MAX_POINTS_SHOWN:
+        axes.scatter(values, [y] * len(values), s=16, facecolor="none", edgecolor=colour, linewidth=0.8, **more)
 
 
 def interval_bar(axes: Axes, y: float, interval: Interval, colour: str) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 
+from harness.analysis.spending import spendings
 from harness.report.chapters import CHAPTERS, FIRST_SCREEN
 from harness.report.material import Figure, Material
 
@@ -17,17 +19,28 @@ _FIGURES = tuple(draw for chapter in _CHAPTERS for draw in chapter.figures)
 _inherited: list[Material] = []  # of a child, which draws from it: taking it along with each task takes as long
 
 
-def figures(given: Material) -> dict[str, tuple[Figure, ...]]:
-    """By the names of chapters, those for which there is something to draw; drawn side by side on a few cores."""
+@contextmanager
+def drawing_of(given: Material) -> Iterator[Callable[[], dict[str, tuple[Figure, ...]]]]:
+    """Begins to draw on a few cores, and yields what waits for it: by the names of chapters, the figures that show
+    something."""
+    if given.pool.runs.empty:
+        yield dict
+        return
     num_processes = min(MAX_PROCESSES, len(os.sched_getaffinity(0)))
+    given.pool.once(spendings)  # several figures and a table ask for them: found once, before the fork
     gc.freeze()  # else a child's collector copies every page of what there is, only by looking at it
     try:
         # Forked, so that each starts with all that is imported, with the theme in force and with what it draws from.
         forked = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(num_processes, forked, initializer=_inherited.append, initargs=(given,)) as pool:
-            made = iter(list(pool.map(_draw, range(len(_FIGURES)))))
+            drawn = pool.map(_draw, range(len(_FIGURES)))
+            yield lambda: _by_chapter(list(drawn))
     finally:
         gc.unfreeze()
+
+
+def _by_chapter(drawn: Sequence[Figure]) -> dict[str, tuple[Figure, ...]]:
+    made = iter(drawn)
     return {chapter.name: _not_empty([next(made) for _ in chapter.figures]) for chapter in _CHAPTERS}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.transforms import Bbox
 
 from harness.report.glyphs import boxes_for_missing_glyphs
@@ -20,6 +20,13 @@ from harness.report.palette import INK, MUTED
 
 _RADII = (7, 16, 28, 44, 64)  # points from the mark, the nearest first
 _ANGLES = (35, 145, 325, 215, 90, 270, 0, 180)  # degrees; intervals lie level and upright
+# Of each place its radius, and how far across and up it is.
+_PLACES = np.array(
+    [
+        (radius, *(round(part(math.radians(angle)), 6) for part in (math.cos, math.sin)))
+        for radius, angle in itertools.product(_RADII, _ANGLES)
+    ]
+)
 _NEAR = 10  # points: from here on a leader says whose name it is
 _MARK = 5  # points: half of what a mark takes
 _LINE = 1  # points: half of what the line of an interval takes
@@ -48,32 +55,31 @@ def name_points(axes: Axes, points: Sequence[NamedPoint], *, font_size: float = 
     engine = figure.get_layout_engine()
     assert engine is not None
     with boxes_for_missing_glyphs():
-        engine.execute(figure)  # from here on names do not move the axes
+        engine.execute(figure)
+    figure.set_layout_engine("none")  # from here on nothing moves the axes
     unit = figure.dpi / _POINTS_PER_INCH
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     marks = [_around(axes, (point.x, point.y), (point.x, point.y), _MARK * unit) for point in points]
     lines = [_around(axes, *ends, _LINE * unit) for point in points for ends in _lines(axes, point)]
     taken = list(marks)
     for point, mark in zip(points, marks, strict=True):
         if not point.name:
             continue
-        size = _size(axes, point, font_size)
+        size = _size(axes, point, font_size, renderer)
         places = (_free_place(mark, size, axes.bbox, kept_free, unit) for kept_free in ([*taken, *lines], taken))
         if place := next(filter(None, places), None):
             taken.append(place.box)
             _write(axes, point, place, font_size)
 
 
-def _size(axes: Axes, point: NamedPoint, font_size: float) -> Bbox:
+def _size(axes: Axes, point: NamedPoint, font_size: float, renderer: RendererAgg) -> Bbox:
     """Of its name, as it would be drawn."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     text = axes.annotate(wrapped(point.name), (point.x, point.y), fontsize=font_size, linespacing=0.95)
     with boxes_for_missing_glyphs():
         size = text.get_window_extent(renderer)
     text.remove()
     # A browser's box of a line is higher than its letters.
-    return size.padded(0, _LINE_PAD * font_size * figure.dpi / _POINTS_PER_INCH)
+    return size.padded(0, _LINE_PAD * font_size * renderer.dpi / _POINTS_PER_INCH)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,35 +90,31 @@ class _Place:
 
 
 def _free_place(mark: Bbox, size: Bbox, within: Bbox, taken: Sequence[Bbox], unit: float) -> _Place | None:
-    x, y = (mark.x0 + mark.x1) / 2, (mark.y0 + mark.y1) / 2
-    for radius, angle in itertools.product(_RADII, _ANGLES):
-        dx, dy = (round(part(math.radians(angle)), 6) for part in (math.cos, math.sin))
-        # The edge that faces the point is so far away, whichever side it is on.
-        center = (
-            x + dx * radius * unit + _sign(dx) * size.width / 2,
-            y + dy * radius * unit + _sign(dy) * size.height / 2,
-        )
-        box = Bbox.from_extents(
-            center[0] - size.width / 2,
-            center[1] - size.height / 2,
-            center[0] + size.width / 2,
-            center[1] + size.height / 2,
-        )
-        is_within = within.x0 <= box.x0 and box.x1 <= within.x1 and within.y0 <= box.y0 and box.y1 <= within.y1
-        if is_within and not any(box.overlaps(other) for other in taken):
-            return _Place(box=box, offset=((center[0] - x) / unit, (center[1] - y) / unit), radius=radius)
-    return None
+    """The first of the places around a mark that lies within and covers nothing that is taken."""
+    middle = np.array([mark.x0 + mark.x1, mark.y0 + mark.y1]) / 2
+    half = np.array([size.width, size.height]) / 2
+    # The edge that faces the point is so far away, whichever side it is on.
+    offsets = _PLACES[:, :1] * _PLACES[:, 1:] * unit + np.sign(_PLACES[:, 1:]) * half
+    low, high = middle + offsets - half, middle + offsets + half
+    is_within = ((low >= within.min) & (high <= within.max)).all(axis=1)
+    other = np.array([box.extents for box in taken])  # one of NaN, which is nowhere, covers nothing
+    covers = ((low[:, None] <= other[:, 2:]) & (other[:, :2] <= high[:, None])).all(axis=2).any(axis=1)
+    free = np.flatnonzero(is_within & ~covers)
+    if not len(free):
+        return None
+    first = free[0]
+    across, up = (float(each) / unit for each in offsets[first])
+    return _Place(box=Bbox([low[first], high[first]]), offset=(across, up), radius=float(_PLACES[first, 0]))
 
 
 def _write(axes: Axes, point: NamedPoint, place: _Place, font_size: float) -> None:
     leader: dict[str, Any] = {}
     if place.radius > _NEAR:
         leader["arrowprops"] = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4}
-    text = axes.annotate(
+    axes.annotate(
         wrapped(point.name), (point.x, point.y), xytext=place.offset, textcoords="offset points", ha="center",
         va="center", fontsize=font_size, color=INK, linespacing=0.95, zorder=5, **leader,
     )  # fmt: skip
-    text.set_in_layout(False)
 
 
 def _lines(axes: Axes, point: NamedPoint) -> Iterator[tuple[_At, _At]]:
@@ -127,7 +129,3 @@ def _around(axes: Axes, begin: _At, end: _At, half: float) -> Bbox:
     """A box that is so much larger than the line from here to there, each in units of the data."""
     (left, bottom), (right, top) = axes.transData.transform([begin, end])
     return Bbox.from_extents(left - half, bottom - half, right + half, top + half)
-
-
-def _sign(value: float) -> int:
-    return (value > 0) - (value < 0)

@@ -33,7 +33,7 @@ from harness.report.brief_answer import BriefAnswer, brief_answer
 from harness.report.cautions import warnings
 from harness.report.chapters import CHAPTERS, FIRST_SCREEN, Chapter
 from harness.report.facets import PoolFacets, facets_of
-from harness.report.figures import figures
+from harness.report.figures import drawing_of
 from harness.report.findings import Finding, findings
 from harness.report.frameworks import frameworks_sentence, frameworks_table
 from harness.report.judged import JudgedContest, judged_contests
@@ -179,10 +179,14 @@ def _section(
 ) -> Section:
     compared = comparisons(pool)
     given = material(results, pool, judged, compared, looks(pool.launches), prefix)
-    drawn = figures(given) if len(pool.runs) else {}
-    boards = _boards(given, drawn.get(FIRST_SCREEN.name, ()), findings(pool, given.judged, compared))
-    across = across_problems(given.judged)
-    filled = (_filled(chapter, pool, prefix, drawn.get(chapter.name, ())) for chapter in CHAPTERS)
+    with drawing_of(given) as drawn:
+        found, across = findings(pool, given.judged, compared), across_problems(given.judged)
+        tables = {chapter.name: _tables(chapter, pool, prefix) for chapter in CHAPTERS}
+        figures = drawn()
+    boards = _boards(given, figures.get(FIRST_SCREEN.name, ()), found)
+    filled = (
+        _filled(chapter, pool, prefix, figures.get(chapter.name, ()), tables[chapter.name]) for chapter in CHAPTERS
+    )
     return Section(
         pool=pool,
         prefix=prefix,
@@ -218,13 +222,20 @@ def _boards(given: Material, drawn: Sequence[Figure], found: Sequence[Finding]) 
     return sorted(boards, key=lambda board: (board.answer.rank, -board.num_entrants))
 
 
-def _filled(chapter: Chapter, pool: Pool, prefix: str, drawn: tuple[Figure, ...]) -> FilledChapter:
+def _tables(chapter: Chapter, pool: Pool, prefix: str) -> tuple[Table, ...]:
+    """Those in which there is something."""
     tables = (table_of(pool, prefix) for table_of in chapter.tables)
+    return tuple(table for table in tables if table.rows)
+
+
+def _filled(
+    chapter: Chapter, pool: Pool, prefix: str, figures: tuple[Figure, ...], tables: tuple[Table, ...]
+) -> FilledChapter:
     return FilledChapter(
         anchor=f"{prefix}{chapter.name}",
         title=chapter.title,
-        figures=drawn,
-        tables=tuple(table for table in tables if table.rows),
+        figures=figures,
+        tables=tables,
         part=chapter.part if chapter.has_part(pool) else None,
     )
 
