@@ -7,7 +7,7 @@ compiled into one function, whose call is all that it costs in Python.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,9 @@ class FlatTraining:
         self.update = _compiled(self._update, vector, scalar)
         self.descend = _compiled(self._descend, vector, scalar)
         self.evaluate = tf.function(self._evaluate, autograph=False)
+        self._merging = cache(
+            lambda merged, num_vectors: _compiled(partial(self._merge_by, merged), *num_vectors * [vector])
+        )
 
     def _of_each_batch(self, function: Callable[..., Any], *scalars: tf.TensorSpec) -> Callable[..., Any]:
         """The function of what a step takes: a concrete one for each number of indices, where those are taken."""
@@ -101,6 +104,10 @@ class FlatTraining:
             buffers = self._buffers.read_value()
             self._buffers.assign(tf.where(self._began_positive & (buffers < 0), kept, buffers))
             self._buffers_read.assign(self._buffers)
+
+    def merge_by(self, merged: Callable[..., Tensor], *vectors: Tensor) -> Tensor:
+        """In one call: between steps, each operation by itself costs five times what it does again and again."""
+        return self._merging(merged, len(vectors))(*vectors)
 
     def forget(self) -> None:
         """An optimizer that has seen nothing, and random numbers from their first on."""
@@ -166,6 +173,10 @@ class FlatTraining:
         (slope,), loss, state = mean_over_parts(gradients_of, given, self._state(), self._num_parts)
         self._move_to(state)
         return slope, loss
+
+    def _merge_by(self, merged: Callable[..., Tensor], *vectors: Tensor) -> Tensor:
+        self.merge(merged(self.weights(), *vectors))
+        return self.weights()
 
     def _state(self) -> State:
         counters = [counter.read_value() for counter in self._counters]

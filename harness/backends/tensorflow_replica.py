@@ -7,7 +7,7 @@ the clock's loader phase sees is the hand-over of indices.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, partial
 
 import numpy as np
@@ -130,6 +130,12 @@ class TensorFlowReplica:
             self._flat.merge(vector)
         else:
             self._native.set_weights(vector)
+
+    def merge_by(self, merged: Callable[..., Tensor], *vectors: Tensor) -> Tensor:
+        if self._native is None:
+            return self._flat.merge_by(merged, *vectors)
+        self.merge(merged(self.weights(), *vectors))
+        return self.weights()
 
     def gradient(self, batch: Given) -> tuple[Tensor, Tensor]:
         gradient, loss = self._flat.gradient(batch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 
@@ -108,6 +108,10 @@ class TorchReplica:
 
     def merge(self, vector: torch.Tensor) -> None:
         self._model.merge(vector)
+
+    def merge_by(self, merged: Callable[..., torch.Tensor], *vectors: torch.Tensor) -> torch.Tensor:
+        self.merge(merged(self.weights(), *vectors))
+        return self.weights()
 
     def gradient(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         self._model.gradients.begin()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -107,6 +107,13 @@ class Replica(Protocol):
         """These weights, in which this worker's are averaged with the others'; that is how merges are watched.
 
         A buffer that began above 0 everywhere, such as batch norm's variances, is taken nowhere below it.
+        """
+        ...
+
+    def merge_by(self, merged: Callable[..., Vector], *vectors: Vector) -> Vector:
+        """`merge(merged(weights, *vectors))`; gives a copy of the weights after it.
+
+        merged: arithmetic over vectors and nothing else, the same function every time: it may be compiled.
         """
         ...
 

@@ -17,6 +17,7 @@ at t = kτ + d it merges what arrived. S_k = x̄(kτ).      τ → period, d →
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field, model_validator
@@ -85,6 +86,7 @@ class DelayedAveraging:
 
     def __init__(self, options: DelayedAveragingOptions, plan: Plan) -> None:
         self._options = options
+        self._merged = _merged_of(options)
         self._merge = _merge_of(options)
         self._num_steps = 0
         self._pending: Pending | None = None
@@ -103,10 +105,11 @@ class DelayedAveraging:
         loss = replica.local_step(batch)
         self._num_steps += 1
         since_issue = self._num_steps % self._options.period or self._options.period
+        weights = None
         if self._pending is not None and since_issue == self._options.delay:
-            self._receive(replica)
+            weights = self._receive(replica)
         if self._num_steps % self._options.period == 0:
-            self._pending = fabric.mean_async(self._merge.issue(replica.weights()))
+            self._pending = fabric.mean_async(self._merge.issue(replica.weights() if weights is None else weights))
             if self._options.delay == 0:
                 self._receive(replica)
         return loss
@@ -125,15 +128,16 @@ class DelayedAveraging:
     def snapshot(self, replica: Replica, fabric: CollectiveFabric) -> Vector:
         return replica.weights()
 
-    def _receive(self, replica: Replica) -> None:
+    def _receive(self, replica: Replica) -> Vector:
+        """The weights after it."""
         assert self._pending is not None
         arrived = self._pending.wait()
         self._pending = None
-        replica.merge(self._merge.receive(replica.weights(), arrived))
+        return replica.merge_by(self._merged, *self._merge.received(arrived))
 
 
 class _Merge(Protocol):
-    """What is sent at t = kτ and what becomes of the answer."""
+    """What is sent at t = kτ, and what is kept until the answer comes."""
 
     def first(self, start: Vector) -> Vector | None:
         """What to send before the first step, if anything."""
@@ -141,8 +145,8 @@ class _Merge(Protocol):
 
     def issue(self, weights: Vector) -> Vector: ...
 
-    def receive(self, weights: Vector, arrived: Vector) -> Vector:
-        """The worker's new weights."""
+    def received(self, arrived: Vector) -> tuple[Vector, ...]:
+        """What the worker's weights are merged with."""
         ...
 
 
@@ -154,27 +158,24 @@ class _Delta:
         self._issued = weights
         return weights
 
-    def receive(self, weights: Vector, arrived: Vector) -> Vector:
-        return weights + (arrived - self._issued)  # grouped so: where all workers agree, nothing is added
+    def received(self, arrived: Vector) -> tuple[Vector, Vector]:
+        return arrived, self._issued
 
 
 class _Mix:
-    def __init__(self, keep: float) -> None:
-        self._keep = keep
-
     def first(self, start: Vector) -> None:
         return None
 
     def issue(self, weights: Vector) -> Vector:
         return weights
 
-    def receive(self, weights: Vector, arrived: Vector) -> Vector:
-        return self._keep * weights + (1 - self._keep) * arrived
+    def received(self, arrived: Vector) -> tuple[Vector]:
+        return (arrived,)
 
 
 class _Pullback:
-    def __init__(self, pull: float, anchor_momentum: float) -> None:
-        self._pull, self._momentum = pull, anchor_momentum
+    def __init__(self, anchor_momentum: float) -> None:
+        self._momentum = anchor_momentum
 
     def first(self, start: Vector) -> Vector:
         self._displacement = start * 0.0  # u_i
@@ -185,9 +186,9 @@ class _Pullback:
         self._displacement = self._momentum * self._displacement + (self._anchor - weights)
         return self._anchor - self._displacement
 
-    def receive(self, weights: Vector, arrived: Vector) -> Vector:
+    def received(self, arrived: Vector) -> tuple[Vector]:
         self._anchor = arrived
-        return (1 - self._pull) * weights + self._pull * arrived
+        return (arrived,)
 
 
 def _merge_of(options: DelayedAveragingOptions) -> _Merge:
@@ -195,6 +196,25 @@ def _merge_of(options: DelayedAveragingOptions) -> _Merge:
         case "delta":
             return _Delta()
         case "mix":
-            return _Mix(options.keep)
+            return _Mix()
         case "pullback":
-            return _Pullback(options.pull, options.anchor_momentum)
+            return _Pullback(options.anchor_momentum)
+
+
+def _merged_of(options: DelayedAveragingOptions) -> Callable[..., Vector]:
+    """The worker's new weights, of its own and of what was received."""
+    match options.merge:
+        case "delta":
+            return _moved
+        case "mix":
+            return partial(_weighted, options.keep, 1 - options.keep)
+        case "pullback":
+            return partial(_weighted, 1 - options.pull, options.pull)
+
+
+def _moved(weights: Vector, arrived: Vector, issued: Vector) -> Vector:
+    return weights + (arrived - issued)  # grouped so: where all workers agree, nothing is added
+
+
+def _weighted(own: float, others: float, weights: Vector, arrived: Vector) -> Vector:
+    return own * weights + others * arrived

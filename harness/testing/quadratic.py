@@ -6,7 +6,7 @@ at x is a·(x − mean of c_s), and a worker that always sees the same sample ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,6 +98,10 @@ class NumpyReplica:
     def merge(self, vector: Array) -> None:
         self.num_merges += 1
         self.set_weights(vector)
+
+    def merge_by(self, merged: Callable[..., Array], *vectors: Array) -> Array:
+        self.merge(merged(self.weights(), *vectors))
+        return self.weights()
 
     def gradient(self, batch: Any) -> tuple[Array, float]:
         problem = self._problem

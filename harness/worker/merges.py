@@ -119,5 +119,11 @@ class _Witness:
         self._replica.merge(vector)
         self.seen = before, self._aside()
 
+    def merge_by(self, merged: Callable[..., Vector], *vectors: Vector) -> Vector:
+        before = self._aside()
+        after = self._replica.merge_by(merged, *vectors)
+        self.seen = before, self._aside()
+        return after
+
     def _aside(self) -> Any:
         return self._replica.put_aside(self._replica.weights())

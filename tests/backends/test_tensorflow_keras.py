@@ -79,6 +79,20 @@ def test_merge_takes_no_variance_below_0_whatever_the_mean() -> None:
     assert made.weights().numpy()[3:] == pytest.approx([0.9 * -5 + 0.2, 0.9 * 3 + 0.4])
 
 
+def test_merge_by_merges_what_the_function_makes_and_gives_a_copy_of_that() -> None:
+    """Twice the weights, and (0, 1, 0, 2, −4) more: the last is a variance, which stays what it was."""
+    made = replica_of(workload_of(normalised(), PAIR))
+    before = made.weights().numpy()
+    added = tf.constant([0.0, 1, 0, 2, -4])
+    given = made.merge_by(lambda weights, others: 2 * weights + others, added)
+    expected = 2 * before + added.numpy()
+    expected[4] = before[4]
+    assert given.numpy().tolist() == made.weights().numpy().tolist() == expected.tolist()
+    made.local_step(whole(made, 2))
+    assert given.numpy().tolist() == expected.tolist()
+    assert made.weights().numpy().tolist() != expected.tolist()
+
+
 def test_evaluate_takes_the_vectors_buffers_and_leaves_the_replicas() -> None:
     """With a mean of 2 and a variance of 4 the inputs 0 and 4 are −1 and 1: a loss of ½ and a score of 1."""
     made = replica_of(workload_of(normalised(), PAIR))
