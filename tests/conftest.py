@@ -53,6 +53,7 @@ NOT_ASKED_FOR = {  # marker: what such tests do, and what runs them
 # Other work on the machine is no fault of the code.
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("here")
+import_triton()  # before the conftest.py of a folder, or a test, imports TensorFlow
 _LACKING = pytest.StashKey[dict[str, list[str]]]()
 _NUM_LEFT_OUT = pytest.StashKey[Counter[str]]()
 
@@ -62,7 +63,6 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS"):
         os.environ.pop(name, None)
     os.environ[LOCKS_VARIABLE] = tempfile.mkdtemp(prefix="hvdbench-locks-")  # tests measure nothing: they do not wait
-    import_triton()  # whichever framework a test imports first
     # Who started the tests in the background of a script has them ignore Ctrl-C, and with them what they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for marker, (what, _, _) in NEEDS.items():
