@@ -15,7 +15,7 @@ import pandas as pd
 from harness.analysis.comparable import why_split
 from harness.analysis.implementation import FLAT_LIKES
 from harness.analysis.targets import AFTER
-from harness.claims.numbers import finished_of, launches_of
+from harness.claims.numbers import finished_of, first_of_each, launches_of
 from harness.plain_text import counted
 from harness.report.wording import listed, listed_briefly, number, percent
 from harness.suite.cell import Cell
@@ -36,7 +36,7 @@ def checklist(claim: Claim, settings: ClaimSettings, runs: pd.DataFrame, *, num_
     """runs: launches with measures, of all the claim's cells."""
     entries = {
         "every launch is there": _absent(claim, runs, num_seeds),
-        "no launch is there twice": _repeated(claim, runs),
+        "no launch is there twice": _repeated(runs),
         "the rule was laid down before the launches": _rules(claim, runs),
         "one machine, one software": why_split(runs) if len(runs) else None,
         "same work": _work(claim, runs),
@@ -65,7 +65,7 @@ def cells_of(claim: Claim) -> list[Cell]:
 
 def _absent(claim: Claim, runs: pd.DataFrame, num_seeds: int) -> str | None:
     """Launches that are missing, or that failed and were not made up for; of a claim about failures, missing alone."""
-    is_there = _outcomes(claim, runs)
+    is_there = first_of_each(runs) if claim.measure.scale == "share" else runs[runs["status"] == "ok"]
     missing: list[str] = []
     failed: list[str] = []
     for cell in cells_of(claim):
@@ -81,19 +81,14 @@ def _absent(claim: Claim, runs: pd.DataFrame, num_seeds: int) -> str | None:
     return "; ".join(said) or None
 
 
-def _repeated(claim: Claim, runs: pd.DataFrame) -> str | None:
-    """Whoever repeats launches until a verdict pleases gets one sooner or later."""
-    repeated = _outcomes(claim, runs).value_counts("key")
+def _repeated(runs: pd.DataFrame) -> str | None:
+    """Whoever repeats launches until a verdict pleases gets one sooner or later. A crash is made up for by another."""
+    repeated = runs[runs["status"] == "ok"].value_counts("key")
     num_more = int((repeated - 1).sum())
     if not num_more:
         return None
     more = counted(num_more, "launch", "launches")
     return f"{more} more than the rule asks for: launches that are judged anew go to a folder of their own (--results)"
-
-
-def _outcomes(claim: Claim, runs: pd.DataFrame) -> pd.DataFrame:
-    """A crash is one where crashes are what is counted; elsewhere it is made up for by another launch."""
-    return runs if claim.measure.scale == "share" else runs[runs["status"] == "ok"]
 
 
 def _rules(claim: Claim, runs: pd.DataFrame) -> str | None:

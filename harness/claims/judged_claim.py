@@ -11,7 +11,7 @@ from harness.analysis.tuned import are_trials
 from harness.claims.checklist import Checked, cells_of, checklist, violations
 from harness.claims.deciding import ClaimVerdict, decided
 from harness.claims.measured import with_measures
-from harness.claims.numbers import Number, launches_of, numbers_of
+from harness.claims.numbers import Number, first_of_each, launches_of, numbers_of
 from harness.suite.claims import Claim
 from harness.suite.suite import Suite
 
@@ -58,5 +58,6 @@ def _num_sharing(suite: Suite, launches: pd.DataFrame) -> int:
 
 def _judgeable(claim: Claim, launches: pd.DataFrame) -> pd.DataFrame:
     """A crash has no outcome but where crashes are what is counted, or paid for by time (analysis/attempts.py)."""
-    counts_all = claim.measure.scale == "share" or claim.measure.has_target
-    return launches if counts_all else launches[launches["status"] == "ok"]
+    if claim.measure.scale == "share":
+        return first_of_each(launches)
+    return launches if claim.measure.has_target else launches[launches["status"] == "ok"]

@@ -30,9 +30,10 @@ def _broke(runs: pd.DataFrame) -> pd.Series[bool]:
 
 
 def _load_of_others(runs: pd.DataFrame) -> pd.Series[float]:
-    """A core of the busiest host: its load average as a launch begins, less what launches of all these ask of a host.
+    """A core of the busiest host: its load average as a launch ends, less what launches of all these ask of a host.
 
-    Those that ran before are in the minute that is averaged, so no launch is told less than their mean, by duration.
+    Those that ran before are in the minute that is averaged, so of no launch less is taken off than their mean, by
+    duration.
     """
     on_a_host = -(-runs["cores"] // runs["hosts"])  # rounded up
     of_all = float(np.average(on_a_host, weights=runs["wall_s"])) if len(runs) else 0.0

@@ -4,7 +4,7 @@ ratio        ours / theirs of geometric means by seed, on logarithms: Student's 
 difference   ours − theirs of means by seed, likewise
 relative     each side over itself (or less itself) in its base cell, before the two are held against each other
 trend        the least-squares slope over the cases, one for each seed: of log ratio over log x, or of difference over x
-share        of all launches of ours less that of theirs; each side's by Clopper and Pearson (Biometrika 26, 1934) at
+share        of first launches of ours less that of theirs; each side's by Clopper and Pearson (Biometrika 26, 1934) at
              half the error, so that the difference of their ends holds at the whole
 
 What is known only to lie between two evaluations widens the interval to wherever in between it was.
@@ -24,6 +24,7 @@ from harness.analysis.attempts import with_retries
 from harness.analysis.intervals import Interval, exponential, mean_interval, of_logarithms
 from harness.analysis.seeds import mean_by_seed
 from harness.analysis.targets import AFTER
+from harness.analysis.tuned import are_spent
 from harness.suite.cell import Cell
 from harness.suite.claims import Case, Claim, Threshold
 
@@ -76,6 +77,14 @@ def finished_of(cells: Sequence[Cell], runs: pd.DataFrame) -> pd.DataFrame:
     """Those of them that ended well."""
     launches = launches_of(cells, runs)
     return launches[launches["status"] == "ok"]
+
+
+def first_of_each(runs: pd.DataFrame) -> pd.DataFrame:
+    """Of each cell and seed the first launch that tells of it, where crashes are what is counted.
+
+    What crashed is tried again by the same command, and counts once; on a full disk nothing is told of the cell.
+    """
+    return runs[are_spent(runs)].sort_values("started_at", kind="stable").drop_duplicates("key")
 
 
 def _ends(claim: Claim, cell: Cell, runs: pd.DataFrame) -> pd.DataFrame:

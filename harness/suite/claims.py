@@ -40,7 +40,7 @@ RuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]
 class Measure:
     """What is measured of a launch, and how two sides are held against each other.
 
-    ratio: of geometric means, paired by seed; difference: of means, likewise; share: of all launches of a side.
+    ratio: of geometric means, paired by seed; difference: of means, likewise; share: of first launches of a side.
     """
 
     scale: Scale

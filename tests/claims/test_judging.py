@@ -128,6 +128,22 @@ def test_launches_repeated_until_they_please_are_a_confounder(tmp_path: Path) ->
     )
 
 
+def test_crash_that_was_tried_again_counts_once_where_crashes_are_counted(tmp_path: Path) -> None:
+    """The same command tries again what crashed; one of five broke, by whichever of its launches is read first."""
+    suite = suite_of(tmp_path, SUITE.replace("measure: cpu_s_per_sample", "measure: broke"))
+    cell = {"workload": "cnn", "strategy": "hogwild", "workers": 2, "seed": 4}
+    crash, full = (
+        failed(cell, rules=suite.rules, started_at=f"2025-01-01T00:00:0{second}.000+00:00", reason=reason)
+        for second, reason in ((1, "exit code 1"), (0, "OSError: [Errno 28] No space left on device"))
+    )
+    last = is_hogwilds(4)
+    once = [*[record for record in launches(suite) if not last(record)], crash]
+    again = judged(tmp_path / "again", [*launches(suite), crash, full], suite)["leaner"]
+    assert again.numbers == judged(tmp_path / "once", once, suite)["leaner"].numbers
+    assert again.numbers[0].interval.estimate == pytest.approx(0.2)
+    assert not any(check.violation for check in again.checks)
+
+
 def test_unequal_work_is_a_confounder(tmp_path: Path) -> None:
     suite = suite_of(tmp_path)
     half = {"workers": [worker(0), worker(1, windows=worker().windows[:3])]}
