@@ -54,17 +54,23 @@ def _on_way(tuning: str, asked: Sequence[JudgedContest], across: Sequence[Across
 def _on_several(asked: Sequence[JudgedContest], across: Sequence[AcrossProblems]) -> Iterator[str]:
     yield from (*_winners(asked), *_choices(asked), *_without_winner(asked), *_came_before(asked))
     if asked[0].contest.tuning == RECIPE:
-        yield from _over_all([each for each in across if each.tuning == RECIPE])
+        yield from _over_all(asked, [each for each in across if each.tuning == RECIPE])
 
 
-def _over_all(across: Sequence[AcrossProblems]) -> Iterator[str]:
-    """Which strategy does best with one choice of its options for all problems of a place; an estimate, no claim."""
-    found = [(each.place, each.order[0], score) for each in across if (score := each.scores[each.order[0]])]
-    for place, strategy, score in found:
-        where = f" ({place.removesuffix(RECIPE).strip(', ')})" if len(found) > 1 else ""
+def _over_all(asked: Sequence[JudgedContest], across: Sequence[AcrossProblems]) -> Iterator[str]:
+    """Which strategy does best with one choice of its options for all problems of a place; an estimate, no claim.
+
+    A problem that has several places (frameworks, say) stands in none with those that have one: these are named then.
+    """
+    all_aims = {judged.contest.aim for judged in asked}
+    found = [(each, each.order[0], score) for each in across if (score := each.scores[each.order[0]])]
+    for each, strategy, score in found:
+        where = f" ({each.place.removesuffix(RECIPE).strip(', ')})" if len(found) > 1 else ""
         times = times_in_short(score.estimate)
         how_far = "first in each" if score.estimate <= 1 else f"about {times} the soonest of each"
-        yield f"one for all problems{where}: {strategy}, {how_far}"
+        aims = [judged.contest.aim for judged in each.contests]
+        problems = "all problems" if set(aims) == all_aims else listed_briefly(aims, _MOST_NAMED)
+        yield f"one for {problems}{where}: {strategy}, {how_far}"
 
 
 def _on_one(judged: JudgedContest) -> str:

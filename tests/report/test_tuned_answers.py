@@ -123,6 +123,24 @@ def test_without_tuning_one_strategy_is_named_for_all_problems(tmp_path: Any) ->
     )
 
 
+def test_one_for_all_names_its_problems_where_others_are_asked_elsewhere(tmp_path: Any) -> None:
+    """The CNN is asked in two frameworks, the others in one: what is best over those says nothing of the CNN."""
+    given = [
+        {"workload": "cnn", "framework": "torch"},
+        {"workload": "cnn", "framework": "tensorflow"},
+        *({"workload": workload, "framework": "torch", "target": 0.98} for workload in ("fnn", "rnn")),
+    ]
+    records = [
+        one
+        for each in given
+        for strategy, time_s, workers in (("local-sgd", 2.0, 2), ("serial", 3.0, 1))
+        for one in launches(strategy, time_s, workers, None, **each)
+    ]
+    _, found = judged(tmp_path, records)
+    said = recommendations(found, across_problems(found))[0].split("; ")[-1]
+    assert said == "one for fnn on digits and rnn on digits: local-sgd, first in each."
+
+
 def test_series_tuned_for_each_number_of_workers_is_one(tmp_path: Any) -> None:
     two, four = (launches("hogwild", 1.0, workers, learning_rate=workers / 100) for workers in (2, 4))
     pool, _ = judged(tmp_path, [*two, *four])
