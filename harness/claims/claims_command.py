@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.analysis.loading import read
+from harness.analysis.loading import read, with_trials
 from harness.claims.claim_words import numbers_in_words, rule_in_words
 from harness.claims.deciding import Word
 from harness.claims.judged_claim import Judged, judged_claims
@@ -35,7 +35,7 @@ def claims(path: Path, suite: Suite, setting: Setting, out: Path, *, runs: bool)
         raise SuiteError(f"{path}: claims: missing, so there is nothing to decide; suites/claims.yaml has some")
     obstacles = obstacles_of(suite, setting)
     num_failed = _run(suite, setting, obstacles) if runs else 0
-    found = read([setting.folder.path], ("runs",))
+    found = read(with_trials([setting.folder.path]), ("runs",))
     show_cautions(found.cautions)
     judged = judged_claims(suite, found.frames["runs"], obstacles=obstacles)
     show(judged)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.analysis.tuned import are_trials
+from harness.analysis.tuned import are_trials, without_outdated
 from harness.claims.checklist import Checked, cells_of, checklist, violations
 from harness.claims.deciding import ClaimVerdict, decided
 from harness.claims.measured import with_measures
@@ -28,8 +28,13 @@ class Judged:
 
 
 def judged_claims(suite: Suite, runs: pd.DataFrame, *, obstacles: Mapping[str, str] | None = None) -> list[Judged]:
-    """Every claim of the suite, in its order. obstacles: by group, why a cell cannot run here."""
-    measured = with_measures(runs[~are_trials(runs)])
+    """Every claim of the suite, in its order. runs: with the trials by which they were tuned, where they were.
+
+    obstacles: by group, why a cell cannot run here.
+    """
+    is_trial = are_trials(runs)
+    kept, _ = without_outdated(runs[~is_trial], runs[is_trial])
+    measured = with_measures(kept)
     return [_judged(claim, suite, measured, obstacles or {}) for claim in suite.claims]
 
 

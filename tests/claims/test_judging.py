@@ -10,8 +10,8 @@ import pytest
 
 from harness.claims.deciding import Word
 from harness.claims.judged_claim import judged_claims
-from harness.records.record import Record, Rules
-from tests.analysis.handmade import MACHINE, failed, reached_after, worker
+from harness.records.record import Record, Rules, Tuning
+from tests.analysis.handmade import MACHINE, failed, reached_after, record, worker
 from tests.claims.claimed import SUITE, TIMES, changed, judged, launches, runs_of, suite_of
 
 
@@ -142,6 +142,28 @@ def test_crash_that_was_tried_again_counts_once_where_crashes_are_counted(tmp_pa
     assert again.numbers == judged(tmp_path / "once", once, suite)["leaner"].numbers
     assert again.numbers[0].interval.estimate == pytest.approx(0.2)
     assert not any(check.violation for check in again.checks)
+
+
+def test_best_of_few_trials_that_more_did_not_better_is_the_best_of_these(tmp_path: Path) -> None:
+    """Two trials for each: what was launched after the first one is not launched again where that stays the best."""
+    suite = suite_of(tmp_path)
+
+    def tuning(budget: int, **more: Any) -> Tuning:
+        return Tuning(budget=budget, sampler="quasi-random", seed=0, **more)
+
+    trials = [
+        record(
+            {"workload": "cnn", "strategy": strategy, "workers": 2, "seed": 1_000_000, **rate},
+            curve=reached_after(time_s),
+            tuning=tuning(2, study=strategy, trial=number),
+        )
+        for strategy in TIMES
+        for number, (rate, time_s) in enumerate([({}, 1.0), ({"learning_rate": 0.5}, 2.0)])
+    ]
+    late = changed(launches(suite, tuning=tuning(1)), {"tuning": tuning(2)}, of_hogwild)
+    assert judged(tmp_path / "told", [*late, *trials], suite)["faster"].verdict.in_words == "holds"
+    alone = judged(tmp_path / "alone", late, suite)["faster"].verdict.because
+    assert alone == "tuned by unlike budgets: 1 and 2"
 
 
 def test_unequal_work_is_a_confounder(tmp_path: Path) -> None:
