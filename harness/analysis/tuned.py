@@ -125,7 +125,9 @@ def merit(row: pd.Series[Any], metric: Metric) -> tuple[int, float]:
 def has_lost(row: pd.Series[Any], metric: Metric) -> bool:
     """Whether a trial that reached its target ended farther from it than the test set, being a sample, may be off.
 
-    One launch at a rate that is too high may cross the target on its way to ruin; the next may not.
+    One launch at a rate that is too high may cross the target on its way to ruin; the next may not. How far a loss or a
+    return may be off is not told by the score, nor is a share of who knows how many samples (old records): any way back
+    counts there, for every strategy alike.
     """
     behind = metric.direction * (float(row["target"]) - float(row["score"]))
     is_sampled = metric.unit == SHARE and row["num_held_out"] > 0
