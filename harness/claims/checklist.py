@@ -17,6 +17,7 @@ from harness.analysis.implementation import FLAT_LIKES
 from harness.analysis.targets import AFTER
 from harness.claims.numbers import finished_of, first_of_each, launches_of
 from harness.plain_text import counted
+from harness.records.titles import titles_of
 from harness.report.wording import listed, listed_briefly, number, percent
 from harness.suite.cell import Cell
 from harness.suite.claims import Claim, ClaimSettings
@@ -63,16 +64,22 @@ def cells_of(claim: Claim) -> list[Cell]:
     return list({cell.group: cell for case in claim.cases for cell in case.cells}.values())
 
 
+def _titles(claim: Claim) -> dict[str, str]:
+    """Of its cells, by group: two rates, or right and wrong labels, are told apart."""
+    return titles_of(cell.stored() for cell in cells_of(claim))
+
+
 def _absent(claim: Claim, runs: pd.DataFrame, num_seeds: int) -> str | None:
     """Launches that are missing, or that failed and were not made up for; of a claim about failures, missing alone."""
     is_there = first_of_each(runs) if claim.measure.scale == "share" else runs[runs["status"] == "ok"]
+    titles = _titles(claim)
     missing: list[str] = []
     failed: list[str] = []
     for cell in cells_of(claim):
         for seed in range(num_seeds):
             key = cell.with_seed(seed).key
             if not (is_there["key"] == key).any():
-                (failed if (runs["key"] == key).any() else missing).append(f"{cell.title} (seed {seed})")
+                (failed if (runs["key"] == key).any() else missing).append(f"{titles[cell.group]} (seed {seed})")
     said = [
         f"{counted(len(names), 'launch', 'launches')} {what}: {listed_briefly(names, 3)}"
         for what, names in (("missing", missing), ("failed", failed))
@@ -152,6 +159,7 @@ def _load(runs: pd.DataFrame, most: float) -> str | None:
 
 def _untold(claim: Claim, runs: pd.DataFrame) -> str | None:
     """A seed without a number would fall out of both sides: whoever diverges more would be favoured."""
+    titles = _titles(claim)
     for cell in cells_of(claim):
         launches = finished_of([cell], runs)
         told = np.isfinite(launches[claim.rule.measure].astype(float))
@@ -159,7 +167,7 @@ def _untold(claim: Claim, runs: pd.DataFrame) -> str | None:
             told &= launches[claim.rule.measure] > 0
         if untold := int((~told).sum()):
             return (
-                f"{untold} of {counted(len(launches), 'launch', 'launches')} of {cell.title} "
+                f"{untold} of {counted(len(launches), 'launch', 'launches')} of {titles[cell.group]} "
                 f"tell no {claim.measure.words}"
             )
     return None
@@ -167,13 +175,16 @@ def _untold(claim: Claim, runs: pd.DataFrame) -> str | None:
 
 def _resolution(claim: Claim, runs: pd.DataFrame, coarsest: float) -> str | None:
     column = claim.rule.measure
+    titles = _titles(claim)
     for cell in cells_of(claim):
         launches = finished_of([cell], runs)
         if missed := int(launches[column].isna().sum()):
-            return f"{missed} of {counted(len(launches), 'launch', 'launches')} of {cell.title} missed the target"
+            return (
+                f"{missed} of {counted(len(launches), 'launch', 'launches')} of {titles[cell.group]} missed the target"
+            )
         left_open = float(((launches[column] - launches[AFTER[column]]) / launches[column]).mean())
         if left_open > coarsest:
-            return f"evaluations of {cell.title} leave {percent(left_open, 0)} of its number open"
+            return f"evaluations of {titles[cell.group]} leave {percent(left_open, 0)} of its number open"
     return None
 
 

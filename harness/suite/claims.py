@@ -28,6 +28,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from harness.git import GitError, git
 from harness.records.record import Rules
+from harness.records.titles import titles_of
 from harness.strict import Strict
 from harness.suite.cell import Cell
 
@@ -243,7 +244,8 @@ def _picked(where: str, fields: Mapping[str, Any], points: Sequence[Cell], *, is
     found = tuple(cell for cell in points if all(_has(cell, field, value) for field, value in fields.items()))
     if not found or (len(found) > 1 and not is_pooled):
         said = ", ".join(f"{field}={value}" for field, value in fields.items())
-        which = f"{len(found)} cells ({'; '.join(cell.title for cell in found)})" if found else "no cell"
+        titles = titles_of(cell.stored() for cell in found).values()
+        which = f"{len(found)} cells ({'; '.join(titles)})" if found else "no cell"
         raise ValueError(f"{where}: {said} picks {which} of the matrix; allowed: fields that pick one")
     return found
 

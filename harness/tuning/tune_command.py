@@ -16,6 +16,7 @@ from harness.analysis.tuned import KEPT, NO_SCORE, StudyOutcome, are_spent, are_
 from harness.plain_text import counted, one_line
 from harness.progress import console, plain, show_cautions, watching
 from harness.records.results_folder import TRIALS_FOLDER, ResultsFolder
+from harness.records.titles import titles_of
 from harness.report.tuning_words import good_in_words, result_in_words, study_name
 from harness.run.runner import Setting, run_suite
 from harness.suite.suite import Suite
@@ -157,11 +158,12 @@ def _conclude(
     request: TuneRequest, setting: Setting, studies: Sequence[Study], outcomes: dict[str, StudyOutcome]
 ) -> bool:
     """Shows what came of it and writes the suite of the best trials."""
+    titles = titles_of(study.space.recipe.stored() for study in studies)
     chosen, left_out = [], []
     for study in studies:
         best = outcomes[study.name].best
         if best is None:
-            left_out.append(study.space.recipe.title)
+            left_out.append(titles[study.name])
         else:
             cell = study.trials[int(best["trial"])].cell
             chosen.append(Chosen(cell=cell, outcome=outcomes[study.name]))

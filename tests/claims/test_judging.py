@@ -54,6 +54,17 @@ def test_missing_launch_withholds_the_verdict_by_name(tmp_path: Path) -> None:
     )
 
 
+def test_cells_of_one_title_are_told_apart_where_their_launches_are_missing(tmp_path: Path) -> None:
+    """Two rates, say: whoever is to look for a launch has to know of which."""
+    text = SUITE.replace("theirs: {strategy: allreduce-flat}", "theirs: {strategy: hogwild, learning_rate: 0.5}")
+    text = text.replace("ours: {strategy: hogwild}", "ours: {strategy: hogwild, learning_rate: 0.02}")
+    suite = suite_of(
+        tmp_path, text.replace("- {strategy: hogwild}", "- {strategy: hogwild, learning_rate: [0.02, 0.5]}")
+    )
+    said = judged(tmp_path, launches(suite)[:1], suite)["leaner"].verdict.because
+    assert "learning_rate 0.02 (seed" in said
+
+
 def test_failed_launch_withholds_the_verdict_by_name(tmp_path: Path) -> None:
     suite = suite_of(tmp_path)
     kept = [record for record in launches(suite) if not is_hogwilds(3)(record)]
