@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from harness.analysis.attempts import MIN_SHARE_RUN, has_outcome
 from harness.analysis.comparable import why_split
 from harness.analysis.implementation import FLAT_LIKES
 from harness.analysis.targets import AFTER
@@ -181,6 +182,12 @@ def _resolution(claim: Claim, runs: pd.DataFrame, coarsest: float) -> str | None
         if missed := int(launches[column].isna().sum()):
             return (
                 f"{missed} of {counted(len(launches), 'launch', 'launches')} of {titles[cell.group]} missed the target"
+            )
+        ran = has_outcome(launches_of([cell], runs))
+        if ran.mean() < MIN_SHARE_RUN:  # crashes are paid for by time, but by how much is hardly known
+            return (
+                f"{int((~ran).sum())} of {counted(len(ran), 'launch', 'launches')} of {titles[cell.group]} crashed: "
+                "the others tell only the least of what it takes"
             )
         left_open = float(((launches[column] - launches[AFTER[column]]) / launches[column]).mean())
         if left_open > coarsest:

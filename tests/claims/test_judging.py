@@ -177,6 +177,20 @@ def test_best_of_few_trials_that_more_did_not_better_is_the_best_of_these(tmp_pa
     assert alone == "tuned by unlike budgets: 1 and 2"
 
 
+def test_times_of_what_crashes_most_of_the_time_are_no_verdict(tmp_path: Path) -> None:
+    """Six crashes, made up for by five launches: their times are what a lucky launch takes."""
+    suite = suite_of(tmp_path)
+    crashes = [
+        failed({"workload": "cnn", "strategy": "hogwild", "workers": 2, "seed": seed % 5}, rules=suite.rules)
+        for seed in range(6)
+    ]
+    assert judged(tmp_path / "once", [*launches(suite), *crashes[:1]], suite)["faster"].verdict.word == Word.HOLDS
+    assert judged(tmp_path / "most", [*launches(suite), *crashes], suite)["faster"].verdict.because == (
+        "6 of 11 launches of cnn · digits · hogwild · torch · 2×1 cpu crashed: the others tell only the least of "
+        "what it takes"
+    )
+
+
 def test_unequal_work_is_a_confounder(tmp_path: Path) -> None:
     suite = suite_of(tmp_path)
     half = {"workers": [worker(0), worker(1, windows=worker().windows[:3])]}
