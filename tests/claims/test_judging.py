@@ -198,6 +198,25 @@ def test_unequal_work_is_a_confounder(tmp_path: Path) -> None:
     assert verdict.in_words == "cannot be told here: one side trained on 1\u202f300 samples, the other on 2\u202f000"
 
 
+def test_unequal_work_of_what_scores_are_relative_to_is_a_confounder(tmp_path: Path) -> None:
+    """One worker, to which two are relative, trained on less: of speeds that is none."""
+
+    def said_of(measure: str) -> str:
+        text = SUITE.replace("measure: cpu_s_per_sample", f"measure: {measure}").replace(
+            "workers: 2}", "workers: [1, 2]}"
+        )
+        text = text.replace("measure: time_to_target_s", f"measure: {measure}")
+        text = text.replace("flat}\n      holds", "flat, workers: 2}\n      relative_to: {workers: 1}\n      holds")
+        suite = suite_of(tmp_path, text.replace("ours: {strategy: hogwild}", "ours: {strategy: hogwild, workers: 2}"))
+        half = {"workers": [worker(0, windows=worker().windows[:3])]}
+        of_one = changed(launches(suite), half, lambda record: record.cell["workers"] == 1)
+        checks = judged(tmp_path / measure, of_one, suite)["leaner"].checks
+        return str(next(check.violation for check in checks if check.asked == "same work"))
+
+    assert said_of("score_gain").startswith("one side trained on ")
+    assert said_of("samples_per_s") == "None"
+
+
 def test_load_of_others_is_a_confounder_of_times_alone(tmp_path: Path) -> None:
     """A load of 6 on 4 cores, of which the launch has 2: one of others a core."""
     suite = suite_of(tmp_path, SUITE.replace("measure: cpu_s_per_sample", "measure: score_gain"))
