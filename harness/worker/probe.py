@@ -21,6 +21,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from harness import registry
+from harness.backends.triton_first import import_triton
 from harness.extensions import (
     WORKLOADS,
     ExtensionError,
@@ -45,6 +46,7 @@ def main() -> None:
     name, framework, folder, answer, parent = sys.argv[1:6]
     threading.Thread(target=_end_after, args=(int(parent),), daemon=True).start()
     process.prepare(num_threads=1)
+    import_triton()  # before a user's file imports TensorFlow
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a dry step leaves the GPUs to whoever trains on them
     try:
         found = json.dumps(probed(name, framework or None, folder or None))

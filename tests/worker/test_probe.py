@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,18 @@ def test_facts_come_from_a_process_of_its_own_and_carry_the_codes_digest(tmp_pat
     folder = written(tmp_path, "print('a line of theirs')")
     facts = own_facts("mine.py:make", folder, "torch")
     assert (facts["own"]["num_samples"], len(facts["own"]["code"])) == (40, 16)
+
+
+def test_triton_is_imported_before_a_users_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which may import TensorFlow first, and then PyTorch."""
+    found = tmp_path / "found"
+    found.mkdir()
+    for name in ("triton", "tensorflow"):
+        (found / f"{name}.py").touch()
+    monkeypatch.setenv("PYTHONPATH", f"{found}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    (tmp_path / "mine.py").write_text("import sys\n\ndef make():\n    raise OSError('triton' in sys.modules)\n")
+    with pytest.raises(ExtensionError, match=r"OSError: True$"):
+        own_facts("mine.py:make", str(tmp_path), "torch")
 
 
 @pytest.mark.parametrize(
