@@ -83,6 +83,7 @@ class ShardClient:
             return
         path = bytes(self.answer_to(self.ask(Kind.MAP)).payload).decode()
         self._close_memory()
+        self.why_no_memory = ""
         try:
             self._memory = ShardMemory.open(path, num_workers=num_workers, num_values=num_values)
         except OSError as error:

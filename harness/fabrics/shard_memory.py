@@ -64,8 +64,13 @@ class ShardMemory:
 
     @classmethod
     def open(cls, path: str, *, num_workers: int, num_values: int) -> Self:
-        """A worker's: that of the server, by the path that it tells."""
-        return cls(os.open(path, os.O_RDWR), num_workers=num_workers, num_values=num_values)
+        """A worker's: that of the server, by the path that it tells. Raises OSError where it cannot be mapped."""
+        file = os.open(path, os.O_RDWR)
+        try:
+            return cls(file, num_workers=num_workers, num_values=num_values)
+        except OSError:
+            os.close(file)
+            raise
 
     @property
     def path(self) -> str:

@@ -221,6 +221,26 @@ def test_memory_that_cannot_be_opened_leaves_values_to_sockets(tmp_path: Path, m
     assert sorted(said) == [([4, 4], "cannot be opened: Permission denied"), ([4, 4], "shared")]
 
 
+def test_memory_that_can_be_opened_again_is_used_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_open, errors = ShardMemory.open, [OSError(errno.EMFILE, "Too many open files")]
+
+    def barred(path: str, **size: int) -> ShardMemory:
+        if errors:
+            raise errors.pop()
+        return may_open(path, **size)
+
+    def work(made: ServedTorch) -> list[str]:
+        said = []
+        for _ in range(2):
+            made.serve(torch.zeros(2), SUM)
+            said.append(made.settings()["zmq.memory"])
+        return said
+
+    monkeypatch.setattr(ShardMemory, "open", barred)
+    with served(tmp_path, 1, 1):
+        assert in_threads(1, tmp_path, work) == [["cannot be opened: Too many open files", "shared"]]
+
+
 def test_machine_that_reorders_writes_shares_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def work(made: ServedTorch) -> tuple[list[float], str]:
         made.serve(torch.zeros(2), SUM)

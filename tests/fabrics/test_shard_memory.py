@@ -110,3 +110,17 @@ def test_memory_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> No
     said = "[Errno 28] No space left on device: '16384 bytes of memory to share with 2 workers'"
     with pytest.raises(OSError, match=re.escape(said)):
         ShardMemory.make(num_workers=2, num_values=3)
+
+
+def test_memory_that_cannot_be_mapped_leaves_no_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a limit on address space is reached: the worker goes on, by the socket."""
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    memory = tmp_path / "memory"
+    memory.touch()
+    monkeypatch.setattr(shard_memory.mmap, "mmap", full)
+    with pytest.raises(OSError, match="Cannot allocate memory"):
+        ShardMemory.open(str(memory), num_workers=1, num_values=3)
+    assert str(memory) not in map(os.path.realpath, Path("/proc/self/fd").iterdir())
