@@ -1,0 +1,24 @@
+"""The report that README opens with says what the code of now says of the records beside it."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+from markupsafe import escape
+
+from harness.bootstrap.pins import ROOT
+from harness.markdown import escape_markdown
+from harness.report.answer import answer_lines
+
+SAMPLE = ROOT / "reports" / "sample"
+UNBROKEN = "\u00a0"  # between a number and its unit, on pages: a terminal has a plain space there
+
+
+def test_sample_report_opens_with_what_its_records_give(tmp_path: Path) -> None:
+    with tarfile.open(SAMPLE / "records.tar.xz") as kept:
+        kept.extractall(tmp_path, filter="data")
+    said = answer_lines([tmp_path / "quick"])[0]
+    assert said.startswith("Without tuning")
+    assert escape(said) in (SAMPLE / "index.html").read_text().replace(UNBROKEN, " ")
+    assert escape_markdown(said) in (SAMPLE / "summary.md").read_text().replace(UNBROKEN, " ")
