@@ -92,7 +92,8 @@ def _is_in_its_step(environ: Mapping[str, str]) -> bool:
     """Whether the step that Slurm's variables tell of is around this process.
 
     A job that is submitted from within a step has the step's variables still. Its script is one process, the first and
-    only one of its node, and the job's own counts are beside those of the step.
+    only one of its node, and the job's own counts are beside those of the step. Where these are the same, of one task a
+    node, nothing tells the two apart.
     """
     if _has_pmix_of_another_job(environ):
         return False
@@ -107,7 +108,7 @@ def _is_in_its_step(environ: Mapping[str, str]) -> bool:
 
 def _has_pmix_of_another_job(environ: Mapping[str, str]) -> bool:
     found = _OF_SLURM_BY_PMIX.fullmatch(environ.get("PMIX_NAMESPACE", ""))
-    return found is not None and found[1] != environ.get("SLURM_JOB_ID")
+    return found is not None and found[1] != environ.get("SLURM_JOB_ID", found[1])
 
 
 def _place_on_node(environ: Mapping[str, str], rank: int, size: int) -> tuple[int, int] | None:

@@ -68,6 +68,8 @@ LEFT_OF_A_STEP = {
         ({"PMIX_RANK": "3", "SLURM_NTASKS": "4"}, (3, 4, 3, 4)),
         (LEFT_OF_A_STEP | {"PMIX_RANK": "3", "PMIX_NAMESPACE": "slurm.pmix.8.0"}, (3, 4, 3, 4)),
         (LEFT_OF_A_STEP | {"PMIX_RANK": "3", "PMIX_NAMESPACE": "slurm.pmix.7.0"}, None),
+        # A container that is told no number of a job.
+        ({"PMIX_RANK": "3", "PMIX_NAMESPACE": "slurm.pmix.7.0", "SLURM_NTASKS": "4"}, (3, 4, 3, 4)),
         # MPICH's own launcher in an allocation: the step is one of its proxies, a task a node.
         ({"PMI_RANK": "5", "PMI_SIZE": "8", **step("1(x2)", node=1, task=1, local=0)}, (5, 8, 5, 8)),
     ],
