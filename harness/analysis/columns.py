@@ -155,6 +155,7 @@ _MEASURED = _columns(
     ("cpu", "str", "", "of the machine"),
     ("machine_kinds", "int64", "", "of unlike machines that the workers of the run were on"),
     ("num_cores", "int64", "", "of the machine"),
+    ("num_machines", "float64", "", "that the hosts are: emulated ones are one; missing where records do not tell"),
     ("gpus", "str", "", "of the machine, comma-separated"),
     ("load_1min", "float64", "", "load average of the machine right after the run"),
     ("versions", "str", "", "packages that matter to timing, name=version, comma-separated"),

@@ -362,7 +362,7 @@ def _silent(runs: pd.DataFrame) -> Iterator[str]:
 
 def _cautions(runs: pd.DataFrame, num_outdated: int) -> Iterator[str]:
     if num_outdated:
-        yield f"{counted(num_outdated, 'run')} left out, of points that more trials have bettered since."
+        yield f"{counted(num_outdated, 'run')} left out, of points that are no longer the best of the trials."
     revisions = sorted(runs["revision"].dropna().unique())
     if len(revisions) > 1:
         yield f"Runs of {len(revisions)} commits of the harness are compared: {', '.join(revisions)}."

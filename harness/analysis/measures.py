@@ -300,6 +300,7 @@ def _identity(record: Record, results: str) -> dict[str, Any]:
         "cpu": record.machine.cpu,
         "machine_kinds": record.machine.num_kinds,
         "num_cores": record.machine.num_cores,
+        "num_machines": _num_machines(record),
         "gpus": ", ".join(record.machine.gpus),
         "load_1min": record.machine.load_1min,
         "versions": _listed(record.versions),
@@ -325,6 +326,12 @@ def _tuning(tuning: Tuning | None) -> dict[str, Any]:
         else None,
         "at_edge": ", ".join(tuning.at_edge) if tuning and is_trial else None,
     }
+
+
+def _num_machines(record: Record) -> float:
+    """Hosts that are one machine by several names are one; NaN where records do not tell."""
+    kernels = [part.machine.kernel for part in record.workers if part.machine is not None]
+    return float(len(set(kernels))) if kernels and None not in kernels else math.nan
 
 
 def _cores(cell: StoredCell) -> int:

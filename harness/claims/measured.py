@@ -35,7 +35,7 @@ def _load_of_others(runs: pd.DataFrame) -> pd.Series[float]:
     Those that ran before are in the minute that is averaged, so of no launch less is taken off than their mean, by
     duration.
     """
-    on_a_host = -(-runs["cores"] // runs["hosts"])  # rounded up
+    on_a_host = -(-runs["cores"] // runs["num_machines"].fillna(1))  # rounded up
     of_all = float(np.average(on_a_host, weights=runs["wall_s"])) if len(runs) else 0.0
     of_others: pd.Series[float] = (runs["load_1min"] - on_a_host.clip(lower=of_all)).clip(lower=0)
     return of_others / runs["num_cores"]

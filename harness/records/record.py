@@ -86,6 +86,8 @@ class Machine(Part):
     # Cores' worth of CPU time that a control group allows; None where none limits it, and in older records.
     cpu_quota: float | None = None
     cpuset: Text | None = None  # the cores, `0-3`, where they are part of the machine's; None likewise
+    # Equal for hosts that are one machine, as emulated ones are, until it starts anew; None in older records.
+    kernel: Text | None = None
     # Of machines that workers of one launch were on; more than 1 says that this is a summary of unlike ones.
     num_kinds: Int64 = 1
 

@@ -17,6 +17,7 @@ from harness.records.record import Machine
 from harness.worker import cgroup
 from harness.worker.cores import CPUS, in_words, listed_cores, num_physical
 from harness.worker.gpus import present_gpus, visible_gpus
+from harness.worker.machine_identity import kernel_id
 
 
 def describe_machine(cores: frozenset[int] | None = None) -> Machine:
@@ -41,6 +42,7 @@ def describe_machine(cores: frozenset[int] | None = None) -> Machine:
         load_1min=os.getloadavg()[0],
         cpu_quota=quota,
         cpuset=in_words(cores) if is_part else None,
+        kernel=kernel_id(),
     )
 
 

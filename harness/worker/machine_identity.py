@@ -13,8 +13,20 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 @cache
 def machine_id() -> str:
     """The same for all processes of a machine until it starts anew, another on every other one."""
+    return _digest(f"{socket.gethostname()} {_started()}")
+
+
+def kernel_id() -> str | None:
+    """The same for all hosts that are one machine by several names: containers, emulated hosts; None where untold."""
+    return _digest(_started()) if _started() else None
+
+
+def _started() -> str:
     try:
-        started = _BOOT_ID.read_text()
+        return _BOOT_ID.read_text()
     except OSError:
-        started = ""
-    return hashlib.sha256(f"{socket.gethostname()} {started}".encode()).hexdigest()[:12]
+        return ""
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -259,14 +259,26 @@ def test_launches_of_other_claims_are_no_load_of_others(tmp_path: Path) -> None:
     assert found.verdict.word == Word.HOLDS
 
 
-def test_launches_on_other_hosts_are_no_load_of_this_one(tmp_path: Path) -> None:
-    """Four workers on two hosts are two on each: a load of 6 on 4 cores is one of others a core, not a half."""
+@pytest.mark.parametrize(
+    ("kernels", "load"), [(("a", "b"), "1"), (("a", "a"), None), ((None, None), None)], ids=["two", "one", "untold"]
+)
+def test_launches_on_other_machines_are_no_load_of_this_one(
+    tmp_path: Path, kernels: tuple[str | None, ...], load: str | None
+) -> None:
+    """Two of four workers on each: of a load of 6 on 4 cores 4 are of others; 2 if hosts are emulated."""
     text = SUITE.replace("workers: 2", "workers: 4, hosts: 2").replace("hogwild", "delayed-averaging")
     suite = suite_of(tmp_path, text)
     times = {"delayed-averaging": TIMES["hogwild"], "allreduce-flat": TIMES["allreduce-flat"]}
-    told = {"machine": MACHINE.model_copy(update={"load_1min": 6.0})}
-    found = judged(tmp_path, changed(launches(suite, times), told, lambda record: True), suite)["faster"]
-    assert found.verdict.because == "the machine was busy: a load of 1 of others a core, where 0.5 is allowed"
+    machine = MACHINE.model_copy(update={"load_1min": 6.0})
+    placed = [machine.model_copy(update={"kernel": kernel}) for kernel in kernels]
+    on_two = [
+        each.model_copy(
+            update={"machine": machine, "workers": [worker(rank, machine=placed[rank % 2]) for rank in range(4)]}
+        )
+        for each in launches(suite, times)
+    ]
+    said = judged(tmp_path, on_two, suite)["faster"].verdict.because
+    assert said == (f"the machine was busy: a load of {load} of others a core, where 0.5 is allowed" if load else "")
 
 
 def test_coarse_evaluations_are_a_confounder(tmp_path: Path) -> None:
