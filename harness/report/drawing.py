@@ -197,11 +197,11 @@ def from_zero(axes: Axes, unit: str, rows: Sequence[Row] = ()) -> None:
         axes.xaxis.set_major_formatter(GROUPED)
 
 
-def score_axis(axes: Axes, metric: Metric, *, when: str = "", decimals: int | None = None) -> None:
-    """Scores on the y axis, shares in per cent. when: of which moment they are; decimals: of the per cent."""
+def score_axis(axes: Axes, metric: Metric, *, when: str = "") -> None:
+    """Scores on the y axis, shares in per cent. when: of which moment they are."""
     name = f"{metric.name}{when}"
     if metric.unit == SHARE:
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=decimals))
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
     else:
         name = with_unit(name, metric.unit)
     axes.set_ylabel(axis_label(f"{name}, held-out set"))

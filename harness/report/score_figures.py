@@ -177,7 +177,7 @@ def _front(given: Material, problem: str, data: pd.DataFrame, metric: Metric) ->
             hint(mark, f"{name}: {number(train_s)} s, {number(score)}")
         axes.set_xlim(0, drawing.ceiling(data["train_s"], data["train_s_high"]))
         axes.set_xlabel("training time (s)")
-        drawing.score_axis(axes, metric, when=" at the end", decimals=1)
+        drawing.score_axis(axes, metric, when=" at the end")
         titled(figure, problem)
         name_points(axes, [_named(name, row) for name, row in zip(names, data.to_dict("records"), strict=True)])
         name = panel_name(given, "time-against-score", problem)

@@ -1,0 +1,59 @@
+"""Processes that draw: none outlives the report, and one that is ended from outside is no riddle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.records.results_folder import ResultsError
+from harness.report import figures
+from harness.report.figures import drawing_of
+from tests.analysis.handmade import comparison
+from tests.report.drawn import material_of
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from harness.report import figures
+from tests.report.test_figures import material_in
+
+figures._FIGURES = (lambda given: time.sleep(600),) * 2
+with figures.drawing_of(material_in(Path(sys.argv[1]))) as drawn:
+    print("drawing", flush=True)
+    drawn()
+"""
+
+
+def material_in(folder: Path):
+    return material_of(folder, comparison({"serial": (6.0, 6.0, 6.0), "hogwild": (2.0, 2.0, 2.0)}))
+
+
+def is_alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def test_processes_that_draw_end_with_a_report_that_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PARENT, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "drawing\n"
+        drawing = psutil.Process(parent.pid).children()
+        assert drawing
+        parent.kill()
+    ends_by = time.monotonic() + 60
+    while any(map(is_alive, drawing)) and time.monotonic() < ends_by:
+        time.sleep(0.1)
+    assert not any(map(is_alive, drawing))
+
+
+def test_process_that_draws_and_is_killed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "_FIGURES", (lambda given: os.kill(os.getpid(), signal.SIGKILL),))
+    with pytest.raises(ResultsError, match="was ended from outside"), drawing_of(material_in(tmp_path)) as drawn:
+        drawn()
