@@ -18,7 +18,8 @@ def machine_id() -> str:
 
 def kernel_id() -> str | None:
     """The same for all hosts that are one machine by several names: containers, emulated hosts; None where untold."""
-    return _digest(_started()) if _started() else None
+    started = _started()
+    return _digest(started) if started else None
 
 
 def _started() -> str:
