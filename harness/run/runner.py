@@ -85,7 +85,8 @@ class Setting:
     trials: Mapping[str, Tuning] = field(default_factory=dict)  # by key, of cells that are trials of tuning
 
     def tuning_of(self, cell: Cell) -> Tuning | None:
-        return self.trials.get(cell.key, self.tuning)
+        """What is not evaluated was not tuned, though the rest of its suite was."""
+        return self.trials.get(cell.key, self.tuning if cell.evaluations else None)
 
     def settings_of(self, cell: Cell) -> dict[str, str]:
         """What holds in a launch of the cell beside what the cell says."""

@@ -64,12 +64,27 @@ class Study:
 
 
 def studies_of(suite: Suite, *, budget: int, seed: int) -> list[Study]:
-    """One for each strategy, workload and number of workers of the suite. Raises TuningError."""
-    recipes = list({cell.group: cell for cell in suite.cells if cell.seed == 0}.values())
-    spaces = [space_of(recipe, _rates(recipe, recipes), suite.tune) for recipe in sorted(recipes, key=_by_name)]
+    """One for each strategy, workload and number of workers that is evaluated. Raises TuningError."""
+    recipes = [recipe for recipe in _recipes(suite) if recipe.evaluations]
+    if not recipes:
+        raise TuningError(
+            f"{suite.name}: nothing of its cells is evaluated, so there is nothing to tune by; allowed: evaluations of "
+            "1 or more, and data whose labels mean something"
+        )
+    spaces = [space_of(recipe, _rates(recipe, recipes), suite.tune) for recipe in recipes]
     _require_used(suite, spaces)
     _require_distinct(spaces)
     return [Study(space=space, trials=tuple(_trials(space, budget, seed))) for space in spaces]
+
+
+def unjudged_of(suite: Suite) -> list[Cell]:
+    """Recipes that have no study: nothing of them is evaluated."""
+    return [recipe for recipe in _recipes(suite) if not recipe.evaluations]
+
+
+def _recipes(suite: Suite) -> list[Cell]:
+    """Its cells but for the seed, by name."""
+    return sorted({cell.group: cell for cell in suite.cells if cell.seed == 0}.values(), key=_by_name)
 
 
 def _by_name(cell: Cell) -> tuple[str, int, str]:

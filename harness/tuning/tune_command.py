@@ -22,7 +22,7 @@ from harness.run.runner import Setting, run_suite
 from harness.suite.suite import Suite
 from harness.terminal import fitting_table
 from harness.tuning.ledger import Ledger
-from harness.tuning.trials import Study, Trial, studies_of
+from harness.tuning.trials import Study, Trial, studies_of, unjudged_of
 from harness.tuning.tuned_suite import Chosen, require_ours, tuned_path, write_tuned
 from harness.tuning.tuning_error import TuningError
 
@@ -159,27 +159,22 @@ def _conclude(
 ) -> bool:
     """Shows what came of it and writes the suite of the best trials."""
     titles = titles_of(study.space.recipe.stored() for study in studies)
-    chosen, left_out = [], []
-    for study in studies:
-        best = outcomes[study.name].best
-        if best is None:
-            left_out.append(titles[study.name])
-        else:
-            cell = study.trials[int(best["trial"])].cell
-            chosen.append(Chosen(cell=cell, outcome=outcomes[study.name]))
     _show([outcomes[study.name] for study in studies])
-    for title in left_out:
-        _say(f"{title}: none of its {counted(request.budget, 'trial')} ended well: it has no best, and is left out")
-    if not chosen:
+    without_best = [titles[study.name] for study in studies if outcomes[study.name].best is None]
+    for title in without_best:
+        _say(f"{title}: none of its {counted(request.budget, 'trial')} ended well: it stays as the recipe has it")
+    if len(without_best) == len(studies):
         raise TuningError(
             f"{request.path}: no trial ended well, so there is no tuned suite; {setting.folder.path}/"
             f"{TRIALS_FOLDER} says why"
         )
     results = None if request.suite.results is None else _beside(request)
     elsewhere = "" if setting.folder.path == tuned_results(request.suite) else f" --results {setting.folder.path}"
-    path = write_tuned(request.path, chosen, left_out, budget=request.budget, seed=request.seed, results=results)
+    chosen = [Chosen.of(study.space.recipe, study.trials, outcomes[study.name]) for study in studies]
+    chosen += map(Chosen.unjudged, unjudged_of(request.suite))
+    path = write_tuned(request.path, chosen, budget=request.budget, seed=request.seed, results=results)
     _say(f"tuned suite: {path}", f"run it: hvdbench run {path}{elsewhere}, then hvdbench report {setting.folder.path}")
-    return not left_out
+    return not without_best
 
 
 def _beside(request: TuneRequest) -> str:

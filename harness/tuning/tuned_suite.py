@@ -16,7 +16,7 @@ from harness.records.results_folder import writing_to
 from harness.report.tuning_words import best_in_words, edges_in_words
 from harness.suite.cell import Cell
 from harness.suite.identity import as_said
-from harness.tuning.trials import SAMPLER
+from harness.tuning.trials import SAMPLER, Trial
 from harness.tuning.tuning_error import TuningError
 
 _MARK = "# Written by hvdbench tune"
@@ -26,10 +26,24 @@ _NOT_SAID = ("inject", "own", "folder", "strategy_code", "seed", "options", "opt
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """What was found for one strategy, workload and number of workers."""
+    """The point of one strategy, workload and number of workers, and how it came about."""
 
     cell: Cell
-    outcome: StudyOutcome
+    remarks: tuple[str, ...]
+
+    @classmethod
+    def of(cls, recipe: Cell, trials: Sequence[Trial], outcome: StudyOutcome) -> Chosen:
+        """The best of the trials, or the recipe's own point, which fails in sight rather than being passed over."""
+        if outcome.best is None:
+            return cls(cell=recipe, remarks=(f"{best_in_words(outcome)}: the recipe's own point",))
+        edges = edges_in_words(outcome)
+        best = trials[int(outcome.best["trial"])].cell
+        return cls(cell=best, remarks=(best_in_words(outcome), *([edges] if edges else [])))
+
+    @classmethod
+    def unjudged(cls, recipe: Cell) -> Chosen:
+        """Of what has no study."""
+        return cls(cell=recipe, remarks=("Not tuned, since nothing of it is evaluated: the recipe's own point",))
 
 
 def tuned_path(suite: Path) -> Path:
@@ -43,10 +57,8 @@ def require_ours(path: Path) -> None:
         raise TuningError(f"{path}: not written by hvdbench tune, which writes its suite there; allowed: move it away")
 
 
-def write_tuned(
-    suite: Path, chosen: Sequence[Chosen], left_out: Sequence[str], *, budget: int, seed: int, results: str | None
-) -> Path:
-    """left_out: titles of what has no trial that ended. results: as the file is to say. Raises ResultsError."""
+def write_tuned(suite: Path, chosen: Sequence[Chosen], *, budget: int, seed: int, results: str | None) -> Path:
+    """results: as the file is to say. Raises ResultsError."""
     content = yaml.safe_load(suite.read_text(encoding="utf-8"))
     kept = {name: value for name, value in content.items() if name not in _ANEW}
     if results is not None:
@@ -58,7 +70,6 @@ def write_tuned(
     lines = [
         f"{_MARK}, from {suite.name}: each point is the best of {counted(budget, 'trial')}, judged by other seeds.",
         f"#   {one_line(shlex.join([*command, '--budget', str(budget), '--seed', str(seed)]))}",
-        *(f"# Left out, since no trial of it ended well: {one_line(title)}" for title in left_out),
         *(f"{name}: {_flow(value)}" for name, value in kept.items()),
         f"tuned: {_flow({'budget': budget, 'sampler': SAMPLER, 'seed': seed})}",
         f"defaults: {_flow(shared)}",
@@ -72,9 +83,7 @@ def write_tuned(
 
 
 def _block(each: Chosen, point: dict[str, Any], shared: dict[str, Any]) -> Iterator[str]:
-    yield f"  # {one_line(best_in_words(each.outcome))}"
-    if edges := edges_in_words(each.outcome):
-        yield f"  # {one_line(edges)}"
+    yield from (f"  # {one_line(remark)}" for remark in each.remarks)
     own = {name: value for name, value in point.items() if name not in shared}
     yield f"  - {_flow(own)}"
 

@@ -73,3 +73,8 @@ def test_space_with_too_few_points_is_refused(tmp_path: Path) -> None:
     text = text.replace("workers: 2}", "workers: 2, learning_rate: 0.01, momentum: 0.9}")
     with pytest.raises(TuningError, match=r"points of the space can run, and 39 are needed"):
         studies_of(loaded(tmp_path, text), budget=40, seed=0)
+
+
+def test_suite_of_which_nothing_is_evaluated_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TuningError, match=r"two: nothing of its cells is evaluated, so there is nothing to tune by"):
+        studies_of(loaded(tmp_path, TWO.replace("workers: 2}", "workers: 2, evaluations: 0}")), budget=2, seed=0)

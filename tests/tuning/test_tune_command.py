@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.launchers.hosts import this_machine
-from harness.records.record import Point, Record
+from harness.records.record import Point, Record, Tuning
 from harness.records.results_folder import ResultsFolder
 from harness.run.runner import Setting, Summary
 from harness.suite.cell import Cell
@@ -130,15 +130,36 @@ def test_trials_go_round_by_round(tmp_path: Path, launched: Any) -> None:
     assert [sorted(strategies[place : place + 2]) for place in range(0, 8, 2)] == [["hogwild", "local-sgd"]] * 4
 
 
-def test_strategy_without_a_trial_that_ended_is_left_out_by_name(
+def test_strategy_without_a_trial_that_ended_stays_as_it_was_and_is_named(
     tmp_path: Path, launched: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Left out, its crashes would vanish from the report, and claims of the suite would find no cell."""
     launched(lambda cell: crashed(cell) if cell.strategy == "hogwild" else best_at(0.1)(cell))
-    assert not tuned(written(tmp_path))
+    path = written(tmp_path)
+    assert not tuned(path)
     made = Suite.load(tmp_path / "two.tuned.yaml")
-    assert {cell.strategy for cell in made.cells} == {"local-sgd"}
-    said = "hogwild · torch · 2×1 cpu: none of its 4 trials ended well: it has no best, and is left out"
+    (recipe,) = {cell.group for cell in Suite.load(path).cells if cell.strategy == "hogwild"}
+    assert [cell.group for cell in made.cells if cell.strategy == "hogwild"] == [recipe, recipe]
+    said = "hogwild · torch · 2×1 cpu: none of its 4 trials ended well: it stays as the recipe has it"
     assert said in capsys.readouterr().out
+    remark = "# hogwild ×2: none of 4 trials ended with a score: the recipe's own point"
+    assert remark in (tmp_path / "two.tuned.yaml").read_text()
+
+
+def test_what_is_not_evaluated_is_taken_over_untried(tmp_path: Path, launched: Any) -> None:
+    asked = launched(best_at(0.1))
+    noise = "{strategy: hogwild, workload: fnn, dataset: {name: synthetic, num_samples: 64}, batch_size: 8}"
+    path = written(tmp_path, f"{TWO}  - {noise}\n")
+    assert tuned(path, budget=2)
+    assert {cell.dataset for cell in asked} == {"signals"}
+    made = [cell for cell in Suite.load(tmp_path / "two.tuned.yaml").cells if cell.dataset == "synthetic"]
+    assert {cell.group for cell in made} == {
+        cell.group for cell in Suite.load(path).cells if cell.dataset == "synthetic"
+    }
+    tuning = Tuning(budget=2, sampler="quasi-random", seed=0)
+    setting = Setting(suite="two.tuned", folder=ResultsFolder(tmp_path), hosts=this_machine(), tuning=tuning)
+    assert setting.tuning_of(made[0]) is None
+    assert "# Not tuned, since nothing of it is evaluated" in (tmp_path / "two.tuned.yaml").read_text()
 
 
 def test_nothing_is_written_where_no_trial_ended(tmp_path: Path, launched: Any) -> None:
