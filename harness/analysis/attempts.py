@@ -24,9 +24,17 @@ import math
 
 import pandas as pd
 
+from harness.records.machine_failures import is_the_machines
+
 MIN_SHARE_RUN = 0.5  # of the launches of what has a time
 # What grows with the number of launches that one success takes, retries included.
 _PAID_AGAIN = ("time_to_target_s", "samples_to_target", "time_to_target_with_evaluation_s")
+
+
+def tell_of_their_cells(launches: pd.DataFrame) -> pd.Series[bool]:
+    """Which do: all but those that failed for what the machine lacked, as any other cell's would have."""
+    is_machines = launches["reason"].fillna("").map(is_the_machines).astype(bool)
+    return (launches["status"] != "failed") | ~is_machines
 
 
 def has_outcome(launches: pd.DataFrame) -> pd.Series[bool]:

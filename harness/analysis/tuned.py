@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from harness.analysis.attempts import tell_of_their_cells
 from harness.analysis.intervals import CONFIDENCE, share_variance
 from harness.analysis.scores import metric_of
 from harness.plain_text import counted
-from harness.records.lacking_room import lacks_disk
 from harness.workloads.metric import SHARE, Metric
 
 KEPT, REACHED, SCORED, NO_SCORE = range(4)  # what a trial came to, the best first: REACHED is of a target lost again
@@ -74,11 +74,6 @@ def tunings(runs: pd.DataFrame) -> pd.Series[str]:
     return said.astype(object).where(budgets.notna(), RECIPE).astype("str")
 
 
-def are_spent(trials: pd.DataFrame) -> pd.Series[bool]:
-    """Which of them count: all but those that failed on a full disk, which tells nothing of their points."""
-    return (trials["status"] != "failed") | ~trials["reason"].fillna("").map(lacks_disk).astype(bool)
-
-
 def without_outdated(runs: pd.DataFrame, trials: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Runs that are judged, tuned ones by the budget of now, without those of points that a larger one bettered; these.
 
@@ -101,7 +96,7 @@ def study_outcomes(trials: pd.DataFrame) -> Iterator[StudyOutcome]:
     found = [
         _outcome(trials)
         # Of a recipe tuned twice, by another seed, two.
-        for _, rows in trials[are_spent(trials)].groupby(["study", "seed"], sort=True)
+        for _, rows in trials[tell_of_their_cells(trials)].groupby(["study", "seed"], sort=True)
         if (trials := _each_once(rows))["trial"].iloc[0] == 0
     ]
     yield from sorted(found, key=lambda one: tuple(one.recipe[["problem", "framework", "label", "workers"]]))

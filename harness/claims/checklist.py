@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from harness.analysis.attempts import MIN_SHARE_RUN, has_outcome
+from harness.analysis.attempts import MIN_SHARE_RUN, has_outcome, tell_of_their_cells
 from harness.analysis.comparable import why_split
 from harness.analysis.implementation import FLAT_LIKES
 from harness.analysis.targets import AFTER
@@ -23,6 +23,7 @@ from harness.report.wording import listed, listed_briefly, number, percent
 from harness.suite.cell import Cell
 from harness.suite.claims import Claim, ClaimSettings
 
+_UNCOMMITTED = "+"  # ends a revision (harness/run/versions.py)
 _EQUAL_WORK = 0.02  # of the samples: a last batch that is not whole
 
 
@@ -41,6 +42,7 @@ def checklist(claim: Claim, settings: ClaimSettings, runs: pd.DataFrame, *, num_
         "no launch is there twice": _repeated(runs),
         "the rule was laid down before the launches": _rules(claim, runs),
         "one machine, one software": why_split(runs) if len(runs) else None,
+        "one version of the harness": _revisions(runs),
         "same work": _work(claim, runs),
         "same initial weights": _weights(claim, runs),
         "same tuning": _tuning(runs),
@@ -71,19 +73,23 @@ def _titles(claim: Claim) -> dict[str, str]:
 
 
 def _absent(claim: Claim, runs: pd.DataFrame, num_seeds: int) -> str | None:
-    """Launches that are missing, or that failed and were not made up for; of a claim about failures, missing alone."""
+    """Launches that are missing, or that failed and were not made up for; of a claim about failures, those alone that
+    failed by their machine."""
     is_there = first_of_each(runs) if claim.measure.scale == "share" else runs[runs["status"] == "ok"]
+    there, tried = set(is_there["key"]), set(runs["key"])
+    crashed = set(runs.loc[tell_of_their_cells(runs), "key"])
     titles = _titles(claim)
-    missing: list[str] = []
-    failed: list[str] = []
+    absent: dict[str, list[str]] = {"missing": [], "failed": [], "failed for what the machine lacked": []}
+    missing, failed, by_machine = absent.values()
     for cell in cells_of(claim):
         for seed in range(num_seeds):
             key = cell.with_seed(seed).key
-            if not (is_there["key"] == key).any():
-                (failed if (runs["key"] == key).any() else missing).append(f"{titles[cell.group]} (seed {seed})")
+            if key not in there:
+                which = failed if key in crashed else by_machine if key in tried else missing
+                which.append(f"{titles[cell.group]} (seed {seed})")
     said = [
         f"{counted(len(names), 'launch', 'launches')} {what}: {listed_briefly(names, 3)}"
-        for what, names in (("missing", missing), ("failed", failed))
+        for what, names in absent.items()
         if names
     ]
     return "; ".join(said) or None
@@ -106,6 +112,17 @@ def _rules(claim: Claim, runs: pd.DataFrame) -> str | None:
         return None
     num = f"{len(others)} of {counted(len(runs), 'launch', 'launches')}"
     return f"{num} began under another rule or number of repeats, or under none"
+
+
+def _revisions(runs: pd.DataFrame) -> str | None:
+    """Another commit may measure another thing by the same name. What no commit has is not known to be one version."""
+    told = runs["revision"].dropna()
+    found = [*(["no commit"] if len(told) < len(runs) else []), *sorted(told.unique())]
+    if len(found) > 1:
+        return f"launches are of {len(found)} versions of the harness: {listed(found)}"
+    if found and found[0].endswith(_UNCOMMITTED):
+        return f"the harness had changes that its commit {found[0].removesuffix(_UNCOMMITTED)} has not"
+    return None
 
 
 def _work(claim: Claim, runs: pd.DataFrame) -> str | None:
@@ -186,7 +203,8 @@ def _resolution(claim: Claim, runs: pd.DataFrame, coarsest: float) -> str | None
             return (
                 f"{missed} of {counted(len(launches), 'launch', 'launches')} of {titles[cell.group]} missed the target"
             )
-        ran = has_outcome(launches_of([cell], runs))
+        tried = launches_of([cell], runs)
+        ran = has_outcome(tried[tell_of_their_cells(tried)])
         if ran.mean() < MIN_SHARE_RUN:  # crashes are paid for by time, but by how much is hardly known
             return (
                 f"{int((~ran).sum())} of {counted(len(ran), 'launch', 'launches')} of {titles[cell.group]} crashed: "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from harness.analysis.attempts import tell_of_their_cells
 from harness.analysis.tuned import are_trials, without_outdated
 from harness.claims.checklist import Checked, cells_of, checklist, violations
 from harness.claims.deciding import ClaimVerdict, decided
@@ -62,7 +63,8 @@ def _num_sharing(suite: Suite, launches: pd.DataFrame) -> int:
 
 
 def _judgeable(claim: Claim, launches: pd.DataFrame) -> pd.DataFrame:
-    """A crash has no outcome but where crashes are what is counted, or paid for by time (analysis/attempts.py)."""
+    """A crash has no outcome but where crashes are what is counted, or paid for by time (analysis/attempts.py): those
+    of a strategy, not of its machine."""
     if claim.measure.scale == "share":
         return first_of_each(launches)
-    return launches if claim.measure.has_target else launches[launches["status"] == "ok"]
+    return launches[tell_of_their_cells(launches) if claim.measure.has_target else launches["status"] == "ok"]

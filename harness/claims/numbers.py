@@ -20,11 +20,10 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from harness.analysis.attempts import with_retries
+from harness.analysis.attempts import tell_of_their_cells, with_retries
 from harness.analysis.intervals import Interval, exponential, mean_interval, of_logarithms
 from harness.analysis.seeds import mean_by_seed
 from harness.analysis.targets import AFTER
-from harness.analysis.tuned import are_spent
 from harness.suite.cell import Cell
 from harness.suite.claims import Case, Claim, Threshold
 
@@ -82,9 +81,9 @@ def finished_of(cells: Sequence[Cell], runs: pd.DataFrame) -> pd.DataFrame:
 def first_of_each(runs: pd.DataFrame) -> pd.DataFrame:
     """Of each cell and seed the first launch that tells of it, where crashes are what is counted.
 
-    What crashed is tried again by the same command, and counts once; on a full disk nothing is told of the cell.
+    What crashed is tried again by the same command, and counts once; what failed by its machine tells nothing of it.
     """
-    return runs[are_spent(runs)].sort_values("started_at", kind="stable").drop_duplicates("key")
+    return runs[tell_of_their_cells(runs)].sort_values("started_at", kind="stable").drop_duplicates("key")
 
 
 def _ends(claim: Claim, cell: Cell, runs: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from harness.records.lacking_room import SHARED_MEMORY, lacks_shared_memory
+from harness.records.machine_failures import SHARED_MEMORY, lacks_shared_memory
 
 _GIB = 1024**3
 

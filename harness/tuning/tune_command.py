@@ -11,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
+from harness.analysis.attempts import tell_of_their_cells
 from harness.analysis.loading import read
-from harness.analysis.tuned import KEPT, NO_SCORE, StudyOutcome, are_spent, are_trials, merit, study_outcomes
+from harness.analysis.tuned import KEPT, NO_SCORE, StudyOutcome, are_trials, merit, study_outcomes
 from harness.plain_text import counted, one_line
 from harness.progress import console, plain, show_cautions, watching
 from harness.records.results_folder import TRIALS_FOLDER, ResultsFolder
@@ -61,7 +62,7 @@ def tune(request: TuneRequest, setting: Setting) -> bool:
     _run(request, studies, replace(setting, folder=trials, tuning=None, suite=f"{request.suite.name} (tuning)"))
     done = {entry.key for entry in trials.entries().entries}  # before they are read: others may be at it
     launched = _launched(studies, trials)
-    ended = launched[are_spent(launched)]
+    ended = launched[tell_of_their_cells(launched)]
     outcomes = {str(outcome.recipe["study"]): outcome for outcome in study_outcomes(ended)}
     ledger.tell(studies, _values(outcomes))
     if num_missing := sum(len(study.trials) for study in studies) - ended["key"].nunique():
@@ -98,8 +99,8 @@ def _in_rounds(studies: Sequence[Study], seed: int) -> Iterator[Trial]:
 
 
 def _given_back(launched: pd.DataFrame) -> set[str]:
-    """Keys of trials that failed on a full disk, which may have room by now."""
-    return set(launched["key"]) - set(launched.loc[are_spent(launched), "key"])
+    """Keys of trials that failed for what the machine lacked, which it may have by now."""
+    return set(launched["key"]) - set(launched.loc[tell_of_their_cells(launched), "key"])
 
 
 def _missing(num_missing: int, launched: pd.DataFrame) -> Iterator[str]:
@@ -108,8 +109,8 @@ def _missing(num_missing: int, launched: pd.DataFrame) -> Iterator[str]:
     num_lacking = lacking["key"].nunique()
     if num_lacking:
         yield (
-            f"{counted(num_lacking, 'trial')} failed on a full disk, which tells nothing of a point "
-            f"({lacking['reason'].iloc[-1]}): make room, and the same command runs it again"
+            f"{counted(num_lacking, 'trial')} failed for what the machine lacked, which tells nothing of a point "
+            f"({lacking['reason'].iloc[-1]}): mend that, and the same command runs it again"
         )
     if num_missing > num_lacking:
         others = counted(num_missing - num_lacking, "trial")

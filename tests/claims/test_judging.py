@@ -79,6 +79,9 @@ VIOLATIONS: dict[str, tuple[dict[str, Any], str]] = {
         "1 of 10 launches began under another rule or number of repeats, or under none",
     ),
     "no rule": ({"rules": None}, "1 of 10 launches began under another rule or number of repeats, or under none"),
+    "commit": ({"revision": "fedcba987654"}, "of 2 versions of the harness: 0123456789ab and fedcba987654"),
+    "no commit": ({"revision": None}, "of 2 versions of the harness: no commit and 0123456789ab"),
+    "uncommitted": ({"revision": "0123456789ab+"}, "of 2 versions of the harness: 0123456789ab and 0123456789ab+"),
     "software": ({"versions": {"torch": "2.12.0"}}, "different versions of the software"),
     "weights": ({"initial_sha256": "f" * 64}, "training began with different weights under seed 3"),
     "old record": ({"initial_sha256": None}, "some records do not say with which weights training began"),
@@ -93,6 +96,21 @@ def test_confounder_turns_the_verdict_into_untold(tmp_path: Path, name: str) -> 
     verdict = judged(tmp_path, changed(launches(suite), to, is_hogwilds(3)), suite)["faster"].verdict
     assert verdict.word == Word.UNTOLD
     assert said in verdict.because
+
+
+@pytest.mark.parametrize(
+    ("revision", "said"),
+    [
+        ("0123456789ab+", "the harness had changes that its commit 0123456789ab has not"),
+        (None, None),  # installed, where its release stands among the versions
+    ],
+)
+def test_launches_of_what_no_commit_has_are_not_known_to_be_of_one_version(
+    tmp_path: Path, revision: str | None, said: str | None
+) -> None:
+    suite = suite_of(tmp_path)
+    checks = judged(tmp_path, launches(suite, revision=revision), suite)["faster"].checks
+    assert next(check.violation for check in checks if check.asked == "one version of the harness") == said
 
 
 def test_other_repeats_than_were_laid_down_withhold_the_verdict(tmp_path: Path) -> None:
@@ -189,6 +207,37 @@ def test_times_of_what_crashes_most_of_the_time_are_no_verdict(tmp_path: Path) -
         "6 of 11 launches of cnn · digits · hogwild · torch · 2×1 cpu crashed: the others tell only the least of "
         "what it takes"
     )
+
+
+LACKED = {"reason": "rank 1: RuntimeError: unable to mmap 4 bytes from file </torch_7_8>: Cannot allocate memory (12)"}
+
+
+def test_failures_by_the_machine_are_no_crashes_of_a_strategy(tmp_path: Path) -> None:
+    """Six of them, made up for by five launches, move no number; one that was not made up for withholds the verdict."""
+    suite = suite_of(tmp_path)
+    cell = {"workload": "cnn", "strategy": "hogwild", "workers": 2}
+    lacking = [failed({**cell, "seed": seed % 5}, rules=suite.rules, **LACKED) for seed in range(6)]
+    found = judged(tmp_path / "made up for", [*launches(suite), *lacking], suite)["faster"]
+    assert found.verdict.word == Word.HOLDS
+    assert found.numbers == judged(tmp_path / "without", launches(suite), suite)["faster"].numbers
+    rest = [record for record in launches(suite) if not is_hogwilds(3)(record)]
+    assert judged(tmp_path / "not", [*rest, lacking[3]], suite)["faster"].verdict.in_words == (
+        "cannot be told here: 1 launch failed for what the machine lacked: cnn · digits · hogwild · torch · 2×1 cpu "
+        "(seed 3)"
+    )
+
+
+def test_claim_about_crashes_is_not_told_by_what_failed_by_its_machine(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path, SUITE.replace("measure: cpu_s_per_sample", "measure: broke"))
+    rest = [record for record in launches(suite) if not is_hogwilds(3)(record)]
+    taken = failed(
+        {"workload": "cnn", "strategy": "hogwild", "workers": 2, "seed": 3},
+        rules=suite.rules,
+        reason="horovodrun: [Errno 98] Address already in use",
+    )
+    found = judged(tmp_path, [*rest, taken], suite)["leaner"]
+    assert found.numbers[0].interval.estimate == 0.0
+    assert "1 launch failed for what the machine lacked" in found.verdict.because
 
 
 def test_unequal_work_is_a_confounder(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from harness.fabrics.connection import Connection
 from harness.fabrics.shared_memory import SharedMemory
-from harness.records.lacking_room import lacks_disk
+from harness.records.machine_failures import is_the_machines
 from harness.run.remedies import with_remedy
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
@@ -65,13 +65,17 @@ def test_fabric_names_the_file_for_which_there_is_no_room(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("reason", "is_disk"),
+    ("reason", "is_machines"),
     [
         ("rank 0: OSError: [Errno 28] No space left on device: '/data/results/x'", True),
         ("rank 1: OSError: [Errno 122] Disk quota exceeded", True),
-        ("rank 0: OSError: [Errno 28] No space left on device: '/dev/shm/hvdbench-5.new'", False),
+        ("rank 0: OSError: [Errno 28] No space left on device: '/dev/shm/hvdbench-5.new'", True),
+        ("server 0: ZMQError: Address already in use (addr='tcp://127.0.0.1:5555')", True),
+        ("a worker was killed by signal 7", True),
         ("a worker was killed by signal 9", False),
+        ("rank 0: RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory", False),
+        ("rank 0: FloatingPointError: the loss is nan", False),
     ],
 )
-def test_full_disk_is_told_from_full_shared_memory(reason: str, is_disk: bool) -> None:
-    assert lacks_disk(reason) == is_disk
+def test_failure_by_the_machine_is_told_from_one_of_what_ran(reason: str, is_machines: bool) -> None:
+    assert is_the_machines(reason) == is_machines

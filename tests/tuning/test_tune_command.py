@@ -102,7 +102,7 @@ def test_trial_that_failed_on_a_full_disk_is_run_again(
     launched(lambda cell: crashed(cell) | full if cell.strategy == "hogwild" else best_at(0.02)(cell))
     path = written(tmp_path)
     assert not tuned(path, budget=2)
-    assert "2 trials failed on a full disk, which tells nothing of a point" in capsys.readouterr().out
+    assert "2 trials failed for what the machine lacked, which tells nothing of a point" in capsys.readouterr().out
     assert not (tmp_path / "two.tuned.yaml").exists()
     asked = launched(best_at(0.02))
     assert tuned(path, budget=2)
