@@ -45,6 +45,19 @@ def seen_in_words(judged: Judged) -> str:
     return "; ".join(said) or "nothing"
 
 
+def seeds_in_words(judged: Judged) -> str:
+    """`cnn 4 of 5`: whose own number lies beyond the threshold, however it spreads; empty where seeds have none."""
+    holds = judged.claim.rule.holds
+    sign = -1 if holds.below is not None else 1
+    said = [
+        f"{f'{found.case} ' if found.case else ''}"
+        f"{sum(sign * value > sign * holds.value for value in found.by_seed)} of {len(found.by_seed)}"
+        for found in judged.numbers
+        if found.by_seed
+    ]
+    return "; ".join(said)
+
+
 def measure_in_words(claim: Claim) -> str:
     """`time to the target, ours / theirs`."""
     rule, measure = claim.rule, claim.measure

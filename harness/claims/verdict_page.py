@@ -19,6 +19,7 @@ from harness.claims.claim_words import (
     measure_in_words,
     numbers_in_words,
     rule_in_words,
+    seeds_in_words,
     seen_in_words,
 )
 from harness.claims.deciding import Word
@@ -49,6 +50,7 @@ class PageEntry:
     measure: str
     conditions: str
     seen: str
+    seeds: str
     why: tuple[str, ...]
     checks: tuple[tuple[str, str | None], ...]
     panel: Panel | None
@@ -73,6 +75,7 @@ def _entry(judged: Judged) -> PageEntry:
         measure=measure_in_words(judged.claim),
         conditions=conditions_in_words(judged),
         seen=seen_in_words(judged),
+        seeds=seeds_in_words(judged),
         why=tuple(why_in_words(judged)),
         checks=tuple((check.asked, check.violation) for check in judged.checks),
         panel=drawn(judged),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import tarfile
 from pathlib import Path
 
 import pytest
 
-from harness.claims.verdict_page import MARKDOWN, PAGE, VERDICTS
+from harness.analysis.loading import read
+from harness.claims.judged_claim import judged_claims
+from harness.claims.verdict_page import MARKDOWN, PAGE, VERDICTS, verdicts_json
 from harness.git import GitError, git
+from harness.suite.suite import Suite
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / "reports" / "claims"
@@ -40,6 +44,20 @@ def test_kept_page_says_each_verdict_once() -> None:
     for entry in json.loads((KEPT / VERDICTS).read_text()).values():
         reason = entry["because"] and f"{' on' if entry['verdict'] == 'depends' else ':'} {entry['because']}"
         assert f">{entry['verdict']}</span>{reason}</p>" in page, entry["claim"]
+
+
+def test_kept_verdicts_are_those_of_the_kept_records(tmp_path: Path) -> None:
+    """By the rules of the suite as it is, under which they were launched."""
+    with tarfile.open(KEPT / "records.tar.xz") as kept:
+        members = [member for member in kept if member.name.startswith("claims/")]
+        kept.extractall(tmp_path, members=members, filter="data")
+    suite = Suite.load(ROOT / "suites" / "claims.yaml")
+    now = json.loads(verdicts_json(judged_claims(suite, read([tmp_path / "claims"], ("runs",)).frames["runs"])))
+    then = json.loads((KEPT / VERDICTS).read_text())
+    assert {name: entry.pop("numbers") for name, entry in now.items()} == {
+        name: [pytest.approx(number, rel=1e-6) for number in entry.pop("numbers")] for name, entry in then.items()
+    }
+    assert now == then
 
 
 def test_readme_has_the_kept_verdicts_numbers_and_rules() -> None:
