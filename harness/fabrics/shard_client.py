@@ -58,11 +58,11 @@ class ShardClient:
     def __init__(self, context: zmq.Context[Any], address: ShardAddress, *, index: int, rank: int, deadline_s: float):
         self._name, self._rank = f"server {index} ({address.endpoint})", rank
         self._deadline_s = deadline_s
-        self._arrived: dict[int, Answered] = {}
+        self._asked: dict[int, ShardRequest] = {}  # without an answer yet, by their numbers
+        self._arrived: dict[int, Answered] = {}  # and not waited for yet
         self._last_number = PING_NUMBER
         self._claimed: deque[int] = deque()
-        self._claims: dict[int, int] = {}  # steps that are asked for, by the request's number
-        self._num_on_their_way = 0  # their sum
+        self._num_on_their_way = 0  # steps that are asked for
         self._memory: ShardMemory | None = None
         self.why_no_memory = ""  # where some was to be shared
         self._in_row: ShardRequest | None = None  # under way
@@ -102,13 +102,15 @@ class ShardClient:
     def ask(
         self, kind: Kind, *payload: bytes, values: Values | None = None, num_steps: int = 0, claim: StepClaim = NO_CLAIM
     ) -> int:
-        """Sends, and returns at once; the number is for `answer_to`. Values may not be copied: they stay until then."""
+        """Sends, and returns at once; the number is for `answer_to`. Values may not be copied: they stay until then.
+
+        A CLAIM has no answer but its steps, which are for `take_claimed`.
+        """
         with self._lock:
             self._last_number += 1
             request = ShardRequest(kind=kind, number=self._last_number, num_steps=num_steps, claim=claim)
-            if claim.num_steps:
-                self._claims[request.number] = claim.num_steps
-                self._num_on_their_way += claim.num_steps
+            self._asked[request.number] = request
+            self._num_on_their_way += claim.num_steps
             try:
                 self._socket.send_multipart([request.packed(), *payload, *self._placed(request, values)], copy=False)
             except zmq.Again:
@@ -186,9 +188,12 @@ class ShardClient:
         reply = Reply.unpacked(header.bytes)
         if reply.is_refused:
             raise ShardError(f"{self._name} refused: {payload.bytes.decode()}")
+        request = self._asked.pop(reply.number, None)
+        if request is None:  # a PING
+            return
         self._claimed.extend(range(reply.count, reply.count + reply.num_claimed))
-        self._num_on_their_way -= self._claims.pop(reply.number, 0)
-        if reply.number != PING_NUMBER:
+        self._num_on_their_way -= request.claim.num_steps
+        if request.kind != Kind.CLAIM:
             self._arrived[reply.number] = Answered(reply=reply, payload=self._out_of_row(reply, payload))
 
     def _out_of_row(self, reply: Reply, payload: Any) -> Any:

@@ -14,6 +14,7 @@ but processes of the same user. Its lock is the kernel's, too, which drops it wh
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
 import os
@@ -64,9 +65,15 @@ class ShardMemory:
 
     @classmethod
     def open(cls, path: str, *, num_workers: int, num_values: int) -> Self:
-        """A worker's: that of the server, by the path that it tells. Raises OSError where it cannot be mapped."""
+        """A worker's: that of the server, by the path that it tells.
+
+        Raises OSError where it cannot be mapped, or is not of so many values.
+        """
         file = os.open(path, os.O_RDWR)
         try:
+            found, wanted = os.fstat(file).st_size, _num_bytes(num_workers, num_values)
+            if found != wanted:
+                raise OSError(errno.EINVAL, f"{found} bytes; wanted: {wanted}", path)
             return cls(file, num_workers=num_workers, num_values=num_values)
         except OSError:
             os.close(file)

@@ -66,7 +66,7 @@ class Shard:
             raise ValueError(
                 "MAP where no memory is shared; wanted: values in messages, or, on one machine, HOLD before"
             )
-        num_claimed = self._granted(request.claim)
+        num_claimed = self._granted(rank, request.claim)
         self._num_steps[rank] = max(self._num_steps[rank], request.num_steps)  # a PING says none
         if request.kind == Kind.MEET:
             return self._meet(rank, request.number)
@@ -84,12 +84,13 @@ class Shard:
         self._next_step += num_claimed
         return [(rank, reply, self._weights.weights if request.kind in READS else b"")]
 
-    def _granted(self, claim: StepClaim) -> int:
+    def _granted(self, rank: int, claim: StepClaim) -> int:
         """Of the steps that are wanted, at most a worker's half share of those that are left: guided self-scheduling
         (Polychronopoulos and Kuck, 1987) hands out a whole share, which a slow worker may hold when all others are
         done. One at least, after the last as well: by that a worker knows that there is none."""
         num_left = claim.num_in_all - self._next_step
-        return min(claim.num_steps, max(1, num_left // (2 * self.num_workers)))
+        num_sharing = self.num_workers - len(self._lost - {rank})
+        return min(claim.num_steps, max(1, num_left // (2 * num_sharing)))
 
     def _meet(self, rank: int, number: int) -> list[Answer]:
         """Nobody is answered before all that are left have asked."""
@@ -97,7 +98,7 @@ class Shard:
         return self._all_met()
 
     def lose(self, rank: int) -> list[Answer]:
-        """That worker is gone: nobody waits for it any more. What to send to those who did."""
+        """That worker is gone: it has no share of the steps, and nobody waits for it. What to send to those who did."""
         self._lost.add(rank)
         return self._all_met()
 

@@ -10,11 +10,13 @@ who has it and says what is no request is refused in words.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import secrets
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -40,7 +42,7 @@ from harness.servers.shared_shard import SharedShard
 from harness.worker import process
 from harness.worker.parent_watch import die_with_parent
 
-LOOK_EVERY_MS = 50  # whether it is time to leave
+LOOK_EVERY_MS = 50  # whether it is time to leave, and who is lost
 _AROUND_A_FRAME_BYTES = 256  # what encryption adds
 
 
@@ -78,11 +80,13 @@ class ShardServer:
         return self._num_bytes_sent + (0 if self._shared is None else self._shared.bytes_by_memory)
 
     def serve(self, until: threading.Event, lost: Callable[[], Iterable[int]] = tuple) -> None:
-        """lost: gives the workers that are newly gone; asked where nothing is to be done, as when all wait for them."""
+        """lost: gives the workers that are newly gone; asked now and then, also while others keep the server busy."""
+        looked = time.monotonic()
         while not until.is_set():
-            try:
+            with contextlib.suppress(zmq.Again):
                 self._take(*self._socket.recv_multipart(copy=False))
-            except zmq.Again:
+            if (now := time.monotonic()) - looked >= LOOK_EVERY_MS / 1000:
+                looked = now
                 for rank in lost():
                     self._send_all(self._shard.lose(rank))
 
@@ -150,7 +154,8 @@ def _serve(run_dir: Path, index: int, host: str | None) -> None:
             has_left.set()
 
     threading.Thread(target=measure, name="measure", daemon=True).start()
-    server.serve(has_left, _newly_lost(run_dir, cell["workers"]))
+    may_lose = options["lost_workers"] == "go-on"
+    server.serve(has_left, _newly_lost(run_dir, cell["workers"]) if may_lose else tuple)
     server.close()
 
 

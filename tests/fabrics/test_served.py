@@ -172,6 +172,33 @@ def test_steps_last_from_one_exchange_to_the_next(tmp_path: Path) -> None:
         assert in_threads(1, tmp_path, work, push_every=4, fetch_every=4) == [[0, 8, 8, 8]]
 
 
+def test_nothing_is_kept_of_a_claim_whose_steps_are_taken(tmp_path: Path) -> None:
+    """However long training is: nobody waits for the answer itself."""
+
+    def work(made: ServedTorch) -> tuple[int, int, int]:
+        made.serve(torch.zeros(3), SUM)
+        for _ in range(20):
+            made.take_step(MANY_STEPS)
+        (shard,) = made._shards
+        return shard.num_claimed, len(shard._asked), len(shard._arrived)
+
+    with served(tmp_path, 1, 1):
+        assert in_threads(1, tmp_path, work) == [(0, 0, 0)]
+
+
+def test_memory_that_is_too_short_leaves_values_to_sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    short, really = tmp_path / "short", ShardMemory.open
+    short.touch()
+
+    def work(made: ServedTorch) -> tuple[list[float], str]:
+        made.serve(torch.zeros(2), SUM)
+        return made.push_pull(torch.ones(2)).wait().tolist(), made.settings()["zmq.memory"]
+
+    monkeypatch.setattr(ShardMemory, "open", lambda path, **size: really(str(short), **size))
+    with served(tmp_path, 1, 1):
+        assert in_threads(1, tmp_path, work) == [([1, 1], "cannot be opened: 0 bytes; wanted: 12288")]
+
+
 @pytest.mark.parametrize(("host", "num_asked"), [(None, 0), ("127.0.0.1", 1)])
 def test_weights_in_memory_are_pulled_without_a_message(tmp_path: Path, host: str | None, num_asked: int) -> None:
     def work(made: ServedTorch) -> tuple[list[float], int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import mmap
 import os
 import re
 from collections.abc import Iterator
@@ -119,8 +120,19 @@ def test_memory_that_cannot_be_mapped_leaves_no_file_open(tmp_path: Path, monkey
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
     memory = tmp_path / "memory"
-    memory.touch()
+    memory.write_bytes(bytes(3 * mmap.PAGESIZE))
     monkeypatch.setattr(shard_memory.mmap, "mmap", full)
     with pytest.raises(OSError, match="Cannot allocate memory"):
         ShardMemory.open(str(memory), num_workers=1, num_values=3)
+    assert str(memory) not in map(os.path.realpath, Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.parametrize("num_bytes", [0, 4096, 16384])
+def test_file_of_another_size_is_no_memory_of_these_values(tmp_path: Path, num_bytes: int) -> None:
+    """As where its server is gone, and another of its files has the number."""
+    memory = tmp_path / "memory"
+    memory.write_bytes(bytes(num_bytes))
+    with pytest.raises(OSError, match=f"{num_bytes} bytes; wanted: 12288") as raised:
+        ShardMemory.open(str(memory), num_workers=1, num_values=3)
+    assert raised.value.filename == str(memory)
     assert str(memory) not in map(os.path.realpath, Path("/proc/self/fd").iterdir())

@@ -83,6 +83,16 @@ def test_claims_shrink_to_one_step_towards_the_end_of_the_work() -> None:
     assert [reply.count for reply in replies] == [0, 8, 15, 20, 24, 27, 29, 30, 31, 32, 33, 34, 35, 36]  # which is none
 
 
+def test_who_is_lost_has_no_share_of_what_is_left() -> None:
+    """Of 36 steps one of four workers gets 36 / 8, one of the last two 36 / 4."""
+    claim = StepClaim(num_steps=36, num_in_all=36)
+    all_there, with_two_lost = (Shard(0, 1, num_workers=4) for _ in range(2))
+    for rank in (1, 3):
+        with_two_lost.lose(rank)
+    replies = [ask(shard, 0, Kind.CLAIM, claim=claim)[0] for shard in (all_there, with_two_lost)]
+    assert [reply.num_claimed for reply in replies] == [4, 9]
+
+
 def test_claim_for_no_step_gets_none_at_the_end_either(shard: Shard) -> None:
     assert ask(shard, 0, Kind.PULL, claim=StepClaim(num_steps=0, num_in_all=0))[0].num_claimed == 0
 

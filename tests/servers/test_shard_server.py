@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,11 +106,60 @@ class _Sockets(dict[bytes, Any]):
         return made
 
 
+def test_who_is_lost_is_found_while_others_keep_the_server_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next message is always there already."""
+
+    class Busy:
+        def recv_multipart(self, *, copy: bool) -> list[zmq.Frame]:
+            assert time.monotonic() < give_up, "nobody has asked who is lost"
+            return [zmq.Frame(part) for part in (b"0", ShardRequest(kind=Kind.PING, number=1).packed())]
+
+        def send_multipart(self, parts: Any) -> None: ...
+
+        def close(self, *, linger: int) -> None: ...
+
+    shard, has_ended, give_up = Shard(0, 1, NUM_WORKERS), threading.Event(), time.monotonic() + 60
+
+    def lost() -> list[int]:
+        has_ended.set()
+        return [1]
+
+    server = ShardServer(shard, host=None)
+    server._socket.close(linger=0)
+    monkeypatch.setattr(server, "_socket", Busy())
+    server.serve(has_ended, lost)
+    server.close()
+    assert shard._lost == {1}
+
+
 def answered(told: Any, kind: Kind, *payload: bytes) -> tuple[bool, bytes]:
     """Whether it is refused, and what is said."""
     told.send_multipart([ShardRequest(kind=kind, number=1).packed(), *payload])
     header, said = told.recv_multipart()
     return Reply.unpacked(header).is_refused, said
+
+
+def test_server_unpickles_nothing_that_it_is_sent(tmp_path: Path) -> None:
+    touched = tmp_path / "touched"
+
+    class Touches:
+        def __reduce__(self) -> Any:
+            return Path.touch, (touched,)
+
+    touching = pickle.dumps(Touches())
+    with serving() as server, zmq.Context() as context, ExitStack() as stack:
+        told = _Sockets(stack, context, server.address)[b"0"]
+        told.send_multipart([touching])
+        assert Reply.unpacked(told.recv_multipart()[0]).is_refused
+        for kind, payload in (
+            (Kind.HOLD, [_SIZE, touching, _VALUES]),
+            (Kind.PUSH, [touching]),
+            (Kind.MEET, [touching]),
+        ):
+            assert answered(told, kind, *payload)[0]
+    assert not touched.exists()
+    pickle.loads(touching)  # which would have shown
+    assert touched.exists()
 
 
 def test_row_of_memory_is_told_once_there_are_weights_to_lie_in_it() -> None:
