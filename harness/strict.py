@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from harness.plain_text import said
 
@@ -27,10 +28,16 @@ def describe(error: ValidationError) -> str:
     """The first fault in words: key, value and what is allowed."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] not in ("value_error", "missing"):
-        message = f"{said(first['input'])}: {message}"
+    message = _in_words(first)
     return f"{where}: {message}" if where else message
+
+
+def _in_words(fault: ErrorDetails) -> str:
+    if fault["type"] in ("value_error", "missing"):
+        return fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "model_type":  # which says "or instance of" a class of ours
+        return f"{said(fault['input'])}; allowed: a mapping of keys to values"
+    return f"{said(fault['input'])}: {fault['msg']}"
 
 
 def _takes(kind: type, annotation: Any) -> bool:

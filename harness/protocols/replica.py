@@ -30,6 +30,10 @@ class Neurons:
     of_weight: NDArray[np.int32]  # (P,), the neuron of each parameter, in the vector's order
     layer: NDArray[np.int32]  # (num_neurons,), the layer of each neuron
 
+    @property
+    def num_layers(self) -> int:
+        return 1 + int(self.layer.max())
+
 
 class Recorder(Protocol):
     """Notes what a device does as it goes on; what was noted is read once the device is synchronised."""

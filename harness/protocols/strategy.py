@@ -62,6 +62,11 @@ class StrategyOptions(Strict):
         return False
 
     @property
+    def by_neurons(self) -> bool:
+        """Whether it has to be known which weights are whose neuron's."""
+        return False
+
+    @property
     def shares_statistics(self) -> bool:
         """Whether what an optimizer keeps from step to step is one for all workers."""
         return False

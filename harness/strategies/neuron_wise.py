@@ -23,7 +23,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from harness.protocols import (
     SHARED,
@@ -46,6 +46,18 @@ class NeuronWiseOptions(StrategyOptions):
     paces: Pace | Annotated[tuple[Pace, ...], Field(min_length=1)] = Field(
         8, description="paces: steps between two writes (k), of the slowest neurons, or a list, of each layer's"
     )
+
+    @field_validator("paces", mode="before")
+    @classmethod
+    def _check_paces(cls, given: Any) -> Any:
+        paces = given if isinstance(given, list | tuple) else [given]
+        if not paces or not all(type(pace) is int and pace >= 1 for pace in paces):  # no bool
+            raise ValueError(f"{given!r}; allowed: a whole number from 1 on, or a list of them, one for each layer")
+        return given
+
+    @property
+    def by_neurons(self) -> bool:
+        return True
 
     def check_layers(self, num_layers: int) -> None:
         if self.due == "paces" and isinstance(self.paces, tuple) and len(self.paces) != num_layers:
@@ -117,7 +129,7 @@ def _paces(options: NeuronWiseOptions, neurons: Neurons) -> NDArray[np.int64]:
     """Of each neuron, which none has who is due by other rules. Raises ValueError for paces of other layers."""
     if options.due != "paces":
         return np.ones(0, np.int64)
-    options.check_layers(1 + int(neurons.layer.max()))  # of a user's model, nobody could tell before
+    options.check_layers(neurons.num_layers)
     if isinstance(options.paces, int):
         return 1 + np.arange(len(neurons.layer)) % options.paces
     return np.array(options.paces)[neurons.layer]

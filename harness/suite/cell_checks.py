@@ -14,6 +14,7 @@ from harness.registry import OPTIMIZERS, frameworks_of
 from harness.suite.acting import check_acting
 from harness.suite.cell_facts import CellFacts
 from harness.suite.filling_in import takes_momentum
+from harness.suite.values import OwnFacts
 from harness.workloads.datasets import DATASETS, datasets_for
 from harness.workloads.layers import num_layers_of, parameters_of
 from harness.workloads.shipped import MODELS, takes_inputs_of
@@ -71,6 +72,7 @@ def _check_labels(cell: CellFacts) -> None:
 def _check_workload(cell: CellFacts) -> None:
     _check_labels(cell)
     if cell.own is not None:
+        _check_neurons(cell, cell.own)
         return
     others = {known.options for known in DATASETS.values() if known.options is not None} - {cell.source.options}
     for name in sorted(others):
@@ -85,6 +87,13 @@ def _check_workload(cell: CellFacts) -> None:
         raise ValueError(f"workload: {cell.workload} leaves nothing of an image of {size}; allowed: larger")
     layers = MODELS[cell.workload].layers(2)
     cell.options.check_layers(num_layers_of(parameters_of(layers, cell.input_shape)))
+
+
+def _check_neurons(cell: CellFacts, own: OwnFacts) -> None:
+    if own.unknown_neurons is not None and cell.options.by_neurons:
+        raise ValueError(f"strategy: {cell.strategy} with workload {cell.workload}: {own.unknown_neurons}")
+    if own.num_layers is not None:
+        cell.options.check_layers(own.num_layers)
 
 
 def _check_training(cell: CellFacts) -> None:

@@ -36,8 +36,10 @@ def identity(model: BaseModel) -> dict[str, Any]:
     kept = {}
     for name, field in type(model).model_fields.items():
         value, meaning = getattr(model, name), meaning_of(field)
+        if meaning.is_private:
+            continue
         said = _differing(value) if isinstance(value, _BY_FIELD) else dumped[name]
-        if said != meaning.neutral and not meaning.is_private:
+        if said != meaning.neutral:
             kept[name] = said
     return kept
 

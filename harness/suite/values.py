@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import Field
 
 from harness.strict import Strict
 from harness.suite.meaning import Meaning
 from harness.workloads.metric import Metric
+
+_Value = TypeVar("_Value")
+_OfCode = Annotated[_Value, Meaning(neutral=None, is_private=True)]
 
 
 class SyntheticShape(Strict):
@@ -76,6 +79,9 @@ class OwnFacts(Strict):
     metric: Metric
     sample_unit: str
     num_samples: int | None = Field(None, ge=1, description="in an epoch; missing where data have none")
+    # To refuse what its model is not for. They follow from the code: no part of a cell's name, and stored nowhere.
+    num_layers: _OfCode[int | None] = Field(None, exclude=True, description="whose neurons are known")
+    unknown_neurons: _OfCode[str | None] = Field(None, exclude=True, description="of which layer, and what is wanted")
 
 
 class Slowed(Strict):

@@ -93,13 +93,21 @@ def _probed(made: OwnWorkload, name: str, folder: str | None) -> dict[str, Any]:
     digest = code_digest(name, folder, group=WORKLOADS)
     fields = {"workload": name, "folder": folder, "framework": made.framework, "strategy": "serial", "seed": 0}
     cell = Cell.model_validate({**fields, "own": {**own, "code": digest}, "recipe": made.recipe})
-    _dry_step(cell, made)
-    return {"own": own, "recipe": made.recipe, "framework": made.framework}
+    replica = registry.load(registry.REPLICAS[cell.framework])(cell, made, rank=0, local_rank=0)
+    _dry_step(cell, replica)
+    return {"own": own | _of_neurons(replica), "recipe": made.recipe, "framework": made.framework}
 
 
-def _dry_step(cell: Cell, made: OwnWorkload) -> None:
+def _of_neurons(replica: Replica) -> dict[str, Any]:
+    """In how many layers they are, or which layer's are not known: of no matter but to who moves some at a time."""
+    try:
+        return {"num_layers": replica.neurons().num_layers}
+    except WorkloadError as error:
+        return {"unknown_neurons": str(error)}
+
+
+def _dry_step(cell: Cell, replica: Replica) -> None:
     """Raises WorkloadError where a step or an evaluation gives no number."""
-    replica: Replica = registry.load(registry.REPLICAS[cell.framework])(cell, made, rank=0, local_rank=0)
     share = Share(num_workers=1, rank=0, batch_size=cell.batch_per_worker, seed=cell.seed)
     with closing(replica.batches(share)) as batches:
         gradient, loss = replica.gradient(batches.at(0))

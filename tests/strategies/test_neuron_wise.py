@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,17 @@ def test_paces_of_another_number_of_layers_are_refused() -> None:
         train(both_to(8.0), "neuron-wise", {"paces": [1, 2, 3]})
 
 
-@pytest.mark.parametrize("given", [{"share": 0.0}, {"paces": 0}, {"paces": []}, {"paces": [1, 0]}, {"due": "none"}])
-def test_options_that_make_no_sense_are_refused(given: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"share": 0.0}, "greater than 0"),
+        ({"due": "none"}, "'every', 'one', 'share', 'own' or 'paces'"),
+        *(
+            ({"paces": paces}, f"{paces!r}; allowed: a whole number from 1 on, or a list of them")
+            for paces in (0, 1.5, "two", [], [1, 0], [1, "two"], [1, True])
+        ),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(says)):
         NeuronWiseOptions(**given)

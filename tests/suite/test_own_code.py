@@ -96,6 +96,31 @@ def test_new_fact_at_its_neutral_value_leaves_the_key_alone() -> None:
     assert identity(changed) == {**plain, "is_streamed": True}
 
 
+PRELU = "model: parameter 1.weight of a PReLU, whose neurons are not known; wanted, for strategy neuron-wise: Linear"
+
+
+@pytest.mark.parametrize(
+    ("facts", "strategy", "message"),
+    [
+        ({"unknown_neurons": PRELU}, "neuron-wise", f"strategy: neuron-wise with workload my.py:make: {PRELU}"),
+        (
+            {"num_layers": 3},
+            {"name": "neuron-wise", "paces": [1, 2]},
+            "options.paces: 2 for a model of 3 layers; allowed: as many, or one number",
+        ),
+    ],
+)
+def test_neurons_that_a_model_has_not_are_refused_before_anything_starts(
+    facts: dict[str, Any], strategy: Any, message: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        own(own={**OWN, **facts}, strategy=strategy)
+    assert message in str(caught.value)
+    known = own(own={**OWN, **facts})  # for any other strategy they are of no matter
+    assert known.key == own().key
+    assert known.stored()["own"] == known.asked()["own"] == own().stored()["own"]
+
+
 def streamed(**fields: Any) -> Cell:
     endless = {name: value for name, value in OWN.items() if name != "num_samples"}
     recipe = {name: value for name, value in RECIPE.items() if name != "epochs"}

@@ -152,6 +152,10 @@ def test_only_refuses(tmp_path: Path, conditions: dict[str, str], message: str) 
             "share; allowed: above 0, or an optimizer with statistics",
         ),
         (
+            block("workload: fnn, strategy: hogwild, workers: 2, slowed: 3"),
+            "matrix[0]: slowed: 3; allowed: a mapping of keys to values",
+        ),
+        (
             block("workload: fnn, strategy: serial, device: tpu"),
             "matrix[0]: device: 'tpu': Input should be 'cpu' or 'gpu'",
         ),

@@ -54,6 +54,22 @@ def test_probe_finds_what_a_cell_has_to_say(tmp_path: Path) -> None:
     assert found["recipe"]["batch_size"] == 8
 
 
+@pytest.mark.parametrize(
+    ("between", "fact", "found"),
+    [
+        ("nn.Tanh()", "num_layers", "2"),
+        ("nn.PReLU()", "unknown_neurons", "model: parameter 1.weight of a PReLU, whose neurons are not known; wanted"),
+    ],
+)
+def test_probe_finds_how_many_layers_have_neurons_or_whose_are_not_known(
+    tmp_path: Path, between: str, fact: str, found: str
+) -> None:
+    change = f"settings['model'] = nn.Sequential(nn.Linear(3, 3), {between}, nn.Linear(3, 2))"
+    own = probed("mine.py:make", None, written(tmp_path, change))["own"]
+    assert str(own[fact]).startswith(found)
+    assert len({"num_layers", "unknown_neurons"} & set(own)) == 1
+
+
 def test_facts_come_from_a_process_of_its_own_and_carry_the_codes_digest(tmp_path: Path) -> None:
     folder = written(tmp_path, "print('a line of theirs')")
     facts = own_facts("mine.py:make", folder, "torch")
