@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from harness import extensions
-from harness.protocols import HorovodOptions
+from harness.protocols import HorovodOptions, StrategyOptions
 from harness.registry import STRATEGIES, frameworks_of
 from harness.suite.shipped_suites import SHIPPED
 from harness.suite.suite import Suite, SuiteError
@@ -34,6 +35,19 @@ def strategies() -> Lines:
         yield name, f"{'+'.join(frameworks_of(kind))}, {place}{_said(own)}"
     yield "all over Horovod", f"beside their own{_said(of_horovod)}"
     yield from _of_others(extensions.STRATEGIES, "my_strategy.py:Mine; harness/protocols/strategy.py says what it has")
+
+
+def options(name: str) -> Lines:
+    """Of a strategy that ships, Horovod's last: its default, other words that it may be, and what it is for."""
+    kind = STRATEGIES[name].Options
+    for key in sorted(kind.model_fields, key=lambda each: each in HorovodOptions.model_fields):
+        field = kind.model_fields[key]
+        words = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+        others = ", ".join(str(word) for word in words if word != field.default)
+        said = f"{field.default}, or {others}" if others else str(field.default)
+        yield key, f"{said}; {field.description}" if field.description else said
+    if kind not in (StrategyOptions, HorovodOptions) and kind.__doc__:
+        yield "note", kind.__doc__
 
 
 def _said(options: Mapping[str, FieldInfo]) -> str:
