@@ -23,6 +23,7 @@ from harness.report.score_tables import quality_table
 from harness.report.settings_table import settings_table
 from harness.report.spending_figures import core_seconds, wall_time
 from harness.report.spending_table import spending_table
+from harness.report.stale_updates import stale_updates
 from harness.report.table_cells import Table
 from harness.report.tables import details_table, summary_table
 from harness.report.tuning_chapter import score_over_rate, tuning_table
@@ -62,7 +63,7 @@ CHAPTERS = (
         ),
         tables=(quality_table,),
     ),
-    Chapter(name="staleness", title="Staleness and drift", figures=(staleness, merges, consensus)),
+    Chapter(name="staleness", title="Staleness and drift", figures=(staleness, stale_updates, merges, consensus)),
     Chapter(name="memory", title="Memory", figures=(memory, gpu_memory)),
     Chapter(
         name="cost",

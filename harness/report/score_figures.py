@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from harness.analysis.comparable import units
-from harness.analysis.intervals import MIN_LAUNCHES, Interval, geometric_interval, mean_interval
+from harness.analysis.intervals import MIN_LAUNCHES, geometric_interval, mean_interval
 from harness.analysis.profiles import pareto_front
 from harness.analysis.scores import has_diverged, metric_of
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.report import drawing
+from harness.report.crosses import Cross, Crosses, cross_frame, draw_crosses, name_crosses
 from harness.report.drawing import BandedLine, labelled_height_in
-from harness.report.labels import NamedPoint, name_points
 from harness.report.material import Figure, Material, interval_of, launch_band, launches, panel_name
 from harness.report.palette import INK, MUTED
-from harness.report.style import Panel, canvas, finished, hint, titled
+from harness.report.style import Panel, canvas, finished, titled
 from harness.report.wording import capitalized, count, cut_off, less_is_better, number, score_name
 from harness.workloads.metric import Metric
 
@@ -134,23 +132,16 @@ def time_against_score(given: Material) -> Figure:
     panels = []
     for problem, runs in given.pool.runs.groupby("problem", sort=True):
         metric = metric_of(runs)
-        rows = [(key, part) for key, part in units(runs) if np.isfinite(part["score"]).all()]
-        if not rows:
-            continue
-        data = pd.DataFrame(
-            [
-                {
-                    "series": series,
-                    "workers": workers,
-                    **_spread("train_s", geometric_interval(geometric_mean_by_seed(part, "train_s"))),
-                    **_spread("score", mean_interval(mean_by_seed(part, "score"), within=metric.limits)),
-                    "n": len(part),
-                }
-                for (_, series, workers), part in rows
-            ]
-        )
-        data["on_front"] = pareto_front(data, cost="train_s", score="score", metric=metric)
-        panels.append(_front(given, str(problem), data, metric))
+        crosses = {
+            (series, workers): Cross(
+                x=geometric_interval(geometric_mean_by_seed(part, "train_s")),
+                y=mean_interval(mean_by_seed(part, "score"), within=metric.limits),
+            )
+            for (_, series, workers), part in units(runs)
+            if np.isfinite(part["score"]).all()
+        }
+        if crosses:
+            panels.append(_front(given, str(problem), crosses, metric))
     name = score_name(given.metrics)
     return Figure(
         name="time-against-score",
@@ -163,42 +154,23 @@ def time_against_score(given: Material) -> Figure:
     )
 
 
-def _front(given: Material, problem: str, data: pd.DataFrame, metric: Metric) -> Panel:
+def _front(given: Material, problem: str, crosses: Crosses, metric: Metric) -> Panel:
+    data = cross_frame(crosses, x="train_s", y="score")
+    data["on_front"] = pareto_front(data, cost="train_s", score="score", metric=metric)
     front = data[data["on_front"]].sort_values("train_s")
-    names = [given.label(problem, *key) for key in zip(data["series"], data["workers"], strict=True)]
+    names = [given.label(problem, *key) for key in crosses]
+    words = [
+        f"{name}: {number(cross.x.estimate)} s, {number(cross.y.estimate)}"
+        for name, cross in zip(names, crosses.values(), strict=True)
+    ]
     with canvas(height_in=labelled_height_in(names)) as (figure, axes):
         axes.plot(front["train_s"], front["score"], color=MUTED, linewidth=1.2, zorder=1)
-        for name, row in zip(names, data.to_dict("records"), strict=True):
-            look, train_s, score = given.looks[row["series"]], row["train_s"], row["score"]
-            whiskers: dict[str, Any] = {"color": look.colour, "linewidth": 1.4, "alpha": 0.6, "zorder": 2}
-            axes.hlines(score, row["train_s_low"], row["train_s_high"], **whiskers)
-            axes.vlines(train_s, row["score_low"], row["score_high"], **whiskers)
-            mark = axes.scatter([train_s], [score], s=40, color=look.colour, marker=look.marker, zorder=3)
-            hint(mark, f"{name}: {number(train_s)} s, {number(score)}")
+        draw_crosses(axes, crosses, given.looks, words)
         axes.set_xlim(0, drawing.ceiling(data["train_s"], data["train_s_high"]))
         axes.set_xlabel("training time (s)")
         drawing.score_axis(axes, metric, when=" at the end")
         titled(figure, problem)
-        name_points(axes, [_named(name, row) for name, row in zip(names, data.to_dict("records"), strict=True)])
+        name_crosses(axes, crosses, names)
         name = panel_name(given, "time-against-score", problem)
         alt = f"Training time against {metric.name} for {problem}"
         return finished(figure, name=name, data=data, alt=alt)
-
-
-def _named(name: str, row: Mapping[Hashable, Any]) -> NamedPoint:
-    return NamedPoint(
-        name=name,
-        x=row["train_s"],
-        y=row["score"],
-        level=(row["train_s_low"], row["train_s_high"]),
-        upright=(row["score_low"], row["score_high"]),
-    )
-
-
-def _spread(column: str, interval: Interval) -> dict[str, float | str]:
-    return {
-        column: interval.estimate,
-        f"{column}_low": interval.low,
-        f"{column}_high": interval.high,
-        f"{column}_method": interval.method,
-    }
