@@ -32,6 +32,7 @@ RATINGS = {
     "evaluations": 0,
     "workers": 2,
 }
+TEXT = {"workload": "lm-lstm", "dataset": "austen", "epochs": 1, "evaluations": 0, "workers": 2}
 # Workers on a core each that never meet: what a strategy would be if it cost nothing. A worker alone is not it: two
 # slow each other by being there. Horovod's thread looks seldom, so that what it takes is not charged to them.
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +55,7 @@ def figures() -> list[Figure]:
             *_hogwild(arm),
             *_served(arm),
             *_delayed_averaging(arm),
-            _slow_momentum(arm),
+            *_slow_momentum(arm),
             *_rows(arm),
             _measuring(arm),
             _keeping_memory(arm, as_it_is),
@@ -138,12 +139,16 @@ def _delayed_averaging(arm: Arm) -> list[Figure]:
     return made
 
 
-def _slow_momentum(arm: Arm) -> Figure:
+def _slow_momentum(arm: Arm) -> list[Figure]:
     """What the outer step costs beside the average that both wait for."""
     ours, other = (
         {"strategy": {"name": name, "period": 8}, "controller": "mpi"} for name in ("slow-momentum", "local-sgd")
     )
-    return _figure(arm, "cnn, torch: slow-momentum (MPI, period 8) over local-sgd", TWO | ours, TWO | other, bar=0.98)
+    made = []
+    for side in (TWO, TEXT):
+        what = f"{side['workload']}, torch: slow-momentum (MPI, period 8) over local-sgd"
+        made.append(_figure(arm, what, side | ours, side | other, bar=0.98))
+    return made
 
 
 def _rows(arm: Arm) -> list[Figure]:
