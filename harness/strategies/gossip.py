@@ -35,6 +35,14 @@ FEWEST = {"exponential": 2, "ring": 3}  # workers; a ring of two would count the
 class GossipOptions(HorovodOptions):
     graph: Literal["exponential", "ring"] = "exponential"
 
+    def caution(self, plan: Plan) -> str | None:
+        """Where a neighbour is everybody."""
+        if plan.num_workers > 2:
+            return None
+        return (
+            "of two workers each averages with all: it is local-sgd of period 1, and something of its own from four on"
+        )
+
     def check_against(self, topology: Topology) -> None:
         super().check_against(topology)
         fewest = FEWEST[self.graph]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.protocols import Topology
+from harness.protocols import Plan, Topology
 from harness.strategies.gossip import GossipOptions
 from harness.testing import check_equal, check_strategy
 from harness.testing.quadratic import one_dimensional
@@ -31,6 +31,12 @@ def test_in_a_ring_the_gradient_is_of_before_the_average() -> None:
 
 def test_of_two_workers_it_is_local_sgd_of_period_1_bit_for_bit() -> None:
     check_equal("gossip", {}, "local-sgd", {"period": 1}, tolerance=0)
+
+
+@pytest.mark.parametrize(("workers", "is_said"), [(2, True), (4, False)])
+def test_run_says_that_two_workers_do_not_gossip(workers: int, is_said: bool) -> None:
+    said = GossipOptions().caution(Plan(num_workers=workers, num_steps=9, steps_per_epoch=3.0))
+    assert (said is not None and "it is local-sgd of period 1" in said) == is_said
 
 
 @pytest.mark.parametrize(("graph", "workers"), [("exponential", 4), ("exponential", 3), ("ring", 4)])
