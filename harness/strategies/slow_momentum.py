@@ -7,7 +7,8 @@ Every τ steps, with x̄ the mean of the workers, D = z − x̄ and u ← β u +
     nesterov   z ← z − α (D + β u)    DiLoCo, Douillard et al. (arXiv 2311.08105), Algorithm 1; BMUF with Nesterov's
 
 and x_i ← z. Both are computed as z ← x̄ + (1−α) D − αβ u, with the u of before (slow) or of after it (nesterov): the
-same, and the mean itself to the bit where α = 1, β = 0. The workers' own optimizers keep their state.
+same, and the mean itself to the bit where α = 1, β = 0. Buffers, such as batch norm's averages, are x̄ whatever α and
+β. The workers' own optimizers keep their state.
 
 With a delay, x̄(kτ) is asked for at kτ and taken d steps later, with what the worker has learned by then:
 
@@ -122,7 +123,7 @@ class SlowMomentum:
         self._pending: Pending | None = None
         num = self._options.fragments
         edges = [len(start) * index // num for index in range(num + 1)]
-        self._fragments = [_Fragment(self._options, start, first, end) for first, end in pairwise(edges)]
+        self._fragments = [_Fragment(self._options, replica, start[first:end], first) for first, end in pairwise(edges)]
 
     def step(self, replica: Replica, fabric: CollectiveFabric, batch: Any) -> Loss:
         loss = replica.local_step(batch)
@@ -163,7 +164,7 @@ class SlowMomentum:
             self._fragment.asked_with = part
             self._pending = fabric.mean_async(part)
         else:
-            replica.merge(self._fragment.put(replica, weights, self._fragment.outer_step(fabric.mean(part))))
+            replica.merge(self._fragment.put(weights, self._fragment.outer_step(fabric.mean(part))))
 
     def _receive(self, replica: Replica) -> None:
         assert self._pending is not None
@@ -171,7 +172,7 @@ class SlowMomentum:
         self._pending = None
         weights = replica.weights()
         caught_up = self._fragment.caught_up(self._fragment.of(weights), anchor)
-        replica.merge(self._fragment.put(replica, weights, caught_up))
+        replica.merge(self._fragment.put(weights, caught_up))
 
 
 class _Fragment:
@@ -179,18 +180,20 @@ class _Fragment:
 
     asked_with: Vector  # this worker's part of the mean under way
 
-    def __init__(self, options: SlowMomentumOptions, start: Vector, first: int, end: int) -> None:
-        self._options = options
-        self._first, self._end, self._is_all = first, end, options.fragments == 1
-        self._anchor = self.of(start)
-        self._momentum = self._anchor * 0.0
+    def __init__(self, options: SlowMomentumOptions, replica: Replica, start: Vector, first: int) -> None:
+        """first: of its weights, the place in the whole vector."""
+        self._options, self._replica = options, replica
+        self._first, self._end, self._is_all = first, first + len(start), options.fragments == 1
+        self._num_moved = min(max(replica.num_parameters - first, 0), len(start))  # behind them are buffers
+        self._anchor = start
+        self._momentum = start * 0.0
 
     def of(self, weights: Vector) -> Vector:
         return weights if self._is_all else weights[self._first : self._end]
 
-    def put(self, replica: Replica, weights: Vector, part: Vector) -> Vector:
+    def put(self, weights: Vector, part: Vector) -> Vector:
         """The weights with this part in its place."""
-        return part if self._is_all else replica.joined([weights[: self._first], part, weights[self._end :]])
+        return part if self._is_all else self._replica.joined([weights[: self._first], part, weights[self._end :]])
 
     def outer_step(self, mean: Vector) -> Vector:
         """The anchor after it."""
@@ -198,8 +201,11 @@ class _Fragment:
         before, away = self._momentum, self._anchor - mean
         self._momentum = momentum * before + away
         looking = self._momentum if self._options.outer == "nesterov" else before
-        self._anchor = mean + ((1 - rate) * away - (rate * momentum) * looking)
-        return self._anchor
+        anchor = mean + ((1 - rate) * away - (rate * momentum) * looking)
+        if self._num_moved < self._end - self._first:
+            anchor = self._replica.joined([anchor[: self._num_moved], mean[self._num_moved :]])
+        self._anchor = anchor
+        return anchor
 
     def caught_up(self, part: Vector, anchor: Vector) -> Vector:
         """Of this worker, with its steps since it asked."""

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from harness.strategies.delayed_averaging import DelayedAveraging, DelayedAveragingOptions
+from harness.strategies.slow_momentum import SlowMomentum, SlowMomentumOptions
 from tests.backends.own_torch import (
     NORMED,
     NUM_CLASSES,
@@ -75,6 +76,9 @@ class Alone:
     def broadcast(self, vector: torch.Tensor) -> torch.Tensor:
         return vector
 
+    def mean(self, vector: torch.Tensor) -> torch.Tensor:
+        return self.mean_async(vector).wait()
+
     def mean_async(self, vector: torch.Tensor) -> Alone:
         self._issued = vector.clone()
         return self
@@ -98,6 +102,20 @@ def test_pullback_on_a_batch_norm_keeps_its_variances_from_falling_below_0(is_he
         strategy.step(replica, fabric, (features * 0.01, labels))  # type: ignore[arg-type]
         least = min(least, float(averages(replica.weights())[16:].min()))
     assert (least >= 0) == is_held
+
+
+@pytest.mark.parametrize("fragments", [1, 2])
+def test_outer_momentum_moves_no_averages_of_batch_norm(fragments: int) -> None:
+    """They are those of the workers' mean, here the worker's own, while parameters go on beyond it."""
+    replica = replica_of(workload(with_batch_norm()), learning_rate=0.1)
+    options = SlowMomentumOptions(outer="nesterov", period=4, fragments=fragments)
+    strategy, fabric = SlowMomentum(options, None), Alone()  # type: ignore[arg-type]
+    strategy.setup(replica, fabric)  # type: ignore[arg-type]
+    for step in range(8):
+        strategy.step(replica, fabric, batch_at(step))  # type: ignore[arg-type]
+    mean, after = fabric.wait(), replica.weights()  # of all, or of the second half
+    torch.testing.assert_close(averages(after), mean[-len(averages(after)) :], rtol=0, atol=0)
+    assert not torch.equal(after[NORMED - 4 : NORMED], mean[-36:-32])
 
 
 GROUPS_OF_2 = {"strategy": {"name": "hogwild-averaging", "workers_per_group": 2}, "workers": 4}
