@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import zip_longest
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from harness.analysis.scores import metric_columns
+from harness.analysis.run_columns import cores_of, what_ran
 from harness.records import interruptions, memory
 from harness.records.derived import SteadyState, reached_at, samples_per_s, steady_of, times_with_evaluation_s
-from harness.records.record import Point, Record, Tuning, Window, WorkerPart
-from harness.records.setting_names import of_all, of_horovod
-from harness.records.stored_cell import StoredCell
-from harness.suite.fields import FIELDS
-from harness.suite.values import Slowed
+from harness.records.record import Point, Record, Window, WorkerPart
 from harness.timing.traffic import allreduce_bytes
 
 WINDOW_FIELDS = (
@@ -39,8 +33,6 @@ WINDOW_FIELDS = (
 )
 _START, _END, _STEPS, _SAMPLES, _, _LOADER, _EXPOSED, _PEER, _BYTES, _P50, _P95, _MAX = range(len(WINDOW_FIELDS))
 _values_of = attrgetter(*WINDOW_FIELDS)
-
-CELL_FIELDS = tuple(name for name, known in FIELDS.items() if known.is_column)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +58,7 @@ def rows_of(record: Record, *, results: str) -> RecordRows:
     distances = consensus_distances(record.workers, len(record.curve))
     return RecordRows(
         run={
-            **_identity(record, results),
+            **what_ran(record, results),
             **speed(record, windows, kept, steady),
             **time_shares(kept),
             **_resources(record, windows),
@@ -254,112 +246,6 @@ def to_target(record: Record) -> dict[str, Any]:
     }
 
 
-def worker_kind(launcher: str) -> str:
-    return "threads" if launcher == "threads" else "processes"
-
-
-def _identity(record: Record, results: str) -> dict[str, Any]:
-    cell = record.cell
-    return {
-        "run": record.id,
-        "results": results,
-        "suite": record.suite,
-        "question": record.question or None,
-        **_tuning(record.tuning),
-        "rules": _listed(record.rules.digests) if record.rules else None,
-        "rules_commit": record.rules.commit if record.rules else None,
-        "key": record.key,
-        "group": record.group,
-        "status": record.status,
-        "reason": record.reason,
-        "log_tail": record.log_tail,
-        "started_at": datetime.fromisoformat(record.started_at),
-        "wall_s": record.wall_s,
-        **{name: cell[name] for name in CELL_FIELDS},
-        "optimizer": _with_options(cell["optimizer"], cell["optimizer_options"]),
-        "schedule": _with_options(**_named(cell["schedule"])),
-        "inject": _in_words("injected", cell["inject"]),
-        "slowed": _slowed_in_words(cell["slowed"]),
-        "problem": cell.problem,
-        "label": cell.series,
-        **metric_columns(cell.metric),
-        "sample_unit": cell.sample_unit,
-        "workload_code": cell["own"]["code"] if cell["own"] else None,
-        "worker_kind": worker_kind(record.launcher),
-        "num_servers": cell.num_servers,
-        "cores": _cores(cell),
-        "num_gpus": cell["workers"] if cell["device"] == "gpu" else 0,
-        "global_batch_size": cell.global_batch_size,
-        "scaled_learning_rate": math.nan if cell.scaled_learning_rate is None else cell.scaled_learning_rate,
-        "num_parameters": record.num_parameters,
-        "num_held_out": record.num_held_out,
-        "num_lost": float(len(record.lost_ranks)),
-        "evaluated_model": record.evaluated_model,
-        "launcher": record.launcher,
-        "fingerprint": record.machine.fingerprint,
-        "cpu": record.machine.cpu,
-        "machine_kinds": record.machine.num_kinds,
-        "num_cores": record.machine.num_cores,
-        "num_machines": _num_machines(record),
-        "gpus": ", ".join(record.machine.gpus),
-        "load_1min": record.machine.load_1min,
-        "versions": _listed(record.versions),
-        "revision": record.revision,
-        "measuring": record.measuring,
-        "command": " ".join(record.command),
-        "settings": _listed(record.workers[0].settings) if record.workers else None,
-        "process_settings": _listed(of_all(record.settings)),
-        "horovod_settings": _listed(of_horovod(record.settings)),
-        "weights_sha256": record.weights_sha256,
-        "initial_sha256": record.initial_sha256,
-    }
-
-
-def _tuning(tuning: Tuning | None) -> dict[str, Any]:
-    is_trial = tuning is not None and tuning.trial is not None
-    return {
-        "tuning_budget": math.nan if tuning is None else float(tuning.budget),
-        "study": tuning.study if tuning else None,
-        "trial": float(tuning.trial) if tuning and tuning.trial is not None else math.nan,
-        "search_space": "; ".join(f"{name} {said}" for name, said in tuning.space.items())
-        if tuning and is_trial
-        else None,
-        "at_edge": ", ".join(tuning.at_edge) if tuning and is_trial else None,
-    }
-
-
-def _num_machines(record: Record) -> float:
-    """Hosts that are one machine by several names are one; NaN where records do not tell."""
-    kernels = [part.machine.kernel for part in record.workers if part.machine is not None]
-    return float(len(set(kernels))) if kernels and None not in kernels else math.nan
-
-
-def _cores(cell: StoredCell) -> int:
-    """One for each thread of each worker, each process that makes its batches, and each server beside them."""
-    return int(cell["workers"]) * (int(cell["threads"]) + int(cell["loader_workers"])) + cell.num_servers
-
-
-def _with_options(name: str, options: dict[str, Any]) -> str:
-    return " ".join([name, *(f"{option}={value}" for option, value in options.items())])
-
-
-def _named(chosen: dict[str, Any]) -> dict[str, Any]:
-    return {"name": chosen["name"], "options": {name: value for name, value in chosen.items() if name != "name"}}
-
-
-def _in_words(what: str, given: dict[str, Any] | None) -> str | None:
-    """What the run was asked to put up with: `injected slowdown=0.1`."""
-    return f"{what} " + " ".join(f"{name}={value}" for name, value in given.items()) if given else None
-
-
-def _slowed_in_words(given: dict[str, Any] | None) -> str | None:
-    """`rank 1 slowed 3×`; of a damaged record whatever it says."""
-    try:
-        return Slowed.model_validate(given).in_words() if given else None
-    except ValidationError:
-        return _in_words("slowed", given)
-
-
 def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, float]:
     parts = record.workers
     if not parts:
@@ -370,7 +256,7 @@ def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, 
     num_bytes = sum(float(array[:, _BYTES].sum()) for array in windows)
     num_bytes += sum(server.bytes_sent or 0 for server in record.servers)
     # A part may speak for several workers (one process that drives them all), so its time counts for each.
-    busy_s = sum(part.train_s for part in parts) / len(parts) * _cores(record.cell)
+    busy_s = sum(part.train_s for part in parts) / len(parts) * cores_of(record.cell)
     return {
         "startup_s": max(sum(part.startup_s.values()) for part in parts),
         "cpu_share": sum(each.cpu_s for each in record.processes) / busy_s if busy_s else math.nan,
@@ -397,10 +283,6 @@ def _worker_row(run: str, part: WorkerPart, kept: NDArray[np.float64]) -> dict[s
         "compute_s_per_step": compute_s_per_step(kept),
         "samples_per_s": _rate(kept),
     }
-
-
-def _listed(values: dict[str, str]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in sorted(values.items()))
 
 
 def _elapsed(array: NDArray[np.float64]) -> float:

@@ -28,10 +28,10 @@ import pandas as pd
 from scipy import special
 
 from harness.analysis.comparable import Pool, closest_match, units
-from harness.analysis.intervals import CONFIDENCE, Interval, mean_interval, share_variance
-from harness.analysis.scores import has_diverged, metric_of
+from harness.analysis.intervals import CONFIDENCE, Interval, mean_interval
+from harness.analysis.scores import has_diverged, metric_of, variance_of_sampling
 from harness.analysis.seeds import mean_by_seed
-from harness.workloads.metric import SHARE, Metric
+from harness.workloads.metric import Metric
 
 REFERENCE = "serial"
 _MOST_FREEDOM = 1e9  # degrees of it, of a variance that is known
@@ -123,10 +123,8 @@ def _difference(
 
 def _test_variance(runs: pd.DataFrame, metric: Metric) -> float:
     """Of a score, as the test set has it; NaN where that is not known."""
-    num_samples = float(runs["num_held_out"].min())
-    if metric.unit != SHARE or not num_samples > 0 or runs["num_held_out"].isna().any():
-        return math.nan
-    return share_variance(float(mean_by_seed(runs, "score").mean()), num_samples)
+    mean, fewest = mean_by_seed(runs, "score").mean(), runs["num_held_out"].min(skipna=False)
+    return variance_of_sampling(metric, float(mean), float(fewest))
 
 
 def with_test_error(of_seeds: Interval, variance: float) -> Interval:

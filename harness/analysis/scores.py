@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.analysis.intervals import share_variance
 from harness.records import derived
 from harness.workloads.metric import ACCURACY, SHARE, Metric
 
@@ -39,6 +40,12 @@ def has_diverged(runs: pd.DataFrame) -> pd.Series[bool]:
     """Which runs were evaluated and have diverged at their last evaluation."""
     diverged: pd.Series[bool] = runs["observed_s"].notna() & derived.has_diverged(runs["score"], runs["loss"])
     return diverged
+
+
+def variance_of_sampling(metric: Metric, score: float, num_samples: float) -> float:
+    """Of a score, held-out samples being but a sample; NaN where it is no share of a known number of them."""
+    is_told = metric.unit == SHARE and num_samples > 0
+    return share_variance(score, num_samples) if is_told else math.nan
 
 
 def target_in_words(metric: Metric, target: float) -> str:

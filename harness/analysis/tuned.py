@@ -17,10 +17,10 @@ import pandas as pd
 from scipy import special
 
 from harness.analysis.attempts import tell_of_their_cells
-from harness.analysis.intervals import CONFIDENCE, share_variance
-from harness.analysis.scores import metric_of
+from harness.analysis.intervals import CONFIDENCE
+from harness.analysis.scores import metric_of, variance_of_sampling
 from harness.plain_text import counted
-from harness.workloads.metric import SHARE, Metric
+from harness.workloads.metric import Metric
 
 KEPT, REACHED, SCORED, NO_SCORE = range(4)  # what a trial came to, the best first: REACHED is of a target lost again
 RECIPE = "recipe"  # settings that were not tuned
@@ -125,8 +125,8 @@ def has_lost(row: pd.Series[Any], metric: Metric) -> bool:
     counts there, for every strategy alike.
     """
     behind = metric.direction * (float(row["target"]) - float(row["score"]))
-    is_sampled = metric.unit == SHARE and row["num_held_out"] > 0
-    error = math.sqrt(share_variance(float(row["target"]), float(row["num_held_out"]))) if is_sampled else 0.0
+    variance = variance_of_sampling(metric, float(row["target"]), float(row["num_held_out"]))
+    error = 0.0 if math.isnan(variance) else math.sqrt(variance)
     return not behind <= float(special.ndtri(0.5 + CONFIDENCE / 2)) * error
 
 

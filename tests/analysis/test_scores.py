@@ -5,7 +5,7 @@ import math
 import pytest
 
 from harness.analysis import load
-from harness.analysis.scores import has_diverged, metric_of, metrics_of, target_in_words
+from harness.analysis.scores import has_diverged, metric_of, metrics_of, target_in_words, variance_of_sampling
 from harness.workloads.metric import ACCURACY, SHARE, Metric
 from tests.analysis.handmade import RMSE, by_rmse, curve, folder_of, record
 
@@ -59,3 +59,11 @@ def test_run_without_a_finite_score_has_diverged_and_one_without_evaluations_has
     )
     assert list(runs.sort_values("seed")["score"].map(math.isfinite)) == [True, False, False, False, True]
     assert list(has_diverged(runs.sort_values("seed"))) == [False, True, True, False, True]
+
+
+def test_variance_of_sampling_is_of_shares_of_a_known_number_alone():
+    # By one success and one failure more: p = (0.98 · 360 + 1)/362, p(1 − p)/360.
+    assert variance_of_sampling(ACCURACY, 0.98, 360) == pytest.approx(6.1497e-5, rel=1e-4)
+    assert math.isnan(variance_of_sampling(ACCURACY, 0.98, math.nan))
+    assert math.isnan(variance_of_sampling(ACCURACY, 0.98, 0))
+    assert math.isnan(variance_of_sampling(RMSE, 0.98, 360))
