@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-import pandas as pd
-
 from harness.protocols import EvaluatedModel
 
 
@@ -35,9 +33,3 @@ _BY_MODEL: dict[str, Family] = {
 def family_of(strategy: str, evaluated_model: str) -> Family:
     """evaluated_model: as a record has it."""
     return _BY_NAME.get(strategy) or _BY_MODEL.get(evaluated_model, Family.OTHER)
-
-
-def families(runs: pd.DataFrame) -> dict[str, Family]:
-    """By series, from columns series, strategy and evaluated_model."""
-    different = runs[["series", "strategy", "evaluated_model"]].drop_duplicates("series")
-    return {series: family_of(strategy, model) for series, strategy, model in different.itertuples(index=False)}

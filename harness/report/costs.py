@@ -11,7 +11,8 @@ from harness.analysis.comparable import units
 from harness.analysis.intervals import DISTANCE, MIN_LAUNCHES, SHARE, geometric_interval, mean_interval
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.report import drawing
-from harness.report.drawing import BandedLine, Row, labelled_height_in
+from harness.report.drawing import BandedLine, Row
+from harness.report.end_labels import label_ends
 from harness.report.label_lines import wrapped
 from harness.report.material import (
     MOST_ROWS,
@@ -219,14 +220,14 @@ def consensus(given: Material) -> Figure:
         ]
         if not lines:  # every distance was infinite
             continue
-        with canvas(height_in=labelled_height_in([line.name for line in lines])) as (figure, axes):
+        with canvas() as (figure, axes):
             drawing.lines_with_bands(axes, lines, x=x, y=y)
             data = pd.concat([line.points for line in lines], ignore_index=True)
             axes.set_ylim(0, drawing.ceiling(data[y], data["high"]))
             drawing.from_zero(axes, "samples trained on, all workers")
             axes.set_ylabel("distance from the mean (‖·‖₂)")
             titled(figure, f"{problem}, {most} workers")
-            drawing.label_ends(axes, [line.end(x, y) for line in lines])
+            label_ends(axes, [line.end(x, y) for line in lines])
             panels.append(finished(figure, name=panel_name(given, "consensus", str(problem)), data=data,
                                    alt=f"Distance of the workers' weights from their mean for {problem}"))  # fmt: skip
     return Figure(

@@ -1,4 +1,4 @@
-"""The shapes that figures are made of: lines with bands, rows of dots with intervals, stacked rows, end labels."""
+"""The shapes that figures are made of: lines with bands, rows of dots with intervals, stacked rows; their axes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class BandedLine:
     points: pd.DataFrame
 
     def end(self, x: str, y: str) -> tuple[str, Look, float, float]:
-        """As `label_ends` takes it."""
+        """As `end_labels.label_ends` takes it."""
         last = self.points.iloc[-1]
         return self.name, self.look, float(last[x]), float(last[y])
 
@@ -160,30 +160,6 @@ def line_in_grey(axes: Axes, data: pd.DataFrame, *, x: str, y: str, words: str) 
     hint(line, words)
 
 
-def label_ends(axes: Axes, ends: Iterable[tuple[str, Look, float, float]]) -> None:
-    """Names lines right of the axes, pushed apart where lines end close together, a thin leader to each.
-
-    ends: label, look, and the line's last x and y. Call after the limits of the axes are set.
-    """
-    to_axes = axes.transData + axes.transAxes.inverted()
-    placed = sorted(
-        ((label, look, *np.clip(to_axes.transform((x, y)), 0, 1)) for label, look, x, y in ends),  # in view
-        key=lambda end: end[3],
-    )
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    line = LINE_IN / (_AXES_SHARE * figure.get_figheight())
-    heights = spread_apart([float(end[3]) for end in placed], line * num_lines(end[0] for end in placed))
-    outside: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False}
-    for (label, look, x, y), height in zip(placed, heights, strict=True):
-        axes.plot([x, 1.03], [y, height], color=look.colour, linewidth=0.7, alpha=0.7, **outside)
-        axes.plot([1.03, 1.05], [height, height], color=look.colour, linewidth=3, **outside)
-        axes.annotate(
-            wrapped(label), (1, height), xycoords="axes fraction", xytext=(14, 0), textcoords="offset points",
-            va="center", fontsize=7.5, linespacing=0.95, color=INK,
-        )  # fmt: skip
-
-
 def from_zero(axes: Axes, unit: str, rows: Sequence[Row] = ()) -> None:
     """A quantity on the x axis, from 0, with a few round ticks; wide enough for these rows."""
     if rows:
@@ -263,18 +239,5 @@ def name_rows(axes: Axes, labels: Sequence[str]) -> None:
 
 
 def labelled_height_in(labels: Collection[str]) -> float:
-    """Height of a panel whose lines are named at their ends."""
+    """Height of a panel with room for names beside its points."""
     return max(HEIGHT_IN, len(labels) * LINE_IN * num_lines(labels) / _AXES_SHARE)
-
-
-def spread_apart(heights: list[float], gap: float) -> list[float]:
-    """Moves ascending heights apart to the gap, as little as may be, within the axes (0 to 1) where they fit."""
-    gap = min(gap, 1.0 / max(1, len(heights) - 1))
-    moved: list[float] = []
-    for height in heights:
-        moved.append(max(height, moved[-1] + gap) if moved else height)
-    ceiling = 1.0
-    for position in reversed(range(len(moved))):
-        moved[position] = min(moved[position], ceiling)
-        ceiling = moved[position] - gap
-    return moved

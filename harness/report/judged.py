@@ -10,7 +10,6 @@ import pandas as pd
 
 from harness.analysis.comparable import Pool
 from harness.analysis.contests import Contest, contests
-from harness.analysis.families import Family, family_of
 from harness.analysis.intervals import MIN_LAUNCHES
 from harness.analysis.separation import Separation, error_of_each
 from harness.analysis.targets import Reaching, reaching
@@ -66,9 +65,8 @@ class JudgedContest:
     def launches_of(self, entrant: str) -> pd.DataFrame:
         return self._by_entrant[entrant]
 
-    def family_of(self, entrant: str) -> Family:
-        first = self.launches_of(entrant).iloc[0]
-        return family_of(str(first["strategy"]), str(first["evaluated_model"]))
+    def series_of(self, entrant: str) -> str:
+        return str(self.launches_of(entrant)["series"].iloc[0])
 
 
 def judged_contests(pools: Sequence[Pool]) -> list[tuple[JudgedContest, ...]]:

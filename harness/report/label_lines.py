@@ -11,6 +11,7 @@ from harness.plain_text import one_line, shortened
 _LABEL_WIDTH = 24  # letters; longer names are broken
 _UNIT_WIDTH = 36  # likewise, below or beside an axis
 _MAX_LINES = 4  # of a name: of what is longer the middle goes
+LINE_SPACING = 1.15  # of names in several lines
 _FILLER = "\u3164"  # a letter without a look of its own, second half of a wide one
 
 

@@ -15,8 +15,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.transforms import Bbox
 
 from harness.report.glyphs import boxes_for_missing_glyphs
-from harness.report.label_lines import wrapped
+from harness.report.label_lines import LINE_SPACING, wrapped
 from harness.report.palette import INK, MUTED
+from harness.report.style import lay_out
 
 _RADII = (7, 16, 28, 44, 64)  # points from the mark, the nearest first
 _ANGLES = (35, 145, 325, 215, 90, 270, 0, 180)  # degrees; intervals lie level and upright
@@ -52,10 +53,7 @@ def name_points(axes: Axes, points: Sequence[NamedPoint], *, font_size: float = 
     """Set the limits of the axes first. A name for which there is no room is left out."""
     figure = axes.get_figure(root=True)
     assert figure is not None
-    engine = figure.get_layout_engine()
-    assert engine is not None
-    with boxes_for_missing_glyphs():
-        engine.execute(figure)
+    lay_out(figure)
     figure.set_layout_engine("none")  # from here on nothing moves the axes
     unit = figure.dpi / _POINTS_PER_INCH
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
@@ -74,7 +72,7 @@ def name_points(axes: Axes, points: Sequence[NamedPoint], *, font_size: float = 
 
 def _size(axes: Axes, point: NamedPoint, font_size: float, renderer: RendererAgg) -> Bbox:
     """Of its name, as it would be drawn."""
-    text = axes.annotate(wrapped(point.name), (point.x, point.y), fontsize=font_size, linespacing=0.95)
+    text = axes.annotate(wrapped(point.name), (point.x, point.y), fontsize=font_size, linespacing=LINE_SPACING)
     with boxes_for_missing_glyphs():
         size = text.get_window_extent(renderer)
     text.remove()
@@ -113,7 +111,7 @@ def _write(axes: Axes, point: NamedPoint, place: _Place, font_size: float) -> No
         leader["arrowprops"] = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4}
     axes.annotate(
         wrapped(point.name), (point.x, point.y), xytext=place.offset, textcoords="offset points", ha="center",
-        va="center", fontsize=font_size, color=INK, linespacing=0.95, zorder=5, **leader,
+        va="center", fontsize=font_size, color=INK, linespacing=LINE_SPACING, zorder=5, **leader,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ always reach it: an open mark at the least that its mean time can be, since nobo
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -23,7 +23,7 @@ from harness.report.judged import JudgedContest
 from harness.report.label_lines import axis_label
 from harness.report.material import Figure, Material, height_in, panel_name
 from harness.report.palette import BAND, GROUND, INK, MUTED
-from harness.report.style import Look, Panel, canvas, family_look, finished, hint
+from harness.report.style import Look, Panel, canvas, finished, hint
 from harness.report.wording import number, percent, times_in_short, with_interval
 from harness.workloads.metric import ACCURACY
 
@@ -69,20 +69,22 @@ class Standing:
         return "; ".join([said, *more])
 
 
-def standings(judged: JudgedContest) -> list[Standing]:
-    """In order: who always reached the target by time, of these who has too few seeds last, then the others by how
+def standings(judged: JudgedContest, looks: Mapping[str, Look]) -> list[Standing]:
+    """looks: by series.
+
+    In order: who always reached the target by time, of these who has too few seeds last, then the others by how
     often they reached it."""
     missed = [row for row in judged.rows if row.series not in judged.order]
     missed.sort(key=lambda row: (-row.share_reached.estimate, (row.known_s or NOTHING).estimate))
     order = [*(judged.by_name[name] for name in (*judged.ranked, *judged.too_few)), *missed]
-    return [_standing(judged, row, first=order[0]) for row in order]
+    return [_standing(judged, row, looks[judged.series_of(row.series)], first=order[0]) for row in order]
 
 
-def _standing(judged: JudgedContest, row: Reaching, *, first: Reaching) -> Standing:
+def _standing(judged: JudgedContest, row: Reaching, look: Look, *, first: Reaching) -> Standing:
     factor = row.time_s.estimate / first.time_s.estimate if row.time_s and first.time_s else math.nan
     return Standing(
         name=row.series,
-        look=family_look(judged.family_of(row.series)),
+        look=look,
         interval=row.known_s or NOTHING,
         is_bound=row.is_lower_bound,
         is_best=judged.is_comparison and row.series in judged.best,
@@ -111,7 +113,7 @@ def board_names(given: Material, judged: JudgedContest) -> tuple[str, str]:
 
 
 def _panels(given: Material, judged: JudgedContest) -> list[Panel]:
-    rows = standings(judged)
+    rows = standings(judged, given.looks)
     parts = zip(board_names(given, judged), (rows[:MOST_SHOWN], rows[MOST_SHOWN:]), strict=True)
     limits = _limits(rows)
     return [_board(judged, part, limits, name) for name, part in parts if part]

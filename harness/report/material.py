@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -23,7 +23,7 @@ from harness.report.anchors import distinct, slug
 from harness.report.drawing import LINE_IN, Row
 from harness.report.judged import JudgedContest
 from harness.report.label_lines import num_lines
-from harness.report.style import Look, Panel, canvas, finished, titled
+from harness.report.style import Look, Panel, canvas, finished, looks, titled
 from harness.report.wording import interval_by
 from harness.workloads.metric import Metric
 
@@ -51,7 +51,8 @@ class Material:
     staleness: pd.DataFrame
     comparisons: tuple[BaselineComparison, ...]
     judged: tuple[JudgedContest, ...]
-    looks: dict[str, Look]
+    of_strategies: Mapping[str, Look]  # on all of the page
+    looks: dict[str, Look]  # of the pool's series
     prefix: str  # of the names of panels: unique in a report
 
     def label(self, problem: str, series: str, workers: int | None = None) -> str:
@@ -83,7 +84,7 @@ def material(
     pool: Pool,
     judged: Sequence[JudgedContest],
     comparisons: Sequence[BaselineComparison],
-    looks: dict[str, Look],
+    of_strategies: Mapping[str, Look],
     prefix: str,
 ) -> Material:
     """judged: the contests of the pool."""
@@ -95,7 +96,8 @@ def material(
         staleness=results.staleness,
         comparisons=tuple(comparisons),
         judged=tuple(judged),
-        looks=looks,
+        of_strategies=of_strategies,
+        looks=looks(pool.launches, of_strategies),
         prefix=prefix,
     )
 

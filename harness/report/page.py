@@ -19,7 +19,6 @@ from jinja2 import Environment
 
 from harness.analysis.comparable import Pool, pools, why_split
 from harness.analysis.export import csv_of
-from harness.analysis.families import Family
 from harness.analysis.intervals import CONFIDENCE
 from harness.analysis.loading import FRAME_NAMES, Results, load_all, with_trials
 from harness.analysis.tuned import are_trials
@@ -36,12 +35,13 @@ from harness.report.facets import PoolFacets, facets_of
 from harness.report.figures import drawing_of
 from harness.report.findings import Finding, findings
 from harness.report.frameworks import frameworks_sentence, frameworks_table
-from harness.report.judged import JudgedContest, judged_contests
+from harness.report.judged import judged_contests
 from harness.report.leaderboard import board_names
+from harness.report.legend import MARK_PATHS, LegendEntry, legend_of
 from harness.report.material import Figure, Material, material
 from harness.report.matrix import across_problems, matrices
 from harness.report.recommendation import conditions, recommendations
-from harness.report.style import MARK_PATHS, Panel, family_look, looks, themed
+from harness.report.style import Panel, strategy_looks, themed
 from harness.report.table_cells import Table, markdown
 from harness.report.tables import NOT_IN_BRIEF, SUMMARY_TABLE, TIME
 from harness.report.what_changed import Earlier, WhatChanged
@@ -57,7 +57,6 @@ class Board:
 
     anchor: str
     answer: BriefAnswer
-    families: frozenset[Family]
     num_entrants: int
     has_bounds: bool  # whether some entrant has only a lower bound
     panels: tuple[Panel, ...]  # the first rows of the leaderboard, and where there are more the rest
@@ -83,6 +82,7 @@ class Section:
     prefix: str  # of its anchors and of the names of its files
     recommendations: list[str]  # one for each way of tuning
     conditions: str
+    legend: tuple[LegendEntry, ...]
     boards: tuple[Board, ...]
     warnings: tuple[str, ...]
     chapters: tuple[FilledChapter, ...]
@@ -104,10 +104,6 @@ class Section:
         for chapter in self.chapters:
             for figure in chapter.figures:
                 yield from figure.panels
-
-    @property
-    def families(self) -> set[Family]:
-        return {family for board in self.boards for family in board.families}
 
 
 def write_report(folders: Sequence[str | Path], out: str | Path, *, against: Path | None = None) -> Path:
@@ -161,26 +157,20 @@ def _write_frames(results: Results, folder: Path) -> None:
 
 def sections_of(results: Results, earlier: Earlier | None = None) -> list[Section]:
     parts = pools(results.runs)
-    facets = facets_of(parts)
+    facets, of_strategies = facets_of(parts), strategy_looks(results.runs)
+    sections = []
     with themed():
-        return [
-            _section(results, pool, judged, f"{position}-" if position else "", facets.of_pool(pool), earlier)
-            for position, (pool, judged) in enumerate(zip(parts, judged_contests(parts), strict=True))
-        ]
+        for position, (pool, judged) in enumerate(zip(parts, judged_contests(parts), strict=True)):
+            prefix = f"{position}-" if position else ""
+            given = material(results, pool, judged, comparisons(pool), of_strategies, prefix)
+            sections.append(_section(given, facets.of_pool(pool), earlier))
+    return sections
 
 
-def _section(
-    results: Results,
-    pool: Pool,
-    judged: Sequence[JudgedContest],
-    prefix: str,
-    facets: PoolFacets,
-    earlier: Earlier | None,
-) -> Section:
-    compared = comparisons(pool)
-    given = material(results, pool, judged, compared, looks(pool.launches), prefix)
+def _section(given: Material, facets: PoolFacets, earlier: Earlier | None) -> Section:
+    pool, prefix = given.pool, given.prefix
     with drawing_of(given) as drawn:
-        found, across = findings(pool, given.judged, compared), across_problems(given.judged)
+        found, across = findings(pool, given.judged, given.comparisons), across_problems(given.judged)
         tables = {chapter.name: _tables(chapter, pool, prefix) for chapter in CHAPTERS}
         figures = drawn()
     boards = _boards(given, figures.get(FIRST_SCREEN.name, ()), found)
@@ -192,6 +182,7 @@ def _section(
         prefix=prefix,
         recommendations=recommendations(given.judged, across),
         conditions=conditions(pool),
+        legend=legend_of(pool.launches, given.of_strategies),
         boards=tuple(boards),
         warnings=tuple(warnings(pool)),
         chapters=tuple(chapter for chapter in filled if chapter.figures or chapter.tables or chapter.part),
@@ -212,7 +203,6 @@ def _boards(given: Material, drawn: Sequence[Figure], found: Sequence[Finding]) 
             Board(
                 anchor=names[0],
                 answer=brief_answer(judged),
-                families=frozenset(judged.family_of(row.series) for row in judged.rows),
                 num_entrants=len(judged.rows),
                 has_bounds=any(row.is_lower_bound for row in judged.rows),
                 panels=tuple(panels[name] for name in names if name in panels),
@@ -275,7 +265,6 @@ def _environment() -> Environment:
     environment = page_environment()
     environment.filters["python"] = repr
     environment.filters["shell"] = lambda text: shlex.quote(str(text))
-    environment.globals["families"] = [(family, family_look(family)) for family in Family]
     environment.globals["mark_paths"] = MARK_PATHS
     environment.globals["no_contest"] = NO_CONTEST
     environment.globals["confidence"] = percent(CONFIDENCE, 0)

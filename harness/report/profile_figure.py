@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from harness.analysis.profiles import Profile, performance_profiles
 from harness.report import drawing
-from harness.report.drawing import labelled_height_in
+from harness.report.end_labels import label_ends
 from harness.report.material import Figure, Material, launches, panel_name
 from harness.report.style import Look, Panel, canvas, finished, titled
 from harness.report.wording import count, listed
@@ -47,7 +47,7 @@ def _panel(given: Material, each: Profile) -> Panel:
     steps = np.unique([1.0, *factors[np.isfinite(factors)]])
     last = max(float(steps[-1]), _LEAST_REACH) * _ROOM
     over, look_of = f"over {count(each.num_problems, 'problem')}", _looks(given)
-    with canvas(height_in=labelled_height_in(strategies)) as (figure, axes):
+    with canvas() as (figure, axes):
         ends = []
         for strategy in strategies:
             look = look_of[strategy]
@@ -59,7 +59,7 @@ def _panel(given: Material, each: Profile) -> Panel:
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.set_ylabel("share of problems")
         titled(figure, f"{each.name}, {over}" if each.name else over)
-        drawing.label_ends(axes, ends)
+        label_ends(axes, ends)
         name = (
             panel_name(given, "performance-profile", each.name) if each.name else f"{given.prefix}performance-profile"
         )

@@ -13,11 +13,12 @@ from harness.analysis.attempts import num_at_risk, reached_over_time
 from harness.analysis.scores import target_in_words
 from harness.analysis.targets import Reaching, reaching
 from harness.report import drawing
-from harness.report.drawing import LINE_IN, labelled_height_in
+from harness.report.drawing import LINE_IN
+from harness.report.end_labels import label_ends
 from harness.report.label_lines import in_one_line
 from harness.report.material import Figure, Material, grouped, panel_name, unit_of
 from harness.report.palette import INK, MUTED
-from harness.report.style import Panel, canvas, finished, titled
+from harness.report.style import HEIGHT_IN, Panel, canvas, finished, titled
 from harness.report.wording import count
 
 MOST_DRAWN = 8  # series of a panel: those that did not always reach the target, then the soonest
@@ -55,8 +56,7 @@ def _panel(given: Material, aim: str, rows: Sequence[Reaching]) -> Panel:
     last_s = last_s if math.isfinite(last_s) and last_s > 0 else 1.0
     steps = [reached_over_time(unit) for unit in units]
     names = [given.label(row.problem, row.series, row.workers) for row in rows]
-    height_in = labelled_height_in(names) + LINE_IN * (len(rows) + 1)
-    with canvas(height_in=height_in) as (figure, axes):
+    with canvas(height_in=HEIGHT_IN + LINE_IN * (len(rows) + 1)) as (figure, axes):
         ends = []
         for row, name, unit, step in zip(rows, names, units, steps, strict=True):
             look = given.looks[row.series]
@@ -71,7 +71,7 @@ def _panel(given: Material, aim: str, rows: Sequence[Reaching]) -> Panel:
         axes.set_ylabel("reached the target")
         _numbers_at_risk(axes, names, units)
         titled(figure, f"{rows[0].problem} to {target_in_words(rows[0].metric, rows[0].target)}")
-        drawing.label_ends(axes, ends)
+        label_ends(axes, ends)
         data = pd.concat([_told(row, step) for row, step in zip(rows, steps, strict=True)], ignore_index=True)
         return finished(figure, name=panel_name(given, "reached-share", aim), data=data,
                         alt=f"Share of launches that have reached the target over time for {aim}")  # fmt: skip

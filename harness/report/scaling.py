@@ -14,7 +14,7 @@ from harness.analysis.scaling import Resource, efficiencies
 from harness.analysis.seeds import geometric_mean_by_seed
 from harness.plain_text import per_second
 from harness.report import drawing
-from harness.report.drawing import labelled_height_in
+from harness.report.end_labels import label_ends
 from harness.report.label_lines import axis_label
 from harness.report.material import Figure, Material, grouped, interval_frame, interval_of, launches, panel_name
 from harness.report.palette import GROUND, INK
@@ -93,7 +93,7 @@ def _over(
 ) -> Panel:
     """Estimates with intervals over the scale's column, one line a series. ideal: what a share is held against."""
     counts = sorted(data[scale.column].unique())
-    with canvas(height_in=labelled_height_in(data["series"].unique())) as (figure, axes):
+    with canvas() as (figure, axes):
         ends = []
         top = drawing.ceiling(data["estimate"], data["high"])
         axes.set_ylim(0, top)
@@ -122,7 +122,7 @@ def _over(
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.grid(visible=False, axis="x")
         titled(figure, problem)
-        drawing.label_ends(axes, ends)
+        label_ends(axes, ends)
         return finished(
             figure, name=panel_name(given, name, problem), data=data, alt=f"{unit} over {scale.one}s for {problem}"
         )

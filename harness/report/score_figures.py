@@ -15,6 +15,7 @@ from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.report import drawing
 from harness.report.crosses import Cross, Crosses, cross_frame, draw_crosses, name_crosses
 from harness.report.drawing import BandedLine, labelled_height_in
+from harness.report.end_labels import label_ends
 from harness.report.material import Figure, Material, interval_of, launch_band, launches, panel_name
 from harness.report.palette import INK, MUTED
 from harness.report.style import Panel, canvas, finished, titled
@@ -56,7 +57,7 @@ def _curves(given: Material, aim: str, curve: pd.DataFrame, *, x: str, unit: str
     problem = str(curve["problem"].iloc[0])
     names = [_name(given, problem, band, most) for band in bands]
     named = list(zip(names, bands, strict=True))
-    with canvas(height_in=labelled_height_in(names[:MOST_COLOURED])) as (figure, axes):
+    with canvas() as (figure, axes):
         for name, band in reversed(named[MOST_COLOURED:]):
             drawing.line_in_grey(axes, band, x=x, y="score", words=name)
         coloured = [
@@ -71,7 +72,7 @@ def _curves(given: Material, aim: str, curve: pd.DataFrame, *, x: str, unit: str
         drawing.score_axis(axes, metric)
         axes.set_ylim(score_limits(data, metric, target))
         titled(figure, f"{aim}, {count(most, 'worker')}")
-        drawing.label_ends(axes, [line.end(x, "score") for line in coloured])
+        label_ends(axes, [line.end(x, "score") for line in coloured])
         alt = f"{capitalized(metric.name)} over {over} for {aim}"
         return finished(figure, name=panel_name(given, f"score-over-{over}", aim), data=data, alt=alt)
 

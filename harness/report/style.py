@@ -1,4 +1,5 @@
-"""How figures look: a hue a family of strategies, one size of panel, the same on screen, in print and on a phone.
+"""How figures look: a hue and a shape a family of strategies, one size of panel, the same on screen, in print and on a
+phone. A strategy has one colour and one shape on all of a page.
 
 A panel is drawn at about the width it is shown at, so that its text is readable on a phone; the page lays panels out.
 Colours are those of palette.py, for which a page has its variables.
@@ -12,7 +13,7 @@ import textwrap
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -27,7 +28,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 
-from harness.analysis.families import Family, families
+from harness.analysis.families import Family, family_of
 from harness.plain_text import one_line, shortened
 from harness.report.glyphs import boxes_for_missing_glyphs
 from harness.report.palette import GRID, GROUND, INK, MUTED, SHADES
@@ -41,18 +42,12 @@ _MARKS = {  # of a family
     Family.REFERENCE: "D",
     Family.OTHER: "X",
 }
-MARK_PATHS = {  # of the page's legend, within 12 × 12 around 0
-    "o": "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0",
-    "s": "M-4-4h8v8h-8z",
-    "^": "M0-5l5 9h-10z",
-    "D": "M0-5.5l5.5 5.5l-5.5 5.5l-5.5-5.5z",
-    "X": "M-5-2l3-3l2 2l2-2l3 3l-2 2l2 2l-3 3l-2-2l-2 2l-3-3l2-2z",
-}
 Dash = Literal["-"] | tuple[int, tuple[float, ...]]
+Fill = Literal["full", "left", "bottom", "right"]  # which half of a mark has the colour
 
 _SHADES = {"allreduce": 0, "allreduce-flat": 1, "torch-ddp": 2, "delayed-averaging": 0, "local-sgd": 1, "hogwild": 0}
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _DASHES: tuple[Dash, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
+_FILLS: tuple[Fill, ...] = ("full", "left", "bottom", "right")
 
 WIDTH_IN, HEIGHT_IN = 4.6, 3.0
 _TITLE_WIDTH, _MAX_TITLE = 52, 104  # letters of a line, and of all lines
@@ -88,9 +83,12 @@ _RC: dict[Any, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
+    """Colour and marker are a strategy's. Its variants differ in their lines, where there are none in their marks."""
+
     colour: str
     marker: str
-    dash: Dash
+    dash: Dash = "-"
+    fill: Fill = "full"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,29 +104,33 @@ class Panel:
     data: pd.DataFrame
 
 
-def looks(series: pd.DataFrame) -> dict[str, Look]:
-    """By series, from columns series, strategy and evaluated_model: hue by family, shade by strategy, marker and dash
-    by variant of it."""
-    of_series = families(series)
-    pairs = series[["strategy", "series"]].drop_duplicates().sort_values(["strategy", "series"])
+def strategy_looks(runs: pd.DataFrame) -> dict[str, Look]:
+    """By strategy, of all on a page (columns strategy and evaluated_model): hue and marker by family, shade by strategy
+    as long as there are enough."""
+    different = runs[["strategy", "evaluated_model"]].drop_duplicates("strategy").sort_values("strategy")
     found, num_others = {}, dict.fromkeys(Family, 0)
-    for strategy, rows in pairs.groupby("strategy"):
-        family = of_series[str(rows["series"].iloc[0])]
-        shades = SHADES[family]
+    for strategy, model in different.itertuples(index=False):
+        family = family_of(strategy, model)
         if strategy not in _SHADES:
             num_others[family] += 1
-        shade = _SHADES.get(str(strategy), -num_others[family])  # those without one of their own from the end on
-        for position, name in enumerate(rows["series"]):
-            found[str(name)] = Look(
-                colour=shades[shade % len(shades)].light,
-                marker=_MARKERS[position % len(_MARKERS)],
-                dash=_DASHES[position % len(_DASHES)],
-            )
+        shade = _SHADES.get(strategy, -num_others[family])  # those without one of their own from the end on
+        shades = SHADES[family]
+        found[str(strategy)] = Look(colour=shades[shade % len(shades)].light, marker=_MARKS[family])
     return found
 
 
-def family_look(family: Family) -> Look:
-    return Look(colour=SHADES[family][0].light, marker=_MARKS[family], dash="-")
+def looks(series: pd.DataFrame, of_strategies: Mapping[str, Look]) -> dict[str, Look]:
+    """By series, from columns series and strategy: its strategy's, dash and fill by variant of it."""
+    pairs = series[["strategy", "series"]].drop_duplicates().sort_values(["strategy", "series"])
+    return {
+        str(name): replace(
+            of_strategies[str(strategy)],
+            dash=_DASHES[position % len(_DASHES)],
+            fill=_FILLS[position % len(_FILLS)],
+        )
+        for strategy, rows in pairs.groupby("strategy")
+        for position, name in enumerate(rows["series"])
+    }
 
 
 @contextmanager
@@ -146,6 +148,14 @@ def canvas(*, height_in: float = HEIGHT_IN) -> Iterator[tuple[Canvas, Axes]]:
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     yield figure, axes
+
+
+def lay_out(figure: Canvas) -> None:
+    """Finds room for all that is drawn by now."""
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    with boxes_for_missing_glyphs():
+        engine.execute(figure)
 
 
 def titled(figure: Canvas, title: str) -> None:
@@ -169,12 +179,10 @@ def _with_hints(drawing: str) -> str:
 
 
 def finished(figure: Canvas, *, name: str, alt: str, data: pd.DataFrame) -> Panel:
-    engine = figure.get_layout_engine()
-    assert engine is not None
     picture = io.BytesIO()
+    lay_out(figure)
+    figure.set_layout_engine("none")  # settled, once
     with boxes_for_missing_glyphs():
-        engine.execute(figure)  # settles the layout once
-        figure.set_layout_engine("none")
         # The canvas itself: `savefig` would draw everything once more for each format to find its layout.
         drawn = _with_hints(svg_of(figure))
         figure.set_dpi(_PNG_DPI)

@@ -14,9 +14,9 @@ from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 from harness.analysis.comparable import Pool
 from harness.analysis.tuned import StudyOutcome, study_outcomes
 from harness.report import drawing
-from harness.report.drawing import labelled_height_in
+from harness.report.end_labels import label_ends
 from harness.report.material import Figure, Material, panel_name
-from harness.report.palette import INK
+from harness.report.palette import GROUND, INK
 from harness.report.score_figures import score_limits
 from harness.report.style import Look, Panel, canvas, finished, hint, looks, titled
 from harness.report.table_cells import Row, Table, text, value
@@ -101,9 +101,9 @@ def _panel(given: Material, problem: str, outcomes: Sequence[StudyOutcome]) -> P
     if data.empty:
         return None
     metric, target = outcomes[0].metric, float(data["target"].iloc[0])
-    of_series = looks(data)
+    of_series = looks(data, given.of_strategies)
     drawn = data.sort_values("learning_rate").groupby("series", sort=True)
-    with canvas(height_in=labelled_height_in([str(name) for name, _ in drawn])) as (figure, axes):
+    with canvas() as (figure, axes):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -122,7 +122,7 @@ def _panel(given: Material, problem: str, outcomes: Sequence[StudyOutcome]) -> P
         if limits := score_limits(spread, metric, target):
             axes.set_ylim(limits)
         titled(figure, problem)
-        drawing.label_ends(axes, ends)
+        label_ends(axes, ends, has_marks=True)
         shown = data[list(_SHOWN)]
         alt = f"Best {metric.name} over the learning rate for {problem}"
         return finished(figure, name=panel_name(given, "score-over-rate", problem), data=shown, alt=alt)
@@ -131,14 +131,17 @@ def _panel(given: Material, problem: str, outcomes: Sequence[StudyOutcome]) -> P
 def _points(axes: Axes, name: str, rows: pd.DataFrame, look: Look) -> None:
     for _, row in rows.iterrows():
         is_recipe = row["trial"] == 0
-        mark = axes.scatter(
+        (mark,) = axes.plot(
             [row["learning_rate"]],
             [row["best_score"]],
-            s=44 if is_recipe else 22,
+            linestyle="",
             marker=look.marker,
+            fillstyle=look.fill,
             color=look.colour,
-            edgecolors=INK if is_recipe else "none",
-            linewidths=1.2,
+            markerfacecoloralt=GROUND,
+            markersize=7 if is_recipe else 5,
+            markeredgecolor=INK if is_recipe else look.colour,
+            markeredgewidth=1.2 if is_recipe else 0.6,
             zorder=3 if is_recipe else 2,
         )
         rate, score = number(row["learning_rate"]), number(row["best_score"])

@@ -23,7 +23,7 @@ from harness.report.label_lines import axis_label
 from harness.report.labels import NO_LINE, NamedPoint, name_points
 from harness.report.material import Figure, Material, panel_name
 from harness.report.palette import GRID, GROUND, MUTED
-from harness.report.style import Panel, canvas, family_look, finished, hint, titled
+from harness.report.style import Look, Panel, canvas, finished, hint, titled
 from harness.report.wording import number, percent, with_interval
 
 _MOST_NAMED = 8  # the soonest; others are grey, their names under the pointer
@@ -88,7 +88,7 @@ def _panel(given: Material, judged: JudgedContest, found: Sequence[TimeSplit]) -
         lines = _equal_times(axes, factor)
         points = [_point(split, factor, is_named=position < _MOST_NAMED) for position, split in enumerate(found)]
         for split, point in zip(found, points, strict=True):
-            _draw(axes, judged, split, point)
+            _draw(axes, split, point, given.looks[judged.series_of(split.name)])
         name_points(axes, [*points, *lines])
         return finished(
             figure,
@@ -110,8 +110,7 @@ def _point(split: TimeSplit, factor: float, *, is_named: bool) -> NamedPoint:
     )
 
 
-def _draw(axes: Axes, judged: JudgedContest, split: TimeSplit, point: NamedPoint) -> None:
-    look = family_look(judged.family_of(split.name))
+def _draw(axes: Axes, split: TimeSplit, point: NamedPoint, look: Look) -> None:
     colour, size = (look.colour, 46) if point.name else (MUTED, 18)
     if not math.isnan(point.level[0]):
         axes.plot(point.level, [point.y, point.y], color=colour, linewidth=1, alpha=0.5)

@@ -12,14 +12,14 @@ from harness.analysis.comparable import pools
 from harness.records.record import Record
 from harness.report.judged import judged_contests
 from harness.report.material import Figure, Material, material
-from harness.report.style import looks, themed
+from harness.report.style import strategy_looks, themed
 from tests.analysis.handmade import folder_of
 
 
 def material_of(tmp_path: Path, runs: Iterable[Record]) -> Material:
     results = load_all(folder_of(runs, tmp_path))
     (pool,) = pools(results.runs)
-    return material(results, pool, judged_contests([pool])[0], [], looks(pool.launches), "")
+    return material(results, pool, judged_contests([pool])[0], [], strategy_looks(results.runs), "")
 
 
 def drawn(figure: Callable[[Material], Figure], given: Material) -> pd.DataFrame:

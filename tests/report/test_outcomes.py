@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from harness.analysis.families import Family
 from harness.analysis.intervals import NOTHING
 from harness.report.against_baseline import comparisons
 from harness.report.anchors import distinct
@@ -15,7 +14,7 @@ from harness.report.material import MOST_ROWS, least_rows, panel_name
 from harness.report.outcomes import speed_ups, time_to_target
 from harness.report.profile_figure import profile
 from harness.report.score_figures import score_over
-from harness.report.style import family_look, themed
+from harness.report.style import Look, themed
 from tests.analysis.handmade import comparison, curve, reached_after, record
 from tests.report.drawn import drawn, material_of
 
@@ -128,7 +127,7 @@ def test_time_that_is_only_a_lower_bound_is_one_under_the_pointer_too(tmp_path):
 def test_panel_of_many_rows_keeps_the_least_whoever_has_no_time_at_all():
     def dot(estimate):
         interval = replace(NOTHING, estimate=estimate)
-        return Row(label="", look=family_look(Family.OTHER), interval=interval, points=())
+        return Row(label="", look=Look(colour="#000000", marker="o"), interval=interval, points=())
 
     mixed = [dot(each) for number in range(MOST_ROWS, 0, -1) for each in (float(number), float("nan"))]
     kept = [row.interval.estimate for row in least_rows(mixed)]
