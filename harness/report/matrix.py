@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -20,7 +20,7 @@ from harness.analysis.attempts import with_retries
 from harness.analysis.intervals import Interval
 from harness.report.judged import JudgedContest
 from harness.report.table_cells import Row, Table, TableCell, interval_cell, intervals_of, text, value
-from harness.report.wording import count, number
+from harness.report.wording import count, listed, number
 
 SCORE, TRIED = "across, × the soonest", "tried"
 _MARKS = {"best": "★ ", "tied": "≈ ", "few": "? ", "": ""}
@@ -57,10 +57,17 @@ def across_problems(contests: Sequence[JudgedContest]) -> list[AcrossProblems]:
     return [_compared(place, group) for place, group in groups if len(group) > 1]
 
 
-def matrices(across: Sequence[AcrossProblems], anchors: Mapping[str, str], prefix: str) -> Iterator[Table]:
-    """anchors: by names of contests."""
+def matrices(
+    across: Sequence[AcrossProblems],
+    asked: Sequence[JudgedContest],
+    aims: Iterable[str],
+    anchors: Mapping[str, str],
+    prefix: str,
+) -> Iterator[Table]:
+    """asked: all contests. aims: all that there are, with a contest or without. anchors: by names of contests."""
     for position, each in enumerate(across):
-        yield _matrix(each, anchors, f"{prefix}matrix-{position}" if position else f"{prefix}matrix")
+        name = f"{prefix}matrix-{position}" if position else f"{prefix}matrix"
+        yield replace(_matrix(each, anchors, name), note=_left_out(each, asked, aims))
 
 
 def _place(judged: JudgedContest) -> str:
@@ -94,6 +101,25 @@ def _matrix(across: AcrossProblems, anchors: Mapping[str, str], name: str) -> Ta
         rows=rows,
         links={heading: anchors[judged.contest.name] for heading, judged in zip(headings, contests, strict=True)},
     )
+
+
+def _left_out(across: AcrossProblems, asked: Sequence[JudgedContest], aims: Iterable[str]) -> str:
+    """A sentence on the problems without a column; empty where all have one."""
+    shown = {judged.contest.aim for judged in across.contests}
+    missing = {aim: [judged for judged in asked if judged.contest.aim == aim] for aim in aims if aim not in shown}
+    said = [f"{aim} ({_why_left_out(contests)})" for aim, contests in sorted(missing.items())]
+    return f"Without a column: {listed(said)}." if said else ""
+
+
+def _why_left_out(contests: Sequence[JudgedContest]) -> str:
+    """Of one problem, whose contests these are."""
+    if not contests:
+        return "it has no target"
+    compared = [judged for judged in contests if judged.is_comparison]
+    if not compared:
+        return "there is nothing to compare"
+    places = [place for judged in compared if (place := _place(judged))]
+    return f"compared apart, in {listed(places)}" if places else "compared apart"
 
 
 def _best(judged: JudgedContest, strategy: str) -> Best:

@@ -174,6 +174,7 @@ def _section(given: Material, facets: PoolFacets, earlier: Earlier | None) -> Se
         tables = {chapter.name: _tables(chapter, pool, prefix) for chapter in CHAPTERS}
         figures = drawn()
     boards = _boards(given, figures.get(FIRST_SCREEN.name, ()), found)
+    anchors = {board.answer.name: board.anchor for board in boards}
     filled = (
         _filled(chapter, pool, prefix, figures.get(chapter.name, ()), tables[chapter.name]) for chapter in CHAPTERS
     )
@@ -188,7 +189,7 @@ def _section(given: Material, facets: PoolFacets, earlier: Earlier | None) -> Se
         chapters=tuple(chapter for chapter in filled if chapter.figures or chapter.tables or chapter.part),
         about=_about(pool.launches),
         facets=facets,
-        matrices=tuple(matrices(across, {board.answer.name: board.anchor for board in boards}, prefix)),
+        matrices=tuple(matrices(across, given.judged, set(pool.launches["aim"]), anchors, prefix)),
         changed=earlier.what_changed(given.judged, pool, prefix) if earlier else None,
     )
 

@@ -45,6 +45,7 @@ class Table:
     title: str
     caption: str
     rows: tuple[Row, ...]
+    note: str = ""  # what a reader misses in it, and why: stands before the caption
     links: Mapping[str, str] = field(default_factory=dict)  # from headings to anchors
 
     @property

@@ -16,6 +16,11 @@ TIMES = {  # by problem and strategy, of three seeds
 }
 
 
+def renamed(one, problem, **fields):
+    cell = one.cell.model_copy(update={"problem": problem, "fields": {**one.cell.fields, **fields}})
+    return one.model_copy(update={"cell": cell})
+
+
 def matrix_of(tmp_path, times, more=()):
     runs = [
         record(
@@ -31,7 +36,7 @@ def matrix_of(tmp_path, times, more=()):
     (pool,) = pools(load_all(folder_of([*runs, *more], tmp_path)).runs)
     contests = judged_contests([pool])[0]
     anchors = {judged.contest.name: f"board-{judged.contest.aim[:3]}" for judged in contests}
-    return list(matrices(across_problems(contests), anchors, ""))
+    return list(matrices(across_problems(contests), contests, set(pool.launches["aim"]), anchors, ""))
 
 
 def test_matrix_marks_the_first_and_who_is_not_shown_to_be_slower(tmp_path):
@@ -82,10 +87,35 @@ def test_score_of_a_strategy_gains_nothing_by_many_tries(tmp_path):
     ]
     (pool,) = pools(load_all(folder_of([*serial, *tries], tmp_path)).runs)
     (contests,) = judged_contests([pool])
-    (table,) = matrices(across_problems(contests), {judged.contest.name: "board" for judged in contests}, "")
+    anchors = {judged.contest.name: "board" for judged in contests}
+    (table,) = matrices(across_problems(contests), contests, [], anchors, "")
     row = {row["strategy"].text: row for row in table.rows}["hogwild"]
     assert (row[TRIED].text, row["cnn on digits (s)"].text) == ("4", "≈ 2.52 ×2")
     assert row[SCORE].sort_by == pytest.approx(2.0)
+
+
+def test_matrix_says_why_a_problem_has_no_column(tmp_path):
+    """The RNN is asked in both frameworks, of one net there is a single entrant, another has no target."""
+    more = [
+        *(
+            record({"workload": "rnn", "framework": framework, "strategy": strategy, "seed": seed, "target": 0.98},
+                   curve=reached_after(2.0))
+            for framework in ("torch", "tensorflow") for strategy in ("serial", "hogwild") for seed in range(3)
+        ),
+        renamed(record(curve=reached_after(2.0)), "one net"),
+        renamed(record(curve=reached_after(2.0)), "other net", target=None),
+    ]  # fmt: skip
+    (table,) = matrix_of(tmp_path, TIMES, more)
+    assert list(table.links) == ["cnn on digits (s)", "fnn on digits (s)"]
+    assert table.note == (
+        "Without a column: one net (there is nothing to compare), other net (it has no target) and rnn on digits "
+        "(compared apart, in tensorflow and torch)."
+    )
+
+
+def test_matrix_of_all_problems_has_no_note(tmp_path):
+    (table,) = matrix_of(tmp_path, TIMES)
+    assert table.note == ""
 
 
 def test_one_problem_has_no_matrix(tmp_path):

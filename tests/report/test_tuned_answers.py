@@ -107,7 +107,7 @@ def test_strategy_tuned_for_each_problem_is_one_over_problems(tmp_path: Any) -> 
 
     pool, found = judged(tmp_path, [*tuned("cnn", 3), *tuned("rnn", 5)])
     names = {each.contest.name: "x" for each in found}
-    (table,) = matrices(across_problems(found), names, "")
+    (table,) = matrices(across_problems(found), found, [], names, "")
     assert [row["strategy"].text for row in table.rows] == ["local-sgd", "serial"]
     (profile,) = performance_profiles(pool.launches)
     assert sorted(set(profile.solved["strategy"])) == ["local-sgd", "serial"]
