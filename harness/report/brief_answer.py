@@ -48,6 +48,7 @@ class BriefAnswer:
     kind: AnswerKind
     line: str  # without the contest's name
     cautions: tuple[str, ...]  # what weakens it
+    on_bars: str  # what a reader of the picture may not see why it is so
 
     @property
     def rank(self) -> int:
@@ -68,6 +69,7 @@ def brief_answer(judged: JudgedContest) -> BriefAnswer:
         cautions=tuple(
             filter(None, (too_few(judged), differing(judged.contest), broken(judged.rows), _given_up(judged)))
         ),
+        on_bars=_on_bars(judged),
     )
 
 
@@ -84,6 +86,21 @@ def _given_up(judged: JudgedContest) -> str:
         if has_outcome(judged.launches_of(row.series)).sum() > row.num_reached
     ]
     return f"Given up too early to be called slower than {first.series}: {listed_briefly(early)}." if early else ""
+
+
+def _on_bars(judged: JudgedContest) -> str:
+    """Why some that are shaded are not shown to be slower, though their bars begin where that of the first has ended;
+    empty where no such bar is drawn."""
+    if not judged.is_comparison or len(judged.best) < 2:
+        return ""
+    first, *others = (judged.by_name[name] for name in judged.best)
+    apart = [row.series for row in others if row.time_s and first.time_s and row.time_s.low > first.time_s.high]
+    if not apart:
+        return ""
+    return (
+        f"Not shown to be slower, though the bars do not overlap: {listed_briefly(apart)}. A bar is of each alone; an "
+        "order is claimed by ratios paired by seed, with all claims of the page together."
+    )
 
 
 def kind_of(judged: JudgedContest) -> AnswerKind:

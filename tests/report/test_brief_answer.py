@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.analysis import load
 from harness.analysis.comparable import pools
 from harness.report.brief_answer import brief_answer
@@ -56,6 +58,21 @@ def test_who_crashed_is_not_called_given_up(tmp_path):
     most_crashed = [*runs("hogwild", 2.0, workers=2), *crashes]
     _, cautions = brief(tmp_path, [*most_crashed, *runs("allreduce", 8.0, workers=2)])
     assert cautions == ["Crashed: hogwild ×2 in 18 of 21 launches (86 %)."]
+
+
+def test_bars_that_do_not_overlap_are_explained_where_no_order_is_claimed(tmp_path):
+    two = [
+        *runs("hogwild", 2.0, workers=2, spread=(1.03, 0.98, 1.0)),
+        *runs("allreduce", 3.0, workers=2, spread=(1.0, 1.02, 0.97)),
+    ]
+    (pool,) = pools(load(folder_of(two, tmp_path)))
+    (judged,) = judged_contests([pool])[0]
+    assert (len(judged.best), brief_answer(judged).on_bars) == (1, "")
+    among_many_claims = replace(judged, error=1e-9)
+    assert among_many_claims.best == ("hogwild ×2", "allreduce ×2")
+    assert brief_answer(among_many_claims).on_bars.startswith(
+        "Not shown to be slower, though the bars do not overlap: allreduce ×2. A bar is of each alone;"
+    )
 
 
 def test_two_seeds_are_neither_the_soonest_nor_among_those_to_choose(tmp_path):
