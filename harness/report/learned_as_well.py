@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from harness.analysis.contests import Contest
 from harness.analysis.quality import QualityDifference
 from harness.report.judged import JudgedContest
-from harness.report.score_tables import NO_DIFFERENCE, WORSE, difference_in_words, shown_of
+from harness.report.score_tables import NO_DIFFERENCE, WORSE, at_full_speed, difference_in_words, shown_of
 from harness.report.wording import capitalized, listed_briefly
 
 _MOST_SAID = 5
@@ -54,7 +54,8 @@ def _why_not_known(judged: JudgedContest) -> str:
 
 
 def _references(known: Mapping[str, QualityDifference]) -> str:
-    return f"{listed_briefly(sorted({row.reference for row in known.values()}))} ×1"
+    named = {f"{row.reference} ×1{at_full_speed(row)}" for row in known.values()}
+    return listed_briefly(sorted(named))
 
 
 def _by_entrant(contest: Contest, differences: Sequence[QualityDifference]) -> Iterator[tuple[str, QualityDifference]]:

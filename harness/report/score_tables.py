@@ -39,7 +39,7 @@ def quality_table(pool: Pool, prefix: str) -> Table:
             "strategy": text(pool.names[row.problem, row.series]),
             "workers": value(row.workers, str(row.workers)),
             "seeds": value(row.difference.n, str(row.difference.n)),
-            "against": text(pool.names[row.reference_problem, row.reference]),
+            "against": text(f"{pool.names[row.reference_problem, row.reference]}{at_full_speed(row)}"),
             with_unit("difference", unit): _difference(row, is_named=len(metrics) > 1),
             "shown": text(shown_of(row)),
         }
@@ -50,9 +50,8 @@ def quality_table(pool: Pool, prefix: str) -> Table:
         title="Parity: does it learn as well as one worker?",
         caption=f"Final {score_name(metrics)} minus that of one serial worker in the same framework, "
         f"{_in_unit(metrics)}paired by seed: mean and {intervals_of(rows)}. Where no serial one ran, it is another "
-        f"single worker. What is "
-        "shown is claimed for all rows of the page together; an interval is of its row alone."
-        f"{_of_test_set(found)}{less_is_better(metrics)}",
+        f"single worker.{_of_slowed(found)} What is shown is claimed for all rows of the page together; an interval is "
+        f"of its row alone.{_of_test_set(found)}{less_is_better(metrics)}",
         rows=rows,
     )
 
@@ -93,6 +92,21 @@ def _in_unit(metrics: Sequence[Metric]) -> str:
         return ""
     unit = "percentage points" if metrics[0].unit == SHARE else metrics[0].unit
     return f"in {unit}, " if unit else ""
+
+
+def at_full_speed(row: QualityDifference) -> str:
+    """Words after a reference that was not slowed as these launches were; else empty."""
+    return "" if row.reference_problem == row.problem else " at full speed"
+
+
+def _of_slowed(found: Sequence[QualityDifference]) -> str:
+    """A sentence, with a space before it, on launches with a worker slowed; empty where none needs it."""
+    if not any(map(at_full_speed, found)):
+        return ""
+    return (
+        " Launches with a worker slowed are held against a worker at full speed where no single one was slowed: how "
+        "long a step takes says nothing of what it learns."
+    )
 
 
 def _of_test_set(found: Sequence[QualityDifference]) -> str:

@@ -83,3 +83,13 @@ def test_summary_of_several_metrics_names_each(tmp_path):
     ]
     assert "intervals of the score are cut off where the metric ends" in table.caption
     assert "samples/s" in table.header  # images and ratings
+
+
+def test_quality_table_says_what_slowed_launches_are_held_against(tmp_path):
+    slowed = {"strategy": "hogwild", "workers": 2, "slowed": {"rank": 1, "factor": 3.0}}
+    runs = [record({**slowed, "seed": seed}, curve=curve((0.97,))) for seed in range(3)]
+    table = quality_table(material_of(tmp_path / "slowed", [*LEARNED, *runs]).pool, "")
+    assert column(table, "against") == ["serial", "serial at full speed"]
+    said = "Launches with a worker slowed are held against a worker at full speed"
+    assert said in table.caption
+    assert said not in quality_table(material_of(tmp_path / "full", LEARNED).pool, "").caption
