@@ -1,4 +1,4 @@
-"""Processes that draw: none outlives the report, and one that is ended from outside is no riddle."""
+"""Processes that draw: none outlives a report or delays its errors, and one that is ended from outside is no riddle."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,7 @@ import pytest
 from harness.records.results_folder import ResultsError
 from harness.report import figures
 from harness.report.figures import drawing_of
+from harness.report.material import Material
 from tests.analysis.handmade import comparison
 from tests.report.drawn import material_of
 
@@ -57,3 +59,22 @@ def test_process_that_draws_and_is_killed_is_told(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(figures, "_FIGURES", (lambda given: os.kill(os.getpid(), signal.SIGKILL),))
     with pytest.raises(ResultsError, match="was ended from outside"), drawing_of(material_in(tmp_path)) as drawn:
         drawn()
+
+
+def test_error_in_a_table_does_not_wait_for_the_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each figure waits for the error to have arrived."""
+    arrived = tmp_path / "arrived"
+    monkeypatch.setattr(figures, "_FIGURES", (partial(wait_for, arrived),) * 8)
+    with pytest.raises(ZeroDivisionError), drawing_of(material_in(tmp_path)):
+        raise ZeroDivisionError
+    arrived.touch()
+    assert not list(tmp_path.glob("gave-up*"))
+
+
+def wait_for(file: Path, given: Material) -> None:
+    ends_by = time.monotonic() + 60
+    while not file.exists():
+        if time.monotonic() > ends_by:
+            (file.parent / f"gave-up-{os.getpid()}").touch()
+            return
+        time.sleep(0.05)
