@@ -17,7 +17,7 @@ from harness.analysis.intervals import Interval
 from harness.report.label_lines import axis_label, num_lines, wrapped
 from harness.report.palette import GREY_ALPHA, GROUND, INK, MUTED, PHASES
 from harness.report.style import HEIGHT_IN, Look, hint
-from harness.report.wording import at_least, with_interval, with_unit
+from harness.report.wording import at_least, number, share_with_interval, with_interval, with_unit
 from harness.workloads.metric import SHARE, Metric
 
 _AXES_SHARE = 0.72  # of a panel's height, about
@@ -107,7 +107,7 @@ def stacked_rows(axes: Axes, labels: Sequence[str], shares: dict[str, list[Inter
     first, *_, last = PHASES
     for phase, colour in PHASES.items():
         width = np.array([share.estimate for share in shares[phase]])
-        axes.barh(
+        bars = axes.barh(
             range(len(labels)),
             width,
             left=left,
@@ -117,6 +117,8 @@ def stacked_rows(axes: Axes, labels: Sequence[str], shares: dict[str, list[Inter
             linewidth=0.8,
             label=phase,
         )
+        for bar, label, share in zip(bars, labels, shares[phase], strict=True):
+            hint(bar, f"{label}: {phase} {share_with_interval(share)}")
         for y, (start, part) in enumerate(zip(left, width, strict=True)):
             middle = start + part / 2
             if part >= MIN_SHARE_NAMED and 0 <= middle <= 1:  # of a damaged record it may lie anywhere
@@ -151,6 +153,7 @@ def lines_with_bands(axes: Axes, lines: Sequence[BandedLine], *, x: str, y: str)
     for artist, line in zip(axes.lines[-len(lines) :], lines, strict=True):
         artist.set_linestyle(line.look.dash)
         points = line.points
+        hint(artist, f"{line.name}: {number(float(points[y].iloc[-1]))} at the end")
         axes.fill_between(points[x], points["low"], points["high"], color=line.look.colour, alpha=0.16, linewidth=0)
 
 

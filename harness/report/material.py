@@ -119,6 +119,12 @@ def interval_frame(rows: Sequence[tuple[str, int, Interval]]) -> pd.DataFrame:
     )
 
 
+def intervals_in(frame: pd.DataFrame) -> Iterator[Interval]:
+    """Of the rows of an `interval_frame`; those that stand for a number without one have its estimate alone."""
+    for estimate, low, high, n, method in frame[["estimate", "low", "high", "n", "method"]].itertuples(index=False):
+        yield Interval(estimate=estimate, low=low, high=high, n=n, method=method)
+
+
 def grouped(rows: Sequence[_Row], key: Callable[[_Row], str]) -> Iterator[tuple[str, list[_Row]]]:
     """By a name that each has, in order of the names: a panel shows one group."""
     for name, group in itertools.groupby(sorted(rows, key=key), key):

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import NDArray
 
 from harness.analysis.comparable import units
 from harness.analysis.intervals import geometric_interval
 from harness.analysis.scaling import Resource, efficiencies
 from harness.analysis.seeds import geometric_mean_by_seed
-from harness.plain_text import per_second
+from harness.plain_text import counted, per_second
 from harness.report import drawing
 from harness.report.end_labels import label_ends
 from harness.report.label_lines import axis_label
-from harness.report.material import Figure, Material, grouped, interval_frame, interval_of, launches, panel_name
+from harness.report.material import (
+    Figure,
+    Material,
+    grouped,
+    interval_frame,
+    interval_of,
+    intervals_in,
+    launches,
+    panel_name,
+)
 from harness.report.palette import GROUND, INK
-from harness.report.style import Panel, canvas, finished, titled
+from harness.report.style import Look, Panel, canvas, finished, hint, titled
+from harness.report.wording import share_with_interval, with_interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,12 +117,9 @@ def _over(
             # Categories, shifted a little apart so that intervals do not hide one another.
             x = np.array([counts.index(count) for count in rows[scale.column]], dtype=float)
             x += (position - (len(series_names) - 1) / 2) * 0.05
-            axes.plot(x, rows["estimate"], color=look.colour, linestyle=look.dash, linewidth=1.6, marker=look.marker,
-                      markersize=5.5, markeredgecolor=GROUND)  # fmt: skip
-            axes.vlines(x, rows["low"], rows["high"].clip(upper=top), color=look.colour, linewidth=1.6, alpha=0.7)
-            cut = x[(rows["high"] > top).to_numpy()]
-            axes.plot(cut, [top] * len(cut), linestyle="", marker="^", color=look.colour, markersize=6, clip_on=False)
-            ends.append((given.label(problem, str(series)), look, float(x[-1]), float(rows["estimate"].iloc[-1])))
+            label = given.label(problem, str(series))
+            _draw(axes, x, rows, top, look, list(_words(label, rows, scale, is_share=ideal is not None)))
+            ends.append((label, look, float(x[-1]), float(rows["estimate"].iloc[-1])))
         axes.set_xlim(-0.3, len(counts) - 0.7)
         axes.set_xticks(range(len(counts)), [str(count) for count in counts])
         axes.set_xlabel(scale.label)
@@ -126,3 +136,22 @@ def _over(
         return finished(
             figure, name=panel_name(given, name, problem), data=data, alt=f"{unit} over {scale.one}s for {problem}"
         )
+
+
+def _words(label: str, rows: pd.DataFrame, scale: Scale, *, is_share: bool) -> Iterator[str]:
+    """`hogwild, 2 workers: 25 600 [23 800, 27 600]`, of each point."""
+    said = share_with_interval if is_share else with_interval
+    for amount, interval in zip(rows[scale.column], intervals_in(rows), strict=True):
+        yield f"{label}, {counted(int(amount), scale.one)}: {said(interval)}"
+
+
+def _draw(axes: Axes, x: NDArray[np.float64], rows: pd.DataFrame, top: float, look: Look, words: Sequence[str]) -> None:
+    """One series. top: of the axis, where intervals end in arrows; words: under the pointer, of each point."""
+    axes.plot(x, rows["estimate"], color=look.colour, linestyle=look.dash, linewidth=1.6)
+    for at, estimate, said in zip(x, rows["estimate"], words, strict=True):
+        (mark,) = axes.plot([at], [estimate], linestyle="", marker=look.marker, markersize=5.5, color=look.colour,
+                            markeredgecolor=GROUND)  # fmt: skip
+        hint(mark, said)
+    axes.vlines(x, rows["low"], rows["high"].clip(upper=top), color=look.colour, linewidth=1.6, alpha=0.7)
+    cut = x[(rows["high"] > top).to_numpy()]
+    axes.plot(cut, [top] * len(cut), linestyle="", marker="^", color=look.colour, markersize=6, clip_on=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
+
 import pytest
 
 from harness.report.scaling import CORES, GPUS, WORKERS, scale_of, scaling, throughput
@@ -59,3 +61,16 @@ def test_efficiency_over_cores_starts_at_the_single_core(tmp_path):
             ("allreduce threads=2", 4): 0.5,
         }
     )
+
+
+def test_points_say_their_values_under_the_pointer(tmp_path):
+    given = material_of(tmp_path, [run(1, 1.0), run(2, 1.25)])
+    with themed():
+        (speed,), (share,) = throughput(given).panels, scaling(given).panels
+    assert hints(speed) == {"allreduce, 1 worker: 100", "allreduce, 2 workers: 160"}
+    assert hints(share) == {"allreduce, 1 worker: 100 %", "allreduce, 2 workers: 80 %"}
+
+
+def hints(panel):
+    titles = ET.fromstring(panel.svg).iter("title")
+    return {title.text.replace("\u00a0", " ") for title in titles}
