@@ -44,6 +44,10 @@ class Browser:
         ]
         return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
 
+    def printed(self) -> bytes:
+        """As a PDF."""
+        return base64.b64decode(_ask(f"{self._url}/print", {}))
+
     def screenshot(self) -> bytes:
         """Of what is in view."""
         return base64.b64decode(_ask(f"{self._url}/screenshot"))

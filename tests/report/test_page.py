@@ -234,6 +234,35 @@ def test_table_sorts_by_the_column_that_is_clicked(report):
         assert page.run(f"{click} {cells}") == [*reversed(ascending), ""]
 
 
+SCROLLED = """
+const box = document.querySelector("#summary").parentElement;
+box.style.maxHeight = "10rem";
+box.scrollIntoView();
+box.scrollTo(60, 60);
+const edge = (part, side) => part.getBoundingClientRect()[side];
+const offset = (query, side) => edge(box.querySelector(query), side) - edge(box, side);
+return [box.scrollLeft, box.scrollTop, offset("thead th:nth-child(2)", "top"),
+        offset("tbody tr:last-child > :first-child", "left")];
+"""
+
+
+@pytest.mark.needs_chromium
+def test_head_and_first_column_of_a_table_stay_in_view(report):
+    with browser.browsing(width=390, height=900) as page:
+        page.open(report / "index.html")
+        border = 1
+        assert page.run(SCROLLED) == [60, 60, border, border]
+
+
+@pytest.mark.needs_chromium
+def test_page_prints_to_pdf(report):
+    with browser.browsing(width=1400, height=900) as page:
+        page.open(report / "index.html")
+        pdf = page.printed()
+    assert pdf.startswith(b"%PDF-")
+    assert len(pdf) > 50_000  # with its drawings
+
+
 def test_every_panel_comes_as_svg_and_png_and_csv(report):
     by_kind = {kind: {path.stem for path in (report / "figures").glob(f"*.{kind}")} for kind in ("svg", "png", "csv")}
     assert by_kind["svg"] == by_kind["png"] == by_kind["csv"]
