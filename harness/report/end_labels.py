@@ -48,8 +48,8 @@ def label_ends(axes: Axes, ends: Iterable[tuple[str, Look, float, float]], *, ha
 
 
 def spread_apart(middles: Sequence[float], sizes: Sequence[float], height: float) -> list[float]:
-    """Moves ascending middles of what is so high apart until none covers another, as little as may be, between 0 and
-    the height where all fits."""
+    """Ascending middles of boxes with these sizes, moved as little as may be until none covers another: between 0 and
+    the height, where all fit there."""
     moved: list[float] = []
     floor = 0.0
     for middle, size in zip(middles, sizes, strict=True):

@@ -33,6 +33,8 @@ from harness.report.palette import GROUND, INK
 from harness.report.style import Look, Panel, canvas, finished, hint, titled
 from harness.report.wording import share_with_interval, with_interval
 
+_CUT = " An arrowhead at the upper edge: an interval goes on beyond it."
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
@@ -74,7 +76,7 @@ def throughput(given: Material) -> Figure:
         name="throughput",
         title=f"Throughput by {scale.one}s",
         caption=f"Samples trained per second by all workers, in steady state, over {scale.label}: geometric mean and "
-        f"{interval_of(panels)} over seeds ({launches(given)}).",
+        f"{interval_of(panels)} over seeds ({launches(given)}).{_CUT}",
         panels=tuple(panels),
     )
 
@@ -96,7 +98,7 @@ def scaling(given: Material) -> Figure:
         title="Scaling efficiency",
         caption=f"Throughput over that of the same strategy with one {scale.one} times the {scale.one}s, paired by "
         f"seed: geometric mean and {interval_of(panels)} ({launches(given)}), over {scale.label}. Weak scaling "
-        "keeps each worker's batch, strong scaling the global one.",
+        f"keeps each worker's batch, strong scaling the global one.{_CUT}",
         panels=tuple(panels),
     )
 
