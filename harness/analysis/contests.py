@@ -13,7 +13,7 @@ something by itself. Where one does not, they are one contest whose entrants say
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +74,17 @@ def contests(launches: pd.DataFrame) -> Iterator[Contest]:
         told = [framework] * bool(num_frameworks[aim] > 1)
         for tuning, alike in _by_tuning(rows):
             yield from _in_places(alike, aim, told, tuning, is_tuning_told=is_tuning_told)
+
+
+def place_in_words(place: tuple[object, ...], places: Collection[tuple[object, ...]], *columns: str) -> str:
+    """Of a contest's `place`, what tells it from the others, `torch processes`; of these columns alone, where given."""
+    of_columns = zip(PLACE, place, zip(*places, strict=True), strict=True)
+    words = [
+        setting_in_words(column, value).strip()
+        for column, value, others in of_columns
+        if len(set(others)) > 1 and column in (columns or PLACE)
+    ]
+    return " ".join(filter(None, words))
 
 
 def _by_tuning(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

@@ -20,8 +20,7 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.attempts import with_retries
-from harness.analysis.comparable import setting_in_words
-from harness.analysis.contests import PLACE, Contest, contests
+from harness.analysis.contests import Contest, contests, place_in_words
 from harness.analysis.seeds import geometric_mean_by_seed
 from harness.workloads.metric import Metric
 
@@ -49,15 +48,8 @@ def performance_profiles(launches: pd.DataFrame) -> list[Profile]:
     found: dict[tuple[object, ...], list[Contest]] = {}
     for contest in contests(launches):
         found.setdefault(contest.place, []).append(contest)
-    profiles = [_profile(_name(place, list(found)), together) for place, together in found.items()]
+    profiles = [_profile(place_in_words(place, found), together) for place, together in found.items()]
     return [each for each in profiles if each.num_problems > 1 and each.solved["strategy"].nunique() > 1]
-
-
-def _name(place: tuple[object, ...], places: list[tuple[object, ...]]) -> str:
-    """Of what tells this place from the others."""
-    of_columns = zip(PLACE, place, zip(*places, strict=True), strict=True)
-    words = [setting_in_words(column, value).strip() for column, value, others in of_columns if len(set(others)) > 1]
-    return " ".join(filter(None, words))
 
 
 def _profile(name: str, together: list[Contest]) -> Profile:

@@ -8,20 +8,21 @@ as an entrant anyway.
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from harness.analysis.across import chosen_by_other_seeds, score_across
 from harness.analysis.attempts import with_retries
+from harness.analysis.contests import PLACE, place_in_words
 from harness.analysis.intervals import Interval
 from harness.report.judged import JudgedContest
 from harness.report.table_cells import Row, Table, TableCell, interval_cell, intervals_of, text, value
 from harness.report.wording import count, listed, number
 
+TUNING = "tuning"  # of PLACE
 SCORE, TRIED = "across, × the soonest", "tried"
 _MARKS = {"best": "★ ", "tied": "≈ ", "few": "? ", "": ""}
 
@@ -39,7 +40,8 @@ class Best:
 class AcrossProblems:
     """The strategies of contests that differ in their problems alone."""
 
-    place: str  # what the contests share: framework, kind of worker, resources and way of tuning, where they are told
+    place: str  # framework, kind of worker and resources, as far as they tell it from other contests
+    told_tuning: str  # likewise, in which way settings came about
     contests: tuple[JudgedContest, ...]
     order: tuple[str, ...]  # strategies, the best first
     found: Mapping[str, Sequence[Best]]  # what each came to on each problem
@@ -52,9 +54,11 @@ class AcrossProblems:
 
 def across_problems(contests: Sequence[JudgedContest]) -> list[AcrossProblems]:
     """One for each place with several problems."""
-    asked = sorted((judged for judged in contests if judged.is_comparison), key=_place)
-    groups = ((place, tuple(same)) for place, same in itertools.groupby(asked, _place))
-    return [_compared(place, group) for place, group in groups if len(group) > 1]
+    by_place: dict[tuple[object, ...], list[JudgedContest]] = {}
+    for judged in contests:
+        if judged.is_comparison:
+            by_place.setdefault(judged.contest.place, []).append(judged)
+    return [_compared(place, same, by_place) for place, same in by_place.items() if len(same) > 1]
 
 
 def matrices(
@@ -70,17 +74,22 @@ def matrices(
         yield replace(_matrix(each, anchors, name), note=_left_out(each, asked, aims))
 
 
-def _place(judged: JudgedContest) -> str:
-    """What the contest is called beside its aim."""
-    return judged.contest.name.removeprefix(judged.contest.aim).strip(", ")
-
-
-def _compared(place: str, contests: tuple[JudgedContest, ...]) -> AcrossProblems:
+def _compared(
+    place: tuple[object, ...], contests: Sequence[JudgedContest], places: Collection[tuple[object, ...]]
+) -> AcrossProblems:
+    """places: of all contests."""
     strategies = sorted({name for judged in contests for name in judged.contest.launches["variant"]})
     found = {strategy: [_best(judged, strategy) for judged in contests] for strategy in strategies}
     scores = {strategy: _score(contests, each) for strategy, each in found.items()}
     order = sorted(strategies, key=lambda strategy: (_rank(scores[strategy], found[strategy]), strategy))
-    return AcrossProblems(place=place, contests=contests, order=tuple(order), found=found, scores=scores)
+    return AcrossProblems(
+        place=place_in_words(place, places, *(column for column in PLACE if column != TUNING)),
+        told_tuning=place_in_words(place, places, TUNING),
+        contests=tuple(contests),
+        order=tuple(order),
+        found=found,
+        scores=scores,
+    )
 
 
 def _matrix(across: AcrossProblems, anchors: Mapping[str, str], name: str) -> Table:
@@ -91,7 +100,7 @@ def _matrix(across: AcrossProblems, anchors: Mapping[str, str], name: str) -> Ta
     )
     return Table(
         name=name,
-        title=f"Strategies by problems{f', {across.place}' if across.place else ''}",
+        title=", ".join(filter(None, ["Strategies by problems", across.place, across.told_tuning])),
         caption="Each strategy's shortest time to target, with its number of workers. ★ first, ≈ not shown to be "
         "slower than the first, ? too few seeds to tell, as on the leaderboards, where the arrows lead. Tried: with "
         "how many workers or settings, over all problems; the shortest of many is shorter by chance. Across: the "
@@ -107,19 +116,20 @@ def _left_out(across: AcrossProblems, asked: Sequence[JudgedContest], aims: Iter
     """A sentence on the problems without a column; empty where all have one."""
     shown = {judged.contest.aim for judged in across.contests}
     missing = {aim: [judged for judged in asked if judged.contest.aim == aim] for aim in aims if aim not in shown}
-    said = [f"{aim} ({_why_left_out(contests)})" for aim, contests in sorted(missing.items())]
+    places = {judged.contest.place for judged in asked}
+    said = [f"{aim} ({_why_left_out(contests, places)})" for aim, contests in sorted(missing.items())]
     return f"Without a column: {listed(said)}." if said else ""
 
 
-def _why_left_out(contests: Sequence[JudgedContest]) -> str:
-    """Of one problem, whose contests these are."""
+def _why_left_out(contests: Sequence[JudgedContest], places: Collection[tuple[object, ...]]) -> str:
+    """Of one problem, whose contests these are. places: of all."""
     if not contests:
         return "it has no target"
     compared = [judged for judged in contests if judged.is_comparison]
     if not compared:
         return "there is nothing to compare"
-    places = [place for judged in compared if (place := _place(judged))]
-    return f"compared apart, in {listed(places)}" if places else "compared apart"
+    found = sorted({place_in_words(judged.contest.place, places) for judged in compared} - {""})
+    return f"compared apart, in {listed(found)}" if found else "compared apart"
 
 
 def _best(judged: JudgedContest, strategy: str) -> Best:

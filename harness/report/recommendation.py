@@ -60,12 +60,15 @@ def _on_several(asked: Sequence[JudgedContest], across: Sequence[AcrossProblems]
 def _over_all(asked: Sequence[JudgedContest], across: Sequence[AcrossProblems]) -> Iterator[str]:
     """Which strategy does best with one choice of its options for all problems of a place; an estimate, no claim.
 
-    A problem that has several places (frameworks, say) stands in none with those that have one: these are named then.
+    A problem that was not asked in a place (a framework, say) is none of its problems: the others are named then.
     """
     all_aims = {judged.contest.aim for judged in asked}
-    found = [(each, each.order[0], score) for each in across if (score := each.scores[each.order[0]])]
-    for each, strategy, score in found:
-        where = f" ({each.place.removesuffix(RECIPE).strip(', ')})" if len(found) > 1 else ""
+    for each in across:
+        strategy = each.order[0]
+        score = each.scores[strategy]
+        if score is None:
+            continue
+        where = f" ({each.place})" if each.place else ""
         times = times_in_short(score.estimate)
         how_far = "first in each" if score.estimate <= 1 else f"about {times} the soonest of each"
         aims = [judged.contest.aim for judged in each.contests]

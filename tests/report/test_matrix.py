@@ -1,4 +1,4 @@
-"""Strategies by problems: who is first, who is not shown to be slower, one score."""
+"""Strategies by problems: who is first, who is not shown to be slower, one score, and which problems are apart."""
 
 from __future__ import annotations
 
@@ -94,23 +94,35 @@ def test_score_of_a_strategy_gains_nothing_by_many_tries(tmp_path):
     assert row[SCORE].sort_by == pytest.approx(2.0)
 
 
-def test_matrix_says_why_a_problem_has_no_column(tmp_path):
-    """The RNN is asked in both frameworks, of one net there is a single entrant, another has no target."""
+def test_matrix_is_of_one_framework_and_says_why_a_problem_has_no_column(tmp_path):
+    """The RNN is asked in both; of the other nets one in TensorFlow alone, one has one entrant, one has no target."""
+
+    def asked(framework, **cell):
+        given = {"framework": framework, "workers": 2, "target": 0.98, **cell}
+        return [
+            record({"strategy": strategy, "seed": seed, **given}, curve=reached_after(2.0))
+            for strategy in ("allreduce", "hogwild")
+            for seed in range(3)
+        ]
+
     more = [
-        *(
-            record({"workload": "rnn", "framework": framework, "strategy": strategy, "seed": seed, "target": 0.98},
-                   curve=reached_after(2.0))
-            for framework in ("torch", "tensorflow") for strategy in ("serial", "hogwild") for seed in range(3)
-        ),
-        renamed(record(curve=reached_after(2.0)), "one net"),
-        renamed(record(curve=reached_after(2.0)), "other net", target=None),
-    ]  # fmt: skip
-    (table,) = matrix_of(tmp_path, TIMES, more)
-    assert list(table.links) == ["cnn on digits (s)", "fnn on digits (s)"]
-    assert table.note == (
-        "Without a column: one net (there is nothing to compare), other net (it has no target) and rnn on digits "
-        "(compared apart, in tensorflow and torch)."
+        *asked("torch", workload="rnn"),
+        *asked("tensorflow", workload="rnn"),
+        *(renamed(one, "far net") for one in asked("tensorflow")),
+        renamed(record(curve=reached_after(2.0)), "lone net"),
+        renamed(record(curve=reached_after(2.0)), "vague net", target=None),
+    ]
+    torch, tensorflow = matrix_of(tmp_path, TIMES, more)
+    assert [torch.title, tensorflow.title] == [
+        "Strategies by problems, torch",
+        "Strategies by problems, tensorflow",
+    ]
+    assert list(torch.links) == ["cnn on digits (s)", "fnn on digits (s)", "rnn on digits (s)"]
+    assert torch.note == (
+        "Without a column: far net (compared apart, in tensorflow processes), lone net (there is nothing to compare) "
+        "and vague net (it has no target)."
     )
+    assert list(tensorflow.links) == ["far net (s)", "rnn on digits (s)"]
 
 
 def test_matrix_of_all_problems_has_no_note(tmp_path):

@@ -123,8 +123,8 @@ def test_without_tuning_one_strategy_is_named_for_all_problems(tmp_path: Any) ->
     )
 
 
-def test_one_for_all_names_its_problems_where_others_are_asked_elsewhere(tmp_path: Any) -> None:
-    """The CNN is asked in two frameworks, the others in one: what is best over those says nothing of the CNN."""
+def test_one_for_all_says_in_which_framework_where_there_are_two(tmp_path: Any) -> None:
+    """The CNN is asked in both, the others in one, which has all of them."""
     given = [
         {"workload": "cnn", "framework": "torch"},
         {"workload": "cnn", "framework": "tensorflow"},
@@ -138,7 +138,7 @@ def test_one_for_all_names_its_problems_where_others_are_asked_elsewhere(tmp_pat
     ]
     _, found = judged(tmp_path, records)
     said = recommendations(found, across_problems(found))[0].split("; ")[-1]
-    assert said == "one for fnn on digits and rnn on digits: local-sgd, first in each."
+    assert said == "one for all problems (torch): local-sgd, first in each."
 
 
 def test_series_tuned_for_each_number_of_workers_is_one(tmp_path: Any) -> None:
