@@ -18,7 +18,7 @@ seed                        the unit: runs of one series, problem and number of 
 
 A launch that failed or ran into its time limit has no speed, but it counts where success does: a strategy that breaks
 in six of nine launches did not reach the target in nine, and one that was launched again until it ran did not reach it
-whenever it ran.
+whenever it ran. Where it failed for what its machine lacked (a full disk), and was made up for, it counts nowhere.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from typing import Any, TypeVar, cast
 
 import pandas as pd
 
+from harness.analysis.attempts import tell_of_their_cells
 from harness.analysis.scores import METRIC_COLUMNS, metric_of, metrics_of, target_in_words
 from harness.analysis.tuned import RECIPE, are_trials, tunings, without_outdated
 from harness.plain_text import counted
@@ -292,7 +293,8 @@ def setting_in_words(column: str, value: object) -> str:
 
 
 def _pool(part: pd.DataFrame, trials: pd.DataFrame, outdated: pd.DataFrame, parts: list[pd.DataFrame]) -> Pool:
-    named = _quick_to_slice(with_series(part))
+    told, by_machine = _without_made_up_for(part)
+    named = _quick_to_slice(with_series(told))
     is_ok = named["status"] == "ok"
     num_outdated = int(outdated["problem"].isin(part["problem"]).sum())
     return Pool(
@@ -301,9 +303,26 @@ def _pool(part: pd.DataFrame, trials: pd.DataFrame, outdated: pd.DataFrame, part
         runs=named[is_ok].reset_index(drop=True),
         failed=named[~is_ok].reset_index(drop=True),
         trials=_trials_on(part, trials),
-        cautions=tuple(_cautions(named[is_ok], num_outdated)),
+        cautions=(*by_machine, *_cautions(named[is_ok], num_outdated)),
         num_pools=len(parts),
     )
+
+
+def _without_made_up_for(part: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Without launches that failed for what their machine lacked, where another tells of the same cell and seed; and
+    what is to be said of all such: no crash of a strategy, though those that stay are counted as one."""
+    tells = tell_of_their_cells(part)
+    is_made_up_for = ~tells & part["key"].isin(part.loc[tells, "key"])
+    said = [
+        f"{counted(int(which.sum()), 'launch', 'launches')} failed for what the machine lacked "
+        f"({part.loc[which, 'reason'].iloc[0]}): {what}."
+        for which, what in (
+            (is_made_up_for, "left out, being made up for by others"),
+            (~tells & ~is_made_up_for, "counted as crashes until the same command makes up for them"),
+        )
+        if which.any()
+    ]
+    return part[~is_made_up_for], said
 
 
 def _quick_to_slice(runs: pd.DataFrame) -> pd.DataFrame:

@@ -175,6 +175,19 @@ def test_a_failure_counts_though_it_ran_well_another_time(tmp_path):
     assert len(pool.failed) == 2
 
 
+def test_failures_by_the_machine_are_no_crashes_once_they_are_made_up_for(tmp_path):
+    """Two on a full disk, one of which ran another time, and a crash that did."""
+    full = {"reason": "rank 0: OSError: [Errno 28] No space left on device: 'x'"}
+    records = [record(), record({"seed": 2}), failed(**full), failed({"seed": 1}, **full), failed({"seed": 2})]
+    (pool,) = pools(load(folder_of(records, tmp_path)))
+    assert sorted(pool.failed["seed"]) == [1, 2]
+    lacked = "1 launch failed for what the machine lacked (rank 0: OSError: [Errno 28] No space left on device: 'x')"
+    assert pool.cautions == (
+        f"{lacked}: left out, being made up for by others.",
+        f"{lacked}: counted as crashes until the same command makes up for them.",
+    )
+
+
 def test_aim_says_the_target_in_its_metrics_words(tmp_path):
     hogwild = {"strategy": "hogwild", "workers": 2}
     other = by_rmse(record(hogwild))
