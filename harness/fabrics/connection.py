@@ -29,7 +29,11 @@ _COUNTS = (  # of a step and of a job, which are the same within the step, unles
     ("SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"),
     ("SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE"),
 )
-_OF_SLURM_BY_PMIX = re.compile(r"slurm\.pmix\.(\d+)\.\d+")
+_JOBS_OF_RANKS = {  # of Slurm's plugins: what names the step of a rank, which a job submitted in it has still
+    "PMIX_RANK": ("PMIX_NAMESPACE", re.compile(r"slurm\.pmix\.(\d+)\.\d+")),
+    "PMI_RANK": ("PMI_JOBID", re.compile(r"(\d+)\.\d+")),
+}
+_OF_SRUN = re.compile(r"[\d+]+\.[\d+]+")  # a step by its number; a job's script is one by name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +73,16 @@ def launch_in_words(environ: Mapping[str, str]) -> str | None:
     return f"{names[0]}={environ[names[0]]}, {names[1]}={environ[names[1]]}"
 
 
-def step_without_ranks(environ: Mapping[str, str]) -> str | None:
-    """`SLURM_STEP_NUM_TASKS=4`, where Slurm started several processes and told none its rank in a way MPI knows."""
+def step_without_ranks(environ: Mapping[str, str], step: str | None = None) -> str | None:
+    """`SLURM_STEP_NUM_TASKS=4`, where Slurm started several processes and told none its rank in a way MPI knows.
+
+    step: around this process (launchers/slurm_step.py), where it is seen; else what the variables let know.
+    """
     number = environ.get("SLURM_STEP_NUM_TASKS", "")
-    if _source(environ) is not None or not number.isdecimal() or int(number) == 1 or not _is_in_its_step(environ):
+    if _source(environ) is not None or not number.isdecimal() or int(number) == 1:
         return None
-    return f"SLURM_STEP_NUM_TASKS={number}"
+    is_in_it = _is_in_its_step(environ) if step is None else _OF_SRUN.fullmatch(step) is not None
+    return f"SLURM_STEP_NUM_TASKS={number}" if is_in_it else None
 
 
 def without_place(environ: Mapping[str, str]) -> dict[str, str]:
@@ -83,9 +91,9 @@ def without_place(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _source(environ: Mapping[str, str]) -> tuple[str, str, str, str] | None:
-    left = "PMIX_RANK" if _has_pmix_of_another_job(environ) else None
+    left = _ranks_of_another_job(environ)
     told = (names for names in _SOURCES if all(environ.get(name, "").isdecimal() for name in names[:2]))
-    return next((names for names in told if names[0] != left), None)
+    return next((names for names in told if names[0] not in left), None)
 
 
 def _is_in_its_step(environ: Mapping[str, str]) -> bool:
@@ -93,9 +101,9 @@ def _is_in_its_step(environ: Mapping[str, str]) -> bool:
 
     A job that is submitted from within a step has the step's variables still. Its script is one process, the first and
     only one of its node, and the job's own counts are beside those of the step. Where these are the same, of one task a
-    node, nothing tells the two apart.
+    node, no variable tells the two apart.
     """
-    if _has_pmix_of_another_job(environ):
+    if _ranks_of_another_job(environ):
         return False
     here = environ.get("SLURM_GTIDS", "")  # of all tasks on this node
     if environ.get("SLURM_PROCID", "0") != "0" or "," in here:
@@ -106,9 +114,10 @@ def _is_in_its_step(environ: Mapping[str, str]) -> bool:
     return all(environ.get(of_job) in (None, environ.get(of_step)) for of_step, of_job in _COUNTS)
 
 
-def _has_pmix_of_another_job(environ: Mapping[str, str]) -> bool:
-    found = _OF_SLURM_BY_PMIX.fullmatch(environ.get("PMIX_NAMESPACE", ""))
-    return found is not None and found[1] != environ.get("SLURM_JOB_ID", found[1])
+def _ranks_of_another_job(environ: Mapping[str, str]) -> set[str]:
+    """The variables whose rank is one of a step of another job than the one around this process."""
+    found = {rank: step.fullmatch(environ.get(name, "")) for rank, (name, step) in _JOBS_OF_RANKS.items()}
+    return {rank for rank, step in found.items() if step and step[1] != environ.get("SLURM_JOB_ID", step[1])}
 
 
 def _place_on_node(environ: Mapping[str, str], rank: int, size: int) -> tuple[int, int] | None:

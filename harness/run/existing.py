@@ -33,6 +33,7 @@ from harness.fabrics.connection import (
 from harness.fabrics.process_sets import process_sets
 from harness.launchers.command import LaunchCommand
 from harness.launchers.deadline import Deadline
+from harness.launchers.slurm_step import step_around
 from harness.launchers.supervisor import LaunchEnd
 from harness.plain_text import counted, one_line
 from harness.protocols import Role
@@ -67,7 +68,7 @@ def launch_around(*, own_launch: bool = False) -> str | None:
         for name in os.environ.keys() - without_place(os.environ).keys():
             del os.environ[name]
         return None
-    if untold := step_without_ranks(os.environ):
+    if untold := step_without_ranks(os.environ, step_around()):
         raise SuiteError(
             f"srun started several processes ({untold}) and told them no ranks; allowed: srun --mpi=pmix, or what "
             "else srun --mpi=list has of MPI's; --own-launch where this process is the only one"
@@ -117,16 +118,7 @@ def _run_inside(
     suite: Suite, fitting: _Fitting, place: tuple[int, int, int, int], folder: ResultsFolder, *, again: Again | None
 ) -> int:
     rank, size, local_rank, local_size = place
-    framework, num_threads, num_loaders, device = fitting.settled
-    near = cores_near_workers(local_size) if device == "gpu" else []
-    cores = process.pin(local_rank, local_size, num_threads + num_loaders, near=near, is_existing=True)
-    process.prepare(num_threads=num_threads)
-    registry.load(registry.PREPARATIONS[framework])(
-        num_threads=num_threads, gpus=[local_rank] if device == "gpu" else []
-    )
-    hvd: Any = importlib.import_module(f"horovod.{framework}")
-    as_placed = [cell.model_copy(update={"hosts": size // local_size}) for cell in fitting.cells]
-    hvd.init(process_sets=process_sets(as_placed, hvd))
+    cores, hvd = _prepared(fitting, place)
     # The launch decides how and over what its workers talk; the record has to say what was, not what was asked for.
     actual = {"controller": "mpi" if hvd.mpi_enabled() else "gloo", "hosts": hvd.cross_size()}
     cells = {cell.key: cell for cell in (_as_launched(cell, actual) for cell in fitting.cells)}
@@ -154,6 +146,27 @@ def _run_inside(
             run_worker(cell.model_dump_json(), Connection(**connection, run_dir=run_dir), cores)
             _meet(hvd)  # the part is written
     return 0
+
+
+def _prepared(fitting: _Fitting, place: tuple[int, int, int, int]) -> tuple[list[int] | None, Any]:
+    """The cores that this process is pinned to, and Horovod, started. Raises SuiteError."""
+    _, size, local_rank, local_size = place
+    framework, num_threads, num_loaders, device = fitting.settled
+    near = cores_near_workers(local_size) if device == "gpu" else []
+    cores = process.pin(local_rank, local_size, num_threads + num_loaders, near=near, is_existing=True)
+    process.prepare(num_threads=num_threads)
+    registry.load(registry.PREPARATIONS[framework])(
+        num_threads=num_threads, gpus=[local_rank] if device == "gpu" else []
+    )
+    hvd: Any = importlib.import_module(f"horovod.{framework}")
+    as_placed = [cell.model_copy(update={"hosts": size // local_size}) for cell in fitting.cells]
+    hvd.init(process_sets=process_sets(as_placed, hvd))
+    if hvd.size() != size:
+        raise SuiteError(
+            f"Horovod finds {counted(hvd.size(), 'process', 'processes')} of the {size} of this launch; wanted: one by "
+            "the MPI that Horovod was built with, or by horovodrun"
+        )
+    return cores, hvd
 
 
 def _as_launched(cell: Cell, actual: dict[str, Any]) -> Cell:

@@ -33,6 +33,24 @@ LEFT_OF_A_STEP = {
     "SLURM_STEP_TASKS_PER_NODE": "2(x2)",
     "SLURM_TASKS_PER_NODE": "2(x2)",
 }
+# Of a task of `srun --mpi=pmi2` of a job of two nodes: what Slurm's plugin of that name adds to its own variables.
+BY_PMI2 = {
+    "PMI_FD": "13",
+    "PMI_JOBID": "8.0",
+    "PMI_RANK": "2",
+    "PMI_SIZE": "4",
+    "SLURM_GTIDS": "2,3",
+    "SLURM_JOB_ID": "8",
+    "SLURM_LOCALID": "0",
+    "SLURM_NODEID": "1",
+    "SLURM_NTASKS": "4",
+    "SLURM_PROCID": "2",
+    "SLURM_STEP_ID": "0",
+    "SLURM_STEP_NUM_NODES": "2",
+    "SLURM_STEP_NUM_TASKS": "4",
+    "SLURM_STEP_TASKS_PER_NODE": "2(x2)",
+    "SLURM_TASKS_PER_NODE": "2(x2)",
+}
 
 
 @pytest.mark.parametrize(
@@ -68,6 +86,9 @@ LEFT_OF_A_STEP = {
         ({"PMIX_RANK": "3", "SLURM_NTASKS": "4"}, (3, 4, 3, 4)),
         (LEFT_OF_A_STEP | {"PMIX_RANK": "3", "PMIX_NAMESPACE": "slurm.pmix.8.0"}, (3, 4, 3, 4)),
         (LEFT_OF_A_STEP | {"PMIX_RANK": "3", "PMIX_NAMESPACE": "slurm.pmix.7.0"}, None),
+        (BY_PMI2, (2, 4, 0, 2)),
+        (BY_PMI2 | {"SLURM_JOB_ID": "9"}, None),  # of a job that was submitted from within that step
+        (BY_PMI2 | {"PMI_JOBID": "8.0-1", "SLURM_JOB_ID": "9"}, (2, 4, 0, 2)),  # no name that is known
         # A container that is told no number of a job.
         ({"PMIX_RANK": "3", "PMIX_NAMESPACE": "slurm.pmix.7.0", "SLURM_NTASKS": "4"}, (3, 4, 3, 4)),
         # MPICH's own launcher in an allocation: the step is one of its proxies, a task a node.
@@ -85,6 +106,8 @@ def test_place_is_read_from_every_launchers_variables(
     [
         ({}, None),
         ({"PMI_RANK": "0", "PMI_SIZE": "1"}, None),  # srun --pty bash
+        (BY_PMI2 | {"PMI_RANK": "0", "PMI_SIZE": "1", "SLURM_STEP_NUM_TASKS": "1"}, None),
+        (BY_PMI2, "PMI_RANK=2, PMI_SIZE=4"),
         ({"PMIX_RANK": "0", "SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "1"}, None),
         ({"PMI_RANK": "0", "PMI_SIZE": "4", "PATH": "/bin"}, "PMI_RANK=0, PMI_SIZE=4"),
         ({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"}, "OMPI_COMM_WORLD_RANK=1, OMPI_COMM_WORLD_SIZE=2"),
@@ -102,6 +125,8 @@ def test_launch_is_of_several_processes_and_named_by_its_variables(environ: dict
         (LEFT_OF_A_STEP, None),
         (LEFT_OF_A_STEP | {"SLURM_STEP_TASKS_PER_NODE": "1(x4)", "SLURM_STEP_NUM_NODES": "4"}, None),
         (LEFT_OF_A_STEP | {"PMIX_RANK": "3", "PMIX_NAMESPACE": "slurm.pmix.7.0"}, None),
+        (LEFT_OF_A_STEP | BY_PMI2 | {"PMI_JOBID": "7.0"}, None),
+        (BY_PMI2, None),
         ({"PMIX_RANK": "3", **step("3,1", node=1, task=3, local=0)}, None),
         ({"SLURM_STEP_NUM_TASKS": "1"}, None),  # srun --pty bash
         ({"SLURM_NTASKS": "4"}, None),  # a batch script
@@ -109,6 +134,30 @@ def test_launch_is_of_several_processes_and_named_by_its_variables(environ: dict
 )
 def test_step_of_several_tasks_without_ranks_is_known(environ: dict[str, str], told: str | None) -> None:
     assert step_without_ranks(environ) == told
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        (None, "SLURM_STEP_NUM_TASKS=2"),  # nothing tells the two apart
+        ("8.batch", None),
+        ("8", None),  # a job's script in older Slurms
+        ("8.interactive", None),
+        ("8.0", "SLURM_STEP_NUM_TASKS=2"),
+        ("8+1.0", "SLURM_STEP_NUM_TASKS=2"),
+    ],
+)
+def test_job_of_one_task_a_node_is_told_from_a_step_by_the_daemon_above_it(seen: str | None, told: str | None) -> None:
+    of_the_step = {"SLURM_STEP_NUM_NODES": "2", "SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_TASKS_PER_NODE": "1(x2)"}
+    of_the_job = {"SLURM_NNODES": "2", "SLURM_NTASKS": "2", "SLURM_TASKS_PER_NODE": "1(x2)", "SLURM_PROCID": "0"}
+    assert step_without_ranks(of_the_step | of_the_job, seen) == told
+
+
+def test_step_of_a_job_whose_script_has_ranks_of_another_is_known() -> None:
+    """A job that was submitted within a step by PMI2, and starts processes without any."""
+    environ = BY_PMI2 | {"SLURM_JOB_ID": "9"}
+    assert step_without_ranks(environ, "9.0") == "SLURM_STEP_NUM_TASKS=4"
+    assert step_without_ranks(environ, "9.batch") is None
 
 
 def test_without_place_keeps_what_a_user_sets() -> None:

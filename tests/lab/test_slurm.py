@@ -23,6 +23,7 @@ ONE_MACHINE = "{workload: fnn, strategy: hogwild, workers: 2, epochs: 1}"
 ONE_WORKER = "{workload: fnn, strategy: serial, epochs: 1}"
 ENDLESS = "{workload: fnn, strategy: allreduce-flat, workers: 2, hosts: 2, epochs: 1000000, time_limit_s: 600}"
 ASKED_FOR = ("--nodes=2", "--ntasks-per-node=2")
+ONE_A_NODE = ("--nodes=2", "--ntasks-per-node=1")
 WORKERS_SEE_IT_WITHIN_S = 120.0  # on the busiest machine; long before they would end by themselves
 
 
@@ -87,12 +88,15 @@ def test_job_runs_a_suite_on_its_nodes(slurm: SlurmLab, tmp_path: Path, controll
     assert record["cell"]["fields"]["controller"] == controller
 
 
-@pytest.mark.parametrize("mpi", ["none", "pmix"])
-def test_job_that_a_step_submits_is_no_part_of_it(slurm: SlurmLab, tmp_path: Path, mpi: str) -> None:
+@pytest.mark.parametrize("shape", [ASKED_FOR, ONE_A_NODE], ids=["two-a-node", "one-a-node"])
+@pytest.mark.parametrize("mpi", ["none", "pmix", "pmi2"])
+def test_job_that_a_step_submits_is_no_part_of_it(
+    slurm: SlurmLab, tmp_path: Path, mpi: str, shape: tuple[str, ...]
+) -> None:
     """Of the same shape, and with all variables of the step."""
     suite, results, log = write_suite(tmp_path / "s.yaml", TWO_HOSTS), tmp_path / "r", tmp_path / "log"
-    submit = f"sbatch {' '.join(ASKED_FOR)} --output={log} {JOB} {suite} --results {results}"
-    step = ["srun", *ASKED_FOR, f"--mpi={mpi}", "sh", "-c", f"test $SLURM_PROCID != 0 || {submit}"]
+    submit = f"sbatch {' '.join(shape)} --output={log} {JOB} {suite} --results {results}"
+    step = ["srun", *shape, f"--mpi={mpi}", "sh", "-c", f"test $SLURM_PROCID != 0 || {submit}"]
     assert slurm.run(*step)[0] == 0
     wait_until(lambda: slurm.run("squeue", "--noheader")[1] == "", "the job to end")
     assert len(records_in(results)) == 1, log.read_text()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from harness.run.existing import _the_only
+from harness import registry
+from harness.run import existing
+from harness.run.existing import _Fitting, _prepared, _the_only
 from harness.suite.cell import Cell
 from harness.suite.suite import SuiteError
 
@@ -40,3 +43,23 @@ def test_launch_holds_the_code_of_one_workload_and_names_the_choice() -> None:
     assert str(caught.value) == (
         "one launch imports the code of one workload; choose with --only workload=: a.py:make, b.py:make"
     )
+
+
+@pytest.fixture
+def prepared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is done of a launch's preparation, by name; Horovod finds this process alone."""
+    done: list[str] = []
+    hvd = SimpleNamespace(ProcessSet=list, init=lambda process_sets: None, size=lambda: 1)
+    monkeypatch.setattr(existing.process, "pin", lambda *args, **named: None)
+    monkeypatch.setattr(existing.process, "prepare", lambda *, num_threads: None)
+    monkeypatch.setattr(registry, "load", lambda path: lambda **named: done.append(path.split(":")[0]))
+    monkeypatch.setattr(existing.importlib, "import_module", lambda name: hvd)
+    return done
+
+
+def test_launch_that_horovod_does_not_see_is_refused(prepared: list[str]) -> None:
+    """Started by another MPI than Horovod's, each process would train for all."""
+    fitting = _Fitting(cells=[cell()], settled=("torch", 1, 0, "cpu"))
+    with pytest.raises(SuiteError, match="Horovod finds 1 process of the 2 of this launch; wanted: one by the MPI"):
+        _prepared(fitting, (0, 2, 0, 2))
+    assert prepared == ["harness.backends.torch_replica"]
