@@ -20,7 +20,6 @@ from harness.backends.torch_neurons import neurons_of
 from harness.backends.torch_objective import Objective
 from harness.backends.torch_optimizer import flat_optimizer, native_optimizer, state_of
 from harness.backends.torch_rows import RowGradients
-from harness.backends.triton_first import import_triton
 from harness.optimizers.clipping import clipped
 from harness.protocols import Batches, GradientAveraging, NativeFabric, Neurons, RowTable, Share, UsedRows
 from harness.suite.cell import Cell
@@ -32,7 +31,6 @@ def prepare(*, num_threads: int, num_workers: int = 1, gpus: Sequence[int] = ())
 
     Raises ValueError where there is none.
     """
-    import_triton()
     torch.set_num_threads(num_threads)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # float32 is float32
     if gpus:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import registry
+from harness.backends.triton_first import import_triton
 from harness.protocols import Replica
 from harness.suite.cell import Cell
 from harness.workloads.layers import parameters_of
@@ -38,6 +39,7 @@ def sides_of(cell: Cell) -> tuple[Side, Side, Shapes]:
 
     Raises DatasetError, and of a user's code ExtensionError or WorkloadError.
     """
+    import_triton()
     for name in FRAMEWORKS:  # before a user's file uses either
         registry.load(registry.PREPARATIONS[name])(num_threads=cell.threads)
     (ours, our_workload), (theirs, their_workload) = (_replica_and_workload(cell, name) for name in FRAMEWORKS)

@@ -23,6 +23,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness import registry
+from harness.backends.triton_first import import_triton
 from harness.fabrics.connection import (
     Connection,
     launch_in_words,
@@ -155,6 +156,8 @@ def _prepared(fitting: _Fitting, place: tuple[int, int, int, int]) -> tuple[list
     near = cores_near_workers(local_size) if device == "gpu" else []
     cores = process.pin(local_rank, local_size, num_threads + num_loaders, near=near, is_existing=True)
     process.prepare(num_threads=num_threads)
+    if any(cell.own is not None for cell in fitting.cells):
+        import_triton()
     registry.load(registry.PREPARATIONS[framework])(
         num_threads=num_threads, gpus=[local_rank] if device == "gpu" else []
     )

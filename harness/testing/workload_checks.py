@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from harness import registry
+from harness.backends.triton_first import import_triton
 from harness.protocols import Replica, Share
 from harness.suite.cell import Cell
 from harness.suite.own_facts import own_facts
@@ -49,6 +50,7 @@ def check_workload(
     steps: of training, after which the score should be better. Raises ExtensionError and WorkloadError, as a suite's
     launch would, for what cannot be trained at all.
     """
+    import_triton()  # another test's workload may be of the other framework
     cell = _cell(workload if isinstance(workload, str) else _name_of(workload), framework, folder)
     replica = _replica(cell)
     _check_initial_weights(cell, replica)

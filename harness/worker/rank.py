@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import registry
+from harness.backends.triton_first import import_triton
 from harness.fabrics.connection import Connection
 from harness.fabrics.factory import FabricFactory
 from harness.protocols import EvaluatedModel, Replica, TellsStaleness, needs_equal_steps
@@ -155,6 +156,8 @@ class _Startup:
 
 def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Session, Clock, MergeWatch[Any] | None]:
     """All that comes before the first measured step."""
+    if cell.own is not None:
+        import_triton()  # before either framework, of which a user's file may import the other
     replica_class = registry.load(registry.REPLICAS[cell.framework])
     fabric_factory: FabricFactory = registry.load(registry.FABRICS[cell.needs, cell.framework])
     registry.load(registry.PREPARATIONS[cell.framework])(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,11 @@ from harness.run.runner import Setting, run_cell
 from harness.suite.cell import Cell
 from harness.workloads import ACCURACY
 
+# As Triton may be: it comes before TensorFlow, which PyTorch for CUDA needs, should a user's file use it too.
+TRITON = "import sys; assert 'tensorflow' not in sys.modules"
 CODE = """
+import sys
+
 import keras
 import tensorflow as tf
 
@@ -24,6 +29,7 @@ from harness.workloads.data import load_digits
 
 
 def make():
+    assert "triton" in sys.modules
     data = load_digits()
     model = keras.Sequential([
         keras.Input((8, 8, 1)),
@@ -55,6 +61,13 @@ class _Watcher:
     def cell_started(self, cell: Cell) -> None: ...
     def cell_progress(self, share: float, samples_per_s: float, loss: float) -> None: ...
     def cell_ended(self, record: Record) -> None: ...
+
+
+@pytest.fixture(autouse=True)
+def with_triton(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "found").mkdir()
+    (tmp_path / "found" / "triton.py").write_text(TRITON)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'found'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
 
 
 def launched(folder: Path, **fields: Any) -> Record:

@@ -52,6 +52,7 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     hvd = SimpleNamespace(ProcessSet=list, init=lambda process_sets: None, size=lambda: 1)
     monkeypatch.setattr(existing.process, "pin", lambda *args, **named: None)
     monkeypatch.setattr(existing.process, "prepare", lambda *, num_threads: None)
+    monkeypatch.setattr(existing, "import_triton", lambda: done.append("triton"))
     monkeypatch.setattr(registry, "load", lambda path: lambda **named: done.append(path.split(":")[0]))
     monkeypatch.setattr(existing.importlib, "import_module", lambda name: hvd)
     return done
@@ -63,3 +64,9 @@ def test_launch_that_horovod_does_not_see_is_refused(prepared: list[str]) -> Non
     with pytest.raises(SuiteError, match="Horovod finds 1 process of the 2 of this launch; wanted: one by the MPI"):
         _prepared(fitting, (0, 2, 0, 2))
     assert prepared == ["harness.backends.torch_replica"]
+
+
+def test_launch_imports_triton_before_a_framework_where_it_trains_a_users_code(prepared: list[str]) -> None:
+    fitting = _Fitting(cells=[own("a.py:make")], settled=("tensorflow", 1, 0, "cpu"))
+    _prepared(fitting, (0, 1, 0, 1))
+    assert prepared == ["triton", "harness.backends.tensorflow_replica"]
