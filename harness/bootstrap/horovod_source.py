@@ -74,6 +74,15 @@ EDITS = (
     ),
     ("horovod/torch/cuda_util.cc", 'dlopen("libcuda.so", RTLD_LAZY)', 'dlopen("libcuda.so.1", RTLD_LAZY)', 1),
 )
+# Spare time alone: of what a wheel is known by they are no part, since its debug symbols are stripped anyway.
+UNSEEN_EDITS = (
+    (
+        "CMakeLists.txt",
+        'string(REPLACE "-O2" "-O3" CMAKE_CXX_FLAGS_RELWITHDEBINFO',
+        'string(REPLACE "-O2 -g" "-O3" CMAKE_CXX_FLAGS_RELWITHDEBINFO',
+        1,
+    ),
+)
 
 
 def unpack_edited(archive: Path, folder: Path) -> Path:
@@ -83,7 +92,7 @@ def unpack_edited(archive: Path, folder: Path) -> Path:
             tar.extraction_filter = tarfile.data_filter
         tar.extractall(folder)
     source = folder / archive.name.removesuffix(".tar.gz")
-    for name, old, new, count in EDITS:
+    for name, old, new, count in (*EDITS, *UNSEEN_EDITS):
         _edit(source / name, old, new, count)
     return source
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.bootstrap.horovod_options import OPTIONS
-from harness.bootstrap.horovod_source import EDITS, unpack_edited
+from harness.bootstrap.horovod_source import EDITS, UNSEEN_EDITS, unpack_edited
 from harness.bootstrap.horovod_wheel import kept_source
 
 pytestmark = pytest.mark.needs_horovod_source
@@ -20,7 +20,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return unpack_edited(kept_source(os.environ), tmp_path_factory.mktemp("source"))
 
 
-@pytest.mark.parametrize(("name", "replacement"), [(name, new) for name, _, new, _ in EDITS if new])
+@pytest.mark.parametrize(("name", "replacement"), [(name, new) for name, _, new, _ in (*EDITS, *UNSEEN_EDITS) if new])
 def test_release_is_edited(source: Path, name: str, replacement: str) -> None:
     assert replacement in (source / name).read_text()
 

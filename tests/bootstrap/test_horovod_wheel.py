@@ -14,7 +14,7 @@ import pytest
 from harness.bootstrap import horovod_wheel
 from harness.bootstrap.checks import SetupError
 from harness.bootstrap.horovod_options import OPTIONS
-from harness.bootstrap.horovod_source import EDITS, SHA256
+from harness.bootstrap.horovod_source import EDITS, SHA256, UNSEEN_EDITS
 from harness.bootstrap.horovod_wheel import build_wheel, cached_wheel, kept_source, pinned_target, run, wheel_dir
 from harness.bootstrap.pins import load_pins
 from harness.bootstrap.toolkit import Toolkit
@@ -42,7 +42,7 @@ def archive(folder: Path, files: dict[str, str]) -> bytes:
 
 def sound_files() -> dict[str, str]:
     files: dict[str, str] = {}
-    for name, text, _, count in EDITS:
+    for name, text, _, count in (*EDITS, *UNSEEN_EDITS):
         files[name] = files.get(name, "") + f"{text}\n" * count
     return files
 
@@ -64,7 +64,7 @@ def test_archive_with_another_hash_is_refused(tmp_path: Path) -> None:
     assert list((tmp_path / "cache").rglob("*.whl")) == []
 
 
-@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit[0])
+@pytest.mark.parametrize("edit", [*EDITS, *UNSEEN_EDITS], ids=lambda edit: edit[0])
 @pytest.mark.parametrize("times", [0, 2])
 def test_archive_in_which_a_text_to_edit_stands_otherwise_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit: tuple[str, str, str, int], times: int
