@@ -70,9 +70,7 @@ class Ledger:
         with self._path.with_suffix(".lock").open("w") as mine:
             lock(mine, waiting=True)
             try:
-                yield optuna.storages.RDBStorage(
-                    f"sqlite:///{self._path}", engine_kwargs={"connect_args": {"timeout": _PATIENCE_S}}
-                )
+                yield storage_of(self._path)
             except (SQLAlchemyError, RuntimeError) as error:
                 said = f"{type(error).__name__}: {error}".splitlines()[0]
                 raise TuningError(
@@ -120,6 +118,15 @@ class Ledger:
                 f"{self._path}: {title}: its trials are of another space, seed or version of the harness; allowed: "
                 "the ranges and --seed that it began with, or --results another folder"
             )
+
+
+def storage_of(ledger: Path) -> Any:
+    """Optuna's, of that file. Nothing of it stays open: Python 3.13 complains of a database that is left so."""
+    import optuna
+    from sqlalchemy.pool import NullPool
+
+    how = {"connect_args": {"timeout": _PATIENCE_S}, "poolclass": NullPool}
+    return optuna.storages.RDBStorage(f"sqlite:///{ledger}", engine_kwargs=how)
 
 
 def _frozen(study: Study, trial: Trial) -> Any:

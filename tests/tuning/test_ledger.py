@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from harness.suite.suite import Suite
-from harness.tuning.ledger import LEDGER_FILE, Ledger
+from harness.tuning.ledger import LEDGER_FILE, Ledger, storage_of
 from harness.tuning.trials import Study, studies_of
 from harness.tuning.tuning_error import TuningError
 from tests.tuning.tuned_files import TWO, loaded
@@ -20,7 +20,7 @@ def studies(suite: Suite, budget: int = 2, seed: int = 0) -> list[Study]:
 
 
 def stored(folder: Path, study: Study) -> optuna.Study:
-    return optuna.load_study(study_name=study.name, storage=f"sqlite:///{folder / LEDGER_FILE}")
+    return optuna.load_study(study_name=study.name, storage=storage_of(folder / LEDGER_FILE))
 
 
 def test_ledger_holds_points_and_what_became_of_them(tmp_path: Path) -> None:
