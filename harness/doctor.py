@@ -26,6 +26,7 @@ from harness.workloads.ratings import HOW_TO_GET_INSTEVAL, HOW_TO_GET_MOVIELENS,
 FRAMEWORKS = ("torch", "tensorflow")
 SETUP = "make setup"
 KEEPING = "hvdbench setup --keep"  # where the framework is there
+CAP_SYS_ADMIN = 21  # its bit, in linux/capability.h
 LAB_TOOLS = ("ip", "tc", "ssh", "ssh-keygen", "sshd")  # beside util-linux, which every Linux has
 
 
@@ -161,8 +162,9 @@ def _fetched(name: str, place: Path | None, how_to_get: str) -> Diagnostic:
 def network_lab() -> Diagnostic:
     """Whether several hosts can be emulated here (tests/lab)."""
     missing = [tool for tool in LAB_TOOLS if shutil.which(tool, path=_admin_path()) is None]
-    if os.geteuid() != 0:
-        return Diagnostic(what="network lab", present=False, found="needs root", mend="run as root to emulate hosts")
+    if os.geteuid() != 0 or not may_mount():
+        mend = "run as root to emulate hosts, in a container with --privileged"
+        return Diagnostic(what="network lab", present=False, found="needs root", mend=mend)
     if missing:
         return Diagnostic(
             what="network lab",
@@ -171,6 +173,12 @@ def network_lab() -> Diagnostic:
             mend="apt-get install iproute2 openssh-client openssh-server",
         )
     return Diagnostic(what="network lab", present=True, found="root, iproute2 and OpenSSH: make lab")
+
+
+def may_mount(status: Path = Path("/proc/self/status")) -> bool:
+    """As root may, but for that of a container as a rule; the same makes namespaces."""
+    (held,) = (line for line in status.read_text().splitlines() if line.startswith("CapEff:"))
+    return bool(int(held.split()[1], 16) >> CAP_SYS_ADMIN & 1)
 
 
 def _admin_path() -> str:

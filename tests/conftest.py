@@ -17,7 +17,7 @@ from harness.backends.triton_first import import_triton
 from harness.bootstrap.horovod_wheel import kept_source
 from harness.bootstrap.pins import ROOT
 from harness.bootstrap.toolkit import find_toolkit
-from harness.doctor import network_lab
+from harness.doctor import may_mount, network_lab
 from harness.run.core_locks import LOCKS_VARIABLE
 from harness.worker.machine_description import describe_machine
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
@@ -42,6 +42,7 @@ NEEDS: dict[str, tuple[str, Callable[[], bool], str | None]] = {  # marker: (wha
     "needs_fashion_mnist": ("Fashion-MNIST", lambda: find_fashion_mnist() is not None, HOW_TO_GET_FASHION),
     "needs_quotas": ("control groups that can be given a CPU quota", lambda: quota_parent() is not None, "root"),
     "needs_root": ("root", lambda: os.geteuid() == 0, "sudo"),
+    "needs_mounts": ("the right to mount", may_mount, "root, in a container --privileged"),
     "needs_slurm": ("Slurm", slurm.is_installed, slurm.INSTALL),
     "lab": ("a network lab", lambda: network_lab().present, network_lab().mend),
 }

@@ -83,3 +83,10 @@ def test_hosts_of_the_batch_job_are_named(monkeypatch: pytest.MonkeyPatch) -> No
     assert found()["batch job"] == "a:2, b:2 of LSF job 12 (LSB_MCPU_HOSTS)"
     monkeypatch.setenv("LSB_MCPU_HOSTS", "a 2 b")
     assert found()["batch job"].startswith("LSB_MCPU_HOSTS=a 2 b: 'b:' is no host")
+
+
+@pytest.mark.parametrize(("held", "may"), [("000001ffffffffff", True), ("00000000a80425fb", False)])
+def test_root_of_a_container_may_not_mount(tmp_path: Path, held: str, may: bool) -> None:
+    """The second is what Docker leaves it by default."""
+    (tmp_path / "status").write_text(f"Name:\tpython\nCapEff:\t{held}\nCapBnd:\t000001ffffffffff\n")
+    assert doctor.may_mount(tmp_path / "status") is may

@@ -214,7 +214,7 @@ def set_aside(folder: Path, content: dict[str, object]) -> str:
     return caution.removeprefix(f"Set aside: {path}: ")
 
 
-@pytest.mark.needs_root
+@pytest.mark.needs_mounts
 def test_disk_filled_by_the_run_does_not_cost_its_record(tmp_path: Path) -> None:
     with disk_of(20, tmp_path / "disk") as disk:
         folder, record = ResultsFolder(disk), finished()
@@ -225,7 +225,7 @@ def test_disk_filled_by_the_run_does_not_cost_its_record(tmp_path: Path) -> None
         assert folder.load() == [record]
 
 
-@pytest.mark.needs_root
+@pytest.mark.needs_mounts
 def test_full_disk_is_found_before_the_run_and_costs_no_record(tmp_path: Path) -> None:
     with disk_of(20, tmp_path / "disk") as disk:
         folder, record = ResultsFolder(disk), finished()

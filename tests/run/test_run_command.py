@@ -174,7 +174,7 @@ def test_two_runs_on_the_same_results_share_the_work(tmp_path: Path) -> None:
     assert sorted(record["cell"]["fields"]["seed"] for record in records_in(results)) == [0, 1, 2, 3]  # type: ignore[index]
 
 
-@pytest.mark.needs_root  # mounts a small disk
+@pytest.mark.needs_mounts
 def test_run_on_a_full_disk_says_so_and_keeps_what_is_there(tmp_path: Path) -> None:
     results = tmp_path / "r"
     results.mkdir()
