@@ -22,6 +22,7 @@ bench: bench-cost setup  ## the quick suite and its report, in about ten minutes
 claims: setup  ## what is said of asynchronous updating, tested claim by claim, in about a quarter of an hour
 	@$(BIN)/hvdbench claims suites/claims.yaml -H localhost:4
 
+# No first comparison while Horovod is built: nothing is timed beside a compiler.
 bench-cost:
 	@echo "bench: ten minutes of runs on two cores, and set-up before it: where Horovod has to be built, 6 to 15 minutes"
 

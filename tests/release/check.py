@@ -14,11 +14,12 @@ from pathlib import Path
 
 from harness.bootstrap.pins import ROOT
 from tests.release.dist import build
-from tests.release.installed import first_steps, hvdbench, install, make_environment, place_results
+from tests.release.installed import first_steps, hvdbench, install, make_environment, place_results, version_in
 from tests.release.pythons import interpreters
 from tests.release.readme import Trial, shown, suites, trial, words
 
 TRAINING = ["run", "suites/quick.yaml"]
+THERE = "numpy==2.1.3"  # of an environment that hvdbench goes into: not today's, and there for each Python
 ONE_LAUNCH = ["--only", "workload=fnn,strategy=serial", "--repeats", "1"]
 
 
@@ -29,13 +30,23 @@ def check_release() -> None:
         wheel = build(ROOT, Path(scratch, "dist")).wheel
         for version, interpreter in interpreters(os.environ).items():
             python = make_environment(interpreter, Path(scratch, version, "venv"))
+            install(python, THERE)
             install(python, wheel)  # what it asks for comes in today's versions, as it does for a user
+            require_kept(python, THERE)
             folder = Path(scratch, version, "work")
             first_steps(python, folder / "first")
             num_run = run_shown(python, folder / "readme", (ROOT / "README.md").read_text())
             print(f"release-check: Python {version}: {wheel.name} installs, {num_run} commands of the README run")
         train_shown(Path(sys.executable), Path(scratch, "training"), (ROOT / "README.md").read_text())
         print(f"release-check: hvdbench {' '.join(TRAINING)}, cut to one launch, trains")
+
+
+def require_kept(python: Path, pin: str) -> None:
+    """Raises SystemExit where another version of it is installed by now."""
+    name, _, version = pin.partition("==")
+    found = version_in(python, name)
+    if found != version:
+        raise SystemExit(f"{python}: the wheel brought {name} {found} into an environment that has {pin}")
 
 
 def require_changes_of(version: str) -> None:

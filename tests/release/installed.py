@@ -24,6 +24,13 @@ def install(python: Path, *what: str | Path) -> None:
     subprocess.run([*pip, *what], check=True, timeout=LIMIT_S)
 
 
+def version_in(python: Path, package: str) -> str:
+    """Of what that Python has."""
+    command = [python, "-c", "import sys, importlib.metadata as m; print(m.version(sys.argv[1]))", package]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=LIMIT_S)
+    return done.stdout.strip()
+
+
 def first_steps(python: Path, folder: Path) -> dict[str, str]:
     """What each command of a first hour says, given in an empty folder. Raises SystemExit where one fails."""
     place_results(folder / "results")

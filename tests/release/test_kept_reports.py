@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from pathlib import Path
 
 from markupsafe import escape
@@ -10,14 +9,14 @@ from markupsafe import escape
 from harness.bootstrap.pins import ROOT
 from harness.markdown import escape_markdown
 from harness.report.answer import answer_lines
+from tests.release.dist import unpack
 
 SAMPLE = ROOT / "reports" / "sample"
 UNBROKEN = "\u00a0"  # between a number and its unit, on pages: a terminal has a plain space there
 
 
 def test_sample_report_opens_with_what_its_records_give(tmp_path: Path) -> None:
-    with tarfile.open(SAMPLE / "records.tar.xz") as kept:
-        kept.extractall(tmp_path, filter="data")
+    unpack(SAMPLE / "records.tar.xz", tmp_path)
     said = answer_lines([tmp_path / "quick"])[0]
     assert said.startswith("Without tuning")
     assert escape(said) in (SAMPLE / "index.html").read_text().replace(UNBROKEN, " ")
