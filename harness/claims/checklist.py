@@ -45,7 +45,7 @@ def checklist(claim: Claim, settings: ClaimSettings, runs: pd.DataFrame, *, num_
         "one version of the harness": _revisions(runs),
         "same work": _work(claim, runs),
         "same initial weights": _weights(claim, runs),
-        "same tuning": _tuning(runs),
+        "same tuning": _tuning(claim, runs),
         "implementation apart": _implementation(claim),
         "start-up apart": _startup(runs),
     }
@@ -155,9 +155,14 @@ def _weights(claim: Claim, runs: pd.DataFrame) -> str | None:
     return None
 
 
-def _tuning(runs: pd.DataFrame) -> str | None:
-    budgets = sorted("none" if pd.isna(each) else f"{each:g}" for each in runs["tuning_budget"].unique())
-    return f"tuned by unlike budgets: {listed(budgets)}" if len(budgets) > 1 else None
+def _tuning(claim: Claim, runs: pd.DataFrame) -> str | None:
+    """Of what a case holds against each other: what is not evaluated is untuned in a suite that is tuned."""
+    for case in claim.cases:
+        tuned = launches_of(list(case.cells), runs)["tuning_budget"]
+        budgets = sorted("none" if pd.isna(each) else f"{each:g}" for each in tuned.unique())
+        if len(budgets) > 1:
+            return f"{_of(case.name)}tuned by unlike budgets: {listed(budgets)}"
+    return None
 
 
 def _implementation(claim: Claim) -> str | None:

@@ -142,11 +142,11 @@ def about(launches: pd.DataFrame) -> str:
     )
     commits = sorted(launches["revision"].dropna().unique())
     rules = sorted(launches["rules_commit"].dropna().unique())
+    said = f"rules committed as {', '.join(rules)}" if rules else "rules of no commit"
     first, last = launches["started_at"].min(), launches["started_at"].max()
     until = f"{last:%H:%M}" if first.date() == last.date() else f"{last:%F %H:%M}"
     return (
         f"{counted(len(launches), 'launch', 'launches')} on {'; '.join(machines)}, "
         f"{first:%F %H:%M} to {until} UTC, load average "
-        f"{launches['load_1min'].median():.1f}; harness {', '.join(commits) or 'of no commit'}, "
-        f"rules committed as {', '.join(rules) or 'nothing yet'}"
+        f"{launches['load_1min'].median():.1f}; harness {', '.join(commits) or 'of no commit'}, {said}"
     )

@@ -195,6 +195,24 @@ def test_best_of_few_trials_that_more_did_not_better_is_the_best_of_these(tmp_pa
     assert alone == "tuned by unlike budgets: 1 and 2"
 
 
+def test_budgets_are_alike_within_a_case(tmp_path: Path) -> None:
+    """Of the CNN both sides are tuned, of the FNN neither: each is held against its like. One side alone is not."""
+    text = SUITE.replace("workload: cnn, ", "workload: [cnn, fnn], ")
+    cases = "cases: {cnn: {workload: cnn}, fnn: {workload: fnn}}\n      depends_on: the model\n"
+    suite = suite_of(tmp_path, text.replace("      holds:", f"      {cases}      holds:"))
+    tuning = {"tuning": Tuning(budget=20, sampler="quasi-random", seed=0)}
+
+    def is_cnn(record: Record) -> bool:
+        return bool(record.cell["workload"] == "cnn")
+
+    alike = changed(launches(suite), tuning, is_cnn)
+    assert judged(tmp_path / "alike", alike, suite)["faster"].verdict.in_words == "holds"
+    unlike = changed(launches(suite), tuning, lambda record: is_cnn(record) and of_hogwild(record))
+    assert judged(tmp_path / "unlike", unlike, suite)["faster"].verdict.because == (
+        "cnn: tuned by unlike budgets: 20 and none"
+    )
+
+
 def test_times_of_what_crashes_most_of_the_time_are_no_verdict(tmp_path: Path) -> None:
     """Six crashes, made up for by five launches: their times are what a lucky launch takes."""
     suite = suite_of(tmp_path)

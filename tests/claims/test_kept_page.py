@@ -1,4 +1,4 @@
-"""The page of verdicts that is kept for visitors is as it is written today, and the README's table says the same."""
+"""The pages of verdicts that are kept are as they are written today, and the README's table says the same."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from harness.suite.suite import Suite
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / "reports" / "claims"
+AFTER_TUNING = ROOT / "reports" / "claims.tuned"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 UNTOLD = "cannot be told here"
 
@@ -26,11 +27,11 @@ UNTOLD = "cannot be told here"
 def kept_as_committed() -> None:
     """`make claims` writes what it measures over the kept page: the README says nothing of that."""
     try:
-        changed = git(ROOT, "status", "--porcelain", "--", str(KEPT))
+        changed = git(ROOT, "status", "--porcelain", "--", str(KEPT), str(AFTER_TUNING))
     except GitError:
         return  # an archive: as it was released
     if changed:
-        pytest.skip("reports/claims has what was measured here, and is not committed")
+        pytest.skip("reports/claims or claims.tuned has what was measured here, and is not committed")
 
 
 def rows_of(text: str) -> list[list[str]]:
@@ -45,26 +46,48 @@ def to_six_digits(verdicts: str) -> Any:
     return json.loads(verdicts, parse_float=lambda number: f"{float(number):.6g}")
 
 
-def test_kept_page_says_each_verdict_once() -> None:
-    page = (KEPT / PAGE).read_text(encoding="utf-8")
-    for entry in json.loads((KEPT / VERDICTS).read_text()).values():
+def verdict_of(cell: str) -> str:
+    """Without its reason."""
+    found = re.match(r"\*\*.+?\*\*", cell)
+    assert found is not None
+    return found[0]
+
+
+@pytest.mark.parametrize("folder", [KEPT, AFTER_TUNING], ids=lambda folder: folder.name)
+def test_kept_page_says_each_verdict_once(folder: Path) -> None:
+    page = (folder / PAGE).read_text(encoding="utf-8")
+    for entry in json.loads((folder / VERDICTS).read_text()).values():
         reason = entry["because"] and f"{' on' if entry['verdict'] == 'depends' else ':'} {entry['because']}"
         assert f">{entry['verdict']}</span>{reason}</p>" in page, entry["claim"]
 
 
-def test_kept_verdicts_are_those_of_the_kept_records(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", [KEPT, AFTER_TUNING], ids=lambda folder: folder.name)
+def test_kept_verdicts_are_those_of_the_kept_records(tmp_path: Path, folder: Path) -> None:
     """By the rules of the suite as it is, under which they were launched."""
-    with tarfile.open(KEPT / "records.tar.xz") as kept:
-        members = [member for member in kept if member.name.startswith("claims/")]
+    with tarfile.open(folder / "records.tar.xz") as kept:
+        members = [member for member in kept if member.name.startswith(f"{folder.name}/")]
         kept.extractall(tmp_path, members=members, filter="data")
-    suite = Suite.load(ROOT / "suites" / "claims.yaml")
-    found = judged_claims(suite, read([tmp_path / "claims"], ("runs",)).frames["runs"])
-    assert to_six_digits(verdicts_json(found)) == to_six_digits((KEPT / VERDICTS).read_text())
+    suite = Suite.load(ROOT / "suites" / f"{folder.name}.yaml")
+    found = judged_claims(suite, read([tmp_path / folder.name], ("runs",)).frames["runs"])
+    assert to_six_digits(verdicts_json(found)) == to_six_digits((folder / VERDICTS).read_text())
+
+
+def test_tuned_suite_has_the_rules_of_the_one_it_is_of() -> None:
+    first, tuned = (Suite.load(ROOT / "suites" / f"{folder.name}.yaml").claims for folder in (KEPT, AFTER_TUNING))
+    assert [claim.digest for claim in tuned] == [claim.digest for claim in first]
+    assert len(first) == 12
 
 
 def test_readme_has_the_kept_verdicts_numbers_and_rules() -> None:
     kept = rows_of((KEPT / MARKDOWN).read_text(encoding="utf-8"))
-    assert [[*row[:3], row[4]] for row in rows_of(README)] == kept
+    assert [[*row[:3], row[5]] for row in rows_of(README)] == kept
+
+
+def test_readme_has_the_kept_verdicts_and_numbers_after_tuning() -> None:
+    for row, kept in zip(rows_of(README), rows_of((AFTER_TUNING / MARKDOWN).read_text(encoding="utf-8")), strict=True):
+        verdict = "the same" if verdict_of(row[1]) == verdict_of(kept[1]) else verdict_of(kept[1])
+        number = re.sub(r" \\\[[^\]]*\\\]", "", kept[2])  # without its interval
+        assert row[4] == f"{verdict}: {number}"
 
 
 def test_readme_counts_what_its_two_runs_told() -> None:
