@@ -11,7 +11,7 @@ from harness.analysis.comparable import units
 from harness.analysis.intervals import DISTANCE, MIN_LAUNCHES, SHARE, geometric_interval, mean_interval
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.report import drawing
-from harness.report.drawing import BandedLine, Row
+from harness.report.drawing import BandedLine, Row, labelled_height_in
 from harness.report.end_labels import label_ends
 from harness.report.label_lines import wrapped
 from harness.report.material import (
@@ -119,14 +119,15 @@ def _memory(given: Material, column: str, *, name: str, kind: str, what: str) ->
 
 def staleness(given: Material) -> Figure:
     panels = []
-    names = given.pool.runs[["run", "problem", "series", "workers", "seed"]]
-    counted = given.staleness.merge(names[names["workers"] > 1], on="run")
+    runs = given.pool.runs[["run", "problem", "series", "workers", "seed"]]
+    counted = given.staleness.merge(runs[runs["workers"] > 1], on="run")
     for problem, rows in counted.groupby("problem", sort=True):
         data = _staleness_shares(rows)
-        with canvas() as (figure, axes):
-            for (_, series, workers), part in units(data.assign(problem=problem)):
+        parts = list(units(data.assign(problem=problem)))
+        names = [given.label(str(problem), series, workers) for (_, series, workers), _ in parts]
+        with canvas(height_in=labelled_height_in(names)) as (figure, axes):
+            for name, ((_, series, _), part) in zip(names, parts, strict=True):
                 look = given.looks[series]
-                name = given.label(str(problem), series, workers)
                 label = f" {wrapped(name)}"  # a legend leaves out names that begin with _
                 axes.vlines(part["staleness"], part["low"], part["high"], color=look.colour, linewidth=1.6, alpha=0.7)
                 axes.plot(part["staleness"], part["share"], color=look.colour, marker=look.marker, markersize=5,

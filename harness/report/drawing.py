@@ -191,7 +191,7 @@ def ceiling(seen: Iterable[float], highs: Iterable[float]) -> float:
 
     seen: measurements and estimates; highs: upper ends of intervals. NaN is passed over in both.
     """
-    most = max((value for value in seen if np.isfinite(value)), default=1.0)
+    most = max((value for value in seen if np.isfinite(value)), default=0.0) or 1.0
     highest = max((value for value in highs if np.isfinite(value)), default=most)
     return min(max(most, highest), REACH * most) * 1.06
 

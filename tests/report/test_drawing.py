@@ -14,6 +14,7 @@ def test_axis_shows_intervals_up_to_a_reach():
     assert ceiling([1.0, 2.0], [2.5]) == pytest.approx(2.5 * 1.06)
     assert ceiling([1.0, 2.0], [1e9]) == pytest.approx(2.0 * REACH * 1.06)
     assert ceiling([1.0, math.nan], [math.nan]) == pytest.approx(1.06)
+    assert ceiling([0.0], [0.0]) == pytest.approx(1.06)  # an axis from 0 to 0 is none
 
 
 def test_share_is_named_where_its_bar_is_in_view():
