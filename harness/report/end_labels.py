@@ -25,7 +25,8 @@ _LEADER_ENDS, _KEY_ENDS = 1.03, 1.05  # across, in widths of the axes
 def label_ends(axes: Axes, ends: Iterable[tuple[str, Look, float, float]], *, has_marks: bool = False) -> None:
     """Names move apart where lines end close together; a panel that is too low for them grows.
 
-    ends: label, look, and the line's last x and y. has_marks: the names' keys are marks, as what they name has no line.
+    ends: label, look, and the line's last x and y. has_marks: what they name has no line, so that keys are its marks,
+    and no leader goes to the last of them.
     Call last, once limits and title are set: from here on nothing moves the axes.
     """
     to_axes = axes.transData + axes.transAxes.inverted()
@@ -41,9 +42,10 @@ def label_ends(axes: Axes, ends: Iterable[tuple[str, Look, float, float]], *, ha
     middles = spread_apart([height * float(end[3]) for end in placed], sizes, height)
     for (_, look, x, y), name, middle in zip(placed, names, middles, strict=True):
         name.xy = (1, middle / height)
-        axes.plot(
-            [x, _LEADER_ENDS], [y, middle / height], color=look.colour, linewidth=0.7, alpha=0.7, **_outside(axes)
-        )
+        if not has_marks:
+            axes.plot(
+                [x, _LEADER_ENDS], [y, middle / height], color=look.colour, linewidth=0.7, alpha=0.7, **_outside(axes)
+            )
         _draw_key(axes, look, middle / height, has_mark=has_marks)
 
 
