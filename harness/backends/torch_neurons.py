@@ -1,4 +1,8 @@
-"""Which weights of a module are whose neuron's, by the layers that PyTorch has."""
+"""Which weights of a module are whose neuron's, by the layers that PyTorch has.
+
+A class of a user's own that is derived from one may have parameters beside those of its base: whose these are is known
+where they have a row for each neuron.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +32,11 @@ def neurons_of(module: nn.Module) -> Neurons:
 
 
 def _numbers(numbering: NeuronNumbering, owner: str, layer: nn.Module, name: str, shape: tuple[int, ...]) -> Numbers:
-    if isinstance(layer, _BY_ROW):
+    weight = getattr(layer, "weight", None)
+    if isinstance(layer, _BY_ROW) and weight is not None and shape[:1] == weight.shape[:1]:
         return numbering.of(owner, shape, num_neurons=shape[0])
-    if isinstance(layer, _BY_CHANNEL):
-        size = layer.weight.numel()
-        return numbering.of(owner, (size,), num_neurons=size)
+    if isinstance(layer, _BY_CHANNEL) and weight is not None and shape == weight.shape:
+        return numbering.of(owner, (weight.numel(),), num_neurons=weight.numel())
     if isinstance(layer, _RECURRENT) and (direction := _OF_A_DIRECTION.fullmatch(name)):
         return numbering.of(f"{owner}.{direction[1]}", shape, num_neurons=layer.hidden_size)
     raise WorkloadError(

@@ -65,6 +65,27 @@ def test_layer_that_is_not_known_is_refused_with_those_that_are() -> None:
         neurons_of(own)
 
 
+@pytest.mark.parametrize(
+    ("layer", "value"),
+    [
+        (nn.Linear(2, 3), torch.tensor(1.0)),
+        (nn.Linear(2, 3), torch.ones(4, 2)),  # as LoRA's, of rank 4
+        (nn.BatchNorm1d(3, affine=False), torch.ones(3)),
+        (nn.LayerNorm(3), torch.tensor(1.0)),
+    ],
+)
+def test_parameter_of_a_users_own_that_no_neuron_has_is_refused(layer: nn.Module, value: torch.Tensor) -> None:
+    layer.own = nn.Parameter(value)
+    with pytest.raises(WorkloadError, match=f"parameter own of a {type(layer).__name__}, whose neurons are not known"):
+        neurons_of(layer)
+
+
+def test_parameter_of_a_users_own_with_a_row_for_each_neuron_is_theirs() -> None:
+    layer = nn.Linear(1, 3, bias=False)
+    layer.scale = nn.Parameter(torch.ones(3, 2))
+    assert neurons_of(layer).of_weight.tolist() == [0, 1, 2, 0, 0, 1, 1, 2, 2]
+
+
 @pytest.mark.parametrize("workload", NUM_NEURONS)
 def test_neurons_are_the_same_in_tensorflow(workload: str) -> None:
     from harness.backends.tensorflow_shipped import shipped_program
@@ -101,3 +122,23 @@ def test_keras_layer_that_is_not_known_is_refused_with_those_that_are() -> None:
     model = keras.Model(inputs, keras.layers.MultiHeadAttention(1, 4)(inputs, inputs))
     with pytest.raises(WorkloadError, match=r"of a EinsumDense, whose neurons.*wanted.*Dense.*Embedding, LSTM"):
         keras_neurons_of(model, model.trainable_variables)
+
+
+def test_keras_variable_that_no_neuron_has_is_refused() -> None:
+    import keras
+
+    from harness.backends.tensorflow_neurons import neurons_of as keras_neurons_of
+
+    of_lora, scaled = keras.layers.Dense(3), keras.layers.Dense(3)
+    of_norm, of_lstm = keras.layers.LayerNormalization(), keras.layers.LSTM(2)
+    with_own = [scaled, of_norm, of_lstm.cell]
+    for layer in with_own:
+        layer.own = keras.Variable(1.0)
+    model = keras.Sequential([keras.Input((2, 2)), of_lora, scaled, of_norm, of_lstm])
+    of_lora.enable_lora(4)
+    refused = [(layer, layer.own) for layer in with_own] + [(of_lora, of_lora.lora_kernel_a)]
+    for owner, variable in refused:
+        with pytest.raises(WorkloadError, match=f"of a {type(owner).__name__}, whose neurons are not known"):
+            keras_neurons_of(model, [variable])
+    known = [each for each in model.trainable_variables if all(each is not variable for _, variable in refused)]
+    assert len(keras_neurons_of(model, known).layer) == 3 + 3 + 3 + 2

@@ -16,6 +16,10 @@ import torch
 from torch import nn
 from harness.workloads import Metric, TorchWorkload
 
+def scaled(layer):
+    layer.scale = nn.Parameter(torch.tensor(1.0))
+    return layer
+
 def make():
     inputs, targets = torch.randn(40, 3), torch.randint(0, 2, (40,))
     settings = dict(
@@ -59,6 +63,7 @@ def test_probe_finds_what_a_cell_has_to_say(tmp_path: Path) -> None:
     [
         ("nn.Tanh()", "num_layers", "2"),
         ("nn.PReLU()", "unknown_neurons", "model: parameter 1.weight of a PReLU, whose neurons are not known; wanted"),
+        ("scaled(nn.Linear(3, 3))", "unknown_neurons", "model: parameter 1.scale of a Linear, whose neurons are not"),
     ],
 )
 def test_probe_finds_how_many_layers_have_neurons_or_whose_are_not_known(
