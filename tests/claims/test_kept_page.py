@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from harness.claims.judged_claim import judged_claims
 from harness.claims.verdict_page import MARKDOWN, PAGE, VERDICTS, verdicts_json
 from harness.git import GitError, git
 from harness.suite.suite import Suite
+from tests.release.dist import unpack
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / "reports" / "claims"
@@ -64,9 +64,7 @@ def test_kept_page_says_each_verdict_once(folder: Path) -> None:
 @pytest.mark.parametrize("folder", [KEPT, AFTER_TUNING], ids=lambda folder: folder.name)
 def test_kept_verdicts_are_those_of_the_kept_records(tmp_path: Path, folder: Path) -> None:
     """By the rules of the suite as it is, under which they were launched."""
-    with tarfile.open(folder / "records.tar.xz") as kept:
-        members = [member for member in kept if member.name.startswith(f"{folder.name}/")]
-        kept.extractall(tmp_path, members=members, filter="data")
+    unpack(folder / "records.tar.xz", tmp_path, only=f"{folder.name}/")
     suite = Suite.load(ROOT / "suites" / f"{folder.name}.yaml")
     found = judged_claims(suite, read([tmp_path / folder.name], ("runs",)).frames["runs"])
     assert to_six_digits(verdicts_json(found)) == to_six_digits((folder / VERDICTS).read_text())

@@ -33,10 +33,11 @@ def build(root: Path, folder: Path) -> Distribution:
     return Distribution(archive, wheel)
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """One of ours: where Python cannot look at what it unpacks (before 3.11.4), it need not."""
+def unpack(archive: Path, folder: Path, *, only: str = "") -> None:
+    """One of ours: where Python cannot look at what it unpacks (before 3.11.4), it need not. only: what begins so."""
     with tarfile.open(archive) as tar:
-        tar.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+        members = [member for member in tar if member.name.startswith(only)]
+        tar.extractall(folder, members, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
 
 
 def tracked(root: Path) -> list[str]:

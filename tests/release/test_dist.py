@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.bootstrap.pins import ROOT
-from tests.release.dist import Distribution, build, tracked
+from tests.release.dist import Distribution, build, tracked, unpack
 from tests.release.installed import first_steps, install, make_environment
 
 DOCUMENTS = {"harness/ARCHITECTURE.md", "harness/check/README.md"}  # for readers of the source
@@ -35,6 +35,27 @@ def test_archive_has_what_sets_up_and_what_changed(distribution: Distribution) -
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "LICENSE", "README.md", "CHANGELOG.md", "Makefile", "suites/quick.yaml"} <= names
     assert not [name for name in names if name.startswith("tests")]
+
+
+@pytest.mark.parametrize(("only", "found"), [("", ["a", "b"]), ("b/", ["b"])])
+def test_archive_is_unpacked_where_python_has_no_filters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, only: str, found: list[str]
+) -> None:
+    """As Debian 12's, which is 3.11.2."""
+    with tarfile.open(tmp_path / "archive.tar", "w") as archive:
+        for name in ("a", "b"):
+            (tmp_path / name).touch()
+            archive.add(tmp_path / name, f"{name}/file")
+    really = tarfile.TarFile.extractall
+
+    def as_it_was(self: tarfile.TarFile, path: Path, members: list[tarfile.TarInfo] | None = None) -> None:
+        really(self, path, members)
+
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    monkeypatch.setattr(tarfile.TarFile, "extraction_filter", staticmethod(lambda file, to: file), raising=False)
+    monkeypatch.setattr(tarfile.TarFile, "extractall", as_it_was)
+    unpack(tmp_path / "archive.tar", tmp_path / "to", only=only)
+    assert sorted(path.name for path in (tmp_path / "to").iterdir()) == found
 
 
 def test_wheel_works_in_an_environment_and_a_folder_of_its_own(distribution: Distribution, tmp_path: Path) -> None:
