@@ -12,9 +12,11 @@ import signal
 from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")
-# As PyTorch, its loaders and the kernel say that a page of shared memory is not to be had.
+# As PyTorch, its loaders and the kernel say that a page of shared memory is not to be had. Triton says so of a
+# GPU's, which is another thing: "out of resource: shared memory".
 _NO_SHARED_MEMORY = re.compile(
-    rf"Bus error|\bsignal {signal.SIGBUS.value}\b|shared memory|shm_open|/torch_\d+_\d+|{SHARED_MEMORY}"
+    rf"Bus error|\bsignal {signal.SIGBUS.value}\b|(?<!out of resource: )shared memory|shm_open|/torch_\d+_\d+|"
+    rf"{SHARED_MEMORY}"
 )
 # A full disk, a quota that is used up, an address that others listen at.
 _LACKED = re.compile(

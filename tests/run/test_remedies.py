@@ -22,6 +22,7 @@ LOADER = (
     "rank 0: RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's "
     "workers are out of shared memory."
 )
+OF_A_GPU = "rank 0: OutOfResources: out of resource: shared memory, Required: 147456, Hardware limit: 101376."
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,7 @@ def test_reason_of_a_full_shared_memory_says_where_it_lies_and_what_to_do(reason
 
 
 @pytest.mark.parametrize(
-    "reason", ["a worker was killed by signal 9", "rank 0: OSError: [Errno 28] No space left: 'x'"]
+    "reason", ["a worker was killed by signal 9", "rank 0: OSError: [Errno 28] No space left: 'x'", OF_A_GPU]
 )
 def test_other_reasons_stay_as_they_are(reason: str) -> None:
     assert with_remedy(reason) == reason
@@ -75,6 +76,7 @@ def test_fabric_names_the_file_for_which_there_is_no_room(monkeypatch: pytest.Mo
         ("a worker was killed by signal 9", False),
         ("rank 0: RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory", False),
         ("rank 0: FloatingPointError: the loss is nan", False),
+        (OF_A_GPU, False),
     ],
 )
 def test_failure_by_the_machine_is_told_from_one_of_what_ran(reason: str, is_machines: bool) -> None:
