@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from harness.analysis.intervals import Interval
 from harness.report.labels import NamedPoint, name_points
+from harness.report.palette import GROUND
 from harness.report.style import Look, hint
 
 
@@ -32,8 +33,11 @@ def draw_crosses(axes: Axes, crosses: Crosses, looks: Mapping[str, Look], words:
         whiskers: dict[str, Any] = {"color": look.colour, "linewidth": 1.4, "alpha": 0.6, "zorder": 2}
         axes.hlines(cross.y.estimate, cross.x.low, cross.x.high, **whiskers)
         axes.vlines(cross.x.estimate, cross.y.low, cross.y.high, **whiskers)
-        at = [cross.x.estimate], [cross.y.estimate]
-        hint(axes.scatter(*at, s=40, color=look.colour, marker=look.marker, zorder=3), shown)
+        (mark,) = axes.plot(
+            [cross.x.estimate], [cross.y.estimate], linestyle="", marker=look.marker, fillstyle=look.fill,
+            color=look.colour, markerfacecoloralt=GROUND, markersize=6.3, zorder=3,
+        )  # fmt: skip
+        hint(mark, shown)
 
 
 def name_crosses(axes: Axes, crosses: Crosses, names: Sequence[str]) -> None:

@@ -5,6 +5,8 @@ Were an update worth as much however many of others came between its read and it
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -30,16 +32,16 @@ def stale_updates(given: Material) -> Figure:
         known = _with_staleness(given, str(problem))
         num_samples = _SHARE * float(curve.groupby("run", observed=True)["num_samples"].max().min())
         crosses = _crosses(known.assign(loss=known["run"].map(_losses(curve, num_samples))))
-        if len(crosses) > 1 and known["staleness_mean"].max() > 0:
+        if len(crosses) > 1 and any(cross.x.estimate > 0 for cross in crosses.values()):
             panels.append(_panel(given, str(problem), crosses, num_samples))
     return Figure(
         name="stale-updates",
         title="What stale updates are worth",
         caption="The held-out loss after the same samples, half of what the shortest training took, over how many "
         "updates of others came between read and write of one: higher up, an update has brought less. Serial training, "
-        f"whose updates are never stale, is at 0. Means over seeds ({launches(given)}), each with its "
-        f"{interval_of(panels)}. Strategies differ in more than that: staleness is the cause only where nothing else "
-        "differs.",
+        "whose updates are never stale, is at 0. Left out: who was not evaluated by then, or had diverged. Means over "
+        f"seeds ({launches(given)}), each with its {interval_of(panels)}. Strategies differ in more than that: "
+        "staleness is the cause only where nothing else differs.",
         panels=tuple(panels),
     )
 
@@ -53,9 +55,9 @@ def _with_staleness(given: Material, problem: str) -> pd.DataFrame:
 
 
 def _losses(curve: pd.DataFrame, num_samples: float) -> dict[str, float]:
-    """By run, on the line between the evaluations before and after so many samples."""
+    """By run, on the line between the evaluations before and after so many samples; NaN where there is none before."""
     return {
-        str(run): float(np.interp(num_samples, points["num_samples"], points["loss"]))
+        str(run): float(np.interp(num_samples, points["num_samples"], points["loss"], left=math.nan))
         for run, points in curve.groupby("run", observed=True)
     }
 

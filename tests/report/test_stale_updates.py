@@ -14,10 +14,10 @@ from tests.report.drawn import drawn, material_of
 T_OF_3 = 4.302653 / math.sqrt(3)  # half width of a t interval of three launches, in deviations
 
 
-def hogwild(seed, *, stale=(4, 4, 2), accuracies=(0.5, 0.96, 0.99, 0.97)):
-    """Of two workers alike. stale: of an update's possible numbers of others, how often each was met."""
-    workers = [worker(rank, staleness_counts=list(stale)) for rank in range(2)]
-    return record({"strategy": "hogwild", "workers": 2, "seed": seed}, workers=workers, curve=curve(accuracies))
+def hogwild(seed, *, stale=(4, 4, 2), accuracies=(0.5, 0.96, 0.99, 0.97), workers=2):
+    """Of workers alike. stale: of an update's possible numbers of others, how often each was met."""
+    parts = [worker(rank, staleness_counts=list(stale)) for rank in range(workers)]
+    return record({"strategy": "hogwild", "workers": workers, "seed": seed}, workers=parts, curve=curve(accuracies))
 
 
 def test_loss_is_taken_after_half_of_the_shortest_training(tmp_path):
@@ -52,6 +52,8 @@ def test_intervals_are_over_launches_each_way(tmp_path):
         [hogwild(0, stale=(9,)), record()],  # nothing is stale
         [record({"strategy": "local-sgd", "workers": 2}), record()],  # nothing is asynchronous
         [hogwild(0, accuracies=(math.nan,) * 4), record()],  # diverged
+        [hogwild(0, accuracies=(math.nan,) * 4), hogwild(0, stale=(9,), workers=3), record()],  # who was stale did
+        [hogwild(0, accuracies=(0.9,)), record(curve=curve((0.8,)))],  # evaluated at the end alone
     ],
 )
 def test_nothing_is_drawn_where_staleness_tells_nobody_apart(tmp_path, runs):
