@@ -136,7 +136,10 @@ class ServerOptions(StrategyOptions):
 
     servers: int = Field(1, ge=1, description="processes that hold the weights, each a part of them")
     server_deadline_s: float = Field(
-        30.0, ge=1, description="within which a server answers, however busy; the launch ends where one does not"
+        30.0,
+        ge=1,
+        le=86_400,
+        description="within which a server answers, however busy; the launch ends where one does not",
     )
     server_encryption: Literal["curve", "none"] = Field(
         "curve",
