@@ -12,6 +12,8 @@ from typer.main import get_command
 from harness.bootstrap.pins import ROOT
 from harness.bootstrap.pythons import PYTHONS, dotted
 from harness.cli import app
+from harness.registry import STRATEGIES
+from harness.workloads.shipped import MODELS
 from tests.release.readme import Trial, mentioned, shown, suites, trial, words
 
 TEXT = (ROOT / "README.md").read_text()
@@ -37,6 +39,15 @@ def test_line_under_the_title_is_true() -> None:
     pythons = ", ".join(map(dotted, PYTHONS))
     badges = f"{project['version']} · Python {pythons} · Linux on x86-64 · [{project['license']}](LICENSE) · "
     assert TEXT.splitlines()[2].startswith(badges)
+
+
+@pytest.mark.parametrize(
+    ("heading", "there_are"), [("Strategies", {*STRATEGIES}), ("Workloads", {*MODELS, "your own"})]
+)
+def test_table_has_all_there_are(heading: str, there_are: set[str]) -> None:
+    section = TEXT.split(f"## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| ")][1:]
+    assert {name.strip("` ") for row in rows for name in row.split(",")} == there_are
 
 
 def test_text_is_read_command_by_command() -> None:
