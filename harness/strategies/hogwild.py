@@ -15,7 +15,7 @@ where an update touches few coordinates. λ = μ = 0 then, since both move rows 
 With `shared_statistics`, what the optimizer keeps is one for all workers, in the same memory: v, of RMSProp the mean
 square s, of Adam also the count of steps. The shared RMSProp of A3C, without a lock and with g of an older w:
 
-    s ← s + (s' − s),  s' = α s + (1 − α) g²;   w ← w − η g / (√s' + ε)
+    s ← s + (s' − s),  s' = α s + (1 − α) g²;   w ← w − η g / (√s' + ε),  theirs √(s' + ε)
 
 s is read when g is there, and changes are added, so that of workers in the same moment all count, where A3C's overwrite
 each other's. So no more than 1 / (1 − α) should fall into one, 100 by default, or a mean square could end below 0; of
