@@ -45,7 +45,9 @@ def options(name: str) -> Lines:
         words = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
         others = ", ".join(str(word) for word in words if word != field.default)
         said = f"{field.default}, or {others}" if others else str(field.default)
-        yield key, f"{said}; {field.description}" if field.description else said
+        yield key, f"{said}; {field.description}"
+    if not kind.model_fields:
+        yield name, "no options"
     if kind not in (StrategyOptions, HorovodOptions) and kind.__doc__:
         yield "note", kind.__doc__
 

@@ -89,8 +89,10 @@ class StrategyOptions(Strict):
 class HorovodOptions(StrategyOptions):
     """Settings of the Horovod underneath; None leaves Horovod's default (1 ms, 128 MiB) in force."""
 
-    cycle_time_ms: float | None = Field(None, gt=0)
-    fusion_threshold_bytes: int | None = Field(None, ge=0)
+    cycle_time_ms: float | None = Field(None, gt=0, description="between two looks of Horovod's thread; None: 1 ms")
+    fusion_threshold_bytes: int | None = Field(
+        None, ge=0, description="up to which vectors are sent together; None: 128 MiB"
+    )
     mpi_yield_when_idle: bool = Field(True, description="Open MPI gives the core away while it waits for a message")
     staging: Literal["none", "host"] = Field(
         "none", description="on GPUs: none, vectors go from their memory, by NCCL; host, they are copied to the host's"

@@ -26,6 +26,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from harness.protocols import (
     PEERS,
@@ -43,7 +44,7 @@ Graph = Literal["complete", "ring"]
 
 
 class ADPSGDOptions(StrategyOptions):
-    graph: Graph = "complete"
+    graph: Graph = Field("complete", description="who may average with whom: all, or with the two beside it")
 
     def check_against(self, topology: Topology) -> None:
         if topology.workers < 2:

@@ -43,14 +43,16 @@ from harness.protocols import (
 class AllreduceOptions(HorovodOptions):
     """Horovod's own names."""
 
-    op: Literal["average", "adasum"] = "average"
-    compression: Literal["none", "fp16"] = "none"
+    op: Literal["average", "adasum"] = Field("average", description="what is made of the workers' gradients")
+    compression: Literal["none", "fp16"] = Field("none", description="of gradients as they are sent")
     backward_passes_per_step: int = Field(
         1, ge=1, description="batches whose gradients make one update; a last group that is not full is dropped"
     )
     # Off once, as it is in Open MPI: on a core that the waiting worker and Horovod's thread share, that is the price of
     # a setting, not of the strategy.
-    mpi_yield_when_idle: Annotated[bool, Neutral(False)] = True
+    mpi_yield_when_idle: Annotated[bool, Neutral(False)] = Field(
+        True, description="Open MPI gives the core away while it waits for a message"
+    )
 
     def check_against(self, topology: Topology) -> None:
         super().check_against(topology)

@@ -45,7 +45,9 @@ Shapes = Sequence[tuple[int, int]]  # of parameters as matrices
 
 
 class AllreduceCompressedOptions(HorovodOptions):
-    compressor: Literal["powersgd", "top-k", "sign"] = "powersgd"
+    compressor: Literal["powersgd", "top-k", "sign"] = Field(
+        "powersgd", description="what gradients are made smaller by"
+    )
     rank: int = Field(2, ge=1, description="powersgd: of the matrices that are sent (r)")
     share: float = Field(0.01, gt=0, le=1, description="top-k: of the weights whose gradients are sent (k)")
     error_feedback: bool = Field(True, description="what a step leaves out is added to the next one's gradient (e)")

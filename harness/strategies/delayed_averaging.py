@@ -43,7 +43,7 @@ Merge = Literal["delta", "mix", "pullback"]
 class DelayedAveragingOptions(HorovodOptions):
     """delay: None stands for the merge's own default, which is `period`, for `mix` 1."""
 
-    merge: Merge = "delta"
+    merge: Merge = Field("delta", description="what a worker makes of an average that arrives late")
     period: Annotated[int, SearchRange(low=1, high=64, scale="log")] = Field(
         4, ge=1, description="steps between two averages (τ)"
     )

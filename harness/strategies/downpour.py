@@ -55,8 +55,12 @@ class DownpourOptions(ServerOptions):
     fetch_every: Annotated[int, SearchRange(low=1, high=1, unit="push_every")] = Field(
         1, ge=1, description="steps between two fetches (n_fetch), a multiple of push_every"
     )
-    transfer: Literal["blocking", "asynchronous"] = "blocking"
-    server_rule: Literal["sum", "sgd", "momentum", "adagrad"] = "sum"
+    transfer: Literal["blocking", "asynchronous"] = Field(
+        "blocking", description="whether the next step waits for what comes from the servers"
+    )
+    server_rule: Literal["sum", "sgd", "momentum", "adagrad"] = Field(
+        "sum", description="what the servers make of an update"
+    )
     server_rate: float | None = Field(
         None, gt=0, description="sgd, momentum: share of an update; adagrad: the rate, in units of the weights (ρ)"
     )

@@ -55,7 +55,9 @@ class ElasticOptions(ServerOptions):
     pull: Annotated[float | None, SearchRange(low=0.1, high=1, scale="log", unit="1/workers", unset=PULL_OF_ALL)] = (
         Field(None, ge=0, le=1, description="of the way between worker and centre, each's share (α)")
     )
-    transfer: Literal["blocking", "asynchronous"] = "asynchronous"
+    transfer: Literal["blocking", "asynchronous"] = Field(
+        "asynchronous", description="whether the next step waits for what comes from the servers"
+    )
 
     def first_exchange(self, plan: Plan) -> int:
         return self.period + 1  # before it there is nothing to tell: all start from the centre

@@ -16,6 +16,8 @@ import math
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from harness.protocols import (
     COLLECTIVE,
     CollectiveFabric,
@@ -33,7 +35,9 @@ FEWEST = {"exponential": 2, "ring": 3}  # workers; a ring of two would count the
 
 
 class GossipOptions(HorovodOptions):
-    graph: Literal["exponential", "ring"] = "exponential"
+    graph: Literal["exponential", "ring"] = Field(
+        "exponential", description="who averages with whom: at a step one, ever farther on, or the two beside it"
+    )
 
     def caution(self, plan: Plan) -> str | None:
         """Where a neighbour is everybody."""

@@ -51,7 +51,9 @@ _LONG = 10  # training: of so many averages over 1 − β
 class SlowMomentumOptions(HorovodOptions):
     """What is left out of period, outer_rate and outer_momentum is the kind's own: nesterov 500, 0.7 and 0.9."""
 
-    outer: Literal["slow", "nesterov"] = "slow"
+    outer: Literal["slow", "nesterov"] = Field(
+        "slow", description="step on the averages: of SlowMo and classical BMUF, or of DiLoCo"
+    )
     period: Annotated[int, SearchRange(low=1, high=512, scale="log")] = Field(
         48, ge=1, description="local steps between two averages of a weight (τ, H)"
     )
