@@ -1,7 +1,7 @@
 """Triton, which PyTorch for CUDA brings and imports late: after TensorFlow it takes the process down.
 
 Each has an LLVM of its own, and the second to come calls into the other's (torch 2.13, Triton 3.7, TensorFlow 2.21).
-So it comes first where one process may have both: in `hvdbench parity`, and wherever a user's file is imported.
+So it comes first where one process may have both: in `hvdbench parity`, and wherever a user's workload is made.
 """
 
 from __future__ import annotations

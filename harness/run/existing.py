@@ -163,12 +163,17 @@ def _prepared(fitting: _Fitting, place: tuple[int, int, int, int]) -> tuple[list
     )
     hvd: Any = importlib.import_module(f"horovod.{framework}")
     as_placed = [cell.model_copy(update={"hosts": size // local_size}) for cell in fitting.cells]
-    hvd.init(process_sets=process_sets(as_placed, hvd))
-    if hvd.size() != size:
+    sets, wanted = process_sets(as_placed, hvd), "one by the MPI that Horovod was built with, or by horovodrun"
+    try:
+        hvd.init(process_sets=sets)
+    except ValueError:  # as where it does not find the workers of a set
         raise SuiteError(
-            f"Horovod finds {counted(hvd.size(), 'process', 'processes')} of the {size} of this launch; wanted: one by "
-            "the MPI that Horovod was built with, or by horovodrun"
-        )
+            f"Horovod did not start in this launch of {size}, for what it says above; where ranks are invalid, wanted: "
+            f"{wanted}"
+        ) from None
+    if hvd.size() != size:
+        found = counted(hvd.size(), "process", "processes")
+        raise SuiteError(f"Horovod finds {found} of the {size} of this launch; wanted: {wanted}")
     return cores, hvd
 
 

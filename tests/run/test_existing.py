@@ -66,6 +66,21 @@ def test_launch_that_horovod_does_not_see_is_refused(prepared: list[str]) -> Non
     assert prepared == ["harness.backends.torch_replica"]
 
 
+def test_launch_whose_sets_of_workers_horovod_does_not_find_is_refused(
+    prepared: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It starts none of them, as with `hogwild-averaging` in a launch of four that each are alone to it."""
+
+    def init(process_sets: list[list[int]]) -> None:
+        assert process_sets == [[0, 2]]
+        raise ValueError("Horovod initialization failed. Please check log messages above.")
+
+    monkeypatch.setattr(existing.importlib.import_module("horovod.torch"), "init", init)
+    averaging = cell(strategy={"name": "hogwild-averaging", "workers_per_group": 2}, workers=4)
+    with pytest.raises(SuiteError, match=r"not start in this launch of 4, .*; where ranks are invalid, wanted: one"):
+        _prepared(_Fitting(cells=[averaging], settled=("torch", 1, 0, "cpu")), (0, 4, 0, 4))
+
+
 def test_launch_imports_triton_before_a_framework_where_it_trains_a_users_code(prepared: list[str]) -> None:
     fitting = _Fitting(cells=[own("a.py:make")], settled=("tensorflow", 1, 0, "cpu"))
     _prepared(fitting, (0, 1, 0, 1))
