@@ -124,7 +124,7 @@ def _left_out(across: AcrossProblems, asked: Sequence[JudgedContest], aims: Iter
 def _why_left_out(contests: Sequence[JudgedContest], places: Collection[tuple[object, ...]]) -> str:
     """Of one problem, whose contests these are. places: of all."""
     if not contests:
-        return "it has no target"
+        return "no launch looks for a target"  # has none, or is not evaluated
     compared = [judged for judged in contests if judged.is_comparison]
     if not compared:
         return "there is nothing to compare"

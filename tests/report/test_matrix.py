@@ -95,7 +95,8 @@ def test_score_of_a_strategy_gains_nothing_by_many_tries(tmp_path):
 
 
 def test_matrix_is_of_one_framework_and_says_why_a_problem_has_no_column(tmp_path):
-    """The RNN is asked in both; of the other nets one in TensorFlow alone, one has one entrant, one has no target."""
+    """The RNN is asked in both; of the other nets one in TensorFlow alone, one has one entrant, one has no target, and
+    one has a target that nothing is evaluated for."""
 
     def asked(framework, **cell):
         given = {"framework": framework, "workers": 2, "target": 0.98, **cell}
@@ -111,6 +112,7 @@ def test_matrix_is_of_one_framework_and_says_why_a_problem_has_no_column(tmp_pat
         *(renamed(one, "far net") for one in asked("tensorflow")),
         renamed(record(curve=reached_after(2.0)), "lone net"),
         renamed(record(curve=reached_after(2.0)), "vague net", target=None),
+        renamed(record(curve=[]), "fast net", evaluations=0),
     ]
     torch, tensorflow = matrix_of(tmp_path, TIMES, more)
     assert [torch.title, tensorflow.title] == [
@@ -119,8 +121,8 @@ def test_matrix_is_of_one_framework_and_says_why_a_problem_has_no_column(tmp_pat
     ]
     assert list(torch.links) == ["cnn on digits (s)", "fnn on digits (s)", "rnn on digits (s)"]
     assert torch.note == (
-        "Without a column: far net (compared apart, in tensorflow processes), lone net (there is nothing to compare) "
-        "and vague net (it has no target)."
+        "Without a column: far net (compared apart, in tensorflow processes), fast net (no launch looks for a target), "
+        "lone net (there is nothing to compare) and vague net (no launch looks for a target)."
     )
     assert list(tensorflow.links) == ["far net (s)", "rnn on digits (s)"]
 
