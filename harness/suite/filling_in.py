@@ -27,7 +27,7 @@ def filled_in(given: dict[str, Any]) -> dict[str, Any]:
     for name, details in _UNFOLDED.items():
         _unfold(given, name, details)
     if isinstance(given.get("dataset"), dict):
-        _unfold(given, "dataset", _details_of(given["dataset"].get("name")))
+        _unfold(given, "dataset", _details_of(given["dataset"]))
     if isinstance(given.get("schedule"), str):
         given["schedule"] = {"name": given["schedule"]}
     given.setdefault("options", {})
@@ -40,9 +40,13 @@ def filled_in(given: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _details_of(dataset: Any) -> str:
-    """The field that holds what is said of a data set beside its name."""
-    source = DATASETS.get(dataset) if isinstance(dataset, str) else None
+def _details_of(dataset: dict[str, Any]) -> str:
+    """The field that holds what is said of a data set beside its name. Raises ValueError where nothing may be."""
+    name = dataset.get("name")
+    source = DATASETS.get(name) if isinstance(name, str) else None
+    if source is not None and source.options is None and len(dataset) > 1:
+        said = ", ".join(str(key) for key in dataset if key != "name")
+        raise ValueError(f"dataset: {name} takes no {said}; allowed: its name alone")
     return "synthetic" if source is None or source.options is None else source.options
 
 

@@ -131,6 +131,7 @@ def test_strategy_label_names_the_options_that_differ() -> None:
             {"workload": "mf", "dataset": "digits"},
             "dataset: digits with workload mf; allowed: synthetic-ratings, movielens-100k, insteval",
         ),
+        ({"dataset": {"name": "digits", "users": 9}}, "dataset: digits takes no users; allowed: its name alone"),
         ({"dataset": {"name": "synthetic", "sise": 32}}, "sise: no such key; allowed: num_samples, size, channels"),
         ({"workload": "vgg16"}, "workload: vgg16 leaves nothing of an image of 8×8"),
         ({"workload": "vgg16", "dataset": "fashion-mnist"}, "workload: vgg16 leaves nothing of an image of 28×28"),
