@@ -28,11 +28,10 @@ ALLOWED = ", ".join(
 def neurons_of(model: Any, parameters: Sequence[Any]) -> Neurons:
     """Of these variables of the model. Raises WorkloadError for one of another layer."""
     numbering = NeuronNumbering()
-    layers = list(model._flatten_layers())
+    # The innermost comes last: a model has the variables of its layers as well.
+    owners = {id(own): layer for layer in model._flatten_layers() for own in layer.trainable_variables}
     for variable in parameters:
-        # The innermost comes last: a model has the variables of its layers as well.
-        owner = [layer for layer in layers if any(variable is own for own in layer.trainable_variables)][-1]
-        numbering.add(_numbers(numbering, owner, variable))
+        numbering.add(_numbers(numbering, owners[id(variable)], variable))
     return numbering.numbered()
 
 
