@@ -115,9 +115,13 @@ def _is_in_its_step(environ: Mapping[str, str]) -> bool:
 
 
 def _ranks_of_another_job(environ: Mapping[str, str]) -> set[str]:
-    """The variables whose rank is one of a step of another job than the one around this process."""
+    """The variables whose rank is one of a step of another job than the one around this process.
+
+    Not so where MPICH's own launcher, which says the place on the node as well, has told another rank since.
+    """
     found = {rank: step.fullmatch(environ.get(name, "")) for rank, (name, step) in _JOBS_OF_RANKS.items()}
-    return {rank for rank, step in found.items() if step and step[1] != environ.get("SLURM_JOB_ID", step[1])}
+    of_others = {rank for rank, step in found.items() if step and step[1] != environ.get("SLURM_JOB_ID", step[1])}
+    return of_others - ({"PMI_RANK"} if "MPI_LOCALRANKID" in environ else set())
 
 
 def _place_on_node(environ: Mapping[str, str], rank: int, size: int) -> tuple[int, int] | None:

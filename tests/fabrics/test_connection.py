@@ -88,6 +88,8 @@ BY_PMI2 = {
         (LEFT_OF_A_STEP | {"PMIX_RANK": "3", "PMIX_NAMESPACE": "slurm.pmix.7.0"}, None),
         (BY_PMI2, (2, 4, 0, 2)),
         (BY_PMI2 | {"SLURM_JOB_ID": "9"}, None),  # of a job that was submitted from within that step
+        # MPICH's own launcher in that job, whose name for the step stays.
+        (BY_PMI2 | {"SLURM_JOB_ID": "9", "MPI_LOCALRANKID": "1", "MPI_LOCALNRANKS": "4"}, (2, 4, 1, 4)),
         (BY_PMI2 | {"PMI_JOBID": "8.0-1", "SLURM_JOB_ID": "9"}, (2, 4, 0, 2)),  # no name that is known
         # A container that is told no number of a job.
         ({"PMIX_RANK": "3", "PMIX_NAMESPACE": "slurm.pmix.7.0", "SLURM_NTASKS": "4"}, (3, 4, 3, 4)),
