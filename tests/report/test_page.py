@@ -270,7 +270,7 @@ def test_every_panel_comes_as_svg_and_png_and_csv(report):
         "leaderboard why speed-up time-to-target reached-share score-over-time score-over-samples throughput "
         "efficiency where-time-goes"
     )
-    more = "time-against-score staleness stale-updates merges consensus memory core-seconds wall-time"
+    more = "time-against-score staleness merges consensus memory core-seconds wall-time"
     assert by_kind["svg"] == {f"{figure}-cnn-on-digits" for figure in f"{figures} {more}".split()}
 
 

@@ -16,10 +16,6 @@ import torch
 from torch import nn
 from harness.workloads import Metric, TorchWorkload
 
-def scaled(layer):
-    layer.scale = nn.Parameter(torch.tensor(1.0))
-    return layer
-
 def make():
     inputs, targets = torch.randn(40, 3), torch.randint(0, 2, (40,))
     settings = dict(
@@ -34,6 +30,10 @@ def make():
     )
     {change}
     return TorchWorkload(**settings)
+
+def scaled(layer):
+    layer.scale = nn.Parameter(torch.tensor(1.0))
+    return layer
 """
 
 
