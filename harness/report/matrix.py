@@ -48,6 +48,17 @@ class AcrossProblems:
     scores: Mapping[str, Interval | None]
 
     @property
+    def first(self) -> str | None:
+        """The best with enough seeds on every problem and a score; None where there is none."""
+        told = (
+            name for name in self.order if self.scores[name] and all(best.mark != "few" for best in self.found[name])
+        )
+        return next(told, None)
+
+    def is_first_in_each(self, strategy: str) -> bool:
+        return all(best.mark == "best" for best in self.found[strategy])
+
+    @property
     def tuning(self) -> str:
         return self.contests[0].contest.tuning
 

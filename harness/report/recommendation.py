@@ -64,13 +64,13 @@ def _over_all(asked: Sequence[JudgedContest], across: Sequence[AcrossProblems]) 
     """
     all_aims = {judged.contest.aim for judged in asked}
     for each in across:
-        strategy = each.order[0]
-        score = each.scores[strategy]
-        if score is None:
+        strategy = each.first
+        score = None if strategy is None else each.scores[strategy]
+        if strategy is None or score is None:
             continue
         where = f" ({each.place})" if each.place else ""
         times = times_in_short(score.estimate)
-        how_far = "first in each" if score.estimate <= 1 else f"about {times} the soonest of each"
+        how_far = "first in each" if each.is_first_in_each(strategy) else f"about {times} the soonest of each"
         aims = [judged.contest.aim for judged in each.contests]
         problems = "all problems" if set(aims) == all_aims else listed_briefly(aims, _MOST_NAMED)
         yield f"one for {problems}{where}: {strategy}, {how_far}"

@@ -123,6 +123,22 @@ def test_without_tuning_one_strategy_is_named_for_all_problems(tmp_path: Any) ->
     )
 
 
+def test_one_for_all_has_enough_seeds_on_every_problem(tmp_path: Any) -> None:
+    """Of serial one launch each, sooner than anybody's: nothing is told of it, so local-sgd is named."""
+    given = [{"workload": workload, "target": 0.98} for workload in ("cnn", "rnn")]
+    two = [
+        one
+        for each in given
+        for name, time_s in (("local-sgd", 2.0), ("hogwild", 3.0))
+        for one in launches(name, time_s, 2, None, **each)
+    ]
+    one = [launches("serial", 1.0, 1, None, **each)[0] for each in given]
+    _, found = judged(tmp_path, [*two, *one])
+    across = across_problems(found)
+    assert across[0].order[0] == "serial"
+    assert "; one for all problems: local-sgd, first in each." in recommendations(found, across)[0]
+
+
 def test_one_for_all_says_in_which_framework_where_there_are_two(tmp_path: Any) -> None:
     """The CNN is asked in both, the others in one, which has all of them."""
     given = [
