@@ -48,12 +48,13 @@ class AcrossProblems:
     scores: Mapping[str, Interval | None]
 
     @property
-    def first(self) -> str | None:
-        """The best with enough seeds on every problem and a score; None where there is none."""
-        told = (
-            name for name in self.order if self.scores[name] and all(best.mark != "few" for best in self.found[name])
-        )
-        return next(told, None)
+    def first(self) -> tuple[str, Interval] | None:
+        """The best with enough seeds on every problem, and its score; None where nobody has both."""
+        for strategy in self.order:
+            score = self.scores[strategy]
+            if score is not None and all(best.mark != "few" for best in self.found[strategy]):
+                return strategy, score
+        return None
 
     def is_first_in_each(self, strategy: str) -> bool:
         return all(best.mark == "best" for best in self.found[strategy])

@@ -64,10 +64,9 @@ def _over_all(asked: Sequence[JudgedContest], across: Sequence[AcrossProblems]) 
     """
     all_aims = {judged.contest.aim for judged in asked}
     for each in across:
-        strategy = each.first
-        score = None if strategy is None else each.scores[strategy]
-        if strategy is None or score is None:
+        if each.first is None:
             continue
+        strategy, score = each.first
         where = f" ({each.place})" if each.place else ""
         times = times_in_short(score.estimate)
         how_far = "first in each" if each.is_first_in_each(strategy) else f"about {times} the soonest of each"
