@@ -15,6 +15,7 @@ from pathlib import Path
 from harness.plain_text import one_line
 
 LIMIT_S = 120.0
+UNCOMMITTED = "+"  # ends a revision whose files had changed since its commit
 _VARIABLES = "GIT_"
 _NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")  # `worktree add` would run the user's post-checkout
 

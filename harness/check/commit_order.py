@@ -6,10 +6,9 @@ import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from harness.git import GitError, git
+from harness.git import UNCOMMITTED, GitError, git
 from harness.records.results_folder import ResultsError
 
-CHANGED = "+"  # follows a revision whose files had changed (harness/run/versions.py)
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")  # a record may say anything, which git is not to take for an option
 
 
@@ -18,11 +17,11 @@ def commit_places(revisions: Iterable[str], repository: Path) -> dict[str, tuple
 
     Commits of branches beside one another stay together, branch by branch. Raises ResultsError where git refuses.
     """
-    commits = {revision: revision.removesuffix(CHANGED) for revision in revisions}
+    commits = {revision: revision.removesuffix(UNCOMMITTED) for revision in revisions}
     known = {commit for commit in commits.values() if _COMMIT.fullmatch(commit)}
     place_of = _places(known, repository)
     return {
-        revision: (place_of[commit], revision.endswith(CHANGED))
+        revision: (place_of[commit], revision.endswith(UNCOMMITTED))
         for revision, commit in commits.items()
         if commit in place_of
     }

