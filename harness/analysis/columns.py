@@ -158,6 +158,8 @@ _MEASURED = _columns(
     ("num_machines", "float64", "", "that the hosts are: emulated ones are one; missing where records do not tell"),
     ("gpus", "str", "", "of the machine, comma-separated"),
     ("load_1min", "float64", "", "load average of the machine right after the run"),
+    ("others_share", "float64", "share", "of the machine's cores, used by processes that are not the run's while it "
+     "trained; missing where that is not known"),
     ("versions", "str", "", "packages that matter to timing, name=version, comma-separated"),
     ("revision", "str", "", "git commit of the harness, `+` when changed since"),
     ("measuring", "int64", "", "version of the way of measuring: figures of different ones do not compare"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.analysis.cell_words import fields_in_words
 from harness.analysis.scores import metric_columns
+from harness.records.interruptions import others_share
 from harness.records.record import Record, Tuning
 from harness.records.setting_names import of_all, of_horovod
 from harness.records.stored_cell import StoredCell
@@ -96,6 +97,7 @@ def _machine(record: Record) -> dict[str, Any]:
         "num_machines": _num_machines(record),
         "gpus": ", ".join(machine.gpus),
         "load_1min": machine.load_1min,
+        "others_share": others_share(record),
     }
 
 

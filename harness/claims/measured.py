@@ -30,12 +30,16 @@ def _broke(runs: pd.DataFrame) -> pd.Series[bool]:
 
 
 def _load_of_others(runs: pd.DataFrame) -> pd.Series[float]:
-    """A core of the busiest host: its load average as a launch ends, less what launches of all these ask of a host.
+    """A core of the busiest host, the smaller of two bounds from above; the second only where records tell.
 
-    Those that ran before are in the minute that is averaged, so of no launch less is taken off than their mean, by
-    duration.
+    Its load average as a launch ends, less what launches of all these ask of a host: the launch's own helping threads
+    are in it. And what others' share of CPU time says where no core was idle: they got it beside what was asked.
     """
     on_a_host = -(-runs["cores"] // runs["num_machines"].fillna(1))  # rounded up
+    # Those that ran before are in the minute that is averaged: of none less is taken off than the mean, by duration.
     of_all = float(np.average(on_a_host, weights=runs["wall_s"])) if len(runs) else 0.0
-    of_others: pd.Series[float] = (runs["load_1min"] - on_a_host.clip(lower=of_all)).clip(lower=0)
-    return of_others / runs["num_cores"]
+    by_load = (runs["load_1min"] - on_a_host.clip(lower=of_all)).clip(lower=0) / runs["num_cores"]
+    asked_of_a_core = (on_a_host / runs["num_cores"]).clip(lower=1)
+    by_cpu_time = asked_of_a_core * runs["others_share"] / (1 - runs["others_share"])
+    smaller: pd.Series[float] = pd.concat([by_load, by_cpu_time], axis=1).min(axis=1)
+    return smaller

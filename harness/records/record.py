@@ -71,6 +71,8 @@ class Interruptions(Part):
     suspended_s: float  # the machine was asleep: that clock stood still
     throttled_s: float | None  # held back by a quota of its control groups, over cores
     steal_s: float | None  # taken by the host of a virtual machine, of the cores that it may use
+    # User and system time of all processes on the machine's cores, this launch's among them. None in older records too.
+    machine_cpu_s: float | None = None
 
 
 class Machine(Part):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,7 +20,8 @@ from harness.worker import cgroup
 
 BEAT_S = 0.25
 LATE_S = 0.5  # later than that it was no scheduler's doing
-_STEAL = 8  # place in a line of /proc/stat
+# Places in a line of /proc/stat. What serves interrupts is no process' time: a network's, mostly, and the launch's own.
+_USER, _NICE, _SYSTEM, _STEAL = 1, 2, 3, 8
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -35,7 +36,7 @@ class InterruptionWatch:
     def __enter__(self) -> Self:
         self._training_clock = time.pthread_getcpuclockid(threading.get_ident())
         self._slept_before_s, self._stolen_before_s = _suspended_s(), _stolen_s()
-        self._throttled_before_s = cgroup.throttled_s()
+        self._throttled_before_s, self._used_before_s = cgroup.throttled_s(), _machine_cpu_s()
         self._thread = threading.Thread(target=self._watch, name="interruptions", daemon=True)
         self._thread.start()
         return self
@@ -53,6 +54,7 @@ class InterruptionWatch:
             suspended_s=max(0.0, round(_suspended_s() - self._slept_before_s, 3)),  # two clocks, read one by one
             throttled_s=_since(self._throttled_before_s, cgroup.throttled_s()),
             steal_s=_since(self._stolen_before_s, _stolen_s()),
+            machine_cpu_s=_since(self._used_before_s, _machine_cpu_s()),
         )
 
     def _watch(self) -> None:
@@ -81,10 +83,20 @@ def _suspended_s() -> float:
 
 def _stolen_s() -> float | None:
     """What a hypervisor took of the cores that this process may use, since the machine started."""
+    return _stat_s(os.sched_getaffinity(0), (_STEAL,))
+
+
+def _machine_cpu_s() -> float | None:
+    """What all processes used of the machine's cores, whichever this one is bound to, since the machine started."""
+    return _stat_s(cgroup.unbound_cores(), (_USER, _NICE, _SYSTEM))
+
+
+def _stat_s(cores: Collection[int], kinds: tuple[int, ...]) -> float | None:
     try:
         lines = Path("/proc/stat").read_text().splitlines()
     except OSError:
         return None
-    names = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    names = {f"cpu{core}" for core in cores}
     fields = [line.split() for line in lines if line.startswith("cpu")]
-    return sum(int(each[_STEAL]) for each in fields if each[0] in names and len(each) > _STEAL) / _TICKS_PER_S
+    ticks = (int(each[kind]) for each in fields if each[0] in names for kind in kinds if len(each) > kind)
+    return sum(ticks) / _TICKS_PER_S

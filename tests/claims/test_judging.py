@@ -10,7 +10,7 @@ import pytest
 
 from harness.claims.deciding import Word
 from harness.claims.judged_claim import judged_claims
-from harness.records.record import Record, Rules, Tuning
+from harness.records.record import Interruptions, Record, Rules, Tuning
 from tests.analysis.handmade import MACHINE, failed, reached_after, record, worker
 from tests.claims.claimed import SUITE, TIMES, changed, judged, launches, runs_of, suite_of
 
@@ -313,6 +313,19 @@ def test_launches_before_one_are_no_load_of_others(tmp_path: Path) -> None:
 
     assert load_of_others(3.4) is None
     assert load_of_others(3.6) == "the machine was busy: a load of 0.53 of others a core, where 0.5 is allowed"
+
+
+@pytest.mark.parametrize(("used_s", "load"), [(3.2, None), (3.6, "0.67")])
+def test_threads_that_help_are_no_load_of_others(tmp_path: Path, used_s: float, load: str | None) -> None:
+    """A load of 4 on 2 cores says one of others a core. Of 4 s of theirs others used 1.2 or 1.6: 0.43 or 0.67."""
+    suite = suite_of(tmp_path)
+    machine = MACHINE.model_copy(update={"load_1min": 4.0, "num_cores": 2})
+    watched = Interruptions(paused_s=0.0, suspended_s=0.0, throttled_s=None, steal_s=0.0, machine_cpu_s=used_s)
+    told = {"machine": machine, "train_s": 2.0, "cpu_s": 1.0, "interruptions": watched}
+    workers = [worker(rank, **told) for rank in range(2)]
+    records = changed(launches(suite), {"machine": machine, "workers": workers}, lambda record: True)
+    said = judged(tmp_path, records, suite)["faster"].verdict.because
+    assert said == (f"the machine was busy: a load of {load} of others a core, where 0.5 is allowed" if load else "")
 
 
 def test_launches_of_other_claims_are_no_load_of_others(tmp_path: Path) -> None:

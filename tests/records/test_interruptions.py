@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pytest
+
 from harness.progress import outcome_of
-from harness.records.interruptions import interruptions_in_words, stolen_s, stopped_s, throttled_s
-from harness.records.record import Interruptions, Record
+from harness.records.interruptions import interruptions_in_words, others_share, stolen_s, stopped_s, throttled_s
+from harness.records.record import Interruptions, Record, ServerPart, WorkerPart
+from tests.analysis.handmade import MACHINE, worker
 from tests.sample_records import finished
 
 NONE = {"paused_s": 0.0, "suspended_s": 0.0, "throttled_s": None, "steal_s": 0.0}
@@ -27,6 +30,43 @@ def test_the_worker_that_was_kept_longest_counts() -> None:
     words = "stopped for 0.8 s, held back by a CPU quota for 1.5 s, without its cores, which the host took, for 0.1 s"
     assert interruptions_in_words(record) == words
     assert outcome_of(record).endswith(f"; {words}")
+
+
+@pytest.mark.parametrize(
+    ("kernels", "share"),
+    [
+        (("a", "b"), 0.25),  # of 2 s on 2 cores: the second machine's processes used 3 s, 2 of them its worker
+        (("a", "a"), 0.0),  # hosts that are one: its processes used less than the 4 s of both, as the system rounds
+    ],
+)
+def test_others_use_what_the_workers_of_a_machine_do_not(kernels: tuple[str, ...], share: float) -> None:
+    record = finished().model_copy(update={"workers": [on_host("x", kernels[0], 2.0), on_host("y", kernels[1], 3.0)]})
+    assert others_share(record) == share
+
+
+def test_servers_of_a_machine_are_no_others() -> None:
+    server = ServerPart(role="server", index=0, cpu_s=0.5, peak_rss_bytes=None, pss_bytes=None)
+    alone = finished().model_copy(update={"workers": [on_host("x", "a", 3.0)], "servers": [server]})
+    assert others_share(alone) == 0.125
+    apart = [on_host("x", "a", 3.0), on_host("y", "b", 3.0)]
+    assert math.isnan(others_share(alone.model_copy(update={"workers": apart})))  # which of the two has it?
+
+
+@pytest.mark.parametrize("told", [{"interruptions": None}, {"machine": None}, {"train_s": 0.0}], ids=str)
+def test_what_others_used_is_not_known_of_older_records(told: dict[str, Any]) -> None:
+    parts = [on_host("x", "a", 3.0), on_host("y", "b", 3.0).model_copy(update=told)]
+    assert math.isnan(others_share(finished().model_copy(update={"workers": parts})))
+
+
+def on_host(host: str, kernel: str, machine_cpu_s: float) -> WorkerPart:
+    """A worker that used 2 s in 2 s, on a machine of two cores."""
+    return worker(
+        host=host,
+        machine=MACHINE.model_copy(update={"kernel": kernel, "num_cores": 2}),
+        train_s=2.0,
+        cpu_s=2.0,
+        interruptions=Interruptions(**NONE, machine_cpu_s=machine_cpu_s),
+    )
 
 
 def test_less_than_a_hundredth_of_training_is_not_worth_a_word() -> None:

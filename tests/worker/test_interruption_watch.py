@@ -15,6 +15,7 @@ import pytest
 from harness.records.interruptions import stopped_s
 from harness.records.results_folder import ResultsFolder
 from harness.timing.turns import StoppedTime, make_turn_folder
+from harness.worker.interruption_watch import InterruptionWatch
 from tests.command import LIMIT_S, is_worker, started, wait_until, workers_of, write_suite
 
 STOPPED_S = 2.0
@@ -48,6 +49,17 @@ def test_a_stop_is_seen_unless_it_is_a_turn_of_another_launch(tmp_path: Path, ta
         output, _ = worker.communicate("end\n", timeout=LIMIT_S)
     paused_s = float(output)
     assert (paused_s > STOPPED_S / 2) is not takes_turns
+
+
+def test_the_machine_is_seen_to_use_what_this_process_does() -> None:
+    """A second of it: the system counts in ticks, of which some may be others' on the same core."""
+    with InterruptionWatch(time.monotonic) as watch:
+        began_s = time.process_time()
+        while time.process_time() - began_s < 1.0:
+            pass
+    used_s = watch.read().machine_cpu_s
+    assert used_s is not None
+    assert used_s > 0.5
 
 
 STOPS = """
