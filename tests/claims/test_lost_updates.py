@@ -7,12 +7,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import torch
 
 from harness.bootstrap.pins import ROOT
 from harness.records.results_folder import ResultsFolder
 from tests.command import hvdbench
 
+torch = pytest.importorskip("torch")
 SOURCE = ROOT / "suites" / "own" / "lost_updates.py"
 SUITE = f"""\
 question: Is any lost?

@@ -9,10 +9,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import torch
 
 from harness.fabrics.connection import Connection
-from harness.fabrics.shared_memory import SharedMemory
 from harness.records.machine_failures import is_the_machines
 from harness.run.remedies import with_remedy
 from harness.suite.cell import Cell
@@ -54,6 +52,9 @@ def test_other_reasons_stay_as_they_are(reason: str) -> None:
 
 
 def test_fabric_names_the_file_for_which_there_is_no_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from harness.fabrics.shared_memory import SharedMemory
+
     def full(*_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 

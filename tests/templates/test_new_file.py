@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
-import torch
 
 from harness.templates.new_file import TEMPLATES, NewFileError, write_workload
 from harness.workloads.making import make_own
@@ -15,6 +15,7 @@ from tests.command import hvdbench
 
 
 def made(tmp_path: Path, template: str, framework: str) -> OwnWorkload:
+    pytest.importorskip(framework)
     write_workload(tmp_path / "mine.py", template)
     return make_own("mine.py:make", str(tmp_path), framework)
 
@@ -28,16 +29,16 @@ def test_torch_template_is_a_workload(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def one_thread() -> Iterator[None]:
-    """So small a model takes longer on two."""
+def torch() -> Iterator[ModuleType]:
+    """On one thread: so small a model takes longer on two."""
+    torch = pytest.importorskip("torch")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
+    yield torch
     torch.set_num_threads(before)
 
 
-@pytest.mark.usefixtures("one_thread")
-def test_torch_template_reaches_its_target(tmp_path: Path) -> None:
+def test_torch_template_reaches_its_target(tmp_path: Path, torch: ModuleType) -> None:
     """By the plainest loop, from seed 0: it is there after five epochs."""
     torch.manual_seed(0)
     workload = made(tmp_path, "torch", "torch")

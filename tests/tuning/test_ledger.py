@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import optuna
 import pytest
 
 from harness.suite.suite import Suite
@@ -13,6 +12,8 @@ from harness.tuning.ledger import LEDGER_FILE, Ledger, storage_of
 from harness.tuning.trials import Study, studies_of
 from harness.tuning.tuning_error import TuningError
 from tests.tuning.tuned_files import TWO, loaded
+
+optuna = pytest.importorskip("optuna")
 
 
 def studies(suite: Suite, budget: int = 2, seed: int = 0) -> list[Study]:
