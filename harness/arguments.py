@@ -93,6 +93,7 @@ def read_setting(
         folder=ResultsFolder(results or suite.results or Path("results") / suite.name),
         hosts=available,
         launch_args=words(launch_args),
+        cores=cores,
         is_existing=is_existing,
         again=again,
     )

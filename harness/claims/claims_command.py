@@ -12,7 +12,6 @@ from harness.claims.claim_words import numbers_in_words, rule_in_words
 from harness.claims.deciding import Word
 from harness.claims.judged_claim import Judged, judged_claims
 from harness.claims.verdict_page import write_page
-from harness.launchers.hosts import this_machine
 from harness.plain_text import counted
 from harness.progress import console, plain, show_cautions, watching
 from harness.run.feasible import first_obstacle
@@ -46,13 +45,9 @@ def claims(path: Path, suite: Suite, setting: Setting, out: Path, *, runs: bool)
 
 
 def _command(path: Path, setting: Setting, out: Path) -> str:
-    """That does the same again, on cores that are free to it."""
+    """That does the same again."""
     said = ["hvdbench", "claims", str(path), "--results", str(setting.folder.path), "-o", str(out)]
-    if setting.hosts != this_machine():
-        said += ["-H", ",".join(f"{host.name}:{host.slots}" for host in setting.hosts)]
-    if setting.launch_args:
-        said.append(f"--launch-args={shlex.join(setting.launch_args)}")  # one word: it begins with dashes
-    return shlex.join(said)
+    return shlex.join([*said, *setting.options])
 
 
 def obstacles_of(suite: Suite, setting: Setting) -> dict[str, str]:

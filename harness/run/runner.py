@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import time
 from collections import Counter
@@ -21,7 +22,7 @@ from harness import registry
 from harness.bootstrap.horovod_library import built_with
 from harness.launchers.command import LaunchCommand, Launcher
 from harness.launchers.deadline import Deadline
-from harness.launchers.hosts import Host, is_elsewhere, placement
+from harness.launchers.hosts import Host, is_elsewhere, placement, this_machine
 from harness.launchers.supervisor import LaunchEnd, log_tail, supervise
 from harness.protocols import Role
 from harness.records.index import IndexEntry
@@ -49,6 +50,7 @@ from harness.suite.suite import Suite
 from harness.worker.machine_description import describe_machine
 from harness.worker.machine_identity import machine_id
 from harness.worker.parent_watch import EXIT_ORPHANED
+from harness.worker.process import pins
 
 MAX_REASON = 500
 
@@ -75,6 +77,7 @@ class Setting:
     folder: ResultsFolder
     hosts: tuple[Host, ...]
     launch_args: list[str] = field(default_factory=list)  # handed on to horovodrun
+    cores: str | None = None  # on which alone this process runs, as the command names them
     question: str = ""  # that the suite answers
     is_existing: bool = False  # the launch was made by others
     again: Again | None = None  # what of the finished cells is run once more
@@ -83,6 +86,18 @@ class Setting:
     tuning: Tuning | None = None  # by which the suite was tuned
     rules: Rules | None = None  # by which the suite's claims are decided
     trials: Mapping[str, Tuning] = field(default_factory=dict)  # by key, of cells that are trials of tuning
+
+    @property
+    def options(self) -> list[str]:
+        """Of a command that launches in the same way."""
+        said: list[str] = []
+        if self.hosts != this_machine():
+            said += ["-H", ",".join(f"{host.name}:{host.slots}" for host in self.hosts)]
+        if self.launch_args:
+            said.append(f"--launch-args={shlex.join(self.launch_args)}")  # one word: it begins with dashes
+        if self.cores is not None:
+            said += ["--cores", self.cores]
+        return said if pins() else [*said, "--no-pin"]
 
     def tuning_of(self, cell: Cell) -> Tuning | None:
         """What is not evaluated was not tuned, though the rest of its suite was."""

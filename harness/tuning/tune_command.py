@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -169,13 +170,21 @@ def _conclude(
             f"{request.path}: no trial ended well, so there is no tuned suite; {setting.folder.path}/"
             f"{TRIALS_FOLDER} says why"
         )
-    results = None if request.suite.results is None else _beside(request)
-    elsewhere = "" if setting.folder.path == tuned_results(request.suite) else f" --results {setting.folder.path}"
     chosen = [Chosen.of(study.space.recipe, study.trials, outcomes[study.name]) for study in studies]
     chosen += map(Chosen.unjudged, unjudged_of(request.suite))
-    path = write_tuned(request.path, chosen, budget=request.budget, seed=request.seed, results=results)
-    _say(f"tuned suite: {path}", f"run it: hvdbench run {path}{elsewhere}, then hvdbench report {setting.folder.path}")
+    _write(request, setting, chosen)
     return not without_best
+
+
+def _write(request: TuneRequest, setting: Setting, chosen: Sequence[Chosen]) -> None:
+    """Says the command, too, by which the suite is launched as its trials were."""
+    results = None if request.suite.results is None else _beside(request)
+    budget, seed, options = request.budget, request.seed, setting.options
+    path = write_tuned(request.path, chosen, budget=budget, seed=seed, options=options, results=results)
+    folder = setting.folder.path
+    elsewhere = [] if folder == tuned_results(request.suite) else ["--results", str(folder)]
+    command = shlex.join(["hvdbench", "run", str(path), *elsewhere, *options])
+    _say(f"tuned suite: {path}", f"run it: {command}, then hvdbench report {folder}")
 
 
 def _beside(request: TuneRequest) -> str:

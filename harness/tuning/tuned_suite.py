@@ -57,8 +57,10 @@ def require_ours(path: Path) -> None:
         raise TuningError(f"{path}: not written by hvdbench tune, which writes its suite there; allowed: move it away")
 
 
-def write_tuned(suite: Path, chosen: Sequence[Chosen], *, budget: int, seed: int, results: str | None) -> Path:
-    """results: as the file is to say. Raises ResultsError."""
+def write_tuned(
+    suite: Path, chosen: Sequence[Chosen], *, budget: int, seed: int, options: Sequence[str], results: str | None
+) -> Path:
+    """options: of the command, by which it launched. results: as the file is to say. Raises ResultsError."""
     content = yaml.safe_load(suite.read_text(encoding="utf-8"))
     kept = {name: value for name, value in content.items() if name not in _ANEW}
     if results is not None:
@@ -66,10 +68,11 @@ def write_tuned(suite: Path, chosen: Sequence[Chosen], *, budget: int, seed: int
     texts = _texts(content, suite.resolve().parent / content.get("folder", "."))
     points = [_point(each.cell, texts) for each in chosen]
     shared = {name: value for name, value in points[0].items() if all(point.get(name) == value for point in points)}
-    command = ["hvdbench", "tune", suite.name if suite.is_absolute() else str(suite)]
+    asked = ["--budget", str(budget), "--seed", str(seed), *options]
+    command = ["hvdbench", "tune", suite.name if suite.is_absolute() else str(suite), *asked]
     lines = [
         f"{_MARK}, from {suite.name}: each point is the best of {counted(budget, 'trial')}, judged by other seeds.",
-        f"#   {one_line(shlex.join([*command, '--budget', str(budget), '--seed', str(seed)]))}",
+        f"#   {one_line(shlex.join(command))}",
         *(f"{name}: {_flow(value)}" for name, value in kept.items()),
         f"tuned: {_flow({'budget': budget, 'sampler': SAMPLER, 'seed': seed})}",
         f"defaults: {_flow(shared)}",

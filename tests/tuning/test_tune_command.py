@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.launchers.hosts import this_machine
+from harness.launchers.hosts import Host, this_machine
 from harness.records.record import Point, Record, Tuning
 from harness.records.results_folder import ResultsFolder
 from harness.run.runner import Setting, Summary
@@ -60,10 +60,10 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> Callable[[Outcome], list[Cell]]
     return made
 
 
-def tuned(path: Path, *, budget: int = 4, seed: int = 0) -> bool:
+def tuned(path: Path, *, budget: int = 4, seed: int = 0, **launching: Any) -> bool:
     suite = Suite.load(path)
     results = ResultsFolder(path.parent / f"{path.stem}.tuned")
-    setting = Setting(suite=suite.name, folder=results, hosts=this_machine())
+    setting = Setting(suite=suite.name, folder=results, **{"hosts": this_machine(), **launching})
     return tune(TuneRequest(path=path, suite=suite, budget=budget, seed=seed), setting)
 
 
@@ -202,6 +202,24 @@ def test_suite_is_run_where_its_trials_lie(tmp_path: Path, launched: Any, capsys
     assert tuned(written(tmp_path), budget=2)
     said = f"two.tuned.yaml --results {tmp_path}/two.tuned, then hvdbench report {tmp_path}/two.tuned"
     assert said in capsys.readouterr().out
+
+
+def test_commands_are_those_that_launch_as_the_trials_were(
+    tmp_path: Path, launched: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With other slots and cores, times would be others."""
+    launched(best_at(0.02))
+    num_slots = this_machine()[0].slots + 2
+    launching = {
+        "hosts": (Host(name="localhost", slots=num_slots),),
+        "launch_args": ["--network-interfaces", "lab0"],
+        "cores": "0",
+    }
+    assert tuned(written(tmp_path), budget=2, seed=3, **launching)
+    options = f"-H localhost:{num_slots} '--launch-args=--network-interfaces lab0' --cores 0"
+    command = (tmp_path / "two.tuned.yaml").read_text().splitlines()[1]
+    assert command == f"#   hvdbench tune two.yaml --budget 2 --seed 3 {options}"
+    assert f"two.tuned.yaml --results {tmp_path}/two.tuned {options}, then" in capsys.readouterr().out
 
 
 def test_file_of_the_users_is_not_overwritten(tmp_path: Path, launched: Any) -> None:
