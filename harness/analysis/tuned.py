@@ -22,6 +22,7 @@ from harness.analysis.scores import metric_of, variance_of_sampling
 from harness.plain_text import counted
 from harness.workloads.metric import Metric
 
+MOST_LAUNCHES = 3  # of a trial: what failed in all of them for what the machine lacked is a failure of its own
 KEPT, REACHED, SCORED, NO_SCORE = range(4)  # what a trial came to, the best first: REACHED is of a target lost again
 RECIPE = "recipe"  # settings that were not tuned
 
@@ -91,12 +92,20 @@ def without_outdated(runs: pd.DataFrame, trials: pd.DataFrame) -> tuple[pd.DataF
     return runs.assign(tuning_budget=budgets)[~is_outdated], runs[is_outdated]
 
 
+def ended(trials: pd.DataFrame) -> pd.DataFrame:
+    """Launches that say what came of their trials: all that tell of their cells, and of a trial of which MOST_LAUNCHES
+    failed for what the machine lacked, and none told, those."""
+    tells = tell_of_their_cells(trials)
+    is_given_up = trials["key"].map(trials["key"].value_counts()) >= MOST_LAUNCHES
+    return trials[tells | (is_given_up & ~trials["key"].isin(trials.loc[tells, "key"]))]
+
+
 def study_outcomes(trials: pd.DataFrame) -> Iterator[StudyOutcome]:
     """Of all studies whose first trial is there, by problem, strategy and workers of their recipes."""
     found = [
         _outcome(trials)
         # Of a recipe tuned twice, by another seed, two.
-        for _, rows in trials[tell_of_their_cells(trials)].groupby(["study", "seed"], sort=True)
+        for _, rows in ended(trials).groupby(["study", "seed"], sort=True)
         if (trials := _each_once(rows))["trial"].iloc[0] == 0
     ]
     yield from sorted(found, key=lambda one: tuple(one.recipe[["problem", "framework", "label", "workers"]]))

@@ -1,6 +1,8 @@
 """Failures of a launch that tell of the machine alone: it lacked what launches of any kind may need.
 
-Memory of the processes themselves is not among them: how much of that a launch takes is its own doing.
+Known by how the system, Horovod, PyTorch, Gloo, ZeroMQ and TensorFlow say so, never by words alone, which a user's own
+exception may have as well. Memory of the processes themselves is not among them: how much of that a launch takes is its
+own doing.
 """
 
 from __future__ import annotations
@@ -9,18 +11,38 @@ import errno
 import os
 import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")
-# As PyTorch, its loaders and the kernel say that a page of shared memory is not to be had. Triton says so of a
-# GPU's, which is another thing: "out of resource: shared memory".
-_NO_SHARED_MEMORY = re.compile(
-    rf"Bus error|\bsignal {signal.SIGBUS.value}\b|(?<!out of resource: )shared memory|shm_open|/torch_\d+_\d+|"
-    rf"{SHARED_MEMORY}"
-)
+
+
+def _said_of(code: int) -> Iterator[str]:
+    """How an error of the system looks in an exception's message."""
+    text, name = re.escape(os.strerror(code)), errno.errorcode[code]
+    yield rf"\bOSError: \[Errno {code}\]"
+    yield rf"\[Errno {code}\] {text}"  # an OSError that another exception quotes
+    yield rf"{text} \({code}\)"  # PyTorch, of files and shared memory
+    yield rf"errno: {code} - {text}"  # PyTorch, of the socket that its processes meet at
+    yield rf"code: -{code}, name: {name}"  # the same by libuv
+    yield rf"\.cc:\d+\] .*: {text}"  # Gloo
+    yield rf"\bZMQError: {text}"
+    yield rf"\bResourceExhaustedError: .*; {text}"  # TensorFlow, of files
+
+
 # A full disk, a quota that is used up, an address that others listen at.
+_CODES = (errno.ENOSPC, errno.EDQUOT, errno.EADDRINUSE)
 _LACKED = re.compile(
-    "|".join(rf"\[Errno {code}\]|{os.strerror(code)}" for code in (errno.ENOSPC, errno.EDQUOT, errno.EADDRINUSE))
+    "|".join([*(said for code in _CODES for said in _said_of(code)), "^horovodrun: Unable to find a port to bind to"])
+)
+# A page of shared memory that is not to be had kills who touches it; PyTorch, whose loaders know, asks for room before,
+# and names any error then ("Success" too).
+_NO_SHARED_MEMORY = re.compile(
+    rf"^a [a-z ]+ was killed by signal {signal.SIGBUS.value}\b|"
+    rf"^horovodrun: .* Exit code: {128 + signal.SIGBUS.value}\b|"
+    r"DataLoader worker \(pid [^)]*\) is killed by signal: Bus error|"
+    r"unable to (?:allocate shared memory\(shm\) for|write to|resize|stretch|mmap \d+ bytes from) file </torch_[\d_]+>|"
+    rf"\[Errno {errno.ENOSPC}\] .*'{SHARED_MEMORY}/"
 )
 
 

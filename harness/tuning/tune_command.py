@@ -12,9 +12,17 @@ from typing import Any
 
 import pandas as pd
 
-from harness.analysis.attempts import tell_of_their_cells
 from harness.analysis.loading import read
-from harness.analysis.tuned import KEPT, NO_SCORE, StudyOutcome, are_trials, merit, study_outcomes
+from harness.analysis.tuned import (
+    KEPT,
+    MOST_LAUNCHES,
+    NO_SCORE,
+    StudyOutcome,
+    are_trials,
+    ended,
+    merit,
+    study_outcomes,
+)
 from harness.plain_text import counted, one_line
 from harness.progress import console, plain, show_cautions, watching
 from harness.records.results_folder import TRIALS_FOLDER, ResultsFolder
@@ -63,10 +71,9 @@ def tune(request: TuneRequest, setting: Setting) -> bool:
     _run(request, studies, replace(setting, folder=trials, tuning=None, suite=f"{request.suite.name} (tuning)"))
     done = {entry.key for entry in trials.entries().entries}  # before they are read: others may be at it
     launched = _launched(studies, trials)
-    ended = launched[tell_of_their_cells(launched)]
-    outcomes = {str(outcome.recipe["study"]): outcome for outcome in study_outcomes(ended)}
+    outcomes = {str(outcome.recipe["study"]): outcome for outcome in study_outcomes(launched)}
     ledger.tell(studies, _values(outcomes))
-    if num_missing := sum(len(study.trials) for study in studies) - ended["key"].nunique():
+    if num_missing := sum(len(study.trials) for study in studies) - ended(launched)["key"].nunique():
         _require_told(studies, done - set(launched["key"]), trials)
         _say(*_missing(num_missing, launched))
         return False
@@ -100,8 +107,8 @@ def _in_rounds(studies: Sequence[Study], seed: int) -> Iterator[Trial]:
 
 
 def _given_back(launched: pd.DataFrame) -> set[str]:
-    """Keys of trials that failed for what the machine lacked, which it may have by now."""
-    return set(launched["key"]) - set(launched.loc[tell_of_their_cells(launched), "key"])
+    """Keys of trials that failed for what the machine lacked, which it may have by now, and are not given up."""
+    return set(launched["key"]) - set(ended(launched)["key"])
 
 
 def _missing(num_missing: int, launched: pd.DataFrame) -> Iterator[str]:
@@ -111,7 +118,8 @@ def _missing(num_missing: int, launched: pd.DataFrame) -> Iterator[str]:
     if num_lacking:
         yield (
             f"{counted(num_lacking, 'trial')} failed for what the machine lacked, which tells nothing of a point "
-            f"({lacking['reason'].iloc[-1]}): mend that, and the same command runs it again"
+            f"({lacking['reason'].iloc[-1]}): mend that, and the same command runs it again, {MOST_LAUNCHES} times "
+            "in all"
         )
     if num_missing > num_lacking:
         others = counted(num_missing - num_lacking, "trial")

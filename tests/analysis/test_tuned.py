@@ -72,6 +72,17 @@ def test_trial_that_crashed_is_one_of_the_budget() -> None:
     assert best_in_words(found).endswith("trial 2 of 4: target after 3.00 s; the recipe: failed")
 
 
+def test_trial_that_failed_by_its_machine_counts_once_it_has_done_so_three_times() -> None:
+    """Until then it is missing: the next launch may tell."""
+    lacked = [trial(1, 0.4, made=failed, reason="OSError: [Errno 28] No space left on device") for _ in range(3)]
+    recipe = trial(0, 0.1, time_s=2.0)
+    for num_launches, counted in ((2, (1, 0)), (3, (2, 1))):
+        found = outcome(recipe, *lacked[:num_launches])
+        assert (len(found.trials), found.num_failed) == counted
+    told = outcome(recipe, *lacked, trial(1, 0.4, time_s=1.0))
+    assert (len(told.trials), told.num_failed) == (2, 0)
+
+
 def test_point_that_more_trials_have_bettered_is_left_out_and_the_others_are_of_these_trials() -> None:
     """Of three trials 0.1 was the best, of four 0.4 is; the run at 0.9 is of a study that is not here."""
 

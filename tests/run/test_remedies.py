@@ -11,7 +11,6 @@ from types import SimpleNamespace
 import pytest
 
 from harness.fabrics.connection import Connection
-from harness.records.machine_failures import is_the_machines
 from harness.run.remedies import with_remedy
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
@@ -20,7 +19,6 @@ LOADER = (
     "rank 0: RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's "
     "workers are out of shared memory."
 )
-OF_A_GPU = "rank 0: OutOfResources: out of resource: shared memory, Required: 147456, Hardware limit: 101376."
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +43,13 @@ def test_reason_of_a_full_shared_memory_says_where_it_lies_and_what_to_do(reason
 
 
 @pytest.mark.parametrize(
-    "reason", ["a worker was killed by signal 9", "rank 0: OSError: [Errno 28] No space left: 'x'", OF_A_GPU]
+    "reason",
+    [
+        "a worker was killed by signal 9",
+        "rank 0: OSError: [Errno 28] No space left: 'x'",
+        "rank 0: OutOfResources: out of resource: shared memory, Required: 147456, Hardware limit: 101376.",
+        "rank 0: RuntimeError: shared memory of my cache is full",
+    ],
 )
 def test_other_reasons_stay_as_they_are(reason: str) -> None:
     assert with_remedy(reason) == reason
@@ -64,21 +68,3 @@ def test_fabric_names_the_file_for_which_there_is_no_room(monkeypatch: pytest.Mo
     with pytest.raises(OSError, match=r"No space left on device: '/dev/shm/hvdbench-full\.new'"):
         fabric.broadcast(torch.zeros(3))
     Path("/dev/shm/hvdbench-full.new").unlink()
-
-
-@pytest.mark.parametrize(
-    ("reason", "is_machines"),
-    [
-        ("rank 0: OSError: [Errno 28] No space left on device: '/data/results/x'", True),
-        ("rank 1: OSError: [Errno 122] Disk quota exceeded", True),
-        ("rank 0: OSError: [Errno 28] No space left on device: '/dev/shm/hvdbench-5.new'", True),
-        ("server 0: ZMQError: Address already in use (addr='tcp://127.0.0.1:5555')", True),
-        ("a worker was killed by signal 7", True),
-        ("a worker was killed by signal 9", False),
-        ("rank 0: RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory", False),
-        ("rank 0: FloatingPointError: the loss is nan", False),
-        (OF_A_GPU, False),
-    ],
-)
-def test_failure_by_the_machine_is_told_from_one_of_what_ran(reason: str, is_machines: bool) -> None:
-    assert is_the_machines(reason) == is_machines

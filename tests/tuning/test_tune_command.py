@@ -110,6 +110,18 @@ def test_trial_that_failed_on_a_full_disk_is_run_again(
     assert {cell.strategy for cell in Suite.load(tmp_path / "two.tuned.yaml").cells} == {"hogwild", "local-sgd"}
 
 
+def test_trial_that_fails_again_and_again_is_given_up(tmp_path: Path, launched: Any) -> None:
+    """Three launches of each, by three commands: a point may take what no machine has. The recipe then stays."""
+    full = {"reason": "rank 0: OSError: [Errno 28] No space left on device: 'x'"}
+    asked = launched(lambda cell: crashed(cell) | full if cell.strategy == "hogwild" else best_at(0.02)(cell))
+    path = written(tmp_path)
+    for _ in range(4):
+        assert not tuned(path, budget=2)
+    assert [cell.strategy for cell in asked].count("hogwild") == 2 * 3
+    said = (tmp_path / "two.tuned.yaml").read_text()
+    assert "# hogwild ×2: none of 2 trials ended with a score: the recipe's own point" in said
+
+
 def test_trials_of_another_seed_are_none_of_these(tmp_path: Path, launched: Any) -> None:
     """Those liked small rates, these like large ones. The ledger was removed, which would have told them apart."""
     asked = launched(lambda cell: best_at(0.0 if cell.seed == 1_000_000 else 10.0)(cell))
