@@ -16,7 +16,7 @@ from harness.analysis.attempts import MIN_SHARE_RUN, has_outcome, tell_of_their_
 from harness.analysis.comparable import why_split
 from harness.analysis.implementation import FLAT_LIKES
 from harness.analysis.targets import AFTER
-from harness.claims.numbers import finished_of, first_of_each, launches_of
+from harness.claims.numbers import finished_of, first_of_each, judgeable, launches_of
 from harness.git import UNCOMMITTED
 from harness.plain_text import counted
 from harness.records.titles import titles_of
@@ -37,15 +37,16 @@ class Checked:
 
 def checklist(claim: Claim, settings: ClaimSettings, runs: pd.DataFrame, *, num_seeds: int) -> list[Checked]:
     """runs: launches with measures, of all the claim's cells."""
+    judged = judgeable(claim, runs)  # by whose age and origin a crash that was made up for is no matter
     entries = {
         "every launch is there": _absent(claim, runs, num_seeds),
         "no launch is there twice": _repeated(runs),
-        "the rule was laid down before the launches": _rules(claim, runs),
-        "one machine, one software": why_split(runs) if len(runs) else None,
-        "one version of the harness": _revisions(runs),
+        "the rule was laid down before the launches": _rules(claim, judged),
+        "one machine, one software": why_split(judged) if len(judged) else None,
+        "one version of the harness": _revisions(judged),
         "same work": _work(claim, runs),
         "same initial weights": _weights(claim, runs),
-        "same tuning": _tuning(claim, runs),
+        "same tuning": _tuning(claim, judged),
         "implementation apart": _implementation(claim),
         "start-up apart": _startup(runs),
     }

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.analysis.attempts import tell_of_their_cells
 from harness.analysis.tuned import are_trials, without_outdated
 from harness.claims.checklist import Checked, cells_of, checklist, violations
 from harness.claims.deciding import ClaimVerdict, decided
 from harness.claims.measured import with_measures
-from harness.claims.numbers import Number, first_of_each, launches_of, numbers_of
+from harness.claims.numbers import Number, judgeable, launches_of, numbers_of
 from harness.suite.claims import Claim
 from harness.suite.suite import Suite
 
@@ -47,7 +46,7 @@ def _judged(claim: Claim, suite: Suite, runs: pd.DataFrame, obstacles: Mapping[s
     cannot_run = [
         obstacles[cell.group] for cell in cells if cell.group in obstacles and launches_of([cell], runs).empty
     ]
-    numbers = numbers_of(claim, _judgeable(claim, launches), error=suite.deciding.error / _num_sharing(suite, launches))
+    numbers = numbers_of(claim, judgeable(claim, launches), error=suite.deciding.error / _num_sharing(suite, launches))
     return Judged(
         claim=claim,
         verdict=decided(claim.rule, numbers, cannot_run[:1] or list(violations(checks))),
@@ -60,11 +59,3 @@ def _judged(claim: Claim, suite: Suite, runs: pd.DataFrame, obstacles: Mapping[s
 def _num_sharing(suite: Suite, launches: pd.DataFrame) -> int:
     """How many claims share the error: no fewer than were laid down before any of these launches."""
     return max([len(suite.claims), *(len(str(said).split(", ")) for said in launches["rules"].dropna())])
-
-
-def _judgeable(claim: Claim, launches: pd.DataFrame) -> pd.DataFrame:
-    """A crash has no outcome but where crashes are what is counted, or paid for by time (analysis/attempts.py): those
-    of a strategy, not of its machine."""
-    if claim.measure.scale == "share":
-        return first_of_each(launches)
-    return launches[tell_of_their_cells(launches) if claim.measure.has_target else launches["status"] == "ok"]

@@ -86,6 +86,14 @@ def first_of_each(runs: pd.DataFrame) -> pd.DataFrame:
     return runs[tell_of_their_cells(runs)].sort_values("started_at", kind="stable").drop_duplicates("key")
 
 
+def judgeable(claim: Claim, runs: pd.DataFrame) -> pd.DataFrame:
+    """What a number is made of. A crash has no outcome but where crashes are what is counted, or paid for by time
+    (analysis/attempts.py): those of a strategy, not of its machine."""
+    if claim.measure.scale == "share":
+        return first_of_each(runs)
+    return runs[tell_of_their_cells(runs) if claim.measure.has_target else runs["status"] == "ok"]
+
+
 def _ends(claim: Claim, cell: Cell, runs: pd.DataFrame) -> pd.DataFrame:
     column = claim.rule.measure
     paid = with_retries(launches_of([cell], runs))

@@ -157,6 +157,16 @@ def test_launches_repeated_until_they_please_are_a_confounder(tmp_path: Path) ->
     )
 
 
+def test_crash_of_another_commit_that_was_made_up_for_is_none_of_what_is_judged(tmp_path: Path) -> None:
+    """But where its time is paid for, as in a claim about time to target."""
+    suite = suite_of(tmp_path)
+    older = {"revision": "fedcba987654", "rules": suite.rules}
+    crash = failed({"workload": "cnn", "strategy": "hogwild", "workers": 2, "seed": 4}, **older)
+    found = judged(tmp_path, [*launches(suite), crash], suite)
+    assert [check.violation for check in found["leaner"].checks if check.violation] == []
+    assert "2 versions of the harness: 0123456789ab and fedcba987654" in found["faster"].verdict.because
+
+
 def test_crash_that_was_tried_again_counts_once_where_crashes_are_counted(tmp_path: Path) -> None:
     """The same command tries again what crashed; one of five broke, by whichever of its launches is read first."""
     suite = suite_of(tmp_path, SUITE.replace("measure: cpu_s_per_sample", "measure: broke"))
