@@ -14,6 +14,7 @@ from harness.extensions import ExtensionError, code_digest, is_extension, normal
 from harness.launchers.hosts import Host, this_machine
 from harness.registry import REPLICAS, STRATEGIES
 from harness.strict import Strict, describe
+from harness.suite.suite import MOST_REPEATS
 from harness.workloads.shipped import MODELS
 
 DEFAULT_STRATEGIES = tuple(name for name, kind in STRATEGIES.items() if not kind.needs.is_reference)
@@ -33,7 +34,7 @@ class Request(Strict):
     framework: str | None = None  # one or several, with commas; None leaves the choice to the workload
     strategies: tuple[str, ...] = Field(DEFAULT_STRATEGIES, min_length=1)
     workers: tuple[int, ...] = Field(min_length=1)
-    repeats: int = Field(DEFAULT_REPEATS, ge=1)
+    repeats: int = Field(DEFAULT_REPEATS, ge=1, le=MOST_REPEATS)
     minutes: float = Field(DEFAULT_MINUTES, gt=0)
     epochs: float | None = Field(None, gt=0)  # None: the recipe's
     hosts: str | None = None  # as the command named them; None: those of a batch job, or this machine

@@ -89,7 +89,9 @@ class StrategyOptions(Strict):
 class HorovodOptions(StrategyOptions):
     """Settings of the Horovod underneath; None leaves Horovod's default (1 ms, 128 MiB) in force."""
 
-    cycle_time_ms: float | None = Field(None, gt=0, description="between two looks of Horovod's thread; None: 1 ms")
+    cycle_time_ms: float | None = Field(
+        None, gt=0, le=10_000, description="between two looks of Horovod's thread; None: 1 ms"
+    )
     fusion_threshold_bytes: int | None = Field(
         None, ge=0, description="up to which vectors are sent together; None: 128 MiB"
     )
@@ -136,7 +138,7 @@ class GroupOptions(HorovodOptions):
 class ServerOptions(StrategyOptions):
     """Of strategies whose weights are held by servers."""
 
-    servers: int = Field(1, ge=1, description="processes that hold the weights, each a part of them")
+    servers: int = Field(1, ge=1, le=1_024, description="processes that hold the weights, each a part of them")
     server_deadline_s: float = Field(
         30.0,
         ge=1,

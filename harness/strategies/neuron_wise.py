@@ -37,7 +37,8 @@ from harness.protocols import (
     Vector,
 )
 
-Pace = Annotated[int, Field(ge=1)]
+MOST_PACE = 1_000_000  # steps: with more a neuron is never written
+Pace = Annotated[int, Field(ge=1, le=MOST_PACE)]
 
 
 class NeuronWiseOptions(StrategyOptions):
@@ -51,8 +52,10 @@ class NeuronWiseOptions(StrategyOptions):
     @classmethod
     def _check_paces(cls, given: Any) -> Any:
         paces = given if isinstance(given, list | tuple) else [given]
-        if not paces or not all(type(pace) is int and pace >= 1 for pace in paces):  # no bool
-            raise ValueError(f"{given!r}; allowed: a whole number from 1 on, or a list of them, one for each layer")
+        if not paces or not all(type(pace) is int and 1 <= pace <= MOST_PACE for pace in paces):  # no bool
+            raise ValueError(
+                f"{given!r}; allowed: a whole number from 1 to {MOST_PACE:,}, or a list of them, one for each layer"
+            )
         return given
 
     @property

@@ -66,7 +66,7 @@ class SlowMomentumOptions(HorovodOptions):
     delay: Annotated[int, SearchRange(low=0, high=1, unit="interval")] = Field(
         0, ge=0, description="steps an average has to arrive (d)"
     )
-    fragments: int = Field(1, ge=1, description="parts of the weights, averaged one after another (F)")
+    fragments: int = Field(1, ge=1, le=1_024, description="parts of the weights, averaged one after another (F)")
     catch_up: Literal["mix", "delta"] = Field("mix", description="what becomes of own steps taken during the delay")
     keep: float = Field(0.5, ge=0, le=1, description="mix: share of the own weights that stays (a)")
 

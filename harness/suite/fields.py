@@ -83,7 +83,7 @@ class CellFields(Strict):
     ] = None
     threads: Annotated[
         int,
-        Field(ge=1),
+        Field(ge=1, le=1_024),
         Meaning(meaning="compute threads of each worker", neutral=1, splits=True),
     ] = 1
     hosts: Annotated[int, Field(ge=1), Meaning(meaning="number of hosts", neutral=1, splits=True)] = 1
@@ -199,7 +199,7 @@ class CellFields(Strict):
     ] = "resident"
     loader_workers: Annotated[
         int,
-        Field(ge=0),
+        Field(ge=0, le=1_024),
         Meaning(meaning="processes of each worker that make batches, with input loader", neutral=0, splits=True),
     ] = 0
     epochs: Annotated[

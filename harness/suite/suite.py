@@ -36,6 +36,8 @@ from harness.suite.gates import CheckSettings
 from harness.suite.own_facts import own_facts
 from harness.workloads.shipped import MODELS
 
+MOST_REPEATS = 10_000  # launches of each cell, all of which are listed before the first
+
 
 class SuiteError(Exception):
     """A suite that cannot be used; the message names file, key, value and what is allowed."""
@@ -57,7 +59,7 @@ class _File(Strict):
     """The keys of a suite file."""
 
     question: str = Field(min_length=1)
-    repeats: int = Field(1, ge=1)
+    repeats: int = Field(1, ge=1, le=MOST_REPEATS)
     time_budget_s: float | None = Field(None, gt=0)
     folder: str = "."
     results: str | None = None
@@ -89,24 +91,23 @@ class Suite:
         """Reads and checks a suite. Raises SuiteError. repeats, overrides: instead of what the file says."""
         content = _read_yaml(path)
         try:
-            file = _File.model_validate(content)
+            file = _File.model_validate(content if repeats is None else {**content, "repeats": repeats})
         except ValidationError as error:
             raise SuiteError(f"{path}: {describe(error)}") from None
-        num_repeats = repeats if repeats is not None else file.repeats
         points = list(_points(path, file, overrides or {}))
         return cls(
             name=path.stem,
             question=" ".join(file.question.split()),
-            repeats=num_repeats,
+            repeats=file.repeats,
             time_budget_s=file.time_budget_s,
             check=file.check,
-            cells=tuple(_in_running_order(points, num_repeats)),
+            cells=tuple(_in_running_order(points, file.repeats)),
             results=None if file.results is None else path.parent / file.results,
             tune=file.tune,
             tuned=None if file.tuned is None else Tuning(**file.tuned.model_dump()),
             deciding=file.claims,
-            claims=_claims(path, file, points, num_repeats),
-            rules=None if file.claims is None else rules_of(file.claims, path, repeats=num_repeats),
+            claims=_claims(path, file, points),
+            rules=None if file.claims is None else rules_of(file.claims, path, repeats=file.repeats),
         )
 
     def only(self, conditions: dict[str, str]) -> Suite:
@@ -125,9 +126,9 @@ class Suite:
         return Suite(**{**vars(self), "cells": kept})
 
 
-def _claims(path: Path, file: _File, points: Sequence[Cell], repeats: int) -> tuple[Claim, ...]:
+def _claims(path: Path, file: _File, points: Sequence[Cell]) -> tuple[Claim, ...]:
     try:
-        return () if file.claims is None else claims_of(file.claims, points, repeats=repeats)
+        return () if file.claims is None else claims_of(file.claims, points, repeats=file.repeats)
     except ValueError as error:
         raise SuiteError(f"{path}: {error}") from None
 

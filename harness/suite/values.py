@@ -5,14 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.strict import Strict
 from harness.suite.meaning import Meaning
 from harness.workloads.metric import Metric
 
+MOST_VALUES = 2**38  # of data that are made: 1 TiB of float32
 _Value = TypeVar("_Value")
 _OfCode = Annotated[_Value, Meaning(neutral=None, is_private=True)]
+
+
+def _require_fitting(num_values: int, in_words: str) -> None:
+    """Raises ValueError for data that no machine has room for."""
+    if num_values > MOST_VALUES:
+        raise ValueError(f"{in_words}: {num_values:,} values; allowed: up to {MOST_VALUES:,}, 1 TiB")
 
 
 class SyntheticShape(Strict):
@@ -21,7 +28,12 @@ class SyntheticShape(Strict):
     num_samples: int = Field(2048, ge=64)
     size: int = Field(28, ge=8)
     channels: int = Field(1, ge=1)
-    num_classes: int = Field(10, ge=2)
+    num_classes: int = Field(10, ge=2, le=1_000_000)
+
+    @model_validator(mode="after")
+    def _check_size(self) -> SyntheticShape:
+        _require_fitting(self.num_samples * self.size**2 * self.channels, self.in_words)
+        return self
 
     @property
     def in_words(self) -> str:
@@ -36,6 +48,11 @@ class RatingsShape(Strict):
     num_samples: int = Field(100_000, ge=64, description="ratings to train on")
     rank: int = Field(4, ge=1, description="factors of the ratings that are told apart")
     noise: float = Field(0.5, ge=0, description="deviation of what no model can tell")
+
+    @model_validator(mode="after")
+    def _check_size(self) -> RatingsShape:
+        _require_fitting(self.num_samples + (self.users + self.items) * self.rank, self.in_words)
+        return self
 
     @property
     def in_words(self) -> str:
@@ -88,7 +105,9 @@ class Slowed(Strict):
     """One worker that is slower than the others."""
 
     rank: int = Field(ge=0, description="which")
-    factor: float = Field(gt=1, description="so many times as long each of its steps takes, its waits too; it sleeps")
+    factor: float = Field(
+        gt=1, le=1_000, description="so many times as long each of its steps takes, its waits too; it sleeps"
+    )
 
     def in_words(self) -> str:
         return f"rank {self.rank} slowed {self.factor:g}×"

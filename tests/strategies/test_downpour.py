@@ -120,6 +120,7 @@ def test_one_worker_alone_is_serial_whenever_it_fetches(push_every: int) -> None
         ({"server_rate": 0.5}, "server_rate: 0.5 with server_rule sum; allowed: 1"),
         ({"server_rule": "adam"}, "'sum', 'sgd', 'momentum' or 'adagrad'"),
         ({"servers": 0}, "greater than or equal to 1"),
+        ({"servers": 1_025}, "less than or equal to 1024"),
         ({"server_deadline_s": 3e6}, "less than or equal to 86400"),  # in ms, more than a socket can be told
     ],
 )

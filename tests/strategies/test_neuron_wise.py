@@ -64,8 +64,8 @@ def test_paces_of_another_number_of_layers_are_refused() -> None:
         ({"share": 0.0}, "greater than 0"),
         ({"due": "none"}, "'every', 'one', 'share', 'own' or 'paces'"),
         *(
-            ({"paces": paces}, f"{paces!r}; allowed: a whole number from 1 on, or a list of them")
-            for paces in (0, 1.5, "two", [], [1, 0], [1, "two"], [1, True])
+            ({"paces": paces}, f"{paces!r}; allowed: a whole number from 1 to 1,000,000, or a list of them")
+            for paces in (0, 1.5, "two", [], [1, 0], [1, "two"], [1, True], 1_000_001, [1, 10**20])
         ),
     ],
 )

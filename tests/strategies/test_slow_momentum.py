@@ -114,6 +114,7 @@ def test_defaults_are_those_of_the_kinds_paper() -> None:
         ({"period": 4, "delay": 5}, "delay: 5 is more than the 4 steps"),
         ({"period": 8, "fragments": 4, "delay": 3}, "allowed: 0 to 2"),
         ({"period": 8, "fragments": 3}, "fragments: 3 with period 8; allowed: its divisors"),
+        ({"period": 2_048, "fragments": 2_048}, "less than or equal to 1024"),
         ({"outer_momentum": 1.0}, "less than 1"),
         ({"outer": ["slow"]}, "outer"),
     ],

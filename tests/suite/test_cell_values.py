@@ -199,6 +199,18 @@ def test_strategy_label_names_the_options_that_differ() -> None:
         ({"work": "dealt"}, "work: dealt with strategy serial, whose workers take as many steps each anyway"),
         ({"slowed": {"rank": 1, "factor": 2}}, "slowed.rank: 1; allowed: below workers 1"),
         ({"slowed": {"rank": 0, "factor": 1}}, "greater than 1"),
+        ({"slowed": {"rank": 0, "factor": 1_001}}, "less than or equal to 1000"),
+        ({"threads": 1_025}, "less than or equal to 1024"),
+        ({"loader_workers": 1_025, "input": "loader"}, "less than or equal to 1024"),
+        ({"strategy": {"name": "allreduce", "cycle_time_ms": 1e5}}, "less than or equal to 10000"),
+        (
+            {"dataset": {"name": "synthetic", "num_samples": 10**7, "size": 224, "channels": 3}},
+            "10000000 of 224×224×3, 10 classes: 1,505,280,000,000 values; allowed: up to 274,877,906,944, 1 TiB",
+        ),
+        (
+            {"workload": "mf", "dataset": {"name": "synthetic-ratings", "users": 10**12}},
+            "4,000,000,104,000 values; allowed: up to 274,877,906,944, 1 TiB",
+        ),
         (
             {"slowed": {"rank": 0, "factor": 2}, "strategy": "tf-parameter-server", "framework": "tensorflow"},
             "told apart",

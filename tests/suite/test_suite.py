@@ -54,7 +54,10 @@ def test_repeats_are_launches_of_their_own(tmp_path: Path) -> None:
 
 
 def test_repeats_of_the_caller_win(tmp_path: Path) -> None:
-    assert len(Suite.load(written(tmp_path, f"repeats: 3\n{MINIMAL}"), repeats=5).cells) == 5
+    path = written(tmp_path, f"repeats: 3\n{MINIMAL}")
+    assert len(Suite.load(path, repeats=5).cells) == 5
+    with pytest.raises(SuiteError, match="repeats: 1000000000: Input should be less than or equal to 10000"):
+        Suite.load(path, repeats=10**9)  # whose cells no memory holds
 
 
 def test_running_order_is_repeat_by_repeat_shuffled_and_stable(tmp_path: Path) -> None:
@@ -110,6 +113,7 @@ def test_only_refuses(tmp_path: Path, conditions: dict[str, str], message: str) 
             "claims, tune, tuned, matrix",
         ),
         (f"repeats: 0\n{MINIMAL}", "repeats: 0: Input should be greater than or equal to 1"),
+        (f"repeats: 10001\n{MINIMAL}", "repeats: 10001: Input should be less than or equal to 10000"),
         (f"repeats: many\n{MINIMAL}", "repeats: 'many': Input should be a valid integer"),
         ("question: q\n", "matrix: Field required"),
         ("question: q\nmatrix: []\n", "matrix: []: List should have at least 1 item"),
