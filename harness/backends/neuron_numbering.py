@@ -16,10 +16,10 @@ class NeuronNumbering:
     def __init__(self) -> None:
         self._first_of_layer: dict[str, int] = {}
         self._layer_of_neuron: list[int] = []
-        self._of_weights: list[Numbers] = []
+        self._of_parameters: list[Numbers] = []
 
     def of(self, layer: str, shape: tuple[int, ...], *, num_neurons: int, axis: int = 0) -> Numbers:
-        """The neuron of each weight of a parameter of that shape.
+        """The neuron of each weight of a parameter of that shape: a view, which takes the room of one axis.
 
         layer: whose neurons get numbers when its first parameter comes. axis: along which neurons stand, one after
         another, or in several blocks of all, as an LSTM's gates are.
@@ -32,11 +32,10 @@ class NeuronNumbering:
 
     def add(self, numbers: Numbers) -> None:
         """A parameter's, as it lies in the vector."""
-        self._of_weights.append(numbers.ravel())
+        self._of_parameters.append(numbers)
 
     def numbered(self) -> Neurons:
-        layers = np.array(self._layer_of_neuron, np.int32)
-        return Neurons(of_weight=np.concatenate(self._of_weights), layer=layers)
+        return Neurons(of_parameters=self._of_parameters, layer=np.array(self._layer_of_neuron, np.int32))
 
 
 def _spread(along: Numbers, shape: tuple[int, ...], axis: int) -> Numbers:

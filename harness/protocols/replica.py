@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,8 +28,13 @@ class Share:
 class Neurons:
     """What of a vector is whose: a dense layer's row with its bias, a filter, a unit of an LSTM, an embedding's row."""
 
-    of_weight: NDArray[np.int32]  # (P,), the neuron of each parameter, in the vector's order
+    of_parameters: Sequence[NDArray[np.int32]]  # in the vector's order: the neuron of each of its weights
     layer: NDArray[np.int32]  # (num_neurons,), the layer of each neuron
+
+    @cached_property
+    def of_weight(self) -> NDArray[np.int32]:
+        """The neuron of each weight, in the vector's order.  # (P,)"""
+        return np.concatenate([numbers.ravel() for numbers in self.of_parameters])
 
     @property
     def num_layers(self) -> int:

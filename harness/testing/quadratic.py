@@ -170,7 +170,7 @@ class NumpyReplica:
     def neurons(self) -> Neurons:
         """Each weight is a neuron, and each neuron a layer."""
         each = np.arange(self._weights.size, dtype=np.int32)
-        return Neurons(of_weight=each, layer=each)
+        return Neurons(of_parameters=[each], layer=each)
 
     @property
     def num_parameters(self) -> int:

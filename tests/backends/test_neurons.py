@@ -44,6 +44,13 @@ def test_a_neuron_is_a_row_with_its_bias() -> None:
     assert found.layer.tolist() == [0, 0, 0, 1]
 
 
+def test_layers_are_counted_without_a_number_for_each_weight() -> None:
+    """Four thousand million weights, which have no memory either."""
+    model = nn.Sequential(nn.Linear(2**16, 2**16, device="meta"), nn.Linear(2**16, 2, device="meta"))
+    found = neurons_of(model)
+    assert (found.num_layers, len(found.layer)) == (2, 2**16 + 2)
+
+
 def test_a_unit_of_an_lstm_has_a_row_of_every_gate() -> None:
     # Two units, one feature: 8 × 1, 8 × 2, 8 and 8, gate by gate
     rows = [0, 1] * 4
