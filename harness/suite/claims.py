@@ -254,14 +254,23 @@ def _has(cell: Cell, field: str, wanted: Any) -> bool:
     """Whether the cell has this value; of what is a mapping, these entries. A list: any of these."""
     if isinstance(wanted, list):
         return any(_has(cell, field, each) for each in wanted)
-    said = cell.model_dump(mode="json")
-    if isinstance(wanted, dict) and "name" in wanted:
-        options = said["options"] if field == "strategy" else said.get(f"{field}_options", {})
-        given = {**options, "name": said[field]}
-        return all(given.get(name) == value for name, value in wanted.items())
-    if isinstance(wanted, dict) and isinstance(said[field], dict):
-        return all(said[field].get(name) == value for name, value in wanted.items())
-    return bool(said[field] == wanted)
+    said = _said(cell, field)
+    if not isinstance(said, dict) or wanted is None:
+        return bool(said == wanted)
+    asked = wanted if isinstance(wanted, dict) else {"name": wanted}
+    return all(name in said and said[name] == value for name, value in asked.items())
+
+
+def _said(cell: Cell, field: str) -> Any:
+    """The value as a matrix has it: what is named with options of its own, with all of them."""
+    fields = cell.model_dump(mode="json")
+    if field == "strategy":
+        return {"name": cell.strategy, **fields["options"]}
+    if field == "optimizer":
+        return {"name": cell.optimizer, **fields["optimizer_options"]}
+    if field == "dataset" and cell.dataset is not None:
+        return {"name": cell.dataset, **cell.dataset_options}
+    return fields[field]
 
 
 def _digest(content: Any) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.optimizers.schedules import CosineSchedule
+from harness.suite.cell import Cell
 from harness.suite.suite import Suite, SuiteError
 from tests.claims.claimed import SUITE, suite_of
 
@@ -15,6 +18,40 @@ from tests.claims.claimed import SUITE, suite_of
 def test_rules_pick_one_cell_a_side(tmp_path: Path) -> None:
     (case,) = suite_of(tmp_path).claims[0].cases
     assert [cell.strategy for cell in case.cells] == ["hogwild", "allreduce-flat"]
+
+
+PICKED: dict[str, tuple[str, str, Callable[[Cell], bool]]] = {  # an axis of the matrix, and what picks a point of it
+    "schedule": (
+        "schedule: [cosine, constant]",
+        "schedule: cosine",
+        lambda cell: isinstance(cell.schedule, CosineSchedule),
+    ),
+    "schedule with an option": (
+        "schedule: [{name: cosine, final_share: 0.1}, {name: cosine, final_share: 0.2}]",
+        "schedule: {name: cosine, final_share: 0.1}",
+        lambda cell: cell.schedule == CosineSchedule(final_share=0.1),
+    ),
+    "data set with an option": (
+        "evaluations: 0, dataset: [{name: synthetic, size: 16}, {name: synthetic, size: 32}]",
+        "dataset: {name: synthetic, size: 16}",
+        lambda cell: cell.input_shape == (1, 16, 16),
+    ),
+    "optimizer": ("optimizer: [adam, rmsprop]", "optimizer: adam", lambda cell: cell.optimizer == "adam"),
+    "one of two": ("epochs: [1, 2]", "epochs: [2, 3]", lambda cell: cell.epochs == 2),
+    "slowed": ("slowed: [{rank: 1, factor: 2}, null]", "slowed: {factor: 2}", lambda cell: cell.slowed is not None),
+    "none slowed": ("slowed: [null, {rank: 1, factor: 2}]", "slowed: null", lambda cell: cell.slowed is None),
+}
+
+
+@pytest.mark.parametrize("name", PICKED)
+def test_rule_picks_by_whatever_a_matrix_may_say(tmp_path: Path, name: str) -> None:
+    axis, picks, is_picked = PICKED[name]
+    text = SUITE
+    for strategy in ("hogwild", "allreduce-flat"):
+        text = text.replace(f"- {{strategy: {strategy}}}", f"- {{strategy: {strategy}, {axis}}}")
+        text = text.replace(f"s: {{strategy: {strategy}}}", f"s: {{strategy: {strategy}, {picks}}}")
+    (case,) = suite_of(tmp_path, text).claims[0].cases
+    assert [is_picked(cell) for cell in case.cells] == [True, True]
 
 
 REFUSED: dict[str, tuple[tuple[str, str], str]] = {
