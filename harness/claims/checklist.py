@@ -44,7 +44,7 @@ def checklist(claim: Claim, settings: ClaimSettings, runs: pd.DataFrame, *, num_
         "the rule was laid down before the launches": _rules(claim, judged),
         "one machine, one software": why_split(judged) if len(judged) else None,
         "one version of the harness": _revisions(judged),
-        "same work": _work(claim, runs),
+        "same work": _left(claim, runs) or _work(claim, runs),
         "same initial weights": _weights(claim, runs),
         "same tuning": _tuning(claim, judged),
         "implementation apart": _implementation(claim),
@@ -124,6 +124,14 @@ def _revisions(runs: pd.DataFrame) -> str | None:
     if found and found[0].endswith(UNCOMMITTED):
         return f"the harness had changes that its commit {found[0].removesuffix(UNCOMMITTED)} has not"
     return None
+
+
+def _left(claim: Claim, runs: pd.DataFrame) -> str | None:
+    """Workers that died left their work, and their share of the machine, to the others."""
+    gone_on = runs[(runs["status"] == "ok") & (runs["num_lost"] > 0)]
+    if claim.measure.scale == "share" or gone_on.empty:
+        return None
+    return f"{counted(len(gone_on), 'launch', 'launches')} went on without workers that died"
 
 
 def _work(claim: Claim, runs: pd.DataFrame) -> str | None:

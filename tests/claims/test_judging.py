@@ -294,6 +294,14 @@ def test_unequal_work_of_what_scores_are_relative_to_is_a_confounder(tmp_path: P
     assert said_of("samples_per_s") == "None"
 
 
+def test_launch_that_went_on_without_a_worker_is_a_confounder(tmp_path: Path) -> None:
+    """`lost_workers: go-on` has the others take its steps: as many samples, by fewer workers."""
+    suite = suite_of(tmp_path)
+    lost = {"lost_ranks": [1], "workers": [worker(0, windows=worker().windows * 2)]}
+    verdict = judged(tmp_path, changed(launches(suite), lost, is_hogwilds(3)), suite)["faster"].verdict
+    assert verdict.in_words == "cannot be told here: 1 launch went on without workers that died"
+
+
 def test_load_of_others_is_a_confounder_of_times_alone(tmp_path: Path) -> None:
     """A load of 6 on 4 cores, of which the launch has 2: one of others a core."""
     suite = suite_of(tmp_path, SUITE.replace("measure: cpu_s_per_sample", "measure: score_gain"))
