@@ -36,9 +36,10 @@ def tuning_table(pool: Pool, prefix: str) -> Table:
         title="What tuning found",
         caption="Each strategy and number of workers got as many trials of a problem, the recipe first, as long as "
         "any launch of it; none was pruned, and what crashed or diverged (failed) is one of them. The best is the one "
-        "that reached the target soonest, else that with the best score: a single launch, chosen because it came out "
-        "well, so its time flatters; what is claimed on this page comes from other seeds. Good are trials that reached "
-        "the target or, without one, did as well as the recipe; their rates say how much the rate matters. "
+        "that reached the target soonest and kept it, else that which reached it soonest, else that with the best "
+        "score: a single launch, chosen because it came out well, so its time flatters; what is claimed on this page "
+        "comes from other seeds. Good are trials that reached the target and kept it or, without one, did as well as "
+        "the recipe; their rates say how much the rate matters. "
         "Where the best lies at an end of its range, a wider one may be better.",
         rows=tuple(map(_row, study_outcomes(pool.trials))),
     )
