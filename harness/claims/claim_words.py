@@ -5,14 +5,23 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from harness.analysis.intervals import Interval, scaled
+import pandas as pd
+
+from harness.analysis.intervals import Interval
 from harness.claims.judged_claim import Judged
 from harness.claims.numbers import Number
 from harness.plain_text import counted
-from harness.report.wording import listed, share_with_interval, times_of, with_interval
+from harness.report.wording import (
+    in_shown_unit,
+    listed,
+    share_with_interval,
+    times_of,
+    unit_of_difference,
+    with_interval,
+)
+from harness.suite.cell import Cell
 from harness.suite.claims import Claim
 
-_POINTS = 100.0
 _MODEL = "model sizes"  # a slope of values over parameters
 
 
@@ -81,23 +90,43 @@ def conditions_in_words(judged: Judged) -> str:
     """Who against whom, on what, with how many workers, tuned or not, how often."""
     rule = judged.claim.rule
     sides = [_sides(judged.claim, of_ours=True), *([_sides(judged.claim, of_ours=False)] if rule.theirs else [])]
-    cells = [cell for case in judged.claim.cases for cell in case.ours.cells]
-    problems = list(dict.fromkeys(cell.problem for cell in cells))
-    workers = sorted({cell.workers for cell in cells})
-    budgets = judged.launches["tuning_budget"].dropna().unique()
+    problems = list(dict.fromkeys(cell.problem for cell in _cells(judged.claim, of_ours=True)))
     said = [
         " against ".join(sides),
         listed(problems) if len(problems) < 4 else f"{len(problems)} problems",
-        f"{listed([str(num) for num in workers])} workers",
-        f"tuned by {budgets[0]:g} trials each" if len(budgets) else "at the recipe's settings",
+        _workers(judged.claim),
+        _tuning(judged.launches["tuning_budget"]),
         counted(judged.launches["seed"].nunique(), "seed"),
     ]
     return ", ".join([*said, *([rule.note] if rule.note else [])])
 
 
 def _sides(claim: Claim, *, of_ours: bool) -> str:
+    return listed(list(dict.fromkeys(cell.strategy_label for cell in _cells(claim, of_ours=of_ours))))
+
+
+def _cells(claim: Claim, *, of_ours: bool) -> list[Cell]:
+    """Of one side, over all cases; of theirs none where ours stands by itself."""
     sides = [case.ours if of_ours else case.theirs for case in claim.cases]
-    return listed(list(dict.fromkeys(cell.strategy_label for side in sides if side for cell in side.cells)))
+    return [cell for side in sides if side for cell in side.cells]
+
+
+def _workers(claim: Claim) -> str:
+    """`2 and 4 workers`, `2 workers against 1`."""
+    ours, theirs = (sorted({cell.workers for cell in _cells(claim, of_ours=side)}) for side in (True, False))
+    said = listed([str(num) for num in ours])
+    against = f" against {listed([str(num) for num in theirs])}" if theirs and theirs != ours else ""
+    return f"{said} {'worker' if ours == [1] else 'workers'}{against}"
+
+
+def _tuning(budgets: pd.Series[float]) -> str:
+    """`tuned by 20 trials each, 10 of 20 launches at the recipe's settings`."""
+    told = sorted(budgets.dropna().unique())
+    if not told:
+        return "at the recipe's settings"
+    num_untuned = int(budgets.isna().sum())
+    rest = f", {num_untuned} of {len(budgets)} launches at the recipe's settings" if num_untuned else ""
+    return f"tuned by {listed([f'{budget:g}' for budget in told])} trials each{rest}"
 
 
 def _interval_in_words(claim: Claim, interval: Interval) -> str:
@@ -108,10 +137,19 @@ def _interval_in_words(claim: Claim, interval: Interval) -> str:
     if claim.measure.scale == "ratio":
         return times_of(interval)
     if claim.rule.measure == "score_gain":
-        return f"{with_interval(scaled(interval, _POINTS))} points"
+        return _gain_in_words(claim, interval)
     if claim.measure.unit:
         return f"{with_interval(interval)} {claim.measure.unit}"
     return share_with_interval(interval)
+
+
+def _gain_in_words(claim: Claim, interval: Interval) -> str:
+    """In points where all scores are shares, in their unit where they have one."""
+    metrics = [cell.metric for cell in _cells(claim, of_ours=True)]
+    if len({metric.unit for metric in metrics}) > 1:
+        return with_interval(interval)
+    shown = with_interval(in_shown_unit(interval, metrics[0]))
+    return f"{shown} {unit_of_difference(metrics[0])}".rstrip()
 
 
 def _value_in_words(claim: Claim, value: float) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.claims.claim_words import measure_in_words, seeds_in_words
-from tests.claims.claimed import SUITE, judged, launches, suite_of
+import pytest
+
+from harness.claims.claim_words import conditions_in_words, measure_in_words, rule_in_words, seeds_in_words
+from harness.records.record import Tuning
+from tests.claims.claimed import SUITE, changed, judged, launches, suite_of
 
 SCALES = """\
 question: Is it so?
@@ -36,6 +39,42 @@ def test_measure_says_what_it_is_relative_to(tmp_path: Path) -> None:
     said = {claim.name: measure_in_words(claim) for claim in suite_of(tmp_path, SCALES).claims}
     assert said["scales"].endswith("ours / theirs, relative to 1 worker")
     assert said["unmoved"].endswith("ours, relative to launches without slowed")
+
+
+def test_conditions_say_the_workers_of_both_sides_where_they_differ(tmp_path: Path) -> None:
+    """Two against two, then against one."""
+    both = judged(tmp_path / "both", [], suite_of(tmp_path))["faster"]
+    assert ", 2 workers, at the recipe's settings" in conditions_in_words(both)
+    text = SUITE.replace("theirs: {strategy: allreduce-flat}", "theirs: {strategy: serial}")
+    serial = suite_of(tmp_path, f"{text}  - {{strategy: serial, workers: 1}}\n")
+    alone = judged(tmp_path / "alone", [], serial)["faster"]
+    assert ", 2 workers against 1, at the recipe's settings" in conditions_in_words(alone)
+
+
+def test_conditions_say_how_many_launches_were_not_tuned(tmp_path: Path) -> None:
+    """Of the CNN both sides are tuned, of the FNN neither."""
+    cases = "      cases: {cnn: {workload: cnn}, fnn: {workload: fnn}}\n      depends_on: the model\n      holds:"
+    text = SUITE.replace("workload: cnn, ", "workload: [cnn, fnn], ").replace("      holds:", cases)
+    suite = suite_of(tmp_path, text)
+    tuning = {"tuning": Tuning(budget=20, sampler="quasi-random", seed=0)}
+    half = changed(launches(suite), tuning, lambda record: record.cell["workload"] == "cnn")
+    found = judged(tmp_path / "half", half, suite)["faster"]
+    assert "tuned by 20 trials each, 10 of 20 launches at the recipe's settings, 5 seeds" in conditions_in_words(found)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("workload: cnn, dataset: digits", "holds below 2.00 points"),
+        ("workload: lm-lstm, dataset: austen", "holds below 0.0200 nats/character"),
+        ("workload: actor-critic, dataset: cartpole", "holds below 0.0200"),
+    ],
+    ids=["a share", "a loss", "a return"],
+)
+def test_gain_is_in_points_only_where_scores_are_shares(tmp_path: Path, given: str, said: str) -> None:
+    text = SUITE.replace("workload: cnn, dataset: digits", given).replace("below: 0.9}\nmatrix", "below: 0.02}\nmatrix")
+    suite = suite_of(tmp_path, text.replace("measure: cpu_s_per_sample", "measure: score_gain"))
+    assert rule_in_words(suite.claims[1]) == said
 
 
 def test_seeds_beyond_the_threshold_are_counted_on_the_side_that_the_rule_asks_for(tmp_path: Path) -> None:
