@@ -16,6 +16,10 @@ from harness.suite.claims import Case
 
 _MOST = 2
 _MIB = 2**20
+_TRENDS = {  # whose crossing is told: what is so much of what, and its unit in that of the frame
+    "compute_s_per_step": ("a step computes for", "ms", 1e-3),
+    "bytes_per_compute_s": ("a second of computing sends", "MB", 1e6),
+}
 
 
 def why_in_words(judged: Judged) -> list[str]:
@@ -46,11 +50,8 @@ def _sentences(judged: Judged, case: Case) -> Iterator[str]:
     sides = [finished_of(cells, judged.launches) for cells in (case.ours.cells, other.cells)]
     if any(side.empty for side in sides):
         return
-    where = f"On {case.ours.cells[0].problem}, " if len(judged.claim.cases) > 1 else ""
-    found = judged.numbers[0]
-    is_over_time = judged.claim.rule.trend_over == "compute_s_per_step"
-    if is_over_time and math.isfinite(found.crossing) and found.interval.excludes(0.0):
-        yield f"The ratio crosses 1 where a step computes for {number(1000 * found.crossing)} ms."
+    where = _where(judged, case)
+    yield from _crossing(judged)
     if judged.claim.rule.measure == "values_per_worker":
         yield f"{where}{_memory(sides, names)}"
     if judged.claim.rule.measure == "time_to_target_s" and case.theirs is not None:
@@ -58,6 +59,28 @@ def _sentences(judged: Judged, case: Case) -> Iterator[str]:
     if case.theirs is not None:
         yield from (f"{where}{said}" for said in _waits(sides, names))
     yield from _apart(sides[0], names[0])
+
+
+def _where(judged: Judged, case: Case) -> str:
+    """Its problem, or its name where another case has that too; empty of one case, and of one that is a strategy."""
+    cell, problems = case.ours.cells[0], [each.ours.cells[0].problem for each in judged.claim.cases]
+    if len(problems) == 1 or case.name == cell.strategy_label:
+        return ""
+    return f"On {cell.problem}, " if problems.count(cell.problem) == 1 else f"With {case.name}, "
+
+
+def _crossing(judged: Judged) -> Iterator[str]:
+    """Beyond the cases it is only where their line leads to."""
+    found, over = judged.numbers[0], judged.claim.rule.trend_over
+    if over not in _TRENDS or not math.isfinite(found.crossing) or not found.interval.excludes(0.0):
+        return
+    what, unit, factor = _TRENDS[over]
+    at, least, most = (number(x / factor) for x in (found.crossing, *found.reach))
+    where = f"where {what} {at} {unit}"
+    if found.reach[0] <= found.crossing <= found.reach[1]:
+        yield f"The ratio crosses 1 {where}."
+    else:
+        yield f"By its slope the ratio would cross 1 {where}: beyond all cases, {least} to {most} {unit}."
 
 
 def _memory(sides: list[pd.DataFrame], names: tuple[str, str]) -> str:

@@ -17,6 +17,7 @@ def with_measures(runs: pd.DataFrame) -> pd.DataFrame:
         score_gain=runs["score"] * is_better_above,
         values_per_worker=runs["pss_bytes"] / runs["workers"] / _BYTES_OF_A_VALUE,
         broke=_broke(runs),
+        bytes_per_compute_s=runs["bytes_per_step"] / runs["compute_s_per_step"],
         load_of_others=_load_of_others(runs),
     )
 

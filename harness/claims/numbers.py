@@ -39,7 +39,8 @@ class Number:
     interval: Interval
     by_seed: tuple[float, ...] = ()
     seen: float = math.nan  # an effect of this size would have been found with chance POWER
-    crossing: float = math.nan  # of a trend of ratios: the x at which they are 1
+    crossing: float = math.nan  # of a trend of ratios: the x at which its line is 1
+    reach: tuple[float, float] = (math.nan, math.nan)  # of a trend: the least and the greatest x of its cases
 
 
 def numbers_of(claim: Claim, runs: pd.DataFrame, *, error: float) -> list[Number]:
@@ -150,7 +151,10 @@ def _seen(found: Interval, holds: Threshold, ends: pd.DataFrame, *, is_log: bool
 
 def _trend(claim: Claim, ends: Sequence[pd.DataFrame], runs: pd.DataFrame, *, error: float) -> Number:
     """The slope, by seed."""
-    x = np.array([_position(claim, case, runs) for case in claim.cases])
+    is_ratio = claim.measure.scale == "ratio"
+    places = np.array([_place(claim, case, runs) for case in claim.cases])
+    # Of bytes where nobody sends any there is no logarithm, and no trend of ratios.
+    x = np.log(np.where(places > 0, places, math.nan)) if is_ratio else places
     seeds = ends[0].index
     for each in ends[1:]:
         seeds = seeds.intersection(each.index)
@@ -162,17 +166,21 @@ def _trend(claim: Claim, ends: Sequence[pd.DataFrame], runs: pd.DataFrame, *, er
     found = _interval(slopes, confidence=1 - 2 * error)
     seen = _seen(found, claim.rule.holds, slopes, is_log=False)
     mean = float(np.mean([each.loc[seeds, "mid"].mean() for each in ends]))
-    is_ratio = claim.measure.scale == "ratio"
-    crossing = exponential(float(x.mean()) - mean / found.estimate) if is_ratio and found.estimate else math.nan
-    return Number(case="", interval=found, by_seed=tuple(slopes["mid"]), seen=seen, crossing=crossing)
+    return Number(
+        case="",
+        interval=found,
+        by_seed=tuple(slopes["mid"].dropna()),
+        seen=seen,
+        crossing=exponential(float(x.mean()) - mean / found.estimate) if is_ratio and found.estimate else math.nan,
+        reach=(float(places.min()), float(places.max())),
+    )
 
 
-def _position(claim: Claim, case: Case, runs: pd.DataFrame) -> float:
+def _place(claim: Claim, case: Case, runs: pd.DataFrame) -> float:
     """Where a case lies along what the trend is over: as those measure it that ours is held against."""
     assert claim.rule.trend_over is not None
     side = case.theirs or case.ours
-    x = float(launches_of(side.cells, runs)[claim.rule.trend_over].mean())
-    return math.log(x) if claim.measure.scale == "ratio" else x
+    return float(launches_of(side.cells, runs)[claim.rule.trend_over].mean())
 
 
 def _share(claim: Claim, case: Case, runs: pd.DataFrame, *, error: float) -> Number:

@@ -64,7 +64,7 @@ MEASURES = {
     "broke": Measure(scale="share", words="share of launches that crashed, diverged or missed the target"),
 }
 # By which cases are ordered where a claim is about how the number moves from case to case.
-TRENDS = ("compute_s_per_step", "num_parameters")
+TRENDS = ("compute_s_per_step", "bytes_per_compute_s", "num_parameters")
 
 
 class Threshold(Strict):

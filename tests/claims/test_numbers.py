@@ -118,6 +118,20 @@ def test_trend_is_the_slope_of_the_log_ratio_over_log_x_and_says_where_it_crosse
     found = only(numbers_of(made, pd.concat(parts), error=0.025))
     assert found.interval.estimate == pytest.approx(-1.0)
     assert found.crossing == pytest.approx(4.0)
+    assert found.reach == (1.0, 8.0)
+
+
+def test_trend_over_what_one_case_has_nothing_of_has_no_number() -> None:
+    """Bytes that a single worker sends: none."""
+    parts = []
+    for place, sent in enumerate((1e6, 0.0)):
+        parts.append(rows(2 * place, "samples_per_s", [2.0] * 3, bytes_per_compute_s=99.0))
+        parts.append(rows(2 * place + 1, "samples_per_s", [1.0] * 3, bytes_per_compute_s=sent))
+    made = claim(
+        [([0], [1]), ([2], [3])], measure="samples_per_s", trend_over="bytes_per_compute_s", holds={"below": -0.1}
+    )
+    found = only(numbers_of(made, pd.concat(parts), error=0.025))
+    assert (found.interval.is_known, found.by_seed) == (False, ())
 
 
 def test_trend_of_memory_is_in_values_for_each_parameter() -> None:

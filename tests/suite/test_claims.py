@@ -80,7 +80,7 @@ REFUSED: dict[str, tuple[tuple[str, str], str]] = {
     ),
     "trend": (
         ("holds: {below: 0.9}", "holds: {below: 0.9}\n      trend_over: workers"),
-        "trend_over: 'workers'; allowed: compute_s_per_step, num_parameters, over two cases at least",
+        "trend_over: 'workers'; allowed: compute_s_per_step, bytes_per_compute_s, num_parameters, over two cases at ",
     ),
     "name": (
         ("    faster:", "    ../faster:"),
