@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.analysis.loading import read
-from harness.claims.judged_claim import judged_claims
+from harness.analysis.loading import read, with_trials
+from harness.claims.claim_words import number_in_words, numbers_in_words
+from harness.claims.judged_claim import Judged, judged_claims
 from harness.claims.verdict_page import MARKDOWN, PAGE, VERDICTS, verdicts_json
 from harness.git import GitError, git
+from harness.markdown import escape_markdown
 from harness.suite.suite import Suite
 from tests.release.dist import unpack
 
@@ -21,6 +24,7 @@ KEPT = ROOT / "reports" / "claims"
 AFTER_TUNING = ROOT / "reports" / "claims.tuned"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 UNTOLD = "cannot be told here"
+INTERVAL = r" \[[^]]*\]"
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +50,12 @@ def to_six_digits(verdicts: str) -> Any:
     return json.loads(verdicts, parse_float=lambda number: f"{float(number):.6g}")
 
 
+def judged_by(suite: str, results: Path) -> list[Judged]:
+    """The claims of a suite that ships, by these records."""
+    loaded = Suite.load(ROOT / "suites" / f"{suite}.yaml")
+    return judged_claims(loaded, read(with_trials([results]), ("runs",)).frames["runs"])
+
+
 def verdict_of(cell: str) -> str:
     """Without its reason."""
     found = re.match(r"\*\*.+?\*\*", cell)
@@ -65,8 +75,7 @@ def test_kept_page_says_each_verdict_once(folder: Path) -> None:
 def test_kept_verdicts_are_those_of_the_kept_records(tmp_path: Path, folder: Path) -> None:
     """By the rules of the suite as it is, under which they were launched."""
     unpack(folder / "records.tar.xz", tmp_path, only=f"{folder.name}/")
-    suite = Suite.load(ROOT / "suites" / f"{folder.name}.yaml")
-    found = judged_claims(suite, read([tmp_path / folder.name], ("runs",)).frames["runs"])
+    found = judged_by(folder.name, tmp_path / folder.name)
     assert to_six_digits(verdicts_json(found)) == to_six_digits((folder / VERDICTS).read_text())
 
 
@@ -86,6 +95,27 @@ def test_readme_has_the_kept_verdicts_and_numbers_after_tuning() -> None:
         verdict = "the same" if verdict_of(row[1]) == verdict_of(kept[1]) else verdict_of(kept[1])
         number = re.sub(r" \\\[[^\]]*\\\]", "", kept[2])  # without its interval
         assert row[4] == f"{verdict}: {number}"
+
+
+def test_readme_has_the_verdicts_and_numbers_of_the_run_before(tmp_path: Path) -> None:
+    unpack(KEPT / "records.tar.xz", tmp_path, only="claims-before/")
+    found = judged_by("claims", tmp_path / "claims-before")
+    for row, before in zip(rows_of(README), found, strict=True):
+        is_same = verdict_of(row[1]) == f"**{before.verdict.word}**"
+        verdict = "the same" if is_same else f"**{before.verdict.word}**"
+        assert row[3] == f"{verdict}: {escape_markdown(re.sub(INTERVAL, '', numbers_in_words(before)))}"
+
+
+@pytest.mark.parametrize("suite", ["own/noise", "claims-faults"])
+def test_readme_has_the_numbers_of_what_else_was_decided(tmp_path: Path, suite: str) -> None:
+    name = Path(suite).name
+    unpack(KEPT / "records.tar.xz", tmp_path, only=f"{name}/")
+    said = " ".join(README.replace("\\", "").split())
+    for found in judged_by(suite, tmp_path / name):
+        assert not [check for check in found.checks if check.violation]
+        for number in found.numbers:
+            of_case = number_in_words(found.claim, replace(number, case=""))
+            assert of_case.replace("\u00a0×", "").replace("\u00a0", " ") in said
 
 
 def test_readme_counts_what_its_two_runs_told() -> None:
