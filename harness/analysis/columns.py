@@ -46,7 +46,8 @@ _RUN = _columns(
     ("at_edge", "str", "", "what of a trial lies at an end of that beyond which there would be more; missing likewise"),
     ("rules", "str", "", "by which claims are decided, as they were before the launch: claim=digest, comma-separated; "
      "missing where the suite claims nothing"),
-    ("rules_commit", "str", "", "that has the suite's file with them; missing where none has"),
+    ("rules_commit", "str", "", "that has the suite's file with them, or the one that it was tuned from; missing where "
+     "none has"),
     ("key", "str", "", "hash of the cell with its seed"),
     ("group", "str", "", "hash of the cell without its seed: runs of one group repeat each other"),
     ("status", "str", "", "ok, failed or timeout"),

@@ -187,7 +187,8 @@ class Tuning(Part):
 class Rules(Part):
     """What a suite had laid down, before the launch, of how its claims will be decided (harness/suite/claims.py)."""
 
-    commit: Text | None  # that has the suite's file as it was read; None where none has
+    # That has the suite's file as it was read, or that of the same rules that it was tuned from; None where none has.
+    commit: Text | None
     digests: dict[Text, Text]  # of each claim's rule, by the claim's name
 
 

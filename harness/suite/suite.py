@@ -107,7 +107,7 @@ class Suite:
             tuned=None if file.tuned is None else Tuning(**file.tuned.model_dump()),
             deciding=file.claims,
             claims=_claims(path, file, points),
-            rules=None if file.claims is None else rules_of(file.claims, path, repeats=file.repeats),
+            rules=_rules(path, file),
         )
 
     def only(self, conditions: dict[str, str]) -> Suite:
@@ -131,6 +131,21 @@ def _claims(path: Path, file: _File, points: Sequence[Cell]) -> tuple[Claim, ...
         return () if file.claims is None else claims_of(file.claims, points, repeats=file.repeats)
     except ValueError as error:
         raise SuiteError(f"{path}: {error}") from None
+
+
+def _rules(path: Path, file: _File) -> Rules | None:
+    """As they are in force now. Those of a tuned suite were laid down by the one that it was made from."""
+    if file.claims is None:
+        return None
+    rules = rules_of(file.claims, path, repeats=file.repeats)
+    untuned = path.with_name(f"{path.stem.removesuffix('.tuned')}{path.suffix}")
+    if rules.commit is not None or file.tuned is None or untuned == path:
+        return rules
+    try:
+        before = Suite.load(untuned).rules
+    except SuiteError:
+        return rules
+    return before if before is not None and before.digests == rules.digests else rules
 
 
 def _reads_as(text: str, value: object) -> bool:

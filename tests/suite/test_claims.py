@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from harness.git import git
 from harness.optimizers.schedules import CosineSchedule
 from harness.suite.cell import Cell
 from harness.suite.suite import Suite, SuiteError
@@ -132,23 +131,39 @@ def test_digest_of_a_rule_changes_with_the_rule_and_what_holds_for_all(tmp_path:
     assert digests(SUITE.replace("repeats: 5", "repeats: 6"))["leaner"] != kept["leaner"]
 
 
+def commit_of_rules(path: Path) -> str | None:
+    rules = Suite.load(path).rules
+    assert rules is not None
+    return rules.commit
+
+
+def committed(path: Path) -> str:
+    """The file alone, in a repository of its folder."""
+    for arguments in (["init", "-q"], ["add", path.name], ["commit", "-q", "-m", "rules"]):
+        git(path.parent, *("-c", "user.name=a", "-c", "user.email=a@b"), *arguments)
+    return git(path.parent, "rev-parse", "--short=12", "HEAD")
+
+
 def test_rules_say_the_commit_that_has_them_and_none_of_a_changed_file(tmp_path: Path) -> None:
-    def git(*arguments: str) -> Any:
-        identity = ("-c", "user.name=a", "-c", "user.email=a@b")
-        return subprocess.run(
-            ["git", "-C", tmp_path, *identity, *arguments], check=True, capture_output=True, text=True
-        )
-
-    def commit() -> str | None:
-        suite = Suite.load(tmp_path / "claimed.yaml")
-        assert suite.rules is not None
-        return suite.rules.commit
-
+    path = tmp_path / "claimed.yaml"
     suite_of(tmp_path)
-    assert commit() is None
-    git("init", "-q")
-    git("add", "claimed.yaml")
-    git("commit", "-q", "-m", "rules")
-    assert commit() == git("rev-parse", "--short=12", "HEAD").stdout.strip()
+    assert commit_of_rules(path) is None
+    commit = committed(path)
+    assert commit_of_rules(path) == commit
     suite_of(tmp_path, SUITE.replace("0.9", "0.8"))
-    assert commit() is None
+    assert commit_of_rules(path) is None
+
+
+def test_rules_of_a_tuned_suite_are_of_the_commit_of_the_one_that_it_was_made_from(tmp_path: Path) -> None:
+    """`hvdbench tune` takes them over into a file that nobody has committed; changed there, they are of none."""
+    suite_of(tmp_path)
+    commit = committed(tmp_path / "claimed.yaml")
+    tuned = tmp_path / "claimed.tuned.yaml"
+    text = f"{SUITE}tuned: {{budget: 2, sampler: quasi-random, seed: 0}}\n"
+    tuned.write_text(text)
+    assert commit_of_rules(tuned) == commit
+    tuned.write_text(text.replace("0.9", "0.8"))
+    assert commit_of_rules(tuned) is None
+    tuned.write_text(text)
+    (tmp_path / "claimed.yaml").unlink()
+    assert commit_of_rules(tuned) is None
