@@ -226,7 +226,19 @@ def _cases(name: str, rule: ClaimRule, points: Sequence[Cell]) -> Iterator[Case]
         if sides[0] == sides[1] or sides[0].cells == sides[0].base:
             against = "ours and theirs" if sides[0] == sides[1] else "ours and ours with relative_to"
             raise ValueError(f"{where}: {against} pick the same cell ({sides[0].cells[0].title}); allowed: two")
-        yield Case(name=called, ours=sides[0], theirs=sides[1])
+        case = Case(name=called, ours=sides[0], theirs=sides[1])
+        _require_target(where, rule, case)
+        yield case
+
+
+def _require_target(where: str, rule: ClaimRule, case: Case) -> None:
+    """Else every launch of it would be said to have missed its target."""
+    for cell in case.cells if MEASURES[rule.measure].has_target else ():
+        if cell.target is None or not cell.evaluations:
+            raise ValueError(
+                f"{where}: {rule.measure} of {cell.title}, which looks for no target; allowed: cells with a target and "
+                "evaluations"
+            )
 
 
 def _side(where: str, rule: ClaimRule, fields: Mapping[str, Any], points: Sequence[Cell]) -> ClaimSide:

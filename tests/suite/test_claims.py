@@ -31,9 +31,9 @@ PICKED: dict[str, tuple[str, str, Callable[[Cell], bool]]] = {  # an axis of the
         lambda cell: cell.schedule == CosineSchedule(final_share=0.1),
     ),
     "data set with an option": (
-        "evaluations: 0, dataset: [{name: synthetic, size: 16}, {name: synthetic, size: 32}]",
-        "dataset: {name: synthetic, size: 16}",
-        lambda cell: cell.input_shape == (1, 16, 16),
+        "workload: mf, dataset: [{name: synthetic-ratings, users: 900}, {name: synthetic-ratings, users: 800}]",
+        "dataset: {name: synthetic-ratings, users: 900}",
+        lambda cell: cell.dataset_options["users"] == 900,
     ),
     "optimizer": ("optimizer: [adam, rmsprop]", "optimizer: adam", lambda cell: cell.optimizer == "adam"),
     "one of two": ("epochs: [1, 2]", "epochs: [2, 3]", lambda cell: cell.epochs == 2),
@@ -66,6 +66,10 @@ REFUSED: dict[str, tuple[tuple[str, str], str]] = {
     "field": (
         ("ours: {strategy: hogwild}", "ours: {speed: 1}"),
         "claims.rules.faster.ours.speed: no such field of a cell; allowed: workload",
+    ),
+    "no target": (
+        ("- {strategy: hogwild}", "- {strategy: hogwild, evaluations: 0}"),
+        "claims.rules.faster: time_to_target_s of cnn · digits · hogwild · torch · 2×1 cpu, which looks for no target",
     ),
     "two thresholds": (
         ("holds: {below: 0.9}", "holds: {below: 0.9, above: 0.1}"),
