@@ -28,6 +28,14 @@ def test_a_slow_neuron_writes_what_has_come_together(paces: Any) -> None:
     assert done.paths[0].tolist() == [[4.0, 0.0], [6.0, 8.0], [7.0, 8.0], [7.5, 8.0]]
 
 
+def test_paces_up_to_eight_write_a_third_of_the_weights_a_step() -> None:
+    """(1 + 1/2 + ... + 1/8) / 8 = 0.340, over 840 steps, which each of 1 to 8 divides."""
+    eight = Quadratic(optima=np.full((1, 8), 8.0), curvature=np.ones(8), start=np.zeros(8), learning_rate=0.01)
+    done = train(eight, "neuron-wise", {}, steps=840)
+    moved = np.diff(done.paths[0], axis=0, prepend=0) != 0
+    assert moved.mean() == pytest.approx(0.3397, abs=1e-4)
+
+
 def test_own_neurons_go_to_their_owners_optimum() -> None:
     # Worker 0 sees 4 and has the first, worker 1 sees 12 and has the second.
     done = train(both_to(4.0, 12.0), "neuron-wise", {"due": "own"}, workers=2)
