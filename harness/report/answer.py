@@ -22,7 +22,7 @@ NO_CONTEST = (
 
 
 def answer_lines(folders: Sequence[str | Path]) -> list[str]:
-    """The recommendation, headlines, what backs each, warnings. Raises ResultsError where results cannot be read."""
+    """Recommendations, headlines, what backs each, warnings. Raises ResultsError where results cannot be read."""
     results = load_all(*with_trials(folders))
     parts = pools(results.runs)
     judged = zip(parts, judged_contests(parts), strict=True)
@@ -33,7 +33,9 @@ def answer_lines(folders: Sequence[str | Path]) -> list[str]:
 def _of_pool(pool: Pool, contests: Sequence[JudgedContest], *, is_one_of_several: bool) -> Iterator[str]:
     if is_one_of_several:
         yield f"On {pool.name}:"
-    yield from recommendations(contests, across_problems(contests))
+    for recommendation in recommendations(contests, across_problems(contests)):
+        yield recommendation.sentence
+        yield from (f"- {sentence}" for sentence in recommendation.beside)
     found = findings(pool, contests, comparisons(pool))
     for finding in found:
         yield finding.headline

@@ -11,19 +11,19 @@ from enum import Enum, auto
 from harness.analysis.attempts import has_outcome, with_retries
 from harness.analysis.intervals import CONFIDENCE
 from harness.analysis.targets import paired_ratio
-from harness.report.headline import broken, differing, too_few
+from harness.report.headline import broken, differing, served, too_few
 from harness.report.judged import JudgedContest
 from harness.report.wording import (
-    capitalized,
     listed,
     listed_briefly,
+    missed_in_words,
     percent,
     target_of,
     time_of,
     times_in_short,
 )
 
-_MOST_CHOICES = 3  # entrants of a best group that are named
+_MOST_CHOICES = 3  # entrants that are named
 SURE = f"{percent(CONFIDENCE, 0)} sure of the order"
 
 
@@ -60,15 +60,21 @@ class BriefAnswer:
         return self.kind is not AnswerKind.SINGLE
 
 
-def brief_answer(judged: JudgedContest) -> BriefAnswer:
-    kind = kind_of(judged)
+def brief_answer(judged: JudgedContest, *, tells_settings: bool = True) -> BriefAnswer:
+    """tells_settings: whether it is cautioned by those in which entrants differ, which are said nowhere else."""
+    kind, contest = kind_of(judged), judged.contest
+    cautions = (
+        too_few(judged),
+        differing([contest]) if tells_settings else "",
+        served(contest),
+        broken(judged.rows),
+        _given_up(judged),
+    )
     return BriefAnswer(
-        name=judged.contest.name,
+        name=contest.name,
         kind=kind,
-        line=LINES[kind](judged),
-        cautions=tuple(
-            filter(None, (too_few(judged), differing(judged.contest), broken(judged.rows), _given_up(judged)))
-        ),
+        line=_LINES[kind](judged),
+        cautions=tuple(filter(None, cautions)),
         on_bars=_on_bars(judged),
     )
 
@@ -117,27 +123,31 @@ def kind_of(judged: JudgedContest) -> AnswerKind:
 
 def _soonest(judged: JudgedContest) -> str:
     first, second = judged.ranked[:2]
-    return f"{first}: {sooner(judged)} than the next best, {second} ({SURE}){but(judged)}."
+    sooner = f"about {times_in_short(factor_of(judged))} sooner"
+    return f"{first}: {sooner} than the next best, {second} ({SURE}){but(judged)}."
 
 
 def _choice(judged: JudgedContest) -> str:
-    return capitalized(choose(judged))
-
-
-def choose(judged: JudgedContest) -> str:
     num_slower = len(judged.ranked) - len(judged.best)
     others = "the other is" if num_slower == 1 else f"the other {num_slower} are"
-    return f"choose {either(judged)}: not told apart; {others} slower than the soonest ({SURE}){but(judged)}."
+    told = f"not told apart; {others} slower than the soonest ({SURE})"
+    return f"Choose {either(judged)}: {told}{but(judged)}{_left_out(judged)}."
 
 
 def _open(judged: JudgedContest) -> str:
-    return f"No winner is shown: {came_first(judged)}."
-
-
-def came_first(judged: JudgedContest) -> str:
     num_others = len(judged.ranked) - 1
     others = "the other is not" if num_others == 1 else f"none of the other {num_others} is"
-    return f"{judged.first} came first, but {others} shown to be slower{but(judged)}"
+    said = f"{judged.first} came first, but {others} shown to be slower"
+    return f"No winner is shown: {said}{but(judged)}{_left_out(judged)}."
+
+
+def _left_out(judged: JudgedContest) -> str:
+    """On those that are told apart from nobody, since they did not reliably reach the target; empty where all did."""
+    missed = [row for row in judged.rows if row.series not in judged.order]
+    if len(missed) == 1:
+        return f"; {missed[0].series} {missed_in_words(missed[0])}"
+    names = [row.series for row in missed]
+    return f"; {listed_briefly(names, _MOST_CHOICES)} did not reliably reach the target" if names else ""
 
 
 def but(judged: JudgedContest) -> str:
@@ -165,7 +175,7 @@ def _none(judged: JudgedContest) -> str:
     return f"No strategy reliably reached {target_of(judged.rows[0])}."
 
 
-LINES = {
+_LINES = {
     AnswerKind.SOONEST: _soonest,
     AnswerKind.CHOICE: _choice,
     AnswerKind.OPEN: _open,
@@ -190,7 +200,3 @@ def factor_of(judged: JudgedContest) -> float:
     ratio = paired_ratio(second, first, "time_to_target_s").interval
     assert ratio is not None  # claims need seeds in common
     return ratio.estimate
-
-
-def sooner(judged: JudgedContest) -> str:
-    return f"about {times_in_short(factor_of(judged))} sooner"

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
+
+from harness.analysis.comparable import setting_in_words
 from harness.analysis.contests import Contest
 from harness.analysis.intervals import CONFIDENCE, MIN_LAUNCHES
 from harness.analysis.targets import Reaching
@@ -15,13 +18,15 @@ from harness.report.judged import JudgedContest
 from harness.report.wording import count, listed, listed_briefly, number, percent, target_of, time_of
 
 _MOST_BROKEN = 3  # named; of more, how many
+_MOST_GROUPS = 3  # of entrants that agree in their settings; of more, the values alone
 
 
 def headline(judged: JudgedContest) -> str:
     said = [
         f"{judged.contest.topic}, {judged.contest.tuning}: {_soonest(judged)}",
         too_few(judged),
-        differing(judged.contest),
+        differing([judged.contest]),
+        served(judged.contest),
         broken(judged.rows),
     ]
     return " ".join(filter(None, said))
@@ -68,17 +73,48 @@ def _seeds_and_time(row: Reaching) -> str:
     return f"{count(row.time_s.n, 'seed')}, {number(row.time_s.estimate)}\u00a0s" if row.time_s else "–"
 
 
-def differing(contest: Contest) -> str:
-    """Sentences on the settings in which entrants differ, and on who has servers; empty where they agree."""
-    different = [f"{name} ({listed(list(map(_plain, each)))})" for name, each in contest.differing_settings.items()]
-    said = f"Not only the strategy differs, but also {listed(different)}." if different else ""
-    return " ".join(filter(None, [said, _served(contest)]))
+def differing(contests: Sequence[Contest]) -> str:
+    """A sentence on the settings in which entrants differ, the same in each of these contests; empty where in none."""
+    different = contests[0].differing_settings
+    if not different:
+        return ""
+    groups = _alike(contests, list(different))
+    if not 1 < len(groups) <= _MOST_GROUPS:
+        values = [f"{name} ({listed(list(map(_plain, each)))})" for name, each in different.items()]
+        return f"Not only the strategy differs, but also {listed(values)}."
+    said = (
+        f"{listed_briefly(names)} {'has' if len(names) == 1 else 'have'} {settings}"
+        for settings, names in groups.items()
+    )
+    return f"Not only the strategy differs: {'; '.join(said)}."
 
 
-def _served(contest: Contest) -> str:
-    """`Beside their workers: servers of downpour (1), a core each.`"""
-    served = contest.launches[contest.launches["num_servers"] > 0]
-    counts = served.groupby("competitor", sort=True)["num_servers"].first()
+def differing_in_all(contests: Sequence[Contest]) -> str:
+    """The same, where several contests have entrants that differ, all of them in the same settings; else empty."""
+    found = [contest for contest in contests if contest.differing_settings]
+    if len(found) < 2 or any(each.differing_settings != found[0].differing_settings for each in found):
+        return ""
+    return differing(found)
+
+
+def _alike(contests: Sequence[Contest], columns: Sequence[str]) -> dict[str, list[str]]:
+    """Competitors by their values of these settings, `lr_scaling=linear, warmup_epochs=1`; empty where one of them has
+    several, or none."""
+    parts = (contest.launches[["competitor", *columns]].drop_duplicates() for contest in contests)
+    rows = pd.concat(list(parts)).drop_duplicates().sort_values("competitor")
+    if rows["competitor"].duplicated().any() or rows.isna().to_numpy().any():
+        return {}
+    groups: dict[str, list[str]] = {}
+    for name, *values in rows.itertuples(index=False):
+        words = (setting_in_words(column, value).strip() for column, value in zip(columns, values, strict=True))
+        groups.setdefault(", ".join(words), []).append(name)
+    return groups
+
+
+def served(contest: Contest) -> str:
+    """`Beside their workers: servers of downpour (1), a core each.`; empty where nobody has servers."""
+    launches = contest.launches[contest.launches["num_servers"] > 0]
+    counts = launches.groupby("competitor", sort=True)["num_servers"].first()
     named = [f"{competitor} ({num})" for competitor, num in counts.items()]
     return f"Beside their workers: servers of {listed(named)}, a core each." if named else ""
 

@@ -42,6 +42,7 @@ class Standing:
     share: str  # of launches that reached the target, empty where all did
     has_too_few: bool  # seeds to be told apart from another
     factor: float  # of its time over that of the first; NaN where it has none
+    is_second: bool  # the first with a factor, which is said in full
 
     @property
     def said(self) -> str:
@@ -53,7 +54,9 @@ class Standing:
             return f"{time}, {self.share} runs"
         if self.has_too_few:
             return f"{time}, too few seeds"
-        return f"{time}, {times_in_short(self.factor)}" if self.factor > 1 else time
+        if self.factor > 1:
+            return f"{time}, {times_in_short(self.factor)}{' as long' if self.is_second else ''}"
+        return time
 
     @property
     def hint(self) -> str:
@@ -77,10 +80,11 @@ def standings(judged: JudgedContest, looks: Mapping[str, Look]) -> list[Standing
     missed = [row for row in judged.rows if row.series not in judged.order]
     missed.sort(key=lambda row: (-row.share_reached.estimate, (row.known_s or NOTHING).estimate))
     order = [*(judged.by_name[name] for name in (*judged.ranked, *judged.too_few)), *missed]
-    return [_standing(judged, row, looks[judged.series_of(row.series)], first=order[0]) for row in order]
+    return [_standing(judged, order, place, looks[judged.series_of(row.series)]) for place, row in enumerate(order)]
 
 
-def _standing(judged: JudgedContest, row: Reaching, look: Look, *, first: Reaching) -> Standing:
+def _standing(judged: JudgedContest, order: Sequence[Reaching], place: int, look: Look) -> Standing:
+    first, row = order[0], order[place]
     factor = row.time_s.estimate / first.time_s.estimate if row.time_s and first.time_s else math.nan
     return Standing(
         name=row.series,
@@ -91,6 +95,7 @@ def _standing(judged: JudgedContest, row: Reaching, look: Look, *, first: Reachi
         share="" if row.num_reached == row.num_launches else f"{row.num_reached} of {row.num_launches}",
         has_too_few=judged.is_comparison and row.series in judged.too_few,
         factor=factor,
+        is_second=place == 1,
     )
 
 

@@ -31,16 +31,18 @@ from harness.report.base_page import page_environment, style_of, write_figures
 from harness.report.brief_answer import BriefAnswer, brief_answer
 from harness.report.cautions import warnings
 from harness.report.chapters import CHAPTERS, FIRST_SCREEN, Chapter
+from harness.report.conditions import conditions
 from harness.report.facets import PoolFacets, facets_of
 from harness.report.figures import drawing_of
 from harness.report.findings import Finding, findings
 from harness.report.frameworks import frameworks_sentence, frameworks_table
+from harness.report.headline import differing_in_all
 from harness.report.judged import judged_contests
 from harness.report.leaderboard import board_names
 from harness.report.legend import MARK_PATHS, LegendEntry, legend_of
 from harness.report.material import Figure, Material, material
 from harness.report.matrix import across_problems, matrices
-from harness.report.recommendation import conditions, recommendations
+from harness.report.recommendation import Recommendation, recommendations
 from harness.report.style import Panel, strategy_looks, themed
 from harness.report.table_cells import Table, markdown
 from harness.report.tables import NOT_IN_BRIEF, SUMMARY_TABLE, TIME
@@ -80,10 +82,11 @@ class Section:
 
     pool: Pool
     prefix: str  # of its anchors and of the names of its files
-    recommendations: list[str]  # one for each way of tuning
+    recommendations: list[Recommendation]  # one for each way of tuning
     conditions: str
     legend: tuple[LegendEntry, ...]
     boards: tuple[Board, ...]
+    differing: str  # settings in which entrants differ, where several boards would say the same of them; else empty
     warnings: tuple[str, ...]
     chapters: tuple[FilledChapter, ...]
     about: tuple[tuple[str, str], ...]
@@ -173,7 +176,8 @@ def _section(given: Material, facets: PoolFacets, earlier: Earlier | None) -> Se
         found, across = findings(pool, given.judged, given.comparisons), across_problems(given.judged)
         tables = {chapter.name: _tables(chapter, pool, prefix) for chapter in CHAPTERS}
         figures = drawn()
-    boards = _boards(given, figures.get(FIRST_SCREEN.name, ()), found)
+    differing = differing_in_all([judged.contest for judged in given.judged if judged.is_comparison])
+    boards = _boards(given, figures.get(FIRST_SCREEN.name, ()), found, tell_settings=not differing)
     anchors = {board.answer.name: board.anchor for board in boards}
     filled = (
         _filled(chapter, pool, prefix, figures.get(chapter.name, ()), tables[chapter.name]) for chapter in CHAPTERS
@@ -185,6 +189,7 @@ def _section(given: Material, facets: PoolFacets, earlier: Earlier | None) -> Se
         conditions=conditions(pool),
         legend=legend_of(pool.launches, given.of_strategies),
         boards=tuple(boards),
+        differing=differing,
         warnings=tuple(warnings(pool)),
         chapters=tuple(chapter for chapter in filled if chapter.figures or chapter.tables or chapter.part),
         about=_about(pool.launches),
@@ -194,7 +199,7 @@ def _section(given: Material, facets: PoolFacets, earlier: Earlier | None) -> Se
     )
 
 
-def _boards(given: Material, drawn: Sequence[Figure], found: Sequence[Finding]) -> list[Board]:
+def _boards(given: Material, drawn: Sequence[Figure], found: Sequence[Finding], *, tell_settings: bool) -> list[Board]:
     """One a contest: those in which something is claimed first, those in which nothing is compared last."""
     panels = {panel.name: panel for figure in drawn for panel in figure.panels}
     boards = []
@@ -203,7 +208,7 @@ def _boards(given: Material, drawn: Sequence[Figure], found: Sequence[Finding]) 
         boards.append(
             Board(
                 anchor=names[0],
-                answer=brief_answer(judged),
+                answer=brief_answer(judged, tells_settings=tell_settings),
                 num_entrants=len(judged.rows),
                 has_bounds=any(row.is_lower_bound for row in judged.rows),
                 panels=tuple(panels[name] for name in names if name in panels),

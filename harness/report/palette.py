@@ -2,7 +2,8 @@
 
 A drawing has the light ones; on a page a variable stands in the place of each, so that one drawing serves both. Held by
 a test: text has 4.5 times the luminance of its ground, or less than 1/4.5 of it, a mark 3 times (WCAG 2.2, success
-criteria 1.4.3 and 1.4.11), on cards and on the band of those that are recommended alike.
+criteria 1.4.3 and 1.4.11), on cards and on the band of those that are recommended alike. Another holds that
+shades of our own strategies (style.py) are told apart by every kind of colour vision.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ class Colour(NamedTuple):
 SHADES = {
     Family.SYNCHRONOUS: (
         Colour("#0173b2", "#4aa3e0"),
-        Colour("#1d86c6", "#8fd0f5"),
-        Colour("#1f3a93", "#7f93f0"),
+        Colour("#1f3a93", "#8fd0f5"),
+        Colour("#64809c", "#7f93f0"),
         Colour("#6b6fd1", "#b9c4f4"),
     ),
     Family.AVERAGING: (
         Colour("#d55e00", "#f0863a"),
-        Colour("#a87000", "#f2b84b"),
-        Colour("#8f4216", "#d98a5c"),
+        Colour("#8f4216", "#f2b84b"),
+        Colour("#a87000", "#d98a5c"),
         Colour("#b8574a", "#f5b39c"),
     ),
     Family.ASYNCHRONOUS: (

@@ -1,6 +1,6 @@
-"""The sentence on a pool: what to use on all its problems, and under which conditions that holds.
+"""The answer on a pool: what to use on all its problems, and what stands beside that.
 
-There are two such sentences where its problems were solved with tuned settings and with the recipe's.
+There are two such answers where its problems were solved with tuned settings and with the recipe's.
 
 Made of what is said of each contest (brief_answer.py), so that the two never disagree.
 """
@@ -8,53 +8,191 @@ Made of what is said of each contest (brief_answer.py), so that the two never di
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-import pandas as pd
-
-from harness.analysis.comparable import Pool
+from harness.analysis.intervals import CONFIDENCE, Interval
 from harness.analysis.tuned import RECIPE
-from harness.plain_text import counted
-from harness.report.brief_answer import (
-    LINES,
-    SURE,
-    AnswerKind,
-    but,
-    came_first,
-    choose,
-    either,
-    factor_of,
-    kind_of,
-    sooner,
-)
+from harness.report.brief_answer import SURE, AnswerKind, but, either, factor_of, kind_of
 from harness.report.judged import JudgedContest
 from harness.report.matrix import AcrossProblems
 from harness.report.tuning_words import how_tuned
-from harness.report.wording import capitalized, count, listed, listed_briefly, times_in_short
+from harness.report.wording import (
+    capitalized,
+    count,
+    listed,
+    listed_briefly,
+    missed_in_words,
+    number,
+    percent,
+    times_in_short,
+)
 
 SERIAL = "serial"
 _MOST_NAMED = 3  # problems in a sentence; of more, how many
 
 
-def recommendations(contests: Sequence[JudgedContest], across: Sequence[AcrossProblems]) -> list[str]:
-    """A sentence for each way of tuning on all contests in which something is compared; empty where nothing is.
+@dataclass(frozen=True, kw_only=True)
+class Recommendation:
+    """What to use, of what was tuned in one way."""
 
-    The best that was tuned comes before the best without tuning.
+    sentence: str  # which says in which way
+    beside: tuple[str, ...]  # sentences on its risk, on problems that it leaves open, and on one for all problems
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """Of a sentence, on problems with answers of one kind."""
+
+    words: str
+    sure: str = ""  # how sure that is, where it is a claim
+
+
+def recommendations(contests: Sequence[JudgedContest], across: Sequence[AcrossProblems]) -> list[Recommendation]:
+    """One for each way of tuning on all contests in which something is compared; empty where nothing is.
+
+    The best that was tuned comes before the best without tuning; where there are both, each opens with its way.
     """
-    asked = [judged for judged in contests if judged.is_comparison]
-    ways = sorted({judged.contest.tuning for judged in asked}, key=lambda tuning: (tuning == RECIPE, tuning))
-    return [_on_way(tuning, [each for each in asked if each.contest.tuning == tuning], across) for tuning in ways]
+    found = {judged.contest.tuning for judged in contests if judged.is_comparison}
+    ways = sorted(found, key=lambda tuning: (tuning == RECIPE, tuning))
+    return [
+        _on_way(tuning, [each for each in contests if each.contest.tuning == tuning], across, opens=len(ways) > 1)
+        for tuning in ways
+    ]
 
 
-def _on_way(tuning: str, asked: Sequence[JudgedContest], across: Sequence[AcrossProblems]) -> str:
-    """`Tuned in 20 trials each: use ...`, of what was tuned in this way."""
-    said = _on_one(asked[0]) if len(asked) == 1 else f"{'; '.join(_on_several(asked, across))}."
-    return f"{capitalized(how_tuned(tuning))}: {said}"
+def _on_way(
+    tuning: str, contests: Sequence[JudgedContest], across: Sequence[AcrossProblems], *, opens: bool
+) -> Recommendation:
+    """`Use ... (95 % sure of the order; recipe, not tuned).`
+
+    contests: those of this way, with those in which nothing is compared. opens: whether the sentence begins with the
+    way, `Recipe, not tuned: use ...`, to be told from others.
+    """
+    asked, how = [judged for judged in contests if judged.is_comparison], how_tuned(tuning)
+    first, *others = _parts(asked)
+    sentence = f"{how}: {_said(first)}" if opens else _said(first, how)
+    beside = [*_risks(asked, contests)]
+    if others:
+        beside.append("; ".join(map(_said, others)))
+    if tuning == RECIPE:
+        beside += _over_all(asked, [each for each in across if each.tuning == RECIPE])
+    return Recommendation(sentence=_as_sentence(sentence), beside=tuple(map(_as_sentence, beside)))
 
 
-def _on_several(asked: Sequence[JudgedContest], across: Sequence[AcrossProblems]) -> Iterator[str]:
-    yield from (*_winners(asked), *_choices(asked), *_without_winner(asked), *_came_before(asked))
-    if asked[0].contest.tuning == RECIPE:
-        yield from _over_all(asked, [each for each in across if each.tuning == RECIPE])
+def _said(part: _Part, *more: str) -> str:
+    in_brackets = "; ".join(filter(None, [part.sure, *more]))
+    return f"{part.words} ({in_brackets})" if in_brackets else part.words
+
+
+def _as_sentence(words: str) -> str:
+    return f"{capitalized(words)}."
+
+
+def _parts(asked: Sequence[JudgedContest]) -> Iterator[_Part]:
+    """The first is what is recommended, or why nothing is."""
+    yield from (*_winners(asked), *_choices(asked), *_alone(asked), *_without_winner(asked), *_came_before(asked))
+
+
+def _winners(asked: Sequence[JudgedContest]) -> Iterator[_Part]:
+    """`use hogwild with 2 workers for fnn and rnn: about 1.5× and 1.2× sooner than the next best, serial training`."""
+    by_winner: dict[str, list[JudgedContest]] = {}
+    for judged in _of_kind(AnswerKind.SOONEST, asked):
+        by_winner.setdefault(_with_workers(judged, judged.first), []).append(judged)
+    if not by_winner:
+        return
+    said = [f"{who} for {_where(won, asked)}" for who, won in by_winner.items()]
+    if len(said) > _MOST_NAMED:
+        num_others = sum(map(len, list(by_winner.values())[_MOST_NAMED:]))
+        said[_MOST_NAMED:] = [f"others for {num_others} more"]
+    won = [judged for each in by_winner.values() for judged in each]
+    yield _Part(words=f"use {', and '.join(said)}: about {_how_much(won)} sooner than {_next_best(won)}", sure=SURE)
+
+
+def _how_much(won: Sequence[JudgedContest]) -> str:
+    """`1.5× and 1.2×`, in order of the problems; of many from the least to the most."""
+    factors = [factor_of(judged) for judged in won]
+    said = list(map(times_in_short, factors))
+    if len(set(said)) == 1:
+        return said[0]
+    if len(said) > _MOST_NAMED:
+        return f"{times_in_short(min(factors))} to {times_in_short(max(factors))}"
+    return listed(said)
+
+
+def _next_best(won: Sequence[JudgedContest]) -> str:
+    """Named where it is the same on all of these problems."""
+    names = {_second(judged) for judged in won}
+    return f"the next best, {names.pop()}" if len(names) == 1 else "the next best of each"
+
+
+def _second(judged: JudgedContest) -> str:
+    """With its workers where it is what the winner is with others."""
+    first, second = (str(judged.launches_of(entrant)["competitor"].iloc[0]) for entrant in judged.ranked[:2])
+    return _with_workers(judged, judged.ranked[1]) if second in (first, SERIAL) else second
+
+
+def _choices(asked: Sequence[JudgedContest]) -> Iterator[_Part]:
+    found = sorted(_of_kind(AnswerKind.CHOICE, asked), key=lambda judged: len(judged.best))
+    said = [f"{either(judged)} for {judged.contest.topic}" for judged in found[:_MOST_NAMED]]
+    if len(found) > _MOST_NAMED:
+        said.append(f"among several for {len(found) - _MOST_NAMED} other problems")
+    if said:
+        num_slower = sum(len(judged.ranked) - len(judged.best) for judged in found)
+        slower = "the other is slower" if num_slower == 1 else "the others are slower"
+        yield _Part(words=f"choose {listed(said)}", sure=f"{SURE}: {slower}")
+
+
+def _alone(asked: Sequence[JudgedContest]) -> Iterator[_Part]:
+    found = _of_kind(AnswerKind.ALONE, asked)
+    if len(found) > _MOST_NAMED:
+        yield _Part(words=f"a single one reliably reached the target for {_where(found, asked)}")
+        return
+    for judged in found:
+        who = _with_workers(judged, judged.order[0])
+        yield _Part(words=f"only {who} reliably reached the target for {_where([judged], asked)}")
+
+
+def _without_winner(asked: Sequence[JudgedContest]) -> Iterator[_Part]:
+    for kind, said in (
+        (AnswerKind.OPEN, "no winner is shown"),
+        (AnswerKind.TOO_FEW, "there are too few seeds to tell who is soonest"),
+        (AnswerKind.NONE, "no strategy reliably reached the target"),
+    ):
+        if found := _of_kind(kind, asked):
+            yield _Part(words=f"{said} for {_where(found, asked)}")
+
+
+def _came_before(asked: Sequence[JudgedContest]) -> Iterator[_Part]:
+    """Which of these answers somebody with too few seeds may yet change."""
+    unsure = [judged.contest.topic for judged in asked if but(judged)]
+    if unsure:
+        yield _Part(words=f"on {listed_briefly(unsure, _MOST_NAMED)} one with too few seeds to tell came before")
+
+
+def _risks(asked: Sequence[JudgedContest], contests: Sequence[JudgedContest]) -> Iterator[str]:
+    """Where some that are recommended for one problem missed the target of another, or did not finish."""
+    recommended = {_on_any_problem(judged, entrant) for judged in asked for entrant in _recommended(judged)}
+    missed = [
+        f"{_with_workers(judged, row.series)} {missed_in_words(row, of=f' of {_where([judged], asked)}')}"
+        for judged in contests
+        for row in judged.rows
+        if row.num_reached < row.num_launches and row.series not in _recommended(judged)
+        if _on_any_problem(judged, row.series) in recommended
+    ]
+    if len(missed) > _MOST_NAMED:
+        missed[_MOST_NAMED:] = [f"likewise for {len(missed) - _MOST_NAMED} more"]
+    if missed:
+        yield f"but {'; '.join(missed)}"
+
+
+def _recommended(judged: JudgedContest) -> tuple[str, ...]:
+    return judged.best if kind_of(judged) in (AnswerKind.SOONEST, AnswerKind.CHOICE) else ()
+
+
+def _on_any_problem(judged: JudgedContest, entrant: str) -> tuple[str, int]:
+    """What an entrant is in contests of other problems, too."""
+    first = judged.launches_of(entrant).iloc[0]
+    return str(first["variant"]), int(first["workers"])
 
 
 def _over_all(asked: Sequence[JudgedContest], across: Sequence[AcrossProblems]) -> Iterator[str]:
@@ -68,74 +206,33 @@ def _over_all(asked: Sequence[JudgedContest], across: Sequence[AcrossProblems]) 
             continue
         strategy, score = each.first
         where = f" ({each.place})" if each.place else ""
-        times = times_in_short(score.estimate)
-        how_far = "first in each" if each.is_first_in_each(strategy) else f"about {times} the soonest of each"
         aims = [judged.contest.aim for judged in each.contests]
         problems = "all problems" if set(aims) == all_aims else listed_briefly(aims, _MOST_NAMED)
-        yield f"one for {problems}{where}: {strategy}, {how_far}"
+        how_far = "came first in each" if each.is_first_in_each(strategy) else f"takes {_on_average(score)}"
+        yield f"as one for {problems}{where}, {_over_problems(each, strategy)} {how_far}"
 
 
-def _on_one(judged: JudgedContest) -> str:
-    kind, problem = kind_of(judged), judged.contest.topic
-    if kind is AnswerKind.SOONEST:
-        first, second = judged.ranked[:2]
-        who = _with_workers(judged, first)
-        return f"use {who} for {problem}: {sooner(judged)} than the next best, {second} ({SURE}){but(judged)}."
-    if kind is AnswerKind.CHOICE:
-        return f"for {problem} {choose(judged)}"
-    if kind is AnswerKind.OPEN:
-        return f"no winner is shown for {problem}: {came_first(judged)}."
-    return f"{problem}: {LINES[kind](judged)}"
+def _on_average(score: Interval) -> str:
+    """`about 1.2× as long as the soonest of each, on average (95 % interval 1.05 to 1.36)`."""
+    bounds = f"{percent(CONFIDENCE, 0)} interval {number(score.low)} to {number(score.high)}"
+    sure = f" ({bounds})" if score.is_known else ""
+    return f"about {times_in_short(score.estimate)} as long as the soonest of each, on average{sure}"
 
 
-def _winners(asked: Sequence[JudgedContest]) -> Iterator[str]:
-    """One part of the sentence for each entrant that wins some contests."""
-    by_winner: dict[str, list[JudgedContest]] = {}
-    for judged in _of_kind(AnswerKind.SOONEST, asked):
-        by_winner.setdefault(_with_workers(judged, judged.first), []).append(judged)
-    for who, won in by_winner.items():
-        factors, names = [factor_of(judged) for judged in won], _names(won, asked)
-        if len(names) > _MOST_NAMED:
-            span = f"{times_in_short(min(factors))} to {times_in_short(max(factors))}"
-            where = f"{len(names)} of {len(asked)} problems"
-            yield f"use {who} for {where}: about {span} sooner than the next best ({SURE})"
-        else:
-            first, *others = (f"{times_in_short(factor)}" for factor in factors)
-            also = [f"{other} for {name}" for other, name in zip(others, names[1:], strict=True)]
-            yield f"use {who}: about {listed([f'{first} sooner than the next best for {names[0]}', *also])} ({SURE})"
-
-
-def _choices(asked: Sequence[JudgedContest]) -> Iterator[str]:
-    found = sorted(_of_kind(AnswerKind.CHOICE, asked), key=lambda judged: len(judged.best))
-    said = [f"{either(judged)} for {judged.contest.topic}" for judged in found[:_MOST_NAMED]]
-    if said:
-        yield f"choose {listed(said)} ({SURE}: the others are slower)"
-    if len(found) > _MOST_NAMED:
-        yield f"for {len(found) - _MOST_NAMED} other problems choose among several"
-
-
-def _without_winner(asked: Sequence[JudgedContest]) -> Iterator[str]:
-    for kind, said in (
-        (AnswerKind.OPEN, "no winner is shown"),
-        (AnswerKind.TOO_FEW, "there are too few seeds to tell"),
-        (AnswerKind.ALONE, "a single strategy reliably reached the target"),
-        (AnswerKind.NONE, "no strategy reliably reached the target"),
-    ):
-        names = _names(_of_kind(kind, asked), asked)
-        if names:
-            where = listed(names) if len(names) <= _MOST_NAMED else f"{len(names)} of {len(asked)} problems"
-            yield f"{said} for {where}"
-
-
-def _came_before(asked: Sequence[JudgedContest]) -> Iterator[str]:
-    """Which of these answers somebody with too few seeds may yet change."""
-    unsure = [judged.contest.topic for judged in asked if but(judged)]
-    if unsure:
-        yield f"on {listed_briefly(unsure, _MOST_NAMED)} one with too few seeds to tell came before"
+def _over_problems(across: AcrossProblems, strategy: str) -> str:
+    """With its number of workers where that is the same on all problems."""
+    soonest = zip(across.contests, across.found[strategy], strict=True)
+    names = {_with_workers(judged, best.entrants[0]) for judged, best in soonest}
+    return names.pop() if len(names) == 1 else strategy
 
 
 def _of_kind(kind: AnswerKind, asked: Sequence[JudgedContest]) -> list[JudgedContest]:
     return [judged for judged in asked if kind_of(judged) is kind]
+
+
+def _where(some: Sequence[JudgedContest], asked: Sequence[JudgedContest]) -> str:
+    names = _names(some, asked)
+    return listed(names) if len(names) <= _MOST_NAMED else f"{len(names)} of {len(asked)} problems"
 
 
 def _names(some: Sequence[JudgedContest], asked: Sequence[JudgedContest]) -> list[str]:
@@ -149,42 +246,6 @@ def _names(some: Sequence[JudgedContest], asked: Sequence[JudgedContest]) -> lis
 
 def _with_workers(judged: JudgedContest, entrant: str) -> str:
     first = judged.launches_of(entrant).iloc[0]
-    if first["strategy"] == SERIAL:
+    if first["competitor"] == SERIAL:
         return "serial training"
     return f"{first['competitor']} with {count(int(first['workers']), 'worker')}"
-
-
-def conditions(pool: Pool) -> str:
-    """Under which the answer holds, for a line below it."""
-    runs = pool.launches
-    said = [
-        _span(runs["workers"], "worker"),
-        f"{_span(runs['threads'], 'thread')} each",
-        _span(runs["hosts"], "host"),
-        *_network(runs),
-        f"{_span(runs.groupby(['problem', 'series', 'workers'])['seed'].nunique(), 'seed')} each",
-        _rates(runs),
-    ]
-    return f"Holds for {', '.join(said)}."
-
-
-def _rates(runs: pd.DataFrame) -> str:
-    ways = [how_tuned(tuning) for tuning in sorted(runs["tuning"].unique(), reverse=True)]
-    if len(ways) > 1:
-        return f"{' or '.join(ways)}, as each answer says"
-    if runs["tuning"].iloc[0] != RECIPE:
-        return ways[0]
-    several = runs.groupby("problem")["learning_rate"].nunique().max() > 1
-    how = "several of them for a problem" if several else "not tuned for each strategy"
-    return f"recipe: rates as the suite sets them, {how}"
-
-
-def _span(values: pd.Series[int], noun: str) -> str:
-    low, high = int(values.min()), int(values.max())
-    return counted(low, noun) if low == high else f"{low} to {counted(high, noun)}"
-
-
-def _network(runs: pd.DataFrame) -> Iterator[str]:
-    controllers = sorted(runs["controller"].dropna().unique())
-    if controllers:
-        yield f"Horovod over {listed([str(name) for name in controllers])}"

@@ -13,9 +13,9 @@ from harness.report.wording import number
 
 
 def how_tuned(tuning: str) -> str:
-    """Of a contest: `without tuning (recipe)`, `tuned in 20 trials each`, `not tuned alike`."""
+    """Of a contest: `recipe, not tuned`, `tuned in 20 trials each`, `not tuned alike`."""
     if tuning == RECIPE:
-        return "without tuning (recipe)"
+        return "recipe, not tuned"
     return tuning if tuning == MIXED else f"{tuning} each"
 
 

@@ -97,6 +97,19 @@ def time_of(row: Reaching) -> str:
     return f"{number(known.estimate)}\u00a0s{bounds}"
 
 
+def missed_in_words(row: Reaching, of: str = "") -> str:
+    """`missed the target in 2 of 5 runs, 1 of which did not finish`, of one that did not always reach it.
+
+    of: what the runs are of, where that is not plain, ` of cnn on digits`.
+    """
+    num_missed = row.num_launches - row.num_reached
+    of_all = f"in {num_missed} of {count(row.num_launches, 'run')}{of}"
+    if row.num_unfinished == num_missed:
+        return f"did not finish {of_all}"
+    broken = f", {row.num_unfinished} of which did not finish" if row.num_unfinished else ""
+    return f"missed the target {of_all}{broken}"
+
+
 def at_least(bound: Interval) -> str:
     """`≥ 35.6`, of what is known only to be no less."""
     return f"≥\u00a0{number(bound.estimate)}"

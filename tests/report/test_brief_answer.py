@@ -7,8 +7,10 @@ from dataclasses import replace
 from harness.analysis import load
 from harness.analysis.comparable import pools
 from harness.report.brief_answer import brief_answer
+from harness.report.conditions import conditions
+from harness.report.headline import differing_in_all
 from harness.report.judged import judged_contests
-from harness.report.recommendation import conditions, recommendations
+from harness.report.recommendation import recommendations
 from tests.analysis.handmade import curve, failed, folder_of, reached_after, record
 from tests.report.test_recommendations import runs
 
@@ -25,9 +27,12 @@ def given_up(strategy, after_s, **cell):
     return [record({"strategy": strategy, "seed": seed, **cell}, curve=points) for seed in range(3)]
 
 
+def alike():
+    return [*runs("hogwild", 2.0, workers=2), *runs("allreduce", 2.02, workers=2, spread=(1.03, 0.98, 1.0))]
+
+
 def test_slower_is_said_of_the_soonest_alone(tmp_path):
-    equal = [*runs("hogwild", 2.0, workers=2), *runs("allreduce", 2.02, workers=2, spread=(1.03, 0.98, 1.0))]
-    line, _ = brief(tmp_path, [*equal, *runs("serial", 9.0)])
+    line, _ = brief(tmp_path, [*alike(), *runs("serial", 9.0)])
     assert line == (
         "Choose hogwild ×2 or allreduce ×2: not told apart; the other is slower than the soonest "
         "(95 % sure of the order)."
@@ -58,6 +63,71 @@ def test_who_crashed_is_not_called_given_up(tmp_path):
     most_crashed = [*runs("hogwild", 2.0, workers=2), *crashes]
     _, cautions = brief(tmp_path, [*most_crashed, *runs("allreduce", 8.0, workers=2)])
     assert cautions == ["Crashed: hogwild ×2 in 18 of 21 launches (86 %)."]
+
+
+def test_who_missed_the_target_is_not_left_out_without_a_word(tmp_path):
+    """hogwild and allreduce are not told apart; of gossip one run of three misses, and of ad-psgd all crash."""
+    missed = [*runs("gossip", 2.0, workers=2, spread=(1.0, 1.0)), given_up("gossip", 20.0, workers=2)[2]]
+    line, _ = brief(tmp_path / "one", [*alike(), *missed])
+    came_first = "No winner is shown: hogwild ×2 came first, but the other is not shown to be slower; "
+    assert line == f"{came_first}gossip ×2 missed the target in 1 of 3 runs."
+    crashed = [failed({"strategy": "ad-psgd", "workers": 2, "seed": seed}) for seed in range(3)]
+    assert (
+        brief(tmp_path / "crashed", [*alike(), *crashed])[0] == f"{came_first}ad-psgd ×2 did not finish in 3 of 3 runs."
+    )
+    line, _ = brief(tmp_path / "two", [*alike(), *missed, *crashed])
+    assert line == f"{came_first}ad-psgd ×2 and gossip ×2 did not reliably reach the target."
+    line, _ = brief(tmp_path / "choice", [*alike(), *missed, *runs("serial", 9.0)])
+    assert line.endswith("(95 % sure of the order); gossip ×2 missed the target in 1 of 3 runs.")
+
+
+def test_settings_in_which_entrants_differ_are_a_caution_that_says_whose_they_are(tmp_path):
+    _, cautions = brief(
+        tmp_path,
+        [
+            *runs("allreduce", 4.0, workers=2, learning_rate=0.1, epochs=5),
+            *runs("local-sgd", 8.0, workers=2, learning_rate=0.1, epochs=5),
+            *runs("hogwild", 2.0, workers=2, learning_rate=0.2, epochs=3),
+        ],
+    )
+    assert cautions == [
+        "Not only the strategy differs: allreduce and local-sgd have learning_rate=0.1, epochs=5; "
+        "hogwild has learning_rate=0.2, epochs=3."
+    ]
+
+
+def test_settings_of_four_kinds_are_said_without_whose_they_are(tmp_path):
+    names = ("hogwild", "allreduce", "local-sgd", "gossip")
+    _, cautions = brief(
+        tmp_path,
+        [run for rate, name in enumerate(names, 1) for run in runs(name, 2.0, workers=2, learning_rate=rate / 10)],
+    )
+    assert cautions == ["Not only the strategy differs, but also learning_rate (0.1, 0.2, 0.3 and 0.4)."]
+
+
+def contests_with_rates(tmp_path, *rates):
+    """Of as many problems, hogwild at this rate of each and serial training at 0.1."""
+    records = [
+        run
+        for workload, rate in zip(("cnn", "rnn"), rates, strict=True)
+        for run in (
+            *runs("hogwild", 2.0, workers=2, workload=workload, target=0.98, learning_rate=rate),
+            *runs("serial", 4.0, workload=workload, target=0.98, learning_rate=0.1),
+        )
+    ]
+    (pool,) = pools(load(folder_of(records, tmp_path)))
+    (found,) = judged_contests([pool])
+    return [judged.contest for judged in found]
+
+
+def test_settings_that_differ_alike_in_all_contests_are_said_of_all(tmp_path):
+    same = contests_with_rates(tmp_path / "same", 0.2, 0.2)
+    said = "Not only the strategy differs: hogwild has learning_rate=0.2; serial has learning_rate=0.1."
+    agreeing = contests_with_rates(tmp_path / "alike", 0.1, 0.1)
+    assert differing_in_all(same) == differing_in_all([*agreeing, *same]) == said
+    assert differing_in_all([*agreeing, same[0]]) == ""  # its board says it
+    assert differing_in_all(contests_with_rates(tmp_path / "apart", 0.2, 0.3)) == ""
+    assert differing_in_all(agreeing) == ""
 
 
 def test_bars_that_do_not_overlap_are_explained_where_no_order_is_claimed(tmp_path):
@@ -101,8 +171,8 @@ def test_nothing_is_said_of_who_is_soonest_where_all_have_few_seeds(tmp_path):
     (pool,) = pools(load(folder_of(one, tmp_path)))
     (contests,) = judged_contests([pool])
     assert brief_answer(contests[0]).line == "Too few seeds to tell: hogwild ×2 came first of 2."
-    assert recommendations(contests, []) == [
-        "Without tuning (recipe): cnn on digits: Too few seeds to tell: hogwild ×2 came first of 2."
+    assert [each.sentence for each in recommendations(contests, [])] == [
+        "There are too few seeds to tell who is soonest for cnn on digits (recipe, not tuned)."
     ]
     assert contests[0].best == ()
 

@@ -7,7 +7,9 @@ from harness.analysis.comparable import pools
 from harness.report.against_baseline import comparisons
 from harness.report.findings import findings
 from harness.report.judged import judged_contests
-from tests.analysis.handmade import MACHINE, failed, folder_of, reached_after, record
+from harness.report.matrix import across_problems
+from harness.report.recommendation import recommendations
+from tests.analysis.handmade import MACHINE, curve, failed, folder_of, reached_after, record
 
 SPREAD = (1.0, 1.04, 0.97)  # of a time, by seed
 
@@ -118,7 +120,10 @@ def test_unequal_settings_stand_in_the_headline(tmp_path):
         ],
     )
     assert near.startswith("cnn on digits, hosts=1, recipe: hogwild ")
-    assert near.endswith("Not only the strategy differs, but also learning_rate (0.1 and 0.2) and epochs (3 and 5).")
+    assert near.endswith(
+        "Not only the strategy differs: allreduce has learning_rate=0.1, epochs=5; "
+        "hogwild has learning_rate=0.2, epochs=3."
+    )
     assert far.startswith("cnn on digits, hosts=2, recipe: allreduce ")
     assert "differs" not in far
 
@@ -238,3 +243,116 @@ def test_crashes_that_may_have_cost_the_lead_claim_nothing(tmp_path):
         ],
     )
     assert "; of 3, allreduce ×2 and hogwild ×2 are not shown to be slower than the soonest" in headline
+
+
+RNN = {"workload": "rnn", "target": 0.98}
+
+
+def given_up(strategy, seed, **cell):
+    """After 20 s, with the target far."""
+    return record({"strategy": strategy, "seed": seed, **cell}, curve=curve((0.5, 0.6), every_s=10.0))
+
+
+def recommended(tmp_path, records):
+    """The sentence, and those beside it."""
+    (pool,) = pools(load(folder_of(records, tmp_path)))
+    (contests,) = judged_contests([pool])
+    (only,) = recommendations(contests, across_problems(contests))
+    return only.sentence.replace("\u00a0", " "), [said.replace("\u00a0", " ") for said in only.beside]
+
+
+def test_target_that_the_recommended_one_missed_elsewhere_stands_beside_it(tmp_path):
+    """Over both problems serial training takes 2 and 1 times as long as the soonest, 1.41 on average."""
+    sentence, beside = recommended(
+        tmp_path,
+        [
+            *runs("hogwild", 2.0, workers=2),
+            *runs("serial", 4.0),
+            *runs("hogwild", 3.0, workers=2, spread=SPREAD[:2], **RNN),
+            given_up("hogwild", 2, workers=2, **RNN),
+            *runs("serial", 4.0, **RNN),
+            *runs("allreduce", 4.02, workers=2, spread=(1.03, 0.98, 1.0), **RNN),
+        ],
+    )
+    assert sentence == (
+        "Use hogwild with 2 workers for cnn on digits: about 2× sooner than the next best, serial training "
+        "(95 % sure of the order; recipe, not tuned)."
+    )
+    assert beside == [
+        "But hogwild with 2 workers missed the target in 1 of 3 runs of rnn on digits.",
+        "No winner is shown for rnn on digits.",
+        "As one for all problems, serial training takes about 1.4× as long as the soonest of each, on average "
+        "(95 % interval 1.41 to 1.41).",
+    ]
+
+
+def test_crash_of_the_recommended_one_elsewhere_stands_beside_it(tmp_path):
+    """Its crash where it is recommended is a caution of that board."""
+    sentence, beside = recommended(
+        tmp_path,
+        [
+            *runs("hogwild", 2.0, workers=2),
+            failed({"strategy": "hogwild", "workers": 2, "seed": 3}),
+            *runs("serial", 8.0),
+            *runs("hogwild", 9.0, workers=2, **RNN),
+            failed({"strategy": "hogwild", "workers": 2, "seed": 3, **RNN}),
+            *runs("allreduce", 2.0, workers=2, **RNN),
+        ],
+    )
+    assert sentence.startswith("Use hogwild with 2 workers for cnn on digits, and allreduce with 2 workers for rnn on ")
+    assert beside[0] == "But hogwild with 2 workers did not finish in 1 of 4 runs of rnn on digits."
+    assert not any("cnn" in said for said in beside)
+
+
+FNN = {"workload": "fnn", "target": 0.98}
+FOUR = ({"workload": "cnn"}, {**FNN, "dataset": "digits"}, {**FNN, "dataset": "signals"}, RNN)
+
+
+def test_of_many_problems_the_sentence_counts(tmp_path):
+    factors = (1.5, 2.0, 3.0, 4.0)
+    won = [
+        run
+        for problem, factor in zip(FOUR, factors, strict=True)
+        for run in (*runs("hogwild", 2.0, workers=2, **problem), *runs("serial", 2.0 * factor, **problem))
+    ]
+    assert recommended(tmp_path, won)[0] == (
+        "Use hogwild with 2 workers for 4 of 4 problems: about 1.5× to 4× sooner than the next best, serial training "
+        "(95 % sure of the order; recipe, not tuned)."
+    )
+
+
+def test_of_many_winners_the_sentence_names_three(tmp_path):
+    won = [
+        run
+        for problem, winner in zip(FOUR, ("hogwild", "allreduce", "local-sgd", "gossip"), strict=True)
+        for run in (*runs(winner, 2.0, workers=2, **problem), *runs("serial", 4.0, **problem))
+    ]
+    sentence, _ = recommended(tmp_path, won)
+    assert sentence.count(" with 2 workers for ") == 3
+    assert sentence.endswith(
+        ", and others for 1 more: about 2× sooner than the next best, serial training "
+        "(95 % sure of the order; recipe, not tuned)."
+    )
+
+
+def test_next_best_of_the_same_strategy_has_its_workers(tmp_path):
+    sentence, _ = recommended(tmp_path, [*runs("hogwild", 2.0, workers=4), *runs("hogwild", 4.0, workers=2)])
+    assert sentence.startswith(
+        "Use hogwild with 4 workers for cnn on digits: about 2× sooner than the next best, hogwild with 2 workers ("
+    )
+
+
+def test_sentence_names_those_to_choose_among(tmp_path):
+    alike = [*runs("hogwild", 2.0, workers=2), *runs("allreduce", 2.02, workers=2, spread=(1.03, 0.98, 1.0))]
+    assert recommended(tmp_path, [*alike, *runs("serial", 9.0)]) == (
+        "Choose hogwild ×2 or allreduce ×2 for cnn on digits (95 % sure of the order: the other is slower; recipe, not "
+        "tuned).",
+        [],
+    )
+
+
+def test_sentence_names_the_only_one_that_reached_the_target(tmp_path):
+    missed = [given_up("allreduce", seed, workers=2) for seed in range(3)]
+    assert recommended(tmp_path, [*runs("hogwild", 2.0, workers=2), *missed])[0] == (
+        "Only hogwild with 2 workers reliably reached the target for cnn on digits (recipe, not tuned)."
+    )

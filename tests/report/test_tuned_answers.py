@@ -12,10 +12,11 @@ from harness.analysis.loading import load
 from harness.analysis.profiles import performance_profiles
 from harness.records.record import Record, Tuning
 from harness.report.answer import answer_lines
+from harness.report.conditions import conditions
 from harness.report.headline import headline
 from harness.report.judged import JudgedContest, judged_contests
 from harness.report.matrix import across_problems, matrices
-from harness.report.recommendation import conditions, recommendations
+from harness.report.recommendation import recommendations
 from tests.analysis.handmade import folder_of, reached_after, record
 
 TUNED = Tuning(budget=3, sampler="quasi-random", seed=0)
@@ -56,19 +57,35 @@ def test_headline_and_conditions_say_how_settings_came_about(
     assert conditions(pool).endswith(f"{held}.")
 
 
+def said(words: str) -> str:
+    return words.replace("\u00a0", " ")
+
+
+def answer(found: Sequence[JudgedContest]) -> tuple[str, list[str]]:
+    """The only one: its sentence, and those beside it."""
+    (only,) = recommendations(found, across_problems(found))
+    return said(only.sentence), list(map(said, only.beside))
+
+
 def test_page_of_both_has_the_best_tuned_and_the_best_without_tuning(tmp_path: Any) -> None:
     pool, found = judged(tmp_path, [*RECIPE, *BEST])
     assert [(each.contest.name, each.order) for each in found] == [
         ("cnn on digits, recipe", ("serial ×1", "hogwild ×2")),
         ("cnn on digits, tuned in 3 trials", ("hogwild ×2", "serial ×1")),
     ]
-    assert [said.replace("\u00a0", " ") for said in recommendations(found, across_problems(found))] == [
-        "Tuned in 3 trials each: use hogwild with 2 workers for cnn on digits: about 2× sooner than the next best, "
-        "serial ×1 (95 % sure of the order).",
-        "Without tuning (recipe): use serial training for cnn on digits: about 1.3× sooner than the next best, "
-        "hogwild ×2 (95 % sure of the order).",
+    assert [(said(each.sentence), each.beside) for each in recommendations(found, across_problems(found))] == [
+        (
+            "Tuned in 3 trials each: use hogwild with 2 workers for cnn on digits: about 2× sooner than the next best, "
+            "serial training (95 % sure of the order).",
+            (),
+        ),
+        (
+            "Recipe, not tuned: use serial training for cnn on digits: about 1.3× sooner than the next best, hogwild "
+            "(95 % sure of the order).",
+            (),
+        ),
     ]
-    assert conditions(pool).endswith("tuned in 3 trials each or without tuning (recipe), as each answer says.")
+    assert conditions(pool).endswith("tuned in 3 trials each or by the recipe, as each answer says.")
     assert sorted(pool.names.values()) == [
         *("hogwild recipe", "hogwild tuned in 3 trials", "serial recipe", "serial tuned in 3 trials"),
     ]
@@ -83,19 +100,20 @@ def test_terminal_has_both_answers(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("serial", "said"),
+    ("serial", "named"),
     [
         (None, "serial recipe ×1"),
         (MORE, "serial tuned in 9 trials ×1"),
     ],
 )
-def test_comparison_of_what_was_not_tuned_alike_is_called_so(tmp_path: Any, serial: Tuning | None, said: str) -> None:
+def test_comparison_of_what_was_not_tuned_alike_is_called_so(tmp_path: Any, serial: Tuning | None, named: str) -> None:
     records = [*launches("hogwild", 1.0, 2), *launches("serial", 2.0, 1, serial)]
     _, (only,) = judged(tmp_path, records)
     assert only.contest.name == "cnn on digits, not tuned alike"
-    assert only.order == ("hogwild tuned in 3 trials ×2", said)
-    assert recommendations([only], [])[0].startswith(
-        "Not tuned alike: use hogwild tuned in 3 trials with 2\u00a0workers for cnn"
+    assert only.order == ("hogwild tuned in 3 trials ×2", named)
+    assert answer([only])[0] == (
+        "Use hogwild tuned in 3 trials with 2 workers for cnn on digits: about 2× sooner than the next best, "
+        f"{named.removesuffix(' ×1')} (95 % sure of the order; not tuned alike)."
     )
 
 
@@ -118,8 +136,13 @@ def test_without_tuning_one_strategy_is_named_for_all_problems(tmp_path: Any) ->
     rnn = {"workload": "rnn", "target": 0.98}
     other = [*launches("hogwild", 2.0, 2, None, **rnn), *launches("serial", 3.0, 1, None, **rnn)]
     _, found = judged(tmp_path, [*RECIPE, *other])
-    assert recommendations(found, across_problems(found))[0].endswith(
-        "; one for all problems: hogwild, about 1.2× the soonest of each."
+    assert answer(found) == (
+        "Use serial training for cnn on digits, and hogwild with 2 workers for rnn on digits: about 1.3× and 1.5× "
+        "sooner than the next best of each (95 % sure of the order; recipe, not tuned).",
+        [
+            "As one for all problems, hogwild with 2 workers takes about 1.2× as long as the soonest of each, on "
+            "average (95 % interval 1.15 to 1.15)."
+        ],
     )
 
 
@@ -134,9 +157,8 @@ def test_one_for_all_has_enough_seeds_on_every_problem(tmp_path: Any) -> None:
     ]
     one = [launches("serial", 1.0, 1, None, **each)[0] for each in given]
     _, found = judged(tmp_path, [*two, *one])
-    across = across_problems(found)
-    assert across[0].order[0] == "serial"
-    assert "; one for all problems: local-sgd, first in each." in recommendations(found, across)[0]
+    assert across_problems(found)[0].order[0] == "serial"
+    assert "As one for all problems, local-sgd with 2 workers came first in each." in answer(found)[1]
 
 
 def test_one_for_all_says_in_which_framework_where_there_are_two(tmp_path: Any) -> None:
@@ -153,8 +175,7 @@ def test_one_for_all_says_in_which_framework_where_there_are_two(tmp_path: Any) 
         for one in launches(strategy, time_s, workers, None, **each)
     ]
     _, found = judged(tmp_path, records)
-    said = recommendations(found, across_problems(found))[0].split("; ")[-1]
-    assert said == "one for all problems (torch): local-sgd, first in each."
+    assert answer(found)[1] == ["As one for all problems (torch), local-sgd with 2 workers came first in each."]
 
 
 def test_series_tuned_for_each_number_of_workers_is_one(tmp_path: Any) -> None:

@@ -100,7 +100,8 @@ def test_page_shows_the_trials_that_lie_in_the_folder_below(tmp_path: Any) -> No
     page = write_report([tmp_path / "tuned"], tmp_path / "page").read_text()
     assert '<h2 id="tuning">Tuning</h2>' in page
     assert "score-over-rate-cnn-on-digits" in page
-    assert "Tuned in 3 trials each: use hogwild with 2\u00a0workers" in page
+    assert '<p class="recommendation">Use hogwild with 2\u00a0workers for ' in page
+    assert "; tuned in 3 trials each).</p>" in page
     (drawn,) = (tmp_path / "page" / "figures").glob("score-over-rate-*.csv")
     assert len(drawn.read_text().splitlines()) == 1 + 6
 

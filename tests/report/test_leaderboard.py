@@ -1,0 +1,21 @@
+"""What stands beside the rows of a leaderboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.report.leaderboard import standings
+from tests.analysis.handmade import comparison
+from tests.report.drawn import material_of
+
+TIMES = {"hogwild": (2.0, 2.0, 2.0), "delayed-averaging": (3.0, 3.0, 3.0), "allreduce": (4.0, 4.0, 4.0)}
+
+
+def test_first_factor_of_a_leaderboard_is_said_in_full(tmp_path: Path) -> None:
+    given = material_of(tmp_path, comparison(TIMES))
+    (judged,) = given.judged
+    assert [row.said for row in standings(judged, given.looks)] == [
+        "2.00\u00a0s",
+        "3.00\u00a0s, 1.5× as long",
+        "4.00\u00a0s, 2×",
+    ]
