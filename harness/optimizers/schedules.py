@@ -43,7 +43,7 @@ class CosineSchedule(Strict):
 
 class StepSchedule(Strict):
     name: Literal["step"] = "step"
-    every_epochs: float = Field(gt=0, description="epochs between two falls of the rate")
+    every_epochs: float = Field(ge=1e-6, description="epochs between two falls of the rate")
     factor: float = Field(0.1, gt=0, le=1, description="what a fall multiplies the rate by")
 
     def share(self, *, epoch: float, part: float) -> float:

@@ -152,7 +152,7 @@ class CellFields(Strict):
     ] = None
     warmup_epochs: Annotated[
         float,
-        Field(ge=0, description="epochs over which the rate grows to its scaled value"),
+        Field(ge=0, le=1_000_000, description="epochs over which the rate grows to its scaled value"),
         Meaning(unit="epochs", meaning="over which it grows", neutral=0.0, splits=True),
     ] = 0.0
     warmup_from: Annotated[
@@ -204,7 +204,7 @@ class CellFields(Strict):
     ] = 0
     epochs: Annotated[
         float | None,
-        Field(gt=0),
+        Field(gt=0, le=1_000_000),
         Meaning(
             unit="epochs",
             meaning="of training, shared out among the workers; missing where data are a stream, which has none",
@@ -213,7 +213,7 @@ class CellFields(Strict):
     ] = None
     samples: Annotated[
         int | None,
-        Field(ge=1),
+        Field(ge=1, le=10**15),
         Meaning(
             unit="samples",
             meaning="of training, by all workers together, where data are a stream; missing where epochs say it",

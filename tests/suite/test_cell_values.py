@@ -183,6 +183,9 @@ def test_strategy_label_names_the_options_that_differ() -> None:
         ({"optimizer": "adam", "momentum": 0.9}, "momentum: 0.9 with optimizer adam; allowed: 0"),  # the recipe's too
         ({"schedule": "cosinus"}, "'cosinus' found using 'name' does not match any of the expected tags"),
         ({"schedule": {"name": "step"}}, "schedule.step.every_epochs"),
+        ({"schedule": {"name": "step", "every_epochs": 1e-320}}, "greater than or equal to 0.000001"),
+        ({"epochs": 1e300}, "less than or equal to 1000000"),
+        ({"warmup_epochs": 1e300}, "less than or equal to 1000000"),
         ({"accumulation": 3}, "accumulation: 3 parts of a batch of 32; allowed: its divisors"),
         ({"loader_workers": 2}, "loader_workers: 2 with input resident; allowed: input loader"),
         (
