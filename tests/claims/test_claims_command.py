@@ -113,6 +113,7 @@ def test_suite_without_claims_is_refused(tmp_path: Path) -> None:
         claims(tmp_path / "claimed.yaml", suite, setting_of(suite, tmp_path), tmp_path / "page", runs=False)
 
 
+@pytest.mark.needs_two_cores
 def test_claims_of_real_launches_withhold_what_they_cannot_tell(tmp_path: Path) -> None:
     """Two launches of each: too few for an interval, and every claim says so; nothing else is amiss with them."""
     path = tmp_path / "tiny.yaml"

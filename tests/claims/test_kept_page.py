@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
 from harness.analysis.loading import read, with_trials
-from harness.claims.claim_words import number_in_words, numbers_in_words
+from harness.claims.claim_why import why_in_words
+from harness.claims.claim_words import conditions_in_words, number_in_words, numbers_in_words, seen_in_words
 from harness.claims.judged_claim import Judged, judged_claims
 from harness.claims.verdict_page import MARKDOWN, PAGE, VERDICTS, verdicts_json
 from harness.git import GitError, git
@@ -77,6 +79,18 @@ def test_kept_verdicts_are_those_of_the_kept_records(tmp_path: Path, folder: Pat
     unpack(folder / "records.tar.xz", tmp_path, only=f"{folder.name}/")
     found = judged_by(folder.name, tmp_path / folder.name)
     assert to_six_digits(verdicts_json(found)) == to_six_digits((folder / VERDICTS).read_text())
+    page = (folder / PAGE).read_text(encoding="utf-8")
+    for each in found:
+        for said in (numbers_in_words(each), seen_in_words(each), conditions_in_words(each), *why_in_words(each)):
+            assert escape(said) in page
+
+
+@pytest.mark.parametrize("folder", [KEPT, AFTER_TUNING], ids=lambda folder: folder.name)
+def test_kept_page_is_made_anew_from_where_readme_unpacks_its_records(folder: Path) -> None:
+    said = f"hvdbench claims suites/{folder.name}.yaml --results results/kept/{folder.name} "
+    assert said in (folder / PAGE).read_text(encoding="utf-8")
+    unpacked = f"tar xJf reports/{folder.name}/records.tar.xz -C results/kept"
+    assert unpacked in README
 
 
 def test_tuned_suite_has_the_rules_of_the_one_it_is_of() -> None:
