@@ -33,11 +33,10 @@ from typing import Any, TypeVar, cast
 import pandas as pd
 
 from harness.analysis.attempts import tell_of_their_cells
+from harness.analysis.pool_cautions import cautions_of
 from harness.analysis.scores import METRIC_COLUMNS, metric_of, metrics_of, target_in_words
 from harness.analysis.tuned import RECIPE, are_trials, tunings, without_outdated
 from harness.plain_text import counted
-from harness.protocols import EvaluatedModel
-from harness.records.interruptions import MATTERS_FROM
 from harness.suite.fields import FIELDS, SPLITTING
 from harness.workloads.metric import Metric
 
@@ -303,7 +302,7 @@ def _pool(part: pd.DataFrame, trials: pd.DataFrame, outdated: pd.DataFrame, part
         runs=named[is_ok].reset_index(drop=True),
         failed=named[~is_ok].reset_index(drop=True),
         trials=_trials_on(part, trials),
-        cautions=(*by_machine, *_cautions(named[is_ok], num_outdated)),
+        cautions=(*by_machine, *cautions_of(named[is_ok], num_outdated)),
         num_pools=len(parts),
     )
 
@@ -346,72 +345,3 @@ def _name(part: pd.DataFrame, parts: list[pd.DataFrame]) -> str:
     telling = [column for column in _POOL if len(_values(same, column)) > 1]
     said = [f"{_IN_NAMES.get(column, '')}{value}" for column in telling for value in _values(part, column)]
     return f"{name} [{', '.join(said)}]" if said else name
-
-
-def _interrupted(runs: pd.DataFrame) -> Iterator[str]:
-    for column, what in (
-        ("stopped_s", "were stopped, or their machine was asleep,"),
-        ("throttled_s", "were held back by a CPU quota"),
-        ("stolen_s", "lost their cores to the host of a virtual machine"),
-    ):
-        lost = runs[runs[column] > MATTERS_FROM * runs["train_s"]]
-        if len(lost):
-            most = _lasting(lost[column].max())
-            yield f"{len(lost)} of {len(runs)} runs {what} while they trained, for up to {most}."
-
-
-def _lasting(seconds: float) -> str:
-    """`3.2 s`, `20 ms`: of what trains for a second, little of one may matter."""
-    return f"{seconds:.1f} s" if seconds >= 0.1 else f"{float(f'{1000 * seconds:.2g}'):g} ms"
-
-
-def _silent(runs: pd.DataFrame) -> Iterator[str]:
-    nothing_sent = (runs["workers"] > 1) & (runs["bytes_per_step"] == 0)
-    for evaluated, what_follows in (
-        (EvaluatedModel.MEAN_OF_WORKERS, "their workers train apart, and only the evaluated mean joins them"),
-        (EvaluatedModel.REPLICATED, "their weights are never updated"),
-    ):
-        silent = runs[nothing_sent & (runs["evaluated_model"] == evaluated)]
-        if len(silent):
-            yield (
-                f"{', '.join(sorted(silent['series'].unique()))}: never communicates in {len(silent)} of {len(runs)} "
-                f"runs, whose training ends before an average is due; {what_follows}."
-            )
-
-
-def _cautions(runs: pd.DataFrame, num_outdated: int) -> Iterator[str]:
-    if num_outdated:
-        yield f"{counted(num_outdated, 'run')} left out, of points that are no longer the best of the trials."
-    revisions = sorted(runs["revision"].dropna().unique())
-    if len(revisions) > 1:
-        yield f"Runs of {len(revisions)} commits of the harness are compared: {', '.join(revisions)}."
-    busy = runs[runs["load_1min"] > runs["num_cores"] * 1.5]
-    if len(busy):
-        yield (
-            f"{len(busy)} of {len(runs)} runs ended with a load average above 1.5 times the cores: "
-            "something else may have been running."
-        )
-    mixed = runs[runs["machine_kinds"] > 1]
-    if len(mixed):
-        yield (
-            f"{len(mixed)} of {len(runs)} runs trained on unlike machines at once ({mixed['cpu'].iloc[0]}): "
-            "the slowest sets the pace of workers that keep step."
-        )
-    lost = runs[runs["num_lost"] > 0]
-    if len(lost):
-        yield (
-            f"{', '.join(sorted(lost['series'].unique()))}: {len(lost)} of {len(runs)} runs went on without workers "
-            f"that died, up to {lost['num_lost'].max():.0f} of them: their figures are those of the workers left."
-        )
-    over = runs[runs["cores"] > runs["num_cores"] * runs["hosts"]]
-    if len(over):
-        asked = "threads, loader processes and servers"
-        yield f"{counted(len(over), 'run')} asked for more {asked} than the machine has cores."
-    for name, codes in runs.groupby("workload")["workload_code"]:
-        if codes.nunique() > 1:
-            yield f"{name} has changed between runs: those of each version of its code are compared among themselves."
-    yield from _silent(runs)
-    yield from _interrupted(runs)
-    unsettled = runs[~runs["is_steady"]]
-    if len(unsettled):
-        yield f"{len(unsettled)} of {len(runs)} runs did not settle in their first half; their throughput still moved."
