@@ -10,6 +10,8 @@ from harness.plain_text import counted
 from harness.protocols import EvaluatedModel
 from harness.records.interruptions import MATTERS_FROM
 
+_MUCH_OF_OTHERS = 0.1  # of the machine's cores; launching and looking on takes one or two hundredths of two cores
+
 
 def cautions_of(runs: pd.DataFrame, num_outdated: int) -> Iterator[str]:
     """runs: that ended well, with `series`. num_outdated: left out, being of points that are no longer the best."""
@@ -18,12 +20,7 @@ def cautions_of(runs: pd.DataFrame, num_outdated: int) -> Iterator[str]:
     revisions = sorted(runs["revision"].dropna().unique())
     if len(revisions) > 1:
         yield f"Runs of {len(revisions)} commits of the harness are compared: {', '.join(revisions)}."
-    busy = runs[runs["load_1min"] > runs["num_cores"] * 1.5]
-    if len(busy):
-        yield (
-            f"{len(busy)} of {len(runs)} runs ended with a load average above 1.5 times the cores: "
-            "something else may have been running."
-        )
+    yield from _beside_others(runs)
     mixed = runs[runs["machine_kinds"] > 1]
     if len(mixed):
         yield (
@@ -48,6 +45,23 @@ def cautions_of(runs: pd.DataFrame, num_outdated: int) -> Iterator[str]:
     unsettled = runs[~runs["is_steady"]]
     if len(unsettled):
         yield f"{len(unsettled)} of {len(runs)} runs did not settle in their first half; their throughput still moved."
+
+
+def _beside_others(runs: pd.DataFrame) -> Iterator[str]:
+    """By the CPU time of others, where records tell it: helping threads of a run alone make a load average."""
+    beside = runs[runs["others_share"] > _MUCH_OF_OTHERS]
+    if len(beside):
+        most = beside["others_share"].max()
+        yield (
+            f"{len(beside)} of {len(runs)} runs trained beside other processes, which used up to {100 * most:.0f} % of "
+            "the machine's cores."
+        )
+    busy = runs[runs["others_share"].isna() & (runs["load_1min"] > runs["num_cores"] * 1.5)]
+    if len(busy):
+        yield (
+            f"{len(busy)} of {len(runs)} runs ended with a load average above 1.5 times the cores: "
+            "something else may have been running."
+        )
 
 
 def _interrupted(runs: pd.DataFrame) -> Iterator[str]:

@@ -27,7 +27,9 @@ def tune(
     suite: SuiteArgument,
     budget: Annotated[
         int,
-        typer.Option(min=2, max=10_000, help="trials of each strategy, workload and number of workers, the recipe's among them"),
+        typer.Option(
+            min=2, max=10_000, help="trials of each strategy, workload and number of workers, the recipe's among them"
+        ),
     ] = 20,
     seed: Annotated[int, typer.Option(min=0, help="of the trials' draws and launches")] = 0,
     results: ResultsOption = None,

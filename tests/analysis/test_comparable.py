@@ -120,6 +120,20 @@ def test_cautions_name_what_spoils_a_timing(tmp_path):
     assert "1 run asked for more threads, loader processes and servers than the machine has cores" in said
 
 
+@pytest.mark.parametrize(("used_s", "said"), [(23.0, ()), (30.0, ("25 %",))], ids=["helpers", "others"])
+def test_cautions_go_by_the_time_that_others_used_where_it_is_known(tmp_path, used_s, said):
+    """Two workers of 10 s of CPU time each in ten seconds, on four cores: others used 3 or 10 of 40 s."""
+    machine = MACHINE.model_copy(update={"load_1min": 9.0})
+    watched = Interruptions(paused_s=0.0, suspended_s=0.0, throttled_s=None, steal_s=0.0, machine_cpu_s=used_s)
+    parts = [worker(rank, machine=machine, cpu_s=10.0, interruptions=watched) for rank in range(2)]
+    (pool,) = pools(load(folder_of([record({"strategy": "hogwild", "workers": 2}, workers=parts)], tmp_path)))
+    expected = (
+        f"1 of 1 runs trained beside other processes, which used up to {share} of the machine's cores."
+        for share in said
+    )
+    assert [caution for caution in pool.cautions if "beside" in caution or "load" in caution] == list(expected)
+
+
 def test_cautions_name_who_went_on_without_workers_that_died(tmp_path):
     gone = record({"strategy": "hogwild", "workers": 2}, workers=[worker(0)], lost_ranks=[1])
     (pool,) = pools(load(folder_of([record(), gone], tmp_path)))
