@@ -120,9 +120,15 @@ def test_readme_has_the_verdicts_and_numbers_of_the_run_before(tmp_path: Path) -
         assert row[3] == f"{verdict}: {escape_markdown(re.sub(INTERVAL, '', numbers_in_words(before)))}"
 
 
-@pytest.mark.parametrize("suite", ["own/noise", "claims-faults"])
-def test_readme_has_the_numbers_of_what_else_was_decided(tmp_path: Path, suite: str) -> None:
-    name = Path(suite).name
+@pytest.mark.parametrize(
+    ("suite", "name"),
+    [
+        ("own/noise", "noise"),
+        ("claims-faults", "claims-faults"),
+        *(("claims-network", f"claims-network-{rate}") for rate in ("1gbit", "300mbit", "100mbit")),
+    ],
+)
+def test_readme_has_the_numbers_of_what_else_was_decided(tmp_path: Path, suite: str, name: str) -> None:
     unpack(KEPT / "records.tar.xz", tmp_path, only=f"{name}/")
     said = " ".join(README.replace("\\", "").split())
     for found in judged_by(suite, tmp_path / name):
