@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from horovod.runner import launch
+from horovod.runner.util import cache
 
 from harness.records.run_files import ERROR_PREFIX, write_atomically
 
@@ -22,6 +24,9 @@ from harness.records.run_files import ERROR_PREFIX, write_atomically
 def main() -> None:
     run_dir = Path(sys.argv.pop(1))
     sys.argv[0] = "horovodrun"
+    if not _may_keep_files(Path(launch.CACHE_FOLDER)):
+        sys.argv.insert(1, "--disable-cache")
+    cache.Cache._dump = _dump_whole
     launch.gloo_built = launch.mpi_built = lambda verbose=False: True
     launch._check_all_hosts_ssh_successful = _naming_hosts(launch._check_all_hosts_ssh_successful)
     try:
@@ -29,6 +34,24 @@ def main() -> None:
     except Exception as error:
         write_atomically(run_dir / f"{ERROR_PREFIX}horovodrun", f"horovodrun: {' '.join(str(error).split())}")
         raise
+
+
+def _may_keep_files(folder: Path) -> bool:
+    """Whether horovodrun can note there which hosts it has reached: a home may be read-only."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+def _dump_whole(kept: Any, content: Any) -> None:
+    """The method, in one step: another launch of this home would take half a file for a broken one and remove it."""
+    file = Path(kept._cache_file)
+    staged = file.with_name(f".{file.name}.{os.getpid()}")
+    with staged.open("wb") as sink:
+        cache.cloudpickle.dump(content, sink, protocol=kept._pickle_protocol)
+    staged.rename(file)
 
 
 def _naming_hosts(check: Callable[..., Any]) -> Callable[..., Any]:

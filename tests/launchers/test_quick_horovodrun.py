@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,9 +28,29 @@ print({"torch", "tensorflow"} & set(sys.modules))
 """
 
 
-def run(*argv: str | Path) -> subprocess.CompletedProcess[str]:
+NOTES = """
+import sys
+from pathlib import Path
+from horovod.runner import launch
+from horovod.runner.util import cache
+
+launch.CACHE_FOLDER = sys.argv[1]
+launch.run_commandline = lambda: None
+from harness.launchers.quick_horovodrun import main
+main()
+notes = cache.Cache(launch.CACHE_FOLDER, 60, "of a launch")
+with Path(launch.CACHE_FOLDER, "cache.bin").open("rb") as read_by_another:
+    whole = read_by_another.read()
+    notes.put("a host", True)
+    read_by_another.seek(0)
+    print(read_by_another.read() == whole, cache.Cache(launch.CACHE_FOLDER, 60, "of a launch").get("a host"))
+"""
+
+
+def run(*argv: str | Path, home: str = os.environ["HOME"]) -> subprocess.CompletedProcess[str]:
     argv_here = [sys.executable, *map(str, argv)]
-    return subprocess.run(argv_here, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    environ = {**os.environ, "HOME": home}
+    return subprocess.run(argv_here, env=environ, capture_output=True, text=True, check=False, timeout=LIMIT_S)
 
 
 def test_it_is_horovodrun(tmp_path: Path) -> None:
@@ -55,3 +76,13 @@ def test_command_that_fails_is_told_with_its_exit_code(tmp_path: Path) -> None:
     done = run(*QUICK, tmp_path, "-np", "1", "-H", "localhost:1", "--gloo", "false")
     assert done.returncode == 1
     assert (tmp_path / "error-horovodrun").read_text().endswith("Exit code: 1")
+
+
+def test_home_that_is_read_only_is_no_obstacle(tmp_path: Path) -> None:
+    done = run(*QUICK, tmp_path, "-np", "1", "-H", "localhost:1", "--gloo", "true", home="/proc/1")
+    assert (done.returncode, list(tmp_path.iterdir())) == (0, [])
+
+
+def test_notes_of_a_home_are_never_half_written(tmp_path: Path) -> None:
+    """Another launch that reads them meanwhile has them as they were."""
+    assert run("-c", NOTES, tmp_path).stdout.split() == ["True", "True"]
