@@ -1,7 +1,7 @@
 # hvdbench in a container, as nobody special, on a root file system that may be read-only and with 64 MB of /dev/shm:
 #   docker build -t hvdbench --build-context wheels="$HOME/.cache/hvdbench" .   (the folder may be empty, not missing)
 #   docker run --rm --read-only --tmpfs /tmp --user "$(id -u)" -v "$PWD:/work" hvdbench run suites/quick.yaml
-# For CUDA, on an image that has its toolkit and NCCL, with the index that pytorch.org shows for that version:
+# For CUDA, on an image of Ubuntu 24.04 that has its toolkit, with the index that pytorch.org shows for that version:
 #   docker build --build-arg BASE=nvidia/cuda:... --build-arg HOROVOD_GPU_OPERATIONS=NCCL --build-arg TORCH_INDEX=... .
 ARG BASE=debian:bookworm-slim
 
@@ -25,11 +25,13 @@ RUN --mount=type=cache,target=/root/.cache/hvdbench,from=wheels \
     && .venv/bin/python -m compileall -q harness
 
 FROM ${BASE}
+# Images of Ubuntu 24.04, as those with CUDA's toolkit, have a user of number 1000 already.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         ca-certificates dataset-fashion-mnist openssh-client openssh-server python3 \
     && rm -rf /var/lib/apt/lists/* /etc/ssh/ssh_host_* \
+    && { ! getent passwd ubuntu || userdel --remove ubuntu; } \
     && useradd --uid 1000 --create-home --shell /bin/sh hvdbench \
     && install -d -o hvdbench /work
 # Between containers (suites/cluster): sshd without root, with keys that are mounted into ~/.ssh.

@@ -31,7 +31,7 @@ def test_image_starts_hvdbench_as_nobody_special() -> None:
     said = dict(stages()[""])
     assert (said["ENTRYPOINT"], said["USER"], said["WORKDIR"]) == ('["hvdbench"]', "1000", "/work")
     assert "HOME=/tmp" in said["ENV"]  # the root file system may be read-only
-    assert "useradd --uid 1000" in said["RUN"]
+    assert "{ ! getent passwd ubuntu || userdel --remove ubuntu; } && useradd --uid 1000" in said["RUN"]
 
 
 def test_image_has_neither_compilers_nor_keys() -> None:
