@@ -25,14 +25,15 @@ OPTIONS = (
     *("HOROVOD_WITH_NVTX", "HOROVOD_WITHOUT_NVTX", "HOROVOD_NVTX_INCLUDE"),
     *("HOROVOD_DEBUG", "HOROVOD_LOCAL_VERSION", "HOROVOD_SKIP_COMPILE"),
 )
-# What CMake and torch find compilers, their flags and a toolkit by. Modules and conda set them in one shell and not in
-# the next: they are never remembered, and nothing is set up anew for them.
+# What CMake and torch find compilers, flags, headers, libraries and a toolkit by. Modules and conda set them in one
+# shell and not in the next: they are never remembered, and nothing is set up anew for them.
 _TOOLCHAIN = (
     *("CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CUDACXX", "CUDAFLAGS", "CUDAHOSTCXX", "CUDAARCHS"),
     *("NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS", "CUDA_HOME", "CUDA_PATH", "CUDAToolkit_ROOT"),
 )
 
 
+    *("CMAKE_PREFIX_PATH", "CPATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH"),
 def options_set(environ: Mapping[str, str]) -> dict[str, str]:
     """Those of OPTIONS that say something."""
     return {name: environ[name] for name in OPTIONS if environ.get(name)}

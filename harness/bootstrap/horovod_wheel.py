@@ -28,6 +28,12 @@ RELATIVE_RUN_PATH = ":".join(("$ORIGIN/../../../..", *(f"$ORIGIN/../../{folder}"
 BUILD_LIMIT_S = 3600
 
 
+def beside_no_others(environ: Mapping[str, str]) -> dict[str, str]:
+    """For what is made with pins of our own: a module's packages and an image's pins and places are no part of it."""
+    others = ("PYTHONPATH", "PIP_CONSTRAINT", "PIP_USER", "PIP_TARGET", "PIP_PREFIX")
+    return {name: value for name, value in environ.items() if name not in others}
+
+
 def cache_dir(environ: Mapping[str, str]) -> Path:
     if environ.get("HVDBENCH_CACHE"):
         return Path(environ["HVDBENCH_CACHE"])
@@ -67,10 +73,15 @@ class Target:
         tools = [] if self.tools is None else [str(self.tools / "bin")]
         searched = [*tools, str(self.python.parent), given.get("PATH", "")]
         # NCCL as the framework links it: a process has one. Horovod would look for a static library first.
-        environ = {"HOROVOD_NCCL_LINK": "SHARED", **self.acting(given), **self.build_options}
-        environ |= {"MAKEFLAGS": f"-j{os.cpu_count()}", "PATH": os.pathsep.join(searched)}
+        environ = {"HOROVOD_NCCL_LINK": "SHARED", **beside_no_others(self.acting(given)), **self.build_options}
+        environ |= {"MAKEFLAGS": f"-j{len(os.sched_getaffinity(0))}", "PATH": os.pathsep.join(searched)}
         environ |= {} if self.toolkit is None else self.toolkit.environ()
-        return environ if self.tools is None else {**environ, "PYTHONPATH": str(self.tools)}
+        # CMake would go by MPI_HOME, I_MPI_ROOT and CMAKE_PREFIX_PATH first, which modules set.
+        environ |= {} if self.mpi is None else {"MPI_ROOT": str(self.mpi.compiler.parent.parent)}
+        if self.tools is None:
+            return environ
+        imported = filter(None, [str(self.tools), given.get("PYTHONPATH")])  # a module's framework may lie there
+        return {**environ, "PYTHONPATH": os.pathsep.join(imported)}
 
 
 def pinned_target(pins: Pins, python: Path, toolkit: Toolkit | None) -> Target:

@@ -109,7 +109,7 @@ def test_wheel_is_cached_by_all_that_shapes_it(tmp_path: Path) -> None:
     assert cached_wheel(replace(target, toolkit=another_toolkit), environ) is None
 
 
-@pytest.mark.parametrize("name", [*OPTIONS, "CXX", "CXXFLAGS", "CUDA_HOME"])
+@pytest.mark.parametrize("name", [*OPTIONS, "CXX", "CXXFLAGS", "CUDA_HOME", "CMAKE_PREFIX_PATH", "CPATH"])
 def test_wheel_is_cached_by_each_variable_that_acts_on_its_build(tmp_path: Path, name: str) -> None:
     environ = {"HVDBENCH_CACHE": str(tmp_path)}
     target = pinned_target(PINS, tmp_path / "bin" / "python", Toolkit(home=tmp_path, release="13.0"))
@@ -124,6 +124,29 @@ def test_toolkit_is_named_to_horovod_and_to_pytorch(tmp_path: Path) -> None:
     reaching = target.environ({})
     assert reaching["CUDA_HOME"] == reaching["HOROVOD_CUDA_HOME"] == str(tmp_path)
     assert reaching["HOROVOD_NCCL_LINK"] == "SHARED"
+
+
+def test_build_goes_by_the_mpi_of_its_target_whatever_modules_are_loaded(tmp_path: Path) -> None:
+    """CMake asks MPI_ROOT first."""
+    target = pinned_target(PINS, tmp_path / "bin" / "python", None)
+    assert target.environ({"I_MPI_ROOT": "/intel", "MPI_ROOT": "/module"})["MPI_ROOT"] == str(tmp_path)
+    assert "MPI_ROOT" not in replace(target, mpi=None).environ({})
+
+
+def test_build_takes_the_cores_that_it_may_run_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a machine of hundreds a batch job may have three, and the memory for three compilers."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {4, 5, 9})
+    assert pinned_target(PINS, tmp_path / "python", None).environ({"MAKEFLAGS": "-j1"})["MAKEFLAGS"] == "-j3"
+
+
+def test_build_sees_packages_of_a_module_where_its_framework_may_be_one_alone(tmp_path: Path) -> None:
+    given = {"PYTHONPATH": "/module/site-packages", "PIP_CONSTRAINT": "/etc/pip/of-the-image.txt"}
+    pinned = pinned_target(PINS, tmp_path / "python", None)
+    assert not given.keys() & pinned.environ(given).keys()
+    keeping = replace(pinned, tools=tmp_path / "tools")
+    assert keeping.environ(given)["PYTHONPATH"] == f"{tmp_path / 'tools'}:/module/site-packages"
+    assert keeping.environ({})["PYTHONPATH"] == str(tmp_path / "tools")
+    assert "PIP_CONSTRAINT" not in keeping.environ(given)
 
 
 def test_name_of_what_is_no_toolkit_does_not_reach_the_build(tmp_path: Path) -> None:
