@@ -15,6 +15,9 @@ _SAYS_CUDA = {  # where a framework says which CUDA it was built for; silent whe
     "torch": ("version.py", re.compile(r"^cuda\b[^=]*= '([\d.]+)'", re.MULTILINE)),
     "tensorflow": ("python/platform/build_info.py", re.compile(r"'cuda_version', '([\d.]+)'")),
 }
+_SAYS_ABI = {  # and which of GCC's two ABIs; silent where it is the newer one, as in all of today
+    "torch": ("share/cmake/Torch/TorchConfig.cmake", re.compile(r"_GLIBCXX_USE_CXX11_ABI=(\d)")),
+}
 _INSTEAD = {  # of a build for the CPU alone
     "torch": "install the build for your CUDA (TORCH_INDEX=<pytorch.org's for it>)",
     "tensorflow": "uninstall it, or install tensorflow[and-cuda] instead, in an environment of its own",
@@ -23,7 +26,17 @@ _INSTEAD = {  # of a build for the CPU alone
 
 def cuda_of(framework: str, path: Sequence[str] | None = None) -> str | None:
     """The CUDA version that an installed framework is built for; None for the CPU alone. path: as sys.path."""
-    name, says = _SAYS_CUDA[framework]
+    return _said(framework, *_SAYS_CUDA[framework], path)
+
+
+def build_of(framework: str, path: Sequence[str] | None = None) -> str:
+    """What its version need not tell: conda's builds for the CPU and for CUDA have the same one, without a label."""
+    abi = _said(framework, *_SAYS_ABI[framework], path) if framework in _SAYS_ABI else None
+    return f"{framework} for CUDA {cuda_of(framework, path)}, C++11 ABI {abi}"
+
+
+def _said(framework: str, name: str, says: re.Pattern[str], path: Sequence[str] | None) -> str | None:
+    """By a file of the framework."""
     spec = PathFinder.find_spec(framework, path)
     places = spec.submodule_search_locations or () if spec is not None else ()
     texts = (file.read_text(errors="replace") for place in places if (file := Path(place, name)).is_file())

@@ -17,7 +17,7 @@ from harness.bootstrap.checks import (
     read_only,
     too_little_disk,
 )
-from harness.bootstrap.cuda_fit import cuda_obstacles, installed_nccl
+from harness.bootstrap.cuda_fit import build_of, cuda_obstacles, installed_nccl
 from harness.bootstrap.horovod_library import built_with, horovod_has_nccl, horovod_supports
 from harness.bootstrap.horovod_options import WITHOUT_MPI, asks_for_gpus
 from harness.bootstrap.horovod_source import BUILD_REQUIRES, VERSION
@@ -161,7 +161,8 @@ def _target(environment: InstalledEnvironment, frameworks: Mapping[str, str], en
     return Target(
         python=environment.python,
         frameworks=tuple(sorted(frameworks.values())),
-        shaped_by=(made_by, *BUILD_REQUIRES, *installed_nccl(environment.path)),
+        shaped_by=(made_by, *BUILD_REQUIRES, *installed_nccl(environment.path), *builds),
         mpi=mpi,
         toolkit=find_toolkit(environ),
+    builds = [build_of(framework, environment.path) for framework in sorted(frameworks)]
     )

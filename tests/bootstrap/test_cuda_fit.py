@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bootstrap.cuda_fit import cuda_obstacles, cuda_of, installed_nccl, toolkit_obstacle
+from harness.bootstrap.cuda_fit import build_of, cuda_obstacles, cuda_of, installed_nccl, toolkit_obstacle
 from harness.bootstrap.toolkit import Toolkit
 
 FOR_GPUS = {"HOROVOD_GPU_OPERATIONS": "NCCL"}
@@ -32,10 +32,11 @@ def place_framework(site: Path, framework: str, cuda: str | None) -> None:
     (place / name).write_text(text)
 
 
-def place_nccl(site: Path, package: str, version: str) -> None:
-    folder = site / f"{package.replace('-', '_')}-{version}.dist-info"
-    folder.mkdir()
-    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+def place_distribution(site: Path, name: str, version: str) -> None:
+    folder = site / f"{name.replace('-', '_')}-{version}.dist-info"  # as wheels write it; pip of 3.13 reads it
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (folder / "RECORD").touch()
 
 
 def obstacles(
@@ -53,9 +54,23 @@ def test_framework_says_what_cuda_it_is_for(tmp_path: Path) -> None:
     assert cuda_of("torch", [str(tmp_path)]) is None  # there is none
 
 
+def test_builds_of_one_version_are_told_apart(tmp_path: Path) -> None:
+    """conda's version has no label, and PyPI's has none in its metadata; before 2.7 PyPI's had GCC's older ABI."""
+    for number, cuda in enumerate(["13.0", None]):
+        place_framework(tmp_path / str(number), "torch", cuda)
+    config = tmp_path / "1" / "torch" / "share" / "cmake" / "Torch" / "TorchConfig.cmake"
+    assert build_of("torch", [str(tmp_path / "0")]) == "torch for CUDA 13.0, C++11 ABI None"
+    assert build_of("torch", [str(tmp_path / "1")]) == "torch for CUDA None, C++11 ABI None"
+    config.parent.mkdir(parents=True)
+    config.write_text('  set(TORCH_CXX_FLAGS "-D_GLIBCXX_USE_CXX11_ABI=0")\n')
+    assert build_of("torch", [str(tmp_path / "1")]) == "torch for CUDA None, C++11 ABI 0"
+    place_framework(tmp_path, "tensorflow", "12.5.1")
+    assert build_of("tensorflow", [str(tmp_path)]) == "tensorflow for CUDA 12.5.1, C++11 ABI None"
+
+
 def test_what_fits_meets_no_obstacle(tmp_path: Path) -> None:
     place_framework(tmp_path, "torch", "13.2")
-    place_nccl(tmp_path, "nvidia-nccl-cu13", "2.28.9")
+    place_distribution(tmp_path, "nvidia-nccl-cu13", "2.28.9")
     assert obstacles(tmp_path, TORCH, FOR_GPUS) == []
     assert obstacles(tmp_path, TORCH, {}) == []
     assert obstacles(tmp_path, TORCH, {}, toolkit=None) == []
@@ -124,8 +139,8 @@ def test_name_of_what_is_no_toolkit_is_refused_where_cuda_is_wanted(
 
 def test_two_packages_of_nccl_are_refused(tmp_path: Path) -> None:
     place_framework(tmp_path, "torch", "13.0")
-    place_nccl(tmp_path, "nvidia-nccl-cu12", "2.27.3")
-    place_nccl(tmp_path, "nvidia-nccl-cu13", "2.28.9")
+    place_distribution(tmp_path, "nvidia-nccl-cu12", "2.27.3")
+    place_distribution(tmp_path, "nvidia-nccl-cu13", "2.28.9")
     (said,) = obstacles(tmp_path, TORCH, FOR_GPUS)
     assert said.startswith("nvidia-nccl-cu12==2.27.3 and nvidia-nccl-cu13==2.28.9 are both installed")
 
@@ -133,7 +148,7 @@ def test_two_packages_of_nccl_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("patch", "is_fine"), [(9, True), (3, False)])
 def test_nccl_that_the_framework_does_not_load_is_refused(tmp_path: Path, patch: int, is_fine: bool) -> None:
     place_framework(tmp_path, "torch", "13.0")
-    place_nccl(tmp_path, "nvidia-nccl-cu13", "2.28.9")
+    place_distribution(tmp_path, "nvidia-nccl-cu13", "2.28.9")
     header = tmp_path / "other" / "include" / "nccl.h"
     header.parent.mkdir(parents=True)
     header.write_text(f"#define NCCL_H_\n#define NCCL_MAJOR 2\n#define NCCL_MINOR 28\n#define NCCL_PATCH {patch}\n")

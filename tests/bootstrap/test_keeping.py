@@ -16,7 +16,7 @@ import pytest
 from harness.bootstrap import horovod_wheel, keeping
 from harness.bootstrap.checks import SetupError
 from harness.bootstrap.keeping import InstalledEnvironment, set_up_keeping
-from tests.bootstrap.test_cuda_fit import OF_13, place_framework
+from tests.bootstrap.test_cuda_fit import OF_13, place_distribution, place_framework
 from tests.bootstrap.test_horovod_library import place_library
 from tests.bootstrap.test_horovod_wheel import archive, sound_files
 from tests.release.installed import make_environment
@@ -59,13 +59,6 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InstalledEnv
         site=site,
         path=(str(site),),
     )
-
-
-def place_distribution(site: Path, name: str, version: str) -> None:
-    folder = site / f"{name.replace('-', '_')}-{version}.dist-info"  # as wheels write it; pip of 3.13 reads it
-    folder.mkdir()
-    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-    (folder / "RECORD").touch()
 
 
 def tool(path: Path, text: str, **values: object) -> Path:
@@ -141,6 +134,19 @@ def remove_frameworks(environment: InstalledEnvironment) -> None:
 def add_tensorflow_beside_nccl(environment: InstalledEnvironment) -> None:
     place_library(environment.site, "torch", b"GlooController ncclAllReduce")
     place_distribution(environment.site, "tensorflow", "2.21.0")
+
+def test_wheel_for_another_build_of_the_same_version_is_not_taken(
+    environment: InstalledEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "find_toolkit", lambda environ: None)
+    place_framework(environment.site, "torch", "13.0")
+    set_up_keeping(environment, environ(tmp_path))
+    for path in (environment.site / "horovod", environment.site / "torch"):
+        shutil.rmtree(path)
+    place_framework(environment.site, "torch", None)
+    set_up_keeping(environment, environ(tmp_path))
+    assert (tmp_path / "calls").read_text().count("pip wheel") == 2
+
 
 
 def add_tensorflow_beside_mpi(environment: InstalledEnvironment) -> None:
