@@ -1,6 +1,8 @@
 # Every target sets up first; a set-up that is up to date takes a moment.
-# The first that runs: a name on the PATH may be a shim of pyenv that refuses.
-PYTHON ?= $(shell for name in python3.11 python3.12 python3.13; do $$name -c "" 2>/dev/null && echo $$name && exit; done; echo python3)
+# The first that will do: that of the environment, once it is made; a name on the PATH may be a shim of pyenv that refuses.
+IS_FOR_SETUP := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for name in .venv/bin/python python3.11 python3.12 python3.13; do \
+	$$name -c "$(IS_FOR_SETUP)" 2>/dev/null && echo $$name && exit; done; echo python3)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -10,7 +12,7 @@ help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup:  ## the environment in .venv: exact pins, Horovod built once and cached
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || { echo "set-up: no Python 3.11 to 3.13: \
+	@$(PYTHON) -c '$(IS_FOR_SETUP)' 2>/dev/null || { echo "set-up: no Python 3.11 to 3.13: \
 	apt-get install python3.11 python3.11-venv python3.11-dev, or make PYTHON=where-it-is" >&2; exit 2; }
 	@$(PYTHON) -m harness.bootstrap
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
+import subprocess
 import sys
 import sysconfig
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.bootstrap.pythons import dotted
@@ -14,6 +18,12 @@ from harness.bootstrap.pythons import dotted
 # An environment, one Horovod build and the wheel cache: PyTorch for CUDA brings 4 GB of NVIDIA's libraries.
 NEEDED_DISK_BYTES = 8 * 1024**3
 NEEDED_DISK_BYTES_ON_CPU = 5 * 1024**3
+NEEDED_TO_BUILD_BYTES = 2 * 1024**3  # of it, or where TMPDIR is on another disk, there
+ON_TOP = (  # of an environment that takes nothing more
+    "make an environment on top of it (python -m venv --system-site-packages mine), install hvdbench there and set up "
+    "from it"
+)
+_ELSEWHERE = "clone the repository to where you may write, and set up there"
 # The oldest that have Keras 3 and that Horovod, edited, compiles against.
 _OLDEST = {"torch": (2, 2), "tensorflow": (2, 16)}
 
@@ -27,15 +37,16 @@ def needed_disk_bytes(torch_index: str) -> int:
     return NEEDED_DISK_BYTES_ON_CPU if torch_index.rstrip("/").endswith("/cpu") else NEEDED_DISK_BYTES
 
 
-def missing_prerequisites(disk: Path, *, compiling: bool, needed_bytes: int = NEEDED_DISK_BYTES) -> list[str]:
+def missing_prerequisites(
+    disk: Path, *, cache: Path | None = None, needed_bytes: int = NEEDED_DISK_BYTES, cxx: str | None = None
+) -> list[str]:
     """One sentence for each thing this machine lacks, empty when set-up can start.
 
-    disk: where the environment will be written, which takes `needed_bytes`. compiling: whether Horovod has to be built
-    (else its wheel is cached).
+    disk: where the environment will be written, which takes `needed_bytes`. cache: where Horovod's wheel is kept once
+    it is built; None where it is not built. cxx: the compiler that CXX names.
     """
-    found = [_lacking_venv()]
-    found += lacking_to_compile() if compiling else []
-    found += [read_only(disk), too_little_disk(disk, needed_bytes)]
+    found = [_lacking_venv(), read_only(disk, _ELSEWHERE), too_little_disk(disk, needed_bytes)]
+    found += [] if cache is None else [*lacking_to_compile(cxx), no_room_to_build(), no_place_to_cache(cache)]
     return [said for said in found if said]
 
 
@@ -57,13 +68,15 @@ def _lacking_venv() -> str | None:
     return None
 
 
-def lacking_to_compile() -> list[str]:
-    """Of what an extension of Python is compiled with."""
+def lacking_to_compile(cxx: str | None) -> list[str]:
+    """Of what an extension of Python is compiled with. cxx: the compiler that CXX names, if it does."""
+    compiler = shlex.split(cxx or "g++")
     found = [
         f"{tool} is missing: apt-get install {package}"
-        for tool, package in (("g++", "g++"), ("make", "make"))
+        for tool, package in ((compiler[0], "g++"), ("make", "make"))
         if shutil.which(tool) is None
     ]
+    found += [] if found else _too_old(compiler)
     if not (Path(sysconfig.get_paths()["include"]) / "Python.h").exists():
         found.append(
             f"Python's headers (Python.h) are missing: apt-get install python{dotted(sys.version_info[:2])}-dev"
@@ -71,13 +84,43 @@ def lacking_to_compile() -> list[str]:
     return found
 
 
-def read_only(place: Path) -> str | None:
-    if os.access(place, os.W_OK):
+def _too_old(compiler: list[str]) -> list[str]:
+    """PyTorch's headers are C++20, as Horovod therefore is."""
+    asked = [*compiler, "-std=c++20", "-fsyntax-only", "-x", "c++", "-"]
+    done = subprocess.run(
+        asked, input="#include <concepts>\n#include <span>\n", capture_output=True, text=True, check=False
+    )
+    if done.returncode == 0:
+        return []
+    said = next(iter(done.stderr.splitlines()), "")
+    return [f"{' '.join(compiler)} does not compile C++20 ({said}): load a newer GCC, or CXX=<one, from 10 on>"]
+
+
+def read_only(place: Path, instead: str) -> str | None:
+    return None if os.access(place, os.W_OK) else f"{place} is read-only: {instead}"
+
+
+def managed_by_the_system(environ: Mapping[str, str]) -> str | None:
+    """Where pip refuses to install anything (PEP 668): this Python's packages are the distribution's."""
+    is_of_its_own = sys.prefix != sys.base_prefix or environ.get("PIP_BREAK_SYSTEM_PACKAGES")
+    if is_of_its_own or not Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").exists():
         return None
     return (
-        f"{place} is read-only: make an environment on top of it (python -m venv --system-site-packages mine), install "
-        "hvdbench there and set up from it"
+        f"{sys.executable} is the system's, into which pip installs nothing: {ON_TOP}; or where nothing else uses it, "
+        "as in a container, PIP_BREAK_SYSTEM_PACKAGES=1 hvdbench setup --keep"
     )
+
+
+def no_place_to_cache(folder: Path) -> str | None:
+    """Where the wheel that is built cannot be kept. folder: of the cache, which need not be there yet."""
+    place = next(each for each in (folder, *folder.parents) if os.access(each, os.F_OK))
+    if os.access(place, os.W_OK):
+        return None
+    return f"{place} cannot be written to: HVDBENCH_CACHE=<a folder that can>, where the Horovod that is built is kept"
+
+
+def no_room_to_build() -> str | None:
+    return too_little_disk(tempfile.gettempdir(), NEEDED_TO_BUILD_BYTES)
 
 
 def too_little_disk(disk: str | Path, needed_bytes: int) -> str | None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.bootstrap.checks import SetupError
+
 WITHOUT_MPI = "HOROVOD_WITHOUT_MPI"
 _ON_GPUS = (  # what has Horovod built for GPUs; the first stands for all others
     *("HOROVOD_GPU_OPERATIONS", "HOROVOD_GPU_ALLREDUCE", "HOROVOD_GPU_ALLGATHER"),
     *("HOROVOD_GPU_BROADCAST", "HOROVOD_GPU_ALLTOALL", "HOROVOD_GPU_REDUCESCATTER"),
 )
+_KNOWN = {"HOROVOD_CPU_OPERATIONS": ("GLOO", "MPI", "CCL"), **dict.fromkeys(_ON_GPUS, ("NCCL", "MPI"))}
 # Horovod's own, and where its torch is from: they hold for later set-ups of an environment, too.
 OPTIONS = (
     "TORCH_INDEX",
@@ -30,10 +33,17 @@ OPTIONS = (
 _TOOLCHAIN = (
     *("CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CUDACXX", "CUDAFLAGS", "CUDAHOSTCXX", "CUDAARCHS"),
     *("NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS", "CUDA_HOME", "CUDA_PATH", "CUDAToolkit_ROOT"),
+    *("CMAKE_PREFIX_PATH", "CPATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH"),
 )
 
 
-    *("CMAKE_PREFIX_PATH", "CPATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH"),
+def require_known_values(environ: Mapping[str, str]) -> None:
+    """Raises SetupError: the build would pass over `gloo`, and end at `nccl` after minutes."""
+    for name, known in _KNOWN.items():
+        if environ.get(name) and environ[name] not in known:
+            raise SetupError(f"{name}={environ[name]}: no such operations; allowed: {', '.join(known)}")
+
+
 def options_set(environ: Mapping[str, str]) -> dict[str, str]:
     """Those of OPTIONS that say something."""
     return {name: environ[name] for name in OPTIONS if environ.get(name)}

@@ -11,18 +11,21 @@ from importlib import metadata
 from pathlib import Path
 
 from harness.bootstrap.checks import (
+    ON_TOP,
     SetupError,
     framework_obstacle,
     lacking_to_compile,
+    managed_by_the_system,
+    no_place_to_cache,
+    no_room_to_build,
     read_only,
-    too_little_disk,
 )
 from harness.bootstrap.cuda_fit import build_of, cuda_obstacles, installed_nccl
 from harness.bootstrap.horovod_library import built_with, horovod_has_nccl, horovod_supports
-from harness.bootstrap.horovod_options import WITHOUT_MPI, asks_for_gpus
+from harness.bootstrap.horovod_options import WITHOUT_MPI, asks_for_gpus, require_known_values
 from harness.bootstrap.horovod_source import BUILD_REQUIRES, VERSION
-from harness.bootstrap.horovod_wheel import Target, build_wheel, cache_dir, cached_wheel, run
-from harness.bootstrap.mpi import find_mpi, version_of
+from harness.bootstrap.horovod_wheel import Target, beside_no_others, build_wheel, cached_wheel, run, wheel_dir
+from harness.bootstrap.mpi import find_mpi, space_in_its_path, version_of
 from harness.bootstrap.pins import CONSTRAINTS
 from harness.bootstrap.pythons import python_obstacle
 from harness.bootstrap.toolkit import find_toolkit
@@ -30,7 +33,6 @@ from harness.bootstrap.toolkit import find_toolkit
 _DISTRIBUTIONS = {"torch": ("torch",), "tensorflow": ("tensorflow", "tensorflow-cpu")}
 # What Horovod's Python code imports and an environment may lack; pip leaves alone what is there.
 _RUNTIME_NEEDS = ("cffi>=1.16", "cloudpickle>=3.0", "packaging>=23")
-NEEDED_DISK_BYTES = 2 * 1024**3  # one build, beside the wheel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,7 @@ class InstalledEnvironment:
 
 def set_up_keeping(environment: InstalledEnvironment, environ: Mapping[str, str]) -> None:
     """Builds and installs Horovod where its library for a framework is missing. Raises SetupError."""
+    require_known_values(environ)
     frameworks = environment.frameworks()
     if not frameworks:
         raise SetupError(
@@ -104,13 +107,16 @@ def _refuse_what_cannot_be(
     compiling: bool,
 ) -> None:
     """All that is in the way, before time is spent. compiling: whether Horovod has to be built."""
-    too_full = too_little_disk(tempfile.gettempdir(), NEEDED_DISK_BYTES) if compiling else None
     too_old = [framework_obstacle(name, pin.partition("==")[2]) for name, pin in frameworks.items()]
-    found = [said for said in (python_obstacle(), *too_old, read_only(environment.site), too_full) if said]
+    places = [read_only(environment.site, ON_TOP) or managed_by_the_system(environ)]
+    if compiling:
+        places += [no_room_to_build(), no_place_to_cache(wheel_dir(target, environ).parent)]
+        places += [space_in_its_path(target.mpi, environ)]
+    found = [said for said in (python_obstacle(), *too_old, *places) if said]
     if importlib.util.find_spec("pip") is None:
         found.append(f"{environment.python} has no pip: {environment.python} -m ensurepip")
     found += _would_be_lost(environment, frameworks, lacking, target, environ)
-    found += lacking_to_compile() if compiling else []
+    found += lacking_to_compile(environ.get("CXX")) if compiling else []
     found += cuda_obstacles(frameworks, environment.path, target.toolkit, environ)
     if found:
         raise SetupError("nothing was changed:\n  - " + "\n  - ".join(found))
@@ -138,14 +144,14 @@ def _would_be_lost(
 def _install(environment: InstalledEnvironment, target: Target, wheel: Path | None, environ: Mapping[str, str]) -> None:
     """wheel: the cached one; None has it built."""
     names = ", ".join(target.frameworks)
-    log = cache_dir(environ) / "hvdbench-setup.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log = environment.site / "hvdbench-setup.log"
     pip: list[str | Path] = [environment.python, "-m", "pip", "install", "--disable-pip-version-check"]
     if wheel is None:
         print(f"set-up: building horovod {VERSION} for {names} (5 to 15 minutes), log in {log}", flush=True)
         with tempfile.TemporaryDirectory(prefix="hvdbench-tools-") as scratch:
             tools = Path(scratch, "tools")
-            run([*pip, "-c", CONSTRAINTS, "--target", tools, *BUILD_REQUIRES], "installing what builds horovod", log)
+            ours = [*pip, "-c", CONSTRAINTS, "--target", tools, *BUILD_REQUIRES]
+            run(ours, "installing what builds horovod", log, beside_no_others(environ))
             wheel = build_wheel(replace(target, tools=tools), environ, log)
     run([*pip, *_RUNTIME_NEEDS], "installing what horovod imports", log)
     run([*pip, "--no-deps", "--no-index", "--force-reinstall", wheel], "installing horovod", log)
@@ -158,11 +164,11 @@ def _target(environment: InstalledEnvironment, frameworks: Mapping[str, str], en
     if mpi is None and not is_unwanted:
         print("set-up: no mpicxx beside Python or on the PATH: Gloo alone is built; load a module for MPI as well")
     made_by = "" if mpi is None else f"{mpi.compiler} {version_of(mpi)}"
+    builds = [build_of(framework, environment.path) for framework in sorted(frameworks)]
     return Target(
         python=environment.python,
         frameworks=tuple(sorted(frameworks.values())),
         shaped_by=(made_by, *BUILD_REQUIRES, *installed_nccl(environment.path), *builds),
         mpi=mpi,
         toolkit=find_toolkit(environ),
-    builds = [build_of(framework, environment.path) for framework in sorted(frameworks)]
     )

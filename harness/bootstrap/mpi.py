@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from harness.bootstrap.horovod_options import WITHOUT_MPI
+
 ANSWER_LIMIT_S = 60
+_KNOWN = ("Open MPI", "OpenRTE", "IBM Spectrum MPI", "MPICH", "Intel(R) MPI")  # to horovodrun, by what mpirun answers
 _PLACES = ("lib", "lib64", "lib/*-linux-gnu*")  # of libraries below an MPI's prefix
 
 
@@ -28,19 +32,42 @@ def find_mpi(python: Path, path: str | None = None) -> Mpi | None:
     return None if found is None else Mpi(compiler=Path(found), is_of_this_python=False)
 
 
+def space_in_its_path(mpi: Mpi | None, environ: Mapping[str, str]) -> str | None:
+    """CMake takes apart at spaces what the compiler says of its folders, and would find no MPI."""
+    if mpi is None or environ.get(WITHOUT_MPI) or " " not in str(mpi.compiler):
+        return None
+    return (
+        f"{mpi.compiler} has a space in its path, with which CMake finds no MPI: allowed: a path without, or "
+        f"{WITHOUT_MPI}=1, for Gloo alone"
+    )
+
+
 def version_of(mpi: Mpi) -> str:
     """As its mpirun calls itself, in one line; empty where it does not answer."""
+    return next(iter(_answer(mpi.compiler.with_name("mpirun")).splitlines()), "")
+
+
+def is_known_to_horovodrun(mpirun: Path) -> bool:
+    """Whether it would start workers by this mpirun. True also where it does not answer, which horovodrun will say."""
+    answer = _answer(mpirun)
+    return not answer or any(name in answer for name in _KNOWN)
+
+
+@cache
+def _answer(mpirun: Path) -> str:
     try:
         done = subprocess.run(
-            [mpi.compiler.with_name("mpirun"), "--version"],
-            capture_output=True,
+            [mpirun, "--version"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             timeout=ANSWER_LIMIT_S,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return next(iter(done.stdout.splitlines()), "")
+    return done.stdout
 
 
 def other_mpi(mpirun: Path, library: str) -> str | None:

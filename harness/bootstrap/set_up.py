@@ -18,16 +18,27 @@ import venv
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from harness.bootstrap.byte_code import LEFT_OUT_BY_PIP, ByteCode
 from harness.bootstrap.checks import SetupError, missing_prerequisites, needed_disk_bytes
 from harness.bootstrap.cuda_fit import cuda_obstacles, toolkit_obstacle
-from harness.bootstrap.horovod_options import asks_for_gpus, options_set
+from harness.bootstrap.horovod_options import asks_for_gpus, options_set, require_known_values
 from harness.bootstrap.horovod_source import VERSION
-from harness.bootstrap.horovod_wheel import Target, build_wheel, cached_wheel, pinned_target, run
+from harness.bootstrap.horovod_wheel import (
+    Target,
+    beside_no_others,
+    build_wheel,
+    cached_wheel,
+    pinned_target,
+    run,
+    wheel_dir,
+)
+from harness.bootstrap.mpi import space_in_its_path
 from harness.bootstrap.pins import CONSTRAINTS, ROOT, Pins, load_pins, locked
+from harness.bootstrap.pythons import dotted
 from harness.bootstrap.toolkit import find_toolkit
 
 STAMP = "hvdbench-setup"
@@ -51,6 +62,9 @@ def main() -> int:
     except (SetupError, OSError) as error:
         print(f"set-up: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("set-up: interrupted: the same command begins again, with what pip and the wheel's cache have by now")
+        return 130
     return 0
 
 
@@ -61,9 +75,12 @@ def set_up(prefix: Path, pins: Pins, given: Mapping[str, str]) -> None:
     """
     stamp = prefix / STAMP
     installed = _read(stamp)
-    environ = {**installed.get("options", {}), **given}
+    before = installed.get("options", {})
+    environ = beside_no_others({**before, **given})
+    require_known_values(environ)
     options = options_set(environ)
     wanted = {"digest": pins.digest(str(ROOT)), "options": options}
+    _refuse_what_is_there(prefix)
     if installed == wanted:
         return
     if asks_for_gpus(environ):
@@ -78,24 +95,72 @@ def set_up(prefix: Path, pins: Pins, given: Mapping[str, str]) -> None:
     print(f"set-up: into {prefix}, log in {log}", flush=True)
     if not python.exists():
         with step("making the virtual environment"):
-            venv.create(prefix, with_pip=True)
+            venv.create(prefix, symlinks=True, with_pip=True)
     log.unlink(missing_ok=True)
     stamp.unlink(missing_ok=True)
+    if before.get("TORCH_INDEX") != options.get("TORCH_INDEX"):
+        _remove_torch(prefix, environ, log)
     _install(pins, target, wheel, environ, log)
     stamp.write_text(json.dumps(wanted))
     print(f"set-up: done in {time.monotonic() - started:.0f} s", flush=True)
+    for package in _imported_instead(given.get("PYTHONPATH", "")):
+        print(f"set-up: PYTHONPATH has {package}, imported in the place of this environment's: unset PYTHONPATH")
+
+
+def _imported_instead(python_path: str) -> Iterator[str]:
+    """What is pinned and comes before the environment in another version, as a module of a cluster may have it."""
+    pinned = dict(pin.lower().replace("_", "-").split("==") for pin in CONSTRAINTS.read_text().split())
+    for folder in filter(None, python_path.split(os.pathsep)):
+        for each in metadata.distributions(path=[folder]):
+            name = str(each.metadata["Name"]).lower().replace("_", "-")
+            if name in pinned and pinned[name] != each.version:
+                yield f"{name} {each.version} ({folder})"
+
+
+def _refuse_what_is_there(prefix: Path) -> None:
+    """An environment that this Python cannot go on with."""
+    python = prefix / "bin" / "python"
+    if not os.path.lexists(python):
+        return
+    there, this = _version(python), dotted(sys.version_info[:2])
+    if there is None:
+        raise SetupError(f"{python} does not run, as after an upgrade of the system: make clean, then set up again")
+    if there != this:
+        raise SetupError(
+            f"{prefix} is of Python {there}, not of {this} ({sys.executable}): make clean removes it, make without "
+            "PYTHON goes on with it"
+        )
+    if not (packages_folder(prefix) / "pip").is_dir():
+        raise SetupError(f"{prefix} has no pip: {python} -m ensurepip, or where set-up was interrupted, make clean")
+
+
+def _version(python: Path) -> str | None:
+    """As 3.11; None where it does not run."""
+    asked: list[str | Path] = [python, "-c", "import sys; print('{}.{}'.format(*sys.version_info))"]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def _refuse_what_cannot_be(prefix: Path, target: Target, environ: Mapping[str, str], *, compiling: bool) -> None:
     missing = missing_prerequisites(
         prefix if prefix.exists() else prefix.parent,
-        compiling=compiling,
+        cache=wheel_dir(target, environ).parent if compiling else None,
         needed_bytes=needed_disk_bytes(environ.get("TORCH_INDEX", "")),
+        cxx=environ.get("CXX"),
     )
-    lacking_toolkit = toolkit_obstacle(target.toolkit, environ)
-    missing += [lacking_toolkit] if lacking_toolkit else []
+    unfit = [toolkit_obstacle(target.toolkit, environ), space_in_its_path(target.mpi, environ) if compiling else None]
+    missing += [said for said in unfit if said]
     if missing:
-        raise SetupError("this machine lacks:\n  - " + "\n  - ".join(missing))
+        raise SetupError("nothing was changed:\n  - " + "\n  - ".join(missing))
+
+
+def _remove_torch(prefix: Path, environ: Mapping[str, str], log: Path) -> None:
+    """Another index has another build of the same version, which pip would take for the one that is there."""
+    if (packages_folder(prefix) / "torch").is_dir():
+        pip: list[str | Path] = [prefix / "bin" / "python", "-m", "pip", "uninstall", "-y", "torch"]
+        run(pip, "removing the PyTorch of another index", log, environ)
 
 
 def _install(pins: Pins, target: Target, wheel: Path | None, environ: Mapping[str, str], log: Path) -> None:
@@ -108,8 +173,8 @@ def _install(pins: Pins, target: Target, wheel: Path | None, environ: Mapping[st
         with step(f"building horovod {VERSION} (5 to 15 minutes, once)"):
             wheel = build_wheel(target, environ, log)
     with step("installing horovod and hvdbench"):
-        run([*pip, "--no-deps", "--force-reinstall", wheel], "installing horovod", log)
-        run([*pip, "--no-deps", "--no-build-isolation", "-e", ROOT], "installing hvdbench", log)
+        run([*pip, "--no-deps", "--force-reinstall", wheel], "installing horovod", log, environ)
+        run([*pip, "--no-deps", "--no-build-isolation", "-e", ROOT], "installing hvdbench", log, environ)
 
 
 def _install_packages(pins: Pins, target: Target, pip: list[str | Path], environ: Mapping[str, str], log: Path) -> None:
@@ -118,16 +183,16 @@ def _install_packages(pins: Pins, target: Target, pip: list[str | Path], environ
         # torch alone and first: nothing else is to come from its index. Of one version pip takes the build with a local
         # label (+cpu, +cu130), which is the index's.
         with step("installing torch (seconds; a build for CUDA, of several GB, two or three minutes)"):
-            run([*pip, *(["--extra-index-url", index] if index else []), *pins.torch], "installing torch", log)
+            run([*pip, *(["--extra-index-url", index] if index else []), *pins.torch], "installing torch", log, environ)
         _refuse_what_does_not_fit(pins, target, environ)
         byte_code.begin()
         if pins.tensorflow:
             with step("installing TensorFlow"):
-                run([*pip, *pins.tensorflow], "installing TensorFlow", log)
+                run([*pip, *pins.tensorflow], "installing TensorFlow", log, environ)
             byte_code.begin()
         with step("installing Open MPI and the rest (about half a minute)"):
             rest = (*pins.analysis, *pins.horovod_needs, *pins.tune, *pins.dev, *pins.horovod_build_requires)
-            run([*pip, *rest], "installing the pinned packages", log)
+            run([*pip, *rest], "installing the pinned packages", log, environ)
         with step("compiling to byte code what has none yet"):
             byte_code.finish()
 

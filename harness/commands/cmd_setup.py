@@ -24,6 +24,6 @@ def setup(
         refuse("setup: an environment with exact pins is made by make setup, in a checkout; here: setup --keep")
     try:
         set_up_keeping(InstalledEnvironment.of_this_python(), os.environ)
-    except SetupError as error:
+    except (SetupError, OSError) as error:
         print(f"set-up: {error}", file=sys.stderr)  # as make setup does: in lines, since it may show the end of a log
         raise typer.Exit(EXIT_USAGE) from None

@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+import sysconfig
+import tempfile
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
 
-from harness.bootstrap.checks import framework_obstacle, missing_prerequisites, needed_disk_bytes
+from harness.bootstrap.checks import (
+    framework_obstacle,
+    lacking_to_compile,
+    managed_by_the_system,
+    missing_prerequisites,
+    needed_disk_bytes,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 Usage = namedtuple("Usage", "total used free")
@@ -23,23 +32,67 @@ def roomy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("roomy")
 def test_nothing_is_missing_here(tmp_path: Path) -> None:
-    assert missing_prerequisites(tmp_path, compiling=False) == []
+    assert missing_prerequisites(tmp_path) == []
 
 
 @pytest.mark.usefixtures("roomy")
 def test_missing_compiler_is_named_with_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    said = missing_prerequisites(tmp_path, compiling=True)
+    said = missing_prerequisites(tmp_path, cache=tmp_path)
     assert "g++ is missing: apt-get install g++" in said
     assert "make is missing: apt-get install make" in said
-    assert missing_prerequisites(tmp_path, compiling=False) == []  # the wheel is cached: no compiler is needed
+    assert missing_prerequisites(tmp_path) == []  # the wheel is cached: no compiler is needed
+
+
+@pytest.mark.parametrize(
+    ("reads", "said"),
+    [
+        ("true", []),
+        (
+            "echo 'error: unrecognized option -std=c++20' >&2; exit 1",
+            ["{cxx} -O2 does not compile C++20 (error: unrecognized option -std=c++20): load a newer GCC, or CXX=<one"],
+        ),
+    ],
+)
+def test_compiler_that_is_too_old_is_named_before_it_is_used(tmp_path: Path, reads: str, said: list[str]) -> None:
+    cxx = tmp_path / "g++-8"
+    cxx.write_text(f"#!/bin/sh\n{reads}\n")
+    cxx.chmod(0o755)
+    found = lacking_to_compile(f"{cxx} -O2")
+    assert [each.partition(", from 10")[0] for each in found] == [each.format(cxx=cxx) for each in said]
+
+
+def test_compiler_of_this_machine_is_new_enough() -> None:
+    assert lacking_to_compile(None) == lacking_to_compile("") == []
 
 
 @pytest.mark.usefixtures("roomy")
 def test_place_that_is_read_only_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root may write anywhere
-    (said,) = missing_prerequisites(tmp_path, compiling=False)
-    assert said.startswith(f"{tmp_path} is read-only: make an environment on top of it (python -m venv ")
+    (said,) = missing_prerequisites(tmp_path)
+    assert said == f"{tmp_path} is read-only: clone the repository to where you may write, and set up there"
+
+
+@pytest.mark.usefixtures("roomy")
+def test_home_that_is_read_only_is_named_before_a_wheel_is_built_that_it_cannot_keep(tmp_path: Path) -> None:
+    (said,) = missing_prerequisites(tmp_path, cache=Path("/proc/1/hvdbench/wheels"))
+    assert said.startswith("/proc/1 cannot be written to: HVDBENCH_CACHE=<a folder that can>")
+    assert missing_prerequisites(tmp_path, cache=tmp_path / "not" / "there" / "yet") == []
+
+
+@pytest.mark.parametrize(("prefix", "environ"), [("/venv", {}), ("/usr", {"PIP_BREAK_SYSTEM_PACKAGES": "1"})])
+def test_python_of_the_system_is_named_before_pip_refuses_to_install_into_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str, environ: dict[str, str]
+) -> None:
+    (tmp_path / "EXTERNALLY-MANAGED").touch()
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
+    monkeypatch.setattr(sys, "base_prefix", "/usr")
+    monkeypatch.setattr(sys, "prefix", prefix)
+    assert managed_by_the_system(environ) is None
+    monkeypatch.setattr(sys, "prefix", "/usr")
+    said = managed_by_the_system({})
+    assert said is not None
+    assert said.startswith(f"{sys.executable} is the system's, into which pip installs nothing: make an environment on")
 
 
 @pytest.mark.parametrize(
@@ -59,8 +112,9 @@ def test_framework_that_is_too_old_is_named(framework: str, version: str, said: 
 
 def test_full_disk_is_said_in_gib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, 1024**3))
-    said = missing_prerequisites(tmp_path, compiling=True)
-    assert said[-1].startswith(f"{tmp_path} has 1.0 GiB free, set-up needs 8 GiB: ")
+    said = missing_prerequisites(tmp_path, cache=tmp_path)
+    assert said[0].startswith(f"{tmp_path} has 1.0 GiB free, set-up needs 8 GiB: ")
+    assert said[1].startswith(f"{tempfile.gettempdir()} has 1.0 GiB free, set-up needs 2 GiB: ")
 
 
 def test_pytorch_for_the_cpu_asks_for_less_disk() -> None:
@@ -74,3 +128,13 @@ def test_make_names_what_to_install_where_there_is_no_python_for_it() -> None:
     done = subprocess.run(["make", "setup", "PYTHON=/bin/false"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "apt-get install python3.11 python3.11-venv python3.11-dev" in done.stderr
+
+
+def test_make_goes_on_with_the_python_of_the_environment(tmp_path: Path) -> None:
+    shutil.copy2(ROOT / "Makefile", tmp_path)
+    ask = ["make", "--eval=asked:; @echo $(PYTHON)", "asked"]
+    first = subprocess.run(ask, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert first.strip() in ("python3.11", "python3.12", "python3.13", "python3")
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    assert subprocess.run(ask, cwd=tmp_path, capture_output=True, text=True, check=True).stdout == ".venv/bin/python\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bootstrap import horovod_wheel, keeping
+from harness.bootstrap import checks, horovod_wheel, keeping
 from harness.bootstrap.checks import SetupError
 from harness.bootstrap.keeping import InstalledEnvironment, set_up_keeping
 from tests.bootstrap.test_cuda_fit import OF_13, place_distribution, place_framework
@@ -29,7 +29,7 @@ echo "$*" >> {folder}/calls
 case "$*" in
   *"pip download"*)
       while [ "$1" != -d ]; do shift; done; cp {folder}/archive.tar.gz "$2"/horovod-0.28.1.tar.gz ;;
-  *"--target"*) ;;
+  *"--target"*) [ -z "$PYTHONPATH$PIP_CONSTRAINT" ] ;;
   *"pip wheel"*) while [ "$1" != -w ]; do shift; done; mkdir -p "$2"; cp {folder}/built/*.whl "$2" ;;
   *"pip install"*) shift 2; exec {real} -m pip --python {python} "$@" ;;
   *) exec {real} "$@" ;;
@@ -79,8 +79,8 @@ def listed(environment: InstalledEnvironment) -> dict[str, str]:
 
 
 def test_horovod_alone_comes_into_an_environment(environment: InstalledEnvironment, tmp_path: Path) -> None:
-    before = listed(environment)
-    set_up_keeping(environment, environ(tmp_path))
+    before, of_an_image = listed(environment), {"PYTHONPATH": "/a/module", "PIP_CONSTRAINT": "/etc/pip/constraint.txt"}
+    set_up_keeping(environment, environ(tmp_path) | of_an_image)
     assert listed(environment) == before | {"horovod": "0.28.1"}
     assert before["torch"] == "2.11.0+cu130"
 
@@ -92,6 +92,14 @@ def test_horovod_that_is_there_is_used_as_it_is(
     set_up_keeping(environment, environ(tmp_path))
     assert "horovod for torch is there and used as it is: gloo, libmpi.so.40, mpi" in capsys.readouterr().out
     assert not (tmp_path / "calls").exists()
+
+
+def test_misspelt_operations_are_refused_where_a_horovod_is_there(
+    environment: InstalledEnvironment, tmp_path: Path
+) -> None:
+    place_library(environment.site, "torch", b"GlooController")
+    with pytest.raises(SetupError, match="HOROVOD_GPU_OPERATIONS=nccl: no such operations; allowed: NCCL, MPI"):
+        set_up_keeping(environment, environ(tmp_path) | {"HOROVOD_GPU_OPERATIONS": "nccl"})
 
 
 def test_horovod_of_one_framework_is_said_to_give_way_to_one_for_both(
@@ -111,8 +119,8 @@ def test_cached_wheel_is_installed_without_a_compiler_or_disk_to_build(
 ) -> None:
     set_up_keeping(environment, environ(tmp_path))
     shutil.rmtree(environment.site / "horovod")
-    monkeypatch.setattr(keeping, "lacking_to_compile", lambda: ["g++ is missing"])
-    monkeypatch.setattr(keeping, "NEEDED_DISK_BYTES", 10**18)
+    monkeypatch.setattr(keeping, "lacking_to_compile", lambda cxx: ["g++ is missing"])
+    monkeypatch.setattr(checks, "NEEDED_TO_BUILD_BYTES", 10**18)
     set_up_keeping(environment, environ(tmp_path))
     assert (environment.site / "horovod" / "torch").is_dir()
 
@@ -127,14 +135,6 @@ def test_second_environment_of_the_same_versions_takes_the_cached_wheel(
     assert "tensorflow" not in calls
 
 
-def remove_frameworks(environment: InstalledEnvironment) -> None:
-    (environment.site / "torch-2.11.0+cu130.dist-info").rename(environment.site / "none")
-
-
-def add_tensorflow_beside_nccl(environment: InstalledEnvironment) -> None:
-    place_library(environment.site, "torch", b"GlooController ncclAllReduce")
-    place_distribution(environment.site, "tensorflow", "2.21.0")
-
 def test_wheel_for_another_build_of_the_same_version_is_not_taken(
     environment: InstalledEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +147,14 @@ def test_wheel_for_another_build_of_the_same_version_is_not_taken(
     set_up_keeping(environment, environ(tmp_path))
     assert (tmp_path / "calls").read_text().count("pip wheel") == 2
 
+
+def remove_frameworks(environment: InstalledEnvironment) -> None:
+    (environment.site / "torch-2.11.0+cu130.dist-info").rename(environment.site / "none")
+
+
+def add_tensorflow_beside_nccl(environment: InstalledEnvironment) -> None:
+    place_library(environment.site, "torch", b"GlooController ncclAllReduce")
+    place_distribution(environment.site, "tensorflow", "2.21.0")
 
 
 def add_tensorflow_beside_mpi(environment: InstalledEnvironment) -> None:
@@ -231,8 +239,16 @@ def test_places_that_do_not_take_it_are_refused(
     environment: InstalledEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: path != environment.site)  # root may write anywhere
-    monkeypatch.setattr(keeping, "NEEDED_DISK_BYTES", 10**18)
+    monkeypatch.setattr(checks, "NEEDED_TO_BUILD_BYTES", 10**18)
     with pytest.raises(SetupError, match="site-packages is read-only: make an environment on top") as caught:
         set_up_keeping(environment, environ(tmp_path))
     assert "GiB free, set-up needs 931322575 GiB" in str(caught.value)
+    assert not (tmp_path / "calls").exists()
+
+
+def test_cache_that_cannot_be_written_to_is_refused_before_anything_is_built(
+    environment: InstalledEnvironment, tmp_path: Path
+) -> None:
+    with pytest.raises(SetupError, match="/proc/1 cannot be written to: HVDBENCH_CACHE=<a folder that can>"):
+        set_up_keeping(environment, environ(tmp_path) | {"HVDBENCH_CACHE": "/proc/1/hvdbench"})
     assert not (tmp_path / "calls").exists()

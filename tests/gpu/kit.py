@@ -96,7 +96,7 @@ def find_python(wanted: str) -> Path:
 def make_kit(machine: Machine, folder: Path) -> None:
     toolkit = find_toolkit(os.environ)
     obstacles = [toolkit_obstacle(toolkit, WITH_NCCL), too_little_disk(tempfile.gettempdir(), NEEDED_DISK_BYTES)]
-    obstacles += lacking_to_compile()
+    obstacles += lacking_to_compile(os.environ.get("CXX"))
     if toolkit is None or any(obstacles):
         raise SetupError("this machine lacks:\n  - " + "\n  - ".join(filter(None, obstacles)))
     shutil.rmtree(folder, ignore_errors=True)
