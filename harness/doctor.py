@@ -10,11 +10,12 @@ from pathlib import Path
 
 from harness.bootstrap.checks import framework_obstacle
 from harness.bootstrap.horovod_library import built_with, horovod_has_nccl, horovod_supports
+from harness.bootstrap.mending import building_for_cuda, installing, installing_horovod
 from harness.launchers.batch_job import batch_job
 from harness.launchers.horovodrun import mpirun
 from harness.launchers.hosts import HostsError, how_to_resolve, unresolved_name
 from harness.plain_text import counted
-from harness.run.gpu_support import MENDING_CUDA, is_built_for_cuda
+from harness.run.gpu_support import is_built_for_cuda
 from harness.run.mpi_support import mpi_obstacle
 from harness.run.versions import installed_versions, version_of
 from harness.worker.gpus import VISIBLE_VARIABLE, present_gpus, visible_gpus
@@ -24,8 +25,6 @@ from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
 from harness.workloads.ratings import HOW_TO_GET_INSTEVAL, HOW_TO_GET_MOVIELENS, find_insteval, find_movielens
 
 FRAMEWORKS = ("torch", "tensorflow")
-SETUP = "make setup"
-KEEPING = "hvdbench setup --keep"  # where the framework is there
 CAP_SYS_ADMIN = 21  # its bit, in linux/capability.h
 LAB_TOOLS = ("ip", "tc", "ssh", "ssh-keygen", "sshd")  # beside util-linux, which every Linux has
 
@@ -49,14 +48,16 @@ def examine() -> list[Diagnostic]:
         Diagnostic(what="machine", present=True, found=f"{machine.cpu}, {counted(machine.num_cores, 'core')}, {memory}")
     ]
     diagnostics.append(_gpus())
-    for framework in FRAMEWORKS:
-        found = version_of(framework, versions)
-        diagnostics.append(_framework(framework, found))
-        diagnostics.append(_horovod(framework, versions.get("horovod"), is_asked_for=found is not None))
-        if found and present_gpus():
+    found = {framework: version_of(framework, versions) for framework in FRAMEWORKS}
+    for framework, version in found.items():
+        diagnostics.append(_framework(framework, version))
+        diagnostics.append(_horovod(framework, versions.get("horovod"), is_asked_for=version is not None))
+        if version and present_gpus():
             diagnostics.append(_on_gpus(framework))
-    diagnostics.append(_gloo())
-    diagnostics.append(_mpi())
+    there = next(filter(found.get, FRAMEWORKS), FRAMEWORKS[0])
+    horovod = _getting_horovod(there, is_there=found[there] is not None)
+    diagnostics.append(_gloo(horovod))
+    diagnostics.append(_mpi(horovod))
     diagnostics.append(_batch_job())
     diagnostics.append(_digits())
     diagnostics.append(_fetched("fashion-mnist", find_fashion_mnist(), HOW_TO_GET_FASHION))
@@ -81,7 +82,8 @@ def _gpus() -> Diagnostic:
 def _on_gpus(framework: str) -> Diagnostic:
     """Asked where there are GPUs alone."""
     missing = []
-    if not is_built_for_cuda(framework):
+    is_for_cuda = is_built_for_cuda(framework)
+    if not is_for_cuda:
         missing.append(f"{framework} is built for the CPU alone")
     if not horovod_has_nccl(framework):
         missing.append("horovod is built without NCCL")
@@ -89,44 +91,51 @@ def _on_gpus(framework: str) -> Diagnostic:
         what=f"{framework} on GPUs",
         present=not missing,
         found=", ".join(missing) or "ready",
-        mend=MENDING_CUDA if missing else None,
+        mend=building_for_cuda(framework, is_built_for_cuda=is_for_cuda) if missing else None,
     )
 
 
 def _framework(name: str, version: str | None) -> Diagnostic:
     if version is None:
-        return Diagnostic(what=name, present=False, found="missing", mend=SETUP)
+        return Diagnostic(what=name, present=False, found="missing", mend=installing(name))
     obstacle = framework_obstacle(name, version)
     return Diagnostic(what=name, present=obstacle is None, found=obstacle or version)
 
 
-def _controller(name: str, present: bool) -> Diagnostic:
+def _getting_horovod(framework: str, *, is_there: bool) -> str:
+    """is_there: the framework, so that a Horovod for it can be built beside it."""
+    for_gpus = bool(present_gpus()) and is_built_for_cuda(framework)
+    return installing_horovod(framework, is_there=is_there, for_gpus=for_gpus)
+
+
+def _controller(name: str, present: bool, mend: str) -> Diagnostic:
     found = "ready" if present else "missing"
-    return Diagnostic(what=f"controller {name}", present=present, found=found, mend=None if present else SETUP)
+    return Diagnostic(what=f"controller {name}", present=present, found=found, mend=None if present else mend)
 
 
-def _gloo() -> Diagnostic:
+def _gloo(horovod: str) -> Diagnostic:
+    """horovod: what installs it."""
     unresolved = unresolved_name()
     if unresolved:
         found = f"this machine's name, {unresolved}, is not known"
         return Diagnostic(what="controller gloo", present=False, found=found, mend=how_to_resolve(unresolved))
-    return _controller("gloo", any(map(horovod_supports, FRAMEWORKS)))
+    return _controller("gloo", any(map(horovod_supports, FRAMEWORKS)), horovod)
 
 
 def _horovod(framework: str, version: str | None, *, is_asked_for: bool) -> Diagnostic:
-    """is_asked_for: the framework is there, so that a Horovod for it can be built beside it."""
+    """is_asked_for: the framework is there."""
     what = f"horovod for {framework}"
     if version is None or not horovod_supports(framework):
-        mend = KEEPING if is_asked_for else SETUP
+        mend = _getting_horovod(framework, is_there=is_asked_for)
         return Diagnostic(what=what, present=False, found="missing", mend=mend)
     return Diagnostic(what=what, present=True, found=f"{version}, with {', '.join(built_with(framework))}")
 
 
-def _mpi() -> Diagnostic:
-    """Whether the MPI that would start workers is the one that Horovod loads."""
+def _mpi(horovod: str) -> Diagnostic:
+    """Whether the MPI that would start workers is the one that Horovod loads. horovod: what installs it."""
     served = [framework for framework in FRAMEWORKS if horovod_supports(framework)]
     if not served:
-        return _controller("mpi", present=False)
+        return _controller("mpi", present=False, mend=horovod)
     obstacle = mpi_obstacle(served[0])
     if obstacle is None:
         return Diagnostic(what="controller mpi", present=True, found=f"ready, {mpirun()}")
@@ -147,7 +156,9 @@ def _batch_job() -> Diagnostic:
 def _digits() -> Diagnostic:
     present = importlib.util.find_spec("sklearn") is not None
     found = "with scikit-learn" if present else "missing"
-    return Diagnostic(what="dataset digits", present=present, found=found, mend=None if present else SETUP)
+    return Diagnostic(
+        what="dataset digits", present=present, found=found, mend=None if present else installing("scikit-learn")
+    )
 
 
 def _fetched(name: str, place: Path | None, how_to_get: str) -> Diagnostic:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import doctor
+from harness.bootstrap import mending
 from harness.run import mpi_support
 from harness.worker.gpus import VISIBLE_VARIABLE, Gpu
 
@@ -54,13 +55,42 @@ def test_gloo_is_not_ready_where_the_name_of_this_machine_is_not_known(monkeypat
     assert gloo.mend == "echo 127.0.0.1 nowhere.invalid >> /etc/hosts"
 
 
-def test_horovod_is_built_beside_a_framework_that_is_there(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def mends() -> dict[str, str | None]:
+    return {diagnostic.what: diagnostic.mend for diagnostic in doctor.examine()}
+
+
+def test_horovod_is_built_beside_a_framework_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "horovod_supports", lambda framework: False)
-    mends = {diagnostic.what: diagnostic.mend for diagnostic in doctor.examine()}
-    assert mends["horovod for torch"] == "hvdbench setup --keep"
-    assert mends["horovod for tensorflow"] == "make setup"
+    monkeypatch.setattr(doctor, "is_built_for_cuda", lambda framework: False)
+    assert mends()["horovod for torch"] == mends()["controller mpi"] == "hvdbench setup --keep"
+    assert (mends()["tensorflow"], mends()["horovod for tensorflow"]) == ("make setup", "make setup")
+
+
+def test_horovod_beside_a_framework_for_cuda_is_built_with_nccl_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "horovod_supports", lambda framework: False)
+    monkeypatch.setattr(doctor, "is_built_for_cuda", lambda framework: framework == "torch")
+    assert mends()["horovod for torch"] == "HOROVOD_GPU_OPERATIONS=NCCL hvdbench setup --keep"
+    monkeypatch.setattr(doctor, "present_gpus", tuple)
+    assert mends()["horovod for torch"] == "hvdbench setup --keep"
+
+
+def test_environment_into_which_pip_put_hvdbench_is_told_no_make(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mending, "has_make", lambda: False)
+    monkeypatch.setattr(doctor, "horovod_supports", lambda framework: False)
+    monkeypatch.setattr(doctor, "is_built_for_cuda", lambda framework: False)
+    assert mends()["tensorflow"] == "pip install tensorflow"
+    assert mends()["horovod for tensorflow"] == "pip install tensorflow, then hvdbench setup --keep"
+    keeping = "HOROVOD_GPU_OPERATIONS=NCCL hvdbench setup --keep"
+    assert mends()["torch on GPUs"] == f"install the torch that is built for your CUDA, then {keeping}"
+    monkeypatch.setattr(doctor, "is_built_for_cuda", lambda framework: True)
+    assert mends()["torch on GPUs"] == keeping
+
+
+@pytest.mark.parametrize("has_make", [True, False])
+def test_checkout_has_make(tmp_path: Path, has_make: bool) -> None:
+    if has_make:
+        (tmp_path / "Makefile").touch()
+    assert mending.has_make(tmp_path) is has_make
 
 
 def test_mpi_that_horovod_was_not_built_for_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

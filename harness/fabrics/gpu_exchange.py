@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from harness.bootstrap.mending import building_for_cuda
 from harness.suite.cell import Cell
 
 
@@ -23,7 +24,8 @@ def check_exchange(cell: Cell, hvd: Any, gpu_uuid: str | None = None) -> None:
     if not hvd.nccl_built():
         raise ValueError(
             "device: gpu, but this Horovod is built without NCCL, so that vectors would go through the host's memory; "
-            "allowed: HOROVOD_GPU_OPERATIONS=NCCL make setup, or options.staging: host, which says so"
+            f"allowed: one with it ({building_for_cuda(cell.framework, is_built_for_cuda=True)}), or options.staging: "
+            "host, which says so"
         )
     if gpu_uuid is not None:
         check_gpu_each(hvd.allgather_object(gpu_uuid, name="gpus"))

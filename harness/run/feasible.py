@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from harness import registry
 from harness.bootstrap.checks import framework_obstacle
 from harness.bootstrap.horovod_library import horovod_supports
+from harness.bootstrap.mending import installing, installing_horovod
 from harness.launchers.command import Launcher
 from harness.launchers.hosts import Host, HostsError, how_to_resolve, is_elsewhere, placement, unresolved_name
 from harness.optimizers.schedules import ConstantSchedule
@@ -20,7 +21,6 @@ from harness.worker.plan import plan_of
 from harness.workloads.datasets import DATASETS
 from harness.workloads.shipped import UNTRIED
 
-MENDING_SETUP = "make setup installs it"
 _ONLY_THE_MEAN = "only the evaluated mean joins its workers"
 _MOST_OFF = 0.05  # of the samples asked for, by which whole steps may train more or fewer
 _ALL_WARM_UP = (
@@ -117,13 +117,13 @@ def _unreached(cell: Cell, hosts: tuple[Host, ...]) -> str | None:
 
 def _lacking(cell: Cell, *, is_own_launch: bool, trains_here: bool) -> str | None:
     if importlib.util.find_spec(cell.framework) is None:
-        return f"framework: {cell.framework} is not installed: {MENDING_SETUP}"
+        return f"framework: {cell.framework} is not installed: {installing(cell.framework)} installs it"
     version = version_of(cell.framework, installed_versions())
     too_old = framework_obstacle(cell.framework, version) if version else None
     if too_old:
         return f"framework: {too_old}"
     if cell.needs == SERVED and importlib.util.find_spec("zmq") is None:
-        return f"strategy: {cell.strategy} needs pyzmq, which is not installed: {MENDING_SETUP}"
+        return f"strategy: {cell.strategy} needs pyzmq, which is not installed: {installing('pyzmq')} installs it"
     if isinstance(cell.options, ServerOptions) and cell.hosts > 1 and not _can_encrypt(cell.options):
         return (
             "options.server_encryption: curve, without which ZeroMQ was built here: pyzmq from PyPI has it; allowed: "
@@ -148,10 +148,8 @@ def _can_encrypt(options: ServerOptions) -> bool:
 
 def _lacking_of_horovod(cell: Cell, *, is_own_launch: bool, trains_here: bool) -> str | None:
     if not horovod_supports(cell.framework):
-        return (
-            f"strategy: {cell.strategy} needs horovod built for {cell.framework}: {MENDING_SETUP}, "
-            "into an environment that is there hvdbench setup --keep"
-        )
+        mend = installing_horovod(cell.framework, is_there=True, for_gpus=cell.device == "gpu")
+        return f"strategy: {cell.strategy} needs horovod built for {cell.framework}: {mend}"
     obstacle = mpi_obstacle(cell.framework) if is_own_launch and cell.controller == "mpi" else None
     if obstacle:
         return f"controller: mpi, but {obstacle.found}: {obstacle.mend}; allowed: gloo"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from harness.bootstrap.cuda_fit import cuda_of
 from harness.bootstrap.horovod_library import horovod_has_nccl
+from harness.bootstrap.mending import building_for_cuda
 from harness.protocols import HorovodOptions
 from harness.suite.cell import Cell
 from harness.worker.gpus import VISIBLE_VARIABLE, present_gpus, visible_gpus
-
-MENDING_CUDA = "TORCH_INDEX=<pytorch.org's for your CUDA> HOROVOD_GPU_OPERATIONS=NCCL make setup (README.md, Set-up)"
 
 
 def is_built_for_cuda(framework: str) -> bool:
@@ -29,8 +28,10 @@ def gpu_obstacle(cell: Cell, *, is_own_launch: bool, is_here: bool = True) -> st
     if is_here and each > len(visible):
         hidden = f", {VISIBLE_VARIABLE} hides {len(present) - len(visible)}" if len(visible) < len(present) else ""
         return f"device: gpu with {each} workers on a host; this one has {len(visible)} GPUs{hidden}"
-    if not is_built_for_cuda(cell.framework):
-        return f"device: gpu, but {cell.framework} is built for the CPU alone: {MENDING_CUDA}"
+    is_for_cuda = is_built_for_cuda(cell.framework)
+    mend = building_for_cuda(cell.framework, is_built_for_cuda=is_for_cuda)
+    if not is_for_cuda:
+        return f"device: gpu, but {cell.framework} is built for the CPU alone: {mend}"
     if cell.needs.uses_horovod and cell.workers > 1 and not is_staged and not horovod_has_nccl(cell.framework):
-        return f"device: gpu, but horovod is built without NCCL: {MENDING_CUDA}"
+        return f"device: gpu, but horovod is built without NCCL: {mend}"
     return None

@@ -1,11 +1,11 @@
-"""Whether the MPI that would start workers is the one that Horovod was built for. Looks at files, runs nothing."""
+"""Whether the MPI that would start workers is the one that Horovod was built for, by its files and what it answers."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from harness.bootstrap.horovod_library import built_with, mpi_library
-from harness.bootstrap.mpi import other_mpi
+from harness.bootstrap.mpi import is_known_to_horovodrun, other_mpi
 from harness.launchers.horovodrun import mpirun
 
 
@@ -25,9 +25,14 @@ def mpi_obstacle(framework: str) -> MpiObstacle | None:
         return MpiObstacle(found="horovod was built without MPI", mend=mend)
     loaded = mpi_library(framework)
     other = other_mpi(started_by, loaded) if loaded else None
-    if other is None:
+    if other is not None:
+        return MpiObstacle(
+            found=f"horovod was built for {loaded}, and {started_by} comes with {other}",
+            mend="load the MPI that it was built with",
+        )
+    if is_known_to_horovodrun(started_by):
         return None
     return MpiObstacle(
-        found=f"horovod was built for {loaded}, and {started_by} comes with {other}",
-        mend="load the MPI that it was built with",
+        found=f"{started_by} does not answer --version with the name of an MPI that horovodrun knows, as some MPICH",
+        mend="take its own launcher: mpirun -np 2 hvdbench run SUITE",
     )
