@@ -1,10 +1,12 @@
-"""The report that README opens with says what the code of now says of the records beside it."""
+"""The report that README opens with says what the code of now says of its records; kept pages have all their files."""
 
 from __future__ import annotations
 
 import itertools
+import re
 from pathlib import Path
 
+import pytest
 from markupsafe import escape
 
 from harness.bootstrap.pins import ROOT
@@ -13,6 +15,7 @@ from harness.report.answer import answer_lines
 from tests.release.dist import unpack
 
 SAMPLE = ROOT / "reports" / "sample"
+_LINKS = re.compile(r'(?:href|src)="((?!https?:|data:|#)[^"#]+)"|!\[[^\]]*\]\(([^)]+)\)')  # of a page, of Markdown
 UNBROKEN = "\u00a0"  # between a number and its unit, on pages: a terminal has a plain space there
 
 
@@ -26,3 +29,12 @@ def test_sample_report_opens_with_what_its_records_give(tmp_path: Path) -> None:
     for said in (sentence, *beside):
         assert escape(said) in page
         assert escape_markdown(said) in summary
+
+
+@pytest.mark.parametrize("name", ["claims", "claims.tuned", "gpu-sample", "sample"])
+def test_files_that_a_kept_page_links_to_lie_beside_it(name: str) -> None:
+    folder = ROOT / "reports" / name
+    texts = [path.read_text() for path in (folder / "index.html", *folder.glob("*.md"))]
+    linked = {link for text in texts for pair in _LINKS.findall(text) for link in pair if link}
+    assert len(linked) > 30
+    assert sorted(link for link in linked if not (folder / link).exists()) == []
