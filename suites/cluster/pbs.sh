@@ -1,5 +1,5 @@
 #!/bin/bash
-# A suite as a job of PBS, submitted from a folder that all nodes see (Torque: -l nodes=2:ppn=4):
+# A suite as a job of PBS, submitted from a folder that all nodes see (Torque: nodes=2:ppn=4 for `select`, no `place`):
 #   qsub -l select=2:ncpus=4:mpiprocs=4 -v SUITE=suites/cluster.yaml suites/cluster/pbs.sh
 # It runs on the first node and starts a launch for each cell on the hosts of $PBS_NODEFILE, by ssh. Ended early, by
 # qdel or the time limit, the same command goes on.
