@@ -26,7 +26,7 @@ claims: setup  ## what is said of asynchronous updating, tested claim by claim, 
 
 # No first comparison while Horovod is built: nothing is timed beside a compiler.
 bench-cost:
-	@echo "bench: ten minutes of runs on two cores, and set-up before it: where Horovod has to be built, 6 to 15 minutes"
+	@echo "bench: ten minutes of runs on two cores, and set-up before it: where Horovod has to be built, 4 to 15 minutes"
 
 test: setup lint  ## lint and all tests, in three processes; a file's tests share what they launch
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder

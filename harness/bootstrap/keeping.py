@@ -147,7 +147,7 @@ def _install(environment: InstalledEnvironment, target: Target, wheel: Path | No
     log = environment.site / "hvdbench-setup.log"
     pip: list[str | Path] = [environment.python, "-m", "pip", "install", "--disable-pip-version-check"]
     if wheel is None:
-        print(f"set-up: building horovod {VERSION} for {names} (5 to 15 minutes), log in {log}", flush=True)
+        print(f"set-up: building horovod {VERSION} for {names} (3 to 15 minutes), log in {log}", flush=True)
         with tempfile.TemporaryDirectory(prefix="hvdbench-tools-") as scratch:
             tools = Path(scratch, "tools")
             ours = [*pip, "-c", CONSTRAINTS, "--target", tools, *BUILD_REQUIRES]

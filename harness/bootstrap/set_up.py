@@ -170,7 +170,7 @@ def _install(pins: Pins, target: Target, wheel: Path | None, environ: Mapping[st
         pins = replace(pins, horovod_build_requires=())
     _install_packages(pins, target, pip, environ, log)
     if wheel is None:
-        with step(f"building horovod {VERSION} (5 to 15 minutes, once)"):
+        with step(f"building horovod {VERSION} (3 to 15 minutes, once)"):
             wheel = build_wheel(target, environ, log)
     with step("installing horovod and hvdbench"):
         run([*pip, "--no-deps", "--force-reinstall", wheel], "installing horovod", log, environ)

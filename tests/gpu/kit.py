@@ -119,7 +119,7 @@ def make_kit(machine: Machine, folder: Path) -> None:
 
 def fill(folder: Path, workshop: Workshop, toolkit: Toolkit) -> None:
     for name, options in (("wheels", WITH_NCCL), ("wheels-staged", STAGED)):
-        say(f"horovod {'with' if options else 'without'} NCCL (5 to 15 minutes unless it is cached)")
+        say(f"horovod {'with' if options else 'without'} NCCL (3 to 15 minutes unless it is cached)")
         wheel = workshop.horovod(toolkit, options)
         (folder / name).mkdir()
         shutil.copy2(wheel, folder / name)
