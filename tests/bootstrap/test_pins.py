@@ -6,7 +6,7 @@ import re
 import sys
 import tomllib
 from dataclasses import replace
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import pytest
@@ -42,6 +42,17 @@ def test_pins_are_within_what_is_asked_for() -> None:
     asked = [Requirement(text) for text in (*PROJECT["dependencies"], *EXTRAS, *BUILD_REQUIRES)]
     pinned = dict(pin.split("==") for pin in EVERYTHING)
     assert [str(one) for one in asked if not one.specifier.contains(pinned[one.name])] == []
+
+
+def test_numpy_of_an_environment_stays_from_its_floor_on() -> None:
+    """What hvdbench needs in today's versions takes it as it is: pip changes nothing for them."""
+    (floor,) = (Requirement(text) for text in PROJECT["dependencies"] if text.startswith("numpy>="))
+    needs = {pin.partition("==")[0]: requires(pin.partition("==")[0]) or [] for pin in PINS.analysis}
+    asked = [(name, Requirement(text)) for name, texts in needs.items() for text in texts]
+    of_numpy = [(name, one) for name, one in asked if one.name == "numpy" and (not one.marker or one.marker.evaluate())]
+    assert {"pandas", "scipy"} <= {name for name, _ in of_numpy}
+    version_of_floor = str(floor.specifier).removeprefix(">=")
+    assert [name for name, one in of_numpy if not one.specifier.contains(version_of_floor)] == []
 
 
 def test_package_that_the_constraints_leave_open_is_named(tmp_path: Path) -> None:
