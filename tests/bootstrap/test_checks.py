@@ -124,17 +124,23 @@ def test_pytorch_for_the_cpu_asks_for_less_disk() -> None:
     assert sizes == [8, 8, 5]
 
 
+def _make(folder: Path, *asked: str) -> subprocess.CompletedProcess[str]:
+    """Make as from a shell: under `make test` it would say its folder, and take that make's PYTHON for its own."""
+    environ = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    return subprocess.run(["make", *asked], cwd=folder, env=environ, capture_output=True, text=True, check=False)
+
+
 def test_make_names_what_to_install_where_there_is_no_python_for_it() -> None:
-    done = subprocess.run(["make", "setup", "PYTHON=/bin/false"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = _make(ROOT, "setup", "PYTHON=/bin/false")
     assert done.returncode == 2
     assert "apt-get install python3.11 python3.11-venv python3.11-dev" in done.stderr
 
 
 def test_make_goes_on_with_the_python_of_the_environment(tmp_path: Path) -> None:
     shutil.copy2(ROOT / "Makefile", tmp_path)
-    ask = ["make", "--eval=asked:; @echo $(PYTHON)", "asked"]
-    first = subprocess.run(ask, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    ask = ("--eval=asked:; @echo $(PYTHON)", "asked")
+    first = _make(tmp_path, *ask).stdout
     assert first.strip() in ("python3.11", "python3.12", "python3.13", "python3")
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
-    assert subprocess.run(ask, cwd=tmp_path, capture_output=True, text=True, check=True).stdout == ".venv/bin/python\n"
+    assert _make(tmp_path, *ask).stdout == ".venv/bin/python\n"
