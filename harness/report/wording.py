@@ -34,7 +34,14 @@ def with_interval(interval: Interval) -> str:
     """`0.62 [0.55, 0.70]`, or the bare estimate where there is no interval."""
     if not interval.is_known:
         return number(interval.estimate)
-    return f"{number(interval.estimate)} [{number(interval.low)}, {number(interval.high)}]"
+    width = interval.high - interval.low
+    estimate, low, high = (_settled(value, width) for value in (interval.estimate, interval.low, interval.high))
+    return f"{number(estimate)} [{number(low)}, {number(high)}]"
+
+
+def _settled(value: float, width: float) -> float:
+    """Nought, where the value is but the error of adding up numbers as large as their interval is wide."""
+    return 0.0 if math.isfinite(width) and abs(value) < 1e-9 * width else value
 
 
 def share_with_interval(interval: Interval) -> str:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from harness.analysis.intervals import geometric_interval, mean_interval
+from harness.analysis.intervals import Interval, geometric_interval, mean_interval
 from harness.analysis.targets import Ratio
 from harness.report.wording import (
     count,
@@ -47,6 +47,18 @@ def test_percent_has_no_more_places_than_needed():
 def test_interval_stands_in_brackets_where_there_is_one():
     assert with_interval(mean_interval([2.0, 2.0, 2.0])) == "2.00 [2.00, 2.00]"
     assert with_interval(mean_interval([2.0])) == "2.00"
+
+
+@pytest.mark.parametrize(
+    ("estimate", "low", "high", "said"),
+    [
+        (-1.85e-15, -0.685, 0.685, "0 [-0.685, 0.685]"),
+        (1e-15, 1e-15, 1e-15, "0.00000000000000100 [0.00000000000000100, 0.00000000000000100]"),
+        (2.5, -math.inf, math.inf, "2.50 [−∞, ∞]"),
+    ],
+)
+def test_error_of_adding_up_is_no_number(estimate: float, low: float, high: float, said: str) -> None:
+    assert with_interval(Interval(estimate=estimate, low=low, high=high, n=5, method="")) == said
     assert times(Ratio(interval=geometric_interval([0.5, 0.5, 0.5]))) == "0.500\u00a0× [0.500, 0.500]"
     assert times(Ratio(interval=None, reason="no seed in common")) == "– (no seed in common)"
 
