@@ -31,7 +31,7 @@ def test_sample_report_opens_with_what_its_records_give(tmp_path: Path) -> None:
         assert escape_markdown(said) in summary
 
 
-@pytest.mark.parametrize("name", ["claims", "claims.tuned", "gpu-sample", "sample"])
+@pytest.mark.parametrize("name", ["claims", "claims-full", "claims.tuned", "gpu-sample", "sample"])
 def test_files_that_a_kept_page_links_to_lie_beside_it(name: str) -> None:
     folder = ROOT / "reports" / name
     texts = [path.read_text() for path in (folder / "index.html", *folder.glob("*.md"))]
