@@ -6,13 +6,13 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import sysconfig
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.bootstrap.programs import ANSWER_LIMIT_S, answer
 from harness.bootstrap.pythons import dotted
 
 # An environment, one Horovod build and the wheel cache: PyTorch for CUDA brings 4 GB of NVIDIA's libraries.
@@ -70,7 +70,7 @@ def _lacking_venv() -> str | None:
 
 def lacking_to_compile(cxx: str | None) -> list[str]:
     """Of what an extension of Python is compiled with. cxx: the compiler that CXX names, if it does."""
-    compiler = shlex.split(cxx or "g++")
+    compiler = shlex.split(cxx or "") or ["g++"]
     found = [
         f"{tool} is missing: apt-get install {package}"
         for tool, package in ((compiler[0], "g++"), ("make", "make"))
@@ -87,9 +87,10 @@ def lacking_to_compile(cxx: str | None) -> list[str]:
 def _too_old(compiler: list[str]) -> list[str]:
     """PyTorch's headers are C++20, as Horovod therefore is."""
     asked = [*compiler, "-std=c++20", "-fsyntax-only", "-x", "c++", "-"]
-    done = subprocess.run(
-        asked, input="#include <concepts>\n#include <span>\n", capture_output=True, text=True, check=False
-    )
+    done = answer(asked, "#include <concepts>\n#include <span>\n")
+    if done is None:
+        said = f"does not start, or compiles no two lines within {ANSWER_LIMIT_S} s"
+        return [f"{' '.join(compiler)} {said}: CXX=<another, GCC from 10 on>"]
     if done.returncode == 0:
         return []
     said = next(iter(done.stderr.splitlines()), "")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from harness.bootstrap.horovod_options import WITHOUT_MPI
+from harness.bootstrap.programs import answer
 
-ANSWER_LIMIT_S = 60
 _KNOWN = ("Open MPI", "OpenRTE", "IBM Spectrum MPI", "MPICH", "Intel(R) MPI")  # to horovodrun, by what mpirun answers
 _PLACES = ("lib", "lib64", "lib/*-linux-gnu*")  # of libraries below an MPI's prefix
 
@@ -55,19 +54,8 @@ def is_known_to_horovodrun(mpirun: Path) -> bool:
 
 @cache
 def _answer(mpirun: Path) -> str:
-    try:
-        done = subprocess.run(
-            [mpirun, "--version"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=ANSWER_LIMIT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout
+    done = answer([mpirun, "--version"])
+    return "" if done is None else done.stdout + done.stderr
 
 
 def other_mpi(mpirun: Path, library: str) -> str | None:

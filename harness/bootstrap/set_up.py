@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import sysconfig
 import time
@@ -38,6 +37,7 @@ from harness.bootstrap.horovod_wheel import (
 )
 from harness.bootstrap.mpi import space_in_its_path
 from harness.bootstrap.pins import CONSTRAINTS, ROOT, Pins, load_pins, locked
+from harness.bootstrap.programs import answer
 from harness.bootstrap.pythons import dotted
 from harness.bootstrap.toolkit import find_toolkit
 
@@ -137,10 +137,8 @@ def _refuse_what_is_there(prefix: Path) -> None:
 def _version(python: Path) -> str | None:
     """As 3.11; None where it does not run."""
     asked: list[str | Path] = [python, "-c", "import sys; print('{}.{}'.format(*sys.version_info))"]
-    try:
-        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
+    done = answer(asked)
+    return None if done is None or done.returncode else done.stdout.strip()
 
 
 def _refuse_what_cannot_be(prefix: Path, target: Target, environ: Mapping[str, str], *, compiling: bool) -> None:
@@ -221,8 +219,10 @@ def _read(stamp: Path) -> dict[str, Any]:
 def lock(prefix: Path, pins: Pins) -> None:
     listing = ("-m", "pip", "list", "--format", "freeze", "--exclude-editable", "--exclude", "pip")
     command: list[str | Path] = [prefix / "bin" / "python", *listing]
-    installed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    CONSTRAINTS.write_text("".join(f"{pin}\n" for pin in locked(installed, pins)))
+    listed = answer(command)
+    if listed is None or listed.returncode:
+        raise SetupError(f"{command[0]} lists no packages: make setup first")
+    CONSTRAINTS.write_text("".join(f"{pin}\n" for pin in locked(listed.stdout.splitlines(), pins)))
 
 
 @contextmanager

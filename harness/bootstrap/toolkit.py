@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.bootstrap.programs import answer
+
 HOMES = ("HOROVOD_CUDA_HOME", "CUDA_HOME")  # Horovod reads the first, PyTorch the second alone
 _USUAL = Path("/usr/local/cuda")
-_ANSWER_LIMIT_S = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +63,5 @@ def _release(nvcc: Path) -> str | None:
 
 def _answer(nvcc: Path, *arguments: str) -> str:
     """What it says; nothing where it is missing or something else."""
-    try:
-        done = subprocess.run(
-            [nvcc, *arguments], capture_output=True, text=True, timeout=_ANSWER_LIMIT_S, check=False, errors="replace"
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout + done.stderr
+    done = answer([nvcc, *arguments])
+    return "" if done is None else done.stdout + done.stderr

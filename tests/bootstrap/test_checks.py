@@ -63,7 +63,7 @@ def test_compiler_that_is_too_old_is_named_before_it_is_used(tmp_path: Path, rea
 
 
 def test_compiler_of_this_machine_is_new_enough() -> None:
-    assert lacking_to_compile(None) == lacking_to_compile("") == []
+    assert lacking_to_compile(None) == lacking_to_compile("") == lacking_to_compile(" ") == []
 
 
 @pytest.mark.usefixtures("roomy")

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import pytest
 
+from harness.bootstrap import programs
 from harness.bootstrap import set_up as bootstrap
 from harness.bootstrap.byte_code import ByteCode
 from harness.bootstrap.checks import SetupError
@@ -84,6 +85,16 @@ def test_environment_that_this_python_cannot_go_on_with_is_named(environment: Pa
     """Although a stamp says that all is installed there."""
     place_python(environment, text)
     with pytest.raises(SetupError, match=said):
+        bootstrap.set_up(environment, PINS, {})
+
+
+def test_python_of_an_environment_that_never_answers_is_named(
+    environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a file server that is gone."""
+    monkeypatch.setattr(programs, "ANSWER_LIMIT_S", 0.1)
+    place_python(environment, "exec sleep 600")
+    with pytest.raises(SetupError, match="does not run"):
         bootstrap.set_up(environment, PINS, {})
 
 
