@@ -15,10 +15,16 @@ from pathlib import Path
 from harness.bootstrap.programs import ANSWER_LIMIT_S, answer
 from harness.bootstrap.pythons import dotted
 
-# An environment, one Horovod build and the wheel cache: PyTorch for CUDA brings 4 GB of NVIDIA's libraries.
-NEEDED_DISK_BYTES = 8 * 1024**3
-NEEDED_DISK_BYTES_ON_CPU = 5 * 1024**3
-NEEDED_TO_BUILD_BYTES = 2 * 1024**3  # of it, or where TMPDIR is on another disk, there
+_GIB = 1024**3
+# An environment, one Horovod build, the wheel cache and pip's: PyTorch 2.13 for CUDA 13 is 2.5 GiB of wheels, which
+# come to 4 GiB unpacked. What is temporary lies there, too, unless TMPDIR is on another disk.
+NEEDED_DISK_BYTES = 10 * _GIB
+NEEDED_DISK_BYTES_ON_CPU = 5 * _GIB
+# Where TMPDIR is. There pip has all wheels of a run until the last is installed, and the one that arrives once more,
+# for its cache: of PyTorch for CUDA 2.5 and 0.5 GiB.
+NEEDED_TO_DOWNLOAD_BYTES = 7 * _GIB // 2
+NEEDED_TO_DOWNLOAD_BYTES_ON_CPU = _GIB
+NEEDED_TO_BUILD_BYTES = 2 * _GIB
 ON_TOP = (  # of an environment that takes nothing more
     "make an environment on top of it (python -m venv --system-site-packages mine), install hvdbench there and set up "
     "from it"
@@ -33,20 +39,33 @@ class SetupError(Exception):
 
 
 def needed_disk_bytes(torch_index: str) -> int:
-    """torch_index: where PyTorch comes from. PyTorch's own indexes are named by what they are for."""
-    return NEEDED_DISK_BYTES_ON_CPU if torch_index.rstrip("/").endswith("/cpu") else NEEDED_DISK_BYTES
+    """torch_index: where PyTorch comes from."""
+    return NEEDED_DISK_BYTES_ON_CPU if _is_for_cpus(torch_index) else NEEDED_DISK_BYTES
+
+
+def needed_temporary_bytes(torch_index: str, *, compiling: bool) -> int:
+    """First pip takes what it does, and when that is gone the compiler."""
+    to_download = NEEDED_TO_DOWNLOAD_BYTES_ON_CPU if _is_for_cpus(torch_index) else NEEDED_TO_DOWNLOAD_BYTES
+    return max(to_download, NEEDED_TO_BUILD_BYTES) if compiling else to_download
+
+
+def _is_for_cpus(torch_index: str) -> bool:
+    """PyTorch's own indexes are named by what they are for."""
+    return torch_index.rstrip("/").endswith("/cpu")
 
 
 def missing_prerequisites(
-    disk: Path, *, cache: Path | None = None, needed_bytes: int = NEEDED_DISK_BYTES, cxx: str | None = None
+    disk: Path, *, cache: Path | None = None, torch_index: str = "", cxx: str | None = None
 ) -> list[str]:
     """One sentence for each thing this machine lacks, empty when set-up can start.
 
-    disk: where the environment will be written, which takes `needed_bytes`. cache: where Horovod's wheel is kept once
-    it is built; None where it is not built. cxx: the compiler that CXX names.
+    disk: where the environment will be written. cache: where Horovod's wheel is kept once it is built; None where it is
+    not built. torch_index: where PyTorch comes from. cxx: the compiler that CXX names.
     """
-    found = [_lacking_venv(), read_only(disk, _ELSEWHERE), too_little_disk(disk, needed_bytes)]
-    found += [] if cache is None else [*lacking_to_compile(cxx), no_room_to_build(), no_place_to_cache(cache)]
+    needed_bytes = needed_temporary_bytes(torch_index, compiling=cache is not None)
+    found = [_lacking_venv(), read_only(disk, _ELSEWHERE), too_little_disk(disk, needed_disk_bytes(torch_index))]
+    found += [too_little_disk(tempfile.gettempdir(), needed_bytes)]
+    found += [] if cache is None else [*lacking_to_compile(cxx), no_place_to_cache(cache)]
     return [said for said in found if said]
 
 
@@ -128,7 +147,8 @@ def too_little_disk(disk: str | Path, needed_bytes: int) -> str | None:
     free = shutil.disk_usage(disk).free
     if free >= needed_bytes:
         return None
+    needed = f"{needed_bytes / _GIB:.1f}".removesuffix(".0")
     return (
-        f"{disk} has {free / 1024**3:.1f} GiB free, set-up needs {needed_bytes / 1024**3:.0f} GiB: "
-        "free some space, or move the checkout and HVDBENCH_CACHE to a larger disk (TMPDIR: where it builds)"
+        f"{disk} has {free / _GIB:.1f} GiB free, set-up needs {needed} GiB: free some space, or move the checkout and "
+        "HVDBENCH_CACHE to a larger disk (TMPDIR: where pip downloads and Horovod is built)"
     )

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.bootstrap.byte_code import LEFT_OUT_BY_PIP, ByteCode
-from harness.bootstrap.checks import SetupError, missing_prerequisites, needed_disk_bytes
+from harness.bootstrap.checks import SetupError, missing_prerequisites
 from harness.bootstrap.cuda_fit import cuda_obstacles, toolkit_obstacle
 from harness.bootstrap.horovod_options import asks_for_gpus, options_set, require_known_values
 from harness.bootstrap.horovod_source import VERSION
@@ -145,7 +145,7 @@ def _refuse_what_cannot_be(prefix: Path, target: Target, environ: Mapping[str, s
     missing = missing_prerequisites(
         prefix if prefix.exists() else prefix.parent,
         cache=wheel_dir(target, environ).parent if compiling else None,
-        needed_bytes=needed_disk_bytes(environ.get("TORCH_INDEX", "")),
+        torch_index=environ.get("TORCH_INDEX", ""),
         cxx=environ.get("CXX"),
     )
     unfit = [toolkit_obstacle(target.toolkit, environ), space_in_its_path(target.mpi, environ) if compiling else None]
