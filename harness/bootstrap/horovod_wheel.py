@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.bootstrap.checks import SetupError
+from harness.bootstrap.checks import SetupError, lacking_to_compile, no_place_to_cache, no_room_to_build
 from harness.bootstrap.horovod_options import shaping
 from harness.bootstrap.horovod_source import EDITS, SHA256, VERSION, unpack_edited
-from harness.bootstrap.mpi import Mpi
+from harness.bootstrap.mpi import Mpi, space_in_its_path
 from harness.bootstrap.pins import Pins
 from harness.bootstrap.toolkit import HOMES, Toolkit
 
@@ -49,6 +49,7 @@ class Target:
     shaped_by: tuple[str, ...]  # versions of what else shapes it: build tools, MPI
     mpi: Mpi | None
     toolkit: Toolkit | None = None  # where there is one, a PyTorch for CUDA gets a Horovod for CUDA, asked for or not
+    is_beside_cuda: bool = False  # the PyTorch, of whose builds `frameworks` may name the version alone
     tools: Path | None = None  # a folder with what builds it, where `python` has none of it
     abi: str = str(sysconfig.get_config_var("SOABI"))  # of `python`
 
@@ -108,6 +109,7 @@ def wheel_dir(target: Target, environ: Mapping[str, str]) -> Path:
         *(platform.machine(), *platform.libc_ver()),  # a home is shared by hosts that differ
         target.abi,
         "no toolkit" if target.toolkit is None else f"CUDA {target.toolkit.release}",
+        *(["beside PyTorch for CUDA"] if target.toolkit is not None and target.is_beside_cuda else []),
     ]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     return cache_dir(environ) / "wheels" / f"horovod-{VERSION}-{key}"
@@ -115,6 +117,13 @@ def wheel_dir(target: Target, environ: Mapping[str, str]) -> Path:
 
 def cached_wheel(target: Target, environ: Mapping[str, str]) -> Path | None:
     return next(iter(wheel_dir(target, environ).glob("horovod-*.whl")), None)
+
+
+def build_obstacles(target: Target, environ: Mapping[str, str]) -> list[str]:
+    """One sentence for each thing that is in the way of building and keeping it here."""
+    places = [no_room_to_build(), no_place_to_cache(wheel_dir(target, environ).parent)]
+    found = [*places, space_in_its_path(target.mpi, environ)]
+    return [*filter(None, found), *lacking_to_compile(environ.get("CXX"))]
 
 
 def build_wheel(target: Target, environ: Mapping[str, str], log: Path) -> Path:

@@ -14,18 +14,15 @@ from harness.bootstrap.checks import (
     ON_TOP,
     SetupError,
     framework_obstacle,
-    lacking_to_compile,
     managed_by_the_system,
-    no_place_to_cache,
-    no_room_to_build,
     read_only,
 )
 from harness.bootstrap.cuda_fit import build_of, cuda_obstacles, installed_nccl
 from harness.bootstrap.horovod_library import built_with, horovod_has_nccl, horovod_supports
 from harness.bootstrap.horovod_options import WITHOUT_MPI, asks_for_gpus, require_known_values
 from harness.bootstrap.horovod_source import BUILD_REQUIRES, VERSION
-from harness.bootstrap.horovod_wheel import Target, beside_no_others, build_wheel, cached_wheel, run, wheel_dir
-from harness.bootstrap.mpi import find_mpi, space_in_its_path, version_of
+from harness.bootstrap.horovod_wheel import Target, beside_no_others, build_obstacles, build_wheel, cached_wheel, run
+from harness.bootstrap.mpi import find_mpi, version_of
 from harness.bootstrap.pins import CONSTRAINTS
 from harness.bootstrap.pythons import python_obstacle
 from harness.bootstrap.toolkit import find_toolkit
@@ -108,15 +105,12 @@ def _refuse_what_cannot_be(
 ) -> None:
     """All that is in the way, before time is spent. compiling: whether Horovod has to be built."""
     too_old = [framework_obstacle(name, pin.partition("==")[2]) for name, pin in frameworks.items()]
-    places = [read_only(environment.site, ON_TOP) or managed_by_the_system(environ)]
-    if compiling:
-        places += [no_room_to_build(), no_place_to_cache(wheel_dir(target, environ).parent)]
-        places += [space_in_its_path(target.mpi, environ)]
-    found = [said for said in (python_obstacle(), *too_old, *places) if said]
+    place = read_only(environment.site, ON_TOP) or managed_by_the_system(environ)
+    found = [said for said in (python_obstacle(), *too_old, place) if said]
     if importlib.util.find_spec("pip") is None:
         found.append(f"{environment.python} has no pip: {environment.python} -m ensurepip")
     found += _would_be_lost(environment, frameworks, lacking, target, environ)
-    found += lacking_to_compile(environ.get("CXX")) if compiling else []
+    found += build_obstacles(target, environ) if compiling else []
     found += cuda_obstacles(frameworks, environment.path, target.toolkit, environ)
     if found:
         raise SetupError("nothing was changed:\n  - " + "\n  - ".join(found))

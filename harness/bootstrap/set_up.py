@@ -23,12 +23,13 @@ from typing import Any
 
 from harness.bootstrap.byte_code import LEFT_OUT_BY_PIP, ByteCode
 from harness.bootstrap.checks import SetupError, missing_prerequisites
-from harness.bootstrap.cuda_fit import cuda_obstacles, toolkit_obstacle
+from harness.bootstrap.cuda_fit import cuda_obstacles, cuda_of, toolkit_obstacle
 from harness.bootstrap.horovod_options import asks_for_gpus, options_set, require_known_values
 from harness.bootstrap.horovod_source import VERSION
 from harness.bootstrap.horovod_wheel import (
     Target,
     beside_no_others,
+    build_obstacles,
     build_wheel,
     cached_wheel,
     pinned_target,
@@ -88,8 +89,7 @@ def set_up(prefix: Path, pins: Pins, given: Mapping[str, str]) -> None:
         print(WITHOUT_TENSORFLOW, flush=True)
     python = prefix / "bin" / "python"
     target = pinned_target(pins, python, find_toolkit(environ))
-    wheel = cached_wheel(target, environ)
-    _refuse_what_cannot_be(prefix, target, environ, compiling=wheel is None)
+    _refuse_what_cannot_be(prefix, target, environ, compiling=not _may_be_cached(target, environ))
     log = prefix / "hvdbench-setup.log"
     started = time.monotonic()
     print(f"set-up: into {prefix}, log in {log}", flush=True)
@@ -100,7 +100,7 @@ def set_up(prefix: Path, pins: Pins, given: Mapping[str, str]) -> None:
     stamp.unlink(missing_ok=True)
     if before.get("TORCH_INDEX") != options.get("TORCH_INDEX"):
         _remove_torch(prefix, environ, log)
-    _install(pins, target, wheel, environ, log)
+    _install(pins, target, environ, log)
     stamp.write_text(json.dumps(wanted))
     print(f"set-up: done in {time.monotonic() - started:.0f} s", flush=True)
     for package in _imported_instead(given.get("PYTHONPATH", "")):
@@ -141,6 +141,11 @@ def _version(python: Path) -> str | None:
     return None if done is None or done.returncode else done.stdout.strip()
 
 
+def _may_be_cached(target: Target, environ: Mapping[str, str]) -> bool:
+    """Whether there is a wheel beside one of PyTorch's builds: which one pip gets is known once it is there."""
+    return any(cached_wheel(replace(target, is_beside_cuda=cuda), environ) is not None for cuda in (False, True))
+
+
 def _refuse_what_cannot_be(prefix: Path, target: Target, environ: Mapping[str, str], *, compiling: bool) -> None:
     missing = missing_prerequisites(
         prefix if prefix.exists() else prefix.parent,
@@ -161,12 +166,16 @@ def _remove_torch(prefix: Path, environ: Mapping[str, str], log: Path) -> None:
         run(pip, "removing the PyTorch of another index", log, environ)
 
 
-def _install(pins: Pins, target: Target, wheel: Path | None, environ: Mapping[str, str], log: Path) -> None:
-    """All that is pinned, and Horovod. wheel: the cached one; None has it built."""
+def _install(pins: Pins, target: Target, environ: Mapping[str, str], log: Path) -> None:
+    """All that is pinned, and Horovod."""
     pip: list[str | Path] = [target.python, "-m", "pip", "install", "--disable-pip-version-check", "-c", CONSTRAINTS]
-    if wheel is not None:
-        pins = replace(pins, horovod_build_requires=())
-    _install_packages(pins, target, pip, environ, log)
+    with ByteCode(target.python, packages_folder(target.python.parents[1])) as byte_code:
+        _install_torch(pins, pip, environ, log)
+        target = _beside_installed(pins, target, environ)
+        wheel = cached_wheel(target, environ)
+        if wheel is not None:
+            pins = replace(pins, horovod_build_requires=())
+        _install_others(pins, pip, byte_code, environ, log)
     if wheel is None:
         with step(f"building horovod {VERSION} (3 to 15 minutes, once)"):
             wheel = build_wheel(target, environ, log)
@@ -175,32 +184,44 @@ def _install(pins: Pins, target: Target, wheel: Path | None, environ: Mapping[st
         run([*pip, "--no-deps", "--no-build-isolation", "-e", ROOT], "installing hvdbench", log, environ)
 
 
-def _install_packages(pins: Pins, target: Target, pip: list[str | Path], environ: Mapping[str, str], log: Path) -> None:
-    pip, index = [*pip, LEFT_OUT_BY_PIP], environ.get("TORCH_INDEX")
-    with ByteCode(target.python, packages_folder(target.python.parents[1])) as byte_code:
-        # torch alone and first: nothing else is to come from its index. Of one version pip takes the build with a local
-        # label (+cpu, +cu130), which is the index's.
-        with step("installing torch (seconds; a build for CUDA, of several GB, two or three minutes)"):
-            run([*pip, *(["--extra-index-url", index] if index else []), *pins.torch], "installing torch", log, environ)
-        _refuse_what_does_not_fit(pins, target, environ)
-        byte_code.begin()
-        if pins.tensorflow:
-            with step("installing TensorFlow"):
-                run([*pip, *pins.tensorflow], "installing TensorFlow", log, environ)
-            byte_code.begin()
-        with step("installing Open MPI and the rest (about half a minute)"):
-            rest = (*pins.analysis, *pins.horovod_needs, *pins.tune, *pins.dev, *pins.horovod_build_requires)
-            run([*pip, *rest], "installing the pinned packages", log, environ)
-        with step("compiling to byte code what has none yet"):
-            byte_code.finish()
+def _install_torch(pins: Pins, pip: list[str | Path], environ: Mapping[str, str], log: Path) -> None:
+    """Alone and first: nothing else is to come from its index."""
+    index = environ.get("TORCH_INDEX")
+    # Of one version pip takes the build with a local label (+cpu, +cu130), which is the index's.
+    with step("installing torch (seconds; a build for CUDA, of several GB, two or three minutes)"):
+        more = ["--extra-index-url", index] if index else []
+        run([*pip, LEFT_OUT_BY_PIP, *more, *pins.torch], "installing torch", log, environ)
 
 
-def _refuse_what_does_not_fit(pins: Pins, target: Target, environ: Mapping[str, str]) -> None:
-    """Now that PyTorch is there, which says what CUDA it is for. TensorFlow's pin is the one for the CPU."""
-    site = packages_folder(target.python.parents[1])
-    found = cuda_obstacles({"torch": pins.torch[0]}, [str(site)], target.toolkit, environ)
+def _beside_installed(pins: Pins, target: Target, environ: Mapping[str, str]) -> Target:
+    """The target, now that PyTorch is there, which says what CUDA it is for. TensorFlow's pin is the one for the CPU.
+
+    Raises SetupError where Horovod cannot be built for it.
+    """
+    site = [str(packages_folder(target.python.parents[1]))]
+    target = replace(target, is_beside_cuda=cuda_of("torch", site) is not None)
+    found = cuda_obstacles({"torch": pins.torch[0]}, site, target.toolkit, environ)
+    if cached_wheel(target, environ) is None:
+        found += build_obstacles(target, environ)  # where another build of PyTorch had been counted on
     if found:
         raise SetupError("horovod was not built:\n  - " + "\n  - ".join(found))
+    return target
+
+
+def _install_others(
+    pins: Pins, pip: list[str | Path], byte_code: ByteCode, environ: Mapping[str, str], log: Path
+) -> None:
+    pip = [*pip, LEFT_OUT_BY_PIP]
+    byte_code.begin()
+    if pins.tensorflow:
+        with step("installing TensorFlow"):
+            run([*pip, *pins.tensorflow], "installing TensorFlow", log, environ)
+        byte_code.begin()
+    with step("installing Open MPI and the rest (about half a minute)"):
+        rest = (*pins.analysis, *pins.horovod_needs, *pins.tune, *pins.dev, *pins.horovod_build_requires)
+        run([*pip, *rest], "installing the pinned packages", log, environ)
+    with step("compiling to byte code what has none yet"):
+        byte_code.finish()
 
 
 def packages_folder(prefix: Path) -> Path:

@@ -119,6 +119,18 @@ def test_wheel_is_cached_by_each_variable_that_acts_on_its_build(tmp_path: Path,
     assert wheel_dir(target, {**environ, "HOROVOD_CYCLE_TIME": "5"}) == plain  # acts when Horovod runs
 
 
+@pytest.mark.parametrize(("release", "is_another"), [("13.0", True), (None, False)])
+def test_wheel_beside_pytorch_for_cuda_is_another_where_a_toolkit_is(
+    tmp_path: Path, release: str | None, is_another: bool
+) -> None:
+    """There Horovod is built for CUDA unasked, and does not import beside the same version for CPUs."""
+    toolkit = None if release is None else Toolkit(home=tmp_path, release=release)
+    target = pinned_target(PINS, tmp_path / "python", toolkit)
+    environ = {"HVDBENCH_CACHE": str(tmp_path)}
+    beside_cuda = replace(target, is_beside_cuda=True)
+    assert (wheel_dir(beside_cuda, environ) != wheel_dir(target, environ)) is is_another
+
+
 def test_toolkit_is_named_to_horovod_and_to_pytorch(tmp_path: Path) -> None:
     target = pinned_target(PINS, tmp_path / "python", Toolkit(home=tmp_path, release="13.0"))
     reaching = target.environ({})

@@ -119,7 +119,7 @@ def test_cached_wheel_is_installed_without_a_compiler_or_disk_to_build(
 ) -> None:
     set_up_keeping(environment, environ(tmp_path))
     shutil.rmtree(environment.site / "horovod")
-    monkeypatch.setattr(keeping, "lacking_to_compile", lambda cxx: ["g++ is missing"])
+    monkeypatch.setattr(horovod_wheel, "lacking_to_compile", lambda cxx: ["g++ is missing"])
     monkeypatch.setattr(checks, "NEEDED_TO_BUILD_BYTES", 10**18)
     set_up_keeping(environment, environ(tmp_path))
     assert (environment.site / "horovod" / "torch").is_dir()

@@ -173,6 +173,25 @@ def test_pytorch_that_does_not_fit_the_toolkit_ends_set_up_before_all_else(tmp_p
     assert not (tmp_path / bootstrap.STAMP).exists()
 
 
+@pytest.mark.parametrize(("cuda", "is_beside_cuda"), [("13.0", True), (None, False)])
+def test_wheel_of_the_other_build_of_pytorch_is_left_alone(
+    tmp_path: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch, cuda: str | None, is_beside_cuda: bool
+) -> None:
+    """pip's own indexes have builds of one version for CUDA and for CPUs, as PyPI and a site's mirror."""
+    place_framework(bootstrap.packages_folder(tmp_path), "torch", cuda)
+    other = {not is_beside_cuda: Path("of-the-other.whl")}
+    monkeypatch.setattr(bootstrap, "cached_wheel", lambda target, environ: other.get(target.is_beside_cuda))
+    monkeypatch.setattr(bootstrap, "build_obstacles", lambda target, environ: ["g++ is missing"])
+    with pytest.raises(SetupError, match=r"horovod was not built:\n  - g\+\+ is missing$"):
+        bootstrap.set_up(tmp_path, PINS, {})
+    assert len(commands) == 1
+    monkeypatch.setattr(bootstrap, "build_obstacles", lambda target, environ: [])
+    monkeypatch.setattr(bootstrap, "build_wheel", lambda target, *args: Path(f"built-{target.is_beside_cuda}.whl"))
+    bootstrap.set_up(tmp_path, PINS, {})
+    assert f"built-{is_beside_cuda}.whl" in commands[-2]
+    assert sum(" cmake==" in command for command in commands) == 1
+
+
 def test_gpus_without_a_toolkit_are_refused_before_anything_is_installed(
     tmp_path: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
