@@ -1,11 +1,13 @@
 # hvdbench in a container, as nobody special, on a root file system that may be read-only and with 64 MB of /dev/shm:
-#   docker build -t hvdbench --build-context wheels="$HOME/.cache/hvdbench" .   (the folder may be empty, not missing)
+#   docker build -t hvdbench --build-context wheels="$HOME/.cache/hvdbench" .   (the folder may be empty, not missing;
+#     of its wheels that is taken whose set-up had the Python, glibc, TORCH_INDEX and other options that the image has)
 #   docker run --rm --read-only --tmpfs /tmp --user "$(id -u)" -v "$PWD:/work" hvdbench run suites/quick.yaml
 # For CUDA, on an image of Ubuntu 24.04 that has its toolkit, with the index that pytorch.org shows for that version:
 #   docker build --build-arg BASE=nvidia/cuda:... --build-arg HOROVOD_GPU_OPERATIONS=NCCL --build-arg TORCH_INDEX=... .
+#   docker run --gpus all ...   (NVIDIA's images say themselves what of the driver they need)
 ARG BASE=debian:bookworm-slim
 
-# Replaced by --build-context wheels=...: where a set-up on the host has cached Horovod's wheel, it is not built again.
+# Replaced by --build-context wheels=...: where that has a wheel of Horovod that fits, none is built.
 FROM scratch AS wheels
 
 FROM ${BASE} AS tools
@@ -19,10 +21,12 @@ FROM tools AS build
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ARG HOROVOD_GPU_OPERATIONS=
 WORKDIR /opt/hvdbench
+# With the modes of the checkout: where that is its owner's alone (umask 077), `chmod` below opens it to the image's user.
 COPY . .
 RUN --mount=type=cache,target=/root/.cache/hvdbench,from=wheels \
     PIP_NO_CACHE_DIR=1 python3 -m harness.bootstrap \
-    && .venv/bin/python -m compileall -q harness
+    && .venv/bin/python -m compileall -q harness \
+    && chmod -R a+rX .
 
 FROM ${BASE}
 # Images of Ubuntu 24.04, as those with CUDA's toolkit, have a user of number 1000 already.
@@ -35,8 +39,8 @@ RUN apt-get update \
     && useradd --uid 1000 --create-home --shell /bin/sh hvdbench \
     && install -d -o hvdbench /work
 # Between containers (suites/cluster): sshd without root, with keys that are mounted into ~/.ssh.
-COPY suites/cluster/sshd_config /etc/ssh/sshd_config_hvdbench
-COPY suites/cluster/ssh_config /etc/ssh/ssh_config.d/hvdbench.conf
+COPY --chmod=644 suites/cluster/sshd_config /etc/ssh/sshd_config_hvdbench
+COPY --chmod=644 suites/cluster/ssh_config /etc/ssh/ssh_config.d/hvdbench.conf
 COPY --from=build /opt/hvdbench /opt/hvdbench
 # Horovod, Matplotlib and others keep files in HOME.
 ENV PATH=/opt/hvdbench/.venv/bin:$PATH HOME=/tmp
