@@ -50,6 +50,19 @@ def test_table_has_all_there_are(heading: str, there_are: set[str]) -> None:
     assert {name.strip("` ") for row in rows for name in row.split(",")} == there_are
 
 
+def test_where_it_runs_has_what_showed_a_yes_and_when_and_the_reason_of_a_no() -> None:
+    section = TEXT.split("## Where it runs\n")[1].split("\n## ")[0]
+    rows = [re.split(r"\s*\|\s*", line.strip("| ")) for line in section.splitlines() if line.startswith("| ")]
+    by_python = [row for row in rows if row[0].startswith("3.")]
+    by_launcher = rows[len(by_python) + 2 :]  # after both heads
+    assert [row[0] for row in by_python] == [dotted(python) for python in PYTHONS]
+    cells = [*(cell for row in by_python for cell in row[1:]), *(row[2] for row in by_launcher)]
+    shown_by = [*(cell for cell in cells if cell.startswith("yes:")), *(row[3] for row in by_launcher)]
+    assert len(shown_by) > 15
+    assert [cell for cell in shown_by if not re.search(r"the same|[`(].*20\d\d-\d\d-\d\d", cell)] == []
+    assert [cell for cell in cells if cell.startswith(("no", "never")) and ": " not in cell] == []
+
+
 def test_text_is_read_command_by_command() -> None:
     block = "make x   # a word\nA=<some index> B=1 hvdbench show s.yaml \\\n  --only a=1\n\n"
     text = f"```console\n{block}```\n`hvdbench list x`"
