@@ -1,7 +1,7 @@
 """Byte code of what pip installs. pip compiles file after file, which takes it about as long as all else that it does.
 
-Here packages that are complete are compiled while pip unpacks the next ones, and the last by all cores. Packages' own
-tests, a fifth of the code, have none: nothing imports them.
+Here packages that are complete are compiled while pip unpacks the next ones or Horovod is built, and what is left by
+all cores. Packages' own tests, a fifth of the code, have none: nothing imports them.
 """
 
 from __future__ import annotations

@@ -176,9 +176,12 @@ def _install(pins: Pins, target: Target, environ: Mapping[str, str], log: Path) 
         if wheel is not None:
             pins = replace(pins, horovod_build_requires=())
         _install_others(pins, pip, byte_code, environ, log)
-    if wheel is None:
-        with step(f"building horovod {VERSION} (3 to 15 minutes, once)"):
-            wheel = build_wheel(target, environ, log)
+        if wheel is None:
+            byte_code.begin()  # CMake asks PyTorch and TensorFlow one thing after the other, on one core
+            with step(f"building horovod {VERSION} (3 to 15 minutes, once)"):
+                wheel = build_wheel(target, environ, log)
+        with step("compiling to byte code what has none yet"):
+            byte_code.finish()
     with step("installing horovod and hvdbench"):
         run([*pip, "--no-deps", "--force-reinstall", wheel], "installing horovod", log, environ)
         run([*pip, "--no-deps", "--no-build-isolation", "-e", ROOT], "installing hvdbench", log, environ)
@@ -220,8 +223,6 @@ def _install_others(
     with step("installing Open MPI and the rest (about half a minute)"):
         rest = (*pins.analysis, *pins.horovod_needs, *pins.tune, *pins.dev, *pins.horovod_build_requires)
         run([*pip, *rest], "installing the pinned packages", log, environ)
-    with step("compiling to byte code what has none yet"):
-        byte_code.finish()
 
 
 def packages_folder(prefix: Path) -> Path:

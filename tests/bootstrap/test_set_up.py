@@ -192,6 +192,22 @@ def test_wheel_of_the_other_build_of_pytorch_is_left_alone(
     assert sum(" cmake==" in command for command in commands) == 1
 
 
+def test_byte_code_is_made_beside_the_build(
+    tmp_path: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*args: object) -> Path:
+        commands.append("build")
+        return Path("built.whl")
+
+    place_framework(bootstrap.packages_folder(tmp_path), "torch", "13.0")
+    monkeypatch.setattr(ByteCode, "begin", lambda _: commands.append("begin"))
+    monkeypatch.setattr(bootstrap, "cached_wheel", lambda *args: None)
+    monkeypatch.setattr(bootstrap, "build_wheel", build)
+    bootstrap.set_up(tmp_path, PINS, {})
+    assert [command for command in commands if " " not in command] == ["begin", "begin", "begin", "build", "compile"]
+    assert "built.whl" in commands[-2]
+
+
 def test_gpus_without_a_toolkit_are_refused_before_anything_is_installed(
     tmp_path: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
