@@ -9,6 +9,7 @@ from typing import Any
 from harness.analysis.cell_words import fields_in_words
 from harness.analysis.scores import metric_columns
 from harness.records.interruptions import others_share
+from harness.records.machines import kernels_of
 from harness.records.record import Record, Tuning
 from harness.records.setting_names import of_all, of_horovod
 from harness.records.stored_cell import StoredCell
@@ -103,8 +104,8 @@ def _machine(record: Record) -> dict[str, Any]:
 
 def _num_machines(record: Record) -> float:
     """Hosts that are one machine by several names are one; NaN where records do not tell."""
-    kernels = [part.machine.kernel for part in record.workers if part.machine is not None]
-    return float(len(set(kernels))) if kernels and None not in kernels else math.nan
+    kernels = set(kernels_of(record.workers).values())
+    return float(len(kernels)) if kernels and None not in kernels else math.nan
 
 
 def _software(record: Record) -> dict[str, Any]:

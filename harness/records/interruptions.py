@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 
+from harness.records.machines import kernels_of
 from harness.records.record import Interruptions, Record, WorkerPart
 
 MATTERS_FROM = 0.01  # of the time of training
@@ -31,10 +32,10 @@ def others_share(record: Record) -> float:
 
     NaN: not known, as of servers whose machine is one of several.
     """
-    kernels = {part.host: part.machine.kernel or part.host for part in record.workers if part.machine is not None}
+    kernels = kernels_of(record.workers)
     placed: defaultdict[str | None, list[WorkerPart]] = defaultdict(list)  # hosts that are one machine are one
     for part in record.workers:
-        placed[kernels.get(part.host)].append(part)
+        placed[kernels.get(part.host) or part.host].append(part)
     if record.servers and len(placed) > 1:
         return math.nan
     of_servers_s = sum(server.cpu_s for server in record.servers)

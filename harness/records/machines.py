@@ -15,6 +15,11 @@ def hosts_of(parts: Iterable[WorkerPart]) -> frozenset[str]:
     return frozenset(part.host for part in parts if part.host is not None)
 
 
+def kernels_of(parts: Iterable[WorkerPart]) -> dict[str | None, str | None]:
+    """By host that tells its machine, the kernel, equal for hosts that are one machine; None where it is not told."""
+    return {part.host: part.machine.kernel for part in parts if part.machine is not None}
+
+
 def machine_of(parts: Iterable[WorkerPart]) -> Machine | None:
     """The machine that all were on or that each of theirs is like; of unlike ones a summary, comparable with others of
     as many of each kind. None where none of them tells."""

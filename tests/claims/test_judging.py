@@ -369,12 +369,8 @@ def test_launches_on_other_machines_are_no_load_of_this_one(
     times = {"delayed-averaging": TIMES["hogwild"], "allreduce-flat": TIMES["allreduce-flat"]}
     machine = MACHINE.model_copy(update={"load_1min": 6.0})
     placed = [machine.model_copy(update={"kernel": kernel}) for kernel in kernels]
-    on_two = [
-        each.model_copy(
-            update={"machine": machine, "workers": [worker(rank, machine=placed[rank % 2]) for rank in range(4)]}
-        )
-        for each in launches(suite, times)
-    ]
+    workers = [worker(rank, host=f"host {rank % 2}", machine=placed[rank % 2]) for rank in range(4)]
+    on_two = [each.model_copy(update={"machine": machine, "workers": workers}) for each in launches(suite, times)]
     said = judged(tmp_path, on_two, suite)["faster"].verdict.because
     assert said == (f"the machine was busy: a load of {load} of others a core, where 0.5 is allowed" if load else "")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
-from harness.records.machines import hosts_of, machine_of
+from harness.analysis.run_columns import what_ran
+from harness.records.machines import hosts_of, kernels_of, machine_of
 from harness.records.record import Machine, WorkerPart
 from harness.run import runner
 from harness.worker.machine_description import describe_machine
@@ -50,6 +52,22 @@ def test_machine_of_unlike_ones_says_so_and_is_like_none_of_them() -> None:
 def test_machine_is_unknown_where_workers_do_not_tell() -> None:
     assert machine_of([part(0, None, None)]) is None
     assert hosts_of([part(0, None, None)]) == frozenset()
+    assert kernels_of([part(0, None, None)]) == {}
+
+
+def test_hosts_of_one_machine_have_its_kernel() -> None:
+    same = OLD.model_copy(update={"kernel": "k"})
+    parts = [part(0, "a", same), part(1, "a", None), part(2, "b", same), part(3, "c", OLD), part(4, "d", None)]
+    assert kernels_of(parts) == {"a": "k", "b": "k", "c": None}
+
+
+@pytest.mark.parametrize(
+    ("kernels", "number"), [(("k", "k"), 1.0), (("k", "l"), 2.0), (("k", None), math.nan), ((), math.nan)]
+)
+def test_machines_are_counted_where_all_tell_their_kernel(kernels: tuple[str | None, ...], number: float) -> None:
+    parts = [part(rank, f"h{rank}", OLD.model_copy(update={"kernel": told})) for rank, told in enumerate(kernels)]
+    column = what_ran(finished(workers=parts), "results")["num_machines"]
+    assert column == pytest.approx(number, nan_ok=True)
 
 
 @pytest.mark.parametrize(
