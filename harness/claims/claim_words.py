@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from harness.analysis.intervals import Interval
+from harness.claims.checklist import cells_of
 from harness.claims.judged_claim import Judged
 from harness.claims.numbers import Number
 from harness.plain_text import counted
+from harness.records.titles import titles_of
 from harness.report.wording import (
     in_shown_unit,
     listed,
+    listed_briefly,
     share_with_interval,
     times_of,
     unit_of_difference,
@@ -99,6 +103,25 @@ def conditions_in_words(judged: Judged) -> str:
         counted(judged.launches["seed"].nunique(), "seed"),
     ]
     return ", ".join([*said, *([rule.note] if rule.note else [])])
+
+
+def beside_others_in_words(found: Sequence[Judged], most_load: float) -> str | None:
+    """Which launches whose times are judged ran beside other work: a cell's median lets single ones pass."""
+    timed = [judged for judged in found if judged.claim.measure.is_timed]
+    if not timed:
+        return None
+    launches = pd.concat([judged.launches for judged in timed]).drop_duplicates("run")
+    busy = launches[launches["load_of_others"] > most_load].sort_values("load_of_others", ascending=False)
+    if busy.empty:
+        return None
+    titles = titles_of(cell.stored() for judged in timed for cell in cells_of(judged.claim))
+    of_each = zip(busy["group"], busy["seed"], busy["load_of_others"], strict=True)
+    names = [f"{titles[group]} (seed {seed}: {load:.2g})" for group, seed, load in of_each]
+    return (
+        f"{len(busy)} of {counted(len(launches), 'launch', 'launches')} whose times are judged ran beside a load of "
+        f"others above {most_load:g} a core, which may widen intervals: {listed_briefly(names, 3)}; launches that are "
+        "judged anew, all of them, go to a folder of their own (--results)"
+    )
 
 
 def _sides(claim: Claim, *, of_ours: bool) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.analysis.loading import read, with_trials
-from harness.claims.claim_words import numbers_in_words, rule_in_words
+from harness.claims.claim_words import beside_others_in_words, numbers_in_words, rule_in_words
 from harness.claims.deciding import Word
 from harness.claims.judged_claim import Judged, judged_claims
 from harness.claims.verdict_page import write_page
@@ -30,14 +30,14 @@ class Decided:
 
 def claims(path: Path, suite: Suite, setting: Setting, out: Path, *, runs: bool) -> Decided:
     """path: of the suite's file. runs: what is missing first. Raises SuiteError, and what reading and running raise."""
-    if not suite.claims:
+    if suite.deciding is None:
         raise SuiteError(f"{path}: claims: missing, so there is nothing to decide; suites/claims.yaml has some")
     obstacles = obstacles_of(suite, setting)
     num_failed = _run(suite, setting, obstacles) if runs else 0
     found = read(with_trials([setting.folder.path]), ("runs",))
     show_cautions(found.cautions)
     judged = judged_claims(suite, found.frames["runs"], obstacles=obstacles)
-    show(judged)
+    show(judged, suite.deciding.most_load)
     command = _command(path, setting, out)
     page = write_page(suite, judged, out, commands=[command, f"{command} --no-run"])
     console().print(f"page: {page}", highlight=False, markup=False, soft_wrap=True)
@@ -66,8 +66,8 @@ def _run(suite: Suite, setting: Setting, obstacles: Mapping[str, str]) -> int:
     return summary.num_failed
 
 
-def show(judged: list[Judged]) -> None:
-    """The table of verdicts, and why the others have none."""
+def show(judged: list[Judged], most_load: float) -> None:
+    """The table of verdicts, why the others have none, and what ran beside other work."""
     columns = {
         "claim": [plain(each.claim.rule.claim) for each in judged],
         "verdict": [plain(str(each.verdict.word)) for each in judged],
@@ -79,5 +79,7 @@ def show(judged: list[Judged]) -> None:
         if each.verdict.because:
             line = f"{each.claim.name}: {each.verdict.in_words}"
             console().print(line, highlight=False, markup=False, soft_wrap=True)
+    if beside := beside_others_in_words(judged, most_load):
+        console().print(beside, highlight=False, markup=False, soft_wrap=True)
     num_told = sum(each.verdict.word != Word.UNTOLD for each in judged)
     console().print(f"{num_told} of {counted(len(judged), 'claim')} decided", highlight=False)

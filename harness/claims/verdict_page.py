@@ -15,6 +15,7 @@ from harness.analysis.export import csv_of
 from harness.claims.claim_picture import drawn
 from harness.claims.claim_why import why_in_words
 from harness.claims.claim_words import (
+    beside_others_in_words,
     conditions_in_words,
     measure_in_words,
     numbers_in_words,
@@ -93,6 +94,7 @@ def write_page(suite: Suite, found: Sequence[Judged], out: Path, *, commands: Se
         "suite": suite,
         "entries": entries,
         "about": about(launches),
+        "beside": beside_others_in_words(found, suite.deciding.most_load),
         "commands": commands,
         "error": percent(suite.deciding.error),
         "panels": [entry.panel for entry in entries if entry.panel],

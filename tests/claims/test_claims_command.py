@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from harness.claims import claims_command
+from harness.claims.claim_words import beside_others_in_words
 from harness.claims.claims_command import claims
 from harness.claims.deciding import Word
 from harness.claims.verdict_page import MARKDOWN, PAGE, VERDICTS, about
@@ -22,8 +23,8 @@ from harness.records.results_folder import ResultsFolder
 from harness.run.runner import Setting, Summary
 from harness.run.versions import revision
 from harness.suite.suite import Suite, SuiteError
-from tests.analysis.handmade import folder_of
-from tests.claims.claimed import SUITE, launches, runs_of, suite_of
+from tests.analysis.handmade import MACHINE, folder_of
+from tests.claims.claimed import SUITE, changed, judged, launches, runs_of, suite_of
 from tests.command import hvdbench
 
 
@@ -80,6 +81,34 @@ def test_page_has_the_head_of_all_pages_and_runs_no_script(tmp_path: Path) -> No
     assert 'id="figure-faster"' in page
     assert '<h1 tabindex="0">Is it so?</h1>' in page  # on a phone it is cut until it has the focus
     assert "<script" not in page
+
+
+def test_launches_beside_other_work_are_named_though_the_median_is_at_rest(tmp_path: Path, capsys: Any) -> None:
+    """A load of 6 on 4 cores, of which the launch has 2: one of others a core; of both claims, named once."""
+    suite = suite_of(tmp_path)
+    busy = {"machine": MACHINE.model_copy(update={"load_1min": 6.0})}
+    records = changed(
+        launches(suite), busy, lambda record: record.cell["strategy"] == "hogwild" and record.cell.seed == 3
+    )
+    setting = setting_of(suite, folder_of(records, tmp_path / "results"))
+    found = claims(tmp_path / "claimed.yaml", suite, setting, tmp_path / "page", runs=False)
+    assert [judged.verdict.word for judged in found.judged] == [Word.HOLDS, Word.HOLDS]
+    said = "1 of 10 launches whose times are judged ran beside a load of others above 0.5 a core"
+    named = "cnn · digits · hogwild · torch · 2×1 cpu (seed 3: 1)"
+    shown = capsys.readouterr().out
+    for text in (shown, (tmp_path / "page" / PAGE).read_text()):
+        assert text.count(said) == 1
+        assert text.count(f"{named}; launches that are judged anew, all of them, go to a folder of their own") == 1
+    assert said in (tmp_path / "page" / MARKDOWN).read_text()
+
+
+def test_load_beside_what_no_clock_measures_is_not_named(tmp_path: Path) -> None:
+    """Scores alone are judged: a machine that is busy does not move them."""
+    rules = SUITE.split("    leaner:")[0].replace("time_to_target_s", "score_gain")
+    suite = suite_of(tmp_path, rules + SUITE[SUITE.index("matrix:") :])
+    busy = {"machine": MACHINE.model_copy(update={"load_1min": 6.0})}
+    found = judged(tmp_path, changed(launches(suite), busy, lambda record: True), suite)
+    assert beside_others_in_words(list(found.values()), 0.5) is None
 
 
 def test_same_records_give_the_same_verdicts_to_the_byte(tmp_path: Path) -> None:
