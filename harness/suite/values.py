@@ -102,7 +102,7 @@ class OwnFacts(Strict):
 
 
 class Slowed(Strict):
-    """One worker that is slower than the others."""
+    """One worker that is slower than the others, held up between its steps (harness/worker/sabotage.py)."""
 
     rank: int = Field(ge=0, description="which")
     factor: float = Field(

@@ -1,6 +1,13 @@
 """Commits the faults that a cell asks for (harness/suite/injection.py), and slows a worker that a cell has slowed.
 
 Without either none of this code runs.
+
+A slowed worker sleeps between its steps. It models one that is held up there, as by its data: it takes fewer steps,
+and where each begins by reading the weights, as in Hogwild, its gradients are no older than at full speed, since what
+others write meanwhile comes before it reads. The gradients of one that computes slowly are older. To model that, it
+would sleep with the gradient in hand, a place that only steps have that ask for one: those of `local_step` and of the
+libraries' optimizers have none, and strategies would be slowed in two ways. Speeds would be the same, staleness and
+scores not.
 """
 
 from __future__ import annotations
