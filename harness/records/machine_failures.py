@@ -32,8 +32,20 @@ def _said_of(code: int) -> Iterator[str]:
 
 # A full disk, a quota that is used up, an address that others listen at.
 _CODES = (errno.ENOSPC, errno.EDQUOT, errno.EADDRINUSE)
+# torch.save, of a file that takes no more: no errno is told, and as a rule only that the file is shorter than it should
+# be, since its end is written after the failure.
+_UNWRITTEN = (
+    r"\bRuntimeError: \[enforce fail at [^]]*\binline_container\.cc:\d+\] \. "
+    r"(?:PytorchStreamWriter failed writing file|unexpected pos \d+ vs \d+)"
+)
 _LACKED = re.compile(
-    "|".join([*(said for code in _CODES for said in _said_of(code)), "^horovodrun: Unable to find a port to bind to"])
+    "|".join(
+        [
+            *(said for code in _CODES for said in _said_of(code)),
+            _UNWRITTEN,
+            "^horovodrun: Unable to find a port to bind to",
+        ]
+    )
 )
 # A page of shared memory that is not to be had kills who touches it; PyTorch, whose loaders know, asks for room before,
 # and names any error then ("Success" too).

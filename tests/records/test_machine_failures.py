@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.records.machine_failures import is_the_machines, lacks_shared_memory
@@ -25,6 +27,9 @@ OF_DISKS_AND_PORTS = [
     "rank 1: OSError: [Errno 122] Disk quota exceeded",
     "rank 0: WorkloadError: train: cannot be cached: [Errno 28] No space left on device: '/cache/x'",
     "rank 0: ResourceExhaustedError: {{function_node __wrapped__SaveV2}} /data/x; No space left on device [Op:SaveV2]",
+    "rank 0: RuntimeError: [enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598",
+    "rank 0: RuntimeError: [enforce fail at inline_container.cc:764] . PytorchStreamWriter failed writing file data/1: "
+    "file write failed",
     "server 0: ZMQError: Address already in use (addr='tcp://127.0.0.1:5555')",
     "horovodrun: [Errno 98] Address already in use",
     "horovodrun: Unable to find a port to bind to.",
@@ -48,6 +53,9 @@ OF_THE_LAUNCH = [
     "rank 1: FileNotFoundError: [Errno 2] No such file or directory: '/dev/shm/cache'",
     "rank 0: RuntimeError: Bus error: no bus at 7 o'clock, it was killed by signal 7",
     "rank 0: RuntimeError: Disk quota exceeded",
+    "rank 0: RuntimeError: unexpected pos 7 vs 8",
+    "rank 0: MyError: PytorchStreamWriter failed writing file data/1: file write failed",
+    "rank 0: RuntimeError: [enforce fail at inline_container.cc:323] . file in archive is not in a subdirectory: x.pkl",
     "rank 0: RuntimeError: shm_open is not for me, nor /torch_1_2",
     "rank 0: RuntimeError: unable to open shared memory object </torch_1> in read-write mode: Too many open files (24)",
 ]
@@ -57,6 +65,15 @@ OF_THE_LAUNCH = [
 def test_failure_by_the_machine_is_known(reason: str) -> None:
     assert is_the_machines(reason)
     assert lacks_shared_memory(reason) == (reason in OF_SHARED_MEMORY)
+
+
+@pytest.mark.parametrize("num_values", [1_000, 5_000_000])
+@pytest.mark.parametrize("is_path", [True, False], ids=["path", "file"])
+def test_full_disk_is_known_by_what_torch_says_of_it(num_values: int, is_path: bool) -> None:
+    torch, full = pytest.importorskip("torch"), Path("/dev/full")
+    with full.open("wb", buffering=0) as file, pytest.raises((RuntimeError, OSError)) as failed:
+        torch.save(torch.zeros(num_values), full if is_path else file)
+    assert is_the_machines(f"rank 0: {failed.typename}: {failed.value}")
 
 
 @pytest.mark.parametrize("reason", OF_THE_LAUNCH)
