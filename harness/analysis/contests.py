@@ -20,9 +20,9 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis.attempts import always_reached, with_retries
-from harness.analysis.comparable import RESOURCES, SPLIT_BY, aimed, setting_in_words
 from harness.analysis.seeds import geometric_mean_by_seed
 from harness.analysis.separation import Separation, separate
+from harness.analysis.series import RESOURCES, SPLIT_BY, aimed, setting_in_words
 from harness.analysis.tuned import RECIPE
 
 PLACE = ("framework", "tuning", "worker_kind", *RESOURCES)  # what a contest is in

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.analysis.comparable import closest_match, units
 from harness.analysis.seeds import mean_by_seed
+from harness.analysis.series import closest_match, units
 from harness.analysis.targets import Ratio, paired_ratio
 
 # Of each strategy that steps by a library's own optimizer, the one that computes the same on the flat vector. By their

@@ -27,10 +27,11 @@ from dataclasses import dataclass, replace
 import pandas as pd
 from scipy import special
 
-from harness.analysis.comparable import Pool, closest_match, units
+from harness.analysis.comparable import Pool
 from harness.analysis.intervals import CONFIDENCE, Interval, mean_interval
 from harness.analysis.scores import has_diverged, metric_of, variance_of_sampling
 from harness.analysis.seeds import mean_by_seed
+from harness.analysis.series import closest_match, units
 from harness.workloads.metric import Metric
 
 REFERENCE = "serial"

@@ -17,8 +17,8 @@ from typing import Literal
 
 import pandas as pd
 
-from harness.analysis.comparable import units
 from harness.analysis.intervals import Interval
+from harness.analysis.series import units
 from harness.analysis.targets import paired_ratio
 
 Resource = Literal["workers", "cores", "num_gpus"]  # columns of the frame of runs

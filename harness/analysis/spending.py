@@ -23,9 +23,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.analysis.attempts import MIN_SHARE_RUN, has_outcome, with_retries
-from harness.analysis.comparable import UNIT, Pool, units
+from harness.analysis.comparable import Pool
 from harness.analysis.intervals import Interval, geometric_interval, scaled
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
+from harness.analysis.series import UNIT, units
 from harness.analysis.targets import Reaching, reaching, time_interval, time_lower_bound
 
 _NEEDED = (  # few columns: units are taken out of them, thousands

@@ -22,10 +22,10 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.attempts import always_reached, has_outcome, with_retries
-from harness.analysis.comparable import aimed, units
 from harness.analysis.intervals import Interval, between, geometric_interval, share_interval
 from harness.analysis.scores import metric_of
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
+from harness.analysis.series import aimed, units
 from harness.workloads.metric import Metric
 
 # What is known only to lie between two evaluations: its value at the later one, and at the earlier.

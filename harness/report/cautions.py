@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.comparable import Pool, units
+from harness.analysis.comparable import Pool
 from harness.analysis.intervals import MIN_LAUNCHES
 from harness.analysis.scaling import efficiencies
+from harness.analysis.series import units
 from harness.analysis.targets import reaching
 from harness.plain_text import counted
 from harness.report.wording import count, percent, share_with_interval

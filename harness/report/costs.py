@@ -7,9 +7,9 @@ from typing import cast
 import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from harness.analysis.comparable import units
 from harness.analysis.intervals import DISTANCE, MIN_LAUNCHES, SHARE, geometric_interval, mean_interval
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
+from harness.analysis.series import units
 from harness.report import drawing
 from harness.report.drawing import BandedLine, Row, labelled_height_in
 from harness.report.end_labels import label_ends

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from harness.analysis.comparable import setting_in_words
 from harness.analysis.contests import Contest
 from harness.analysis.intervals import CONFIDENCE, MIN_LAUNCHES
+from harness.analysis.series import setting_in_words
 from harness.analysis.targets import Reaching
 from harness.report.judged import JudgedContest
 from harness.report.wording import count, listed, listed_briefly, number, percent, target_of, time_of

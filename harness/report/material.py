@@ -12,11 +12,12 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from harness.analysis.comparable import UNIT, Pool
+from harness.analysis.comparable import Pool
 from harness.analysis.intervals import Interval, mean_interval
 from harness.analysis.loading import Results
 from harness.analysis.scaling import Efficiency
 from harness.analysis.scores import METRIC_COLUMNS, metrics_of
+from harness.analysis.series import UNIT
 from harness.analysis.targets import BaselineComparison, Reaching, reaching
 from harness.report import drawing
 from harness.report.anchors import distinct, slug

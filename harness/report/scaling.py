@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from harness.analysis.comparable import units
 from harness.analysis.intervals import geometric_interval
 from harness.analysis.scaling import Resource, efficiencies
 from harness.analysis.seeds import geometric_mean_by_seed
+from harness.analysis.series import units
 from harness.plain_text import counted, per_second
 from harness.report import drawing
 from harness.report.end_labels import label_ends

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pandas as pd
 
-from harness.analysis.comparable import units
 from harness.analysis.intervals import MIN_LAUNCHES, geometric_interval, mean_interval
 from harness.analysis.profiles import pareto_front
 from harness.analysis.scores import has_diverged, metric_of
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
+from harness.analysis.series import units
 from harness.report import drawing
 from harness.report.crosses import Cross, Crosses, cross_frame, draw_crosses, name_crosses
 from harness.report.drawing import BandedLine, labelled_height_in

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.analysis.attempts import with_retries
-from harness.analysis.comparable import closest_match
 from harness.analysis.contests import Contest
 from harness.analysis.intervals import scaled
 from harness.analysis.separation import Separation
+from harness.analysis.series import closest_match
 from harness.analysis.targets import Reaching, paired_ratio
 from harness.report.wording import (
     count,

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from harness.analysis.comparable import Pool, units
+from harness.analysis.comparable import Pool
+from harness.analysis.series import units
 from harness.report.table_cells import Row, Table, TableCell, text, value
 
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from harness.analysis.comparable import Pool, units
+from harness.analysis.comparable import Pool
 from harness.analysis.intervals import Interval
+from harness.analysis.series import units
 from harness.analysis.spending import Spending, spendings
 from harness.report.table_cells import Row, Table, TableCell, interval_cell, intervals_of, text, value
 from harness.report.tables import PEAK_RSS, mean_of

@@ -10,9 +10,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from harness.analysis.comparable import units
 from harness.analysis.intervals import DISTANCE, mean_interval
 from harness.analysis.seeds import mean_by_seed
+from harness.analysis.series import units
 from harness.report import drawing
 from harness.report.crosses import Cross, Crosses, cross_frame, draw_crosses, name_crosses
 from harness.report.drawing import labelled_height_in

@@ -8,12 +8,13 @@ from dataclasses import replace
 import pandas as pd
 
 from harness.analysis.attempts import with_retries
-from harness.analysis.comparable import Pool, units
+from harness.analysis.comparable import Pool
 from harness.analysis.intervals import DISTANCE, Interval, geometric_interval, mean_interval
 from harness.analysis.quality import quality_differences
 from harness.analysis.scaling import efficiencies
 from harness.analysis.scores import metrics_of
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
+from harness.analysis.series import units
 from harness.analysis.targets import Reaching, reaching
 from harness.plain_text import per_second
 from harness.report.score_tables import difference_cell, difference_header, final_score, final_score_header

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from harness.analysis import load
-from harness.analysis.comparable import pools, units, why_split, with_series
+from harness.analysis.comparable import pools, why_split
 from harness.analysis.contests import contests
 from harness.analysis.quality import quality_differences
+from harness.analysis.series import units, with_series
 from harness.records.record import Interruptions
 from tests.analysis.handmade import MACHINE, by_rmse, failed, folder_of, record, window, worker
 

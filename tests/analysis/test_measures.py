@@ -201,7 +201,7 @@ def test_problem_names_the_size_of_synthetic_data():
 
 def test_every_field_of_a_cell_is_accounted_for():
     """A new field would else pool runs that differ in it."""
-    from harness.analysis.comparable import SPLIT_BY
+    from harness.analysis.series import SPLIT_BY
 
     problem = {
         "workload",
