@@ -22,7 +22,14 @@ import pandas as pd
 from harness.analysis.attempts import always_reached, with_retries
 from harness.analysis.seeds import geometric_mean_by_seed
 from harness.analysis.separation import Separation, separate
-from harness.analysis.series import RESOURCES, SPLIT_BY, aimed, setting_in_words
+from harness.analysis.series import (
+    RESOURCES,
+    SPLIT_BY,
+    aimed,
+    labelled,
+    setting_in_words,
+    varied_settings,
+)
 from harness.analysis.tuned import RECIPE
 
 PLACE = ("framework", "tuning", "worker_kind", *RESOURCES)  # what a contest is in
@@ -41,8 +48,9 @@ class Contest:
     aim: str
     tuning: str  # `recipe`, `tuned in 20 trials`, or MIXED
     place: tuple[object, ...]  # values of PLACE: contests of other aims in the same place are about the same strategies
-    # With columns `entrant`, the competitor with its number of workers, and `variant`, what it goes by on other
-    # problems too: the strategy with its options, without them where they were tuned to this one.
+    # With columns `competitor`, the strategy with its options and the settings in which its launches that look for the
+    # aim differ, but those of PLACE; `entrant`, the same with its number of workers; and `variant`, what it goes by on
+    # other problems too: the strategy with its options, without them where they were tuned to this one.
     launches: pd.DataFrame
     other_kinds: tuple[str, ...]  # kinds of worker with the same aim in the same framework
     other_resources: tuple[str, ...]  # likewise, such as `threads=8`
@@ -66,7 +74,7 @@ class Contest:
 
 def contests(launches: pd.DataFrame) -> Iterator[Contest]:
     """Those of a pool, by name."""
-    looking = aimed(launches)
+    looking = _with_competitors(aimed(launches))
     num_frameworks = looking.groupby("aim")["framework"].nunique()
     is_tuning_told = looking["tuning"].nunique() > 1
     for key, rows in looking.groupby(["aim", "framework"], sort=True):
@@ -85,6 +93,13 @@ def place_in_words(place: tuple[object, ...], places: Collection[tuple[object, .
         if len(set(others)) > 1 and column in (columns or PLACE)
     ]
     return " ".join(filter(None, words))
+
+
+def _with_competitors(looking: pd.DataFrame) -> pd.DataFrame:
+    competitor = looking["label"].copy()
+    for _, rows in looking.groupby(["aim", "label"], sort=False):
+        competitor.loc[rows.index] = labelled(rows, varied_settings(rows) - {*PLACE})
+    return looking.assign(competitor=competitor)
 
 
 def _by_tuning(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

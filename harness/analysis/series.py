@@ -6,8 +6,6 @@ series                      one line of a figure: the strategy with its options 
 series_any_hosts            a series whatever its number of hosts: a single worker has one host
 series_any_layout           a series whatever its hosts and the compute threads of a worker, which are its layout: the
                             same cores divided differently answer the same question
-competitor                  a series within its contest: without framework, kind of worker, RESOURCES and tuning, which
-                            all share there
 closest match               of several series, the one that agrees with a given one in most settings of SPLIT_BY
 aim                         the problem with its target: times to different targets are not compared
 contest                     an aim, a framework, a kind of worker, resources and a way of tuning: who reaches the target
@@ -19,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from typing import cast
 
@@ -45,14 +43,13 @@ def with_series(runs: pd.DataFrame) -> pd.DataFrame:
     without its data set's options where all runs have the same, with its code or metric where runs of that name have
     several; `problem_any_speed`: the same whoever is slowed, which moves no score; `series`: `label`, and every setting
     in which runs of that label and problem differ; `series_any_hosts`: the same without the hosts; `series_any_layout`:
-    without hosts and threads; `competitor`: without framework, kind of worker, resources and tuning; `tuning`: how its
-    settings came about; `shown_as`: the series as it is called among the runs of its problem, with framework, kind of
-    worker and tuning only where they differ there; and `aim`: the problem, with its target where it has several."""
+    without hosts and threads; `tuning`: how its settings came about; `shown_as`: the series as it is called among the
+    runs of its problem, with framework, kind of worker and tuning only where they differ there; and `aim`: the problem,
+    with its target where it has several."""
     without: dict[str, set[str]] = {
         "series": set(),
         "series_any_hosts": {"hosts"},
         "series_any_layout": {"hosts", "threads"},
-        "competitor": {"framework", "worker_kind", "tuning", *RESOURCES},
     }
     problems = runs["problem"]
     short = problems.map(_without_options(problems))
@@ -65,11 +62,9 @@ def with_series(runs: pd.DataFrame) -> pd.DataFrame:
     )
     everywhere = [column for column in ("framework", "worker_kind", "tuning") if named[column].nunique() > 1]
     for _, rows in named.groupby(["problem", "label"], sort=False):
-        differing = {*everywhere, *_differing(rows)}
-        different = [column for column in SPLIT_BY if column in differing]
+        different = {*everywhere, *varied_settings(rows)}
         for name, left_out in without.items():
-            kept = [column for column in different if column not in left_out]
-            named.loc[rows.index, name] = _named_with(rows["label"], rows, kept)
+            named.loc[rows.index, name] = labelled(rows, different - left_out)
     return named.assign(aim=_aims(named), shown_as=_shown_as(named))
 
 
@@ -108,8 +103,8 @@ def setting_in_words(column: str, value: object) -> str:
     return f" {column}={value:g}" if isinstance(value, float) else f" {column}={value}"
 
 
-def _differing(rows: pd.DataFrame) -> set[str]:
-    """Settings in which runs differ that were tuned together: what tuning alone makes another is said by `tuning`."""
+def varied_settings(rows: pd.DataFrame) -> set[str]:
+    """Those in which runs differ that were tuned together: what tuning alone makes another is said by `tuning`."""
     varying = [column for column in SPLIT_BY if rows[column].nunique(dropna=False) > 1]
     if not varying:
         return set()
@@ -134,11 +129,15 @@ def _shown_as(named: pd.DataFrame) -> pd.Series[str]:
             "tuning": of_problem,
             "worker_kind": of_problem[of_problem["framework"] == framework],
         }
-        different = _differing(of_label) - {*among}
+        different = varied_settings(of_label) - {*among}
         different |= {column for column, others in among.items() if others[column].nunique() > 1}
-        told = [column for column in SPLIT_BY if column in different]
-        shown.loc[rows.index] = _named_with(rows["label"], rows, told)
+        shown.loc[rows.index] = labelled(rows, different)
     return shown
+
+
+def labelled(rows: pd.DataFrame, settings: Collection[str]) -> pd.Series[str]:
+    """The labels, each followed by its row's values of these settings."""
+    return _named_with(rows["label"], rows, [column for column in SPLIT_BY if column in settings])
 
 
 def _named_with(names: pd.Series[str], rows: pd.DataFrame, columns: list[str]) -> pd.Series[str]:

@@ -335,6 +335,21 @@ def test_of_many_winners_the_sentence_names_three(tmp_path):
     )
 
 
+def test_targets_of_a_problem_are_said_of_it_and_not_of_strategies(tmp_path):
+    """Nothing but the target differs."""
+    both = [
+        run
+        for target in (0.97, 0.98)
+        for run in (*runs("hogwild", 2.0, workers=2, target=target), *runs("serial", 4.0, target=target))
+    ]
+    sentence, beside = recommended(tmp_path, both)
+    assert sentence == (
+        "Use hogwild with 2 workers for cnn on digits to 97 % and cnn on digits to 98 %: about 2× sooner than the next "
+        "best, serial training (95 % sure of the order; recipe, not tuned)."
+    )
+    assert beside == ["As one for all problems, hogwild with 2 workers came first in each."]
+
+
 def test_next_best_of_the_same_strategy_has_its_workers(tmp_path):
     sentence, _ = recommended(tmp_path, [*runs("hogwild", 2.0, workers=4), *runs("hogwild", 4.0, workers=2)])
     assert sentence.startswith(
