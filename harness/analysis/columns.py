@@ -161,6 +161,7 @@ _MEASURED = _columns(
     ("load_1min", "float64", "", "load average of the machine right after the run"),
     ("others_share", "float64", "share", "of the machine's cores, used by processes that are not the run's while it "
      "trained; missing where that is not known"),
+    ("python", "str", "", "series of the Python that ran the workers, 3.11; missing where records do not tell"),
     ("versions", "str", "", "packages that matter to timing, name=version, comma-separated"),
     ("revision", "str", "", "git commit of the harness, `+` when changed since"),
     ("measuring", "int64", "", "version of the way of measuring: figures of different ones do not compare"),

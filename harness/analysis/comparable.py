@@ -1,6 +1,6 @@
 """What may be compared with what: runs are split into pools, each reported by itself.
 
-Nothing is pooled across machines, ways of measuring, versions and settings; runs without Horovod stand in the pool of
+Nothing is pooled across machines, ways of measuring, series of Python, versions and settings; runs without Horovod stand in the pool of
 each of its settings. What is told apart within a pool is in series.py and contests.py.
 
 A launch that failed or ran into its time limit has no speed, but it counts where success does: a strategy that breaks
@@ -26,11 +26,12 @@ from harness.plain_text import counted
 _POOL = {  # column: what keeps pools apart that differ in it
     "fingerprint": "different machines",
     "measuring": "measured in different ways, see results/README.md",
+    "python": "different versions of Python",
     "versions": "different versions of the software",
     "process_settings": "different settings of the environment",
     "horovod_settings": "different settings of Horovod's launches",
 }
-_IN_NAMES = {"measuring": "way of measuring "}  # before values that do not speak for themselves
+_IN_NAMES = {"measuring": "way of measuring ", "python": "Python "}  # before values that do not speak for themselves
 _NO_SETTINGS = "none of them set"
 _Found = TypeVar("_Found")
 _Asked = TypeVar("_Asked")
@@ -108,14 +109,14 @@ def what_keeps_apart(now: pd.DataFrame, before: pd.DataFrame) -> list[str]:
     return [
         f"{_POOL[column]} ({', '.join(old)} before, {', '.join(new)} now)"
         for column, (old, new) in found.items()
-        if old and new and old != new  # empty where Horovod's settings reach none of the runs
+        if old and new and old != new  # empty where Horovod's settings reach none of the runs, or nothing is told
     ]
 
 
 def _values(runs: pd.DataFrame, column: str) -> list[str]:
     """Those that tell pools apart, in words."""
     rows = runs[runs["controller"].notna()] if column == "horovod_settings" else runs
-    return sorted(_NO_SETTINGS if value == "" else str(value) for value in rows[column].unique())
+    return sorted(_NO_SETTINGS if value == "" else str(value) for value in rows[column].dropna().unique())
 
 
 def _pool(part: pd.DataFrame, trials: pd.DataFrame, outdated: pd.DataFrame, parts: list[pd.DataFrame]) -> Pool:

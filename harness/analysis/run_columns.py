@@ -9,7 +9,7 @@ from typing import Any
 from harness.analysis.cell_words import fields_in_words
 from harness.analysis.scores import metric_columns
 from harness.records.interruptions import others_share
-from harness.records.machines import kernels_of
+from harness.records.machines import kernels_of, python_of
 from harness.records.record import Record, Tuning
 from harness.records.setting_names import of_all, of_horovod
 from harness.records.stored_cell import StoredCell
@@ -111,6 +111,7 @@ def _num_machines(record: Record) -> float:
 def _software(record: Record) -> dict[str, Any]:
     """With the settings of environment and launch."""
     return {
+        "python": python_of(record.machine) or None,
         "versions": _listed(record.versions),
         "revision": record.revision,
         "measuring": record.measuring,

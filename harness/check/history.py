@@ -19,6 +19,7 @@ from harness.check.change_points import HistoryPoint, marked
 from harness.check.commit_order import commit_places
 from harness.check.metrics import values_of
 from harness.check.observed import ended_well
+from harness.records.machines import python_of
 from harness.records.record import Record
 from harness.records.results_folder import ResultsError
 from harness.records.titles import titles_of
@@ -92,6 +93,7 @@ def _conditions(record: Record) -> dict[str, str]:
         **versions,
         **record.settings,
         "machine": record.machine.fingerprint,
+        "python": python_of(record.machine),
         "measuring": str(record.measuring),
     }
 

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from harness.records.machines import python_of
 from harness.records.record import Int64, Part, Record, Status
 from harness.records.stored_text import Text
 
 # Raised whenever an entry would say something else of the same file; the file of an older one is not looked at.
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 INDEX_FILE = f".index-{INDEX_VERSION}.jsonl"
 _MOST_STALE = 2  # lines for each file; past it the index is made anew
 
@@ -35,6 +36,7 @@ class IndexEntry(Part):
     wall_s: float
     fingerprint: Text
     measuring: Int64
+    python: Text
     versions: dict[Text, Text]
     settings: dict[Text, Text]
 
@@ -58,6 +60,7 @@ def entry_of(record: Record) -> IndexEntry:
         wall_s=record.wall_s,
         fingerprint=record.machine.fingerprint,
         measuring=record.measuring,
+        python=python_of(record.machine),
         versions=record.versions,
         settings=record.settings,
     )

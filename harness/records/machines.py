@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable
 
 from harness.records.record import Machine, WorkerPart
+
+_PYTHON = re.compile(r"Python (\d+\.\d+)")  # releases of a series are as fast as each other, series are not
 
 
 def hosts_of(parts: Iterable[WorkerPart]) -> frozenset[str]:
@@ -43,3 +46,8 @@ def machine_of(parts: Iterable[WorkerPart]) -> Machine | None:
         cpu_quota=min((machine.cpu_quota for machine in told if machine.cpu_quota is not None), default=None),
         num_kinds=len(counts),
     )
+
+
+def python_of(machine: Machine) -> str:
+    """The series of the Python that ran there, `3.11`; of several each, and empty where that is not told."""
+    return ", ".join(sorted(set(_PYTHON.findall(machine.system))))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.records.index import IndexEntry
+from harness.records.machines import python_of
 from harness.records.record import MEASURING_VERSION
 from harness.run.versions import installed_versions
 from harness.suite.cell import Cell
@@ -89,7 +90,8 @@ def differences_from_now(record: IndexEntry, settings: Mapping[str, str]) -> Ite
     """`torch 2.12 (now 2.13)` for each circumstance in which a launch with these settings would differ."""
     if record.measuring != MEASURING_VERSION:
         yield f"way of measuring {record.measuring} (now {MEASURING_VERSION})"
-    for then, now in ((record.versions, installed_versions()), (record.settings, settings)):
+    python = {"python": record.python}, {"python": python_of(describe_machine())}
+    for then, now in (python, (record.versions, installed_versions()), (record.settings, settings)):
         for name in sorted(then.keys() | now.keys()):
             if then.get(name) != now.get(name):
                 yield f"{name} {then.get(name, 'not set')} (now {now.get(name, 'not set')})"

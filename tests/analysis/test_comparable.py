@@ -28,6 +28,18 @@ def test_pools_keep_versions_apart_and_say_so(tmp_path):
     assert "torch=2.14.0" in why_split(runs)
 
 
+def test_pools_keep_series_of_python_apart_and_their_releases_together(tmp_path):
+    """A step of a small model is mostly Python."""
+    of = [MACHINE.model_copy(update={"system": f"Linux 6, Python {python}"}) for python in ("3.11.7", "3.11.9", "3.13")]
+    runs = loaded(tmp_path, *(record({"seed": seed}, machine=machine) for seed, machine in enumerate(of)))
+    parts = pools(runs)
+    assert [(pool.name, len(pool.runs)) for pool in parts] == [
+        ("Abacus 9, 4 cores [Python 3.11]", 2),
+        ("Abacus 9, 4 cores [Python 3.13]", 1),
+    ]
+    assert "different versions of Python (3.11, 3.13)" in why_split(runs)
+
+
 def test_pools_keep_settings_apart_and_say_which(tmp_path):
     slow = {"settings": {"MALLOC_ARENA_MAX": "1"}}
     runs = loaded(tmp_path, record(), record({"seed": 1}), record(**slow))

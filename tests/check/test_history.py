@@ -126,6 +126,7 @@ MACHINE = finished().machine.model_copy(update={"fingerprint": "feedfacecafe"})
     ("changed", "said"),
     [
         ({"machine": MACHINE}, ""),
+        ({"machine": finished().machine.model_copy(update={"system": "Linux 6, Python 3.1.4"})}, " · python 3.1"),
         ({"versions": {**finished().versions, "numpy": "1.0"}}, " · numpy 1.0"),
         ({"settings": {"MALLOC_ARENA_MAX": "1"}}, " · MALLOC_ARENA_MAX 1"),
         ({"measuring": 1}, " · measuring 1"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.analysis.run_columns import what_ran
-from harness.records.machines import hosts_of, kernels_of, machine_of
+from harness.records.machines import hosts_of, kernels_of, machine_of, python_of
 from harness.records.record import Machine, WorkerPart
 from harness.run import runner
 from harness.worker.machine_description import describe_machine
@@ -68,6 +68,19 @@ def test_machines_are_counted_where_all_tell_their_kernel(kernels: tuple[str | N
     parts = [part(rank, f"h{rank}", OLD.model_copy(update={"kernel": told})) for rank, told in enumerate(kernels)]
     column = what_ran(finished(workers=parts), "results")["num_machines"]
     assert column == pytest.approx(number, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("system", "python"),
+    [
+        ("Linux 6.1.0-3.11, Python 3.11.7", "3.11"),
+        ("Linux 6, Python 3.13.0rc2", "3.13"),
+        ("Linux 5, Python 3.12.1; Linux 6, Python 3.11.7; Linux 6, Python 3.12.1", "3.11, 3.12"),
+        ("Linux 6", ""),
+    ],
+)
+def test_python_is_told_by_its_series(system: str, python: str) -> None:
+    assert python_of(OLD.model_copy(update={"system": system})) == python
 
 
 @pytest.mark.parametrize(

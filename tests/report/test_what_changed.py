@@ -56,6 +56,13 @@ def test_another_machine_is_named_and_its_times_are_not_compared(tmp_path):
     assert rest == ["The same answer as before for cnn on digits."]
 
 
+def test_report_of_before_python_was_a_column_has_its_times_compared(tmp_path):
+    runs = load_all(folder_of(comparison(BEFORE), tmp_path / "records")).runs
+    (tmp_path / "before" / "data").mkdir(parents=True)
+    runs.drop(columns="python").to_parquet(tmp_path / "before" / "data" / "runs.parquet", index=False)
+    assert not changed(tmp_path, [], comparison(NOW)).sentences[0].startswith("Times are not compared")
+
+
 def test_same_launches_have_no_ratio(tmp_path):
     runs = comparison(BEFORE)
     same, untold = changed(tmp_path, runs, runs).sentences

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.sample_records import finished
 
 CELLS = [Cell.model_validate({"workload": "fnn", "strategy": "serial", "seed": seed}) for seed in range(5)]
 ELSEWHERE = describe_machine().model_copy(update={"fingerprint": "another"})
+OLDER_PYTHON = describe_machine().model_copy(update={"system": "Linux 6, Python 3.1.4"})
 
 
 def left(*changes: dict[str, Any], settings: dict[str, str] | None = None) -> Outstanding:
@@ -39,6 +41,7 @@ def test_missing_are_cells_without_a_finished_record_of_this_machine() -> None:
         ({"settings": {"HOROVOD_CYCLE_TIME": "5"}}, "HOROVOD_CYCLE_TIME 5 (now 50)"),
         ({"versions": {**installed_versions(), "numpy": "1.0"}}, f"numpy 1.0 (now {installed_versions()['numpy']})"),
         ({"measuring": 1}, "way of measuring 1 (now 2)"),
+        ({"machine": OLDER_PYTHON}, f"python 3.1 (now {sys.version_info.major}.{sys.version_info.minor})"),
     ],
 )
 def test_changed_are_cells_done_under_other_circumstances(then: dict[str, Any], difference: str) -> None:
