@@ -8,12 +8,20 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from harness.records.record import Machine, WorkerPart
+from harness.records.record import Machine, Part, WorkerPart
+from harness.records.stored_text import Text
 
 _PYTHON = re.compile(r"Python (\d+\.\d+)")  # releases of a series are as fast as each other, series are not
 
 
-def hosts_of(parts: Iterable[WorkerPart]) -> frozenset[str]:
+class Place(Part):
+    """Where a rank is, as it tells when it starts: one that crashes leaves no part."""
+
+    host: Text  # as a part has it
+    machine: Machine
+
+
+def hosts_of(parts: Iterable[WorkerPart | Place]) -> frozenset[str]:
     """The machines that they were on; empty where they do not tell."""
     return frozenset(part.host for part in parts if part.host is not None)
 
@@ -23,7 +31,7 @@ def kernels_of(parts: Iterable[WorkerPart]) -> dict[str | None, str | None]:
     return {part.host: part.machine.kernel for part in parts if part.machine is not None}
 
 
-def machine_of(parts: Iterable[WorkerPart]) -> Machine | None:
+def machine_of(parts: Iterable[WorkerPart | Place]) -> Machine | None:
     """The machine that all were on or that each of theirs is like; of unlike ones a summary, comparable with others of
     as many of each kind. None where none of them tells."""
     told = list({part.host: part.machine for part in parts if part.machine is not None}.values())

@@ -10,6 +10,7 @@ CELL_FILE, CURVE_FILE, PROGRESS_FILE = "cell.json", "curve.json", "progress.json
 TRAINING_BEGAN, TRAINING_ENDED = "training-began", "training-ended"  # empty; rank 0 tells its servers and the parent
 ERROR_PREFIX = "error-"
 SERVER_PART_PREFIX = "server-"
+PLACE_PREFIX = "place-"
 
 
 def stop_path(run_dir: Path, rank: int) -> Path:
@@ -19,6 +20,11 @@ def stop_path(run_dir: Path, rank: int) -> Path:
 
 def part_path(run_dir: Path, rank: int) -> Path:
     return run_dir / f"part-{rank}.json"
+
+
+def place_path(run_dir: Path, rank: int) -> Path:
+    """Of the machine that a rank is on, told as it starts: a launch that crashes has no parts."""
+    return run_dir / f"{PLACE_PREFIX}{rank}.json"
 
 
 def server_part_path(run_dir: Path, role: str, index: int) -> Path:

@@ -26,13 +26,14 @@ from harness.launchers.hosts import Host, is_elsewhere, placement, this_machine
 from harness.launchers.supervisor import LaunchEnd, log_tail, supervise
 from harness.protocols import Role
 from harness.records.index import IndexEntry
-from harness.records.machines import hosts_of, machine_of
+from harness.records.machines import Place, hosts_of, machine_of
 from harness.records.record import Machine, Record, Rules, ServerPart, Status, Tuning, WorkerPart
 from harness.records.results_folder import ResultsFolder
 from harness.records.run_files import (
     CELL_FILE,
     CURVE_FILE,
     ERROR_PREFIX,
+    PLACE_PREFIX,
     PROGRESS_FILE,
     SERVER_PART_PREFIX,
     part_path,
@@ -280,7 +281,7 @@ def make_record(
         workers=parts,
         servers=_read_servers(run_dir),
         lost_ranks=list(end.lost_ranks),
-        machine=_machine(parts),
+        machine=_machine(parts, run_dir),
         versions=installed_versions(),
         horovod_build=list(built_with(cell.framework)) if cell.needs.uses_horovod else [],
         settings=settings,
@@ -288,10 +289,15 @@ def make_record(
     )
 
 
-def _machine(parts: list[WorkerPart]) -> Machine:
-    """That of whoever trained. This process knows best of its own: workers there may be bound to some of its cores."""
-    trained_here = hosts_of(parts) <= {machine_id()}
-    return (None if trained_here else machine_of(parts)) or describe_machine()
+def _machine(parts: list[WorkerPart], run_dir: Path) -> Machine:
+    """That of whoever trained, or crashed before it left a part.
+
+    This process knows best of its own: workers there may be bound to some of its cores.
+    """
+    places = (Place.model_validate_json(path.read_bytes()) for path in sorted(run_dir.glob(f"{PLACE_PREFIX}*")))
+    told = [*places, *parts]
+    trained_here = hosts_of(told) <= {machine_id()}
+    return (None if trained_here else machine_of(told)) or describe_machine()
 
 
 def _status(cell: Cell, end: LaunchEnd, time_limit_factor: float) -> tuple[Status, str | None]:

@@ -7,6 +7,8 @@ import socket
 from functools import cache
 from pathlib import Path
 
+from harness.records.run_files import PARENT_LOCK
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -14,6 +16,14 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 def machine_id() -> str:
     """The same for all processes of a machine until it starts anew, another on every other one."""
     return _digest(f"{socket.gethostname()} {_started()}")
+
+
+def is_beside_parent(run_dir: Path) -> bool:
+    """Whether whoever started the launch of this run folder is on this machine."""
+    try:
+        return (run_dir / PARENT_LOCK).read_text() == machine_id()
+    except OSError:
+        return False
 
 
 def kernel_id() -> str | None:

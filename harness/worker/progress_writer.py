@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from harness.records.run_files import PARENT_LOCK, PROGRESS_FILE, write_atomically
-from harness.worker.machine_identity import machine_id
+from harness.records.run_files import PROGRESS_FILE, write_atomically
+from harness.worker.machine_identity import is_beside_parent
 from harness.worker.training import Progress
 
 BESIDE_PARENT_EVERY_S, ELSEWHERE_EVERY_S = 1.0, 10.0
@@ -42,17 +42,10 @@ class ProgressWriter:
 
     def _write_until(self, has_ended: threading.Event) -> None:
         written = None
-        every_s = BESIDE_PARENT_EVERY_S if _is_beside_parent(self._run_dir) else ELSEWHERE_EVERY_S
+        every_s = BESIDE_PARENT_EVERY_S if is_beside_parent(self._run_dir) else ELSEWHERE_EVERY_S
         while not has_ended.wait(every_s):
             last = self._last
             if last is not None and last is not written:
                 with suppress(OSError):  # the next one is as good
                     write_atomically(self._run_dir / PROGRESS_FILE, json.dumps(vars(last)))
                 written = last
-
-
-def _is_beside_parent(run_dir: Path) -> bool:
-    try:
-        return (run_dir / PARENT_LOCK).read_text() == machine_id()
-    except OSError:
-        return False

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from harness.fabrics.connection import Connection, place_among_workers
 from harness.module_process import SAFE_PATH_VARIABLE
-from harness.records.run_files import CELL_FILE, ERROR_PREFIX, write_atomically
+from harness.records.run_files import CELL_FILE, ERROR_PREFIX, place_path, write_atomically
 from harness.timing.stopwatch import Stopwatch
-from harness.worker import process
+from harness.worker import cgroup, process
 from harness.worker.gpus import cores_near_workers
+from harness.worker.machine_identity import is_beside_parent, machine_id
 from harness.worker.parent_watch import die_with_parent
 
 EXIT_FAILED = 1
@@ -76,8 +77,9 @@ def _run_all(cell_json: str, connections: list[Connection], cores: list[int] | N
 
 def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) -> None:
     """Runs the cell on this rank and writes its part or its error. Imports the framework: threads are set."""
-    watch = Stopwatch()
     try:
+        _tell_place(connection)
+        watch = Stopwatch()
         from harness.suite.cell import Cell
         from harness.worker.rank import run_rank
 
@@ -88,6 +90,18 @@ def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) 
         if isinstance(error, SystemExit):  # a user's code may leave, with 0 even: a failure all the same
             raise RuntimeError(f"left by {message}") from error
         raise
+
+
+def _tell_place(connection: Connection) -> None:
+    """The first rank of each machine does, where one is not the parent's: a launch that crashes counts where it was."""
+    is_spread = connection.local_size < connection.size
+    if connection.local_rank or (is_beside_parent(connection.run_dir) and not is_spread):
+        return
+    from harness.records.machines import Place
+    from harness.worker.machine_description import describe_machine
+
+    place = Place(host=machine_id(), machine=describe_machine(cgroup.unbound_cores()))
+    write_atomically(place_path(connection.run_dir, connection.rank), place.model_dump_json())
 
 
 if __name__ == "__main__":

@@ -82,7 +82,10 @@ VIOLATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "commit": ({"revision": "fedcba987654"}, "of 2 versions of the harness: 0123456789ab and fedcba987654"),
     "no commit": ({"revision": None}, "of 2 versions of the harness: no commit and 0123456789ab"),
     "uncommitted": ({"revision": "0123456789ab+"}, "of 2 versions of the harness: 0123456789ab and 0123456789ab+"),
-    "python": ({"machine": MACHINE.model_copy(update={"system": "Linux 6, Python 3.13"})}, "different versions of Python"),
+    "python": (
+        {"machine": MACHINE.model_copy(update={"system": "Linux 6, Python 3.13"})},
+        "different versions of Python",
+    ),
     "software": ({"versions": {"torch": "2.12.0"}}, "different versions of the software"),
     "weights": ({"initial_sha256": "f" * 64}, "training began with different weights under seed 3"),
     "old record": ({"initial_sha256": None}, "some records do not say with which weights training began"),

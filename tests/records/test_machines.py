@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.analysis.run_columns import what_ran
-from harness.records.machines import hosts_of, kernels_of, machine_of, python_of
+from harness.records.machines import Place, hosts_of, kernels_of, machine_of, python_of
 from harness.records.record import Machine, WorkerPart
+from harness.records.run_files import place_path
 from harness.run import runner
 from harness.worker.machine_description import describe_machine
 from harness.worker.machine_identity import machine_id
@@ -91,5 +93,16 @@ def test_python_is_told_by_its_series(system: str, python: str) -> None:
         (None, describe_machine().fingerprint),
     ],
 )
-def test_machine_of_a_launch_is_where_it_trained(host: str | None, fingerprint: str) -> None:
-    assert runner._machine([part(0, host, None if host is None else OLD)]).fingerprint == fingerprint
+def test_machine_of_a_launch_is_where_it_trained(tmp_path: Path, host: str | None, fingerprint: str) -> None:
+    assert runner._machine([part(0, host, None if host is None else OLD)], tmp_path).fingerprint == fingerprint
+
+
+def test_machine_of_a_launch_that_crashed_is_where_it_had_begun(tmp_path: Path) -> None:
+    """Else it would count on the machine that started it, among launches of another one."""
+    assert runner._machine([], tmp_path).fingerprint == describe_machine().fingerprint
+    for rank, (host, machine) in enumerate({"a": OLD, "b": NEW}.items()):
+        place_path(tmp_path, rank).write_text(Place(host=host, machine=machine).model_dump_json())
+    both = machine_of([part(0, "a", OLD), part(1, "b", NEW)])
+    assert both is not None
+    for parts in ([], [part(0, "a", OLD)]):  # of which one may have left its part
+        assert runner._machine(parts, tmp_path).fingerprint == both.fingerprint
