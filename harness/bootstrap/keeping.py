@@ -157,7 +157,7 @@ def _target(environment: InstalledEnvironment, frameworks: Mapping[str, str], en
     mpi = None if is_unwanted else find_mpi(environment.python, environ.get("PATH"))
     if mpi is None and not is_unwanted:
         print("set-up: no mpicxx beside Python or on the PATH: Gloo alone is built; load a module for MPI as well")
-    made_by = "" if mpi is None else f"{mpi.compiler} {version_of(mpi)}"
+    made_by = "" if mpi is None else f"{mpi.compiler} {version_of(mpi.compiler.with_name('mpirun'))}"
     builds = [build_of(framework, environment.path) for framework in sorted(frameworks)]
     return Target(
         python=environment.python,

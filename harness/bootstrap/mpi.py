@@ -41,9 +41,10 @@ def space_in_its_path(mpi: Mpi | None, environ: Mapping[str, str]) -> str | None
     )
 
 
-def version_of(mpi: Mpi) -> str:
-    """As its mpirun calls itself, in one line; empty where it does not answer."""
-    return next(iter(_answer(mpi.compiler.with_name("mpirun")).splitlines()), "")
+def version_of(mpirun: Path) -> str:
+    """As it calls itself, with the version, which MPICH has in a line of its own; empty where it does not answer."""
+    first, *others = [" ".join(line.split()) for line in _answer(mpirun).splitlines()] or [""]
+    return ", ".join([first, *(line for line in others if line.startswith("Version"))])
 
 
 def is_known_to_horovodrun(mpirun: Path) -> bool:

@@ -6,10 +6,12 @@ import os
 
 from harness.protocols import HorovodOptions
 
+YIELDS = "OMPI_MCA_mpi_yield_when_idle"  # read when MPI starts: in a launch made by others, before any cell is known
+
 
 def wanted_settings(options: HorovodOptions) -> dict[str, tuple[str, str]]:
     """Variables that the options decide, whatever the environment says: by name, the option and the value."""
-    wanted = {"OMPI_MCA_mpi_yield_when_idle": ("mpi_yield_when_idle", "1" if options.mpi_yield_when_idle else "0")}
+    wanted = {YIELDS: ("mpi_yield_when_idle", "1" if options.mpi_yield_when_idle else "0")}
     if options.cycle_time_ms is not None:
         wanted["HOROVOD_CYCLE_TIME"] = ("cycle_time_ms", str(options.cycle_time_ms))
     if options.fusion_threshold_bytes is not None:
@@ -33,6 +35,6 @@ def settings_in_force() -> dict[str, str]:
     names = [
         *("HOROVOD_CONTROLLER", "HOROVOD_CPU_OPERATIONS", "HOROVOD_CYCLE_TIME", "HOROVOD_FUSION_THRESHOLD"),
         *("HOROVOD_CACHE_CAPACITY", "HOROVOD_HIERARCHICAL_ALLREDUCE", "HOROVOD_AUTOTUNE"),
-        "OMPI_MCA_mpi_yield_when_idle",
+        YIELDS,
     ]
     return {name: os.environ[name] for name in names if name in os.environ}

@@ -62,6 +62,11 @@ def mpirun() -> Path | None:
     return Path(found) if found else None
 
 
+def is_of_this_python(tool: Path) -> bool:
+    """Whether it comes with a package, whose version is recorded."""
+    return tool == _beside_python(tool.name)
+
+
 def _beside_python(tool: str) -> Path:
     return Path(sys.executable).parent / tool
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 LAUNCH, LAUNCH_ARGS, HOSTS = "launch", "--launch-args", "hosts"  # of a launch, not of the environment
 PINNING = "pinning"  # likewise: off where workers are not bound to cores
+MPI = "mpi"  # likewise: which one and its version, where no package of `versions` tells
 OF_GPUS = ("NCCL_", "HOROVOD_NUM_NCCL_STREAMS", "HOROVOD_DISABLE_NVTX_RANGES")  # read where there are GPUs alone
 
 # Beginnings of names, by whom they are read: every process, and those that reach others by Horovod.
@@ -28,8 +29,10 @@ _OF_HOROVOD = (
     *("HOROVOD_TORUS_", "HOROVOD_STALL_CHECK_DISABLE", "HOROVOD_CPU_OPERATIONS", "HOROVOD_GLOO_IFACE"),
     *("HOROVOD_DYNAMIC_PROCESS_SETS", "HOROVOD_ELASTIC"),
     *(f"OMPI_MCA_{part}" for part in ("allocator", "bml", "btl", "coll", "common", "hwloc", "mpool", "mtl", "opal")),
-    *(f"OMPI_MCA_{part}" for part in ("osc", "pml", "rcache", "rmaps", "topo", "mpi_leave_pinned")),
-    *("I_MPI_ADJUST_", "I_MPI_FABRICS", "I_MPI_PIN", *OF_GPUS, "UCX_", "FI_", "PSM2_", "PSM3_"),
+    *(f"OMPI_MCA_{part}" for part in ("osc", "pml", "rcache", "rmaps", "topo", "mpi_leave_pinned", "mpi_yield_")),
+    *("PRTE_MCA_hwloc", "PRTE_MCA_rmaps", "MPIR_CVAR_", "MPICH_", "MV2_"),
+    *(f"I_MPI_{part}" for part in ("ADJUST_", "ASYNC_PROGRESS", "FABRICS", "OFI_", "PIN", "SHM", "SPIN_", "WAIT_MODE")),
+    *(*OF_GPUS, "UCX_", "FI_", "PSM2_", "PSM3_"),
 )
 _CHANGES_NO_SPEED = re.compile(
     r".*(_HOME|_PATH|_DIR|_ROOT|_FILE|_FILENAME|_VERSION|_LOG|_LOGDIR|_LOG_LEVEL|_DEBUG|_DEBUG_SUBSYS|_VERBOSE|_WARN"
@@ -55,7 +58,7 @@ def names_interfaces(name: str) -> bool:
 
 def is_of_horovod(name: str) -> bool:
     """Whether it matters only to workers that reach each other by Horovod."""
-    return name in (LAUNCH, LAUNCH_ARGS, HOSTS) or name.startswith(_OF_HOROVOD)
+    return name in (LAUNCH, LAUNCH_ARGS, HOSTS, MPI) or name.startswith(_OF_HOROVOD)
 
 
 def of_horovod(settings: Mapping[str, str]) -> dict[str, str]:

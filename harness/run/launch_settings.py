@@ -10,13 +10,16 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
-from harness.fabrics.horovod import wanted_settings
+from harness.bootstrap.mpi import version_of
+from harness.fabrics.horovod import YIELDS, wanted_settings
+from harness.launchers.horovodrun import is_of_this_python, mpirun
 from harness.launchers.hosts import Host
 from harness.protocols import HorovodOptions
 from harness.records.setting_names import (
     HOSTS,
     LAUNCH,
     LAUNCH_ARGS,
+    MPI,
     OF_GPUS,
     PINNING,
     is_recorded,
@@ -27,6 +30,9 @@ from harness.suite.cell import Cell
 from harness.worker.process import PINNING_OFF, THREAD_VARIABLES, is_taken_out, pins
 
 _SET_BY_HOROVODRUN = ("HOROVOD_CPU_OPERATIONS", "HOROVOD_GLOO_IFACE", "NCCL_SOCKET_IFNAME")  # over Gloo
+# Of the frameworks, which are asked for what the cell says, and hold to that.
+_THREADS_OF_TENSORFLOW = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+_TF32_OF_PYTORCH = "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"
 _PATH = re.compile(r"(?<![\w./])~?/[^\s,;:=]*")  # a network, 10.0.0.0/24, is none
 
 
@@ -39,7 +45,8 @@ def launch_settings(
     existing: bool = False,
 ) -> dict[str, str]:
     """What holds in a launch of the cell beside what the cell says. existing: the launch was made by others."""
-    decided = decided_by_cell(cell)
+    over_mpi = cell.controller == "mpi"
+    decided = decided_by_cell(cell).keys() - ({YIELDS} if existing and over_mpi else {})
     unread = () if cell.device == "gpu" else OF_GPUS
     found = {
         name: _digest(value) if names_interfaces(name) else _portable(value)
@@ -47,6 +54,7 @@ def launch_settings(
         if is_recorded(name) and name not in decided and not is_taken_out(name, value) and not name.startswith(unread)
     }
     found |= _of_launch(hosts, launch_args, existing) | ({} if pins() else {PINNING: PINNING_OFF})
+    found |= _of_mpi() if over_mpi else {}
     return dict(sorted(found.items())) if cell.needs.uses_horovod else of_all(found)
 
 
@@ -61,9 +69,17 @@ def _of_launch(hosts: Sequence[Host], launch_args: Sequence[str], existing: bool
     return said
 
 
+def _of_mpi() -> dict[str, str]:
+    """Of an MPI that is none of this Python's packages, such as a cluster's module."""
+    found = mpirun()
+    version = "" if found is None or is_of_this_python(found) else version_of(found)
+    return {MPI: version} if version else {}
+
+
 def decided_by_cell(cell: Cell) -> dict[str, str]:
     """Variables that mean nothing to a launch of the cell: by name, the field or option of it that is set in place."""
-    decided = dict.fromkeys(THREAD_VARIABLES, "threads")
+    decided = dict.fromkeys((*THREAD_VARIABLES, *_THREADS_OF_TENSORFLOW), "threads")
+    decided[_TF32_OF_PYTORCH] = "precision"
     if cell.controller is not None:
         over_gloo = _SET_BY_HOROVODRUN if cell.controller == "gloo" else ()
         decided |= dict.fromkeys(("HOROVOD_CONTROLLER", *over_gloo), "controller")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -159,3 +163,26 @@ def test_tensor_bytes_are_weights_gradient_and_what_the_optimizer_keeps(
 
 def test_peak_gpu_memory_is_unknown_on_a_cpu(digits: Dataset) -> None:
     assert replica(digits).peak_gpu_bytes() is None
+
+
+COUNT_THREADS = """
+import json
+from pathlib import Path
+import tensorflow as tf
+from harness.backends.tensorflow_replica import prepare
+prepare(num_threads=1)
+tf.function(lambda x: x @ x)(tf.ones((64, 64)))
+names = (task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm"))
+print(json.dumps(sum(name == "tf_Compute" for name in names)))
+"""
+
+
+def test_threads_are_as_many_as_asked_for_whatever_the_environment_says() -> None:
+    """Launches of both values would be equal, so neither a check nor a record may tell them apart."""
+    asked = {"TF_NUM_INTRAOP_THREADS": "7", "TF_NUM_INTEROP_THREADS": "9"}
+    argv = [sys.executable, "-c", COUNT_THREADS]
+    found = [
+        json.loads(subprocess.run(argv, env=os.environ | more, capture_output=True, text=True, check=True).stdout)
+        for more in ({}, asked)
+    ]
+    assert found == [1, 1]

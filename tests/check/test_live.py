@@ -212,6 +212,9 @@ def test_pairs_of_other_settings_are_another_check(
     ("variable", "cell", "decides"),
     [
         ("OMP_NUM_THREADS=2", CELL, "threads"),
+        ("TF_NUM_INTRAOP_THREADS=2", TWO_WORKERS, "threads"),
+        ("TF_NUM_INTEROP_THREADS=2", TWO_WORKERS, "threads"),
+        ("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE=1", CELL, "precision"),
         ("HOROVOD_CPU_OPERATIONS=mpi", TWO_WORKERS, "controller"),
         ("NCCL_SOCKET_IFNAME=lo", TWO_WORKERS, "controller"),
         ("OMPI_MCA_mpi_yield_when_idle=0", TWO_WORKERS, "option mpi_yield_when_idle"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +35,8 @@ def cell(strategy: str = "allreduce", controller: str = "gloo", **options: Any) 
             "HOROVOD_DYNAMIC_PROCESS_SETS=1",
             "HOROVOD_ELASTIC=1",
         ),
+        *("MPIR_CVAR_ALLREDUCE_INTRA_ALGORITHM=ring", "MPICH_ASYNC_PROGRESS=1", "MV2_ENABLE_AFFINITY=0"),
+        *("I_MPI_WAIT_MODE=1", "PRTE_MCA_rmaps_default_mapping_policy=node"),
     ],
 )
 def test_setting_that_changes_speed_is_recorded(setting: str) -> None:
@@ -61,6 +64,7 @@ def test_setting_that_changes_speed_is_recorded(setting: str) -> None:
         ),
         *("TF_VAR_password", "TF_CONFIG", "TORCH_HOME", "CUDA_VISIBLE_DEVICES", "PATH", "AWS_SECRET_ACCESS_KEY"),
         *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "HOROVOD_TIMELINE_TOKEN"),
+        *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"),
     ],
 )
 def test_what_changes_no_speed_or_is_decided_by_the_cell_is_not_recorded(name: str) -> None:
@@ -87,6 +91,43 @@ def test_setting_of_nccl_is_recorded_where_there_are_gpus() -> None:
     on_gpus = cell().model_copy(update={"device": "gpu"})
     assert launch_settings(on_gpus, {"NCCL_ALGO": "Ring"}, hosts=HERE) == {"NCCL_ALGO": "Ring"}
     assert launch_settings(cell(), {"NCCL_ALGO": "Ring"}, hosts=HERE) == {}
+
+
+@pytest.mark.parametrize(
+    ("controller", "existing", "found"),
+    [
+        ("mpi", False, {}),  # the cell's option is set in its place
+        ("mpi", True, {"OMPI_MCA_mpi_yield_when_idle": "1", "launch": "existing"}),  # MPI had started before
+        ("gloo", True, {"launch": "existing"}),
+    ],
+)
+def test_whether_mpi_yields_is_a_launchs_own_where_others_made_it(
+    controller: str, existing: bool, found: dict[str, str]
+) -> None:
+    environ = {"OMPI_MCA_mpi_yield_when_idle": "1"}
+    assert launch_settings(cell(controller=controller), environ, hosts=HERE, existing=existing) == found
+
+
+@pytest.mark.parametrize(
+    ("answer", "version"),
+    [
+        ("mpirun (Open MPI) 5.0.11\n\nReport bugs to ...\n", "mpirun (Open MPI) 5.0.11"),
+        (
+            "HYDRA build details:\n    Version:      4.3.2\n    Release Date: today\n",
+            "HYDRA build details:, Version: 4.3.2",
+        ),
+    ],
+)
+def test_mpi_that_is_no_package_is_recorded_as_it_calls_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, version: str
+) -> None:
+    """Open MPI 4 and 5 have the same name of a library; a module that is loaded decides which it is."""
+    mpirun = tmp_path / "mpirun"
+    mpirun.write_text(f"#!/bin/sh\nprintf '{answer}'\n")
+    mpirun.chmod(0o755)
+    monkeypatch.setattr("harness.run.launch_settings.mpirun", lambda: mpirun)
+    assert launch_settings(cell(controller="mpi"), {}, hosts=HERE) == {"mpi": version}
+    assert of_all({"mpi": version}) == launch_settings(cell(controller="gloo"), {}, hosts=HERE) == {}
 
 
 def test_option_of_a_cell_holds_in_place_of_the_environment() -> None:
