@@ -14,7 +14,7 @@ from harness.claims.judged_claim import Judged, judged_claims
 from harness.claims.verdict_page import write_page
 from harness.plain_text import counted
 from harness.progress import console, plain, show_cautions, watching
-from harness.run.feasible import first_obstacle
+from harness.run.feasible import cautions, first_obstacle
 from harness.run.runner import Setting, run_suite
 from harness.suite.suite import Suite, SuiteError
 from harness.terminal import fitting_table
@@ -60,6 +60,7 @@ def obstacles_of(suite: Suite, setting: Setting) -> dict[str, str]:
 def _run(suite: Suite, setting: Setting, obstacles: Mapping[str, str]) -> int:
     """How many launches failed."""
     feasible = replace(suite, cells=tuple(cell for cell in suite.cells if cell.group not in obstacles))
+    show_cautions(cautions(feasible.cells))
     with watching(feasible, setting) as watcher:
         summary = run_suite(feasible, setting, watcher)
     console().print(summary.in_words(setting.folder.path), highlight=False, soft_wrap=True)

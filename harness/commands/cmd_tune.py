@@ -44,8 +44,9 @@ def tune(
 
     Interrupted, the same command goes on; several may be at it.
     """
+    from harness.progress import show_cautions
     from harness.run.existing import launch_around
-    from harness.run.feasible import first_obstacle
+    from harness.run.feasible import cautions, first_obstacle
     from harness.suite.shipped_suites import suite_file
     from harness.tuning.ledger import require_optuna
     from harness.tuning.tune_command import TuneRequest, tuned_results
@@ -74,6 +75,7 @@ def tune(
     obstacle = first_obstacle(loaded.cells, setting.hosts)
     if obstacle:
         refuse(f"{suite}: {obstacle}")
+    show_cautions(cautions(loaded.cells))
     with interruptible():
         if not tuned(TuneRequest(path=suite, suite=loaded, budget=budget, seed=seed), setting):
             raise typer.Exit(EXIT_FAILED)

@@ -13,10 +13,11 @@ from harness.compare.request import Request
 from harness.compare.suite_file import blocks_of, frameworks_of, suite_text
 from harness.launchers.hosts import Host
 from harness.plain_text import counted
-from harness.progress import FIRST_GUESS_S, console, in_minutes, watching
+from harness.progress import FIRST_GUESS_S, console, in_minutes, show_cautions, watching
 from harness.report import write_report
 from harness.report.answer import answer_lines
 from harness.report.wording import listed
+from harness.run.feasible import cautions
 from harness.run.outstanding import Again
 from harness.run.runner import Setting, Summary, run_suite
 from harness.suite.cell import Cell
@@ -41,6 +42,7 @@ def compare(
     else:
         guess_s = _plan(request, folder, hosts).typical_s
     suite = Suite.load(folder.suite)
+    show_cautions(cautions(suite.cells))
     setting = Setting(suite=suite.name, question=suite.question, folder=folder.results, hosts=hosts, again=again)
     summary = _run(suite, setting, guess_s)
     page = write_report([folder.results.path], folder.report)
@@ -94,8 +96,6 @@ def _in_words(request: Request, plan: LaunchPlan, cells: Sequence[Cell], found: 
     whose = "the recipe's" if request.epochs is None else "as asked for: the recipe's target may be out of reach"
     amount = f"{first.samples:,} samples" if first.epochs is None else f"{first.epochs:g} epochs"
     yield f"each trains for {amount} ({whose}), {_target_in_words(first)}"
-    if first.optimizer == "own":
-        yield f"the workload's own optimizer steps at learning_rate {first.learning_rate:g}, whatever it is made with"
     has_several = len(frameworks_of(cells)) > 1
     for block in blocks_of(cells):
         yield f"- {', '.join(block.frameworks)}: {block.in_words}" if has_several else f"- {block.in_words}"

@@ -42,7 +42,7 @@ from harness.records.record import Record
 from harness.records.results_folder import ResultsFolder
 from harness.records.run_files import ERROR_PREFIX
 from harness.records.titles import titles_of
-from harness.run.feasible import first_obstacle
+from harness.run.feasible import cautions, first_obstacle
 from harness.run.node_cores import alone_on_its_cores
 from harness.run.outstanding import Again
 from harness.run.run_folder import reserve, run_folder
@@ -190,7 +190,7 @@ def _untried_first(cells: list[Cell], setting: Setting, suite: Suite) -> Iterato
     watch = Stopwatch()
     setting.folder.make()
     contents = setting.folder.entries()
-    for caution in contents.cautions:
+    for caution in (*cautions(cells), *contents.cautions):
         print(f"hvdbench: {one_line(caution)}", file=sys.stderr, flush=True)
     tried = {entry.key for entry in contents.entries}
     left = setting.outstanding(cells, contents.entries)

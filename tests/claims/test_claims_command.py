@@ -135,6 +135,17 @@ def test_claims_runs_what_is_missing_and_judges_it(tmp_path: Path, monkeypatch: 
     assert [judged.verdict.word for judged in found.judged] == [Word.HOLDS, Word.HOLDS]
 
 
+def test_claims_says_what_can_run_and_is_hardly_what_was_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = folder_of(launches(suite_of(tmp_path)), tmp_path / "results")
+    suite = suite_of(tmp_path, f"{SUITE}  - {{strategy: {{name: local-sgd, period: 1000000}}}}\n")
+    nothing = Summary(num_ok=0, num_stopped=0, num_failed=0, num_elsewhere=0, num_left=0)
+    monkeypatch.setattr(claims_command, "run_suite", lambda *_: nothing)
+    claims(tmp_path / "claimed.yaml", suite, setting_of(suite, results), tmp_path / "page", runs=True)
+    assert "local-sgd period=1000000 · torch · 2×1 cpu · gloo: never communicates: " in capsys.readouterr().err
+
+
 def test_suite_without_claims_is_refused(tmp_path: Path) -> None:
     text = "question: q\nmatrix: [{workload: fnn, strategy: serial}]\n"
     suite = suite_of(tmp_path, text)

@@ -82,9 +82,10 @@ def test_compare_in_too_few_minutes_keeps_no_plan(tmp_path: Path, monkeypatch: p
     assert not folder.suite.exists()
 
 
-def test_compare_does_again_what_it_is_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The plan's launches; what was measured for it is not."""
-    settings = []
+@pytest.fixture
+def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
+    """What is launched, and what of it again; nothing is."""
+    settings: list[tuple[str, str | None]] = []
 
     def noting(suite: Suite, setting: Setting, guess_s: float) -> Summary:
         setting.folder.make()
@@ -92,13 +93,27 @@ def test_compare_does_again_what_it_is_told_to(tmp_path: Path, monkeypatch: pyte
         return Summary(num_ok=0, num_stopped=0, num_failed=0, num_elsewhere=0, num_left=0)
 
     monkeypatch.setattr(compare_command, "_run", noting)
-    monkeypatch.setattr(compare_command, "launch_times_s", lambda *_: {("torch", 1): 1.0})
+    monkeypatch.setattr(compare_command, "launch_times_s", lambda *_: {("torch", 1): 1.0, ("torch", 2): 1.0})
     monkeypatch.setattr(compare_command, "paces_of", lambda *_: {})
     monkeypatch.setattr(compare_command, "write_report", lambda *_: tmp_path)
     monkeypatch.setattr(compare_command, "answer_lines", lambda *_: [])
+    return settings
+
+
+def test_compare_does_again_what_it_is_told_to(tmp_path: Path, launched: list[tuple[str, str | None]]) -> None:
+    """The plan's launches; what was measured for it is not."""
     request, folder = asked(strategies=["serial"], workers=[1]), ComparisonFolder(tmp_path, "fnn")
     compare_command.compare(request, folder, this_machine(), fresh=False, again="changed")
-    assert settings == [("measuring", None), ("fnn", "changed")]
+    assert launched == [("measuring", None), ("fnn", "changed")]
+
+
+def test_compare_says_what_can_run_and_is_hardly_what_was_meant(
+    tmp_path: Path, launched: list[tuple[str, str | None]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of 1,437 digits in steps of 64, seven in a third of an epoch: local-sgd averages every eighth."""
+    request = asked(strategies=["local-sgd"], workers=[2], epochs=0.3)
+    compare_command.compare(request, ComparisonFolder(tmp_path, "fnn"), this_machine(), fresh=False)
+    assert "never communicates: its first average is due in step 8, and a worker takes 7" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

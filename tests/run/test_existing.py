@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from harness import registry
+from harness.records.results_folder import ResultsFolder
 from harness.run import existing
-from harness.run.existing import _Fitting, _prepared, _the_only
+from harness.run.existing import _Fitting, _prepared, _the_only, _untried_first
+from harness.run.runner import Setting
 from harness.suite.cell import Cell
-from harness.suite.suite import SuiteError
+from harness.suite.gates import CheckSettings
+from harness.suite.suite import Suite, SuiteError
 
 
 def cell(**fields: Any) -> Cell:
@@ -27,6 +31,16 @@ def test_launch_of_cells_that_want_other_numbers_of_cores_names_the_choice() -> 
     message = "--only: framework=torch,threads=1,loader_workers=0,device=cpu; framework=torch,.*loader_workers=2"
     with pytest.raises(SuiteError, match=message):
         _the_only([cell(), loading], 2)
+
+
+def test_launch_says_what_can_run_and_is_hardly_what_was_meant(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    never = cell(strategy={"name": "local-sgd", "period": 1_000_000})
+    suite = Suite(name="s", question="q", repeats=1, time_budget_s=None, check=CheckSettings(), cells=(never,))
+    setting = Setting(suite="s", folder=ResultsFolder(tmp_path), hosts=(), is_existing=True)
+    assert list(_untried_first([never], setting, suite)) == [never]
+    assert "never communicates: its first average is due in step 1000000" in capsys.readouterr().err
 
 
 def own(name: str) -> Cell:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from harness.cli import app
 from harness.launchers.hosts import Host, this_machine
 from harness.records.record import Point, Record, Tuning
 from harness.records.results_folder import ResultsFolder
@@ -18,7 +20,7 @@ from harness.suite.suite import Suite
 from harness.tuning import tune_command
 from harness.tuning.tune_command import TuneRequest, tune
 from harness.tuning.tuning_error import TuningError
-from tests.command import hvdbench
+from tests.command import hvdbench, write_suite
 from tests.sample_records import finished
 from tests.tuning.tuned_files import TWO, written
 
@@ -255,6 +257,15 @@ def test_suite_that_ships_is_copied_before_it_is_tuned(tmp_path: Path) -> None:
     code, _, errors = hvdbench("tune", "suites/smoke.yaml", cwd=tmp_path)
     assert code == 2
     assert "tune suites/smoke.yaml: lies with hvdbench, and the tuned suite is written beside it; allowed: a " in errors
+
+
+def test_tune_says_what_can_run_and_is_hardly_what_was_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tune_command, "tune", lambda request, setting: True)
+    never = "{workload: fnn, strategy: {name: local-sgd, period: 1000000}, workers: 2}"
+    suite = write_suite(tmp_path / "s.yaml", never)
+    done = CliRunner().invoke(app, ["tune", str(suite), "-H", "localhost:2", "--results", str(tmp_path / "r")])
+    assert done.exit_code == 0
+    assert "never communicates: its first average is due in step 1000000" in done.output
 
 
 def test_record_that_tells_nothing_is_no_trial_of_another_hvdbench(tmp_path: Path, launched: Any) -> None:
