@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from harness.arguments import CoresOption, NoPinOption, OnlyOption, confine, read_suite, refuse
+from harness.arguments import CoresOption, NoPinOption, OnlyOption, OwnLaunchOption, confine, read_suite, refuse
 from harness.commands.endings import interruptible, is_the_users
 
 
@@ -34,6 +34,7 @@ def check(
     ),
     cores: CoresOption = None,
     no_pin: NoPinOption = False,
+    own_launch: OwnLaunchOption = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="DIR", help="where the files for CI go")
     ] = None,
@@ -45,6 +46,7 @@ def check(
     """
     with _break_is_no_regression():
         from harness.check.check_command import check_arms, check_stored
+        from harness.run.existing import require_no_launch
 
         if baseline or candidate:
             if not (baseline and candidate) or suite or a or b:
@@ -53,6 +55,7 @@ def check(
             raise typer.Exit(check_stored(baseline, candidate, gates, output))
         if not (suite and a and b):
             refuse("check: needs SUITE --a ARM --b ARM, or --baseline RESULTS --candidate RESULTS; see check --help")
+        require_no_launch("check", own_launch=own_launch, allowed="the same command outside of it")
         confine(cores, no_pin=no_pin)
         loaded = read_suite(suite, only=only)
         with interruptible():

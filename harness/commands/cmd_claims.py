@@ -44,13 +44,10 @@ def claims(
     The rules stand in the suite and are laid down before the launches, which record them.
     """
     from harness.claims.claims_command import claims as decided
-    from harness.run.existing import launch_around
+    from harness.run.existing import require_no_launch
 
-    around = launch_around(own_launch=own_launch)
-    if around and not no_run:
-        refuse(
-            f"claims: starts its launches itself; inside a launch ({around}), allowed: --no-run, or hvdbench run SUITE"
-        )
+    if not no_run:
+        require_no_launch("claims", own_launch=own_launch, allowed="--no-run, or hvdbench run SUITE")
     if no_run and again:
         refuse(f"claims: --again {again} asks for launches and --no-run for none; allowed: one of the two")
     confine(cores, no_pin=no_pin)

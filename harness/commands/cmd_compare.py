@@ -17,7 +17,6 @@ from harness.arguments import (
     listed,
     read_again,
     read_hosts,
-    refuse,
 )
 from harness.commands.endings import EXIT_FAILED, interruptible
 
@@ -57,14 +56,9 @@ def compare(
     from harness.compare.compare_command import compare as compared
     from harness.compare.comparison_folder import ComparisonFolder
     from harness.compare.request import request_of, title_of
-    from harness.run.existing import launch_around
+    from harness.run.existing import require_no_launch
 
-    around = launch_around(own_launch=own_launch)
-    if around:
-        refuse(
-            f"compare: starts its launches itself; inside a launch ({around}), allowed: hvdbench run SUITE; "
-            "where it is none, --own-launch"
-        )
+    require_no_launch("compare", own_launch=own_launch)
     confine(cores, no_pin=no_pin)
     once_more = read_again(again)
     available = read_hosts(hosts, cores=cores)

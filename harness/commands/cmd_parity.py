@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.arguments import refuse
+from harness.arguments import OwnLaunchOption, refuse
 from harness.commands.endings import EXIT_FAILED
 
 
@@ -22,6 +22,7 @@ def parity(
     native: Annotated[
         bool, typer.Option("--native", help="two workers by Horovod's own optimizer, in each of its settings")
     ] = False,
+    own_launch: OwnLaunchOption = False,
     seed: Annotated[int, typer.Option(min=0, help="of weights and batches")] = 0,
     results: Annotated[
         Path | None, typer.Option("--results", metavar="DIR", help="keeps the figures there too, for `report`")
@@ -32,8 +33,11 @@ def parity(
     from pydantic import ValidationError
 
     from harness.parity.table import ParityError, show_parity
+    from harness.run.existing import require_no_launch
     from harness.strict import describe
 
+    if native:
+        require_no_launch("parity --native", own_launch=own_launch, allowed="the same command outside of it")
     try:
         agree = show_parity(workload, dataset, seed, results, optimizer=optimizer, native=native)
     except ParityError as error:

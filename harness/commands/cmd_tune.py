@@ -45,16 +45,14 @@ def tune(
     Interrupted, the same command goes on; several may be at it.
     """
     from harness.progress import show_cautions
-    from harness.run.existing import launch_around
+    from harness.run.existing import require_no_launch
     from harness.run.feasible import cautions, first_obstacle
     from harness.suite.shipped_suites import suite_file
     from harness.tuning.ledger import require_optuna
     from harness.tuning.tune_command import TuneRequest, tuned_results
     from harness.tuning.tune_command import tune as tuned
 
-    around = launch_around(own_launch=own_launch)
-    if around:
-        refuse(f"tune: starts its launches itself; inside a launch ({around}), allowed: hvdbench run SUITE")
+    require_no_launch("tune", own_launch=own_launch)
     shipped = suite_file(suite)
     if shipped != suite:
         refuse(

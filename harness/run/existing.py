@@ -77,6 +77,15 @@ def launch_around(*, own_launch: bool = False) -> str | None:
     return launch_in_words(os.environ)
 
 
+def require_no_launch(command: str, *, own_launch: bool, allowed: str = "hvdbench run SUITE") -> None:
+    """Raises SuiteError inside a launch: each of its processes would start all launches."""
+    if around := launch_around(own_launch=own_launch):
+        raise SuiteError(
+            f"{command}: starts its launches itself; inside a launch ({around}), allowed: {allowed}; where it is none, "
+            "--own-launch"
+        )
+
+
 @contextmanager
 def _naming_the_launch() -> Iterator[None]:
     """What is refused here may be due to a launch that is none."""

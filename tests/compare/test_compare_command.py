@@ -17,7 +17,6 @@ from tests.command import hvdbench, records_in
 from tests.compare.asked import asked
 
 ASKED = ("--strategies", "serial,local-sgd", "--workers", "1,2", "--repeats", "2", "--epochs", "4")
-_PLACE = {"RANK": "0", "SIZE": "2", "LOCAL_RANK": "0", "LOCAL_SIZE": "2"}
 
 
 def test_compare_plans_runs_reports_answers_and_goes_on(tmp_path: Path) -> None:
@@ -151,13 +150,3 @@ def test_compare_takes_the_hosts_of_its_job(tmp_path: Path) -> None:
     code, _, errors = hvdbench("compare", "fnn", "--cores", "0", cwd=tmp_path, environ=job)
     assert code == 2
     assert "--cores 0: are of this machine; allowed: no other in -H or --hostfile, or of the batch job" in errors
-
-
-def test_compare_inside_a_launch_is_refused(tmp_path: Path) -> None:
-    place = {f"HOROVOD_{name}": value for name, value in _PLACE.items()}
-    code, _, errors = hvdbench("compare", "fnn", cwd=tmp_path, environ=place)
-    assert (code, errors) == (
-        2,
-        "hvdbench: compare: starts its launches itself; inside a launch (HOROVOD_RANK=0, HOROVOD_SIZE=2), allowed: "
-        "hvdbench run SUITE; where it is none, --own-launch\n",
-    )

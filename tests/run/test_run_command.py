@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from harness.plain_text import one_line
 from tests.command import (
     HVDBENCH,
     LIMIT_S,
@@ -291,6 +292,30 @@ def test_refusal_inside_a_launch_says_which_variables_made_it_one(tmp_path: Path
         assert (code, errors.count("\n")) == (2, 1)  # nobody has waited for the cores of ranks that are not there
         assert f"{refused}PMI_RANK=0, PMI_SIZE=4" in errors
         assert "where it is none, --own-launch starts one" in errors
+
+
+@pytest.mark.parametrize(
+    ("command", "allowed"),
+    [
+        (["compare", "fnn"], "hvdbench run SUITE"),
+        (["tune", "SUITE"], "hvdbench run SUITE"),
+        (["claims", "SUITE"], "--no-run, or hvdbench run SUITE"),
+        (["check", "SUITE", "--a", "here", "--b", "here"], "the same command outside of it"),
+        (["parity", "fnn", "--native"], "the same command outside of it"),
+    ],
+    ids=lambda each: each[0] if isinstance(each, list) else "",
+)
+def test_what_starts_its_launches_itself_is_refused_inside_one(
+    tmp_path: Path, command: list[str], allowed: str
+) -> None:
+    """Each of four processes would start them all."""
+    suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: allreduce, workers: 2}")
+    argv = [str(suite) if word == "SUITE" else word for word in command]
+    code, _, errors = hvdbench(*argv, cwd=tmp_path, environ=OF_FOUR)
+    said = f"inside a launch (PMI_RANK=0, PMI_SIZE=4), allowed: {allowed}; where it is none, --own-launch"
+    assert (code, errors.count("\n")) == (2, 1)
+    assert f" starts its launches itself; {said}" in one_line(errors)
+    assert list(tmp_path.iterdir()) == [suite]
 
 
 def test_processes_of_srun_that_know_no_rank_are_refused(tmp_path: Path) -> None:
