@@ -33,6 +33,8 @@ STRATEGIES: list[dict[str, Any]] = [
     {"name": "local-sgd", "period": 12},
     {"name": "post-local-sgd", "period": 4, "switch_epoch": 0.5},
     {"name": "slow-momentum", "period": 12, "fragments": 2, "delay": 6},
+    {"name": "gossip"},
+    {"name": "allreduce-compressed"},
     {"name": "delayed-averaging", "merge": "delta", "period": 12},
     {"name": "delayed-averaging", "merge": "mix", "period": 12},
     {"name": "delayed-averaging", "merge": "pullback", "period": 12},

@@ -16,8 +16,8 @@ import pytest
 from harness.protocols import Plan
 from harness.registry import STRATEGIES
 from harness.suite.cell import Cell
-from harness.testing.quadratic import Array, NumpyReplica, one_dimensional
-from harness.testing.thread_fabrics import Team, ThreadCollective
+from harness.testing.quadratic import NumpyReplica, one_dimensional
+from harness.testing.thread_fabrics import FABRICS, Team, ThreadCollective
 from harness.timing.clock import Clock
 from harness.worker.training import WARMUP_STEPS, Session, train, warm_up
 from tests.command import LIMIT_S
@@ -34,20 +34,25 @@ LATE = [
     {"name": "delayed-averaging", "merge": "mix", "period": SELDOM},
     {"name": "delayed-averaging", "merge": "pullback", "period": SELDOM},
     {"name": "allreduce", "backward_passes_per_step": 3 * WARMUP_STEPS},
+    {"name": "hogwild-averaging", "workers_per_group": 1, "period": SELDOM, "delay": 3},
+    *(
+        {"name": "downpour", "push_every": SELDOM // 2, "fetch_every": SELDOM, "transfer": transfer}
+        for transfer in ("blocking", "asynchronous")
+    ),
+    {"name": "elastic", "period": SELDOM},
+    {"name": "gossip"},
 ]
 
 OF_STRATEGIES = {
     *("gradient", "update", "descend", "local_step", "native_step", "weights", "set_weights", "merge"),
-    *("mean", "mean_async"),
+    *("mean", "mean_async", "shifted", "mean_of_groups", "correct", "push", "pull", "push_pull"),
 }
 
 
-class Noting(NumpyReplica):
+class Notes:
     """Notes what is asked of it."""
 
-    def __init__(self) -> None:
-        super().__init__(one_dimensional([4.0, 12.0]))
-        self.asked: set[str] = set()
+    asked: set[str]
 
     def __getattribute__(self, name: str) -> Any:
         if not name.startswith("_") and name != "asked":
@@ -55,28 +60,28 @@ class Noting(NumpyReplica):
         return super().__getattribute__(name)
 
 
-class NotingFabric(ThreadCollective):
-    """Likewise."""
+class Noting(Notes, NumpyReplica):
+    def __init__(self) -> None:
+        self.asked = set()
+        super().__init__(one_dimensional([4.0, 12.0]))
 
-    def __init__(self, rank: int, team: Team) -> None:
-        super().__init__(rank, team)
-        self.asked: set[str] = set()
 
-    def mean(self, vector: Array) -> Array:
-        self.asked.add("mean")
-        return super().mean(vector)
-
-    def mean_async(self, vector: Array) -> Any:
-        self.asked.add("mean_async")
-        return super().mean_async(vector)
+def noting_fabric(cell: Cell, rank: int, team: Team) -> Any:
+    kind = FABRICS.get(cell.needs, ThreadCollective)
+    made: Any = type(f"Noting{kind.__name__}", (Notes, kind), {"asked": set()})(rank, team)
+    made.asked = set()
+    return made
 
 
 def session_of(strategy: dict[str, Any], rank: int, team: Team) -> Session:
     """With as many steps ahead as bring every strategy to all that it does; it is not judged on the way."""
-    cell = Cell.model_validate({"workload": "fnn", "strategy": strategy, "workers": team.size, "evaluations": 0})
+    fields = {"workload": "fnn", "strategy": strategy, "workers": team.size, "evaluations": 0}
+    cell = Cell.model_validate(fields)
+    if cell.needs.shares_out_steps:  # in lockstep each takes as many
+        cell = cell.model_copy(update={"work": "dealt"})
     plan = Plan(num_workers=team.size, num_steps=3 * SELDOM, steps_per_epoch=2.0)
     made = STRATEGIES[cell.strategy](cell.options, plan)
-    return Session(cell=cell, plan=plan, replica=Noting(), fabric=NotingFabric(rank, team), strategy=made)
+    return Session(cell=cell, plan=plan, replica=Noting(), fabric=noting_fabric(cell, rank, team), strategy=made)
 
 
 @pytest.mark.parametrize("strategy", LATE, ids=str)
@@ -85,9 +90,8 @@ def test_warm_up_does_all_that_training_does_and_leaves_no_trace(strategy: dict[
 
     def work(rank: int) -> None:
         session = session_of(strategy, rank, team)
-        replica, fabric = session.replica, session.fabric
-        assert isinstance(replica, Noting)
-        assert isinstance(fabric, NotingFabric)
+        replica: Any = session.replica
+        fabric: Any = session.fabric
         warm_up(session)
         assert np.array_equal(replica.weights(), [0.0])
         assert not fabric.num_under_way
@@ -117,11 +121,10 @@ class Seldom:
 
 def test_first_averages_come_before_training_of_a_strategy_that_rehearses_nothing() -> None:
     session = session_of({"name": "local-sgd"}, 0, Team(1, in_lockstep=True))
-    fabric = session.fabric
-    assert isinstance(fabric, NotingFabric)
+    fabric: Any = session.fabric
     plain = Session(cell=session.cell, plan=session.plan, replica=session.replica, fabric=fabric, strategy=Seldom())
     warm_up(plain)
-    assert fabric.asked == {"mean", "mean_async"}
+    assert fabric.asked & OF_STRATEGIES == {"mean", "mean_async"}
 
 
 def test_tensorflow_compiles_nothing_in_training(tmp_path: Path) -> None:
@@ -131,6 +134,6 @@ def test_tensorflow_compiles_nothing_in_training(tmp_path: Path) -> None:
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=LIMIT_S)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     found = json.loads(file.read_text())
-    assert len(found) == 11
+    assert len(found) == 13
     assert {name: in_training for name, _, in_training in found} == {name: 0 for name, _, _ in found}
     assert all(in_warm_up > 0 for _, in_warm_up, _ in found)  # it counts
