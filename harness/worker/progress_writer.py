@@ -1,6 +1,7 @@
 """What the parent shows of training, written in a thread beside it: a file system that takes its time costs no step.
 
-Where the parent is on another host, so the folder on a file system that both share, it is written seldom.
+Where the parent is on another host, so the folder on a file system that both share, or that file system is one of a
+network anyway, it is written seldom: others wait for its server.
 """
 
 from __future__ import annotations
@@ -11,11 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 from harness.records.run_files import PROGRESS_FILE, write_atomically
 from harness.worker.machine_identity import is_beside_parent
 from harness.worker.training import Progress
 
-BESIDE_PARENT_EVERY_S, ELSEWHERE_EVERY_S = 1.0, 10.0
+NEAR_EVERY_S, ELSEWHERE_EVERY_S = 1.0, 10.0
+_OF_NETWORKS = {
+    *("nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "cifs", "smb3", "panfs", "pvfs2", "wekafs", "afs"),
+    *("fuse.sshfs", "fuse.glusterfs", "fuse.ceph-fuse", "fuse.beegfs"),
+}
 
 
 class ProgressWriter:
@@ -23,6 +30,8 @@ class ProgressWriter:
 
     def __init__(self, run_dir: Path) -> None:
         self._run_dir = run_dir
+        is_near = is_beside_parent(run_dir) and not _is_on_network(run_dir)
+        self._every_s = NEAR_EVERY_S if is_near else ELSEWHERE_EVERY_S
         self._last: Progress | None = None
 
     def tell(self, progress: Progress) -> None:
@@ -42,10 +51,15 @@ class ProgressWriter:
 
     def _write_until(self, has_ended: threading.Event) -> None:
         written = None
-        every_s = BESIDE_PARENT_EVERY_S if is_beside_parent(self._run_dir) else ELSEWHERE_EVERY_S
-        while not has_ended.wait(every_s):
+        while not has_ended.wait(self._every_s):
             last = self._last
             if last is not None and last is not written:
                 with suppress(OSError):  # the next one is as good
                     write_atomically(self._run_dir / PROGRESS_FILE, json.dumps(vars(last)))
                 written = last
+
+
+def _is_on_network(folder: Path) -> bool:
+    mounts = {Path(mount.mountpoint): mount.fstype for mount in psutil.disk_partitions(all=True)}
+    place = folder.resolve()
+    return next((mounts[above] in _OF_NETWORKS for above in (place, *place.parents) if above in mounts), False)

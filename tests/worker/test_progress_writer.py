@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from harness.records.run_files import PARENT_LOCK, PROGRESS_FILE
@@ -36,7 +38,7 @@ def writers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
 def test_progress_is_written_by_another_thread_and_only_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writers: list[tuple[str, float]]
 ) -> None:
-    monkeypatch.setattr(progress_writer, "BESIDE_PARENT_EVERY_S", 0.001)
+    monkeypatch.setattr(progress_writer, "NEAR_EVERY_S", 0.001)
     (tmp_path / PARENT_LOCK).write_text(machine_id())
     writer = ProgressWriter(tmp_path)
     for share in (0.1, 0.2, 0.3):
@@ -54,7 +56,7 @@ def test_progress_is_written_by_another_thread_and_only_the_last(
 def test_progress_is_written_seldom_where_the_parent_is_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writers: list[tuple[str, float]], parent: str | None
 ) -> None:
-    monkeypatch.setattr(progress_writer, "BESIDE_PARENT_EVERY_S", 600.0)
+    monkeypatch.setattr(progress_writer, "NEAR_EVERY_S", 600.0)
     monkeypatch.setattr(progress_writer, "ELSEWHERE_EVERY_S", 0.001)
     if parent is not None:
         (tmp_path / PARENT_LOCK).write_text(parent)
@@ -63,6 +65,24 @@ def test_progress_is_written_seldom_where_the_parent_is_elsewhere(
     with writer.writing():
         while not writers:
             pass
+
+
+@pytest.mark.parametrize(
+    ("kinds", "every_s"),
+    [({}, 1.0), ({"r": "nfs4"}, 10.0), ({"r": "lustre", "r/local": "ext4"}, 1.0)],
+    ids=["local", "network", "local in it"],
+)
+def test_progress_is_written_seldom_on_a_file_system_of_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: dict[str, str], every_s: float
+) -> None:
+    """Whoever else has files there waits for each rename."""
+    run_dir = tmp_path / "r" / "local" / "run"
+    run_dir.mkdir(parents=True)
+    (run_dir / PARENT_LOCK).write_text(machine_id())
+    mounts = [SimpleNamespace(mountpoint="/", fstype="ext4")]
+    mounts += [SimpleNamespace(mountpoint=str(tmp_path / place), fstype=kind) for place, kind in kinds.items()]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)
+    assert ProgressWriter(run_dir)._every_s == every_s
 
 
 def test_progress_that_cannot_be_written_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
