@@ -21,6 +21,7 @@ from pathlib import Path
 
 from harness.bootstrap.pins import requirements_of
 from harness.check.worktree import ArmError, changed_files, checkout_root, worktree
+from harness.fabrics.connection import without_place
 from harness.git import without_git
 from harness.suite.injection import Injection
 from harness.timing.turns import TURN_VARIABLE
@@ -88,7 +89,7 @@ def parse_arm(text: str) -> ArmSpec:
 
 def _refuse_without_effect(text: str, name: str, value: str) -> None:
     """What no launch would have as the arm says it. What a cell decides is refused once the cells are known."""
-    if name in _OWN_VARIABLES:
+    if name in _OWN_VARIABLES or not without_place({name: value}):
         raise ArmError(f"arm {text!r}: {name} is set by the harness itself; allowed: other variables")
     if is_taken_out(name, value):
         raise ArmError(

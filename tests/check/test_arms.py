@@ -46,6 +46,7 @@ def test_parse_arm_takes_several_parts() -> None:
     [
         *("", "main", "ref=", "ref=a,ref=b", "python=/no/such", "here,"),
         *("env:=5", "env:A", "env:A=1,env:A=2", "env:PYTHONPATH=x", "env:HVDBENCH_RANK=1", "env:GOMP_CPU_AFFINITY=0-3"),
+        *("env:OMPI_COMM_WORLD_RANK=1", "env:HOROVOD_SIZE=2", "env:PMI_SIZE=2"),
     ],
 )
 def test_parse_arm_refuses(text: str) -> None:

@@ -36,6 +36,7 @@ def cell(strategy: str = "allreduce", controller: str = "gloo", **options: Any) 
             "HOROVOD_ELASTIC=1",
         ),
         *("MPIR_CVAR_ALLREDUCE_INTRA_ALGORITHM=ring", "MPICH_ASYNC_PROGRESS=1", "MV2_ENABLE_AFFINITY=0"),
+        *("MIMALLOC_PURGE_DELAY=0", "PYTHONTRACEMALLOC=1", "PYTHON_GIL=0", "PYTHON_JIT=1"),
         *("I_MPI_WAIT_MODE=1", "PRTE_MCA_rmaps_default_mapping_policy=node"),
     ],
 )
