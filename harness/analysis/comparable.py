@@ -98,9 +98,21 @@ def _by_horovod_settings(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 def why_split(runs: pd.DataFrame) -> str | None:
     """One sentence on what keeps the pools of these runs apart; None where there is one."""
+    different = _differences(runs)
+    return f"Reported apart, since their timings do not compare: {different}." if different else None
+
+
+def unlike_trials(trials: pd.DataFrame) -> str | None:
+    """One sentence on what would keep trials of tuning apart, were they judged: each is launched once, by whichever
+    command comes first. None where nothing would."""
+    different = _differences(trials)
+    return f"The best was chosen among trials whose timings do not compare: {different}." if different else None
+
+
+def _differences(runs: pd.DataFrame) -> str:
+    """In what pools differ, with the values; empty where it is nothing."""
     found = {column: _values(runs, column) for column in _POOL}
-    different = [f"{_POOL[column]} ({', '.join(values)})" for column, values in found.items() if len(values) > 1]
-    return f"Reported apart, since their timings do not compare: {'; '.join(different)}." if different else None
+    return "; ".join(f"{_POOL[column]} ({', '.join(values)})" for column, values in found.items() if len(values) > 1)
 
 
 def what_keeps_apart(now: pd.DataFrame, before: pd.DataFrame) -> list[str]:
@@ -124,13 +136,14 @@ def _pool(part: pd.DataFrame, trials: pd.DataFrame, outdated: pd.DataFrame, part
     named = _quick_to_slice(with_series(told))
     is_ok = named["status"] == "ok"
     num_outdated = int(outdated["problem"].isin(part["problem"]).sum())
+    ours = _trials_on(part, trials)
     return Pool(
         name=_name(part, parts),
         launches=named.reset_index(drop=True),
         runs=named[is_ok].reset_index(drop=True),
         failed=named[~is_ok].reset_index(drop=True),
-        trials=_trials_on(part, trials),
-        cautions=(*by_machine, *cautions_of(named[is_ok], num_outdated)),
+        trials=ours,
+        cautions=(*by_machine, *cautions_of(named[is_ok], num_outdated), *filter(None, [unlike_trials(ours)])),
         num_pools=len(parts),
     )
 

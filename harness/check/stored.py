@@ -17,6 +17,7 @@ from harness.check.crashes import Attempts
 from harness.check.decision import decide
 from harness.check.observed import Pair, Stage, ended_well, observed_of, run_of
 from harness.check.verdict import Verdict
+from harness.records.machines import python_of
 from harness.records.record import Record
 from harness.records.results_folder import Contents, ResultsError, ResultsFolder
 from harness.records.setting_names import differing, of_all, of_horovod
@@ -64,6 +65,7 @@ def compare(baseline: Path, candidate: Path, settings: CheckSettings) -> Verdict
         arm_b=_name(candidate, sides[1]),
         incomparable=_differences(*sides),
         notes=[
+            *_other_software(*sides),
             *(f"new in the candidate, not judged: {title}" for title in sorted(titles[group] for group in new)),
             *(caution for each in contents for caution in each.cautions),
         ],
@@ -102,6 +104,12 @@ def _attempts(known: set[str], a: Sequence[Record], b: Sequence[Record]) -> dict
 def _name(folder: Path, records: Sequence[Record]) -> str:
     revisions = sorted({record.revision for record in records if record.revision})
     return f"{folder.name} ({', '.join(revisions)})" if revisions else folder.name
+
+
+def _other_software(a: Sequence[Record], b: Sequence[Record]) -> list[str]:
+    """What was upgraded may be what is asked about, so it forbids nothing; it may be what made the difference."""
+    different = differing({**record.versions, "python": python_of(record.machine)} for record in (*a, *b))
+    return [f"different versions: {', '.join(different)}"] if different else []
 
 
 def _differences(a: Sequence[Record], b: Sequence[Record]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.analysis.comparable import unlike_trials
 from harness.analysis.loading import read
 from harness.analysis.tuned import (
     KEPT,
@@ -77,6 +78,8 @@ def tune(request: TuneRequest, setting: Setting) -> bool:
         _require_told(studies, done - set(launched["key"]), trials)
         _say(*_missing(num_missing, launched))
         return False
+    if unlike := unlike_trials(launched):
+        _say(f"{unlike} Another --results tunes anew")
     return _conclude(request, setting, studies, outcomes)
 
 

@@ -7,7 +7,7 @@ from harness.analysis.comparable import pools, why_split
 from harness.analysis.contests import contests
 from harness.analysis.quality import quality_differences
 from harness.analysis.series import units, with_series
-from harness.records.record import Interruptions
+from harness.records.record import Interruptions, Tuning
 from tests.analysis.handmade import MACHINE, by_rmse, failed, folder_of, record, window, worker
 
 
@@ -145,6 +145,19 @@ def test_cautions_go_by_the_time_that_others_used_where_it_is_known(tmp_path, us
         for share in said
     )
     assert [caution for caution in pool.cautions if "beside" in caution or "load" in caution] == list(expected)
+
+
+def test_cautions_name_trials_that_do_not_compare(tmp_path):
+    tunings = (Tuning(budget=2, sampler="quasi-random", seed=0, study="s", trial=number) for number in range(2))
+    trials = [
+        record({"seed": 1_000_000, "learning_rate": rate}, tuning=tuning, settings=settings)
+        for tuning, rate, settings in zip(tunings, (0.1, 0.2), ({}, {"MALLOC_ARENA_MAX": "1"}), strict=True)
+    ]
+    said = "The best was chosen among trials whose timings do not compare: different settings of the environment"
+    (pool,) = pools(loaded(tmp_path / "unlike", record(), *trials))
+    assert [caution for caution in pool.cautions if caution.startswith(said)] == list(pool.cautions[-1:])
+    (pool,) = pools(loaded(tmp_path / "one", record(), trials[0]))
+    assert not any(caution.startswith(said) for caution in pool.cautions)
 
 
 def test_cautions_name_who_went_on_without_workers_that_died(tmp_path):

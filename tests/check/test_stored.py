@@ -78,6 +78,14 @@ def test_compare_settings_of_horovod_go_by_the_cells_that_they_reach(tmp_path: P
     assert verdict.incomparable == ("different settings: HOROVOD_CYCLE_TIME (50; not set)",)
 
 
+def test_compare_other_versions_are_compared_and_named(tmp_path: Path) -> None:
+    """An upgrade may be what is asked about."""
+    before = {**finished().versions, "numpy": "1.0"}
+    verdict = compare(side(tmp_path, "a", versions=before), side(tmp_path, "b"), SETTINGS)
+    assert (verdict.exit_code, verdict.incomparable) == (0, ())
+    assert verdict.notes[0] == f"different versions: numpy (1.0; {finished().versions['numpy']})"
+
+
 def test_compare_another_day_is_incomparable(tmp_path: Path) -> None:
     later = side(tmp_path, "b", started_at="2026-01-09T03:04:05.678+00:00")
     verdict = compare(side(tmp_path, "a"), later, SETTINGS)

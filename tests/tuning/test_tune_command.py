@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.launchers.hosts import Host, this_machine
+from harness.plain_text import one_line
 from harness.records.record import Point, Record, Tuning
 from harness.records.results_folder import ResultsFolder
 from harness.run.runner import Setting, Summary
@@ -122,6 +123,22 @@ def test_trial_that_fails_again_and_again_is_given_up(tmp_path: Path, launched: 
     assert [cell.strategy for cell in asked].count("hogwild") == 2 * 3
     said = (tmp_path / "two.tuned.yaml").read_text()
     assert "# hogwild ×2: none of 2 trials ended with a score: the recipe's own point" in said
+
+
+def test_trials_that_do_not_compare_are_named(
+    tmp_path: Path, launched: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two under one setting, and two after it was changed: whichever is soonest may be so by it."""
+    path = written(tmp_path)
+    launched(best_at(0.02))
+    assert tuned(path, budget=2)
+    assert "do not compare" not in capsys.readouterr().out
+    launched(lambda cell: best_at(0.02)(cell) | {"settings": {"MALLOC_ARENA_MAX": "1"}})
+    assert tuned(path, budget=3)
+    assert (
+        "The best was chosen among trials whose timings do not compare: different settings of the environment "
+        "(MALLOC_ARENA_MAX=1, none of them set). Another --results tunes anew"
+    ) in one_line(capsys.readouterr().out)
 
 
 def test_trials_of_another_seed_are_none_of_these(tmp_path: Path, launched: Any) -> None:
