@@ -11,6 +11,7 @@ from harness.launchers.hosts import Host, this_machine
 from harness.records.setting_names import differing, of_all, of_horovod
 from harness.run.launch_settings import launch_settings
 from harness.suite.cell import Cell
+from harness.worker.process import PINNING_OFF, PINNING_VARIABLE
 
 HERE = this_machine()
 
@@ -76,6 +77,15 @@ def test_what_changes_no_speed_or_is_decided_by_the_cell_is_not_recorded(name: s
 def test_interface_is_told_from_others_but_not_named(name: str) -> None:
     one, other = (launch_settings(cell(controller="mpi"), {name: value}, hosts=HERE)[name] for value in ("lo", "eth0"))
     assert (one, other) == ("digest 9294ab38", "digest 9c32a8c7")
+
+
+def test_variable_that_names_cores_is_recorded_where_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that are pinned go without it."""
+    named = {"GOMP_CPU_AFFINITY": "0-3", "OMP_PLACES": "{0},{1}"}
+    monkeypatch.delenv(PINNING_VARIABLE, raising=False)
+    assert launch_settings(cell(), named, hosts=HERE) == {}
+    monkeypatch.setenv(PINNING_VARIABLE, PINNING_OFF)
+    assert launch_settings(cell(), named, hosts=HERE) == named | {"pinning": "off"}
 
 
 def test_horovodrun_decides_over_gloo_by_what_its_workers_talk() -> None:
