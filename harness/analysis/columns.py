@@ -105,7 +105,7 @@ _MEASURED = _columns(
     ("average_alone_s", "float64", "s", "a single average of all weights with nothing else to do, median; "
      "missing where there is no collective"),
     ("communication_s", "float64", "s", "what a worker's averages would take one by one: those of the run, by the "
-     "bytes they send, times average_alone_s"),
+     "bytes they send, times average_alone_s; missing where workers of a group send by memory, too"),
     ("hidden_share", "float64", "share", "of communication_s that nobody waited for: 1 − exposed / communication_s, "
      "0 where more was waited than that"),
     ("staleness_mean", "float64", "updates", "of others applied between read and write of an update, mean; "

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.run_columns import cores_of, what_ran
+from harness.protocols import COLLECTIVE
 from harness.records import interruptions, memory
 from harness.records.derived import SteadyState, reached_at, samples_per_s, steady_of, times_with_evaluation_s
 from harness.records.record import Point, Record, Window, WorkerPart
@@ -152,12 +153,15 @@ def communication(record: Record, windows: list[NDArray[np.float64]]) -> dict[st
     """What averaging takes by itself, and how much of that was hidden behind computing.
 
     The exchanges of a run are counted by their bytes: so many averages of all weights (float32) have the same volume.
+    Workers in groups also send updates by memory, among the same bytes, so of them only the average alone is known.
     """
     samples_s = [taken_s for part in record.workers for taken_s in part.average_alone_s or ()]
     size = record.vector_size or record.num_parameters  # older records had no buffers
     if not samples_s or not size or record.cell["workers"] <= 1:
         return {"average_alone_s": math.nan, "communication_s": math.nan, "hidden_share": math.nan}
     alone_s = float(np.median(samples_s))
+    if record.cell.needs != COLLECTIVE.name:
+        return {"average_alone_s": alone_s, "communication_s": math.nan, "hidden_share": math.nan}
     num_bytes = float(np.mean([array[:, _BYTES].sum() for array in windows]))
     exposed_s = float(np.mean([array[:, _EXPOSED].sum() for array in windows]))
     total_s = alone_s * num_bytes / allreduce_bytes(4 * size, record.cell["workers"])

@@ -236,6 +236,15 @@ def test_hidden_communication_counts_averages_of_all_that_is_averaged():
     assert row["communication_s"] == pytest.approx(2.0)
 
 
+def test_hidden_communication_is_unknown_where_bytes_are_of_memory_too():
+    """Two groups of two, who add to the weights of their group at each step: no average of all is that often."""
+    groups = {"strategy": {"name": "hogwild-averaging", "workers_per_group": 2}, "workers": 4}
+    row = run_row(record(groups, workers=[worker(rank, average_alone_s=[0.4]) for rank in range(4)]))
+    assert row["average_alone_s"] == 0.4
+    assert math.isnan(row["communication_s"])
+    assert math.isnan(row["hidden_share"])
+
+
 def test_hidden_communication_is_none_where_all_is_waited_for():
     slow = [worker(rank, average_alone_s=[0.01]) for rank in range(2)]
     assert run_row(record({"strategy": "allreduce", "workers": 2}, workers=slow))["hidden_share"] == 0.0
