@@ -7,13 +7,14 @@ done with others is no repeat of it: it is told, and left as it is until it is a
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.bootstrap.pythons import dotted
 from harness.records.index import IndexEntry
-from harness.records.machines import python_of
 from harness.records.record import MEASURING_VERSION
 from harness.run.versions import installed_versions
 from harness.suite.cell import Cell
@@ -90,7 +91,7 @@ def differences_from_now(record: IndexEntry, settings: Mapping[str, str]) -> Ite
     """`torch 2.12 (now 2.13)` for each circumstance in which a launch with these settings would differ."""
     if record.measuring != MEASURING_VERSION:
         yield f"way of measuring {record.measuring} (now {MEASURING_VERSION})"
-    python = {"python": record.python}, {"python": python_of(describe_machine())}
+    python = {"python": record.python}, {"python": dotted(sys.version_info[:2])}
     for then, now in (python, (record.versions, installed_versions()), (record.settings, settings)):
         for name in sorted(then.keys() | now.keys()):
             if then.get(name) != now.get(name):

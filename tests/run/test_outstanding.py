@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.bootstrap.pythons import dotted
 from harness.records.index import entry_of
 from harness.run.outstanding import Outstanding, outstanding
 from harness.run.versions import installed_versions
@@ -41,7 +42,7 @@ def test_missing_are_cells_without_a_finished_record_of_this_machine() -> None:
         ({"settings": {"HOROVOD_CYCLE_TIME": "5"}}, "HOROVOD_CYCLE_TIME 5 (now 50)"),
         ({"versions": {**installed_versions(), "numpy": "1.0"}}, f"numpy 1.0 (now {installed_versions()['numpy']})"),
         ({"measuring": 1}, "way of measuring 1 (now 2)"),
-        ({"machine": OLDER_PYTHON}, f"python 3.1 (now {sys.version_info.major}.{sys.version_info.minor})"),
+        ({"machine": OLDER_PYTHON}, f"python 3.1 (now {dotted(sys.version_info[:2])})"),
     ],
 )
 def test_changed_are_cells_done_under_other_circumstances(then: dict[str, Any], difference: str) -> None:
