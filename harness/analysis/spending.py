@@ -24,15 +24,23 @@ import pandas as pd
 
 from harness.analysis.attempts import MIN_SHARE_RUN, has_outcome, with_retries
 from harness.analysis.comparable import Pool
-from harness.analysis.intervals import Interval, geometric_interval, scaled
+from harness.analysis.intervals import Interval, scaled
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.analysis.series import UNIT, units
-from harness.analysis.targets import Reaching, reaching, time_interval, time_lower_bound
+from harness.analysis.targets import (
+    AFTER,
+    Reaching,
+    between_evaluations,
+    interval_to_target,
+    reaching,
+    time_lower_bound,
+)
 
 _NEEDED = (  # few columns: units are taken out of them, thousands
     *UNIT,
     *("seed", "status", "reached", "cores", "num_gpus", "global_batch_size", "startup_s", "wall_s", "observed_s"),
-    *("time_to_target_s", "time_to_target_after_s", "time_to_target_with_evaluation_s", "samples_to_target"),
+    *("time_to_target_s", "time_to_target_after_s", "time_to_target_with_evaluation_s"),
+    *("samples_to_target", "samples_to_target_after"),
     *("cpu_s_per_step", "bytes_per_step"),
 )
 
@@ -66,23 +74,33 @@ def _spending(row: Reaching, launches: pd.DataFrame) -> Spending:
     assert row.known_s is not None
     first = launches.iloc[0]
     stepwise = _over_steps(launches)
-    cpu_s = geometric_mean_by_seed(stepwise, "cpu_s_per_step")
+    cpu_after_s, cpu_s = (geometric_mean_by_seed(stepwise, column) for column in ("cpu_after_s", "cpu_s"))
     return Spending(
         reaching=row,
         cores=int(first["cores"]),
         core_s=scaled(row.known_s, int(first["cores"])),
         gpu_s=scaled(row.known_s, int(first["num_gpus"])) if first["num_gpus"] else None,
         wall_s=_wall(launches, is_lower_bound=row.is_lower_bound),
-        cpu_s=geometric_interval(cpu_s) if (cpu_s > 0).all() and row.time_s else None,
-        sent_bytes=float(mean_by_seed(stepwise, "bytes_per_step").mean()) if row.time_s else math.nan,
+        cpu_s=between_evaluations(cpu_after_s, cpu_s) if (cpu_s > 0).all() and row.time_s else None,
+        sent_bytes=float(mean_by_seed(stepwise, "sent_bytes").mean()) if row.time_s else math.nan,
     )
 
 
 def _over_steps(launches: pd.DataFrame) -> pd.DataFrame:
-    """Those that count, with what a step takes times the steps to the target of all workers, retries included."""
+    """Those that count, with what a step takes times the steps to the target of all workers, retries included.
+
+    `cpu_after_s` is up to the evaluation before that one, as `samples_to_target_after` is.
+    """
     paid = with_retries(launches)
-    steps = paid["samples_to_target"] * paid["workers"] / paid["global_batch_size"]
-    return paid.assign(**{column: paid[column] * steps for column in ("cpu_s_per_step", "bytes_per_step")})
+    latest, earliest = (
+        paid[samples] * paid["workers"] / paid["global_batch_size"]
+        for samples in ("samples_to_target", AFTER["samples_to_target"])
+    )
+    return paid.assign(
+        cpu_s=paid["cpu_s_per_step"] * latest,
+        cpu_after_s=paid["cpu_s_per_step"] * earliest,
+        sent_bytes=paid["bytes_per_step"] * latest,
+    )
 
 
 def _wall(launches: pd.DataFrame, *, is_lower_bound: bool) -> Interval:
@@ -93,7 +111,7 @@ def _wall(launches: pd.DataFrame, *, is_lower_bound: bool) -> Interval:
     ran, crashes_s = launches[has_outcome(launches)], _crashes_s(launches)
     more_s = {"time_to_target_s": crashes_s, "time_to_target_after_s": 0.0, "observed_s": crashes_s}
     later = ran.assign(**{moment: ran[moment] + ran["startup_s"] + more_s[moment] for moment in more_s})
-    return time_lower_bound(later) if is_lower_bound else time_interval(later)
+    return time_lower_bound(later) if is_lower_bound else interval_to_target(later, "time_to_target_s")
 
 
 def _crashes_s(launches: pd.DataFrame) -> float:

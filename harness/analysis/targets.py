@@ -98,7 +98,7 @@ def _reaching(unit: tuple[str, str, int], rows: pd.DataFrame, metric: Metric, ho
         num_unfinished=int((rows["status"] != "ok").sum()),
         num_crashed=int((rows["status"] == "failed").sum()),
         share_reached=_share_interval(rows),
-        time_s=time_interval(with_retries(rows)) if is_time else None,
+        time_s=interval_to_target(with_retries(rows), "time_to_target_s") if is_time else None,
         at_least_s=time_lower_bound(rows) if has_outcome(rows).any() and not is_time else None,
         restricted_s=_restricted(rows, horizon),
         horizon_s=horizon,
@@ -107,13 +107,20 @@ def _reaching(unit: tuple[str, str, int], rows: pd.DataFrame, metric: Metric, ho
     )
 
 
-def time_interval(runs: pd.DataFrame) -> Interval:
-    """Of a unit that always reached the target: the geometric mean, wherever between two evaluations that was."""
-    latest = geometric_interval(geometric_mean_by_seed(runs, "time_to_target_s"))
-    earliest = geometric_mean_by_seed(runs, "time_to_target_after_s")
-    if (earliest <= 0).any():  # reached at the first evaluation: any time before may be the true one
-        return replace(latest, low=0.0 if latest.is_known else latest.low)
-    return between(geometric_interval(earliest), latest)
+def interval_to_target(runs: pd.DataFrame, column: str) -> Interval:
+    """Of a unit that always reached the target: the geometric mean, wherever between two evaluations that was.
+
+    column: of AFTER.
+    """
+    return between_evaluations(*(geometric_mean_by_seed(runs, name) for name in (AFTER[column], column)))
+
+
+def between_evaluations(earliest: pd.Series[float], latest: pd.Series[float]) -> Interval:
+    """The geometric mean of what grows until the target, by seed, at the evaluations before and after that."""
+    found = geometric_interval(latest)
+    if (earliest <= 0).any():  # reached at the first evaluation: any moment before may be the true one
+        return replace(found, low=0.0 if found.is_known else found.low)
+    return between(geometric_interval(earliest), found)
 
 
 def _share_interval(launches: pd.DataFrame) -> Interval:
@@ -125,7 +132,7 @@ def time_lower_bound(launches: pd.DataFrame) -> Interval:
     """The geometric mean, had every launch that was given up reached the target right then."""
     given_up_s = launches["observed_s"]
     soonest = {column: launches[column].fillna(given_up_s) for column in ("time_to_target_s", "time_to_target_after_s")}
-    found = time_interval(launches[has_outcome(launches)].assign(**soonest))
+    found = interval_to_target(launches[has_outcome(launches)].assign(**soonest), "time_to_target_s")
     return replace(found, high=math.inf if found.is_known else found.high)
 
 

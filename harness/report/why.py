@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from harness.analysis.attempts import with_retries
 from harness.analysis.intervals import CONFIDENCE, Interval, geometric_interval
 from harness.analysis.seeds import geometric_mean_by_seed
+from harness.analysis.targets import interval_to_target
 from harness.report import drawing
 from harness.report.judged import JudgedContest
 from harness.report.label_lines import axis_label
@@ -53,7 +54,7 @@ def _split(name: str, launches: pd.DataFrame) -> TimeSplit:
     return TimeSplit(
         name=name,
         per_sample_s=geometric_interval(geometric_mean_by_seed(per_sample, "per_sample_s")),
-        samples=geometric_interval(geometric_mean_by_seed(launches, "samples_to_target")),
+        samples=interval_to_target(launches, "samples_to_target"),
         time_s=geometric_interval(geometric_mean_by_seed(launches, "time_to_target_s")).estimate,
     )
 

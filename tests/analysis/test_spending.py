@@ -32,6 +32,16 @@ def test_spending_is_of_all_cores_with_start_up_up_to_the_target(tmp_path):
     assert (found.gpu_s, found.is_lower_bound) == (None, False)
 
 
+def test_cpu_time_may_lie_anywhere_between_two_evaluations(tmp_path):
+    """As the time does: the target was reached after half of the steps at the earliest."""
+    curve = reached_after(4.0, told_to=0.5)
+    found = spent_on(tmp_path, [record({**HOGWILD, "seed": seed}, curve=curve) for seed in range(3)])
+    steps = 1000 / 16
+    assert (found.cpu_s.low, found.cpu_s.estimate, found.cpu_s.high) == pytest.approx(
+        (0.09 * steps / 2, 0.09 * steps, 0.09 * steps)
+    )
+
+
 def test_spending_pays_for_a_crash_by_another_launch_and_the_time_that_it_lasted(tmp_path):
     crash = failed({**HOGWILD, "seed": 3}, wall_s=6.0)
     found = spent_on(tmp_path, [*comparison({"hogwild": (4.0, 4.0, 4.0)}), crash])

@@ -15,11 +15,9 @@ from tests.analysis.handmade import reached_after, record
 from tests.report.drawn import drawn, material_of
 
 
-def runs(strategy, time_s, samples):
-    return [
-        record({"strategy": strategy, "workers": 2, "seed": seed}, curve=reached_after(time_s, samples=samples))
-        for seed in range(3)
-    ]
+def runs(strategy, time_s, samples, told_to=1e-9):
+    curve = reached_after(time_s, samples=samples, told_to=told_to)
+    return [record({"strategy": strategy, "workers": 2, "seed": seed}, curve=curve) for seed in range(3)]
 
 
 def test_why_splits_a_time_into_seconds_per_sample_and_samples(tmp_path):
@@ -28,6 +26,16 @@ def test_why_splits_a_time_into_seconds_per_sample_and_samples(tmp_path):
     assert data["seconds_per_sample"].to_dict() == pytest.approx({"hogwild ×2": 0.0005, "allreduce ×2": 0.004})
     assert data["samples_to_target"].to_dict() == pytest.approx({"hogwild ×2": 4000, "allreduce ×2": 1000})
     assert data["time_to_target_s"].to_dict() == pytest.approx({"hogwild ×2": 2.0, "allreduce ×2": 4.0})
+
+
+def test_samples_of_a_split_may_lie_anywhere_between_two_evaluations(tmp_path):
+    """The one before was after three quarters of them: no seed differs, and still they are not known."""
+    given = material_of(tmp_path, [*runs("hogwild", 2.0, 4000, told_to=0.25), *runs("allreduce", 4.0, 1000)])
+    hogwild = drawn(why, given).set_index("entrant").loc["hogwild ×2"]
+    assert list(hogwild[["samples_to_target_low", "samples_to_target", "samples_to_target_high"]]) == pytest.approx(
+        [3000, 4000, 4000]
+    )
+    assert hogwild["seconds_per_sample_low"] == pytest.approx(0.0005)  # whenever it was
 
 
 def test_why_needs_two_to_be_told_apart(tmp_path):
