@@ -48,6 +48,11 @@ def parse_gpus(listed: str) -> tuple[Gpu, ...]:
     )
 
 
+def driver_settings() -> dict[str, str]:
+    """For the record of a worker on a GPU, whose machine need not be the one that launched it."""
+    return {"driver": present_gpus()[0].driver} if present_gpus() else {}
+
+
 def visible_gpus(present: Sequence[Gpu], environ: Mapping[str, str] = os.environ) -> tuple[Gpu, ...]:
     """Those that CUDA shows a process of this environment, in the order of its device numbers.
 

@@ -28,6 +28,7 @@ from harness.timing import turns
 from harness.timing.clock import Clock
 from harness.timing.stopwatch import Stopwatch
 from harness.worker import cgroup, process
+from harness.worker.gpus import driver_settings
 from harness.worker.interruption_watch import InterruptionWatch
 from harness.worker.kept_windows import joined, num_joined
 from harness.worker.machine_description import describe_machine
@@ -96,12 +97,19 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
         merges=None if merges is None else distances_of(session, merges.merges),
         drift=None if merges is None else drift_of(session, merges.drifted),
         average_alone_s=time_averages(session),
-        settings={**replica.settings(), **fabric.settings(), **process.settings(), **session.turns.settings()},
+        settings=_settings(session),
     )
     if fabric.rank == 0:
         _write_curve(session, trained, evaluation, connection.run_dir, initial_sha256=startup.initial_sha256)
     write_atomically(part_path(connection.run_dir, fabric.rank), part.model_dump_json())
     fabric.close()
+
+
+def _settings(session: Session) -> dict[str, str]:
+    """In force on this worker."""
+    of_parts = (session.replica.settings(), session.fabric.settings(), process.settings(), session.turns.settings())
+    of_gpu = driver_settings() if session.cell.device == "gpu" else {}
+    return {name: value for settings in (*of_parts, of_gpu) for name, value in settings.items()}
 
 
 @contextmanager

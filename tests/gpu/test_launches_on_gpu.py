@@ -84,6 +84,7 @@ def test_record_says_what_it_was_computed_with(records: Records) -> None:
         (worker,) = record.workers
         assert worker.settings["gpu"] == record.machine.gpus[0]
         assert worker.settings["tf32"] == "off"
+        assert worker.settings["driver"] == record.versions["nvidia-driver"]
         assert {"cuda", "cudnn", "cudnn.autotune", "step_times"} <= worker.settings.keys()
 
 

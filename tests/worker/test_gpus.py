@@ -10,6 +10,7 @@ from harness.worker import gpus
 from harness.worker.gpus import (
     cores_near,
     cores_near_workers,
+    driver_settings,
     parse_gpus,
     present_gpus,
     visible_gpus,
@@ -46,6 +47,14 @@ def test_gpus_are_read_from_the_drivers_list() -> None:
 )
 def test_visible_gpus_are_those_that_cuda_shows(value: str | None, seen: tuple[gpus.Gpu, ...]) -> None:
     assert visible_gpus(PRESENT, {} if value is None else {"CUDA_VISIBLE_DEVICES": value}) == seen
+
+
+@pytest.mark.parametrize(("present", "told"), [(PRESENT, {"driver": "575.57.08"}), ((), {})])
+def test_driver_is_that_of_the_machine_that_trains(
+    monkeypatch: pytest.MonkeyPatch, present: tuple[gpus.Gpu, ...], told: dict[str, str]
+) -> None:
+    monkeypatch.setattr(gpus, "present_gpus", lambda: present)
+    assert driver_settings() == told
 
 
 def test_part_of_a_gpu_is_one() -> None:
