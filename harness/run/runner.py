@@ -295,7 +295,7 @@ def _machine(parts: list[WorkerPart], run_dir: Path) -> Machine:
     This process knows best of its own: workers there may be bound to some of its cores.
     """
     places = (Place.model_validate_json(path.read_bytes()) for path in sorted(run_dir.glob(f"{PLACE_PREFIX}*")))
-    told = [*places, *parts]
+    told: list[WorkerPart | Place] = [*places, *parts]
     trained_here = hosts_of(told) <= {machine_id()}
     return (None if trained_here else machine_of(told)) or describe_machine()
 

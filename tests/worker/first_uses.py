@@ -51,7 +51,7 @@ def compiled_by(strategy: dict[str, Any], run_dir: Path) -> tuple[int, int]:
     """How much in warm-up, and how much in training."""
     # 44 steps of two workers: all that a strategy does comes three times at least.
     fields = {"workload": "fnn", "framework": "tensorflow", "schedule": "cosine", "strategy": strategy, "epochs": 2.0}
-    needs = Cell.model_validate(fields).needs
+    needs = registry.strategy_of(strategy["name"]).needs
     num_workers = hvd.size() if needs.uses_horovod else 1
     cell = Cell.model_validate({**fields, "workers": num_workers})
     rank = hvd.rank() if needs.uses_horovod else 0
