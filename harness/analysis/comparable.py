@@ -1,7 +1,7 @@
 """What may be compared with what: runs are split into pools, each reported by itself.
 
-Nothing is pooled across machines, ways of measuring, series of Python, versions and settings; runs without Horovod stand in the pool of
-each of its settings. What is told apart within a pool is in series.py and contests.py.
+Nothing is pooled across machines, ways of measuring, series of Python, versions and settings; runs without Horovod
+stand in the pool of each of its settings. What is told apart within a pool is in series.py and contests.py.
 
 A launch that failed or ran into its time limit has no speed, but it counts where success does: a strategy that breaks
 in six of nine launches did not reach the target in nine, and one that was launched again until it ran did not reach it
