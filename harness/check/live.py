@@ -114,7 +114,7 @@ def run_check(check: Check, watcher: PairWatcher, *, time_budget_s: float | None
     watch = Stopwatch()
     settings = check.settings
     with check.folder.claim():
-        check.folder.forget_failures_of_a()
+        check.folder.forget_failures_that_say_nothing()
         done = settings.screen_pairs
         _run_pairs(check, Stage.SCREEN, in_random_order(check.cells, range(done)), watcher, watch, time_budget_s)
         for num_fresh in looks(settings):

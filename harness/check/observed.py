@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from harness.check.crashes import Attempts
 from harness.check.metrics import earliest_of, values_of
+from harness.records.machine_failures import is_the_machines
 from harness.records.record import Record
 from harness.records.stored_cell import StoredCell
 from harness.records.titles import titles_of
@@ -73,6 +74,11 @@ def attempts_of(pairs: Iterable[Pair]) -> dict[str, Attempts]:
 def ended_well(record: Record) -> bool:
     """Whether the launch says something of speed: it trained to its end, or to its time limit, and was evaluated."""
     return record.status == "ok" or record.was_stopped
+
+
+def failed_by_its_machine(record: Record) -> bool:
+    """Whether it failed for what the machine lacked, a full disk say, as a launch of any arm would have."""
+    return record.status == "failed" and is_the_machines(record.reason or "")
 
 
 def run_of(record: Record | None) -> Run | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.check.observed import ended_well
+from harness.check.observed import ended_well, failed_by_its_machine
 from harness.records.record import Record
 from harness.records.results_folder import ResultsError, ResultsFolder, lock, writing_to
 
@@ -41,10 +41,11 @@ class PairFolder:
             raise ResultsError(f"{folder}: holds {len(records)} records instead of one; remove {folder.parent.name}")
         return records[0]
 
-    def forget_failures_of_a(self) -> None:
-        """Removes pairs whose A has failed: they say nothing of B, and may go well another time."""
-        for (group, seed), (a, _) in self.load().items():
-            if not ended_well(a):
+    def forget_failures_that_say_nothing(self) -> None:
+        """Removes pairs whose A has failed, or whose B did for what the machine lacked: neither says anything of B, and
+        both may go well another time."""
+        for (group, seed), (a, b) in self.load().items():
+            if not ended_well(a) or failed_by_its_machine(b):
                 shutil.rmtree(self.path / f"{group}-{seed}")
 
     @contextmanager

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from harness.check.crashes import Attempts
 from harness.check.decision import decide
-from harness.check.observed import Pair, Stage, ended_well, observed_of, run_of
+from harness.check.observed import Pair, Stage, ended_well, failed_by_its_machine, observed_of, run_of
 from harness.check.verdict import Verdict
+from harness.plain_text import counted
 from harness.records.machines import python_of
 from harness.records.record import Record
 from harness.records.results_folder import Contents, ResultsError, ResultsFolder
@@ -31,7 +32,7 @@ SAME_DAY = timedelta(days=1)
 def compare(baseline: Path, candidate: Path, settings: CheckSettings) -> Verdict:
     """The verdict on two results folders. Raises ResultsError for folders that cannot be compared at all."""
     contents = [_contents(folder) for folder in (baseline, candidate)]
-    sides = [each.records for each in contents]
+    sides = [_without_made_up_for(each.records) for each in contents]
     suites = [sorted({record.suite for record in side}) for side in sides]
     if suites[0] != suites[1]:
         raise ResultsError(
@@ -67,6 +68,11 @@ def compare(baseline: Path, candidate: Path, settings: CheckSettings) -> Verdict
         notes=[
             *_other_software(*sides),
             *(f"new in the candidate, not judged: {title}" for title in sorted(titles[group] for group in new)),
+            *(
+                note
+                for folder, each, side in zip((baseline, candidate), contents, sides, strict=True)
+                for note in _made_up_for_in_words(folder, len(each.records) - len(side))
+            ),
             *(caution for each in contents for caution in each.cautions),
         ],
         may_convict=False,
@@ -79,6 +85,20 @@ def _contents(folder: Path) -> Contents:
         why = "".join(f"; {caution}" for caution in contents.cautions[:1])
         raise ResultsError(f"{folder}: holds no record; `hvdbench run SUITE --results DIR` makes some{why}")
     return contents
+
+
+def _without_made_up_for(records: Sequence[Record]) -> list[Record]:
+    """Without launches that failed for what their machine lacked, where another tells of the same cell and seed: they
+    are no crashes of an arm."""
+    told = {record.key for record in records if not failed_by_its_machine(record)}
+    return [record for record in records if not (failed_by_its_machine(record) and record.key in told)]
+
+
+def _made_up_for_in_words(folder: Path, num_launches: int) -> list[str]:
+    """A note on so many that are left out."""
+    which = f"{counted(num_launches, 'launch', 'launches')} of {folder.name}"
+    said = f"{which} failed for what the machine lacked: left out, being made up for by others"
+    return [said] if num_launches else []
 
 
 def _best(records: Sequence[Record]) -> list[Record]:

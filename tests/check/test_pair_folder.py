@@ -60,3 +60,14 @@ def test_load_names_a_pair_that_lacks_a_record(tmp_path: Path) -> None:
         (tmp_path / "feed-3" / side).mkdir()
     with pytest.raises(ResultsError, match="holds 0 records instead of one; remove feed-3"):
         PairFolder(tmp_path).load()
+
+
+def test_pairs_are_forgotten_whose_failure_says_nothing_of_b(tmp_path: Path) -> None:
+    crash = {"status": "failed", "reason": "rank 1 was killed by signal 11 (SIGSEGV)"}
+    full = {"status": "failed", "reason": "rank 0: OSError: [Errno 28] No space left on device: 'x'"}
+    for seed, (a, b) in enumerate([({}, {}), (crash, {}), ({}, crash), ({}, full)]):
+        with PairFolder(tmp_path).staged("feed", seed) as staging:
+            leave(staging / "a", finished(**a))
+            leave(staging / "b", finished(**b))
+    PairFolder(tmp_path).forget_failures_that_say_nothing()
+    assert sorted(PairFolder(tmp_path).load()) == [("feed", 0), ("feed", 2)]

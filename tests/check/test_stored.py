@@ -147,3 +147,19 @@ def test_compare_launches_that_crashed_more_often_and_ran_again_fail(tmp_path: P
     assert verdict.exit_code == 1
     assert verdict.cells[0].failure == "crashed"
     assert verdict.cells[0].words.startswith("crashed more often: 16 of B's 24 launches, 0 of A's 8, p = 0.00")
+
+
+def test_compare_failures_by_the_machine_are_no_crashes_once_they_are_made_up_for(tmp_path: Path) -> None:
+    """A disk that was full for as long as it takes to fail a suite three times."""
+    full = {"status": "failed", "reason": "rank 0: OSError: [Errno 28] No space left on device: 'x'"}
+    lacked = [at_speed(seed, 1.0, **full) for _ in range(3) for seed in range(8)]
+    candidate = results(tmp_path / "b", [*lacked, *(at_speed(seed, 1.0) for seed in range(7))])
+    verdict = compare(side(tmp_path, "a"), candidate, SETTINGS)
+    assert verdict.cells[0].failure == "crashed"  # nothing has made up for the last one yet
+    again = at_speed(7, 1.0)
+    (candidate / f"{again.key}-{again.id}.json").write_text(again.model_dump_json())
+    verdict = compare(tmp_path / "a", candidate, SETTINGS)
+    assert verdict.exit_code == 0
+    assert verdict.notes == (
+        "24 launches of b failed for what the machine lacked: left out, being made up for by others",
+    )
