@@ -60,7 +60,8 @@ def show_history(folders: list[Path], output: Path, repository: Path | None) -> 
     contents = [ResultsFolder(folder).read() for folder in folders]
     for each in contents:
         show_cautions(each.cautions)
-    history = history_of([record for each in contents for record in each.records], repository or OWN_CHECKOUT)
+    once = {record.id: record for each in contents for record in each.records}  # a run copied into two folders is one
+    history = history_of(list(once.values()), repository or OWN_CHECKOUT)
     with writing_to(output, "-o"):
         written = write_history(history, output)
     show_history_table(history)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -97,6 +98,10 @@ def test_history_writes_figure_and_table(tmp_path: Path, repository: Path, commi
     code, out, _ = hvdbench("history", results, "--repository", repository, "-o", tmp_path / "history")
     assert (code, (tmp_path / "history" / "history.csv").exists()) == (0, True)
     assert "throughput" in out
+    copied = shutil.copytree(results, tmp_path / "copied")
+    assert hvdbench("history", results, copied, "--repository", repository, "-o", tmp_path / "both")[0] == 0
+    tables = [(tmp_path / name / "history.csv").read_text() for name in ("history", "both")]
+    assert tables[0] == tables[1]  # a run that lies in two folders is one
     code, _, errors = hvdbench("history", results, "-o", tmp_path / "history")
     assert (code, "--repository DIR" in " ".join(errors.split())) == (2, True)
     assert hvdbench("history", side(tmp_path, "b"), "-o", tmp_path / "history")[0] == 2  # no commits
