@@ -30,6 +30,21 @@ def test_global_batch_is_shared_out(tmp_path):
     assert (table.rows[0]["batch of a worker"].text, table.rows[0]["of all"].text) == ("4", "16")
 
 
+def test_any_other_setting_in_which_series_of_a_problem_differ_has_a_column(tmp_path):
+    table = settings_table(
+        pool_of(
+            tmp_path,
+            {"strategy": "allreduce-flat", "workers": 2, "clip_norm": 1.5},
+            {"strategy": "local-sgd", "workers": 2, "precision": "bf16", "momentum": 0.5},
+            {"workload": "rnn", "momentum": 0.25},  # of another problem, which differs in it from none of its own
+        ),
+        "",
+    )
+    assert table.header[-4:] == ("epochs", "momentum", "clip_norm", "precision")
+    shown = [tuple(cell.text for cell in list(row.values())[-3:]) for row in table.rows]
+    assert shown == [("0.9", "1.5", "float32"), ("0.5", "–", "bf16"), ("0.25", "–", "float32")]
+
+
 def test_implementation_is_a_table_of_its_own(tmp_path):
     def run(strategy, seed, exposed_s):
         parts = [worker(0, windows=[window(k, exposed_s=exposed_s) for k in range(10)])]
