@@ -14,6 +14,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from harness.analysis.comparable import Pool
+from harness.analysis.contests import Contest
 from harness.report.anchors import slug
 from harness.report.table_cells import TableCell
 
@@ -60,6 +61,10 @@ class PoolFacets:
         known = {name: row[name].text for name in _COLUMNS if name in row}
         found = self.series.get((known.get("problem"), known.pop("strategy", None)), {})
         return self._attribute({**known, **found, **known})  # its own framework, where it says one
+
+    def of_contest(self, contest: Contest) -> Markup:
+        first = contest.launches.iloc[0]
+        return self._attribute({"problem": first["problem"], "framework": first["framework"]})
 
     def of_name(self, name: str) -> Markup:
         """Likewise of what is called after a problem: a contest, an aim, the end of a file's name."""

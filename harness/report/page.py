@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment
+from markupsafe import Markup
 
 from harness.analysis.comparable import Pool, pools, why_split
 from harness.analysis.export import csv_of
@@ -58,6 +59,7 @@ class Board:
     """What the first screen says of one contest: the line, the picture, and what backs them, folded."""
 
     anchor: str
+    facets: Markup  # an attribute: by what a reader may narrow it away
     answer: BriefAnswer
     num_entrants: int
     has_bounds: bool  # whether some entrant has only a lower bound
@@ -177,7 +179,7 @@ def _section(given: Material, facets: PoolFacets, earlier: Earlier | None) -> Se
         tables = {chapter.name: _tables(chapter, pool, prefix) for chapter in CHAPTERS}
         figures = drawn()
     differing = differing_in_all([judged.contest for judged in given.judged if judged.is_comparison])
-    boards = _boards(given, figures.get(FIRST_SCREEN.name, ()), found, tell_settings=not differing)
+    boards = _boards(given, figures.get(FIRST_SCREEN.name, ()), found, facets, tell_settings=not differing)
     anchors = {board.answer.name: board.anchor for board in boards}
     filled = (
         _filled(chapter, pool, prefix, figures.get(chapter.name, ()), tables[chapter.name]) for chapter in CHAPTERS
@@ -199,7 +201,9 @@ def _section(given: Material, facets: PoolFacets, earlier: Earlier | None) -> Se
     )
 
 
-def _boards(given: Material, drawn: Sequence[Figure], found: Sequence[Finding], *, tell_settings: bool) -> list[Board]:
+def _boards(
+    given: Material, drawn: Sequence[Figure], found: Sequence[Finding], facets: PoolFacets, *, tell_settings: bool
+) -> list[Board]:
     """One a contest: those in which something is claimed first, those in which nothing is compared last."""
     panels = {panel.name: panel for figure in drawn for panel in figure.panels}
     boards = []
@@ -208,6 +212,7 @@ def _boards(given: Material, drawn: Sequence[Figure], found: Sequence[Finding], 
         boards.append(
             Board(
                 anchor=names[0],
+                facets=facets.of_contest(judged.contest),
                 answer=brief_answer(judged, tells_settings=tell_settings),
                 num_entrants=len(judged.rows),
                 has_bounds=any(row.is_lower_bound for row in judged.rows),

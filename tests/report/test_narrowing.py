@@ -6,8 +6,12 @@ import re
 
 import pytest
 
+from harness.analysis import load
+from harness.analysis.comparable import pools
+from harness.analysis.contests import contests
 from harness.report import write_report
 from harness.report.anchors import distinct, slug
+from harness.report.facets import facets_of
 from harness.report.table_cells import Table, text, value
 from tests.analysis.handmade import folder_of, reached_after, record, worker
 from tests.report import browser
@@ -77,6 +81,8 @@ def test_filters_hide_the_rows_and_panels_of_other_values(page):
         assert len(seen.run(ROWS)) == 4
         shown = "return [...document.querySelectorAll('#figures-memory .card')].map(panel => !panel.hidden)"
         assert seen.run(shown) == [True, False]
+        boards = "return [...document.querySelectorAll('.board')].map(board => [board.id, board.hidden])"
+        assert sorted(seen.run(boards)) == [["leaderboard-cnn-on-digits", False], ["leaderboard-fnn-on-digits", True]]
         seen.run(CHOOSE % ["workers", "2"])
         seen.run(CHOOSE % ["strategy", "hogwild"])
         assert seen.run(ROWS) == ["summary-cnn-on-digits-hogwild-2"]
@@ -95,6 +101,20 @@ def test_row_that_is_pointed_at_is_in_view(page):
         assert seen.run("return location.hash") == "#summary-fnn-on-digits-hogwild-2"
         top, bottom = seen.run(f"const box = {row}.getBoundingClientRect(); return [box.top, box.bottom]")
         assert 0 <= top < bottom <= 900
+
+
+def test_leaderboard_is_of_its_problem_and_its_framework(tmp_path):
+    runs = [
+        record({"strategy": strategy, "workers": 2, "framework": framework}, curve=reached_after(2.0))
+        for strategy in ("allreduce", "hogwild")
+        for framework in ("tensorflow", "torch")
+    ]
+    (pool,) = pools(load(folder_of(runs, tmp_path)))
+    facets = facets_of([pool]).of_pool(pool)
+    assert [facets.of_contest(contest) for contest in contests(pool.launches)] == [
+        ' data-of="p0 f0"',
+        ' data-of="p0 f1"',
+    ]
 
 
 def test_without_a_script_nothing_is_hidden_but_the_filters(page):
