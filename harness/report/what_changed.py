@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from harness.analysis.attempts import with_retries
 from harness.analysis.comparable import Pool, pools, what_keeps_apart
 from harness.analysis.earlier import Change, changes, earlier_runs
 from harness.analysis.intervals import Interval
@@ -76,6 +77,7 @@ def _compared(
         *(f"Times are not compared: {reason}." for reason in reasons),
         *_answers(now, before),
         *_times(ours, found),
+        *_crashes(ours, theirs),
         *_launched_again(ours, both),
         *_come_and_gone(ours, theirs),
     ]
@@ -105,10 +107,11 @@ def _entrants(contests: Sequence[JudgedContest]) -> dict[str, _Entrant]:
 
 
 def _ratio(now: _Entrant, before: _Entrant) -> Interval | None:
-    """None where a launch missed the target, no seed is shared, or launches are the very same."""
+    """Crashes paid for. None where either did not reliably reach the target, no seed is shared, or launches are the
+    very same."""
     if set(now.launches["run"]) & set(before.launches["run"]):
         return None
-    return paired_ratio(now.launches, before.launches, "time_to_target_s").interval
+    return paired_ratio(*(with_retries(each.launches) for each in (now, before)), "time_to_target_s").interval
 
 
 def _answers(now: Sequence[JudgedContest], before: Sequence[JudgedContest]) -> Iterator[str]:
@@ -168,12 +171,27 @@ def _times(entrants: dict[str, _Entrant], found: dict[str, Change]) -> Iterator[
         yield f"{count(len(found) - len(shown), 'entrant')} of {len(found)} not shown to take another time than before."
 
 
+def _crashes(now: dict[str, _Entrant], before: dict[str, _Entrant]) -> Iterator[str]:
+    """How many launches crashed, of those of which another share did: counted, and no claim."""
+
+    def share(entrant: _Entrant) -> float:
+        return entrant.reaching.num_crashed / entrant.reaching.num_launches
+
+    others = [key for key in now.keys() & before.keys() if share(now[key]) != share(before[key])]
+    others.sort(key=lambda key: (share(before[key]) - share(now[key]), _name(now[key])))
+    said = [
+        f"{_name(now[key])} in {_crashed_of(now[key])} launches ({_crashed_of(before[key])} before)" for key in others
+    ]
+    if said:
+        yield f"Crashed: {listed_briefly(said)}."
+
+
 def _launched_again(entrants: dict[str, _Entrant], both: dict[str, Interval | None]) -> Iterator[str]:
     untold = sorted(_name(entrants[key]) for key, ratio in both.items() if ratio is None)
     if untold:
         yield (
             f"Without a ratio: {listed_briefly(untold)}. Its launches are the same as before, share no seed with them, "
-            "or one of them missed the target."
+            "or did not reliably reach the target."
         )
 
 
@@ -219,9 +237,11 @@ def _time(entrant: _Entrant | None) -> TableCell:
 
 
 def _crashed(entrant: _Entrant | None) -> TableCell:
-    if entrant is None:
-        return text("–")
-    return text(f"{entrant.reaching.num_crashed} of {entrant.reaching.num_launches}")
+    return text("–" if entrant is None else _crashed_of(entrant))
+
+
+def _crashed_of(entrant: _Entrant) -> str:
+    return f"{entrant.reaching.num_crashed} of {entrant.reaching.num_launches}"
 
 
 def _shown(now: _Entrant | None, before: _Entrant | None, change: Change | None) -> str:

@@ -8,7 +8,7 @@ from harness.analysis import load_all
 from harness.analysis.comparable import pools
 from harness.report.judged import judged_contests
 from harness.report.what_changed import Earlier
-from tests.analysis.handmade import MACHINE, comparison, folder_of, reached_after, record
+from tests.analysis.handmade import MACHINE, comparison, failed, folder_of, reached_after, record
 
 BEFORE = {
     "serial": (6.0, 6.5, 7.0),
@@ -68,6 +68,17 @@ def test_same_launches_have_no_ratio(tmp_path):
     same, untold = changed(tmp_path, runs, runs).sentences
     assert same == "The same answer as before for cnn on digits."
     assert untold.startswith("Without a ratio: allreduce ×2 on cnn on digits, hogwild ×2 on cnn on digits")
+
+
+def test_entrant_that_crashes_more_often_is_told_and_its_time_pays_for_it(tmp_path):
+    """Twice as long with one launch of four crashed: 8/3 as long, once each is launched until it runs."""
+    now = comparison({**BEFORE, "hogwild": tuple(2 * time_s for time_s in BEFORE["hogwild"])})
+    crash = failed({"strategy": "hogwild", "workers": 2, "seed": 3})
+    found = changed(tmp_path, comparison(BEFORE), [*now, crash])
+    _, later, _, crashed = found.sentences
+    assert later == "Later than before: hogwild ×2 on cnn on digits (2.67\u00a0× [2.00, 2.67])."
+    assert crashed == "Crashed: hogwild ×2 on cnn on digits in 1 of 4 launches (0 of 3 before)."
+    assert found.table.rows[0]["crashed now"].text == "1 of 4"
 
 
 def test_contest_that_goes_by_another_name_is_found_by_its_cells(tmp_path):
