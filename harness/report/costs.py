@@ -28,10 +28,11 @@ from harness.report.material import (
     rows_left_out,
 )
 from harness.report.palette import PHASES
-from harness.report.style import canvas, finished, titled
-from harness.report.wording import capitalized, count
+from harness.report.style import canvas, finished, hint, titled
+from harness.report.wording import capitalized, count, percent
 
 MAX_STALENESS_SHOWN = 12
+_LEAST_SAID = 0.0005  # less would read as 0 %
 
 
 def where_time_goes(given: Material) -> Figure:
@@ -130,8 +131,9 @@ def staleness(given: Material) -> Figure:
                 look = given.looks[series]
                 label = f" {wrapped(name)}"  # a legend leaves out names that begin with _
                 axes.vlines(part["staleness"], part["low"], part["high"], color=look.colour, linewidth=1.6, alpha=0.7)
-                axes.plot(part["staleness"], part["share"], color=look.colour, marker=look.marker, markersize=5,
-                          linestyle=look.dash, label=label)  # fmt: skip
+                (line,) = axes.plot(part["staleness"], part["share"], color=look.colour, marker=look.marker,
+                                    markersize=5, linestyle=look.dash, label=label)  # fmt: skip
+                hint(line, f"{name}: {_shares_in_words(part)}")
             axes.set_xlim(-0.3, min(data["staleness"].max(), MAX_STALENESS_SHOWN) + 0.3)
             axes.set_ylim(0, None)
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -149,6 +151,13 @@ def staleness(given: Material) -> Figure:
         f"({launches(given)}), cut off at 0 and 100 %. At most {MAX_STALENESS_SHOWN} is shown; the CSV has all.",
         panels=tuple(panels),
     )
+
+
+def _shares_in_words(shares: pd.DataFrame) -> str:
+    """`21.2 % at 0, 76.9 % at 1`, of those that a figure shows."""
+    shown = shares[(shares["staleness"] <= MAX_STALENESS_SHOWN) & (shares["share"] >= _LEAST_SAID)]
+    pairs = shown[["staleness", "share"]].itertuples(index=False)
+    return ", ".join(f"{percent(share)} at {staleness}" for staleness, share in pairs)
 
 
 def _staleness_shares(rows: pd.DataFrame) -> pd.DataFrame:

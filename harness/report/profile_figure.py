@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,8 +13,8 @@ from harness.analysis.profiles import Profile, performance_profiles
 from harness.report import drawing
 from harness.report.end_labels import label_ends
 from harness.report.material import Figure, Material, launches, panel_name
-from harness.report.style import Look, Panel, canvas, finished, titled
-from harness.report.wording import count, listed
+from harness.report.style import Look, Panel, canvas, finished, hint, titled
+from harness.report.wording import count, listed, percent, times_in_short
 
 _LEAST_REACH = 1.25  # of the axis, where all are as fast
 _ROOM = 1.05  # behind the last step
@@ -52,7 +53,10 @@ def _panel(given: Material, each: Profile) -> Panel:
         for strategy in strategies:
             look = look_of[strategy]
             shares = [each.share_within(strategy, step) for step in (*steps, last)]
-            axes.step([*steps, last], shares, where="post", color=look.colour, linestyle=look.dash, linewidth=1.8)
+            (line,) = axes.step(
+                [*steps, last], shares, where="post", color=look.colour, linestyle=look.dash, linewidth=1.8
+            )
+            hint(line, f"{strategy}: {_solved_in_words(each, strategy)}")
             ends.append((strategy, look, last, shares[-1]))
         drawing.factor_axis(axes, 1.0, last, "time to target, at most × that of the best strategy")
         axes.set_ylim(0, 1.04)
@@ -65,6 +69,14 @@ def _panel(given: Material, each: Profile) -> Panel:
         )
         alt = f"Performance profile of the strategies, {each.name or over}"
         return finished(figure, name=name, data=each.solved, alt=alt)
+
+
+def _solved_in_words(each: Profile, strategy: str) -> str:
+    """`33 % within 1×, 100 % within 1.5×`."""
+    factors = each.solved.loc[each.solved["strategy"] == strategy, "factor"]
+    within = sorted(factor for factor in factors.unique() if math.isfinite(factor))
+    said = [f"{percent(each.share_within(strategy, factor), 0)} within {times_in_short(factor)}" for factor in within]
+    return ", ".join(said) or "no problem solved"
 
 
 def _looks(given: Material) -> dict[str, Look]:

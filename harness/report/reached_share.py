@@ -18,8 +18,8 @@ from harness.report.end_labels import label_ends
 from harness.report.label_lines import in_one_line
 from harness.report.material import Figure, Material, grouped, panel_name, unit_of
 from harness.report.palette import INK, MUTED
-from harness.report.style import HEIGHT_IN, Panel, canvas, finished, titled
-from harness.report.wording import count
+from harness.report.style import HEIGHT_IN, Panel, canvas, finished, hint, titled
+from harness.report.wording import count, time_of
 
 MOST_DRAWN = 8  # series of a panel: those that did not always reach the target, then the soonest
 _BELOW_POINTS, _LINE_POINTS = 36, 10  # of the numbers at risk, under the axes
@@ -52,8 +52,7 @@ def _interest(row: Reaching) -> tuple[bool, float]:
 
 def _panel(given: Material, aim: str, rows: Sequence[Reaching]) -> Panel:
     units = [unit_of(given, row.problem, row.series, row.workers) for row in rows]
-    last_s = max((float(unit[["time_to_target_s", "observed_s"]].max().max()) for unit in units), default=math.nan)
-    last_s = last_s if math.isfinite(last_s) and last_s > 0 else 1.0
+    last_s = _last_s(units)
     steps = [reached_over_time(unit) for unit in units]
     names = [given.label(row.problem, row.series, row.workers) for row in rows]
     with canvas(height_in=HEIGHT_IN + LINE_IN * (len(rows) + 1)) as (figure, axes):
@@ -61,7 +60,8 @@ def _panel(given: Material, aim: str, rows: Sequence[Reaching]) -> Panel:
         for row, name, unit, step in zip(rows, names, units, steps, strict=True):
             look = given.looks[row.series]
             until = [*step["time_s"], last_s], [*step["share"], step["share"].iloc[-1]]
-            axes.step(*until, where="post", color=look.colour, linestyle=look.dash, linewidth=1.8)
+            (line,) = axes.step(*until, where="post", color=look.colour, linestyle=look.dash, linewidth=1.8)
+            hint(line, f"{name}: {row.num_reached} of {row.num_launches} reached it; {time_of(row)}")
             _cross(axes, unit, step, look.colour)
             ends.append((f"{name}: {row.num_reached} of {row.num_launches}", look, last_s, until[1][-1]))
         drawing.from_zero(axes, "training time (s)")
@@ -75,6 +75,13 @@ def _panel(given: Material, aim: str, rows: Sequence[Reaching]) -> Panel:
         data = pd.concat([_told(row, step) for row, step in zip(rows, steps, strict=True)], ignore_index=True)
         return finished(figure, name=panel_name(given, "reached-share", aim), data=data,
                         alt=f"Share of launches that have reached the target over time for {aim}")  # fmt: skip
+
+
+def _last_s(units: Sequence[pd.DataFrame]) -> float:
+    """The latest moment that says something: at which a launch reached the target, or was given up."""
+    moments_s = pd.concat([unit["time_to_target_s"].fillna(unit["observed_s"]) for unit in units])
+    last_s = float(moments_s.max())
+    return last_s if last_s > 0 else 1.0  # also where all crashed
 
 
 def _cross(axes: Axes, unit: pd.DataFrame, step: pd.DataFrame, colour: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from harness.analysis.comparable import pools
 from harness.records.record import Record
 from harness.report.judged import judged_contests
 from harness.report.material import Figure, Material, material
-from harness.report.style import strategy_looks, themed
+from harness.report.style import Panel, strategy_looks, themed
 from tests.analysis.handmade import folder_of
 
 
@@ -27,3 +28,9 @@ def drawn(figure: Callable[[Material], Figure], given: Material) -> pd.DataFrame
     with themed():
         (panel,) = figure(given).panels
     return panel.data
+
+
+def hints(panel: Panel) -> set[str]:
+    """What a pointer over its parts shows."""
+    titles = ET.fromstring(panel.svg).iter("title")
+    return {str(title.text).replace("\u00a0", " ") for title in titles}

@@ -11,7 +11,7 @@ from harness.report.score_figures import score_over, time_against_score
 from harness.report.style import themed
 from harness.report.tables import summary_table
 from tests.analysis.handmade import curve, record, window, worker
-from tests.report.drawn import drawn, material_of
+from tests.report.drawn import drawn, hints, material_of
 
 T_OF_3 = 4.302653 / math.sqrt(3)  # half width of a t interval of three launches, in deviations
 
@@ -68,7 +68,10 @@ def test_staleness_is_the_mean_share_of_launches_that_differ_in_length(tmp_path)
         )
         for seed, each in enumerate(counts)
     ]
-    data = drawn(staleness, material_of(tmp_path, runs)).set_index("staleness")
+    with themed():
+        (panel,) = staleness(material_of(tmp_path, runs)).panels
+    assert hints(panel) == {"hogwild ×2: 60 % at 0, 26.7 % at 1, 13.3 % at 2"}
+    data = panel.data.set_index("staleness")
     assert data["share"].to_dict() == pytest.approx({0: 0.6, 1: 0.8 / 3, 2: 0.4 / 3})
     assert data.loc[0, "high"] == pytest.approx(0.6 + T_OF_3 * 0.1, rel=1e-6)
     assert data.loc[2, "low"] == 0.0

@@ -16,7 +16,7 @@ from harness.report.profile_figure import profile
 from harness.report.score_figures import score_over
 from harness.report.style import Look, themed
 from tests.analysis.handmade import comparison, curve, reached_after, record
-from tests.report.drawn import drawn, material_of
+from tests.report.drawn import drawn, hints, material_of
 
 
 def score_over_samples(given):
@@ -83,8 +83,15 @@ def over_problems(times, **cell):
 
 
 def test_profile_draws_the_factors_of_the_frame(tmp_path):
-    data = drawn(profile, material_of(tmp_path, over_problems({"allreduce": (1.0, 3.0), "hogwild": (2.0, 1.0)})))
-    factors = data.set_index(["strategy", "problem"])["factor"].to_dict()
+    with themed():
+        (panel,) = profile(
+            material_of(tmp_path, over_problems({"allreduce": (1.0, 3.0), "hogwild": (2.0, 1.0)}))
+        ).panels
+    assert hints(panel) == {
+        "allreduce: 50 % within 1×, 100 % within 3×",
+        "hogwild: 50 % within 1×, 100 % within 2×",
+    }
+    factors = panel.data.set_index(["strategy", "problem"])["factor"].to_dict()
     assert factors == pytest.approx(
         {
             ("allreduce", "fnn on digits"): 1.0,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from harness.report.outcomes import time_to_target
 from harness.report.reached_share import reached_shares
 from harness.report.style import themed
-from tests.analysis.handmade import comparison, curve, failed, record
-from tests.report.drawn import drawn, material_of
+from tests.analysis.handmade import comparison, curve, failed, reached_after, record
+from tests.report.drawn import drawn, hints, material_of
 
 
 def given_up(*seeds, every_s):
@@ -32,6 +34,24 @@ def test_reached_shares_are_those_of_kaplan_and_meier(tmp_path):
 def test_reached_shares_have_no_panel_where_all_reached(tmp_path):
     with themed():
         assert reached_shares(material_of(tmp_path, comparison({"allreduce": (8.0, 9.0)}))).panels == ()
+
+
+def test_reached_shares_are_drawn_up_to_the_last_moment_that_tells(tmp_path):
+    """All of hogwild's crashed, at no moment; allreduce reached the target at 8 s, and trained on until 40."""
+    end = reached_after(40.0)[1].model_copy(update={"step": 20, "num_samples": 5000})
+    reached = [
+        record({"strategy": "allreduce", "workers": 2, "seed": seed}, curve=[*reached_after(8.0), end])
+        for seed in range(3)
+    ]
+    crashed = [failed({"strategy": "hogwild", "workers": 2, "seed": seed}) for seed in range(3)]
+    with themed():
+        (panel,) = reached_shares(material_of(tmp_path, [*reached, *crashed])).panels
+    ticks_and_numbers_at_risk = re.findall(r">([\d.]+)</text>", panel.svg_file.decode())
+    assert max(map(float, ticks_and_numbers_at_risk)) == 8
+    assert hints(panel) == {
+        "allreduce ×2: 3 of 3 reached it; 8.00 s [8.00, 8.00]",
+        "hogwild ×2: 0 of 3 reached it; –",
+    }
 
 
 def test_reached_shares_name_series_that_are_not_drawn(tmp_path):

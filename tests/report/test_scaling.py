@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
-
 import pytest
 
 from harness.report.scaling import CORES, GPUS, WORKERS, scale_of, scaling, throughput
 from harness.report.style import themed
 from tests.analysis.handmade import record
 from tests.analysis.test_scaling import run
-from tests.report.drawn import drawn, material_of
+from tests.report.drawn import drawn, hints, material_of
 
 DIVISIONS = {(1, 1): 1.0, (1, 2): 0.8, (2, 1): 1.25, (2, 2): 1.0}  # workers, threads: seconds for 100 samples of each
 
@@ -69,8 +67,3 @@ def test_points_say_their_values_under_the_pointer(tmp_path):
         (speed,), (share,) = throughput(given).panels, scaling(given).panels
     assert hints(speed) == {"allreduce, 1 worker: 100", "allreduce, 2 workers: 160"}
     assert hints(share) == {"allreduce, 1 worker: 100 %", "allreduce, 2 workers: 80 %"}
-
-
-def hints(panel):
-    titles = ET.fromstring(panel.svg).iter("title")
-    return {title.text.replace("\u00a0", " ") for title in titles}
