@@ -26,7 +26,7 @@ def learned_in_short(judged: JudgedContest, differences: Sequence[QualityDiffere
         names.setdefault(shown_of(known[name]), []).append(name)
     if not names:
         return ""
-    score = f"{capitalized(next(iter(known.values())).metric.name)} at the end, against {_references(known)}"
+    score = f"{capitalized(next(iter(known.values())).metric.name)} at the end, against {_references(known, judged)}"
     if set(names) == {NO_DIFFERENCE}:
         return f"{score}: {NO_DIFFERENCE}."
     return f"{score}: {'; '.join(f'{listed_briefly(each)} {shown}' for shown, each in names.items())}."
@@ -42,7 +42,7 @@ def learned_as_well(judged: JudgedContest, differences: Sequence[QualityDifferen
         return
     said = [f"{name} {difference_in_words(known[name])}" for name in judged.best if name in known][:_MOST_SAID]
     if said:
-        yield f"At the end of training, against {_references(known)}: {'; '.join(said)}."
+        yield f"At the end of training, against {_references(known, judged)}: {'; '.join(said)}."
     others = [name for name, row in known.items() if name not in judged.best and shown_of(row) == WORSE]
     if others:
         yield f"Shown to end worse: {listed_briefly(others)}."
@@ -53,8 +53,11 @@ def _why_not_known(judged: JudgedContest) -> str:
     return "" if (judged.contest.launches["workers"] == 1).any() else _NOT_KNOWN
 
 
-def _references(known: Mapping[str, QualityDifference]) -> str:
-    named = {f"{row.reference} ×1{at_full_speed(row)}" for row in known.values()}
+def _references(known: Mapping[str, QualityDifference], judged: JudgedContest) -> str:
+    """As the contest calls them; of one that it leaves out, by its whole name."""
+    launches = judged.contest.launches
+    names = dict(zip(launches["series"], launches["competitor"], strict=True))
+    named = {f"{names.get(row.reference, row.reference)} ×1{at_full_speed(row)}" for row in known.values()}
     return listed_briefly(sorted(named))
 
 

@@ -9,6 +9,8 @@ from harness.report.findings import findings
 from harness.report.judged import judged_contests
 from tests.analysis.handmade import folder_of, record
 
+TENSORFLOW = {"framework": "tensorflow"}
+
 
 def learned(tmp_path, *trained):
     """Of (strategy, workers, images right of 360 in each seed), which all reach the target at their only evaluation."""
@@ -44,6 +46,21 @@ def test_those_that_end_worse_are_named(tmp_path):
     short, *said = learned(tmp_path, ("serial", 1, (353, 352, 354)), ("hogwild", 2, (302, 300, 301)))
     assert short == "Accuracy at the end, against serial ×1: hogwild ×2 worse."
     assert said[0].endswith(" points: worse.")
+
+
+def test_reference_goes_by_the_name_that_its_leaderboard_has(tmp_path):
+    """Beside runs in TensorFlow, whose series all have their framework in their whole names."""
+    trained = [
+        record({"strategy": strategy, "workers": workers, "seed": seed, **more})
+        for seed in range(3)
+        for strategy, workers, more in (("serial", 1, {}), ("hogwild", 2, {}), ("allreduce", 2, TENSORFLOW))
+    ]
+    (pool,) = pools(load(folder_of(trained, tmp_path)))
+    (contests,) = judged_contests([pool])
+    of_torch = next(judged for judged in contests if judged.is_comparison)
+    (finding,) = findings(pool, [of_torch], comparisons(pool))
+    assert finding.learned_in_short == "Accuracy at the end, against serial ×1: no difference shown."
+    assert finding.learned[0].startswith("At the end of training, against serial ×1: ")
 
 
 def test_contest_without_a_single_worker_says_that_it_is_not_known(tmp_path):
