@@ -10,6 +10,7 @@ from harness.plain_text import counted
 from harness.protocols import EvaluatedModel
 from harness.records.interruptions import MATTERS_FROM
 
+_MOST_NAMED = 4  # commits
 _MUCH_OF_OTHERS = 0.1  # of the machine's cores; launching and looking on takes one or two hundredths of two cores
 
 
@@ -19,7 +20,9 @@ def cautions_of(runs: pd.DataFrame, num_outdated: int) -> Iterator[str]:
         yield f"{counted(num_outdated, 'run')} left out, of points that are no longer the best of the trials."
     revisions = sorted(runs["revision"].dropna().unique())
     if len(revisions) > 1:
-        yield f"Runs of {len(revisions)} commits of the harness are compared: {', '.join(revisions)}."
+        more = f" and {len(revisions) - _MOST_NAMED} more" if len(revisions) > _MOST_NAMED else ""
+        named = ", ".join(revisions[:_MOST_NAMED])
+        yield f"Runs of {len(revisions)} commits of the harness are compared: {named}{more}."
     yield from _beside_others(runs)
     mixed = runs[runs["machine_kinds"] > 1]
     if len(mixed):

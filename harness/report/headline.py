@@ -80,7 +80,7 @@ def differing(contests: Sequence[Contest]) -> str:
         return ""
     groups = _alike(contests, list(different))
     if not 1 < len(groups) <= _MOST_GROUPS:
-        values = [f"{name} ({listed(list(map(_plain, each)))})" for name, each in different.items()]
+        values = [f"{name} ({listed_briefly(list(map(_plain, each)))})" for name, each in different.items()]
         return f"Not only the strategy differs, but also {listed(values)}."
     said = (
         f"{listed_briefly(names)} {'has' if len(names) == 1 else 'have'} {settings}"

@@ -133,6 +133,13 @@ def test_cautions_name_what_spoils_a_timing(tmp_path):
     assert "1 run asked for more threads, loader processes and servers than the machine has cores" in said
 
 
+def test_caution_of_many_commits_names_four(tmp_path):
+    runs = [record({"seed": seed}, revision=f"{seed:012x}") for seed in range(6)]
+    (pool,) = pools(load(folder_of(runs, tmp_path)))
+    named = "000000000000, 000000000001, 000000000002, 000000000003"
+    assert pool.cautions[0] == f"Runs of 6 commits of the harness are compared: {named} and 2 more."
+
+
 @pytest.mark.parametrize(("used_s", "said"), [(23.0, ()), (30.0, ("25 %",))], ids=["helpers", "others"])
 def test_cautions_go_by_the_time_that_others_used_where_it_is_known(tmp_path, used_s, said):
     """Two workers of 10 s of CPU time each in ten seconds, on four cores: others used 3 or 10 of 40 s."""
