@@ -45,7 +45,7 @@ class Reaching:
     metric: Metric  # by which the target is meant
     num_launches: int
     num_reached: int  # of them
-    num_unfinished: int  # of them failed or ran into the time limit
+    num_unfinished: int  # of the others failed or ran into the time limit
     num_crashed: int  # of them failed
     share_reached: Interval  # of the launches, over seeds
     time_s: Interval | None  # geometric mean, retries included; None where a launch was given up, or most crashed
@@ -95,7 +95,7 @@ def _reaching(unit: tuple[str, str, int], rows: pd.DataFrame, metric: Metric, ho
         metric=metric,
         num_launches=len(rows),
         num_reached=int(rows["reached"].sum()),
-        num_unfinished=int((rows["status"] != "ok").sum()),
+        num_unfinished=int(((rows["status"] != "ok") & ~rows["reached"]).sum()),
         num_crashed=int((rows["status"] == "failed").sum()),
         share_reached=_share_interval(rows),
         time_s=interval_to_target(with_retries(rows), "time_to_target_s") if is_time else None,

@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from harness.analysis.attempts import has_outcome, with_retries
+from harness.analysis.attempts import has_outcome
 from harness.analysis.intervals import CONFIDENCE
-from harness.analysis.targets import paired_ratio
 from harness.report.headline import broken, differing, served, too_few
 from harness.report.judged import JudgedContest
 from harness.report.wording import (
@@ -63,12 +62,12 @@ class BriefAnswer:
 def brief_answer(judged: JudgedContest, *, tells_settings: bool = True) -> BriefAnswer:
     """tells_settings: whether it is cautioned by those in which entrants differ, which are said nowhere else."""
     kind, contest = kind_of(judged), judged.contest
-    cautions = (
+    cautions = (  # a page unfolds the first: what may undo the answer, what went wrong, then what else differs
+        _given_up(judged),
+        broken(judged.rows),
         too_few(judged),
         differing([contest]) if tells_settings else "",
         served(contest),
-        broken(judged.rows),
-        _given_up(judged),
     )
     return BriefAnswer(
         name=contest.name,
@@ -123,7 +122,7 @@ def kind_of(judged: JudgedContest) -> AnswerKind:
 
 def _soonest(judged: JudgedContest) -> str:
     first, second = judged.ranked[:2]
-    sooner = f"about {times_in_short(factor_of(judged))} sooner"
+    sooner = f"about {times_in_short(judged.times_as_long(second))} sooner"
     return f"{first}: {sooner} than the next best, {second} ({SURE}){but(judged)}."
 
 
@@ -162,7 +161,10 @@ def _too_few(judged: JudgedContest) -> str:
 
 
 def _alone(judged: JudgedContest) -> str:
-    return f"{judged.order[0]} is the only one of {len(judged.rows)} that reliably reached {target_of(judged.rows[0])}."
+    only, target = f"{judged.order[0]} is the only one of {len(judged.rows)}", target_of(judged.rows[0])
+    if judged.too_few:
+        return f"{only} that reached {target}, with too few seeds to tell."
+    return f"{only} that reliably reached {target}."
 
 
 def _single(judged: JudgedContest) -> str:
@@ -192,11 +194,3 @@ def either(judged: JudgedContest) -> str:
     if len(best) <= _MOST_CHOICES:
         return " or ".join(best)
     return f"any but {listed(slower)}" if len(slower) < len(best) else f"one of {listed_briefly(best, _MOST_CHOICES)}"
-
-
-def factor_of(judged: JudgedContest) -> float:
-    """Of the time of the next best over that of the soonest, paired by seed."""
-    first, second = (with_retries(judged.launches_of(name)) for name in judged.ranked[:2])
-    ratio = paired_ratio(second, first, "time_to_target_s").interval
-    assert ratio is not None  # claims need seeds in common
-    return ratio.estimate

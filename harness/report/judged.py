@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pandas as pd
 
+from harness.analysis.attempts import with_retries
 from harness.analysis.comparable import Pool
 from harness.analysis.contests import Contest, contests
 from harness.analysis.intervals import MIN_LAUNCHES
 from harness.analysis.separation import Separation, error_of_each
-from harness.analysis.targets import Reaching, reaching
+from harness.analysis.targets import Reaching, paired_ratio, reaching
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,12 @@ class JudgedContest:
     def best(self) -> tuple[str, ...]:
         """Of those that are ranked, the ones that are not shown to be slower than the soonest."""
         return tuple(self.separation.not_slower(list(self.ranked), error=self.error))
+
+    def times_as_long(self, entrant: str) -> float:
+        """As the first, paired by seed, crashes paid for; NaN where either has no time, or they share no seed."""
+        ours, firsts = (with_retries(self.launches_of(name)) for name in (entrant, self.first))
+        ratio = paired_ratio(ours, firsts, "time_to_target_s").interval
+        return ratio.estimate if ratio else math.nan
 
     @property
     def is_comparison(self) -> bool:

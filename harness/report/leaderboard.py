@@ -41,7 +41,7 @@ class Standing:
     is_best: bool
     share: str  # of launches that reached the target, empty where all did
     has_too_few: bool  # seeds to be told apart from another
-    factor: float  # of its time over that of the first; NaN where it has none
+    factor: float  # of its time over that of the first, paired by seed as in the answer; NaN where it has none
     is_second: bool  # the first with a factor, which is said in full
 
     @property
@@ -84,8 +84,7 @@ def standings(judged: JudgedContest, looks: Mapping[str, Look]) -> list[Standing
 
 
 def _standing(judged: JudgedContest, order: Sequence[Reaching], place: int, look: Look) -> Standing:
-    first, row = order[0], order[place]
-    factor = row.time_s.estimate / first.time_s.estimate if row.time_s and first.time_s else math.nan
+    row = order[place]
     return Standing(
         name=row.series,
         look=look,
@@ -94,7 +93,7 @@ def _standing(judged: JudgedContest, order: Sequence[Reaching], place: int, look
         is_best=judged.is_comparison and row.series in judged.best,
         share="" if row.num_reached == row.num_launches else f"{row.num_reached} of {row.num_launches}",
         has_too_few=judged.is_comparison and row.series in judged.too_few,
-        factor=factor,
+        factor=judged.times_as_long(row.series) if row.time_s else math.nan,
         is_second=place == 1,
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harness.analysis.intervals import CONFIDENCE, Interval
 from harness.analysis.tuned import RECIPE
-from harness.report.brief_answer import SURE, AnswerKind, but, either, factor_of, kind_of
+from harness.report.brief_answer import SURE, AnswerKind, but, either, kind_of
 from harness.report.judged import JudgedContest
 from harness.report.matrix import AcrossProblems
 from harness.report.tuning_words import how_tuned
@@ -110,7 +110,7 @@ def _winners(asked: Sequence[JudgedContest]) -> Iterator[_Part]:
 
 def _how_much(won: Sequence[JudgedContest]) -> str:
     """`1.5× and 1.2×`, in order of the problems; of many from the least to the most."""
-    factors = [factor_of(judged) for judged in won]
+    factors = [judged.times_as_long(judged.ranked[1]) for judged in won]
     said = list(map(times_in_short, factors))
     if len(set(said)) == 1:
         return said[0]
@@ -143,13 +143,18 @@ def _choices(asked: Sequence[JudgedContest]) -> Iterator[_Part]:
 
 
 def _alone(asked: Sequence[JudgedContest]) -> Iterator[_Part]:
-    found = _of_kind(AnswerKind.ALONE, asked)
-    if len(found) > _MOST_NAMED:
-        yield _Part(words=f"a single one reliably reached the target for {_where(found, asked)}")
-        return
-    for judged in found:
-        who = _with_workers(judged, judged.order[0])
-        yield _Part(words=f"only {who} reliably reached the target for {_where([judged], asked)}")
+    """Of a few seeds nothing is reliable."""
+    every = _of_kind(AnswerKind.ALONE, asked)
+    for found, reached, unsure in (
+        ([judged for judged in every if not judged.too_few], "reliably reached the target", ""),
+        ([judged for judged in every if judged.too_few], "reached the target", ", with too few seeds to tell"),
+    ):
+        if len(found) > _MOST_NAMED:
+            yield _Part(words=f"a single one {reached} for {_where(found, asked)}{unsure}")
+            continue
+        for judged in found:
+            who = _with_workers(judged, judged.order[0])
+            yield _Part(words=f"only {who} {reached} for {_where([judged], asked)}{unsure}")
 
 
 def _without_winner(asked: Sequence[JudgedContest]) -> Iterator[_Part]:

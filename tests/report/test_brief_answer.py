@@ -65,6 +65,21 @@ def test_who_crashed_is_not_called_given_up(tmp_path):
     assert cautions == ["Crashed: hogwild ×2 in 18 of 21 launches (86 %)."]
 
 
+def test_what_a_page_unfolds_is_what_may_undo_the_answer_then_what_crashed(tmp_path):
+    """Settings differ on most pages; a page that unfolds them alone would hide its crashes."""
+    _, cautions = brief(
+        tmp_path,
+        [
+            *given_up("hogwild", 2.0, workers=2),
+            *runs("allreduce", 8.0, workers=2, learning_rate=0.2),
+            failed({"strategy": "allreduce", "workers": 2, "seed": 3, "learning_rate": 0.2}),
+            *runs("downpour", 12.0, workers=2, spread=(1.0, 1.0)),
+            *runs("serial", 16.0),
+        ],
+    )
+    assert [said.split(" ")[0] for said in cautions] == ["Given", "Crashed:", "Too", "Not", "Beside"]
+
+
 def test_who_missed_the_target_is_not_left_out_without_a_word(tmp_path):
     """hogwild and allreduce are not told apart; of gossip one run of three misses, and of ad-psgd all crash."""
     missed = [*runs("gossip", 2.0, workers=2, spread=(1.0, 1.0)), given_up("gossip", 20.0, workers=2)[2]]
@@ -79,6 +94,16 @@ def test_who_missed_the_target_is_not_left_out_without_a_word(tmp_path):
     assert line == f"{came_first}ad-psgd ×2 and gossip ×2 did not reliably reach the target."
     line, _ = brief(tmp_path / "choice", [*alike(), *missed, *runs("serial", 9.0)])
     assert line.endswith("(95 % sure of the order); gossip ×2 missed the target in 1 of 3 runs.")
+
+
+def test_who_ran_out_of_time_behind_the_target_is_not_who_missed_it(tmp_path):
+    """Of five launches two miss the target and end, and two that reach it are stopped at their time limit later."""
+    stopped = {"status": "timeout", "reason": "training stopped"}
+    reached = runs("gossip", 2.0, workers=2, spread=(1.0, 1.0, 1.0))
+    late = [one if one.cell.seed == 0 else one.model_copy(update=stopped) for one in reached]
+    line, cautions = brief(tmp_path, [*alike(), *late, *given_up("gossip", 20.0, workers=2)[:2]])
+    assert line.endswith("; gossip ×2 missed the target in 2 of 5 runs.")
+    assert cautions == []
 
 
 def test_settings_in_which_entrants_differ_are_a_caution_that_says_whose_they_are(tmp_path):
@@ -103,6 +128,16 @@ def test_settings_of_four_kinds_are_said_without_whose_they_are(tmp_path):
         [run for rate, name in enumerate(names, 1) for run in runs(name, 2.0, workers=2, learning_rate=rate / 10)],
     )
     assert cautions == ["Not only the strategy differs, but also learning_rate (0.1, 0.2, 0.3 and 0.4)."]
+
+
+def test_of_many_values_of_a_setting_the_first_are_said(tmp_path):
+    """Where each strategy was tuned there are as many rates as strategies; the table of settings has them all."""
+    names = ("hogwild", "allreduce", "local-sgd", "gossip", "ad-psgd", "downpour", "delayed-averaging")
+    _, cautions = brief(
+        tmp_path,
+        [run for rate, name in enumerate(names, 1) for run in runs(name, 2.0, workers=2, learning_rate=rate / 10)],
+    )
+    assert cautions[0] == "Not only the strategy differs, but also learning_rate (0.1, 0.2, 0.3, 0.4 and 3 more)."
 
 
 def contests_with_rates(tmp_path, *rates):

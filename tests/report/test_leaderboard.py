@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.report.brief_answer import brief_answer
 from harness.report.leaderboard import standings
 from tests.analysis.handmade import comparison
 from tests.report.drawn import material_of
@@ -19,3 +20,11 @@ def test_first_factor_of_a_leaderboard_is_said_in_full(tmp_path: Path) -> None:
         "3.00\u00a0s, 1.5× as long",
         "4.00\u00a0s, 2×",
     ]
+
+
+def test_factor_beside_a_row_is_that_of_the_headline(tmp_path: Path) -> None:
+    """hogwild's slowest seed is one that allreduce lacks: over those of both it takes half the time."""
+    given = material_of(tmp_path, comparison({"hogwild": (2.0, 2.02, 1.98, 16.0), "allreduce": (4.0, 4.04, 3.96)}))
+    (judged,) = given.judged
+    assert brief_answer(judged).line.startswith("hogwild ×2: about 2× sooner than the next best, allreduce ×2")
+    assert [row.said for row in standings(judged, given.looks)] == ["3.36\u00a0s", "4.00\u00a0s, 2× as long"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.analysis import load
 from harness.analysis.comparable import pools
 from harness.report.against_baseline import comparisons
+from harness.report.brief_answer import brief_answer
 from harness.report.findings import findings
 from harness.report.judged import judged_contests
 from harness.report.matrix import across_problems
@@ -370,4 +371,17 @@ def test_sentence_names_the_only_one_that_reached_the_target(tmp_path):
     missed = [given_up("allreduce", seed, workers=2) for seed in range(3)]
     assert recommended(tmp_path, [*runs("hogwild", 2.0, workers=2), *missed])[0] == (
         "Only hogwild with 2 workers reliably reached the target for cnn on digits (recipe, not tuned)."
+    )
+
+
+def test_only_one_of_single_launches_that_reached_the_target_is_not_called_reliable(tmp_path):
+    once = [*runs("hogwild", 2.0, workers=2, spread=(1.0,)), given_up("allreduce", 0, workers=2), given_up("serial", 0)]
+    assert recommended(tmp_path, once)[0] == (
+        "Only hogwild with 2 workers reached the target for cnn on digits, with too few seeds to tell (recipe, not "
+        "tuned)."
+    )
+    (pool,) = pools(load(tmp_path))
+    ((judged,),) = judged_contests([pool])
+    assert brief_answer(judged).line.replace("\u00a0", " ") == (
+        "hogwild ×2 is the only one of 3 that reached 98 %, with too few seeds to tell."
     )
