@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from harness.check.crashes import Attempts
@@ -133,7 +133,7 @@ def _with_efficiency(run: Run | None, alone: Run | None, num_workers: int) -> Ru
         return run
     together = num_workers * alone.values["throughput"]
     efficiency = run.values["throughput"] / together if together else math.nan
-    return Run(values={**run.values, "scaling_efficiency": efficiency})
+    return replace(run, values={**run.values, "scaling_efficiency": efficiency})
 
 
 def difference(a: float, b: float, *, better: str, scale: str) -> float:

@@ -336,3 +336,19 @@ def test_scaling_efficiency_is_throughput_over_workers_times_one_workers() -> No
     assert derived.pairs[1].a.values["scaling_efficiency"] == pytest.approx(0.9)
     assert derived.pairs[1].b.values["scaling_efficiency"] == pytest.approx(0.6)
     assert "scaling_efficiency" not in derived.pairs[0].a.values
+
+
+def test_scaling_efficiency_leaves_a_run_what_else_is_known_of_it() -> None:
+    """Between which evaluations it reached the target, and that its time limit stopped it."""
+    from harness.suite.cell import Cell
+
+    one = Cell(workload="fnn", strategy="allreduce", workers=1)
+    two = one.model_copy(update={"workers": 2})
+    stopped = Run(
+        values={"throughput": 100.0, "time_to_target": 2.0}, earliest={"time_to_target": 1.5}, was_stopped=True
+    )
+    pairs = tuple(Pair(group=cell.group, seed=0, stage=Stage.SCREEN, a=stopped, b=stopped) for cell in (one, two))
+    found = observed_of([one.stored(), two.stored()], pairs).pairs[1].a
+    assert found is not None
+    assert "scaling_efficiency" in found.values
+    assert (found.earliest, found.was_stopped) == ({"time_to_target": 1.5}, True)
