@@ -79,6 +79,8 @@ def _cell_without_comparisons(group: str, title: str, pairs: list[Pair], more_of
     if troubles_b:
         words = f"crashed: {len(troubles_b)} of B's runs, none of A's: {troubles_b[0]}"
         return CellVerdict(group=group, title=title, failure=FailureKind.CRASHED, words=words)
+    if all(pair.a is None or pair.b is None for pair in pairs):
+        return CellVerdict(group=group, title=title, unjudged="A and B have no seed in common")
     return None
 
 

@@ -98,6 +98,13 @@ def test_compare_single_runs_is_inconclusive(tmp_path: Path) -> None:
     assert verdict.exit_code == 3
 
 
+def test_compare_results_without_a_seed_in_common_is_inconclusive(tmp_path: Path) -> None:
+    other_seeds = results(tmp_path / "b", [at_speed(seed, 3.0) for seed in range(8, 16)])
+    verdict = compare(side(tmp_path, "a"), other_seeds, SETTINGS)
+    assert verdict.exit_code == 3
+    assert verdict.cells[0].unjudged == "A and B have no seed in common"
+
+
 def test_compare_crashed_candidate_fails_unless_it_ran_again_well(tmp_path: Path) -> None:
     crash = at_speed(0, 1.0, status="failed", reason="killed")
     crashed = results(tmp_path / "b", [crash, *(at_speed(seed, 1.0) for seed in range(1, 8))])
