@@ -57,9 +57,10 @@ class Contest:
 
     @property
     def differing_settings(self) -> dict[str, list[object]]:
-        """By name, each setting in which entrants differ beside strategy, workers and resources, with its values."""
+        """By name, each setting in which entrants differ beside strategy, workers and resources, with its values; None
+        where some have it and some do not."""
         settings = [column for column in SPLIT_BY if column not in _NOT_SETTINGS]
-        found = {column: sorted(self.launches[column].dropna().unique()) for column in settings}
+        found = {column: _values(self.launches[column]) for column in settings}
         return {column: values for column, values in found.items() if len(values) > 1}
 
     def separation(self) -> Separation:
@@ -162,6 +163,11 @@ def _others(place: pd.Series[Any], others: pd.DataFrame, places: pd.DataFrame, c
         return " ".join(filter(None, (_words(one, column, places) for column in columns)))
 
     return tuple(sorted({said(other) for _, other in others.iterrows()} - {said(place), ""}))
+
+
+def _values(setting: pd.Series[Any]) -> list[object]:
+    """In order; None comes last."""
+    return [*sorted(setting.dropna().unique()), *([None] if setting.isna().any() else [])]
 
 
 def _seconds_by_seed(timed: dict[str, pd.DataFrame], column: str) -> pd.DataFrame:

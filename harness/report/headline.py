@@ -7,6 +7,7 @@ family (analysis/separation.py); what crashed, and every setting in which entran
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -98,15 +99,15 @@ def differing_in_all(contests: Sequence[Contest]) -> str:
 
 
 def _alike(contests: Sequence[Contest], columns: Sequence[str]) -> dict[str, list[str]]:
-    """Competitors by their values of these settings, `lr_scaling=linear, warmup_epochs=1`; empty where one of them has
-    several, or none."""
+    """Competitors by their values of these settings, `lr_scaling=linear, no clip_norm`; empty where one of them has
+    several."""
     parts = (contest.launches[["competitor", *columns]].drop_duplicates() for contest in contests)
     rows = pd.concat(list(parts)).drop_duplicates().sort_values("competitor")
-    if rows["competitor"].duplicated().any() or rows.isna().to_numpy().any():
+    if rows["competitor"].duplicated().any():
         return {}
     groups: dict[str, list[str]] = {}
     for name, *values in rows.itertuples(index=False):
-        words = (setting_in_words(column, value).strip() for column, value in zip(columns, values, strict=True))
+        words = (_in_words(column, value) for column, value in zip(columns, values, strict=True))
         groups.setdefault(", ".join(words), []).append(name)
     return groups
 
@@ -119,7 +120,13 @@ def served(contest: Contest) -> str:
     return f"Beside their workers: servers of {listed(named)}, a core each." if named else ""
 
 
+def _in_words(column: str, value: Any) -> str:
+    return f"no {column}" if pd.isna(value) else setting_in_words(column, value).strip()
+
+
 def _plain(value: object) -> str:
+    if value is None:
+        return "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -121,6 +121,21 @@ def test_settings_in_which_entrants_differ_are_a_caution_that_says_whose_they_ar
     ]
 
 
+def test_setting_that_some_have_and_some_do_not_differs(tmp_path):
+    """A gradient that is cut trains otherwise than one that is not."""
+    _, cautions = brief(
+        tmp_path / "two",
+        [*runs("allreduce", 4.0, workers=2, clip_norm=1.0), *runs("hogwild", 2.0, workers=2), *runs("serial", 9.0)],
+    )
+    assert cautions == [
+        "Not only the strategy differs: allreduce has clip_norm=1; hogwild and serial have no clip_norm."
+    ]
+    names = ("hogwild", "allreduce", "local-sgd")
+    cut = [run for norm, name in enumerate(names, 1) for run in runs(name, 2.0, workers=2, clip_norm=norm)]
+    _, cautions = brief(tmp_path / "four", [*cut, *runs("serial", 9.0)])
+    assert cautions == ["Not only the strategy differs, but also clip_norm (1, 2, 3 and none)."]
+
+
 def test_settings_of_four_kinds_are_said_without_whose_they_are(tmp_path):
     names = ("hogwild", "allreduce", "local-sgd", "gossip")
     _, cautions = brief(
