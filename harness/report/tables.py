@@ -29,7 +29,7 @@ FOR_SLOWER = "of it for a slower worker"
 SENT, PEAK_RSS, PSS = "sent a worker and step (MB)", "sum of peak RSS (MiB)", "PSS at the end (MiB)"
 GROWN, TENSORS = "of it grown in training (MiB)", "tensors of a worker (MiB)"
 GPU_MEMORY = "sum of peak GPU memory (MiB)"
-NOT_IN_BRIEF = (LAUNCHES, SAMPLES, EXPOSED, FOR_SLOWER, SENT, PEAK_RSS, GROWN, TENSORS, PSS, GPU_MEMORY, EVALUATED)
+NOT_IN_BRIEF = (SAMPLES, EXPOSED, FOR_SLOWER, SENT, PEAK_RSS, GROWN, TENSORS, PSS, GPU_MEMORY, EVALUATED)
 
 
 def summary_table(pool: Pool, prefix: str) -> Table:

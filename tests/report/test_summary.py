@@ -48,6 +48,7 @@ def test_summary_says_a_caution_of_all_boards_once_and_one_of_a_board_beside_its
     assert answer.count("Not only the strategy differs") == 1
     (line,) = (line for line in answer.splitlines() if line.startswith("- cnn on digits: "))
     assert line.endswith(". Crashed: allreduce ×2 in 1 of 4 launches (25 %).")
+    assert "| workers | launches | of them crashed |" in numbers  # of launches, not of workers
     assert len(re.findall("^- (?:cnn|mf) on [a-z]+, recipe: ", numbers, flags=re.MULTILINE)) == 2
 
 
