@@ -68,7 +68,8 @@ def why(given: Material) -> Figure:
         caption="Time to target = seconds per sample (further left: the hardware and the communication are faster) × "
         "samples to the target (further down: the algorithm needs fewer). Each slanted line is one time: further to "
         f"the lower left is sooner. Geometric means over seeds with {percent(CONFIDENCE, 0)} individual intervals; the "
-        f"{_MOST_NAMED} soonest are in colour. Both axes are logarithmic and show only where there is something.",
+        f"{_MOST_NAMED} soonest are in colour. Both axes are logarithmic and show only where there are means: an "
+        "interval may go on beyond them.",
         panels=tuple(panels),
     )
 

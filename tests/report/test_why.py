@@ -38,6 +38,12 @@ def test_samples_of_a_split_may_lie_anywhere_between_two_evaluations(tmp_path):
     assert hogwild["seconds_per_sample_low"] == pytest.approx(0.0005)  # whenever it was
 
 
+def test_why_says_that_its_axes_may_cut_an_interval(tmp_path):
+    with themed():
+        found = why(material_of(tmp_path, [*runs("hogwild", 2.0, 4000), *runs("allreduce", 4.0, 1000)]))
+    assert found.caption.endswith("show only where there are means: an interval may go on beyond them.")
+
+
 def test_why_needs_two_to_be_told_apart(tmp_path):
     with themed():
         assert why(material_of(tmp_path, runs("hogwild", 2.0, 4000))).panels == ()
