@@ -166,14 +166,15 @@ def _mark(judged: JudgedContest, entrants: Sequence[str]) -> str:
 
 
 def _score(contests: Sequence[JudgedContest], bests: Sequence[Best]) -> Interval | None:
-    """None where some problem was not always solved."""
+    """None where some problem was not always solved, or problems have no seed in common."""
     pairs = []
     for judged, best in zip(contests, bests, strict=True):
         if not best.entrants:
             return None
         soonest = with_retries(judged.launches_of(judged.first))
         pairs.append((_by_other_seeds(judged, best, soonest), soonest))
-    return score_across(pairs)
+    score = score_across(pairs)
+    return score if math.isfinite(score.estimate) else None
 
 
 def _by_other_seeds(judged: JudgedContest, best: Best, soonest: pd.DataFrame) -> pd.DataFrame:

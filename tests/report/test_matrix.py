@@ -127,6 +127,22 @@ def test_matrix_is_of_one_framework_and_says_why_a_problem_has_no_column(tmp_pat
     assert list(tensorflow.links) == ["far net (s)", "rnn on digits (s)"]
 
 
+def test_problems_without_a_seed_in_common_have_no_score_across(tmp_path):
+    runs = [
+        record(
+            {"workload": workload, "strategy": strategy, "workers": 2, "seed": first + seed},
+            curve=reached_after(time_s + seed / 10),
+        )
+        for workload, first in (("cnn", 0), ("fnn", 3))
+        for strategy, time_s in (("hogwild", 2.0), ("allreduce", 4.0))
+        for seed in range(3)
+    ]
+    (pool,) = pools(load_all(folder_of(runs, tmp_path)).runs)
+    (contests,) = judged_contests([pool])
+    (across,) = across_problems(contests)
+    assert (across.scores, across.first) == ({"allreduce": None, "hogwild": None}, None)
+
+
 def test_matrix_of_all_problems_has_no_note(tmp_path):
     (table,) = matrix_of(tmp_path, TIMES)
     assert table.note == ""
