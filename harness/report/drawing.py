@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,8 +136,10 @@ def stacked_rows(axes: Axes, labels: Sequence[str], shares: dict[str, list[Inter
                 handlelength=0.8, handletextpad=0.4, columnspacing=1.2, borderaxespad=0.1)  # fmt: skip
 
 
-def lines_with_bands(axes: Axes, lines: Sequence[BandedLine], *, x: str, y: str) -> None:
-    """Those that come later on top."""
+def lines_with_bands(
+    axes: Axes, lines: Sequence[BandedLine], *, x: str, y: str, in_words: Callable[[float], str] = number
+) -> None:
+    """Those that come later on top. in_words: of a value along y, under the pointer."""
     names = [str(position) for position in range(len(lines))]  # those that are shown may be alike
     sns.lineplot(  # once for all: most of what a call takes is its own
         data=pd.concat([line.points.assign(line=name) for name, line in zip(names, lines, strict=True)]),
@@ -153,7 +155,7 @@ def lines_with_bands(axes: Axes, lines: Sequence[BandedLine], *, x: str, y: str)
     for artist, line in zip(axes.lines[-len(lines) :], lines, strict=True):
         artist.set_linestyle(line.look.dash)
         points = line.points
-        hint(artist, f"{line.name}: {number(float(points[y].iloc[-1]))} at the end")
+        hint(artist, f"{line.name}: {in_words(float(points[y].iloc[-1]))} at the end")
         axes.fill_between(points[x], points["low"], points["high"], color=line.look.colour, alpha=0.16, linewidth=0)
 
 

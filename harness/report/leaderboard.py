@@ -24,7 +24,7 @@ from harness.report.label_lines import axis_label
 from harness.report.material import Figure, Material, height_in, panel_name
 from harness.report.palette import BAND, GROUND, INK, MUTED
 from harness.report.style import Look, Panel, canvas, finished, hint
-from harness.report.wording import number, percent, times_in_short, with_interval
+from harness.report.wording import count, number, percent, times_in_short, with_interval
 from harness.workloads.metric import ACCURACY
 
 MOST_SHOWN = 10  # the rest is folded
@@ -66,10 +66,9 @@ class Standing:
         more = [f"reached in {self.share} runs"] if self.share else []
         more += ["not shown to be slower than the soonest"] if self.is_best else []
         more += ["too few seeds to be told apart from another"] if self.has_too_few else []
-        said = (
-            f"{self.name}: {at_least}{with_interval(self.interval)} s, individual interval over {self.interval.n} seeds"
-        )
-        return "; ".join([said, *more])
+        over = count(self.interval.n, "seed")
+        how = f"individual interval over {over}" if self.interval.is_known else over
+        return "; ".join([f"{self.name}: {at_least}{with_interval(self.interval)} s, {how}", *more])
 
 
 def standings(judged: JudgedContest, looks: Mapping[str, Look]) -> list[Standing]:

@@ -59,12 +59,13 @@ def _curves(given: Material, aim: str, curve: pd.DataFrame, *, x: str, unit: str
     named = list(zip(names, bands, strict=True))
     with canvas() as (figure, axes):
         for name, band in reversed(named[MOST_COLOURED:]):
-            drawing.line_in_grey(axes, band, x=x, y="score", words=name)
+            last = metric.in_words(float(band["score"].iloc[-1]))
+            drawing.line_in_grey(axes, band, x=x, y="score", words=f"{name}: {last} at the end")
         coloured = [
             BandedLine(name=name, look=given.looks[_unit_of(band)[0]], points=band)
             for name, band in reversed(named[:MOST_COLOURED])
         ]
-        drawing.lines_with_bands(axes, coloured, x=x, y="score")
+        drawing.lines_with_bands(axes, coloured, x=x, y="score", in_words=metric.in_words)
         target = float(curve["target"].iloc[0])
         if math.isfinite(target):
             axes.axhline(target, color=INK, linewidth=0.8, linestyle=":")
@@ -161,7 +162,7 @@ def _front(given: Material, problem: str, crosses: Crosses, metric: Metric) -> P
     front = data[data["on_front"]].sort_values("train_s")
     names = [given.label(problem, *key) for key in crosses]
     words = [
-        f"{name}: {number(cross.x.estimate)} s, {number(cross.y.estimate)}"
+        f"{name}: {number(cross.x.estimate)} s, {metric.in_words(cross.y.estimate)}"
         for name, cross in zip(names, crosses.values(), strict=True)
     ]
     with canvas(height_in=labelled_height_in(names)) as (figure, axes):

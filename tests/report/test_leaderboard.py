@@ -22,6 +22,15 @@ def test_first_factor_of_a_leaderboard_is_said_in_full(tmp_path: Path) -> None:
     ]
 
 
+def test_time_of_a_seed_or_two_has_no_interval_under_the_pointer(tmp_path: Path) -> None:
+    times = {"hogwild": (2.0,), "allreduce": (3.0, 3.0, 3.0), "local-sgd": (9.0, 9.0, 9.0)}
+    given = material_of(tmp_path, comparison(times))
+    (judged,) = given.judged
+    allreduce, _, hogwild = (row.hint.replace("\u00a0", " ") for row in standings(judged, given.looks))
+    assert allreduce.startswith("allreduce ×2: 3.00 [3.00, 3.00] s, individual interval over 3 seeds; not shown")
+    assert hogwild == "hogwild ×2: 2.00 s, 1 seed; too few seeds to be told apart from another"
+
+
 def test_factor_beside_a_row_is_that_of_the_headline(tmp_path: Path) -> None:
     """hogwild's slowest seed is one that allreduce lacks: over those of both it takes half the time."""
     given = material_of(tmp_path, comparison({"hogwild": (2.0, 2.02, 1.98, 16.0), "allreduce": (4.0, 4.04, 3.96)}))
