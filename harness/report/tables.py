@@ -114,12 +114,12 @@ def _reached(launches: pd.DataFrame, aim: Reaching | None) -> Row:
         LAUNCHES: value(len(launches), num_launches),
         CRASHED: value(crash_rate, f"{num_crashed} ({percent(crash_rate, 0)})" if num_crashed else "0"),
         "reached target": value(float(launches["reached"].mean()) if aim else math.nan, hits),
-        TIME: _time(aim),
+        TIME: time_cell(aim),
         SAMPLES: value(mean_of(with_retries(launches), "samples_to_target")),
     }
 
 
-def _time(aim: Reaching | None) -> TableCell:
+def time_cell(aim: Reaching | None) -> TableCell:
     """Sorted by what is known, so that bounds stand among times."""
     if aim is None or aim.known_s is None:
         return interval_cell(None)

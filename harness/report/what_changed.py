@@ -23,6 +23,7 @@ from harness.plain_text import one_line
 from harness.report.brief_answer import brief_answer
 from harness.report.judged import JudgedContest, judged_contests
 from harness.report.table_cells import Row, Table, TableCell, interval_cell, intervals_of, text
+from harness.report.tables import time_cell
 from harness.report.wording import count, listed_briefly, times_of
 
 
@@ -224,16 +225,12 @@ def _row(key: str, now: _Entrant | None, before: _Entrant | None, change: Change
         "strategy": text(known.name),
         "shown": text(_shown(now, before, change)),
         "now, × before": interval_cell(change.ratio if change else None),
-        "before (s)": _time(before),
-        "now (s)": _time(now),
+        "before (s)": time_cell(before.reaching if before else None),
+        "now (s)": time_cell(now.reaching if now else None),
         "contest": text(known.contest),
         "crashed before": _crashed(before),
         "crashed now": _crashed(now),
     }
-
-
-def _time(entrant: _Entrant | None) -> TableCell:
-    return interval_cell(entrant.reaching.time_s if entrant else None)
 
 
 def _crashed(entrant: _Entrant | None) -> TableCell:

@@ -8,7 +8,7 @@ from harness.analysis import load_all
 from harness.analysis.comparable import pools
 from harness.report.judged import judged_contests
 from harness.report.what_changed import Earlier
-from tests.analysis.handmade import MACHINE, comparison, failed, folder_of, reached_after, record
+from tests.analysis.handmade import MACHINE, comparison, curve, failed, folder_of, reached_after, record
 
 BEFORE = {
     "serial": (6.0, 6.5, 7.0),
@@ -79,6 +79,16 @@ def test_entrant_that_crashes_more_often_is_told_and_its_time_pays_for_it(tmp_pa
     assert later == "Later than before: hogwild ×2 on cnn on digits (2.67\u00a0× [2.00, 2.67])."
     assert crashed == "Crashed: hogwild ×2 on cnn on digits in 1 of 4 launches (0 of 3 before)."
     assert found.table.rows[0]["crashed now"].text == "1 of 4"
+
+
+def test_time_that_is_only_a_lower_bound_is_one_in_the_table_too(tmp_path):
+    late = [
+        record({"strategy": "hogwild", "workers": 2, "seed": seed}, curve=curve((0.5, 0.6), every_s=4.0))
+        for seed in range(3)
+    ]
+    found = changed(tmp_path, comparison(BEFORE), [*comparison({"serial": BEFORE["serial"]}), *late])
+    hogwild = next(row for row in found.table.rows if row["strategy"].text == "hogwild ×2")
+    assert (hogwild["now (s)"].text, hogwild["shown"].text) == ("≥\u00a08.00", "not compared")
 
 
 def test_contest_that_goes_by_another_name_is_found_by_its_cells(tmp_path):
