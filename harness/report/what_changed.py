@@ -112,7 +112,7 @@ def _ratio(now: _Entrant, before: _Entrant) -> Interval | None:
     very same."""
     if set(now.launches["run"]) & set(before.launches["run"]):
         return None
-    return paired_ratio(*(with_retries(each.launches) for each in (now, before)), "time_to_target_s").interval
+    return paired_ratio(with_retries(now.launches), with_retries(before.launches), "time_to_target_s").interval
 
 
 def _answers(now: Sequence[JudgedContest], before: Sequence[JudgedContest]) -> Iterator[str]:
