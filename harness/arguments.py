@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.suite.suite import Suite
 
 EXIT_USAGE = 2
+MOST_SEED = 10**9  # NumPy's and Keras' have 32 bits, and trials of tuning add a million
 
 SuiteArgument = Annotated[Path, typer.Argument(metavar="SUITE", help="a suite file, e.g. suites/quick.yaml")]
 ResultsArgument = Annotated[list[Path], typer.Argument(metavar="RESULTS...", help="folders that `run` wrote")]

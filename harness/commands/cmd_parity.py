@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.arguments import OwnLaunchOption, refuse
+from harness.arguments import MOST_SEED, OwnLaunchOption, refuse
 from harness.commands.endings import EXIT_FAILED
 
 
@@ -23,7 +23,7 @@ def parity(
         bool, typer.Option("--native", help="two workers by Horovod's own optimizer, in each of its settings")
     ] = False,
     own_launch: OwnLaunchOption = False,
-    seed: Annotated[int, typer.Option(min=0, help="of weights and batches")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="of weights and batches")] = 0,
     results: Annotated[
         Path | None, typer.Option("--results", metavar="DIR", help="keeps the figures there too, for `report`")
     ] = None,

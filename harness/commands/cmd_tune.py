@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from harness.arguments import (
+    MOST_SEED,
     CoresOption,
     HostfileOption,
     HostsOption,
@@ -31,7 +32,7 @@ def tune(
             min=2, max=10_000, help="trials of each strategy, workload and number of workers, the recipe's among them"
         ),
     ] = 20,
-    seed: Annotated[int, typer.Option(min=0, help="of the trials' draws and launches")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="of the trials' draws and launches")] = 0,
     results: ResultsOption = None,
     hosts: HostsOption = None,
     hostfile: HostfileOption = None,

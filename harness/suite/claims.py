@@ -84,6 +84,15 @@ class Threshold(Strict):
         return self.above if self.below is None else self.below  # type: ignore[return-value]
 
 
+def _names_in(given: Any) -> Iterator[str]:
+    """Of mappings, however deep."""
+    if isinstance(given, dict):
+        yield from map(str, given)
+        yield from _names_in(list(given.values()))
+    for each in given if isinstance(given, list) else ():
+        yield from _names_in(each)
+
+
 class ClaimRule(Strict):
     """One claim, its experiment and what will be said of it. Fields pick cells of the suite's own matrix."""
 
@@ -124,6 +133,11 @@ class ClaimRule(Strict):
     @property
     def scale(self) -> Scale:
         return MEASURES[self.measure].scale
+
+    @property
+    def picks_by(self) -> set[str]:
+        """Names of all fields and options by which it picks cells."""
+        return set(_names_in([self.ours, self.theirs, self.relative_to, *self.cases.values()]))
 
     @model_validator(mode="after")
     def _check_cases(self) -> ClaimRule:

@@ -74,6 +74,7 @@ def studies_of(suite: Suite, *, budget: int, seed: int) -> list[Study]:
     spaces = [space_of(recipe, _rates(recipe, recipes), suite.tune) for recipe in recipes]
     _require_used(suite, spaces)
     _require_distinct(spaces)
+    _require_picked(suite, spaces)
     return [Study(space=space, trials=tuple(_trials(space, budget, seed))) for space in spaces]
 
 
@@ -117,6 +118,19 @@ def _require_distinct(spaces: Sequence[Space]) -> None:
                 f"{space.recipe.title}: stands twice but for what is tuned ({names}): as {other.strategy_label} with "
                 f"learning_rate {other.learning_rate:g} too; allowed: one recipe for each strategy, workload and "
                 "number of workers"
+            )
+
+
+def _require_picked(suite: Suite, spaces: Sequence[Space]) -> None:
+    """A claim that picks its cells by what is searched would find none of them in the tuned suite."""
+    searched = {space.recipe.group: {axis.name for axis in space.axes} for space in spaces}
+    for claim in suite.claims:
+        of_cells = (searched.get(cell.group, set()) for case in claim.cases for cell in case.cells)
+        changing: set[str] = set().union(*of_cells)
+        if found := sorted(claim.rule.picks_by & changing):
+            raise TuningError(
+                f"{suite.name}: claims.rules.{claim.name} picks cells by {', '.join(found)}, which tuning changes; "
+                "allowed: fields and options that it leaves alone"
             )
 
 

@@ -67,9 +67,12 @@ def tune(request: TuneRequest, setting: Setting) -> bool:
     studies = request.studies()
     trials = ResultsFolder(setting.folder.path / TRIALS_FOLDER)
     trials.make()
+    before = _launched(studies, trials)
+    _require_own(studies, before, trials)
     ledger = Ledger(trials.path, request.suite.name)
     ledger.begin(studies)
-    _run(request, studies, replace(setting, folder=trials, tuning=None, suite=f"{request.suite.name} (tuning)"))
+    setting_of_trials = replace(setting, folder=trials, tuning=None, suite=f"{request.suite.name} (tuning)")
+    _run(request, studies, setting_of_trials, _given_back(before))
     done = {entry.key for entry in trials.entries().entries}  # before they are read: others may be at it
     launched = _launched(studies, trials)
     outcomes = {str(outcome.recipe["study"]): outcome for outcome in study_outcomes(launched)}
@@ -83,9 +86,9 @@ def tune(request: TuneRequest, setting: Setting) -> bool:
     return _conclude(request, setting, studies, outcomes)
 
 
-def _run(request: TuneRequest, studies: Sequence[Study], setting: Setting) -> None:
-    """Every trial once, whatever came of it: one that crashes is one of the budget."""
-    tried = {entry.key for entry in setting.folder.entries().entries} - _given_back(_launched(studies, setting.folder))
+def _run(request: TuneRequest, studies: Sequence[Study], setting: Setting, given_back: set[str]) -> None:
+    """Every trial once, whatever came of it: one that crashes is one of the budget. given_back: keys of others."""
+    tried = {entry.key for entry in setting.folder.entries().entries} - given_back
     left = [trial.cell for trial in _in_rounds(studies, request.seed) if trial.cell.key not in tried]
     num_trials = sum(len(study.trials) for study in studies)
     _say(
@@ -136,6 +139,19 @@ def _launched(studies: Sequence[Study], folder: ResultsFolder) -> pd.DataFrame:
     runs = found.frames["runs"]
     keys = {trial.cell.key for study in studies for trial in study.trials}
     return runs[are_trials(runs) & runs["key"].isin(keys)]
+
+
+def _require_own(studies: Sequence[Study], launched: pd.DataFrame, folder: ResultsFolder) -> None:
+    """Raises TuningError for trials of a study that began with another recipe: they are no trials of this one, and
+    nobody would run them again."""
+    ours = {trial.cell.key: study for study in studies for trial in study.trials}
+    others = {key for key, study in zip(launched["key"], launched["study"], strict=True) if study != ours[key].name}
+    if others:
+        raise TuningError(
+            f"{folder.path}: {counted(len(others), 'trial')} of a study that began with another recipe "
+            f"({ours[min(others)].space.recipe.title}: what is searched had other values in the suite); allowed: those "
+            "values, or --results another folder"
+        )
 
 
 def _require_told(studies: Sequence[Study], untold: set[str], folder: ResultsFolder) -> None:

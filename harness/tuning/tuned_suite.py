@@ -47,8 +47,8 @@ class Chosen:
 
 
 def tuned_path(suite: Path) -> Path:
-    """`quick.tuned.yaml` beside `quick.yaml`."""
-    return suite.with_suffix(f".tuned{suite.suffix}")
+    """`quick.tuned.yaml` beside `quick.yaml`, or `quick`: its name, and with it its results, are no other suite's."""
+    return suite.with_name(f"{suite.stem}.tuned{suite.suffix or '.yaml'}")
 
 
 def require_ours(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,21 @@ def test_ledger_holds_points_and_what_became_of_them(tmp_path: Path) -> None:
     assert [trial.params for trial in found.trials] == [trial.values for trial in first.trials]
     assert found.best_trial.number == 1
     assert {trial.state.name for trial in stored(tmp_path, both[1]).trials} == {"RUNNING"}
+
+
+def test_several_at_one_ledger_add_each_trial_once(tmp_path: Path) -> None:
+    both = studies(loaded(tmp_path), budget=4)
+    told = {trial.cell.key: 1.0 for study in both for trial in study.trials}
+
+    def work(_: int) -> None:
+        ledger = Ledger(tmp_path, "two")
+        ledger.begin(both)
+        ledger.tell(both, told)
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(work, range(4)))
+    for study in both:
+        assert [trial.value for trial in stored(tmp_path, study).trials] == [1.0] * 4
 
 
 def test_larger_budget_goes_on_and_a_smaller_one_is_refused(tmp_path: Path) -> None:

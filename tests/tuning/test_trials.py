@@ -55,6 +55,27 @@ def test_record_of_a_trial_says_what_was_searched(tmp_path: Path) -> None:
     assert list(first.space) == ["learning_rate", "momentum"]
 
 
+CLAIMING = TWO.replace(
+    "matrix:",
+    "claims: {rules: {sooner: {claim: Sooner, measure: time_to_target_s, holds: {below: 0.9}, "
+    "ours: {strategy: hogwild}, theirs: {strategy: local-sgd}}}}\nmatrix:",
+)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [("strategy: {name: local-sgd, period: 8}", "period"), ("strategy: local-sgd, lr_scaling: linear", "lr_scaling")],
+)
+def test_claim_that_picks_cells_by_what_is_tuned_is_refused_before_any_trial(
+    tmp_path: Path, fields: str, said: str
+) -> None:
+    """It would find none of them in the tuned suite, which then cannot be read."""
+    assert studies_of(loaded(tmp_path, CLAIMING), budget=2, seed=0)
+    suite = loaded(tmp_path, CLAIMING.replace("theirs: {strategy: local-sgd}", f"theirs: {{{fields}}}"))
+    with pytest.raises(TuningError, match=rf"two: claims\.rules\.sooner picks cells by {said}, which tuning changes"):
+        studies_of(suite, budget=2, seed=0)
+
+
 def test_recipes_that_differ_in_what_is_tuned_alone_are_refused(tmp_path: Path) -> None:
     twice = TWO.replace("strategy: hogwild", "{strategy: hogwild, learning_rate: [0.01, 0.02]}")
     with pytest.raises(TuningError, match=r"hogwild.*: stands twice but for what is tuned \(learning_rate, momentum\)"):

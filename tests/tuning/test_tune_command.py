@@ -154,6 +154,20 @@ def test_trials_of_another_seed_are_none_of_these(tmp_path: Path, launched: Any)
         assert cell.learning_rate == max(these)
 
 
+def test_trials_that_began_with_another_recipe_are_told_before_any_is_launched(tmp_path: Path, launched: Any) -> None:
+    """Momentum is searched, so that the studies of both recipes have all points in common but the first."""
+    launched(best_at(0.02))
+    assert tuned(written(tmp_path))
+    asked = launched(best_at(0.02))
+    other = written(tmp_path, TWO.replace("epochs: 1,", "epochs: 1, momentum: 0.5,"))
+    with pytest.raises(
+        TuningError, match=r"6 trials of a study that began with another recipe \(fnn .*; allowed: those"
+    ):
+        tuned(other)
+    assert not asked
+    assert tuned(written(tmp_path))
+
+
 def test_trials_go_round_by_round(tmp_path: Path, launched: Any) -> None:
     asked = launched(best_at(0.02))
     tuned(written(tmp_path))
@@ -253,6 +267,15 @@ def test_commands_are_those_that_launch_as_the_trials_were(
     assert f"two.tuned.yaml --results {tmp_path}/two.tuned {options}, then" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["two.yaml", "two.yml", "two", "two.1.yaml"])
+def test_tuned_suite_has_a_name_and_results_of_its_own(tmp_path: Path, launched: Any, name: str) -> None:
+    launched(best_at(0.02))
+    path = written(tmp_path, name=name)
+    assert tuned(path, budget=2)
+    (made,) = (Suite.load(each) for each in tmp_path.iterdir() if each.is_file() and each != path)
+    assert made.name == f"{Suite.load(path).name}.tuned"
+
+
 def test_file_of_the_users_is_not_overwritten(tmp_path: Path, launched: Any) -> None:
     launched(best_at(0.1))
     written(tmp_path, "# mine\n", "two.tuned.yaml")
@@ -283,6 +306,16 @@ def test_tune_says_what_can_run_and_is_hardly_what_was_meant(tmp_path: Path, mon
     done = CliRunner().invoke(app, ["tune", str(suite), "-H", "localhost:2", "--results", str(tmp_path / "r")])
     assert done.exit_code == 0
     assert "never communicates: its first average is due in step 1000000" in done.output
+
+
+@pytest.mark.parametrize(("option", "value"), [("--budget", "1"), ("--budget", "10001"), ("--seed", "1000000001")])
+def test_budget_and_seed_have_limits(tmp_path: Path, option: str, value: str) -> None:
+    """A study of one trial compares nothing, and a seed has to fit into 32 bits with what trials add."""
+    written(tmp_path)
+    code, out, errors = hvdbench("tune", "two.yaml", option, value, cwd=tmp_path)
+    assert (code, out) == (2, "")
+    assert option in errors
+    assert list(tmp_path.iterdir()) == [tmp_path / "two.yaml"]
 
 
 def test_record_that_tells_nothing_is_no_trial_of_another_hvdbench(tmp_path: Path, launched: Any) -> None:
