@@ -97,8 +97,9 @@ def _absent(claim: Claim, runs: pd.DataFrame, num_seeds: int) -> str | None:
 
 
 def _repeated(runs: pd.DataFrame) -> str | None:
-    """Whoever repeats launches until a verdict pleases gets one sooner or later. A crash is made up for by another."""
-    repeated = runs[runs["status"] == "ok"].value_counts("key")
+    """Whoever repeats launches until a verdict pleases gets one sooner or later. A crash is made up for by another, but
+    what its time limit stopped has an outcome."""
+    repeated = runs[(runs["status"] == "ok") | has_outcome(runs)].value_counts("key")
     num_more = int((repeated - 1).sum())
     if not num_more:
         return None
@@ -180,8 +181,8 @@ def _implementation(claim: Claim) -> str | None:
 
 
 def _startup(runs: pd.DataFrame) -> str | None:
-    untold = int(runs.loc[runs["status"] == "ok", "startup_s"].isna().sum())
-    return f"{counted(untold, 'launch', 'launches')} do not tell their start-up" if untold else None
+    untold = int((~(runs.loc[runs["status"] == "ok", "startup_s"] > 0)).sum())
+    return f"the start-up of {counted(untold, 'launch', 'launches')} is not told" if untold else None
 
 
 def _load(runs: pd.DataFrame, most: float) -> str | None:

@@ -12,7 +12,7 @@ from harness.claims.claim_words import beside_others_in_words, numbers_in_words,
 from harness.claims.deciding import Word
 from harness.claims.judged_claim import Judged, judged_claims
 from harness.claims.verdict_page import write_page
-from harness.plain_text import counted
+from harness.plain_text import counted, one_line
 from harness.progress import console, plain, show_cautions, watching
 from harness.run.feasible import cautions, first_obstacle
 from harness.run.runner import Setting, run_suite
@@ -40,7 +40,7 @@ def claims(path: Path, suite: Suite, setting: Setting, out: Path, *, runs: bool)
     show(judged, suite.deciding.most_load)
     command = _command(path, setting, out)
     page = write_page(suite, judged, out, commands=[command, f"{command} --no-run"])
-    console().print(f"page: {page}", highlight=False, markup=False, soft_wrap=True)
+    console().print(one_line(f"page: {page}"), highlight=False, markup=False, soft_wrap=True)
     return Decided(judged=judged, num_failed=num_failed)
 
 
@@ -63,7 +63,7 @@ def _run(suite: Suite, setting: Setting, obstacles: Mapping[str, str]) -> int:
     show_cautions(cautions(feasible.cells))
     with watching(feasible, setting) as watcher:
         summary = run_suite(feasible, setting, watcher)
-    console().print(summary.in_words(setting.folder.path), highlight=False, soft_wrap=True)
+    console().print(one_line(summary.in_words(setting.folder.path)), highlight=False, markup=False, soft_wrap=True)
     return summary.num_failed
 
 
@@ -78,7 +78,7 @@ def show(judged: list[Judged], most_load: float) -> None:
     console().print(fitting_table("", columns, leading="claim", console=console()))
     for each in judged:
         if each.verdict.because:
-            line = f"{each.claim.name}: {each.verdict.in_words}"
+            line = one_line(f"{each.claim.name}: {each.verdict.in_words}")
             console().print(line, highlight=False, markup=False, soft_wrap=True)
     if beside := beside_others_in_words(judged, most_load):
         console().print(beside, highlight=False, markup=False, soft_wrap=True)

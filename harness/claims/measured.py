@@ -16,17 +16,24 @@ def with_measures(runs: pd.DataFrame) -> pd.DataFrame:
         cpu_s_per_sample=runs["cpu_s_per_step"] / samples_of_a_step,
         score_gain=runs["score"] * is_better_above,
         values_per_worker=runs["pss_bytes"] / runs["workers"] / _BYTES_OF_A_VALUE,
+        unfinished=_unfinished(runs),
         broke=_broke(runs),
         bytes_per_compute_s=runs["bytes_per_step"] / runs["compute_s_per_step"],
         load_of_others=_load_of_others(runs),
     )
 
 
+def _unfinished(runs: pd.DataFrame) -> pd.Series[bool]:
+    """Crashed, or was stopped."""
+    unfinished: pd.Series[bool] = runs["status"] != "ok"
+    return unfinished
+
+
 def _broke(runs: pd.DataFrame) -> pd.Series[bool]:
-    """Crashed, was stopped, diverged, or did not reach the target that it looked for."""
+    """Did not finish, diverged, or did not reach the target that it looked for."""
     looked = runs["target"].notna() & (runs["evaluations"] > 0)
     has_diverged = ~np.isfinite(runs["loss"]) & (runs["evaluations"] > 0)
-    broke: pd.Series[bool] = (runs["status"] != "ok") | has_diverged | (looked & ~runs["reached"])
+    broke: pd.Series[bool] = _unfinished(runs) | has_diverged | (looked & ~runs["reached"])
     return broke
 
 

@@ -28,6 +28,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from harness.git import GitError, git
 from harness.records.record import Rules
+from harness.records.stored_text import Text
 from harness.records.titles import titles_of
 from harness.strict import Strict
 from harness.suite.cell import Cell
@@ -62,6 +63,7 @@ MEASURES = {
     # Proportional memory: others that map the same libraries make it less.
     "values_per_worker": Measure(scale="difference", words="memory of a worker", unit="float32 values", is_timed=True),
     "broke": Measure(scale="share", words="share of launches that crashed, diverged or missed the target"),
+    "unfinished": Measure(scale="share", words="share of launches that did not train to their end"),
 }
 # By which cases are ordered where a claim is about how the number moves from case to case.
 TRENDS = ("compute_s_per_step", "bytes_per_compute_s", "num_parameters")
@@ -96,21 +98,21 @@ def _names_in(given: Any) -> Iterator[str]:
 class ClaimRule(Strict):
     """One claim, its experiment and what will be said of it. Fields pick cells of the suite's own matrix."""
 
-    claim: str = Field(min_length=1)
+    claim: Text = Field(min_length=1)
     measure: str
     ours: dict[str, Any]
     theirs: dict[str, Any] | None = Field(None, description="None: ours stands by itself")
     relative_to: dict[str, Any] | None = Field(
         None, description="both sides are taken relative to themselves with these fields instead"
     )
-    cases: dict[str, dict[str, Any]] = Field(
+    cases: dict[Text, dict[str, Any]] = Field(
         default={"": {}}, min_length=1, description="by name, more fields of both sides, or of `ours` and `theirs`"
     )
     trend_over: str | None = Field(None, description="the number is how much it moves with this, from case to case")
-    depends_on: str = Field("", description="how the cases differ, in words; needed where there are several")
+    depends_on: Text = Field("", description="how the cases differ, in words; needed where there are several")
     holds: Threshold
     predicted: float | None = Field(None, description="what theory says of the number; shown beside it")
-    note: str = Field("", description="under which conditions, where the cells do not say it")
+    note: Text = Field("", description="under which conditions, where the cells do not say it")
 
     @model_validator(mode="after")
     def _check(self) -> ClaimRule:

@@ -9,6 +9,7 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -122,8 +123,8 @@ def test_same_records_give_the_same_verdicts_to_the_byte(tmp_path: Path) -> None
 
 
 def test_claims_runs_what_is_missing_and_judges_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    suite = suite_of(tmp_path)
-    setting = setting_of(suite, tmp_path / "results")
+    suite = replace(suite_of(tmp_path), name="[/bold]")
+    setting = setting_of(suite, tmp_path / "[/bold]")  # which Rich would take for markup
     setting.folder.make()
 
     def run(asked: Suite, given: Setting, watcher: object) -> Summary:
@@ -193,6 +194,58 @@ def test_page_says_the_command_with_all_that_it_was_given(tmp_path: Path) -> Non
         *(str(tmp_path / "claimed.yaml"), "--results", str(folder), "-o", str(tmp_path / "page")),
         "--launch-args=--network-interfaces lab0",
     ]
+
+
+def test_page_says_how_many_launches_are_of_no_commit_where_others_are_of_one(tmp_path: Path) -> None:
+    """Of ten launches three began under rules that nobody had committed, and two by a harness that nobody had."""
+    found = runs_of(tmp_path, launches(suite_of(tmp_path)))
+    commits = {"rules_commit": ["fedcba987654"] * 7 + [None] * 3, "revision": ["0123456789ab"] * 8 + [None] * 2}
+    said = "harness 0123456789ab but for 2 launches, rules committed as fedcba987654 but for 3 launches"
+    assert about(found.assign(**commits)).endswith(said)
+    assert about(found).endswith("harness 0123456789ab, rules of no commit")
+
+
+def test_page_of_no_launch_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    suite = suite_of(tmp_path)
+    setting = setting_of(suite, tmp_path / "results")
+    setting.folder.make()
+    found = claims(tmp_path / "claimed.yaml", suite, setting, tmp_path / "page", runs=False)
+    assert {judged.verdict.word for judged in found.judged} == {Word.UNTOLD}
+    assert ">No launch. At most " in (tmp_path / "page" / PAGE).read_text()
+    assert "0 of 2 claims decided" in capsys.readouterr().out
+
+
+def test_results_that_are_not_there_are_no_traceback(tmp_path: Path) -> None:
+    suite_of(tmp_path)
+    code, out, err = hvdbench("claims", "claimed.yaml", "--no-run", cwd=tmp_path)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert "results/claimed" in err
+
+
+def test_text_of_a_rule_tells_no_terminal_and_no_document_anything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Colours, a line of its own and markup: in the claim, and in the names of its cases."""
+    hostile = r'"a\e[2Jb\n::error::[/bold] <script>\u202e"'
+    cases = f"cases: {{{hostile}: {{}}, other: {{}}}}\n      depends_on: {hostile}\n      note: {hostile}\n"
+    text = SUITE.replace("claim: Trains faster", f"claim: {hostile}").replace(
+        "      holds:", f"      {cases}      holds:"
+    )
+    suite = suite_of(tmp_path, text.replace("question: Is it so?", f"question: {hostile}"))
+    folder = folder_of(launches(suite)[:9], tmp_path / "[/bold]")
+    claims(tmp_path / "claimed.yaml", suite, setting_of(suite, folder), tmp_path / "page", runs=False)
+    out = capsys.readouterr().out
+    assert not [line for line in out.splitlines() if line.lstrip().startswith("::error")]
+    written = [
+        path for path in (tmp_path / "page").rglob("*") if path.suffix in (".html", ".md", ".json", ".csv", ".svg")
+    ]
+    for said in (out, *(path.read_text() for path in written)):
+        assert "\x1b" not in said
+        assert "\u202e" not in said
+    assert "<script" not in (tmp_path / "page" / PAGE).read_text()
+    for path in (tmp_path / "page" / "figures").glob("*.svg"):
+        ElementTree.parse(path)
 
 
 def test_page_dates_its_last_launch_where_that_is_another_day(tmp_path: Path) -> None:

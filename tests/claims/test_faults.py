@@ -61,6 +61,14 @@ def test_other_worker_goes_on_after_a_death_where_servers_keep_them(
     assert sum(window.num_steps for part in record.workers for window in part.windows) == 200
 
 
+def test_suite_of_deaths_asks_of_these_cells_whether_they_finish(cells: tuple[Cell, ...]) -> None:
+    deaths = Suite.load(OWN / "deaths.yaml", repeats=1)
+    assert {cell.key for cell in deaths.cells} == {cell.key for cell in cells if cell.workload == "faults.py:death"}
+    (claim,) = deaths.claims
+    assert claim.rule.measure == "unfinished"
+    assert [case.ours.cells[0].strategy for case in claim.cases] == ["hogwild", "downpour", "elastic"]
+
+
 @pytest.mark.needs_two_cores
 def test_gradient_of_no_number_leaves_no_score(cells: tuple[Cell, ...], tmp_path: Path) -> None:
     record = ran(cells, tmp_path, workload="faults.py:no_number", strategy="hogwild")

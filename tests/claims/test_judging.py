@@ -241,6 +241,28 @@ def test_times_of_what_crashes_most_of_the_time_are_no_verdict(tmp_path: Path) -
     )
 
 
+def test_launches_stopped_at_their_limit_and_run_again_are_a_confounder(tmp_path: Path) -> None:
+    """Five of hogwild's missed the target in their time, five that were asked for once more reached it."""
+    suite = suite_of(tmp_path)
+    stopped = {"status": "timeout", "curve": reached_after(1.0)[:1]}
+    missed = changed([each for each in launches(suite) if of_hogwild(each)], stopped, lambda record: True)
+    found = judged(tmp_path, [*missed, *launches(suite)], suite)
+    for claim in found.values():
+        assert claim.verdict.in_words.startswith("cannot be told here: 5 launches more than the rule asks for")
+
+
+def test_launch_that_finished_without_its_target_broke_and_is_none_that_did_not_finish(tmp_path: Path) -> None:
+    """Of hogwild's five one missed the target, one crashed: two broke, one did not finish."""
+    text = SUITE.replace("measure: time_to_target_s", "measure: broke")
+    suite = suite_of(tmp_path, text.replace("measure: cpu_s_per_sample", "measure: unfinished"))
+    missed = changed(launches(suite), {"curve": reached_after(1.0)[:1]}, is_hogwilds(3))
+    crash = failed({"workload": "cnn", "strategy": "hogwild", "workers": 2, "seed": 4}, rules=suite.rules)
+    found = judged(tmp_path, [*[each for each in missed if not is_hogwilds(4)(each)], crash], suite)
+    estimates = [found[name].numbers[0].interval.estimate for name in ("faster", "leaner")]
+    assert estimates == pytest.approx([0.4, 0.2])
+    assert not [check.violation for claim in found.values() for check in claim.checks if check.violation]
+
+
 LACKED = {"reason": "rank 1: RuntimeError: unable to mmap 4 bytes from file </torch_7_8>: Cannot allocate memory (12)"}
 
 
@@ -296,6 +318,22 @@ def test_unequal_work_of_what_scores_are_relative_to_is_a_confounder(tmp_path: P
 
     assert said_of("score_gain").startswith("one side trained on ")
     assert said_of("samples_per_s") == "None"
+
+
+def test_library_that_steps_by_its_own_optimizer_is_a_confounder(tmp_path: Path) -> None:
+    text = SUITE.replace("allreduce-flat", "allreduce")
+    suite = suite_of(tmp_path, text)
+    kept = launches(suite, {"hogwild": TIMES["hogwild"], "allreduce": TIMES["allreduce-flat"]})
+    assert judged(tmp_path, kept, suite)["faster"].verdict.in_words == (
+        "cannot be told here: allreduce steps by a library's own optimizer, which costs time of its own"
+    )
+
+
+def test_launch_that_does_not_tell_its_start_up_is_a_confounder(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path)
+    untold = {"workers": [worker(rank, startup_s={}) for rank in range(2)]}
+    verdict = judged(tmp_path, changed(launches(suite), untold, is_hogwilds(3)), suite)["faster"].verdict
+    assert verdict.in_words == "cannot be told here: the start-up of 1 launch is not told"
 
 
 def test_launch_that_went_on_without_a_worker_is_a_confounder(tmp_path: Path) -> None:
