@@ -104,9 +104,11 @@ def watching(suite: Suite, setting: Setting, *, guess_s: float = FIRST_GUESS_S) 
     num_to_run = len(left.chosen(suite.cells, setting.again))
     say = console()
     say.print(
-        f"{suite.name}: {counted(len(suite.cells), 'launch', 'launches')}, {len(suite.cells) - num_to_run} done, "
+        f"{one_line(suite.name)}: {counted(len(suite.cells), 'launch', 'launches')}, "
+        f"{len(suite.cells) - num_to_run} done, "
         f"about {in_minutes(num_to_run * typical_s(seen_s, guess_s))} to go",
         highlight=False,
+        markup=False,
     )
     if left.in_words and setting.again is None:
         say.print(one_line(left.in_words), highlight=False, markup=False, soft_wrap=True)

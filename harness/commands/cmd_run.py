@@ -48,6 +48,7 @@ def run(
     Started inside a launch (horovodrun -np 4 hvdbench run ..., mpirun, srun), it runs the suite's collective cells of
     that size in the launched processes, and rank 0 records.
     """
+    from harness.plain_text import one_line
     from harness.progress import console, show_cautions, show_matrix, watching
     from harness.run.existing import launch_around, run_inside
     from harness.run.feasible import cautions, first_obstacle
@@ -85,6 +86,6 @@ def run(
         return
     with interruptible(), watching(loaded, setting) as watcher:
         summary = run_suite(loaded, setting, watcher)
-    console().print(summary.in_words(setting.folder.path), highlight=False, soft_wrap=True)
+    console().print(one_line(summary.in_words(setting.folder.path)), highlight=False, markup=False, soft_wrap=True)
     if summary.num_failed:
         raise typer.Exit(EXIT_FAILED)

@@ -28,7 +28,8 @@ import yaml
 from pydantic import Field, ValidationError
 
 from harness.extensions import WORKLOADS, ExtensionError, is_code, is_extension
-from harness.records.record import Rules, Tuning
+from harness.records.record import Int64, Rules, Tuning
+from harness.records.stored_text import Text
 from harness.strict import Strict, describe
 from harness.suite.cell import Cell
 from harness.suite.claims import Claim, ClaimSettings, claims_of, rules_of
@@ -50,15 +51,15 @@ _NOT_ASKED_FOR = ("inject", "own", "folder", "strategy_code")
 class TuningBudget(Strict):
     """By which a suite was tuned, as `hvdbench tune` writes it."""
 
-    budget: int = Field(ge=1)
-    sampler: str = Field(min_length=1)
-    seed: int = Field(ge=0)
+    budget: Int64 = Field(ge=1)
+    sampler: Text = Field(min_length=1)
+    seed: Int64 = Field(ge=0)
 
 
 class _File(Strict):
     """The keys of a suite file."""
 
-    question: str = Field(min_length=1)
+    question: Text = Field(min_length=1)
     repeats: int = Field(1, ge=1, le=MOST_REPEATS)
     time_budget_s: float | None = Field(None, gt=0)
     folder: str = "."
@@ -238,7 +239,7 @@ def _read_yaml(path: Path) -> Any:
         raise SuiteError(f"{path}: no such suite; `hvdbench list suites` lists what there is") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SuiteError(f"{path}: unreadable ({error})") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # 30 February, thousands of digits or brackets
         raise SuiteError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise SuiteError(f"{path}: a suite is a mapping with the keys {', '.join(_File.model_fields)}")

@@ -9,7 +9,7 @@ there is no trial.
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -28,6 +28,7 @@ from harness.worker.plan import plan_of
 
 Values = dict[str, Any]  # by name of an axis: of one with a unit the multiple
 _PROBES = 8  # parts of the way at whose ends it is seen whether an axis can vary
+_MOST = sys.float_info.max  # of an end of a range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,10 +158,10 @@ def _overridden(recipe: Cell, axis: Axis, overrides: Mapping[str, Sequence[Any]]
         return axis
     given = tuple(overrides[axis.name])
     if axis.choices:
-        if not given or not set(given) <= set(axis.choices):
+        if not given or any(choice not in axis.choices for choice in given):
             raise TuningError(f"tune.{axis.name}: {list(given)}; allowed: some of {', '.join(axis.choices)}")
         return replace(axis, choices=given)
-    is_range = len(given) == 2 and all(isinstance(end, int | float) and math.isfinite(end) for end in given)
+    is_range = len(given) == 2 and all(isinstance(end, int | float) and abs(end) <= _MOST for end in given)
     is_range = is_range and given[0] < given[1]
     if not is_range or (axis.scale == "log" and given[0] <= 0) or (axis.scale == "complement" and given[1] >= 1):
         raise TuningError(f"tune.{axis.name}: {list(given)}; allowed: [LOW, HIGH], {_LIMITS[axis.scale]}")

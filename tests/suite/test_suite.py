@@ -122,6 +122,12 @@ def test_only_refuses(tmp_path: Path, conditions: dict[str, str], message: str) 
         ("", "a suite is a mapping with the keys question, repeats"),
         ("- fnn\n", "a suite is a mapping with the keys question, repeats"),
         ("question: [\n", "not YAML: "),
+        ("question: 2026-02-30\n", "not YAML: day is out of range for month"),
+        (f"question: {'[' * 3000}\n", "not YAML: "),
+        (
+            f"tuned: {{budget: {10**20}, sampler: s, seed: 0}}\n{MINIMAL}",
+            "tuned.budget: 100000000000000000000: Input should be less than 9223372036854775808",
+        ),
         ("question: !!python/object/apply:os.getcwd []\n", "not YAML: "),
         (block("workload: fnn"), "matrix[0]: strategy: None; allowed: serial, allreduce"),
         (block("workload: gnn, strategy: serial"), "matrix[0]: workload: 'gnn'; allowed: fnn, cnn, rnn"),

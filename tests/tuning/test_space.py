@@ -129,9 +129,11 @@ def test_space_without_the_recipes_point_is_refused() -> None:
         ({"learning_rate": [1, 0.1]}, r"tune\.learning_rate: \[1, 0\.1\]; allowed: \[LOW, HIGH\], two numbers above 0"),
         ({"learning_rate": [0, 0.1]}, r"two numbers above 0"),
         ({"learning_rate": [0.1, float("inf")]}, r"two numbers above 0"),
+        ({"learning_rate": [0.1, 10**400]}, r"two numbers above 0"),  # as YAML reads it, and no float holds
         ({"momentum": [0, 1]}, r"tune\.momentum: \[0, 1\]; allowed: \[LOW, HIGH\], two numbers below 1"),
         ({"momentum": ["a", "b"]}, r"tune\.momentum"),
         ({"lr_scaling": ["cubic"]}, r"tune\.lr_scaling: \['cubic'\]; allowed: some of none, linear, sqrt"),
+        ({"lr_scaling": [["none"]]}, r"tune\.lr_scaling: \[\['none'\]\]; allowed: some of none, linear, sqrt"),
     ],
 )
 def test_range_that_is_none_is_refused(tune: dict[str, Any], said: str) -> None:
