@@ -149,6 +149,19 @@ def test_readme_has_the_numbers_of_what_else_was_decided(tmp_path: Path, suite: 
             assert of_case.replace("\u00a0×", "").replace("\u00a0", " ") in said
 
 
+def test_readme_has_what_delayed_averaging_waits_and_costs_between_hosts(tmp_path: Path) -> None:
+    """Medians over the launches of each rate."""
+    unpack(KEPT / "records.tar.xz", tmp_path, only="claims-network-")
+    waits, costs = [], []
+    for rate in ("1gbit", "300mbit", "100mbit"):
+        runs = read([tmp_path / f"claims-network-{rate}"], ("runs",)).frames["runs"]
+        median = runs.groupby("strategy")[["exposed_share", "cpu_s_per_step"]].median()
+        waits.append(100 * median["exposed_share"]["delayed-averaging"])
+        costs.append(100 * (median["cpu_s_per_step"]["delayed-averaging"] / median["cpu_s_per_step"]["local-sgd"] - 1))
+    assert f"{min(waits):.1f} to {max(waits):.1f} % of its time (medians, all rates)" in README
+    assert f"{costs[0]:.0f} % more CPU time at 1 Gbit/s and {costs[2]:.0f} % more at 100 Mbit/s" in README
+
+
 def test_readme_counts_what_its_two_runs_told() -> None:
     words = {4: "four", 12: "twelve"}
     pairs = [(row[1], row[1] if row[3].startswith("the same") else row[3]) for row in rows_of(README)]
