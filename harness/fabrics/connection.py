@@ -19,7 +19,7 @@ _SOURCES = (
 )
 # What a launcher tells its processes of their place, beside settings that a user may have made.
 _OF_A_PLACE = re.compile(
-    "(OMPI_COMM_WORLD|PMIX(?!_MCA_)|PMI)_.*|MPI_LOCALRANKID|MPI_LOCALNRANKS|HVDBENCH_(RANK|SIZE)"
+    "(OMPI_COMM_WORLD|MV2_COMM_WORLD|PMIX(?!_MCA_)|PMI)_.*|MPI_LOCALRANKID|MPI_LOCALNRANKS|HVDBENCH_(RANK|SIZE)"
     "|HOROVOD_((LOCAL_|CROSS_)?(RANK|SIZE)|HOSTNAME|CONTROLLER|GLOO_RENDEZVOUS_(ADDR|PORT))"
 )
 _TASKS_OF_NODES = re.compile(r"(\d{1,9})(?:\(x(\d{1,9})\))?")

@@ -63,7 +63,7 @@ def mpirun() -> Path | None:
 
 
 def is_of_this_python(tool: Path) -> bool:
-    """Whether it comes with a package, whose version is recorded."""
+    """Whether it lies beside it, where a package puts it."""
     return tool == _beside_python(tool.name)
 
 

