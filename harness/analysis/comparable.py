@@ -103,9 +103,10 @@ def why_split(runs: pd.DataFrame) -> str | None:
 
 
 def unlike_trials(trials: pd.DataFrame) -> str | None:
-    """One sentence on what would keep trials of tuning apart, were they judged: each is launched once, by whichever
+    """One sentence on what would keep trials of a study apart, were they judged: each is launched once, by whichever
     command comes first. None where nothing would."""
-    different = _differences(trials)
+    found = (_differences(rows) for _, rows in trials.groupby(["study", "seed"]))
+    different = "; ".join(sorted({each for each in found if each}))
     return f"The best was chosen among trials whose timings do not compare: {different}." if different else None
 
 

@@ -97,9 +97,12 @@ def units(runs: pd.DataFrame) -> Iterator[tuple[tuple[str, str, int], pd.DataFra
 
 
 def setting_in_words(column: str, value: object) -> str:
-    """Of a setting, as a name has it: ` hosts=2`, ` gpu`; empty where it is missing."""
+    """Of a setting, as a name has it: ` hosts=2`, ` gpu`, ` no clip_norm`; empty where one that speaks is missing."""
+    is_missing = bool(pd.isna(value))  # type: ignore[call-overload]
     if column not in FIELDS or FIELDS[column].speaks_for_itself:
-        return "" if pd.isna(value) else f" {value}"  # type: ignore[call-overload]
+        return "" if is_missing else f" {value}"
+    if is_missing:
+        return f" no {column}"
     return f" {column}={value:g}" if isinstance(value, float) else f" {column}={value}"
 
 

@@ -128,8 +128,22 @@ def _name(folder: Path, records: Sequence[Record]) -> str:
 
 def _other_software(a: Sequence[Record], b: Sequence[Record]) -> list[str]:
     """What was upgraded may be what is asked about, so it forbids nothing; it may be what made the difference."""
-    different = differing({**record.versions, "python": python_of(record.machine)} for record in (*a, *b))
+    ours, theirs = _software(a), _software(b)
+    different = [
+        f"{name} (A {ours.get(name, 'none')}, B {theirs.get(name, 'none')})"
+        for name in sorted(ours.keys() | theirs.keys())
+        if ours.get(name) != theirs.get(name)
+    ]
     return [f"different versions: {', '.join(different)}"] if different else []
+
+
+def _software(records: Sequence[Record]) -> dict[str, str]:
+    """By package, and of Python, every version that the records tell."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for record in records:
+        for name, version in {**record.versions, "python": python_of(record.machine) or "not told"}.items():
+            found[name].add(version)
+    return {name: ", ".join(sorted(versions)) for name, versions in found.items()}
 
 
 def _differences(a: Sequence[Record], b: Sequence[Record]) -> list[str]:

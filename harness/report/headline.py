@@ -7,7 +7,6 @@ family (analysis/separation.py); what crashed, and every setting in which entran
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 
@@ -107,7 +106,10 @@ def _alike(contests: Sequence[Contest], columns: Sequence[str]) -> dict[str, lis
         return {}
     groups: dict[str, list[str]] = {}
     for name, *values in rows.itertuples(index=False):
-        words = (_in_words(column, value) for column, value in zip(columns, values, strict=True))
+        words = (
+            setting_in_words(column, value).strip() or f"no {column}"
+            for column, value in zip(columns, values, strict=True)
+        )
         groups.setdefault(", ".join(words), []).append(name)
     return groups
 
@@ -120,10 +122,6 @@ def served(contest: Contest) -> str:
     return f"Beside their workers: servers of {listed(named)}, a core each." if named else ""
 
 
-def _in_words(column: str, value: Any) -> str:
-    return f"no {column}" if pd.isna(value) else setting_in_words(column, value).strip()
-
-
 def _plain(value: object) -> str:
     if value is None:
         return "none"
@@ -131,7 +129,7 @@ def _plain(value: object) -> str:
 
 
 def broken(rows: Sequence[Reaching]) -> str:
-    """Sentences on launches that crashed or ran out of time; empty where none did."""
+    """Sentences on launches that crashed, or ran out of time before the target; empty where none did."""
     return " ".join(
         filter(
             None,

@@ -79,11 +79,15 @@ def standings(judged: JudgedContest, looks: Mapping[str, Look]) -> list[Standing
     missed = [row for row in judged.rows if row.series not in judged.order]
     missed.sort(key=lambda row: (-row.share_reached.estimate, (row.known_s or NOTHING).estimate))
     order = [*(judged.by_name[name] for name in (*judged.ranked, *judged.too_few)), *missed]
-    return [_standing(judged, order, place, looks[judged.series_of(row.series)]) for place, row in enumerate(order)]
+    factors = [judged.times_as_long(row.series) if row.time_s else math.nan for row in order]
+    second = next((place for place, factor in enumerate(factors) if factor > 1), None)
+    return [
+        _standing(judged, row, looks[judged.series_of(row.series)], factor=factor, is_second=place == second)
+        for place, (row, factor) in enumerate(zip(order, factors, strict=True))
+    ]
 
 
-def _standing(judged: JudgedContest, order: Sequence[Reaching], place: int, look: Look) -> Standing:
-    row = order[place]
+def _standing(judged: JudgedContest, row: Reaching, look: Look, *, factor: float, is_second: bool) -> Standing:
     return Standing(
         name=row.series,
         look=look,
@@ -92,8 +96,8 @@ def _standing(judged: JudgedContest, order: Sequence[Reaching], place: int, look
         is_best=judged.is_comparison and row.series in judged.best,
         share="" if row.num_reached == row.num_launches else f"{row.num_reached} of {row.num_launches}",
         has_too_few=judged.is_comparison and row.series in judged.too_few,
-        factor=judged.times_as_long(row.series) if row.time_s else math.nan,
-        is_second=place == 1,
+        factor=factor,
+        is_second=is_second,
     )
 
 
@@ -105,7 +109,8 @@ def leaderboard(given: Material) -> Figure:
         caption=f"Filled: geometric mean over seeds of the time to target; bar: its {percent(CONFIDENCE, 0)} "
         "individual interval, with an arrow where it goes on beyond the axis. Open, with ≥: some launches did not "
         "reach the target, and the mean is at least that. Shaded: not shown to be slower than the soonest. Too few "
-        "seeds: not told apart from any other, and below those that are.",
+        "seeds: not told apart from any other, and below those that are. Times as long: over the seeds in common with "
+        "the soonest.",
         panels=tuple(panels),
     )
 

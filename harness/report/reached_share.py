@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from harness.analysis.attempts import num_at_risk, reached_over_time
+from harness.analysis.attempts import has_outcome, num_at_risk, reached_over_time
 from harness.analysis.scores import target_in_words
 from harness.analysis.targets import Reaching, reaching
 from harness.report import drawing
@@ -79,7 +79,8 @@ def _panel(given: Material, aim: str, rows: Sequence[Reaching]) -> Panel:
 
 def _last_s(units: Sequence[pd.DataFrame]) -> float:
     """The latest moment that says something: at which a launch reached the target, or was given up."""
-    moments_s = pd.concat([unit["time_to_target_s"].fillna(unit["observed_s"]) for unit in units])
+    given_up_s = (unit["observed_s"].where(has_outcome(unit)) for unit in units)
+    moments_s = pd.concat([unit["time_to_target_s"].fillna(last) for unit, last in zip(units, given_up_s, strict=True)])
     last_s = float(moments_s.max())
     return last_s if last_s > 0 else 1.0  # also where all crashed
 

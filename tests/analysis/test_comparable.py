@@ -155,16 +155,17 @@ def test_cautions_go_by_the_time_that_others_used_where_it_is_known(tmp_path, us
 
 
 def test_cautions_name_trials_that_do_not_compare(tmp_path):
-    tunings = (Tuning(budget=2, sampler="quasi-random", seed=0, study="s", trial=number) for number in range(2))
-    trials = [
-        record({"seed": 1_000_000, "learning_rate": rate}, tuning=tuning, settings=settings)
-        for tuning, rate, settings in zip(tunings, (0.1, 0.2), ({}, {"MALLOC_ARENA_MAX": "1"}), strict=True)
-    ]
+    def trial(number, settings, study="s"):
+        tuning = Tuning(budget=2, sampler="quasi-random", seed=0, study=study, trial=number)
+        return record({"seed": 1_000_000, "learning_rate": 0.1 + number}, tuning=tuning, settings=settings)
+
+    other = {"MALLOC_ARENA_MAX": "1"}
     said = "The best was chosen among trials whose timings do not compare: different settings of the environment"
-    (pool,) = pools(loaded(tmp_path / "unlike", record(), *trials))
-    assert [caution for caution in pool.cautions if caution.startswith(said)] == list(pool.cautions[-1:])
-    (pool,) = pools(loaded(tmp_path / "one", record(), trials[0]))
-    assert not any(caution.startswith(said) for caution in pool.cautions)
+    (pool,) = pools(loaded(tmp_path / "unlike", record(), trial(0, {}), trial(1, other)))
+    assert [caution.startswith(said) for caution in pool.cautions] == [True]
+    alike = [trial(0, {}), trial(1, {}), trial(0, other, "another"), trial(1, other, "another")]
+    (pool,) = pools(loaded(tmp_path / "alike within each", record(), *alike))
+    assert pool.cautions == ()
 
 
 def test_cautions_name_who_went_on_without_workers_that_died(tmp_path):

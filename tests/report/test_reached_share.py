@@ -37,13 +37,14 @@ def test_reached_shares_have_no_panel_where_all_reached(tmp_path):
 
 
 def test_reached_shares_are_drawn_up_to_the_last_moment_that_tells(tmp_path):
-    """All of hogwild's crashed, at no moment; allreduce reached the target at 8 s, and trained on until 40."""
+    """All of hogwild's crashed, one of them evaluated at 50 s; allreduce reached it at 8 s, and trained until 40."""
     end = reached_after(40.0)[1].model_copy(update={"step": 20, "num_samples": 5000})
     reached = [
         record({"strategy": "allreduce", "workers": 2, "seed": seed}, curve=[*reached_after(8.0), end])
         for seed in range(3)
     ]
     crashed = [failed({"strategy": "hogwild", "workers": 2, "seed": seed}) for seed in range(3)]
+    crashed[0] = crashed[0].model_copy(update={"curve": curve((0.5, 0.6), every_s=50)})
     with themed():
         (panel,) = reached_shares(material_of(tmp_path, [*reached, *crashed])).panels
     ticks_and_numbers_at_risk = re.findall(r">([\d.]+)</text>", panel.svg_file.decode())

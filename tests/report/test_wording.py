@@ -47,6 +47,8 @@ def test_percent_has_no_more_places_than_needed():
 def test_interval_stands_in_brackets_where_there_is_one():
     assert with_interval(mean_interval([2.0, 2.0, 2.0])) == "2.00 [2.00, 2.00]"
     assert with_interval(mean_interval([2.0])) == "2.00"
+    assert times(Ratio(interval=geometric_interval([0.5, 0.5, 0.5]))) == "0.500\u00a0× [0.500, 0.500]"
+    assert times(Ratio(interval=None, reason="no seed in common")) == "– (no seed in common)"
 
 
 @pytest.mark.parametrize(
@@ -59,8 +61,6 @@ def test_interval_stands_in_brackets_where_there_is_one():
 )
 def test_error_of_adding_up_is_no_number(estimate: float, low: float, high: float, said: str) -> None:
     assert with_interval(Interval(estimate=estimate, low=low, high=high, n=5, method="")) == said
-    assert times(Ratio(interval=geometric_interval([0.5, 0.5, 0.5]))) == "0.500\u00a0× [0.500, 0.500]"
-    assert times(Ratio(interval=None, reason="no seed in common")) == "– (no seed in common)"
 
 
 def test_counts_and_lists_read_as_english():
