@@ -55,16 +55,26 @@ def _is_for_cpus(torch_index: str) -> bool:
 
 
 def missing_prerequisites(
-    disk: Path, *, cache: Path | None = None, torch_index: str = "", cxx: str | None = None
+    disk: Path,
+    *,
+    cache: Path | None = None,
+    torch_index: str = "",
+    cxx: str | None = None,
+    has_torch: bool = False,
 ) -> list[str]:
     """One sentence for each thing this machine lacks, empty when set-up can start.
 
     disk: where the environment will be written. cache: where Horovod's wheel is kept once it is built; None where it is
-    not built. torch_index: where PyTorch comes from. cxx: the compiler that CXX names.
+    not built. torch_index: where PyTorch comes from. cxx: the compiler that CXX names. has_torch: the environment has
+    PyTorch already, so that nothing large is left to get.
     """
-    needed_bytes = needed_temporary_bytes(torch_index, compiling=cache is not None)
-    found = [_lacking_venv(), read_only(disk, _ELSEWHERE), too_little_disk(disk, needed_disk_bytes(torch_index))]
-    found += [too_little_disk(tempfile.gettempdir(), needed_bytes)]
+    found = [_lacking_venv(), read_only(disk, _ELSEWHERE)]
+    if not has_torch:
+        found += [too_little_disk(disk, needed_disk_bytes(torch_index))]
+        needed_bytes = needed_temporary_bytes(torch_index, compiling=cache is not None)
+        found += [too_little_disk(tempfile.gettempdir(), needed_bytes)]
+    elif cache is not None:
+        found += [too_little_disk(place, NEEDED_TO_BUILD_BYTES) for place in (disk, tempfile.gettempdir())]
     found += [] if cache is None else [*lacking_to_compile(cxx), no_place_to_cache(cache)]
     return [said for said in found if said]
 

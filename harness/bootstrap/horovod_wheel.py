@@ -109,7 +109,7 @@ def wheel_dir(target: Target, environ: Mapping[str, str]) -> Path:
         *(platform.machine(), *platform.libc_ver()),  # a home is shared by hosts that differ
         target.abi,
         "no toolkit" if target.toolkit is None else f"CUDA {target.toolkit.release}",
-        *(["beside PyTorch for CUDA"] if target.toolkit is not None and target.is_beside_cuda else []),
+        *([] if target.toolkit is None else [f"beside PyTorch for {'CUDA' if target.is_beside_cuda else 'CPUs'}"]),
     ]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     return cache_dir(environ) / "wheels" / f"horovod-{VERSION}-{key}"

@@ -14,7 +14,7 @@ import sys
 import sysconfig
 import time
 import venv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import metadata
@@ -89,7 +89,8 @@ def set_up(prefix: Path, pins: Pins, given: Mapping[str, str]) -> None:
         print(WITHOUT_TENSORFLOW, flush=True)
     python = prefix / "bin" / "python"
     target = pinned_target(pins, python, find_toolkit(environ))
-    _refuse_what_cannot_be(prefix, target, environ, compiling=not _may_be_cached(target, environ))
+    has_torch = _has(prefix, pins.torch) and before.get("TORCH_INDEX") == options.get("TORCH_INDEX")
+    _refuse_what_cannot_be(prefix, target, environ, has_torch, compiling=not _may_be_cached(target, environ))
     log = prefix / "hvdbench-setup.log"
     started = time.monotonic()
     print(f"set-up: into {prefix}, log in {log}", flush=True)
@@ -146,12 +147,21 @@ def _may_be_cached(target: Target, environ: Mapping[str, str]) -> bool:
     return any(cached_wheel(replace(target, is_beside_cuda=cuda), environ) is not None for cuda in (False, True))
 
 
-def _refuse_what_cannot_be(prefix: Path, target: Target, environ: Mapping[str, str], *, compiling: bool) -> None:
+def _has(prefix: Path, requirements: Iterable[str]) -> bool:
+    """Whether these are installed there, in the pinned versions."""
+    named = (requirement.replace("==", "-") for requirement in requirements)
+    return all(any(packages_folder(prefix).glob(f"{name}*.dist-info")) for name in named)
+
+
+def _refuse_what_cannot_be(
+    prefix: Path, target: Target, environ: Mapping[str, str], has_torch: bool, *, compiling: bool
+) -> None:
     missing = missing_prerequisites(
         prefix if prefix.exists() else prefix.parent,
         cache=wheel_dir(target, environ).parent if compiling else None,
         torch_index=environ.get("TORCH_INDEX", ""),
         cxx=environ.get("CXX"),
+        has_torch=has_torch,
     )
     unfit = [toolkit_obstacle(target.toolkit, environ), space_in_its_path(target.mpi, environ) if compiling else None]
     missing += [said for said in unfit if said]

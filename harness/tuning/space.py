@@ -78,6 +78,12 @@ class Space:
         return {axis.name: axis for axis in self.axes}
 
     @property
+    def changing(self) -> set[str]:
+        """Whatever may have another value in a trial than in the recipe: a rate that is not scaled has no base."""
+        names = {axis.name for axis in (*self.axes, *self.followers)}
+        return names | ({"base_batch_size"} if "lr_scaling" in names else set())
+
+    @property
     def what_is_tuned(self) -> str:
         """Equal for recipes that differ in nothing but what is searched."""
         searched = {axis.name: None for axis in (*self.axes, *self.followers)}

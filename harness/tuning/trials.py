@@ -123,7 +123,7 @@ def _require_distinct(spaces: Sequence[Space]) -> None:
 
 def _require_picked(suite: Suite, spaces: Sequence[Space]) -> None:
     """A claim that picks its cells by what is searched would find none of them in the tuned suite."""
-    searched = {space.recipe.group: {axis.name for axis in space.axes} for space in spaces}
+    searched = {space.recipe.group: space.changing for space in spaces}
     for claim in suite.claims:
         of_cells = (searched.get(cell.group, set()) for case in claim.cases for cell in case.cells)
         changing: set[str] = set().union(*of_cells)

@@ -118,6 +118,9 @@ def test_full_disk_is_said_in_gib(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert said[1].startswith(f"{tempfile.gettempdir()} has 1.0 GiB free, set-up needs 3.5 GiB: ")
     (said_of_disk,) = missing_prerequisites(tmp_path, torch_index="https://an.index/whl/cpu")
     assert said_of_disk.startswith(f"{tmp_path} has 1.0 GiB free, set-up needs 5 GiB: ")
+    assert missing_prerequisites(tmp_path, has_torch=True) == []
+    said = missing_prerequisites(tmp_path, has_torch=True, cache=tmp_path)
+    assert [each.partition("set-up needs ")[2][:5] for each in said if "GiB" in each] == ["2 GiB", "2 GiB"]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +140,8 @@ def test_pytorch_for_the_cpu_asks_for_less_disk(index: str, disk: float, cached:
 
 def _make(folder: Path, *asked: str) -> subprocess.CompletedProcess[str]:
     """Make as from a shell: under `make test` it would say its folder, and take that make's PYTHON for its own."""
-    environ = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    of_make = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "MAKEFILES", "PYTHON")
+    environ = {name: value for name, value in os.environ.items() if name not in of_make}
     return subprocess.run(["make", *asked], cwd=folder, env=environ, capture_output=True, text=True, check=False)
 
 

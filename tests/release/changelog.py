@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+from harness.git import without_git
 
 CHANGES = Path(".ci", "changes")
 LIMIT_S = 60
@@ -18,7 +21,7 @@ def has_section(text: str, version: str) -> bool:
 
 def add_section(root: Path, version: str) -> None:
     """Of today; the lines' files are removed. Raises SystemExit where there is one, or a file is no change's."""
-    if has_section((root / "CHANGELOG.md").read_text(), version):
+    if has_section((root / "CHANGELOG.md").read_text(encoding="utf-8"), version):
         raise SystemExit(f"CHANGELOG.md has a section for {version}: first raise the version in pyproject.toml")
     towncrier(root, "--version", version, "--yes")
 
@@ -26,7 +29,10 @@ def add_section(root: Path, version: str) -> None:
 def towncrier(root: Path, *options: str) -> str:
     """What `towncrier build` says there. Raises SystemExit where it fails."""
     command = [sys.executable, "-P", "-m", "towncrier", "build", *options]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    environ = {**without_git(os.environ), "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        command, cwd=root, env=environ, capture_output=True, encoding="utf-8", check=False, timeout=LIMIT_S
+    )
     if done.returncode:
         raise SystemExit(f"towncrier build {' '.join(options)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout

@@ -51,10 +51,10 @@ def require_kept(python: Path, pin: str) -> None:
 
 def require_changes_of(version: str) -> None:
     """Raises SystemExit where the changelog has no section with a date for it."""
-    if not has_section((ROOT / "CHANGELOG.md").read_text(), version):
+    if not has_section((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), version):
         raise SystemExit(
             f"CHANGELOG.md has no section `## {version} - DATE`, pyproject.toml says that version: "
-            "python -m tests.release changelog makes it"
+            ".venv/bin/python -m tests.release changelog makes it"
         )
 
 

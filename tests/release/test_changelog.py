@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from harness.bootstrap.pins import ROOT
+from harness.git import without_git
 from tests.release.changelog import CHANGES, add_section, towncrier
 
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]
@@ -38,9 +41,11 @@ def is_change(name: str, text: str) -> bool:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """With three changes since the last release."""
-    for name in ("pyproject.toml", "CHANGELOG.md"):
-        shutil.copy2(ROOT / name, tmp_path)
+    """With three changes since its only release; a repository by itself, since towncrier adds to the one around it."""
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, env=without_git(os.environ), check=True)
+    shutil.copy2(ROOT / "pyproject.toml", tmp_path)
+    head = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("\n## ")[0]
+    (tmp_path / "CHANGELOG.md").write_text(f"{head}\n## 0.1.0 - 2026-11-27\n\n- Older, 2 ×.\n", encoding="utf-8")
     (tmp_path / CHANGES).mkdir(parents=True)
     shutil.copy2(ROOT / CHANGES / "README.md", tmp_path / CHANGES)
     for name, line in LINES.items():
@@ -53,6 +58,10 @@ def test_each_change_is_a_line_that_towncrier_renders() -> None:
     assert [name for name, text in changes.items() if not is_change(name, text)] == []
     rendered = " ".join(towncrier(ROOT, "--draft", "--version", "0").split())
     assert [name for name, text in changes.items() if " ".join(text.split()) not in rendered] == []
+
+
+def test_lines_of_the_cases_are_lines_of_changes() -> None:
+    assert [name for name, text in LINES.items() if not is_change(name, text)] == []
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,12 @@ def test_delay_is_a_share_of_the_period_and_fetches_follow_pushes() -> None:
     assert (pushing.options.push_every, pushing.options.fetch_every) == (8, 8)  # type: ignore[attr-defined]
 
 
+def test_what_follows_changes_with_what_is_searched() -> None:
+    assert "fetch_every" in space("downpour").changing - {axis.name for axis in space("downpour").axes}
+    assert "base_batch_size" in space("allreduce", lr_scaling="linear").changing
+    assert "base_batch_size" not in space("hogwild").changing
+
+
 def test_none_stands_for_what_the_strategy_makes_of_it() -> None:
     elastic = space("elastic")  # 0.9 over two workers
     assert elastic.values_of(elastic.recipe)["pull"] == pytest.approx(0.45)
