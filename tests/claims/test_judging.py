@@ -143,7 +143,7 @@ def test_claims_taken_out_after_the_launches_leave_their_share_of_the_error(tmp_
     kept = launches(suite)
     whole = judged(tmp_path / "whole", kept, suite)["faster"].numbers
     alone = suite_of(tmp_path, SUITE[: SUITE.index("    leaner:")] + SUITE[SUITE.index("matrix:") :])
-    assert judged(tmp_path / "alone", kept, alone)["faster"].numbers == whole
+    assert repr(judged(tmp_path / "alone", kept, alone)["faster"].numbers) == repr(whole)  # of which some are no number
 
 
 def of_hogwild(record: Record) -> bool:
@@ -182,7 +182,7 @@ def test_crash_that_was_tried_again_counts_once_where_crashes_are_counted(tmp_pa
     last = is_hogwilds(4)
     once = [*[record for record in launches(suite) if not last(record)], crash]
     again = judged(tmp_path / "again", [*launches(suite), crash, full], suite)["leaner"]
-    assert again.numbers == judged(tmp_path / "once", once, suite)["leaner"].numbers
+    assert repr(again.numbers) == repr(judged(tmp_path / "once", once, suite)["leaner"].numbers)
     assert again.numbers[0].interval.estimate == pytest.approx(0.2)
     assert not any(check.violation for check in again.checks)
 
@@ -273,7 +273,7 @@ def test_failures_by_the_machine_are_no_crashes_of_a_strategy(tmp_path: Path) ->
     lacking = [failed({**cell, "seed": seed % 5}, rules=suite.rules, **LACKED) for seed in range(6)]
     found = judged(tmp_path / "made up for", [*launches(suite), *lacking], suite)["faster"]
     assert found.verdict.word == Word.HOLDS
-    assert found.numbers == judged(tmp_path / "without", launches(suite), suite)["faster"].numbers
+    assert repr(found.numbers) == repr(judged(tmp_path / "without", launches(suite), suite)["faster"].numbers)
     rest = [record for record in launches(suite) if not is_hogwilds(3)(record)]
     assert judged(tmp_path / "not", [*rest, lacking[3]], suite)["faster"].verdict.in_words == (
         "cannot be told here: 1 launch failed for what the machine lacked: cnn · digits · hogwild · torch · 2×1 cpu "
