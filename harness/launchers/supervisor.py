@@ -78,6 +78,7 @@ def supervise(
         finally:  # after success too: a worker may have left a child in a session of its own
             end_run(tag)
             for process in running:
+                process.kill()  # had it only begun, its environment, by which it is found, was not there yet
                 process.wait()
         if exit_code is None:  # what processes say as they are ended is not why they took so long
             log.truncate(said_bytes)

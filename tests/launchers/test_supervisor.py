@@ -194,6 +194,13 @@ def test_command_that_cannot_start_ends_those_that_did(run_dir: Path) -> None:
     assert of_this_run(run_dir) == []
 
 
+def test_command_that_had_only_begun_is_not_waited_for(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its environment, by which what belongs to a launch is found, comes a moment after it has started."""
+    monkeypatch.setattr("harness.launchers.supervisor.end_run", lambda tag: None)
+    with pytest.raises(FileNotFoundError):
+        run(run_dir, python(SLEEP), LaunchCommand(role=Role.LAUNCHER, argv=["/nowhere/horovodrun"]))
+
+
 def test_command_on_another_host_is_refused_before_any_starts(run_dir: Path) -> None:
     elsewhere = LaunchCommand(role=Role.SERVER, argv=["true"], host="b")
     with pytest.raises(ValueError, match="host: b for a process started here; allowed: None, this machine"):
