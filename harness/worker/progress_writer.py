@@ -10,6 +10,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 
 import psutil
@@ -30,9 +31,13 @@ class ProgressWriter:
 
     def __init__(self, run_dir: Path) -> None:
         self._run_dir = run_dir
-        is_near = is_beside_parent(run_dir) and not _is_on_network(run_dir)
-        self._every_s = NEAR_EVERY_S if is_near else ELSEWHERE_EVERY_S
         self._last: Progress | None = None
+
+    @cached_property
+    def _every_s(self) -> float:
+        """Looked up by who writes, in its thread: no rank starts the later for it."""
+        is_near = is_beside_parent(self._run_dir) and not _is_on_network(self._run_dir)
+        return NEAR_EVERY_S if is_near else ELSEWHERE_EVERY_S
 
     def tell(self, progress: Progress) -> None:
         self._last = progress
