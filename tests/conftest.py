@@ -38,6 +38,7 @@ NEEDS: dict[str, tuple[str, Callable[[], bool], str | None]] = {  # marker: (wha
         lambda: kept_source(os.environ).exists(),
         "make setup where its wheel is not cached",
     ),
+    "needs_ccache": ("ccache", lambda: shutil.which("ccache") is not None, "apt-get install ccache"),
     "nvcc": ("a CUDA toolkit", lambda: find_toolkit(os.environ) is not None, "NVIDIA's, with nvcc on the PATH"),
     "needs_fashion_mnist": ("Fashion-MNIST", lambda: find_fashion_mnist() is not None, HOW_TO_GET_FASHION),
     "needs_quotas": ("control groups that can be given a CPU quota", lambda: quota_parent() is not None, "root"),

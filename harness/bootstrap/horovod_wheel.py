@@ -137,7 +137,8 @@ def build_wheel(target: Target, environ: Mapping[str, str], log: Path) -> Path:
             [target.python, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "-w", work / "built", source],
             "building horovod",
             log,
-            target.environ(environ),
+            # CMake compiles through ccache, which would take code in another folder, as this one is, for other code.
+            {"CCACHE_BASEDIR": str(work.resolve()), **target.environ(environ)},
         )
         wheel = _finished(next((work / "built").glob("horovod-*.whl")), target, environ, work, log)
         # Into place in one step: a build that was killed leaves no half wheel in the cache.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import subprocess
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +21,16 @@ from harness.bootstrap.pins import load_pins
 from harness.bootstrap.toolkit import Toolkit
 
 PINS = load_pins()
-# Stands where the environment's Python stands, and "downloads" the archive beside it.
+# Stands where the environment's Python stands, "downloads" the archive beside it, and compiles what is in it as CMake
+# does, if anything is.
 FAKE_PYTHON = """#!/bin/sh
 case "$*" in
   *"pip download"*) while [ "$1" != -d ]; do shift; done; cp {archive} "$2"/horovod-0.28.1.tar.gz ;;
-  *) echo "unexpected: $*"; exit 9 ;;
+  *"pip wheel"*)
+      while [ $# -gt 1 ]; do shift; done
+      [ ! -e "$1/code.cc" ] || {{ mkdir "$1/build" && cd "$1/build" && ccache g++ -c "$1/code.cc" -I"$1"; }}
+      exit 9 ;;
+  *) echo "unexpected: $*"; exit 8 ;;
 esac
 """
 
@@ -51,7 +57,11 @@ def build(folder: Path) -> Path:
     python = folder / "python"
     python.write_text(FAKE_PYTHON.format(archive=folder / "archive.tar.gz"))
     python.chmod(0o755)
-    environ = {"HVDBENCH_CACHE": str(folder / "cache"), "PATH": os.environ["PATH"]}
+    environ = {
+        "HVDBENCH_CACHE": str(folder / "cache"),
+        "PATH": os.environ["PATH"],
+        "CCACHE_DIR": str(folder / "ccache"),
+    }
     return build_wheel(pinned_target(PINS, python, None), environ, folder / "log")
 
 
@@ -91,6 +101,28 @@ def test_archive_is_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             build(tmp_path)
         (tmp_path / "archive.tar.gz").unlink(missing_ok=True)  # from now on there is none to be had
     assert kept_source({"HVDBENCH_CACHE": str(tmp_path / "cache")}).exists()
+
+
+@pytest.mark.needs_ccache
+def test_second_build_finds_in_ccache_what_the_first_one_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though its folder is another one, as are those in the compiler's command and in what it reads."""
+    files = sound_files() | {"code.h": "int one();\n", "code.cc": '#include "code.h"\nint one() { return 1; }\n'}
+    monkeypatch.setattr(horovod_wheel, "SHA256", hashlib.sha256(archive(tmp_path, files)).hexdigest())
+    for hits in (0, 1):
+        with pytest.raises(SetupError, match=r"building horovod failed \(exit 9\)"):
+            build(tmp_path)
+        assert ccache_hits(tmp_path / "ccache") == hits
+
+
+def ccache_hits(folder: Path) -> int:
+    ask = ["ccache", "--print-stats"]
+    done = subprocess.run(
+        ask, env={**os.environ, "CCACHE_DIR": str(folder)}, capture_output=True, text=True, check=True
+    )
+    found = dict(line.split("\t") for line in done.stdout.splitlines())
+    return int(found["direct_cache_hit"]) + int(found["preprocessed_cache_hit"])
 
 
 def test_wheel_is_cached_by_all_that_shapes_it(tmp_path: Path) -> None:
