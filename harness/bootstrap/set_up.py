@@ -178,23 +178,23 @@ def _remove_torch(prefix: Path, environ: Mapping[str, str], log: Path) -> None:
 
 def _install(pins: Pins, target: Target, environ: Mapping[str, str], log: Path) -> None:
     """All that is pinned, and Horovod."""
-    pip: list[str | Path] = [target.python, "-m", "pip", "install", "--disable-pip-version-check", "-c", CONSTRAINTS]
+    pip: list[str | Path] = [target.python, "-m", "pip", "install", "--disable-pip-version-check"]
+    pip += [LEFT_OUT_BY_PIP, "-c", CONSTRAINTS]
     with ByteCode(target.python, packages_folder(target.python.parents[1])) as byte_code:
         _install_torch(pins, pip, environ, log)
         target = _beside_installed(pins, target, environ)
         wheel = cached_wheel(target, environ)
         if wheel is not None:
             pins = replace(pins, horovod_build_requires=())
-        _install_others(pins, pip, byte_code, environ, log)
+        _install_others(pins, pip, environ, log)
         if wheel is None:
-            byte_code.begin()  # CMake asks PyTorch and TensorFlow one thing after the other, on one core
             with step(f"building horovod {VERSION} (3 to 15 minutes, once)"):
                 wheel = build_wheel(target, environ, log)
+        with step("installing horovod and hvdbench"):
+            ours: list[str | Path] = ["--no-deps", "--no-build-isolation", "--force-reinstall", wheel, "-e", ROOT]
+            run([*pip, *ours], "installing horovod and hvdbench", log, environ)
         with step("compiling to byte code what has none yet"):
             byte_code.finish()
-    with step("installing horovod and hvdbench"):
-        run([*pip, "--no-deps", "--force-reinstall", wheel], "installing horovod", log, environ)
-        run([*pip, "--no-deps", "--no-build-isolation", "-e", ROOT], "installing hvdbench", log, environ)
 
 
 def _install_torch(pins: Pins, pip: list[str | Path], environ: Mapping[str, str], log: Path) -> None:
@@ -203,7 +203,7 @@ def _install_torch(pins: Pins, pip: list[str | Path], environ: Mapping[str, str]
     # Of one version pip takes the build with a local label (+cpu, +cu130), which is the index's.
     with step("installing torch (seconds; a build for CUDA, of several GB, two or three minutes)"):
         more = ["--extra-index-url", index] if index else []
-        run([*pip, LEFT_OUT_BY_PIP, *more, *pins.torch], "installing torch", log, environ)
+        run([*pip, *more, *pins.torch], "installing torch", log, environ)
 
 
 def _beside_installed(pins: Pins, target: Target, environ: Mapping[str, str]) -> Target:
@@ -221,15 +221,10 @@ def _beside_installed(pins: Pins, target: Target, environ: Mapping[str, str]) ->
     return target
 
 
-def _install_others(
-    pins: Pins, pip: list[str | Path], byte_code: ByteCode, environ: Mapping[str, str], log: Path
-) -> None:
-    pip = [*pip, LEFT_OUT_BY_PIP]
-    byte_code.begin()
+def _install_others(pins: Pins, pip: list[str | Path], environ: Mapping[str, str], log: Path) -> None:
     if pins.tensorflow:
         with step("installing TensorFlow"):
             run([*pip, *pins.tensorflow], "installing TensorFlow", log, environ)
-        byte_code.begin()
     with step("installing Open MPI and the rest (about half a minute)"):
         rest = (*pins.analysis, *pins.horovod_needs, *pins.tune, *pins.dev, *pins.horovod_build_requires)
         run([*pip, *rest], "installing the pinned packages", log, environ)

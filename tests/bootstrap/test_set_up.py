@@ -113,7 +113,8 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(bootstrap, "find_toolkit", lambda environ: OF_13)
     monkeypatch.setattr(bootstrap, "cached_wheel", lambda *args: Path("horovod.whl"))
     monkeypatch.setattr(venv, "create", lambda *args, **kwargs: None)
-    monkeypatch.setattr(ByteCode, "begin", lambda _: None)
+    monkeypatch.setattr(ByteCode, "__enter__", lambda self: self)
+    monkeypatch.setattr(ByteCode, "__exit__", lambda *args: None)
     monkeypatch.setattr(ByteCode, "finish", lambda _: called.append("compile"))
     monkeypatch.setattr(bootstrap, "run", lambda command, *args: called.append(" ".join(map(str, command))))
     return called
@@ -125,10 +126,10 @@ def test_tensorflow_for_the_cpu_is_left_out_for_gpus(
 ) -> None:
     place_framework(bootstrap.packages_folder(tmp_path), "torch", "13.0")
     bootstrap.set_up(tmp_path, PINS, given)
-    torch, *rest, compiling, horovod, _ = commands
+    torch, *rest, ours, compiling = commands
     assert [command.count("tensorflow-cpu==") for command in rest] == num_tensorflows
-    assert all(" --no-compile " in command for command in (torch, *rest))
-    assert (compiling, "horovod.whl" in horovod) == ("compile", True)
+    assert all(" --no-compile " in command for command in (torch, *rest, ours))
+    assert (compiling, f" horovod.whl -e {ROOT}" in ours) == ("compile", True)
     assert not [command for command in commands if "cmake==" in command]  # nothing is built
     commands.clear()
     bootstrap.set_up(tmp_path, PINS, {})  # remembered
@@ -192,20 +193,26 @@ def test_wheel_of_the_other_build_of_pytorch_is_left_alone(
     assert sum(" cmake==" in command for command in commands) == 1
 
 
-def test_byte_code_is_made_beside_the_build(
+def test_byte_code_is_made_beside_all_that_is_installed_and_the_build(
     tmp_path: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def build(*args: object) -> Path:
         commands.append("build")
         return Path("built.whl")
 
+    def begin(byte_code: ByteCode) -> ByteCode:
+        commands.append("begin")
+        return byte_code
+
     place_framework(bootstrap.packages_folder(tmp_path), "torch", "13.0")
-    monkeypatch.setattr(ByteCode, "begin", lambda _: commands.append("begin"))
+    monkeypatch.setattr(ByteCode, "__enter__", begin)
     monkeypatch.setattr(bootstrap, "cached_wheel", lambda *args: None)
     monkeypatch.setattr(bootstrap, "build_wheel", build)
     bootstrap.set_up(tmp_path, PINS, {})
-    assert [command for command in commands if " " not in command] == ["begin", "begin", "begin", "build", "compile"]
-    assert "built.whl" in commands[-2]
+    begun, torch, _, _, built, ours, compiled = commands
+    assert (begun, built, compiled) == ("begin", "build", "compile")
+    assert " torch==" in torch
+    assert " built.whl -e " in ours
 
 
 def test_gpus_without_a_toolkit_are_refused_before_anything_is_installed(
