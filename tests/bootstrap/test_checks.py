@@ -151,6 +151,12 @@ def test_make_names_what_to_install_where_there_is_no_python_for_it() -> None:
     assert "apt-get install python3.11 python3.11-venv python3.11-dev" in done.stderr
 
 
+def test_bench_says_what_it_costs_before_anything_else() -> None:
+    first, second, *_ = _make(ROOT, "--dry-run", "bench").stdout.splitlines()
+    assert first.startswith('echo "bench: ten minutes of runs on two cores, and set-up before it: ')
+    assert "sys.version_info" in second  # set-up begins
+
+
 def test_make_goes_on_with_the_python_of_the_environment(tmp_path: Path) -> None:
     shutil.copy2(ROOT / "Makefile", tmp_path)
     ask = ("--eval=asked:; @echo $(PYTHON)", "asked")

@@ -38,6 +38,14 @@ def test_no_requirement_is_exact() -> None:
     assert [requirement for requirement in (*PROJECT["dependencies"], *EXTRAS) if "==" in requirement] == []
 
 
+def test_package_alone_asks_for_no_framework_and_for_nothing_that_was_built_for_one() -> None:
+    """So `pip install hvdbench` leaves a PyTorch, its NCCL and its Horovod as they are: those are extras."""
+    names = {Requirement(text).name for text in PROJECT["dependencies"]}
+    assert len(names) > 10
+    assert names & {"torch", "tensorflow", "tensorflow-cpu", "keras", "horovod", "openmpi"} == set()
+    assert [name for name in names if name.startswith("nvidia-")] == []
+
+
 def test_pins_are_within_what_is_asked_for() -> None:
     asked = [Requirement(text) for text in (*PROJECT["dependencies"], *EXTRAS, *BUILD_REQUIRES)]
     pinned = dict(pin.split("==") for pin in EVERYTHING)
