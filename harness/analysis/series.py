@@ -39,13 +39,13 @@ UNIT = ["problem", "series", "workers"]  # runs that agree in these repeat each 
 
 
 def with_series(runs: pd.DataFrame) -> pd.DataFrame:
-    """A copy with the columns `problem_in_full`: as runs have it, with the worker that is slowed; `problem`: the same
-    without its data set's options where all runs have the same, with its code or metric where runs of that name have
-    several; `problem_any_speed`: the same whoever is slowed, which moves no score; `series`: `label`, and every setting
-    in which runs of that label and problem differ; `series_any_hosts`: the same without the hosts; `series_any_layout`:
-    without hosts and threads; `tuning`: how its settings came about; `shown_as`: the series as it is called among the
-    runs of its problem, with framework, kind of worker and tuning only where they differ there; and `aim`: the problem,
-    with its target where it has several."""
+    """A copy with the columns `problem_in_full`: as runs have it, with the worker that is slowed, and with its code or
+    metric where runs of that name have several; `problem`: the same without its data set's options where all runs have
+    the same; `problem_any_speed`: the same whoever is slowed, which moves no score; `series`: `label`, and every
+    setting in which runs of that label and problem differ; `series_any_hosts`: the same without the hosts;
+    `series_any_layout`: without hosts and threads; `tuning`: how its settings came about; `shown_as`: the series as it
+    is called among the runs of its problem, with framework, kind of worker and tuning only where they differ there; and
+    `aim`: the problem, with its target where it has several."""
     without: dict[str, set[str]] = {
         "series": set(),
         "series_any_hosts": {"hosts"},
@@ -54,7 +54,7 @@ def with_series(runs: pd.DataFrame) -> pd.DataFrame:
     problems = runs["problem"]
     short = problems.map(_without_options(problems))
     named = runs.assign(
-        problem_in_full=_with_slowed(problems, runs),
+        problem_in_full=_problems(runs.assign(problem=_with_slowed(problems, runs))),
         problem=_problems(runs.assign(problem=_with_slowed(short, runs))),
         problem_any_speed=_problems(runs.assign(problem=short)),
         tuning=tunings(runs),

@@ -20,13 +20,15 @@ _TOLD = {  # by columns that every table has, by the names of problems and serie
 def settings_table(pool: Pool, prefix: str) -> Table:
     """One row for each problem, series and number of workers."""
     more = _also_differing(pool.launches)
-    rows = tuple(_row(pool, launches.iloc[0], more) for _, launches in units(pool.launches))
+    is_short = bool((pool.launches["problem"] != pool.launches["problem_in_full"]).any())
+    rows = tuple(_row(pool, launches.iloc[0], more, is_short=is_short) for _, launches in units(pool.launches))
     return Table(
         name=f"{prefix}settings",
         title="Settings",
         caption="As they were in force. The rate is the optimizer's when warm-up is over: the rate that was asked for, "
         "scaled with the samples of an update. A batch is of one step: of a worker, and of all of them together. Any "
-        "other setting has a column, the last ones, where series of one problem differ in it.",
+        "other setting has a column, the last ones, where series of one problem differ in it"
+        f"{'; a problem is in full where its data have options that all of its runs share' if is_short else ''}.",
         rows=rows,
     )
 
@@ -38,11 +40,11 @@ def _also_differing(launches: pd.DataFrame) -> list[str]:
     return [column for column in others if num_values[column] > 1]
 
 
-def _row(pool: Pool, first: pd.Series[Any], more: list[str]) -> Row:
-    """more: settings that have a column on this page."""
+def _row(pool: Pool, first: pd.Series[Any], more: list[str], *, is_short: bool) -> Row:
+    """more: settings that have a column on this page. is_short: some problem goes without what all its runs share."""
     workers, whole = int(first["workers"]), int(first["global_batch_size"])
     return {
-        "problem": text(str(first["problem_in_full"])),
+        "problem": text(str(first["problem"])),
         "strategy": text(pool.names[first["problem"], first["series"]]),
         "workers": _count(workers),
         "threads each": _count(int(first["threads"])),
@@ -57,6 +59,7 @@ def _row(pool: Pool, first: pd.Series[Any], more: list[str]) -> Row:
         "schedule": text(str(first["schedule"])),
         **_amount(first),
         **{column: _of_any_kind(column, first[column]) for column in more},
+        **({"problem in full": text(str(first["problem_in_full"]))} if is_short else {}),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.analysis import load
 from harness.analysis.comparable import pools
+from harness.report.facets import facets_of
 from harness.report.implementation_table import implementation_table
 from harness.report.settings_table import settings_table
 from tests.analysis.handmade import folder_of, record, window, worker
@@ -23,6 +24,24 @@ def test_settings_have_a_row_each_series_and_number_of_workers(tmp_path):
     rate = {"rate asked for": "0.0100", "scaling": "linear", "rate": "0.0200", "warm-up (epochs)": "0.500"}
     assert shown[0] == {**flat, **batch, **rate, "schedule": "cosine", "epochs": "15.0"}
     assert (shown[1]["strategy"], shown[1]["rate"], shown[1]["of all"]) == ("serial", "0.0100", "16")
+
+
+def test_problem_goes_by_the_name_by_which_readers_choose_it_and_is_told_in_full(tmp_path):
+    """Other tables have the short one, too, and the page's choices know no other."""
+    problem = "mf on synthetic-ratings (640 of 9×9, rank 4)"
+    one, other = record({"strategy": "hogwild", "workers": 2}), record({"workload": "rnn"})
+    one = one.model_copy(update={"cell": one.cell.model_copy(update={"problem": problem})})
+    (pool,) = pools(load(folder_of([one, other], tmp_path)))
+    table = settings_table(pool, "")
+    assert [row["problem"].text for row in table.rows] == ["mf on synthetic-ratings", "rnn on digits"]
+    assert [row["problem in full"].text for row in table.rows] == [problem, "rnn on digits"]
+    assert table.header[-1] == "problem in full"
+    facets = facets_of([pool]).of_pool(pool)
+    assert [facets.of_row(row) for row in table.rows] == [' data-of="p0 w1 s0 f0"', ' data-of="p1 w0 s1 f0"']
+
+
+def test_no_problem_is_told_in_full_where_none_is_short(tmp_path):
+    assert "problem in full" not in settings_table(pool_of(tmp_path, {}), "").header
 
 
 def test_global_batch_is_shared_out(tmp_path):
