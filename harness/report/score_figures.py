@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from harness.report.end_labels import label_ends
 from harness.report.material import Figure, Material, interval_of, launch_band, launches, panel_name
 from harness.report.palette import INK, MUTED
 from harness.report.style import Panel, canvas, finished, titled
-from harness.report.wording import capitalized, count, cut_off, less_is_better, number, score_name
+from harness.report.wording import capitalized, count, cut_off, less_is_better, number, score_in_words, score_name
 from harness.workloads.metric import Metric
 
 WORST_SHOWN = 0.15  # of the evaluations, the worst of them, are out of view
@@ -59,13 +60,13 @@ def _curves(given: Material, aim: str, curve: pd.DataFrame, *, x: str, unit: str
     named = list(zip(names, bands, strict=True))
     with canvas() as (figure, axes):
         for name, band in reversed(named[MOST_COLOURED:]):
-            last = metric.in_words(float(band["score"].iloc[-1]))
+            last = score_in_words(metric, float(band["score"].iloc[-1]))
             drawing.line_in_grey(axes, band, x=x, y="score", words=f"{name}: {last} at the end")
         coloured = [
             BandedLine(name=name, look=given.looks[_unit_of(band)[0]], points=band)
             for name, band in reversed(named[:MOST_COLOURED])
         ]
-        drawing.lines_with_bands(axes, coloured, x=x, y="score", in_words=metric.in_words)
+        drawing.lines_with_bands(axes, coloured, x=x, y="score", in_words=partial(score_in_words, metric))
         target = float(curve["target"].iloc[0])
         if math.isfinite(target):
             axes.axhline(target, color=INK, linewidth=0.8, linestyle=":")
@@ -162,7 +163,7 @@ def _front(given: Material, problem: str, crosses: Crosses, metric: Metric) -> P
     front = data[data["on_front"]].sort_values("train_s")
     names = [given.label(problem, *key) for key in crosses]
     words = [
-        f"{name}: {number(cross.x.estimate)} s, {metric.in_words(cross.y.estimate)}"
+        f"{name}: {number(cross.x.estimate)} s, {score_in_words(metric, cross.y.estimate)}"
         for name, cross in zip(names, crosses.values(), strict=True)
     ]
     with canvas(height_in=labelled_height_in(names)) as (figure, axes):

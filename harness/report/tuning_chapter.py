@@ -21,7 +21,8 @@ from harness.report.score_figures import score_limits
 from harness.report.style import Look, Panel, canvas, finished, hint, looks, titled
 from harness.report.table_cells import Row, Table, text, value
 from harness.report.tuning_words import good_in_words, result_in_words, study_name
-from harness.report.wording import capitalized, less_is_better, number, score_name
+from harness.report.wording import capitalized, less_is_better, number, score_in_words, score_name
+from harness.workloads.metric import Metric
 
 _SHOWN = (  # of a trial, in the CSV
     *("series", "trial", "learning_rate", "momentum", "lr_scaling", "label"),
@@ -112,7 +113,7 @@ def _panel(given: Material, problem: str, outcomes: Sequence[StudyOutcome]) -> P
         ends = []
         for name, rows in drawn:
             look = of_series[str(name)]
-            _points(axes, str(name), rows, look)
+            _points(axes, str(name), rows, look, metric)
             last = rows.iloc[-1]
             ends.append((str(name), look, float(last["learning_rate"]), float(last["best_score"])))
         if math.isfinite(target):
@@ -129,7 +130,7 @@ def _panel(given: Material, problem: str, outcomes: Sequence[StudyOutcome]) -> P
         return finished(figure, name=panel_name(given, "score-over-rate", problem), data=shown, alt=alt)
 
 
-def _points(axes: Axes, name: str, rows: pd.DataFrame, look: Look) -> None:
+def _points(axes: Axes, name: str, rows: pd.DataFrame, look: Look, metric: Metric) -> None:
     for _, row in rows.iterrows():
         is_recipe = row["trial"] == 0
         (mark,) = axes.plot(
@@ -145,5 +146,5 @@ def _points(axes: Axes, name: str, rows: pd.DataFrame, look: Look) -> None:
             markeredgewidth=1.2 if is_recipe else 0.6,
             zorder=3 if is_recipe else 2,
         )
-        rate, score = number(row["learning_rate"]), number(row["best_score"])
+        rate, score = number(row["learning_rate"]), score_in_words(metric, row["best_score"])
         hint(mark, f"{name}, trial {row['trial'] + 1:.0f}: rate {rate}, {score}")

@@ -9,7 +9,7 @@ import pandas as pd
 from harness.analysis.contests import MIXED
 from harness.analysis.tuned import RECIPE, StudyOutcome, has_lost
 from harness.plain_text import counted
-from harness.report.wording import number
+from harness.report.wording import number, score_in_words
 
 
 def how_tuned(tuning: str) -> str:
@@ -49,7 +49,7 @@ def result_in_words(outcome: StudyOutcome, row: pd.Series[Any]) -> str:
 
 
 def _score(outcome: StudyOutcome, score: float) -> str:
-    return f"{outcome.metric.name} {outcome.metric.in_words(float(score))}"
+    return f"{outcome.metric.name} {score_in_words(outcome.metric, float(score))}"
 
 
 def edges_in_words(outcome: StudyOutcome) -> str:

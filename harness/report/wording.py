@@ -142,6 +142,11 @@ def unit_of_difference(metric: Metric) -> str:
     return "points" if metric.unit == SHARE else metric.unit
 
 
+def score_in_words(metric: Metric, score: float) -> str:
+    """`98.5 %`, `0.9162 stars`."""
+    return percent(score) if metric.unit == SHARE else metric.in_words(score)
+
+
 def in_shown_unit(interval: Interval, metric: Metric) -> Interval:
     """Shares in per cent, all else as it is."""
     return scaled(interval, 100) if metric.unit == SHARE else interval

@@ -60,7 +60,7 @@ def test_trial_that_lost_the_target_again_comes_after_those_that_kept_it() -> No
         "serial ×1: trial 3 of 4: target after 1.00 s; the recipe: target after 2.00 s",
         "2 of 3, rates 0.100 to 0.400 (×4.00)",
     )
-    assert result_in_words(found, found.trials.iloc[1]) == "target after 0.500 s, lost again (accuracy 96.0%)"
+    assert result_in_words(found, found.trials.iloc[1]) == "target after 0.500 s, lost again (accuracy 96\u00a0%)"
     alone = outcome(trial(0, 0.1), lost)
     assert alone.best is not None
     assert (alone.best["trial"], len(alone.good)) == (1, 0)

@@ -15,7 +15,7 @@ from harness.report.style import themed
 from harness.report.svg_text import svg_of
 from harness.workloads.metric import ACCURACY, Metric
 from tests.analysis.handmade import RMSE, by_rmse, comparison, curve, reached_after, record, window, worker
-from tests.report.drawn import drawn, material_of
+from tests.report.drawn import drawn, hints, material_of
 
 NO_TARGET = math.nan
 ERROR_RATE = Metric(name="error rate", unit="share", better="lower", bounds=(0.0, 1.0))
@@ -177,6 +177,12 @@ def test_five_soonest_curves_are_named_and_the_others_are_under_the_pointer(tmp_
         (panel,) = score_over_time(material_of(tmp_path, runs)).panels
     root = ET.fromstring(panel.svg)
     named = {text.text for text in root.iter("text") if text.text.startswith("local-sgd")}
-    hinted = {title.text for title in root.iter("title")}
     assert len(named) == 5
-    assert hinted == {f"local-sgd{'' if period == 8 else f' period={period}'}: 98.5% at the end" for period in periods}
+    variants = ("" if period == 8 else f" period={period}" for period in periods)
+    assert hints(panel) == {f"local-sgd{variant}: 98.5 % at the end" for variant in variants}
+
+
+def test_point_of_time_against_score_says_a_share_in_per_cent(tmp_path):
+    with themed():
+        (panel,) = time_against_score(material_of(tmp_path, comparison({"serial": (6.0, 6.0, 6.0)}))).panels
+    assert hints(panel) == {"serial ×1: 10.0 s, 98.5 %"}

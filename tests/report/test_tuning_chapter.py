@@ -11,8 +11,10 @@ from harness.analysis.comparable import Pool, pools
 from harness.records.record import Record, Tuning
 from harness.records.results_folder import ResultsError
 from harness.report import write_report
-from harness.report.tuning_chapter import tuning_table
+from harness.report.style import themed
+from harness.report.tuning_chapter import score_over_rate, tuning_table
 from tests.analysis.handmade import folder_of, reached_after, record
+from tests.report.drawn import hints, material_of
 
 TUNED = Tuning(budget=3, sampler="quasi-random", seed=0)
 
@@ -92,6 +94,17 @@ def test_table_says_what_each_study_found(tmp_path: Any) -> None:
     assert first["as"].text == "hogwild, rate 0.0200, momentum 0.900"
     assert first["searched"].text == "learning_rate 0.001 to 0.1 (log)"
     assert (second["strategy"].text, second["trial"].text) == ("serial", "1")
+
+
+def test_point_says_its_score_as_all_figures_do(tmp_path: Any) -> None:
+    with themed():
+        (panel,) = score_over_rate(material_of(tmp_path, [*JUDGED, *TRIALS])).panels
+    rates = ("0.0100", "0.0200", "0.0300")
+    assert hints(panel) == {
+        f"{name}, trial {number}: rate {rate}, 98.5 %"
+        for name in ("hogwild ×2", "serial ×1")
+        for number, rate in enumerate(rates, 1)
+    }
 
 
 def test_page_shows_the_trials_that_lie_in_the_folder_below(tmp_path: Any) -> None:

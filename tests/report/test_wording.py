@@ -13,6 +13,7 @@ from harness.report.wording import (
     listed,
     number,
     percent,
+    score_in_words,
     times,
     with_interval,
 )
@@ -42,6 +43,12 @@ def test_percent_has_no_more_places_than_needed():
     assert percent(0.98) == "98\u00a0%"
     assert percent(0.905) == "90.5\u00a0%"
     assert percent(0.4385, 0) == "44\u00a0%"
+
+
+def test_score_is_a_share_in_per_cent_or_has_its_unit():
+    assert score_in_words(ACCURACY, 0.985) == "98.5\u00a0%"
+    assert score_in_words(ACCURACY, math.nan) == "–"
+    assert score_in_words(RMSE, 0.91624) == "0.9162"
 
 
 def test_interval_stands_in_brackets_where_there_is_one():
