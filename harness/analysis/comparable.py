@@ -70,9 +70,13 @@ class Pool:
 
     @cached_property
     def names(self) -> dict[tuple[str, str], str]:
-        """By problem and series, what a reader sees: framework and kind of worker only where they differ there."""
-        named = self.launches[["problem", "series", "shown_as"]].drop_duplicates()
-        return dict(zip(zip(named["problem"], named["series"], strict=True), named["shown_as"], strict=True))
+        """By problem or aim, and series, what a reader sees: framework and kind of worker only where they differ
+        there, and settings where the strategy's runs do."""
+        return {
+            (topic, series): name
+            for columns in (["aim", "series", "shown_in_aim"], ["problem", "series", "shown_as"])
+            for topic, series, name in self.launches[columns].drop_duplicates().itertuples(index=False)
+        }
 
 
 def pools(runs: pd.DataFrame) -> list[Pool]:

@@ -19,7 +19,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import partial
-from typing import cast
+from typing import Literal, cast
 
 import pandas as pd
 
@@ -43,9 +43,9 @@ def with_series(runs: pd.DataFrame) -> pd.DataFrame:
     metric where runs of that name have several; `problem`: the same without its data set's options where all runs have
     the same; `problem_any_speed`: the same whoever is slowed, which moves no score; `series`: `label`, and every
     setting in which runs of that label and problem differ; `series_any_hosts`: the same without the hosts;
-    `series_any_layout`: without hosts and threads; `tuning`: how its settings came about; `shown_as`: the series as it
-    is called among the runs of its problem, with framework, kind of worker and tuning only where they differ there; and
-    `aim`: the problem, with its target where it has several."""
+    `series_any_layout`: without hosts and threads; `tuning`: how its settings came about; `aim`: the problem, with its
+    target where it has several; `shown_as`: the series as it is called among the runs of its problem, with framework,
+    kind of worker and tuning only where they differ there; and `shown_in_aim`: likewise among those of its aim."""
     without: dict[str, set[str]] = {
         "series": set(),
         "series_any_hosts": {"hosts"},
@@ -65,7 +65,10 @@ def with_series(runs: pd.DataFrame) -> pd.DataFrame:
         different = {*everywhere, *varied_settings(rows)}
         for name, left_out in without.items():
             named.loc[rows.index, name] = labelled(rows, different - left_out)
-    return named.assign(aim=_aims(named), shown_as=_shown_as(named))
+    named = named.assign(aim=_aims(named))
+    named = named.assign(shown_as=_shown_as(named, "problem"))
+    of_several = named[named["aim"] != named["problem"]]
+    return named.assign(shown_in_aim=_shown_as(of_several, "aim").reindex(named.index).fillna(named["shown_as"]))
 
 
 def problems_as_in(part: pd.DataFrame, trials: pd.DataFrame) -> pd.Series[str]:
@@ -120,17 +123,17 @@ def varied_settings(rows: pd.DataFrame) -> set[str]:
     return {str(column) for column in num_values.index[num_values > 1]}
 
 
-def _shown_as(named: pd.DataFrame) -> pd.Series[str]:
-    """The series without the framework and the tuning where the problem has one, without the kind of worker where the
+def _shown_as(named: pd.DataFrame, topic: Literal["problem", "aim"]) -> pd.Series[str]:
+    """The series without the framework and the tuning where the topic has one, without the kind of worker where the
     framework has one there."""
     shown = named["label"].copy()
-    for (problem, framework, _), rows in named.groupby(["problem", "framework", "label"], sort=False):
-        of_problem = named[named["problem"] == problem]
-        of_label = of_problem[of_problem["label"] == rows["label"].iloc[0]]
+    for (about, framework, _), rows in named.groupby([topic, "framework", "label"], sort=False):
+        of_topic = named[named[topic] == about]
+        of_label = of_topic[of_topic["label"] == rows["label"].iloc[0]]
         among = {
-            "framework": of_problem,
-            "tuning": of_problem,
-            "worker_kind": of_problem[of_problem["framework"] == framework],
+            "framework": of_topic,
+            "tuning": of_topic,
+            "worker_kind": of_topic[of_topic["framework"] == framework],
         }
         different = varied_settings(of_label) - {*among}
         different |= {column for column, others in among.items() if others[column].nunique() > 1}

@@ -56,9 +56,10 @@ class Material:
     looks: dict[str, Look]  # of the pool's series
     prefix: str  # of the names of panels: unique in a report
 
-    def label(self, problem: str, series: str, workers: int | None = None) -> str:
-        """`hogwild ×2`: as it is called in a panel of the problem; without its workers where these are an axis."""
-        name = self.pool.names[problem, series]
+    def label(self, topic: str, series: str, workers: int | None = None) -> str:
+        """`hogwild ×2`: as it is called in a panel of this problem, or of this aim; without its workers where these are
+        an axis."""
+        name = self.pool.names[topic, series]
         return name if workers is None else f"{name} ×{workers}"
 
     @cached_property

@@ -32,7 +32,7 @@ from harness.workloads.metric import ACCURACY
 
 def speed_ups(given: Material) -> Figure:
     panels = []
-    problems = {judged.contest.name: str(judged.contest.launches["problem"].iloc[0]) for judged in given.judged}
+    aims = {judged.contest.name: judged.contest.aim for judged in given.judged}
     for contest, rows in grouped(given.comparisons, lambda row: row.contest):
         most = max((row.workers for row in rows if row.time.interval), default=0)
         known = [(row, row.time.interval) for row in rows if row.time.interval and row.workers == most]
@@ -41,7 +41,7 @@ def speed_ups(given: Material) -> Figure:
         known.sort(key=lambda pair: pair[1].estimate)
         dots = [
             Row(
-                label=given.label(problems[contest], row.series),
+                label=given.label(aims[contest], row.series),
                 look=given.looks[row.series],
                 interval=interval,
                 points=(),
@@ -103,7 +103,7 @@ def _timed(given: Material, row: Reaching) -> Row:
     rows = unit_of(given, row.problem, row.series, row.workers)
     is_given_up = has_outcome(rows) & ~rows["reached"]
     return Row(
-        label=given.label(row.problem, row.series, row.workers),
+        label=given.label(row.aim, row.series, row.workers),
         look=given.looks[row.series],
         interval=row.known_s or NOTHING,
         points=list(rows["time_to_target_s"].dropna()),

@@ -54,7 +54,7 @@ def _panel(given: Material, aim: str, rows: Sequence[Reaching]) -> Panel:
     units = [unit_of(given, row.problem, row.series, row.workers) for row in rows]
     last_s = _last_s(units)
     steps = [reached_over_time(unit) for unit in units]
-    names = [given.label(row.problem, row.series, row.workers) for row in rows]
+    names = [given.label(aim, row.series, row.workers) for row in rows]
     with canvas(height_in=HEIGHT_IN + LINE_IN * (len(rows) + 1)) as (figure, axes):
         ends = []
         for row, name, unit, step in zip(rows, names, units, steps, strict=True):

@@ -55,8 +55,7 @@ def _curves(given: Material, aim: str, curve: pd.DataFrame, *, x: str, unit: str
     if not bands:
         return None
     data = pd.concat(bands, ignore_index=True)
-    problem = str(curve["problem"].iloc[0])
-    names = [_name(given, problem, band, most) for band in bands]
+    names = [_name(given, aim, band, most) for band in bands]
     named = list(zip(names, bands, strict=True))
     with canvas() as (figure, axes):
         for name, band in reversed(named[MOST_COLOURED:]):
@@ -93,10 +92,10 @@ def _bands(given: Material, shown: pd.DataFrame, *, x: str, metric: Metric) -> l
     return sorted((band for band in bands if len(band)), key=rank)
 
 
-def _name(given: Material, problem: str, band: pd.DataFrame, most: int) -> str:
+def _name(given: Material, aim: str, band: pd.DataFrame, most: int) -> str:
     """With its workers where the panel's title does not say them."""
     series, workers = _unit_of(band)
-    return given.label(problem, series, None if workers == most else workers)
+    return given.label(aim, series, None if workers == most else workers)
 
 
 def _unit_of(band: pd.DataFrame) -> tuple[str, int]:

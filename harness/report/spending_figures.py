@@ -73,7 +73,7 @@ def _panels(given: Material, name: str, unit: str, amount_of: Callable[[Spending
 def _dot(given: Material, spent: Spending, amount: Interval) -> Row:
     row = spent.reaching
     return Row(
-        label=given.label(row.problem, row.series, row.workers),
+        label=given.label(row.aim, row.series, row.workers),
         look=given.looks[row.series],
         interval=amount,
         points=(),

@@ -9,10 +9,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from harness.report.labels import NamedPoint, name_points
+from harness.report.outcomes import time_to_target
 from harness.report.style import canvas, themed
 from harness.report.why import why
 from tests.analysis.handmade import reached_after, record
-from tests.report.drawn import drawn, material_of
+from tests.report.drawn import drawn, hints, material_of
 
 
 def runs(strategy, time_s, samples, told_to=1e-9):
@@ -112,3 +113,27 @@ def test_a_name_has_framework_and_kind_of_worker_only_where_they_differ(tmp_path
     }
     assert given.label("fnn on signals", "hogwild torch processes", 2) == "hogwild ×2"
     assert pd.notna(given.pool.launches["shown_as"]).all()
+
+
+def test_a_name_among_runs_of_one_target_has_only_what_differs_there(tmp_path):
+    """Neither the target, nor a rate that differs from one target to the other alone."""
+    cells = [
+        {"target": 0.98, "learning_rate": 0.01},
+        {"target": 0.96, "learning_rate": 0.5},
+        {"target": 0.96, "learning_rate": 0.5, "momentum": 0.5},
+    ]
+    records = [record({"strategy": "hogwild", "workers": 2, **cell}, curve=reached_after(2.0)) for cell in cells]
+    given = material_of(tmp_path, records)
+    strict, loose, slow = (
+        f"hogwild learning_rate={rate} momentum={momentum} target={target}"
+        for rate, momentum, target in ((0.01, 0.9, 0.98), (0.5, 0.9, 0.96), (0.5, 0.5, 0.96))
+    )
+    aim = "cnn on digits to 96\u00a0%"
+    assert [given.label(aim, series) for series in (loose, slow)] == ["hogwild momentum=0.9", "hogwild momentum=0.5"]
+    assert [given.label("cnn on digits", series) for series in (strict, loose)] == [strict, loose]
+    with themed():
+        panels = time_to_target(given).panels
+    assert [hints(panel) for panel in panels] == [
+        {"hogwild momentum=0.5 ×2: 2.00", "hogwild momentum=0.9 ×2: 2.00"},
+        {"hogwild ×2: 2.00"},
+    ]
