@@ -6,6 +6,7 @@ results folder, said in one message, or a check that broke; 3 inconclusive or in
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -27,7 +28,7 @@ from harness.commands.cmd_run import run
 from harness.commands.cmd_setup import setup
 from harness.commands.cmd_show import show
 from harness.commands.cmd_tune import tune
-from harness.commands.endings import EXIT_INTERRUPTED, is_the_users
+from harness.commands.endings import EXIT_INTERRUPTED, in_words, is_the_users
 
 app = typer.Typer(
     name="hvdbench",
@@ -73,9 +74,18 @@ def main() -> NoReturn:
     except Exception as error:
         if not is_the_users(error):
             raise
-        say(f"{error.filename}: {error.strerror}" if isinstance(error, PermissionError) else str(error))
+        say(in_words(error))
+        _forget_what_is_unwritten()
         sys.exit(EXIT_USAGE)
     sys.exit(0)
+
+
+def _forget_what_is_unwritten() -> None:
+    """Python tries once more as it ends, and its own words and exit code would stand for ours."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

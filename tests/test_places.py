@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import subprocess
 from pathlib import Path
 from typing import Never
 
@@ -13,7 +14,7 @@ from harness import cli
 from harness.records.results_folder import ResultsError, ResultsFolder
 from harness.run.run_folder import run_folder
 from harness.suite.suite import Suite
-from tests.command import hvdbench, write_suite
+from tests.command import HVDBENCH, hvdbench, write_suite
 from tests.sample_records import finished
 
 
@@ -30,6 +31,37 @@ def test_output_that_cannot_be_written_is_one_message_and_exit_2(
     code, _, errors = hvdbench(command, results.path, "-o", target, *more)
     assert (code, errors.count("\n")) == (2, 1)
     assert "file/out: cannot be written (Not a directory); -o takes a place that can be" in errors
+
+
+@pytest.mark.parametrize(("command", "out"), [("report", "out"), ("export", "out/index.html")])
+def test_output_on_a_full_disk_is_one_message_and_exit_2(tmp_path: Path, command: str, out: str) -> None:
+    record = finished()
+    (tmp_path / f"{record.key}-{record.id}.json").write_text(record.model_dump_json())
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "index.html").symlink_to("/dev/full")
+    code, _, errors = hvdbench(command, tmp_path, "-o", tmp_path / out)
+    said = "cannot be written (No space left on device); free some room, or -o takes a place that can be"
+    assert (code, errors) == (2, f"hvdbench: {tmp_path}/{out}: {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["export", "."], "standard output: cannot be written (No space left on device); free some room, or -o takes"),
+        (["list", "suites"], "standard output, or a file: cannot be written (No space left on device); free some room"),
+    ],
+)
+def test_standard_output_on_a_full_disk_is_one_message_and_exit_2(
+    tmp_path: Path, command: list[str], said: str
+) -> None:
+    record = finished()
+    (tmp_path / f"{record.key}-{record.id}.json").write_text(record.model_dump_json())
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*HVDBENCH, *command], stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith(f"hvdbench: {said}")
 
 
 def test_check_starts_no_launch_for_an_output_that_cannot_be_written(tmp_path: Path) -> None:

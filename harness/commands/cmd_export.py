@@ -28,7 +28,9 @@ def export(
     show_cautions(found.cautions)
     content = written(found.frames["runs"], file_format)
     if out is None:
-        sys.stdout.buffer.write(content)
+        with writing_to(Path("standard output"), "-o"):
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
     else:
         with writing_to(out, "-o"):
             out.write_bytes(content)

@@ -11,10 +11,12 @@ EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 
 
 def is_the_users(error: Exception) -> bool:
-    """Errors with a message for the user, imported only when there is one, and places that the user may not look at."""
+    """Errors with a message for the user, imported only when there is one, places that the user may not look at, and
+    full disks."""
     from harness.check.worktree import ArmError
     from harness.compare.request import CompareError
     from harness.launchers.hosts import HostsError
+    from harness.records.machine_failures import DISK_FULL
     from harness.records.results_folder import ResultsError
     from harness.suite.suite import SuiteError
     from harness.templates.new_file import NewFileError
@@ -22,7 +24,17 @@ def is_the_users(error: Exception) -> bool:
     from harness.workloads.data import DatasetError
 
     known = (SuiteError, ResultsError, HostsError, DatasetError, ArmError, CompareError, NewFileError, TuningError)
-    return isinstance(error, (PermissionError, *known))
+    return isinstance(error, (PermissionError, *known)) or (isinstance(error, OSError) and error.errno in DISK_FULL)
+
+
+def in_words(error: Exception) -> str:
+    """Of an error that is the user's."""
+    if not isinstance(error, OSError):
+        return str(error)
+    if isinstance(error, PermissionError):
+        return f"{error.filename}: {error.strerror}"
+    where = error.filename or "standard output, or a file"
+    return f"{where}: cannot be written ({error.strerror}); free some room, and give the same command again"
 
 
 @contextmanager

@@ -30,23 +30,15 @@ def _said_of(code: int) -> Iterator[str]:
     yield rf"\bResourceExhaustedError: .*; {text}"  # TensorFlow, of files
 
 
-# A full disk, a quota that is used up, an address that others listen at.
-_CODES = (errno.ENOSPC, errno.EDQUOT, errno.EADDRINUSE)
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  # or a quota used up
 # torch.save, of a file that takes no more: no errno is told, and as a rule only that the file is shorter than it should
 # be, since its end is written after the failure.
 _UNWRITTEN = (
     r"\bRuntimeError: \[enforce fail at [^]]*\binline_container\.cc:\d+\] \. "
     r"(?:PytorchStreamWriter failed writing file|unexpected pos \d+ vs \d+)"
 )
-_LACKED = re.compile(
-    "|".join(
-        [
-            *(said for code in _CODES for said in _said_of(code)),
-            _UNWRITTEN,
-            "^horovodrun: Unable to find a port to bind to",
-        ]
-    )
-)
+_NO_ROOM = re.compile("|".join([*(said for code in DISK_FULL for said in _said_of(code)), _UNWRITTEN]))
+_NO_PORT = re.compile("|".join([*_said_of(errno.EADDRINUSE), "^horovodrun: Unable to find a port to bind to"]))
 # A page of shared memory that is not to be had kills who touches it; PyTorch, whose loaders know, asks for room before,
 # and names any error then ("Success" too).
 _NO_SHARED_MEMORY = re.compile(
@@ -62,6 +54,11 @@ def lacks_shared_memory(reason: str) -> bool:
     return _NO_SHARED_MEMORY.search(reason) is not None
 
 
+def lacks_room(reason: str) -> bool:
+    """Whether it failed for want of room, on a disk or in shared memory."""
+    return _NO_ROOM.search(reason) is not None or lacks_shared_memory(reason)
+
+
 def is_the_machines(reason: str) -> bool:
-    """Whether it failed for want of room on a disk or in shared memory, or of a port."""
-    return _LACKED.search(reason) is not None or lacks_shared_memory(reason)
+    """Whether it failed for want of room or of a port."""
+    return lacks_room(reason) or _NO_PORT.search(reason) is not None

@@ -21,6 +21,7 @@ from pydantic_core import from_json
 
 from harness.records.index import Index, IndexEntry, add_to_index, entry_of
 from harness.records.lifting import lifted
+from harness.records.machine_failures import DISK_FULL
 from harness.records.record import SCHEMA_VERSION, Part, Record
 
 STAGED_RECORD = "record"  # in the run folder, until it is whole
@@ -132,9 +133,12 @@ def writing_to(path: Path, option: str) -> Iterator[None]:
     """Raises ResultsError for what cannot be written in the block. option: the one that named the path."""
     try:
         yield
+    except BrokenPipeError:  # whoever reads has read enough
+        raise
     except OSError as error:
         said = f"{error.filename or path}: cannot be written ({error.strerror or error})"
-        raise ResultsError(f"{said}; {option} takes a place that can be") from None
+        first = "free some room, or " if error.errno in DISK_FULL else ""
+        raise ResultsError(f"{said}; {first}{option} takes a place that can be") from None
 
 
 def make_output_folder(folder: Path) -> None:

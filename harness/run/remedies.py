@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+from pathlib import Path
 
-from harness.records.machine_failures import SHARED_MEMORY, lacks_shared_memory
+from harness.records.machine_failures import SHARED_MEMORY, lacks_room, lacks_shared_memory
 
 _GIB = 1024**3
+_NEEDED_TO_SAY_SO_BYTES = 4096
 
 
 def with_remedy(reason: str) -> str:
     """The reason of a failure, followed by what to do where that is known."""
-    if not lacks_shared_memory(reason):
+    if lacks_shared_memory(reason):
+        return f"{reason} ({_room()}: free some, or make it larger: mount -o remount,size=8G, docker run --shm-size=8g)"
+    if lacks_room(reason):
+        return f"{reason} (a disk or a quota is full, df -h names the disk: free some, and give the same command again)"
+    return reason
+
+
+def with_full_disk(reason: str, run_dir: Path) -> str:
+    """How a launch ended whose processes left no word, and that the disk is full where none would have found room."""
+    try:
+        free = shutil.disk_usage(run_dir).free
+    except OSError:
         return reason
-    return f"{reason} ({_room()}: free some, or make it larger: mount -o remount,size=8G, docker run --shm-size=8g)"
+    if free >= _NEEDED_TO_SAY_SO_BYTES:
+        return reason
+    return f"{reason}: [Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}: '{run_dir.parents[1]}'"
 
 
 def _room() -> str:

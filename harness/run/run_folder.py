@@ -33,12 +33,12 @@ def run_folder(folder: ResultsFolder) -> Iterator[Path]:
     staged, run_dir = runs / f"{_UNFINISHED}{name}", runs / name
     with writing_to(runs, "--results"):
         staged.mkdir(parents=True)
-        held = (staged / PARENT_LOCK).open("w")
+        held = (staged / PARENT_LOCK).open("wb", buffering=0)
     with held:
         lock(held, waiting=True)  # whoever clears leftovers may have it for a moment
-        held.write(machine_id())
-        held.flush()
-        staged.rename(run_dir)  # only now: nobody sees it without its lock held
+        with writing_to(runs, "--results"):
+            held.write(machine_id().encode())
+            staged.rename(run_dir)  # only now: nobody sees it without its lock held
         try:
             yield run_dir
         finally:

@@ -28,7 +28,7 @@ from harness.protocols import Role
 from harness.records.index import IndexEntry
 from harness.records.machines import Place, hosts_of, machine_of
 from harness.records.record import Machine, Record, Rules, ServerPart, Status, Tuning, WorkerPart
-from harness.records.results_folder import ResultsFolder
+from harness.records.results_folder import ResultsFolder, writing_to
 from harness.records.run_files import (
     CELL_FILE,
     CURVE_FILE,
@@ -42,7 +42,7 @@ from harness.run.core_locks import held
 from harness.run.heartbeat import beating
 from harness.run.launch_settings import launch_settings
 from harness.run.outstanding import Again, Outstanding, outstanding
-from harness.run.remedies import with_remedy
+from harness.run.remedies import with_full_disk, with_remedy
 from harness.run.run_folder import RUNS_FOLDER, ProgressFile, clear_leftovers, reserve, run_folder
 from harness.run.timed_curve import timed_curve
 from harness.run.versions import installed_versions, revision
@@ -193,7 +193,9 @@ def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:
     watcher.cell_started(cell)
     with run_folder(setting.folder) as run_dir:
         reserve(run_dir)
-        (run_dir / CELL_FILE).write_text(_as_told(cell, setting.time_limit_factor).model_dump_json(), encoding="utf-8")
+        with writing_to(setting.folder.path, "--results"):
+            told = _as_told(cell, setting.time_limit_factor).model_dump_json()
+            (run_dir / CELL_FILE).write_text(told, encoding="utf-8")
         placed = placement(cell, setting.hosts)
         commands = launcher.commands(cell, placed, run_dir, setting.launch_args)
         started_at, settings = datetime.now(UTC), setting.settings_of(cell)
@@ -241,7 +243,7 @@ def make_record(
     rules: Rules | None = None,
 ) -> Record:
     """Puts together what the workers left and how they ended."""
-    status, reason = _status(cell, end, time_limit_factor)
+    status, reason = _status(cell, end, run_dir, time_limit_factor)
     if status == "failed":
         reason = _first_error(run_dir) or reason
     parts, curve = _read_parts(run_dir, cell.workers)
@@ -300,7 +302,7 @@ def _machine(parts: list[WorkerPart], run_dir: Path) -> Machine:
     return (None if trained_here else machine_of(told)) or describe_machine()
 
 
-def _status(cell: Cell, end: LaunchEnd, time_limit_factor: float) -> tuple[Status, str | None]:
+def _status(cell: Cell, end: LaunchEnd, run_dir: Path, time_limit_factor: float) -> tuple[Status, str | None]:
     if end.exit_code is None:
         return "timeout", _limit_in_words(cell.time_limit_s, time_limit_factor)
     who = "worker or its launcher" if end.role == Role.LAUNCHER else end.role or Role.WORKER
@@ -309,7 +311,7 @@ def _status(cell: Cell, end: LaunchEnd, time_limit_factor: float) -> tuple[Statu
     if end.exit_code < 0:
         return "failed", f"a {who} was killed by signal {-end.exit_code}"
     if end.exit_code:
-        return "failed", f"a {who} ended with exit code {end.exit_code}"
+        return "failed", with_full_disk(f"a {who} ended with exit code {end.exit_code}", run_dir)
     return "ok", None
 
 

@@ -249,6 +249,12 @@ def test_record_that_does_not_fit_leaves_no_torn_file(tmp_path: Path) -> None:
     assert folder.load() == [first]
 
 
+def test_run_folder_that_takes_no_byte_is_one_message(tmp_path: Path) -> None:
+    said = rf"\.runs: cannot be written \({os.strerror(errno.EFBIG)}\); --results takes"
+    with largest_file(0), pytest.raises(ResultsError, match=said), run_folder(ResultsFolder(tmp_path)):
+        pytest.fail("it was made")
+
+
 def test_reservation_is_larger_than_any_record() -> None:
     """50 windows a worker, 64 workers, 100 evaluation points."""
     record = finished()

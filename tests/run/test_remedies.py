@@ -1,4 +1,4 @@
-"""A full /dev/shm names itself, whoever ran into it."""
+"""A full /dev/shm or disk names itself, whoever ran into it, with what to do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from harness.fabrics.connection import Connection
-from harness.run.remedies import with_remedy
+from harness.records.machine_failures import is_the_machines
+from harness.run.remedies import with_full_disk, with_remedy
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
 
@@ -46,13 +47,37 @@ def test_reason_of_a_full_shared_memory_says_where_it_lies_and_what_to_do(reason
     "reason",
     [
         "a worker was killed by signal 9",
-        "rank 0: OSError: [Errno 28] No space left: 'x'",
+        "rank 0: OSError: [Errno 98] Address already in use",
         "rank 0: OutOfResources: out of resource: shared memory, Required: 147456, Hardware limit: 101376.",
         "rank 0: RuntimeError: shared memory of my cache is full",
     ],
 )
 def test_other_reasons_stay_as_they_are(reason: str) -> None:
     assert with_remedy(reason) == reason
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "rank 0: RuntimeError: [enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598",  # of torch.save
+        "rank 0: OSError: [Errno 28] No space left on device: 'x'",
+        "rank 1: OSError: [Errno 122] Disk quota exceeded",
+    ],
+)
+def test_reason_of_a_full_disk_says_so_and_what_to_do(reason: str) -> None:
+    assert with_remedy(reason) == (
+        f"{reason} (a disk or a quota is full, df -h names the disk: free some, and give the same command again)"
+    )
+
+
+def test_launch_that_left_no_word_on_a_full_disk_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody could write one."""
+    run_dir = tmp_path / "results" / ".runs" / "0"
+    assert with_full_disk("ended", run_dir) == "ended"
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    reason = with_full_disk("a worker ended with exit code 1", run_dir)
+    assert reason == f"a worker ended with exit code 1: [Errno 28] No space left on device: '{tmp_path}/results'"
+    assert is_the_machines(reason)
 
 
 def test_fabric_names_the_file_for_which_there_is_no_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

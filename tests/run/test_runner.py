@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,8 +16,9 @@ from harness.launchers.hosts import this_machine
 from harness.launchers.supervisor import LOG_FILE, LaunchEnd
 from harness.protocols import Role
 from harness.records.record import Record, WorkerPart
-from harness.records.results_folder import ResultsFolder
-from harness.records.run_files import CURVE_FILE, part_path, write_atomically
+from harness.records.results_folder import ResultsError, ResultsFolder
+from harness.records.run_files import CELL_FILE, CURVE_FILE, part_path, write_atomically
+from harness.run import runner
 from harness.run.run_folder import run_folder
 from harness.run.runner import Setting, make_record, run_suite
 from harness.suite.cell import Cell
@@ -124,6 +127,32 @@ def test_record_says_how_a_run_ended(
     assert record.reason.startswith(reason)
     assert record.log_tail == "what the workers said\n"
     assert (record.curve, record.workers, record.weights_sha256) == ([], [], None)
+
+
+def test_record_of_workers_that_a_full_disk_left_no_word_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    killed, record = made(tmp_path, -9), made(tmp_path, 1)
+    assert killed.reason == "a worker was killed by signal 9"  # which no full disk does
+    assert record.reason is not None
+    assert record.reason.startswith("a worker ended with exit code 1: [Errno 28] No space left on device: '")
+    assert "df -h" in record.reason
+    (tmp_path / "error-0").write_text("rank 0: ValueError: mine")
+    assert made(tmp_path, 1).reason == "rank 0: ValueError: mine"
+
+
+def test_run_that_finds_no_room_for_what_its_workers_read_is_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "reserve", lambda run_dir: (run_dir / CELL_FILE).symlink_to("/dev/full"))
+    with pytest.raises(ResultsError) as caught:
+        run_suite(suite_of(CELL), setting_of(tmp_path), Quiet())
+    assert str(caught.value) == (
+        f"{tmp_path}: cannot be written (No space left on device); free some room, or --results takes a place that can "
+        "be"
+    )
+    assert list((tmp_path / ".runs").iterdir()) == []
 
 
 def test_record_takes_output_that_is_no_text(tmp_path: Path) -> None:
