@@ -34,7 +34,7 @@ from harness.suite.suite import Suite
 from harness.terminal import fitting_table
 from harness.tuning.ledger import Ledger
 from harness.tuning.trials import Study, Trial, studies_of, unjudged_of
-from harness.tuning.tuned_suite import Chosen, require_ours, tuned_path, write_tuned
+from harness.tuning.tuned_suite import Chosen, require_ours, write_tuned
 from harness.tuning.tuning_error import TuningError
 
 
@@ -63,7 +63,7 @@ def tune(request: TuneRequest, setting: Setting) -> bool:
 
     setting: of the tuned suite. Raises TuningError and what running raises.
     """
-    require_ours(tuned_path(request.path))
+    require_ours(request.path)
     studies = request.studies()
     trials = ResultsFolder(setting.folder.path / TRIALS_FOLDER)
     trials.make()

@@ -19,7 +19,6 @@ from harness.suite.identity import as_said
 from harness.tuning.trials import SAMPLER, Trial
 from harness.tuning.tuning_error import TuningError
 
-_MARK = "# Written by hvdbench tune"
 _ANEW = ("tune", "tuned", "results", "defaults", "matrix")  # keys of the suite that are not taken over
 _NOT_SAID = ("inject", "own", "folder", "strategy_code", "seed", "options", "optimizer_options")  # or said otherwise
 
@@ -47,14 +46,24 @@ class Chosen:
 
 
 def tuned_path(suite: Path) -> Path:
-    """`quick.tuned.yaml` beside `quick.yaml`, or `quick`: its name, and with it its results, are no other suite's."""
+    """`quick.tuned.yaml` beside `quick.yaml`, or `quick`: its name, and with it its results, are not the suite's."""
     return suite.with_name(f"{suite.stem}.tuned{suite.suffix or '.yaml'}")
 
 
-def require_ours(path: Path) -> None:
-    """Raises TuningError where a file is there that this would overwrite and did not write."""
-    if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith(_MARK):
-        raise TuningError(f"{path}: not written by hvdbench tune, which writes its suite there; allowed: move it away")
+def require_ours(suite: Path) -> None:
+    """Raises TuningError where a file is there that this would overwrite and did not write, or of another suite: that
+    of `quick` has the name of that of `quick.yaml`."""
+    path = tuned_path(suite)
+    if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith(_mark(suite)):
+        raise TuningError(
+            f"{path}: not written by hvdbench tune for {suite.name}, whose tuned suite goes there; allowed: move it "
+            "away"
+        )
+
+
+def _mark(suite: Path) -> str:
+    """How a suite that is tuned begins."""
+    return f"# Written by hvdbench tune, from {suite.name}: "
 
 
 def write_tuned(
@@ -71,7 +80,7 @@ def write_tuned(
     asked = ["--budget", str(budget), "--seed", str(seed), *options]
     command = ["hvdbench", "tune", suite.name if suite.is_absolute() else str(suite), *asked]
     lines = [
-        f"{_MARK}, from {suite.name}: each point is the best of {counted(budget, 'trial')}, judged by other seeds.",
+        f"{_mark(suite)}each point is the best of {counted(budget, 'trial')}, judged by other seeds.",
         f"#   {one_line(shlex.join(command))}",
         *(f"{name}: {_flow(value)}" for name, value in kept.items()),
         f"tuned: {_flow({'budget': budget, 'sampler': SAMPLER, 'seed': seed})}",

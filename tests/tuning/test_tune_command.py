@@ -279,8 +279,19 @@ def test_tuned_suite_has_a_name_and_results_of_its_own(tmp_path: Path, launched:
 def test_file_of_the_users_is_not_overwritten(tmp_path: Path, launched: Any) -> None:
     launched(best_at(0.1))
     written(tmp_path, "# mine\n", "two.tuned.yaml")
-    with pytest.raises(TuningError, match=r"two\.tuned\.yaml: not written by hvdbench tune"):
+    with pytest.raises(TuningError, match=r"two\.tuned\.yaml: not written by hvdbench tune for two\.yaml"):
         tuned(written(tmp_path))
+
+
+def test_tuned_suite_of_another_that_shares_its_name_is_not_overwritten(tmp_path: Path, launched: Any) -> None:
+    """`two` beside `two.yaml`."""
+    launched(best_at(0.02))
+    assert tuned(written(tmp_path), budget=2)
+    before = (tmp_path / "two.tuned.yaml").read_text()
+    with pytest.raises(TuningError, match=r"two\.tuned\.yaml: not written by hvdbench tune for two, whose"):
+        tuned(written(tmp_path, name="two"), budget=2)
+    assert (tmp_path / "two.tuned.yaml").read_text() == before
+    assert tuned(written(tmp_path), budget=2)
 
 
 def test_trials_that_another_hvdbench_is_at_are_waited_for(
