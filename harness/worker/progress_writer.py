@@ -7,19 +7,21 @@ network anyway, it is written seldom: others wait for its server.
 from __future__ import annotations
 
 import json
+import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
-import psutil
-
 from harness.records.run_files import PROGRESS_FILE, write_atomically
 from harness.worker.machine_identity import is_beside_parent
 from harness.worker.training import Progress
 
 NEAR_EVERY_S, ELSEWHERE_EVERY_S = 1.0, 10.0
+_MOUNTS = Path("/proc/self/mounts")
+_ESCAPED = re.compile(r"\\([0-7]{3})")  # a space in a name, as that table has it
 _OF_NETWORKS = {
     *("nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "cifs", "smb3", "panfs", "pvfs2", "wekafs", "afs"),
     *("fuse.sshfs", "fuse.glusterfs", "fuse.ceph-fuse", "fuse.beegfs"),
@@ -67,6 +69,14 @@ class ProgressWriter:
 def _is_on_network(folder: Path) -> bool:
     mounts: dict[Path, str] = {}
     with suppress(OSError):  # not told: it is taken for one of this machine
-        mounts = {Path(mount.mountpoint): mount.fstype for mount in psutil.disk_partitions(all=True)}
+        mounts = dict(_mounts(_MOUNTS.read_bytes()))
     place = folder.resolve()
     return next((mounts[above] in _OF_NETWORKS for above in (place, *place.parents) if above in mounts), False)
+
+
+def _mounts(table: bytes) -> Iterator[tuple[Path, str]]:
+    """Where each is, and its kind, by the kernel's table: psutil before 6 asks every file system, and one whose server
+    is gone never answers."""
+    for line in os.fsdecode(table).strip("\n").split("\n"):
+        _, place, kind, *_ = line.split(" ")
+        yield Path(_ESCAPED.sub(lambda found: chr(int(found[1], 8)), place)), kind

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 
-import psutil
 import pytest
 
 from harness.records.run_files import PARENT_LOCK, PROGRESS_FILE
@@ -69,20 +67,26 @@ def test_progress_is_written_seldom_where_the_parent_is_elsewhere(
 
 @pytest.mark.parametrize(
     ("kinds", "every_s"),
-    [({}, 1.0), ({"r": "nfs4"}, 10.0), ({"r": "lustre", "r/local": "ext4"}, 1.0)],
+    [({}, 1.0), ({"a b": "nfs4"}, 10.0), ({"a b": "lustre", "a b/local": "ext4"}, 1.0)],
     ids=["local", "network", "local in it"],
 )
 def test_progress_is_written_seldom_on_a_file_system_of_a_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: dict[str, str], every_s: float
 ) -> None:
-    """Whoever else has files there waits for each rename."""
-    run_dir = tmp_path / "r" / "local" / "run"
+    """Whoever else has files there waits for each rename. No other file system is asked: its server may be gone."""
+    run_dir = tmp_path / "a b" / "local" / "run"
     run_dir.mkdir(parents=True)
     (run_dir / PARENT_LOCK).write_text(machine_id())
-    mounts = [SimpleNamespace(mountpoint="/", fstype="ext4")]
-    mounts += [SimpleNamespace(mountpoint=str(tmp_path / place), fstype=kind) for place, kind in kinds.items()]
-    monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)
+    lines = ["/dev/vda / ext4 rw,relatime 0 0", "gone:/data /gone nfs4 rw,hard 0 0"]
+    lines += [f"x {tmp_path}/{place} {kind} rw 0 0".replace("a b", r"a\040b") for place, kind in kinds.items()]
+    table = tmp_path / "mounts"
+    table.write_text("\n".join(lines) + "\n")
+    monkeypatch.setattr(progress_writer, "_MOUNTS", table)
     assert ProgressWriter(run_dir)._every_s == every_s
+
+
+def test_kinds_of_file_systems_are_read_from_the_table_of_the_kernel() -> None:
+    assert dict(progress_writer._mounts(progress_writer._MOUNTS.read_bytes()))[Path("/proc")] == "proc"
 
 
 def test_progress_that_cannot_be_written_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
