@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from harness.protocols import HorovodOptions
 
 YIELDS = "OMPI_MCA_mpi_yield_when_idle"  # read when MPI starts: in a launch made by others, before any cell is known
+_OVERSUBSCRIBED = "OMPI_MCA_mpi_oversubscribe"  # mpirun says so to its processes
 
 
 def wanted_settings(options: HorovodOptions) -> dict[str, tuple[str, str]]:
@@ -19,15 +21,32 @@ def wanted_settings(options: HorovodOptions) -> dict[str, tuple[str, str]]:
     return wanted
 
 
-def apply_settings(options: HorovodOptions, *, initialized: bool) -> None:
-    """Puts the options into the environment. Raises ValueError when Horovod already runs with others."""
-    wanted = {name: value for name, (_, value) in wanted_settings(options).items()}
+def yields(environ: Mapping[str, str]) -> bool:
+    """Whether Open MPI that has started gives the core away while it waits: where asked to, or oversubscribed."""
+    return environ.get(YIELDS, environ.get(_OVERSUBSCRIBED, "")).lower() in ("1", "true", "yes")
+
+
+def apply_settings(options: HorovodOptions, *, controller: str | None, initialized: bool) -> None:
+    """Puts the options into the environment. Raises ValueError when Horovod already runs with others, over this
+    controller."""
+    wanted = wanted_settings(options)
     if not initialized:
-        os.environ.update(wanted)
+        os.environ.update({name: value for name, (_, value) in wanted.items()})
         return
-    for name, value in wanted.items():
-        if name.startswith("HOROVOD_") and os.environ.get(name) != value:
-            raise ValueError(f"{name}={value} is asked for, but Horovod already runs with {os.environ.get(name)}")
+    for name, (option, value) in wanted.items():
+        if not _is_in_force(name, value, controller):
+            found = f"with {os.environ[name]}" if name in os.environ else "without it"
+            raise ValueError(
+                f"options.{option}: {name}={value} is asked for, but Horovod already runs {found}; allowed: set so "
+                "where its launch is made"
+            )
+
+
+def _is_in_force(name: str, value: str, controller: str | None) -> bool:
+    """In a Horovod that runs. Giving the core away is what options say by default, so no launch is asked for it."""
+    if name == YIELDS:
+        return value == "1" or controller != "mpi" or not yields(os.environ)
+    return os.environ.get(name) in (value, f"{float(value):g}")
 
 
 def settings_in_force() -> dict[str, str]:

