@@ -170,6 +170,7 @@ _MEASURED = _columns(
     ("process_settings", "str", "", "of the environment, that change the speed of any process, name=value, "
      "comma-separated"),
     ("horovod_settings", "str", "", "of environment and launch, that change the speed of Horovod's workers alone"),
+    ("mpi_settings", "str", "", "likewise, of those over MPI alone"),
     ("weights_sha256", "str", "", "hash of the evaluated model's last weights"),
     ("initial_sha256", "str", "", "hash of the weights that training began with; missing in old records"),
 )  # fmt: skip

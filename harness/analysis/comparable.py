@@ -1,7 +1,8 @@
 """What may be compared with what: runs are split into pools, each reported by itself.
 
 Nothing is pooled across machines, ways of measuring, series of Python, versions and settings; runs without Horovod
-stand in the pool of each of its settings. What is told apart within a pool is in series.py and contests.py.
+stand in the pool of each of its settings, those that are not over MPI in that of each of MPI's. What is told apart
+within a pool is in series.py and contests.py.
 
 A launch that failed or ran into its time limit has no speed, but it counts where success does: a strategy that breaks
 in six of nine launches did not reach the target in nine, and one that was launched again until it ran did not reach it
@@ -30,7 +31,9 @@ _POOL = {  # column: what keeps pools apart that differ in it
     "versions": "different versions of the software",
     "process_settings": "different settings of the environment",
     "horovod_settings": "different settings of Horovod's launches",
+    "mpi_settings": "different settings of MPI",
 }
+_OF_SOME = ("horovod_settings", "mpi_settings")  # that do not reach all runs
 _IN_NAMES = {"measuring": "way of measuring ", "python": "Python "}  # before values that do not speak for themselves
 _NO_SETTINGS = "none of them set"
 _Found = TypeVar("_Found")
@@ -83,21 +86,32 @@ def pools(runs: pd.DataFrame) -> list[Pool]:
     """The comparable parts of a frame of runs, the largest first. Trials of tuning are no part of what is compared."""
     trials, runs = runs[are_trials(runs)], runs[~are_trials(runs)]
     runs, outdated = without_outdated(runs, trials)
-    alike = [column for column in _POOL if column != "horovod_settings"]
-    groups = (rows for _, rows in runs.groupby(alike, sort=False, dropna=False))
-    parts = [part for rows in groups for part in _by_horovod_settings(rows)]
+    alike = [column for column in _POOL if column not in _OF_SOME]
+    parts = [rows for _, rows in runs.groupby(alike, sort=False, dropna=False)]
+    for column in _OF_SOME:
+        parts = [part for rows in parts for part in _by_settings(rows, column)]
     parts.sort(key=len, reverse=True)
     return [_pool(part, trials, outdated, parts) for part in parts]
 
 
-def _by_horovod_settings(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Runs that Horovod's settings do not reach are compared with those of each."""
-    reached = rows["controller"].notna()
-    different = rows.loc[reached, "horovod_settings"].unique()
-    for settings in different:
-        yield rows[~reached | (rows["horovod_settings"] == settings)]
+def _by_settings(rows: pd.DataFrame, column: str) -> Iterator[pd.DataFrame]:
+    """Runs that these settings do not reach are compared with those of each."""
+    reached, settings = _is_reached(rows, column), rows[column].fillna("")  # reports from before tell none of MPI's
+    different = settings[reached].unique()
+    for one in different:
+        yield rows[~reached | (settings == one)]
     if not len(different):
         yield rows
+
+
+def _is_reached(rows: pd.DataFrame, column: str) -> pd.Series[bool]:
+    """Which runs the settings of this column are about."""
+    match column:
+        case "horovod_settings":
+            return rows["controller"].notna()
+        case "mpi_settings":
+            return rows["controller"] == "mpi"
+    return pd.Series(data=True, index=rows.index)
 
 
 def why_split(runs: pd.DataFrame) -> str | None:
@@ -132,8 +146,8 @@ def what_keeps_apart(now: pd.DataFrame, before: pd.DataFrame) -> list[str]:
 
 def _values(runs: pd.DataFrame, column: str) -> list[str]:
     """Those that tell pools apart, in words."""
-    rows = runs[runs["controller"].notna()] if column == "horovod_settings" else runs
-    return sorted(_NO_SETTINGS if value == "" else str(value) for value in rows[column].dropna().unique())
+    values = runs.loc[_is_reached(runs, column), column].dropna().unique()
+    return sorted(_NO_SETTINGS if value == "" else str(value) for value in values)
 
 
 def _pool(part: pd.DataFrame, trials: pd.DataFrame, outdated: pd.DataFrame, parts: list[pd.DataFrame]) -> Pool:

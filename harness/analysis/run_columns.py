@@ -11,7 +11,7 @@ from harness.analysis.scores import metric_columns
 from harness.records.interruptions import others_share
 from harness.records.machines import kernels_of, python_of
 from harness.records.record import Record, Tuning
-from harness.records.setting_names import of_all, of_horovod
+from harness.records.setting_names import of_all, of_horovod, of_mpi
 from harness.records.stored_cell import StoredCell
 from harness.suite.fields import FIELDS
 
@@ -110,6 +110,7 @@ def _num_machines(record: Record) -> float:
 
 def _software(record: Record) -> dict[str, Any]:
     """With the settings of environment and launch."""
+    device = record.cell["device"]
     return {
         "python": python_of(record.machine) or None,
         "versions": _listed(record.versions),
@@ -118,7 +119,8 @@ def _software(record: Record) -> dict[str, Any]:
         "command": " ".join(record.command),
         "settings": _listed(record.workers[0].settings) if record.workers else None,
         "process_settings": _listed(of_all(record.settings)),
-        "horovod_settings": _listed(of_horovod(record.settings)),
+        "horovod_settings": _listed(of_horovod(record.settings, device)),
+        "mpi_settings": _listed(of_mpi(record.settings, device)),
     }
 
 

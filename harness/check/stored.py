@@ -21,7 +21,7 @@ from harness.plain_text import counted
 from harness.records.machines import python_of
 from harness.records.record import Record
 from harness.records.results_folder import Contents, ResultsError, ResultsFolder
-from harness.records.setting_names import differing, of_all, of_horovod
+from harness.records.setting_names import differing, of_all, of_horovod, of_mpi
 from harness.records.stored_cell import StoredCell
 from harness.records.titles import titles_of
 from harness.suite.gates import CheckSettings
@@ -157,8 +157,16 @@ def _differences(a: Sequence[Record], b: Sequence[Record]) -> list[str]:
         reasons.append(f"different machines: {named}")
     if len({record.measuring for record in records}) > 1:
         reasons.append("measured in different ways, see results/README.md")
-    uses_horovod = [record.settings for record in records if record.cell["controller"] is not None]
-    different = differing(of_all(record.settings) for record in records) + differing(map(of_horovod, uses_horovod))
+    over_horovod = [record for record in records if record.cell["controller"] is not None]
+    different = [
+        *differing(of_all(record.settings) for record in records),
+        *differing(of_horovod(record.settings, record.cell["device"]) for record in over_horovod),
+        *differing(
+            of_mpi(record.settings, record.cell["device"])
+            for record in over_horovod
+            if record.cell["controller"] == "mpi"
+        ),
+    ]
     if different:
         reasons.append(f"different settings: {', '.join(different)}")
     moments = [datetime.fromisoformat(record.started_at) for record in records]

@@ -1,4 +1,5 @@
-"""Names of settings that are recorded, of the environment and of a launch, and which of them matter to Horovod alone.
+"""Names of settings that are recorded, of the environment and of a launch, and which of them matter to Horovod alone,
+or to its launches over MPI alone.
 
 An allow-list: no secret and no address gets into a record by it.
 """
@@ -11,9 +12,17 @@ from collections.abc import Iterable, Mapping
 LAUNCH, LAUNCH_ARGS, HOSTS = "launch", "--launch-args", "hosts"  # of a launch, not of the environment
 PINNING = "pinning"  # likewise: off where workers are not bound to cores
 MPI = "mpi"  # likewise: which one and its version, where no package of `versions` tells
-OF_GPUS = ("NCCL_", "HOROVOD_NUM_NCCL_STREAMS", "HOROVOD_DISABLE_NVTX_RANGES")  # read where there are GPUs alone
 
-# Beginnings of names, by whom they are read: every process, and those that reach others by Horovod.
+# Beginnings of names, by whom they are read: Horovod on GPUs; what MPI sends with, and NCCL over a network; MPI alone;
+# every process; and those that reach others by Horovod.
+OF_GPUS = ("NCCL_", "HOROVOD_NUM_NCCL_STREAMS", "HOROVOD_DISABLE_NVTX_RANGES")
+_OF_TRANSPORTS = ("UCX_", "FI_", "PSM2_", "PSM3_")
+_OF_MPI = (
+    *(f"OMPI_MCA_{part}" for part in ("allocator", "bml", "btl", "coll", "common", "hwloc", "mpool", "mtl", "opal")),
+    *(f"OMPI_MCA_{part}" for part in ("osc", "pml", "rcache", "rmaps", "topo", "mpi_leave_pinned", "mpi_yield_")),
+    *("HOROVOD_MPI_THREADS_DISABLE", "PRTE_MCA_hwloc", "PRTE_MCA_rmaps", "MPIR_CVAR_", "MPICH_", "MV2_"),
+    *(f"I_MPI_{part}" for part in ("ADJUST_", "ASYNC_PROGRESS", "FABRICS", "OFI_", "PIN", "SHM", "SPIN_", "WAIT_MODE")),
+)
 _OF_ALL = (
     *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "ATEN_", "ONEDNN_", "DNNL_"),
     *("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD", "TCMALLOC_", "MIMALLOC_", "PYTHONMALLOC", "PYTHONOPTIMIZE"),
@@ -26,14 +35,10 @@ _OF_ALL = (
 _OF_HOROVOD = (
     *("HOROVOD_ADASUM_", "HOROVOD_AUTOTUNE", "HOROVOD_BATCH_D2D_", "HOROVOD_CACHE_CAPACITY", "HOROVOD_CCL_"),
     *("HOROVOD_CYCLE_TIME", "HOROVOD_DISABLE_GROUP_FUSION", "HOROVOD_ENABLE_", "HOROVOD_FUSION_THRESHOLD"),
-    *("HOROVOD_HIERARCHICAL_", "HOROVOD_MPI_THREADS_DISABLE", "HOROVOD_THREAD_AFFINITY", "HOROVOD_TIMELINE"),
+    *("HOROVOD_HIERARCHICAL_", "HOROVOD_THREAD_AFFINITY", "HOROVOD_TIMELINE"),
     *("HOROVOD_TORUS_", "HOROVOD_STALL_CHECK_DISABLE", "HOROVOD_CPU_OPERATIONS", "HOROVOD_GLOO_IFACE"),
     *("HOROVOD_DYNAMIC_PROCESS_SETS", "HOROVOD_ELASTIC"),
-    *(f"OMPI_MCA_{part}" for part in ("allocator", "bml", "btl", "coll", "common", "hwloc", "mpool", "mtl", "opal")),
-    *(f"OMPI_MCA_{part}" for part in ("osc", "pml", "rcache", "rmaps", "topo", "mpi_leave_pinned", "mpi_yield_")),
-    *("PRTE_MCA_hwloc", "PRTE_MCA_rmaps", "MPIR_CVAR_", "MPICH_", "MV2_"),
-    *(f"I_MPI_{part}" for part in ("ADJUST_", "ASYNC_PROGRESS", "FABRICS", "OFI_", "PIN", "SHM", "SPIN_", "WAIT_MODE")),
-    *(*OF_GPUS, "UCX_", "FI_", "PSM2_", "PSM3_"),
+    *(*OF_GPUS, *_OF_TRANSPORTS, *_OF_MPI),
 )
 _CHANGES_NO_SPEED = re.compile(
     r"MV2_COMM_WORLD_.*|.*(_HOSTNAME|_HOSTFILE|"
@@ -63,8 +68,18 @@ def is_of_horovod(name: str) -> bool:
     return name in (LAUNCH, LAUNCH_ARGS, HOSTS, MPI) or name.startswith(_OF_HOROVOD)
 
 
-def of_horovod(settings: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in settings.items() if is_of_horovod(name)}
+def is_of_mpi(name: str, device: str) -> bool:
+    """Whether it matters only to those of them, on this device, that do so over MPI."""
+    return name == MPI or name.startswith(_OF_MPI if device == "gpu" else (*_OF_MPI, *_OF_TRANSPORTS))
+
+
+def of_horovod(settings: Mapping[str, str], device: str) -> dict[str, str]:
+    """Without those that matter over MPI alone."""
+    return {name: value for name, value in settings.items() if is_of_horovod(name) and not is_of_mpi(name, device)}
+
+
+def of_mpi(settings: Mapping[str, str], device: str) -> dict[str, str]:
+    return {name: value for name, value in settings.items() if is_of_mpi(name, device)}
 
 
 def of_all(settings: Mapping[str, str]) -> dict[str, str]:

@@ -250,7 +250,7 @@ def _about(runs: pd.DataFrame) -> tuple[tuple[str, str], ...]:
         "harness commit": ", ".join(sorted(runs["revision"].dropna().unique())) or "unknown",
         "suites": ", ".join(sorted(runs["suite"].unique())),
         "runs": f"{len(runs)}, started {min(runs['started_at']):%F %H:%M} to {max(runs['started_at']):%F %H:%M} UTC",
-        "settings of environment and launch": _distinct(runs, "process_settings", "horovod_settings"),
+        "settings of environment and launch": _distinct(runs, "process_settings", "horovod_settings", "mpi_settings"),
         "settings of the first run": "unknown" if pd.isna(first["settings"]) else str(first["settings"]),
     }
     return tuple(said.items())

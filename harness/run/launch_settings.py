@@ -22,6 +22,7 @@ from harness.records.setting_names import (
     MPI,
     OF_GPUS,
     PINNING,
+    is_of_mpi,
     is_recorded,
     names_interfaces,
     of_all,
@@ -48,16 +49,21 @@ def launch_settings(
     """What holds in a launch of the cell beside what the cell says. existing: the launch was made by others."""
     over_mpi = cell.controller == "mpi"
     decided = decided_by_cell(cell)
-    unread = () if cell.device == "gpu" else OF_GPUS
     found = {
         name: _digest(value) if names_interfaces(name) else _portable(value)
         for name, value in environ.items()
-        if is_recorded(name) and name not in decided and not is_taken_out(name, value) and not name.startswith(unread)
+        if is_recorded(name) and name not in decided and not is_taken_out(name, value) and not _is_unread(name, cell)
     }
     found |= _of_launch(hosts, launch_args, existing) | ({} if pins() else {PINNING: PINNING_OFF})
     found |= _of_mpi() if over_mpi else {}
     found |= {YIELDS: "1"} if existing and over_mpi and yields(environ) else {}
     return dict(sorted(found.items())) if cell.needs.uses_horovod else of_all(found)
+
+
+def _is_unread(name: str, cell: Cell) -> bool:
+    """Whether nobody in a launch of the cell goes by it."""
+    is_of_gpus = cell.device != "gpu" and name.startswith(OF_GPUS)
+    return is_of_gpus or (cell.controller != "mpi" and is_of_mpi(name, cell.device))
 
 
 def _of_launch(hosts: Sequence[Host], launch_args: Sequence[str], existing: bool) -> dict[str, str]:

@@ -65,6 +65,26 @@ def test_pools_of_horovods_settings_share_the_runs_that_those_do_not_reach(tmp_p
     assert len(alone.runs) == 2
 
 
+def test_pools_of_mpis_settings_share_the_runs_that_are_not_over_it(tmp_path):
+    """UCX_TLS, and which MPI it is, leave Gloo as it was, whatever older records say of it."""
+    averaged = {"strategy": "allreduce", "workers": 2}
+    gloo = record({**averaged, "seed": 1}, settings={"UCX_TLS": "tcp"})
+    ours, another = ({"mpi": "mpirun (Open MPI) 4.1.4", **more} for more in ({}, {"UCX_TLS": "tcp"}))
+    over_mpi = [record({**averaged, "controller": "mpi"}, settings=settings) for settings in (ours, another)]
+    (alone,) = pools(loaded(tmp_path / "gloo", record(averaged), gloo))
+    assert len(alone.runs) == 2
+    (both,) = pools(loaded(tmp_path / "both", record(averaged), gloo, over_mpi[0]))
+    assert sorted(both.runs["controller"]) == ["gloo", "gloo", "mpi"]
+    runs = loaded(tmp_path / "all", record(), record(averaged), gloo, *over_mpi)
+    assert [sorted(pool.runs["controller"].fillna("none")) for pool in pools(runs)] == [
+        ["gloo", "gloo", "mpi", "none"],
+        ["gloo", "gloo", "mpi", "none"],
+    ]
+    assert "different settings of MPI (UCX_TLS=tcp, mpi=mpirun (Open MPI) 4.1.4, mpi=mpirun" in why_split(runs)
+    on_gpus = [record({**averaged, "device": "gpu"}, settings=settings) for settings in ({}, {"UCX_TLS": "tcp"})]
+    assert len(pools(loaded(tmp_path / "gpu", *on_gpus))) == 2
+
+
 def test_pools_of_one_machine_are_one(tmp_path):
     runs = loaded(tmp_path, record(), failed({"seed": 1}))
     (pool,) = pools(runs)

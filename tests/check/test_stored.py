@@ -78,6 +78,19 @@ def test_compare_settings_of_horovod_go_by_the_cells_that_they_reach(tmp_path: P
     assert verdict.incomparable == ("different settings: HOROVOD_CYCLE_TIME (50; not set)",)
 
 
+def test_compare_settings_of_mpi_go_by_the_cells_over_it(tmp_path: Path) -> None:
+    other = {"settings": {"UCX_TLS": "tcp"}}
+    cells = {
+        name: Cell.model_validate({**FNN, "strategy": "allreduce", "workers": 2, "controller": name})
+        for name in ("gloo", "mpi")
+    }
+    for name, cell in cells.items():
+        for arm, changes in (("a", {}), ("b", other)):
+            results(tmp_path / f"{name}-{arm}", [at_speed(seed, 1.0, cell, **changes) for seed in range(8)])
+    found = {name: compare(tmp_path / f"{name}-a", tmp_path / f"{name}-b", SETTINGS).incomparable for name in cells}
+    assert found == {"gloo": (), "mpi": ("different settings: UCX_TLS (not set; tcp)",)}
+
+
 def test_compare_other_versions_are_compared_and_named(tmp_path: Path) -> None:
     """An upgrade may be what is asked about."""
     before = {**finished().versions, "numpy": "1.0"}

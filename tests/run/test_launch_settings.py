@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.launchers.hosts import Host, this_machine
-from harness.records.setting_names import differing, of_all, of_horovod
+from harness.records.setting_names import differing, of_all, of_horovod, of_mpi
 from harness.run.launch_settings import launch_settings
 from harness.suite.cell import Cell
 from harness.worker.process import PINNING_OFF, PINNING_VARIABLE
@@ -112,6 +112,19 @@ def test_setting_of_nccl_is_recorded_where_there_are_gpus() -> None:
     assert launch_settings(cell(), {"NCCL_ALGO": "Ring"}, hosts=HERE) == {}
 
 
+@pytest.mark.parametrize("existing", [False, True])
+def test_setting_that_mpi_reads_is_recorded_over_mpi_and_of_its_transports_on_gpus(existing: bool) -> None:
+    environ = {"UCX_TLS": "tcp", "FI_PROVIDER": "tcp", "OMPI_MCA_btl": "self,tcp", "HOROVOD_CYCLE_TIME": "5"}
+
+    def found(made: Cell) -> set[str]:
+        return launch_settings(made, environ, hosts=HERE, existing=existing).keys() - {"launch"}
+
+    assert found(cell(controller="gloo")) == {"HOROVOD_CYCLE_TIME"}
+    assert found(cell(controller="mpi")) == environ.keys()
+    on_gpus = cell(controller="gloo").model_copy(update={"device": "gpu"})
+    assert found(on_gpus) == environ.keys() - {"OMPI_MCA_btl"}
+
+
 @pytest.mark.parametrize(
     ("controller", "existing", "asked", "is_told"),
     [
@@ -202,7 +215,14 @@ def test_launch_is_recorded_where_it_is_not_this_harness_own_on_this_machine() -
 def test_settings_are_told_apart_by_whom_they_reach() -> None:
     settings = {"HOROVOD_CYCLE_TIME": "5", "launch": "existing", "OMP_PROC_BIND": "true"}
     assert of_all(settings) == {"OMP_PROC_BIND": "true"}
-    assert of_horovod(settings) == {"HOROVOD_CYCLE_TIME": "5", "launch": "existing"}
+    assert of_horovod(settings, "cpu") == {"HOROVOD_CYCLE_TIME": "5", "launch": "existing"}
+    of_transports = {"UCX_TLS": "tcp", "FI_PROVIDER": "efa", "PSM3_DEVICES": "self"}
+    over_mpi = {"mpi": "mpirun 5", "OMPI_MCA_btl": "tcp", "HOROVOD_MPI_THREADS_DISABLE": "1"}
+    everything = settings | of_transports | over_mpi
+    assert of_all(everything) == of_all(settings)
+    assert of_mpi(everything, "cpu") == of_transports | over_mpi
+    assert of_mpi(everything, "gpu") == over_mpi  # NCCL reads the others, too
+    assert of_horovod(everything, "gpu") == of_horovod(settings, "gpu") | of_transports
     assert differing([settings, {"OMP_PROC_BIND": "true"}, {"OMP_PROC_BIND": "true", "launch": "existing"}]) == [
         "HOROVOD_CYCLE_TIME (5; not set)",
         "launch (existing; not set)",
