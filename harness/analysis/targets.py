@@ -26,6 +26,7 @@ from harness.analysis.intervals import Interval, between, geometric_interval, sh
 from harness.analysis.scores import metric_of
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.analysis.series import aimed, units
+from harness.plain_text import counted
 from harness.workloads.metric import Metric
 
 # What is known only to lie between two evaluations: its value at the later one, and at the earlier.
@@ -158,10 +159,13 @@ def paired_ratio(runs: pd.DataFrame, baseline: pd.DataFrame, column: str) -> Rat
     if runs.empty or baseline.empty:
         whose = "its" if runs.empty else "the baseline's"
         return Ratio(interval=None, reason=f"none of {whose} launches ran")
-    missing = int(runs[column].isna().sum()), int(baseline[column].isna().sum())
-    if any(missing):
-        lacking = f"{missing[0]} of its {len(runs)} runs and {missing[1]} of the baseline's {len(baseline)}"
-        return Ratio(interval=None, reason=f"{lacking} have no value")
+    lacking = [
+        f"{num_missing} of {whose} {counted(len(rows), 'launch', 'launches')}"
+        for whose, rows in (("its", runs), ("the baseline's", baseline))
+        if (num_missing := int(rows[column].isna().sum()))
+    ]
+    if lacking:
+        return Ratio(interval=None, reason=f"there is none in {' and '.join(lacking)}")
     ratios = _ratios(column, column, runs, baseline)
     if ratios.empty:
         return Ratio(interval=None, reason="no seed in common")

@@ -48,7 +48,7 @@ def by_ratio(rows: list[BaselineComparison]) -> list[BaselineComparison]:
 def against_baseline(runs: pd.DataFrame, row: BaselineComparison) -> str:
     ratio = row.time
     if ratio.interval is None:
-        return f"{row.series} against {row.baseline}: no ratio, since {ratio.reason}."
+        return f"{row.series} against {row.baseline}: no ratio of times to target, since {ratio.reason}."
     num_seeds = count(ratio.interval.n, "seed")
     said = f"{row.series} takes {times(ratio)} the time of {row.baseline} ({num_seeds}, individual interval)"
     if not ratio.interval.is_known:

@@ -97,8 +97,8 @@ def scaling(given: Material) -> Figure:
         name="efficiency",
         title="Scaling efficiency",
         caption=f"Throughput over that of the same strategy with one {scale.one} times the {scale.one}s, paired by "
-        f"seed: geometric mean and {interval_of(panels)} ({launches(given)}), over {scale.label}. Weak scaling "
-        f"keeps each worker's batch, strong scaling the global one.{_CUT}",
+        f"seed: geometric mean and {interval_of(panels)} over seeds ({launches(given)}), over {scale.label}. Weak "
+        f"scaling keeps each worker's batch, strong scaling the global one.{_CUT}",
         panels=tuple(panels),
     )
 

@@ -136,7 +136,7 @@ def difference_header(metrics: Sequence[Metric]) -> str:
 
 
 def difference_in_words(row: QualityDifference) -> str:
-    """`0.4 points less accuracy than serial [−2.1, +1.3]: no difference shown`."""
+    """`accuracy -0.400 [-2.10, 1.30] points: no difference shown`."""
     if row.num_diverged:
         return shown_of(row)
     interval, unit = in_shown_unit(row.difference, row.metric), unit_of_difference(row.metric)

@@ -59,7 +59,7 @@ def _restricted(row: Reaching) -> str:
     if not row.restricted_s < row.horizon_s:
         return ""
     horizon, mean = number(row.horizon_s), number(row.restricted_s)
-    return f", within the first {horizon}\u00a0s, to which every launch was watched, {mean}\u00a0s"
+    return f"; counted up to {horizon}\u00a0s at most, to which every launch was watched, it is {mean}\u00a0s"
 
 
 def at_equal_workers(rows: Sequence[Reaching], separation: Separation, error: float) -> Iterator[str]:

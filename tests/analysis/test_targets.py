@@ -52,7 +52,7 @@ def test_paired_ratio_is_refused_where_a_run_missed_the_target(tmp_path):
     runs = pool_of(tmp_path, [*comparison({"allreduce": (4.0, 4.0), "hogwild": (2.0,)}), missed])
     ratio = paired_ratio(series(runs, "hogwild"), series(runs, "allreduce"), "time_to_target_s")
     assert ratio.interval is None
-    assert ratio.reason == "1 of its 2 runs and 0 of the baseline's 2 have no value"
+    assert ratio.reason == "there is none in 1 of its 2 launches"
 
 
 def test_time_splits_into_seconds_per_sample_and_samples(tmp_path):
