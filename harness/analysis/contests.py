@@ -56,6 +56,13 @@ class Contest:
     other_resources: tuple[str, ...]  # likewise, such as `threads=8`
 
     @property
+    def entrants(self) -> dict[tuple[str, str, int], str]:
+        """Their names, by problem, series and workers."""
+        launches = self.launches
+        keys = zip(launches["problem"], launches["series"], launches["workers"], strict=True)
+        return dict(zip(keys, launches["entrant"], strict=True))
+
+    @property
     def differing_settings(self) -> dict[str, list[object]]:
         """By name, each setting in which entrants differ beside strategy, workers and resources, with its values; None
         where some have it and some do not."""

@@ -121,9 +121,14 @@ def merit(row: pd.Series[Any], metric: Metric) -> tuple[int, float]:
     """The least is the best; without a score it is infinite."""
     if row["reached"]:
         return REACHED if has_lost(row, metric) else KEPT, float(row["time_to_target_s"])
-    score = row["score"] if pd.isna(row["target"]) else row["best_score"]
+    score = score_of(row)
     has_score = math.isfinite(score) and np.isfinite(row["loss"])
-    return (SCORED, -metric.direction * float(score)) if has_score else (NO_SCORE, math.inf)
+    return (SCORED, -metric.direction * score) if has_score else (NO_SCORE, math.inf)
+
+
+def score_of(row: pd.Series[Any]) -> float:
+    """By which a trial that has not reached its target is known: its best one; without a target the last."""
+    return float(row["score"] if pd.isna(row["target"]) else row["best_score"])
 
 
 def has_lost(row: pd.Series[Any], metric: Metric) -> bool:

@@ -142,10 +142,9 @@ def _open(judged: JudgedContest) -> str:
 
 def _left_out(judged: JudgedContest) -> str:
     """On those that are told apart from nobody, since they did not reliably reach the target; empty where all did."""
-    missed = [row for row in judged.rows if row.series not in judged.order]
-    if len(missed) == 1:
-        return f"; {missed[0].series} {missed_in_words(missed[0])}"
-    names = [row.series for row in missed]
+    if len(judged.missed) == 1:
+        return f"; {judged.missed[0].series} {missed_in_words(judged.missed[0])}"
+    names = [row.series for row in judged.missed]
     return f"; {listed_briefly(names, _MOST_CHOICES)} did not reliably reach the target" if names else ""
 
 

@@ -35,6 +35,11 @@ class JudgedContest:
         """Entrants that always reached the target, the soonest first."""
         return self.separation.order
 
+    @cached_property
+    def missed(self) -> tuple[Reaching, ...]:
+        """The entrants that did not always reach it."""
+        return tuple(row for row in self.rows if row.series not in self.order)
+
     @property
     def too_few(self) -> tuple[str, ...]:
         """Of these, those with too few seeds to be told apart from any other."""
@@ -101,9 +106,7 @@ def _of_pool(pool: Pool, asked: Sequence[Contest], error: float) -> tuple[Judged
 
 def _entrants(contest: Contest, reached: list[Reaching]) -> list[Reaching]:
     """Those of the contest, by their names in it."""
-    launches = contest.launches
-    keys = zip(launches["problem"], launches["series"], launches["workers"], strict=True)
-    names = dict(zip(keys, launches["entrant"], strict=True))
+    names = contest.entrants
     return [
         replace(row, series=names[key])
         for row in reached

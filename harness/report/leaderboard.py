@@ -15,7 +15,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from harness.analysis.intervals import CONFIDENCE, NOTHING, Interval
-from harness.analysis.scores import target_in_words
 from harness.analysis.targets import Reaching
 from harness.report import drawing
 from harness.report.drawing import LOG_REACH
@@ -24,8 +23,7 @@ from harness.report.label_lines import axis_label
 from harness.report.material import Figure, Material, height_in, panel_name
 from harness.report.palette import BAND, GROUND, INK, MUTED
 from harness.report.style import Look, Panel, canvas, finished, hint
-from harness.report.wording import count, number, percent, times_in_short, with_interval
-from harness.workloads.metric import ACCURACY
+from harness.report.wording import count, named_target_of, number, percent, times_in_short, with_interval
 
 MOST_SHOWN = 10  # the rest is folded
 
@@ -76,8 +74,7 @@ def standings(judged: JudgedContest, looks: Mapping[str, Look]) -> list[Standing
 
     In order: who always reached the target by time, of these who has too few seeds last, then the others by how
     often they reached it."""
-    missed = [row for row in judged.rows if row.series not in judged.order]
-    missed.sort(key=lambda row: (-row.share_reached.estimate, (row.known_s or NOTHING).estimate))
+    missed = sorted(judged.missed, key=lambda row: (-row.share_reached.estimate, (row.known_s or NOTHING).estimate))
     order = [*(judged.by_name[name] for name in (*judged.ranked, *judged.too_few)), *missed]
     factors = [judged.times_as_long(row.series) if row.time_s else math.nan for row in order]
     second = next((place for place, factor in enumerate(factors) if factor > 1), None)
@@ -177,9 +174,7 @@ def _time_axis(axes: Axes, limits: tuple[float, float], row: Reaching) -> None:
     ticks = drawing.spaced(drawing.round_numbers(*limits), limits)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
-    said = target_in_words(row.metric, row.target)
-    aimed_at = f"{said} {row.metric.name}" if row.metric == ACCURACY else said
-    axes.set_xlabel(axis_label(f"time to {aimed_at} (s, log)"))
+    axes.set_xlabel(axis_label(f"time to {named_target_of(row)} (s, log)"))
 
 
 def _data(rows: Sequence[Standing]) -> pd.DataFrame:

@@ -62,9 +62,7 @@ def _references(known: Mapping[str, QualityDifference], judged: JudgedContest) -
 
 
 def _by_entrant(contest: Contest, differences: Sequence[QualityDifference]) -> Iterator[tuple[str, QualityDifference]]:
-    launches = contest.launches
-    keys = zip(launches["problem"], launches["series"], launches["workers"], strict=True)
-    names = dict(zip(keys, launches["entrant"], strict=True))
+    names = contest.entrants
     for row in differences:
         key = (row.problem, row.series, row.workers)
         if key in names:

@@ -9,7 +9,6 @@ import pandas as pd
 
 from harness.analysis.attempts import has_outcome
 from harness.analysis.intervals import NOTHING
-from harness.analysis.scores import target_in_words
 from harness.analysis.targets import Reaching, reaching
 from harness.report import drawing
 from harness.report.drawing import Row
@@ -26,8 +25,7 @@ from harness.report.material import (
     unit_of,
 )
 from harness.report.style import canvas, finished, titled
-from harness.report.wording import count, number, time_of
-from harness.workloads.metric import ACCURACY
+from harness.report.wording import count, named_target_of, number, time_of
 
 
 def speed_ups(given: Material) -> Figure:
@@ -82,7 +80,7 @@ def time_to_target(given: Material) -> Figure:
                 [_timed(given, row) for row in rows],
                 _times_frame(rows),
                 name="time-to-target",
-                unit=f"training time to {_aimed_at(rows[0])} (s)",
+                unit=f"training time to {named_target_of(rows[0])} (s)",
                 alt="Time to target by strategy and workers",
             )
         )
@@ -123,12 +121,6 @@ def _hits(row: Reaching) -> str:
 def _times_frame(rows: Sequence[Reaching]) -> pd.DataFrame:
     known = interval_frame([(row.series, row.workers, row.known_s or NOTHING) for row in rows])
     return known.assign(is_lower_bound=[row.is_lower_bound for row in rows])
-
-
-def _aimed_at(row: Reaching) -> str:
-    """On an axis the default metric has its name too."""
-    said = target_in_words(row.metric, row.target)
-    return f"{said} {row.metric.name}" if row.metric == ACCURACY else said
 
 
 def _distances(reached: Sequence[Reaching]) -> str:

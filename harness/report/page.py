@@ -275,6 +275,7 @@ def _render_page(context: dict[str, Any]) -> str:
 def _environment() -> Environment:
     environment = page_environment()
     environment.filters["python"] = repr
+    environment.filters["counted"] = counted
     environment.filters["shell"] = lambda text: shlex.quote(str(text))
     environment.globals["mark_paths"] = MARK_PATHS
     environment.globals["no_contest"] = NO_CONTEST

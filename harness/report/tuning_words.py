@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
 
 from harness.analysis.contests import MIXED
-from harness.analysis.tuned import RECIPE, StudyOutcome, has_lost
+from harness.analysis.tuned import RECIPE, StudyOutcome, has_lost, score_of
 from harness.plain_text import counted
 from harness.report.wording import number, score_in_words
 
@@ -25,7 +26,7 @@ def study_name(outcome: StudyOutcome) -> str:
 
 
 def best_in_words(outcome: StudyOutcome) -> str:
-    """`trial 7 of 20: accuracy 97.0 % after 1.25 s; the recipe: after 2.50 s`."""
+    """`trial 7 of 20: accuracy 97 % after 1.25 s; the recipe: after 2.50 s`."""
     if outcome.best is None:
         return f"{study_name(outcome)}: none of {counted(len(outcome.trials), 'trial')} ended with a score"
     which = int(outcome.best["trial"])
@@ -37,19 +38,19 @@ def best_in_words(outcome: StudyOutcome) -> str:
 
 
 def result_in_words(outcome: StudyOutcome, row: pd.Series[Any]) -> str:
-    """`target after 1.25 s`, `accuracy 97.0 %`, or what kept it from a score."""
+    """`target after 1.25 s`, `accuracy 97 %`, or what kept it from a score."""
     if row["reached"]:
         lost = f", lost again ({_score(outcome, row['score'])})" if has_lost(row, outcome.metric) else ""
         return f"target after {number(float(row['time_to_target_s']))} s{lost}"
-    score = row["score"] if pd.isna(row["target"]) else row["best_score"]
-    if pd.isna(score):
+    score = score_of(row)
+    if math.isnan(score):
         return "diverged" if row["status"] == "ok" else str(row["status"])
     missed = "" if pd.isna(row["target"]) else "target not reached, "
     return f"{missed}{_score(outcome, score)}"
 
 
 def _score(outcome: StudyOutcome, score: float) -> str:
-    return f"{outcome.metric.name} {score_in_words(outcome.metric, float(score))}"
+    return f"{outcome.metric.name} {score_in_words(outcome.metric, score)}"
 
 
 def edges_in_words(outcome: StudyOutcome) -> str:

@@ -9,7 +9,7 @@ from harness.analysis.intervals import CONFIDENCE, TOO_FEW, Interval, scaled
 from harness.analysis.scores import target_in_words
 from harness.analysis.targets import Ratio, Reaching
 from harness.plain_text import counted
-from harness.workloads.metric import SHARE, Metric
+from harness.workloads.metric import ACCURACY, SHARE, Metric
 
 
 def number(value: float) -> str:
@@ -91,6 +91,11 @@ def listed_briefly(names: list[str], most: int = 5) -> str:
 def target_of(row: Reaching) -> str:
     """`98 %`."""
     return target_in_words(row.metric, row.target)
+
+
+def named_target_of(row: Reaching) -> str:
+    """`98 % accuracy`: on an axis the default metric has its name, too."""
+    return f"{target_of(row)} {row.metric.name}" if row.metric == ACCURACY else target_of(row)
 
 
 def time_of(row: Reaching) -> str:
