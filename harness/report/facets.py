@@ -62,6 +62,10 @@ class PoolFacets:
         found = self.series.get((known.get("problem"), known.pop("strategy", None)), {})
         return self._attribute({**known, **found, **known})  # its own framework, where it says one
 
+    def of_launch(self, launch: Mapping[str, Any]) -> Markup:
+        """Likewise of what is said of one alone."""
+        return self._attribute({name: launch[name] for name in _COLUMNS})
+
     def of_contest(self, contest: Contest) -> Markup:
         first = contest.launches.iloc[0]
         return self._attribute({"problem": first["problem"], "framework": first["framework"]})

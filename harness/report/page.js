@@ -27,7 +27,7 @@ if (filters) {
     const isOther = (own, token) => own.some((each) => each[0] === token[0]) && !own.includes(token);
     for (const [element, own] of narrowed) element.hidden = chosen.some((token) => isOther(own, token));
     const numHidden = narrowed.filter(([element]) => element.hidden).length;
-    filters.querySelector("output").textContent = numHidden ? `hide ${numHidden} of ${narrowed.length} rows and pictures` : "";
+    filters.querySelector("output").textContent = numHidden ? `hide ${numHidden} of ${narrowed.length} rows, pictures and failures` : "";
   };
   filters.hidden = false;
   filters.addEventListener("change", narrow);

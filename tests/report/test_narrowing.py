@@ -13,7 +13,7 @@ from harness.report import write_report
 from harness.report.anchors import distinct, slug
 from harness.report.facets import facets_of
 from harness.report.table_cells import Table, text, value
-from tests.analysis.handmade import folder_of, reached_after, record, worker
+from tests.analysis.handmade import failed, folder_of, reached_after, record, worker
 from tests.report import browser
 
 ROWS = "return [...document.querySelectorAll('#summary tbody tr')].filter(row => !row.hidden).map(row => row.id)"
@@ -115,6 +115,13 @@ def test_leaderboard_is_of_its_problem_and_its_framework(tmp_path):
         ' data-of="p0 f0"',
         ' data-of="p0 f1"',
     ]
+
+
+def test_launch_that_failed_is_narrowed_away_with_its_rows(tmp_path):
+    crash = failed({"workload": "fnn", "strategy": "hogwild", "workers": 2})
+    page = write_report([folder_of([record({"strategy": "hogwild", "workers": 2}), crash], tmp_path / "r")], tmp_path)
+    (of,) = re.findall(r'<details class="card" data-of="([^"]*)"><summary>fnn on digits, hogwild', page.read_text())
+    assert of == "p1 s0 w0 f0"
 
 
 def test_without_a_script_nothing_is_hidden_but_the_filters(page):
