@@ -71,12 +71,10 @@ class Ledger:
             lock(mine, waiting=True)
             try:
                 yield storage_of(self._path)
-            except (SQLAlchemyError, RuntimeError) as error:
-                said = f"{type(error).__name__}: {error}".splitlines()[0]
-                raise TuningError(
-                    f"{self._path}: unreadable, or of another Optuna ({said}); it is made anew from the records where "
-                    "it is removed"
-                ) from None
+            except (SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
+                cause = error.__cause__ if isinstance(error, optuna.exceptions.StorageInternalError) else error
+                said = f"{type(cause).__name__}: {cause}".splitlines()[0]
+                raise TuningError(f"{self._path}: {_with_remedy(said)}") from None
 
     def _known(self, storage: Any) -> dict[str, optuna.Study]:
         """By name. Raises TuningError where they are of another suite."""
@@ -149,3 +147,10 @@ def _frozen(study: Study, trial: Trial) -> Any:
         distributions=distributions,
         user_attrs={_KEY: trial.cell.key},
     )
+
+
+def _with_remedy(said: str) -> str:
+    """What SQLite or Optuna said, and what to do."""
+    if "disk is full" in said:
+        return f"cannot be written ({said}); free some room, and give the same command again"
+    return f"unreadable, or of another Optuna ({said}); it is made anew from the records where it is removed"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Never
 
 import pytest
 
 from harness.suite.suite import Suite
+from harness.tuning import ledger
 from harness.tuning.ledger import LEDGER_FILE, Ledger, storage_of
 from harness.tuning.trials import Study, studies_of
 from harness.tuning.tuning_error import TuningError
@@ -75,6 +78,25 @@ def test_study_of_another_suite_space_or_seed_is_refused(tmp_path: Path) -> None
     wider = loaded(tmp_path, TWO.replace("matrix:", "tune: {momentum: [0.0, 0.95]}\nmatrix:"))
     with pytest.raises(TuningError, match=r"its trials are of another space"):
         Ledger(tmp_path, "two").begin(studies(wider))
+
+
+def test_ledger_on_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What SQLite says of it Optuna takes for invalid data."""
+    sqlalchemy = pytest.importorskip("sqlalchemy.exc")
+
+    def full(path: Path) -> Never:
+        said = sqlite3.OperationalError("database or disk is full")
+        raise optuna.exceptions.StorageInternalError("e.g. exceeding max length") from sqlalchemy.OperationalError(
+            "INSERT", {}, said
+        )
+
+    monkeypatch.setattr(ledger, "storage_of", full)
+    with pytest.raises(TuningError) as caught:
+        Ledger(tmp_path, "two").begin(studies(loaded(tmp_path)))
+    assert str(caught.value) == (
+        f"{tmp_path}/study.db: cannot be written (OperationalError: (sqlite3.OperationalError) database or disk is "
+        "full); free some room, and give the same command again"
+    )
 
 
 def test_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
