@@ -22,6 +22,7 @@ from harness.records.stored_text import Text
 # Raised whenever an entry would say something else of the same file; the file of an older one is not looked at.
 INDEX_VERSION = 3
 INDEX_FILE = f".index-{INDEX_VERSION}.jsonl"
+_OLDER_FILES = tuple(f".index-{version}.jsonl" for version in range(1, INDEX_VERSION))
 _MOST_STALE = 2  # lines for each file; past it the index is made anew
 
 
@@ -85,12 +86,13 @@ class Index:
         return line.entry
 
     def keep(self, paths: Iterable[Path]) -> None:
-        """Writes what was read. paths: of the files there are."""
+        """Writes what was read, in the place of what an older version had written. paths: of the files there are."""
         there = self._lines.keys() & {_name(path) for path in paths}
         if self._num_stored + len(self._added) > _MOST_STALE * max(1, len(there)):
             _replace(self._path, [self._lines[name] for name in sorted(there)])
         else:
             _append(self._path, self._added)
+        _remove_older(self._path.parent)
 
 
 def add_to_index(folder: Path, path: Path, record: Record) -> None:
@@ -146,6 +148,13 @@ def _replace(path: Path, lines: list[_Line]) -> None:
     with suppress(OSError):
         staged.write_bytes(_as_bytes(lines))
         staged.rename(path)
+
+
+def _remove_older(folder: Path) -> None:
+    """An older hvdbench that is at the folder makes its own anew; that of a newer one is left to it."""
+    for name in _OLDER_FILES:
+        with suppress(OSError):
+            (folder / name).unlink()
 
 
 def _as_bytes(lines: list[_Line]) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.records import results_folder
-from harness.records.index import INDEX_FILE, entry_of
+from harness.records.index import INDEX_FILE, INDEX_VERSION, entry_of
 from harness.records.record import Record
 from harness.records.results_folder import ResultsFolder
 from harness.suite.cell import Cell
@@ -75,6 +75,21 @@ def test_index_that_cannot_be_written_is_none(tmp_path: Path) -> None:
     copied_in(tmp_path, record)
     (tmp_path / INDEX_FILE).mkdir()
     assert ResultsFolder(tmp_path).entries().entries == [entry_of(record)]
+
+
+def test_index_of_an_older_version_goes_and_that_of_a_newer_one_stays(tmp_path: Path) -> None:
+    """Where its own knows all records, too; who reads the older one meanwhile has it to its end."""
+    record = finished()
+    copied_in(tmp_path, record)
+    older, newer = (tmp_path / f".index-{version}.jsonl" for version in (INDEX_VERSION - 1, INDEX_VERSION + 1))
+    newer.write_bytes(b"newer\n")
+    for _ in range(2):
+        older.write_bytes(b"older\n")
+        with older.open("rb") as read_meanwhile:
+            assert ResultsFolder(tmp_path).entries().entries == [entry_of(record)]
+            assert read_meanwhile.read() == b"older\n"
+        assert not older.exists()
+    assert newer.read_bytes() == b"newer\n"
 
 
 def test_files_that_are_set_aside_are_named_every_time(tmp_path: Path) -> None:
