@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.check.arms import Arm
+from harness.check.circumstances import differences_of_arms
 from harness.check.decision import decide
 from harness.check.launching import About, Tell, ask_about, launch, launch_in_turns
 from harness.check.observed import (
@@ -152,12 +153,7 @@ def _without_turns(check: Check) -> list[str]:
 
 def changed_circumstances(a: About, b: About) -> list[str]:
     """Packages of other versions and settings of other values in the arms, which may be what made the difference."""
-    return [
-        f"{name}: A has {mine.get(name, 'none')}, B has {theirs.get(name, 'none')}"
-        for mine, theirs in ((a.versions, b.versions), (a.settings, b.settings))
-        for name in sorted(mine.keys() | theirs.keys())
-        if mine.get(name) != theirs.get(name)
-    ]
+    return differences_of_arms(a.versions, b.versions) + differences_of_arms(a.settings, b.settings)
 
 
 def observe(check: Check) -> Observed:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from harness.check.circumstances import differences_of_arms
 from harness.check.crashes import Attempts
 from harness.check.decision import decide
 from harness.check.observed import Pair, Stage, ended_well, failed_by_its_machine, observed_of, run_of
@@ -66,7 +67,8 @@ def compare(baseline: Path, candidate: Path, settings: CheckSettings) -> Verdict
         arm_b=_name(candidate, sides[1]),
         incomparable=_differences(*sides),
         notes=[
-            *_other_software(*sides),
+            # What was upgraded may be what is asked about: it forbids nothing, and may be what made the difference.
+            *differences_of_arms(*map(_software, sides)),
             *(f"new in the candidate, not judged: {title}" for title in sorted(titles[group] for group in new)),
             *(
                 note
@@ -124,17 +126,6 @@ def _attempts(known: set[str], a: Sequence[Record], b: Sequence[Record]) -> dict
 def _name(folder: Path, records: Sequence[Record]) -> str:
     revisions = sorted({record.revision for record in records if record.revision})
     return f"{folder.name} ({', '.join(revisions)})" if revisions else folder.name
-
-
-def _other_software(a: Sequence[Record], b: Sequence[Record]) -> list[str]:
-    """What was upgraded may be what is asked about, so it forbids nothing; it may be what made the difference."""
-    ours, theirs = _software(a), _software(b)
-    different = [
-        f"{name} (A {ours.get(name, 'none')}, B {theirs.get(name, 'none')})"
-        for name in sorted(ours.keys() | theirs.keys())
-        if ours.get(name) != theirs.get(name)
-    ]
-    return [f"different versions: {', '.join(different)}"] if different else []
 
 
 def _software(records: Sequence[Record]) -> dict[str, str]:

@@ -96,7 +96,7 @@ def test_compare_other_versions_are_compared_and_named(tmp_path: Path) -> None:
     before = {**finished().versions, "numpy": "1.0"}
     verdict = compare(side(tmp_path, "a", versions=before), side(tmp_path, "b"), SETTINGS)
     assert (verdict.exit_code, verdict.incomparable) == (0, ())
-    assert verdict.notes[0] == f"different versions: numpy (A 1.0, B {finished().versions['numpy']})"
+    assert verdict.notes[0] == f"numpy: A has 1.0, B has {finished().versions['numpy']}"
 
 
 def test_compare_another_day_is_incomparable(tmp_path: Path) -> None:
