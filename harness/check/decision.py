@@ -1,17 +1,19 @@
 """The verdict over all cells, without any input or output: from pairs to what a check concludes.
 
 What is compared is judged look by look (sequential.py, judging.py). Launches that crash more often than A's fail their
-cell, by a test with an error of its own (crashes.py); so do cells that B lacks.
+cell, by a test with an error of its own (crashes.py); so do cells that B lacks, and metrics that none of its launches
+has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from harness.check.crashes import rises
 from harness.check.judging import judge
 from harness.check.observed import Observed, Pair, Run
-from harness.check.sequential import adjusted_p, compare_all
+from harness.check.sequential import adjusted_p, compare_all, gates_of, told
 from harness.check.verdict import CellVerdict, FailureKind, Verdict
 from harness.suite.gates import CheckSettings
 
@@ -32,6 +34,8 @@ def decide(
     adjusted = adjusted_p(compared)
     num_open = max(1, sum(each.was_open for each in compared))
     crashing = rises(observed.attempts, settings.crash_level)
+    may_fail = may_convict or not incomparable
+    judged = partial(judge, num_open=num_open, may_convict=may_convict, may_fail=may_fail)
     cells = []
     for group, title in observed.titles.items():
         cell = _cell_without_comparisons(
@@ -39,12 +43,10 @@ def decide(
         )
         if cell is None:
             comparisons = tuple(
-                judge(each, adjusted.get((group, each.metric)), num_open=num_open, may_convict=may_convict)
-                for each in compared
-                if each.group == group
+                judged(each, adjusted.get((group, each.metric))) for each in compared if each.group == group
             )
             cell = CellVerdict(group=group, title=title, comparisons=comparisons)
-        elif cell.failure and incomparable and not may_convict:
+        elif cell.failure and not may_fail:
             cell = CellVerdict(group=group, title=title, unjudged=cell.words)
         cells.append(cell)
     return Verdict(
@@ -53,7 +55,7 @@ def decide(
         arm_b=arm_b,
         cells=tuple(cells),
         incomparable=tuple(incomparable),
-        notes=(*notes, *_stopped_in_words(observed)),
+        notes=(*notes, *_new_in_words(observed, settings), *_stopped_in_words(observed)),
     )
 
 
@@ -82,6 +84,18 @@ def _cell_without_comparisons(group: str, title: str, pairs: list[Pair], more_of
     if all(pair.a is None or pair.b is None for pair in pairs):
         return CellVerdict(group=group, title=title, unjudged="A and B have no seed in common")
     return None
+
+
+def _new_in_words(observed: Observed, settings: CheckSettings) -> list[str]:
+    """Gated metrics that B's launches have and none of A's, of cells that A has: there is nothing to hold them to."""
+    said = []
+    for group, title in observed.titles.items():
+        a, b = _by_side([pair for pair in observed.pairs if pair.group == group])
+        if any(run is not None and not run.trouble for run in a):
+            gates = gates_of(group, observed, settings)
+            new = [metric for metric, gate in gates.items() if gate.gated and told(metric, b) and not told(metric, a)]
+            said += [f"{title}: new in B, not judged: {', '.join(new)}"] if new else []
+    return said
 
 
 def _stopped_in_words(observed: Observed) -> list[str]:

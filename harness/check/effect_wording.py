@@ -51,6 +51,8 @@ def _signed(effect: float, scale: str) -> str:
 
 def value_in_words(value: float, unit: str) -> str:
     """A measured value with its unit, short."""
+    if math.isnan(value):
+        return "unknown"
     if math.isinf(value):
         return "never" if unit == "s" else "diverged"
     if unit == "bytes":

@@ -11,6 +11,7 @@ from harness.plain_text import one_line
 
 _SIGNS = {  # in the order of the summary
     Outcome.REGRESSION: "❌ regression",
+    Outcome.MISSING: "❌ missing",
     Outcome.INCONCLUSIVE: "❔ inconclusive",
     Outcome.FINE: "✅ fine",
     Outcome.REPORTED: "reported",
@@ -50,7 +51,7 @@ def annotation_lines(verdict: Verdict) -> Iterator[str]:
         if cell.unjudged:
             yield _command("warning", "hvdbench: inconclusive", f"{cell.title}: {cell.unjudged}")
     for cell, found in verdict.comparisons:
-        if found.outcome == Outcome.REGRESSION:
+        if found.outcome.is_failure:
             yield _command("error", f"hvdbench: {found.metric}", f"{cell.title}: {found.words}")
         if found.outcome == Outcome.INCONCLUSIVE:
             yield _command("warning", "hvdbench: inconclusive", f"{cell.title}: {found.metric}: {found.words}")

@@ -11,6 +11,7 @@ from harness.check.exact import StageDesign, smallest_caught, worse_p
 from harness.check.paired_sample import PairedSample
 from harness.check.sequential import Comparison
 from harness.check.verdict import MetricComparison, Outcome
+from harness.plain_text import counted
 
 _NEITHER_REACHES = "neither arm reaches the target: train longer, or give the cell another target"
 _NEITHER = {"final_score": "both arms diverge: give the cell a smaller learning rate"}
@@ -18,12 +19,15 @@ _COARSE = "reached between evaluations that leave it open: give the cell more of
 _LIVE_ALONE = "only `check SUITE --a ARM --b ARM` on one machine can tell"
 
 
-def judge(compared: Comparison, adjusted_p: float | None, *, num_open: int, may_convict: bool) -> MetricComparison:
+def judge(
+    compared: Comparison, adjusted_p: float | None, *, num_open: int, may_convict: bool, may_fail: bool
+) -> MetricComparison:
     """The comparison as a verdict has it.
 
     adjusted_p: of its fresh pairs, where they were tested. num_open: comparisons that Holm's correction was for.
+    may_convict: of getting worse. may_fail: for being missing, which tells nothing between sides that do not compare.
     """
-    outcome, why = _outcome(compared, adjusted_p, may_convict)
+    outcome, why = _missing(compared, may_fail) or _outcome(compared, adjusted_p, may_convict)
     gate, deciding = compared.gate, _deciding(compared, outcome)
     usable = deciding.is_usable
     low, high = deciding.interval if usable else (math.nan, math.nan)
@@ -44,7 +48,7 @@ def judge(compared: Comparison, adjusted_p: float | None, *, num_open: int, may_
         adjusted_p=adjusted_p,
         smallest_caught=gate.as_effect(caught),
         gate=gate.gate,
-        screened=compared.screen.values,
+        screened=compared.screen.values or tuple((value, math.nan) for value in compared.of_a_alone),
         confirmed=compared.fresh.first(_num_looked_at(compared)).values,
     )
 
@@ -63,12 +67,20 @@ def _num_looked_at(compared: Comparison) -> int:
     return len(compared.fresh.values) if compared.num_to_clear is None else compared.num_to_clear
 
 
+def _missing(compared: Comparison, may_fail: bool) -> tuple[Outcome, str] | None:
+    """The outcome where A's launches have the metric and none of B's does, and why in words."""
+    if not compared.of_a_alone:
+        return None
+    words = f"{counted(len(compared.of_a_alone), 'launch', 'launches')} of A's have it, none of B's"
+    return Outcome.MISSING if may_fail else Outcome.INCONCLUSIVE, words
+
+
 def _outcome(compared: Comparison, adjusted_p: float | None, may_convict: bool) -> tuple[Outcome, str]:
     """The outcome, and why in words where the effect alone does not say it."""
     gate, settings, num_screened = compared.gate, compared.settings, len(compared.screen.values)
     if not gate.gated:
         return Outcome.REPORTED, ""
-    if not compared.screen.is_usable or bool(np.isnan(compared.fresh.differences).any()):
+    if bool(np.isnan(compared.screen.and_then(compared.fresh).differences).any()):
         return Outcome.INCONCLUSIVE, "a value is not a number above 0: look at the records"
     if compared.is_never_reached:
         return Outcome.INCONCLUSIVE, _NEITHER.get(compared.metric, _NEITHER_REACHES)

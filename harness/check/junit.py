@@ -38,8 +38,8 @@ def _cases(cell: CellVerdict) -> list[TestCase]:
             continue
         case = TestCase(shown(found.metric), classname=shown(cell.title), time=0)
         case.system_out = shown(found.words)
-        if found.outcome == Outcome.REGRESSION:
-            case.result = [Failure(shown(found.words), "regression")]
+        if found.outcome.is_failure:
+            case.result = [Failure(shown(found.words), str(found.outcome))]
         elif found.outcome == Outcome.INCONCLUSIVE:
             case.result = [Skipped(shown(found.words), "inconclusive")]
         cases.append(case)

@@ -21,6 +21,7 @@ _COLOURS = {  # Okabe and Ito's, told apart by any eye
     Outcome.REGRESSION: "#D55E00",
     Outcome.INCONCLUSIVE: "#999999",
     Outcome.REPORTED: "#56B4E9",
+    Outcome.MISSING: "#D55E00",
 }
 _ROW_INCHES, _WIDTH_INCHES = 0.42, 11.0
 _MAX_LABEL, _MAX_TITLE = 90, 300  # letters

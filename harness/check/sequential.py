@@ -29,7 +29,7 @@ from functools import cached_property
 import numpy as np
 
 from harness.check.exact import holm, shift, worse_p
-from harness.check.observed import Observed, Stage
+from harness.check.observed import Observed, Run, Stage
 from harness.check.paired_sample import PairedSample, paired_sample
 from harness.suite.gates import CheckSettings, Gate
 from harness.workloads.metric import ACCURACY
@@ -52,6 +52,7 @@ class Comparison:
     settings: CheckSettings
     screen: PairedSample
     fresh: PairedSample
+    of_a_alone: tuple[float, ...] = ()  # A's values, where none of B's launches has one
 
     @cached_property
     def was_open(self) -> bool:
@@ -82,7 +83,8 @@ class Comparison:
     @property
     def is_never_reached(self) -> bool:
         """Whether neither arm ever got there: more pairs would not tell more."""
-        return all(math.isinf(a) and math.isinf(b) for a, b in self.screen.values)
+        screened = self.screen.values
+        return bool(screened) and all(math.isinf(a) and math.isinf(b) for a, b in screened)
 
     @property
     def is_coarse(self) -> bool:
@@ -140,20 +142,41 @@ class Comparison:
 
 
 def compare_all(observed: Observed, settings: CheckSettings) -> list[Comparison]:
-    """Every metric of every cell whose runs all ended well; of others that is the verdict."""
+    """Every metric of every cell whose runs all ended well; of others that is the verdict.
+
+    What is gated is among them wherever A has it, though no pair of launches may.
+    """
     compared = []
     for group in observed.titles:
-        pairs = [pair for pair in observed.pairs if pair.group == group]
+        pairs = sorted((pair for pair in observed.pairs if pair.group == group), key=lambda pair: pair.seed)
         if any(run is not None and run.trouble for pair in pairs for run in (pair.a, pair.b)):
             continue
-        for metric, general in settings.metrics.items():
-            gate = general.by(observed.metrics.get(group, ACCURACY))
+        for metric, gate in gates_of(group, observed, settings).items():
             screen, fresh = (paired_sample(pairs, metric, gate, stage) for stage in (Stage.SCREEN, Stage.CONFIRM))
-            if screen.values:
+            of_a, of_b = (told(metric, [getattr(pair, side) for pair in pairs]) for side in "ab")
+            if screen.values or (gate.gated and of_a):
                 compared.append(
-                    Comparison(group=group, metric=metric, gate=gate, settings=settings, screen=screen, fresh=fresh)
+                    Comparison(
+                        group=group,
+                        metric=metric,
+                        gate=gate,
+                        settings=settings,
+                        screen=screen,
+                        fresh=fresh,
+                        of_a_alone=() if of_b else of_a,
+                    )
                 )
     return compared
+
+
+def gates_of(group: str, observed: Observed, settings: CheckSettings) -> dict[str, Gate]:
+    """By metric, as the cell's launches are judged."""
+    return {metric: gate.by(observed.metrics.get(group, ACCURACY)) for metric, gate in settings.metrics.items()}
+
+
+def told(metric: str, runs: Sequence[Run | None]) -> tuple[float, ...]:
+    """Its values in those runs that have it."""
+    return tuple(run.values[metric] for run in runs if run is not None and metric in run.values)
 
 
 def open_groups(observed: Observed, settings: CheckSettings) -> list[str]:

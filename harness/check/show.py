@@ -33,6 +33,7 @@ _STYLES = {
     Outcome.REGRESSION: "bold red",
     Outcome.INCONCLUSIVE: "yellow",
     Outcome.REPORTED: "dim",
+    Outcome.MISSING: "bold red",
 }
 _TITLES = {Stage.SCREEN: "screening all cells", Stage.CONFIRM: "more pairs of cells without a conclusion"}
 _HEADINGS = ("metric", "A", "B", f"B against A [{INTERVAL_LEVEL:.0%}]", "pairs", "caught from", "verdict")
@@ -126,7 +127,7 @@ def show_verdict(verdict: Verdict) -> None:
         else:
             say.print(fitting_table(plain(cell.title), _columns(cell.comparisons), leading="metric", console=say))
     for cell, found in verdict.comparisons:
-        if found.outcome in (Outcome.REGRESSION, Outcome.INCONCLUSIVE):
+        if found.outcome.is_failure or found.outcome == Outcome.INCONCLUSIVE:
             _print_line(say, f"{found.outcome}: {cell.title}: {found.metric}: {found.words}")
     for line in (*verdict.incomparable, *verdict.notes):
         _print_line(say, f"note: {line}")

@@ -24,6 +24,11 @@ class Outcome(StrEnum):
     REGRESSION = "regression"
     INCONCLUSIVE = "inconclusive"
     REPORTED = "reported"  # not gated
+    MISSING = "missing"  # A has it, B does not
+
+    @property
+    def is_failure(self) -> bool:
+        return self in (Outcome.REGRESSION, Outcome.MISSING)
 
 
 class FailureKind(StrEnum):
@@ -48,7 +53,7 @@ class MetricComparison:
     adjusted_p: float | None  # by Holm, of confirmed comparisons
     smallest_caught: float  # the effect that would have been caught 80 % of the time (MDE80)
     gate: float
-    screened: tuple[tuple[float, float], ...]  # (A, B) of each pair
+    screened: tuple[tuple[float, float], ...]  # (A, B) of each pair; B is NaN where it is missing
     confirmed: tuple[tuple[float, float], ...]  # of the fresh pairs that were looked at
 
     @property
@@ -58,7 +63,9 @@ class MetricComparison:
 
     @property
     def medians(self) -> tuple[float, float]:
-        """Of A and of B; a target never reached counts as infinitely late."""
+        """Of A and of B; a target never reached counts as infinitely late. NaN of what is not there."""
+        if not self.deciding:
+            return math.nan, math.nan
         return median(a for a, _ in self.deciding), median(b for _, b in self.deciding)
 
 
@@ -91,8 +98,8 @@ class Verdict:
 
     @property
     def num_failed(self) -> int:
-        regressions = sum(comparison.outcome == Outcome.REGRESSION for _, comparison in self.comparisons)
-        return regressions + sum(cell.failure is not None for cell in self.cells)
+        of_comparisons = sum(comparison.outcome.is_failure for _, comparison in self.comparisons)
+        return of_comparisons + sum(cell.failure is not None for cell in self.cells)
 
     @property
     def num_inconclusive(self) -> int:

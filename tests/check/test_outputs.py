@@ -16,6 +16,7 @@ from harness.check.decision import decide
 from harness.check.junit import junit_xml
 from harness.check.observed import Observed, Run
 from harness.check.outputs import write_outputs
+from harness.check.show import show_verdict
 from harness.check.verdict import Verdict
 from harness.markdown import escape_markdown
 from harness.suite.gates import CheckSettings
@@ -130,6 +131,25 @@ def test_write_outputs_without_a_finite_pair_draws_an_empty_row(tmp_path: Path, 
     pairs = [({"time_to_target": 1.0}, {"time_to_target": never})] * 8
     verdict = decide(observed({"x": pairs}), CheckSettings(), suite="s", arm_a="a", arm_b="b")
     assert tmp_path / "pairs.png" in write_outputs(verdict, tmp_path, {})
+
+
+def test_metric_that_b_never_has_is_a_failure_in_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pairs = [({"throughput": 100.0, "peak_memory": 3 * 1024**2}, {"throughput": 100.0})] * 8
+    verdict = decide(observed({"x": pairs}), CheckSettings(), suite="s", arm_a="a", arm_b="b")
+    write_outputs(verdict, tmp_path, {"GITHUB_ACTIONS": "true"})
+    said = "no pair to compare; 8 launches of A's have it, none of B's"
+    assert f"::error title=hvdbench%3A peak_memory::cell x: {said}" in capsys.readouterr().out.splitlines()
+    assert (
+        f"| cell x | peak\\_memory | 3 MiB | unknown | {said} | ∞ | ❌ missing |"
+        in (tmp_path / "summary.md").read_text()
+    )
+    [failure] = ET.fromstring(junit_xml(verdict)).iter("failure")
+    assert (failure.get("type"), failure.get("message")) == ("missing", said)
+    told = json.loads(verdict.to_json())["cells"][0]["comparisons"]
+    assert [each["screened"][0] for each in told if each["metric"] == "peak_memory"] == [[3 * 1024**2, None]]
+    assert "peak_memory" not in json.loads(trackers.bencher(verdict))["cell x"]
+    show_verdict(verdict)
+    assert f"missing: cell x: peak_memory: {said}" in capsys.readouterr().out
 
 
 def test_write_outputs_tells_github_before_it_draws(
