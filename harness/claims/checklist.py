@@ -51,7 +51,7 @@ def checklist(claim: Claim, settings: ClaimSettings, runs: pd.DataFrame, *, num_
         "start-up apart": _startup(runs),
     }
     if claim.measure.is_timed:
-        entries["no load of others"] = _load(runs, settings.most_load)
+        entries["no load of others"] = _load(finished_of(cells_of(claim), runs), settings.most_load)
     if claim.measure.scale != "share" and not claim.measure.has_target:
         entries["every launch tells its number"] = _untold(claim, runs)
     if claim.measure.has_target:

@@ -11,7 +11,7 @@ import pandas as pd
 from harness.analysis.intervals import Interval
 from harness.claims.checklist import cells_of
 from harness.claims.judged_claim import Judged
-from harness.claims.numbers import Number
+from harness.claims.numbers import Number, finished_of
 from harness.plain_text import counted
 from harness.records.titles import titles_of
 from harness.report.wording import (
@@ -110,7 +110,8 @@ def beside_others_in_words(found: Sequence[Judged], most_load: float) -> str | N
     timed = [judged for judged in found if judged.claim.measure.is_timed]
     if not timed:
         return None
-    launches = pd.concat([judged.launches for judged in timed]).drop_duplicates("run")
+    finished = [finished_of(cells_of(judged.claim), judged.launches) for judged in timed]
+    launches = pd.concat(finished).drop_duplicates("run")
     busy = launches[launches["load_of_others"] > most_load].sort_values("load_of_others", ascending=False)
     if busy.empty:
         return None

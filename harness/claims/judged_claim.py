@@ -46,7 +46,8 @@ def _judged(claim: Claim, suite: Suite, runs: pd.DataFrame, obstacles: Mapping[s
     cannot_run = [
         obstacles[cell.group] for cell in cells if cell.group in obstacles and launches_of([cell], runs).empty
     ]
-    numbers = numbers_of(claim, judgeable(claim, launches), error=suite.deciding.error / _num_sharing(suite, launches))
+    rest_on = judgeable(claim, launches)
+    numbers = numbers_of(claim, rest_on, error=suite.deciding.error / _num_sharing(suite, rest_on))
     return Judged(
         claim=claim,
         verdict=decided(claim.rule, numbers, cannot_run[:1] or list(violations(checks))),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.claims.claim_words import beside_others_in_words
 from harness.claims.deciding import Word
 from harness.claims.judged_claim import judged_claims
 from harness.records.record import Interruptions, Record, Rules, Tuning
@@ -169,6 +170,22 @@ def test_crash_of_another_commit_that_was_made_up_for_is_none_of_what_is_judged(
     found = judged(tmp_path, [*launches(suite), crash], suite)
     assert [check.violation for check in found["leaner"].checks if check.violation] == []
     assert "2 versions of the harness: 0123456789ab and fedcba987654" in found["faster"].verdict.because
+
+
+def test_crash_that_was_made_up_for_lends_no_load_and_no_share_of_the_error(tmp_path: Path) -> None:
+    """Six crashes beside other work, when three claims were laid down; the launches that are judged were at rest."""
+    suite = suite_of(tmp_path)
+    assert suite.rules is not None
+    of_then = {
+        "machine": MACHINE.model_copy(update={"load_1min": 6.0}),
+        "rules": Rules(commit=None, digests={**suite.rules.digests, "third": "another"}),
+    }
+    cell = {"workload": "cnn", "strategy": "hogwild", "workers": 2}
+    crashes = [failed({**cell, "seed": seed % 5}, **of_then) for seed in range(6)]
+    found = judged(tmp_path / "with them", [*launches(suite), *crashes], suite)["leaner"]
+    assert found.verdict.in_words == "holds"
+    assert repr(found.numbers) == repr(judged(tmp_path / "without", launches(suite), suite)["leaner"].numbers)
+    assert beside_others_in_words([found], 0.5) is None
 
 
 def test_crash_that_was_tried_again_counts_once_where_crashes_are_counted(tmp_path: Path) -> None:
