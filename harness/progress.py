@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from harness.records.index import IndexEntry
     from harness.records.record import Record
     from harness.records.results_folder import ResultsFolder
+    from harness.run.outstanding import Outstanding
     from harness.run.runner import Setting
     from harness.suite.cell import Cell
     from harness.suite.suite import Suite
@@ -91,10 +92,13 @@ class SuiteWatcher:
 
 
 @contextmanager
-def watching(suite: Suite, setting: Setting, *, guess_s: float = FIRST_GUESS_S) -> Iterator[SuiteWatcher]:
+def watching(
+    suite: Suite, setting: Setting, *, guess_s: float = FIRST_GUESS_S, done_again: str | None = None
+) -> Iterator[SuiteWatcher]:
     """The watcher of a suite's cells that are to run, its live line shown while in the block.
 
-    guess_s: of a launch, as long as the folder has seen none.
+    guess_s: of a launch, as long as the folder has seen none. done_again: what does again what was done under other
+    circumstances, where that is not --again.
     """
     from harness.records.titles import titles_of
 
@@ -110,8 +114,7 @@ def watching(suite: Suite, setting: Setting, *, guess_s: float = FIRST_GUESS_S) 
         highlight=False,
         markup=False,
     )
-    if left.in_words and setting.again is None:
-        say.print(one_line(left.in_words), highlight=False, markup=False, soft_wrap=True)
+    _show_changed(left, setting, done_again)
     # On a narrow terminal the cell's title gives way, never the numbers.
     columns = [
         MofNCompleteColumn(table_column=Column(no_wrap=True)),
@@ -181,8 +184,16 @@ def show_matrix(suite: Suite, setting: Setting) -> None:
     estimate = in_minutes(len(to_do) * typical_s([record.wall_s for record in records]))
     stopped = f"; {stopped_in_words(outstanding.num_stopped)}" if outstanding.num_stopped else ""
     console().print(f"{len(to_do)} of {len(suite.cells)} launches to go, about {estimate}{stopped}", highlight=False)
-    if outstanding.in_words and setting.again is None:
-        console().print(one_line(outstanding.in_words), highlight=False, markup=False, soft_wrap=True)
+    _show_changed(outstanding, setting)
+
+
+def _show_changed(left: Outstanding, setting: Setting, done_again: str | None = None) -> None:
+    """What was done under other circumstances, unless it is being done again."""
+    from harness.run.outstanding import DONE_AGAIN
+
+    if left.in_words and setting.again is None:
+        said = f"{left.in_words}; {done_again or DONE_AGAIN}"
+        console().print(one_line(said), highlight=False, markup=False, soft_wrap=True)
 
 
 def _over(cell: Cell) -> str:

@@ -24,6 +24,7 @@ from harness.report.wording import listed, listed_briefly, number, percent
 from harness.suite.cell import Cell
 from harness.suite.claims import Claim, ClaimSettings
 
+JUDGED_ANEW = "launches that are judged anew go to a folder of their own (--results)"
 _EQUAL_WORK = 0.02  # of the samples: a last batch that is not whole
 
 
@@ -104,7 +105,7 @@ def _repeated(runs: pd.DataFrame) -> str | None:
     if not num_more:
         return None
     more = counted(num_more, "launch", "launches")
-    return f"{more} more than the rule asks for: launches that are judged anew go to a folder of their own (--results)"
+    return f"{more} more than the rule asks for: {JUDGED_ANEW}"
 
 
 def _rules(claim: Claim, runs: pd.DataFrame) -> str | None:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.analysis.loading import read, with_trials
+from harness.claims.checklist import JUDGED_ANEW
 from harness.claims.claim_words import beside_others_in_words, numbers_in_words, rule_in_words
 from harness.claims.deciding import Word
 from harness.claims.judged_claim import Judged, judged_claims
 from harness.claims.verdict_page import write_page
 from harness.plain_text import counted, one_line
 from harness.progress import console, plain, show_cautions, watching
+from harness.records.results_folder import ResultsError
 from harness.run.feasible import cautions, first_obstacle
 from harness.run.runner import Setting, run_suite
 from harness.suite.suite import Suite, SuiteError
@@ -60,11 +62,24 @@ def obstacles_of(suite: Suite, setting: Setting) -> dict[str, str]:
 def _run(suite: Suite, setting: Setting, obstacles: Mapping[str, str]) -> int:
     """How many launches failed."""
     feasible = replace(suite, cells=tuple(cell for cell in suite.cells if cell.group not in obstacles))
+    _refuse_repeats(feasible, setting)
     show_cautions(cautions(feasible.cells))
-    with watching(feasible, setting) as watcher:
+    with watching(feasible, setting, done_again=JUDGED_ANEW) as watcher:
         summary = run_suite(feasible, setting, watcher)
     console().print(one_line(summary.in_words(setting.folder.path)), highlight=False, markup=False, soft_wrap=True)
     return summary.num_failed
+
+
+def _refuse_repeats(suite: Suite, setting: Setting) -> None:
+    """Launches that would be there twice, and so without a verdict. Raises ResultsError before they take their time."""
+    entries = setting.folder.entries().entries if setting.folder.path.exists() else []
+    num_done = setting.outstanding(suite.cells, entries).num_of_other_machines
+    if num_done:
+        raise ResultsError(
+            f"{setting.folder.path}: has {counted(num_done, 'launch', 'launches')} of the suite from another machine; "
+            "run here too, they would be there twice and have no verdict; allowed: --results DIR, a folder of this "
+            "machine's own, or --no-run, which judges what is there"
+        )
 
 
 def show(judged: list[Judged], most_load: float) -> None:

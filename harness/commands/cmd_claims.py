@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from harness.arguments import (
-    AgainOption,
     CoresOption,
     HostsOption,
     LaunchArgsOption,
@@ -16,10 +15,8 @@ from harness.arguments import (
     OwnLaunchOption,
     ResultsOption,
     confine,
-    read_again,
     read_setting,
     read_suite,
-    refuse,
 )
 from harness.commands.endings import EXIT_FAILED, interruptible
 
@@ -34,7 +31,6 @@ def claims(
     no_run: Annotated[bool, typer.Option("--no-run", help="judge the records that there are, start nothing")] = False,
     hosts: HostsOption = None,
     launch_args: LaunchArgsOption = "",
-    again: AgainOption = None,
     cores: CoresOption = None,
     no_pin: NoPinOption = False,
     own_launch: OwnLaunchOption = False,
@@ -48,13 +44,9 @@ def claims(
 
     if not no_run:
         require_no_launch("claims", own_launch=own_launch, allowed="--no-run, or hvdbench run SUITE")
-    if no_run and again:
-        refuse(f"claims: --again {again} asks for launches and --no-run for none; allowed: one of the two")
     confine(cores, no_pin=no_pin)
     loaded = read_suite(suite, only="")
-    setting = read_setting(
-        loaded, results, hosts=hosts, hostfile=None, launch_args=launch_args, cores=cores, again=read_again(again)
-    )
+    setting = read_setting(loaded, results, hosts=hosts, hostfile=None, launch_args=launch_args, cores=cores)
     with interruptible():
         found = decided(suite, loaded, setting, out or Path("reports") / loaded.name, runs=not no_run)
     if found.num_failed:

@@ -44,7 +44,7 @@ from harness.records.run_files import ERROR_PREFIX
 from harness.records.titles import titles_of
 from harness.run.feasible import cautions, first_obstacle
 from harness.run.node_cores import alone_on_its_cores
-from harness.run.outstanding import Again
+from harness.run.outstanding import DONE_AGAIN, Again
 from harness.run.run_folder import reserve, run_folder
 from harness.run.runner import Setting, make_record
 from harness.suite.cell import Cell
@@ -207,7 +207,7 @@ def _untried_first(cells: list[Cell], setting: Setting, suite: Suite) -> Iterato
     of = counted(cells[0].workers, "worker")
     print(f"{suite.name}: {counted(len(todo), 'launch', 'launches')} in this launch of {of}", flush=True)
     if left.in_words and setting.again is None:
-        print(one_line(left.in_words), flush=True)
+        print(one_line(f"{left.in_words}; {DONE_AGAIN}"), flush=True)
     for position, cell in enumerate(todo):
         if suite.time_budget_s is not None and watch.elapsed_s() > suite.time_budget_s:
             print(f"{suite.name}: time budget over, {len(todo) - position} left", flush=True)

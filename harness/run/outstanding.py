@@ -21,6 +21,7 @@ from harness.suite.cell import Cell
 from harness.worker.machine_description import describe_machine
 
 Again = Literal["changed", "all"]
+DONE_AGAIN = "`--again changed` does them again"  # what is left as it is, by the commands that have the option
 SettingsOf = Callable[[Cell], Mapping[str, str]]
 _MOST_SAID = 4  # differences, before the rest is counted
 
@@ -32,6 +33,7 @@ class Outstanding:
     missing: tuple[Cell, ...]
     changed: tuple[Cell, ...]  # finished, under other circumstances
     num_stopped: int  # of the others, those of which every launch was stopped at its time limit
+    num_of_other_machines: int  # of the missing, those that are finished by another machine
     in_words: str | None  # of what changed: one sentence
 
     def chosen(self, cells: Sequence[Cell], again: Again | None) -> list[Cell]:
@@ -60,7 +62,7 @@ def outstanding(
     for record in records:
         if record.status == "ok" or (record.was_stopped and stopped_is_done):
             finished[record.key].append(record)
-    missing, changed, num_stopped, differences = [], [], 0, Counter[str]()
+    missing, changed, num_stopped, num_of_other_machines, differences = [], [], 0, 0, Counter[str]()
     for cell in cells:
         settings = settings_of(cell)
         elsewhere = is_elsewhere(cell)
@@ -68,6 +70,7 @@ def outstanding(
         of_now = [record for record in done if is_of_now(record, settings)]
         if not done:
             missing.append(cell)
+            num_of_other_machines += bool(finished[cell.key])
         elif of_now:
             num_stopped += all(record.was_stopped for record in of_now)
         else:
@@ -78,6 +81,7 @@ def outstanding(
         missing=tuple(missing),
         changed=tuple(changed),
         num_stopped=num_stopped,
+        num_of_other_machines=num_of_other_machines,
         in_words=_in_words(len(changed), differences),
     )
 
@@ -104,4 +108,4 @@ def _in_words(num_changed: int, differences: Counter[str]) -> str | None:
     most = [said for said, _ in differences.most_common(_MOST_SAID)]
     rest = f" and {len(differences) - len(most)} more" if len(differences) > len(most) else ""
     cells = "1 launch was" if num_changed == 1 else f"{num_changed} launches were"
-    return f"{cells} done with {', '.join(most)}{rest}: left as they are; `--again changed` does them again"
+    return f"{cells} done with {', '.join(most)}{rest}: left as they are"

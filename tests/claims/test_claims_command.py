@@ -20,13 +20,16 @@ from harness.claims.claims_command import claims
 from harness.claims.deciding import Word
 from harness.claims.verdict_page import MARKDOWN, PAGE, VERDICTS, about
 from harness.launchers.hosts import this_machine
-from harness.records.results_folder import ResultsFolder
+from harness.records.results_folder import ResultsError, ResultsFolder
 from harness.run.runner import Setting, Summary
 from harness.run.versions import revision
 from harness.suite.suite import Suite, SuiteError
+from harness.worker.machine_description import describe_machine
 from tests.analysis.handmade import MACHINE, folder_of
 from tests.claims.claimed import SUITE, changed, judged, launches, runs_of, suite_of
 from tests.command import hvdbench
+
+NOTHING = Summary(num_ok=0, num_stopped=0, num_failed=0, num_elsewhere=0, num_left=0)
 
 
 def setting_of(suite: Suite, folder: Path) -> Setting:
@@ -139,11 +142,11 @@ def test_claims_runs_what_is_missing_and_judges_it(tmp_path: Path, monkeypatch: 
 def test_claims_says_what_can_run_and_is_hardly_what_was_meant(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    results = folder_of(launches(suite_of(tmp_path)), tmp_path / "results")
     suite = suite_of(tmp_path, f"{SUITE}  - {{strategy: {{name: local-sgd, period: 1000000}}}}\n")
-    nothing = Summary(num_ok=0, num_stopped=0, num_failed=0, num_elsewhere=0, num_left=0)
-    monkeypatch.setattr(claims_command, "run_suite", lambda *_: nothing)
-    claims(tmp_path / "claimed.yaml", suite, setting_of(suite, results), tmp_path / "page", runs=True)
+    monkeypatch.setattr(claims_command, "run_suite", lambda *_: NOTHING)
+    setting = setting_of(suite, tmp_path / "results")
+    setting.folder.make()
+    claims(tmp_path / "claimed.yaml", suite, setting, tmp_path / "page", runs=True)
     assert "local-sgd period=1000000 · torch · 2×1 cpu · gloo: never communicates: " in capsys.readouterr().err
 
 
@@ -174,11 +177,26 @@ def test_claims_of_real_launches_withhold_what_they_cannot_tell(tmp_path: Path) 
     assert -0.5 < verdict["numbers"][0]["estimate"] < 0.5
 
 
-def test_again_and_no_run_are_refused_together(tmp_path: Path) -> None:
-    suite_of(tmp_path)
-    code, out, err = hvdbench("claims", tmp_path / "claimed.yaml", "--no-run", "--again", "all")
-    assert (code, out) == (2, "")
-    assert "--again all asks for launches and --no-run for none; allowed: one of the two" in err
+def test_launches_of_another_machine_are_judged_and_not_run_once_more(tmp_path: Path) -> None:
+    """They would be there twice: refused before ten launches that end without a verdict."""
+    suite = suite_of(tmp_path)
+    setting = setting_of(suite, folder_of(launches(suite), tmp_path / "results"))
+    with pytest.raises(ResultsError, match=r"results: has 10 launches of the suite from another machine; .* --no-run"):
+        claims(tmp_path / "claimed.yaml", suite, setting, tmp_path / "page", runs=True)
+    found = claims(tmp_path / "claimed.yaml", suite, setting, tmp_path / "page", runs=False)
+    assert [judged.verdict.word for judged in found.judged] == [Word.HOLDS, Word.HOLDS]
+
+
+def test_launches_of_other_versions_are_said_to_go_to_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Done again beside them they would be there twice."""
+    suite = suite_of(tmp_path)
+    setting = setting_of(suite, folder_of(launches(suite, machine=describe_machine()), tmp_path / "results"))
+    monkeypatch.setattr(claims_command, "run_suite", lambda *_: NOTHING)
+    claims(tmp_path / "claimed.yaml", suite, setting, tmp_path / "page", runs=True)
+    (said,) = (line for line in capsys.readouterr().out.splitlines() if "10 launches were done with" in line)
+    assert said.endswith("left as they are; launches that are judged anew go to a folder of their own (--results)")
 
 
 def test_page_says_the_command_with_all_that_it_was_given(tmp_path: Path) -> None:

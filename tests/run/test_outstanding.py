@@ -33,6 +33,7 @@ def seeds(cells: Any) -> list[int]:
 def test_missing_are_cells_without_a_finished_record_of_this_machine() -> None:
     found = left({}, {"status": "failed", "reason": "x", "log_tail": ""}, {"machine": ELSEWHERE})
     assert (seeds(found.missing), seeds(found.changed), found.in_words) == ([1, 2, 3, 4], [], None)
+    assert found.num_of_other_machines == 1
 
 
 @pytest.mark.parametrize(
@@ -49,9 +50,7 @@ def test_changed_are_cells_done_under_other_circumstances(then: dict[str, Any], 
     now = {"HOROVOD_CYCLE_TIME": "50"}
     found = left({"settings": now}, {"settings": now, **then}, settings=now)
     assert (seeds(found.changed), seeds(found.missing)) == ([1], [2, 3, 4])
-    assert found.in_words == (
-        f"1 launch was done with {difference}: left as they are; `--again changed` does them again"
-    )
+    assert found.in_words == f"1 launch was done with {difference}: left as they are"
 
 
 def test_cell_that_trains_elsewhere_is_done_on_any_machine() -> None:

@@ -201,7 +201,7 @@ def test_run_says_which_setting_has_changed_since_and_runs_again_when_asked(tmp_
     suite, results = write_suite(tmp_path / "s.yaml", SHORT), tmp_path / "r"
     before, now = {"MALLOC_TOP_PAD_": "4096"}, {"MALLOC_TOP_PAD_": "8192"}
     assert hvdbench("run", suite, "--results", results, environ=before)[0] == 0
-    said = "1 launch was done with MALLOC_TOP_PAD_ 4096 (now 8192): left as they are"
+    said = "1 launch was done with MALLOC_TOP_PAD_ 4096 (now 8192): left as they are; `--again changed` does them again"
     for command in (["run"], ["run", "--dry-run"], ["show"]):
         code, out, _ = hvdbench(*command, suite, "--results", results, environ=now)
         assert code == 0
