@@ -64,6 +64,14 @@ def launches(suite: Suite, times: dict[str, Sequence[float]] | None = None, **ch
     ]
 
 
+def is_hogwilds(seed: int) -> Any:
+    return lambda record: record.cell["strategy"] == "hogwild" and record.cell.seed == seed
+
+
+def of_hogwild(record: Record) -> bool:
+    return bool(record.cell["strategy"] == "hogwild")
+
+
 def changed(records: Sequence[Record], to: dict[str, Any], which: Callable[[Record], bool]) -> list[Record]:
     """The records, those of some changed."""
     return [each.model_copy(update=to) if which(each) else each for each in records]
