@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from harness.analysis import load
 from harness.records.parity_record import Difference, ParityRecord
 from harness.records.record import Machine, Merge, Point, Record, Window, WorkerPart
 from harness.suite.cell import Cell
@@ -160,6 +163,10 @@ def folder_of(records: Iterable[Record], path: Path) -> Path:
     for one in records:
         (path / f"{one.key}-{one.id}.json").write_text(one.model_dump_json(), encoding="utf-8")
     return path
+
+
+def loaded(folder: Path, *records: Record) -> pd.DataFrame:
+    return load(folder_of(records, folder))
 
 
 def comparison(times: dict[str, Sequence[float]], *, workers: int = 2) -> list[Record]:
