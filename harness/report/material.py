@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from harness.analysis.comparable import Pool
 from harness.analysis.intervals import Interval, mean_interval
@@ -196,13 +197,15 @@ def panel_name(given: Material, figure: str, problem: str) -> str:
 
 
 def launch_band(rows: pd.DataFrame, *, x: str, y: str, within: tuple[float, float]) -> pd.DataFrame:
-    """Mean over seeds at each evaluation with its interval; launches of a unit evaluate at the same steps.
+    """Mean over seeds at each evaluation with its interval.
 
-    Without evaluations at which y is not finite in some launch: the mean of the others would hide that it diverged.
-    within: bounds of y.
+    Without evaluations that a seed lacks, or at which y is not finite in some launch: the mean of the others would hide
+    that it diverged. within: bounds of y.
     """
+    rows = rows.assign(step=_common_steps(rows))
     is_finite = np.isfinite(rows[y]).groupby(rows["step"]).transform("all")
-    finite = rows[is_finite]
+    is_of_all = rows.groupby("step")["seed"].transform("nunique") == rows["seed"].nunique()
+    finite = rows[is_finite & is_of_all]
     by_seed = finite.groupby(["step", "seed"])[y].mean()  # seeds.mean_by_seed, of all evaluations at once
     places = finite.groupby("step")[x].mean()
     intervals = [mean_interval(means, within=within) for _, means in by_seed.groupby(level="step")]
@@ -217,3 +220,15 @@ def launch_band(rows: pd.DataFrame, *, x: str, y: str, within: tuple[float, floa
             "method": [interval.method for interval in intervals],
         }
     )
+
+
+def _common_steps(rows: pd.DataFrame) -> NDArray[np.int64]:
+    """For each row the step of its evaluation, the same in all launches of a unit: of the one with most, the nearest.
+
+    Workers that take their steps from one counter come to an evaluation a step or two later in some launches.
+    """
+    of_launches = rows.groupby("run")["step"]
+    steps = np.sort(of_launches.get_group(of_launches.size().idxmax()).to_numpy())
+    between = (steps[1:] + steps[:-1]) / 2
+    common: NDArray[np.int64] = steps[np.searchsorted(between, rows["step"], side="right")]
+    return common

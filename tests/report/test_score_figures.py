@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 import pandas as pd
 import pytest
 
+from harness.records.record import Point
 from harness.report.outcomes import time_to_target
 from harness.report.scaling import throughput
 from harness.report.score_figures import score_limits, score_over, time_against_score
@@ -75,6 +76,30 @@ def test_curve_ends_where_a_launch_diverges(tmp_path):
     assert list(data["score"]) == pytest.approx([1.4, 1.0])
     assert "1\u00a0launch diverged" in made(score_over_time, given).caption
     assert made(time_against_score, given).panels == ()
+
+
+def test_curve_is_of_all_seeds_where_steps_come_from_one_counter(tmp_path):
+    # One launch comes to the first two evaluations a step or two later, and has none of the third.
+    scores_by_step = [
+        {50: 0.3, 100: 0.6, 120: 0.7, 150: 0.9},
+        {51: 0.4, 102: 0.7, 150: 0.8},
+        {50: 0.5, 100: 0.8, 121: 0.9, 150: 1.0},
+    ]
+    runs = [
+        record(
+            {"strategy": "hogwild", "workers": 2, "seed": seed},
+            curve=[
+                Point(step=step, num_samples=20 * step, time_s=0.1 * step, evaluation_s=0.5, loss=1.0, score=score)
+                for step, score in scores.items()
+            ],
+        )
+        for seed, scores in enumerate(scores_by_step)
+    ]
+    data = drawn(score_over_time, material_of(tmp_path, runs))
+    assert list(data["step"]) == [50, 100, 150]
+    assert list(data["n"]) == [3, 3, 3]
+    assert list(data["score"]) == pytest.approx([0.4, 0.7, 0.9])
+    assert list(data["time_s"]) == pytest.approx([5.0 + 0.1 / 3, 10.0 + 0.2 / 3, 15.0])
 
 
 def test_curve_that_never_has_a_score_is_not_drawn(tmp_path):
