@@ -101,7 +101,8 @@ _MEASURED = _columns(
      "over workers; missing when exposed_share is"),
     ("cpu_s_per_step", "float64", "s", "CPU time of training, servers' included, over the steps of all workers"),
     ("trained_samples", "float64", "samples", "that all workers trained on"),
-    ("bytes_per_step", "float64", "bytes", "sent by one worker in one step, mean over the run"),
+    ("bytes_per_step", "float64", "bytes", "sent by one worker in one step, and by servers to it, mean over the run; "
+     "without what servers send for evaluations"),
     ("average_alone_s", "float64", "s", "a single average of all weights with nothing else to do, median; "
      "missing where there is no collective"),
     ("communication_s", "float64", "s", "what a worker's averages would take one by one: those of the run, by the "

@@ -34,6 +34,7 @@ WINDOW_FIELDS = (
 )
 _START, _END, _STEPS, _SAMPLES, _, _LOADER, _EXPOSED, _PEER, _BYTES, _P50, _P95, _MAX = range(len(WINDOW_FIELDS))
 _values_of = attrgetter(*WINDOW_FIELDS)
+_BYTES_OF_A_VALUE = 4  # float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,12 +133,17 @@ def compute_s_per_step(array: NDArray[np.float64]) -> float:
 
 def step_costs(record: Record, windows: list[NDArray[np.float64]], kept: list[NDArray[np.float64]]) -> dict[str, float]:
     """Of one worker: what it computes for a step, in seconds of the clock and of CPU time, that of servers included."""
-    counted = zip(record.workers, windows, strict=True)
-    num_steps = sum(part.num_workers * float(array[:, _STEPS].sum()) for part, array in counted)
+    num_steps = _num_steps(record.workers, windows)
     return {
         "compute_s_per_step": float(np.mean([compute_s_per_step(array) for array in kept])) if kept else math.nan,
         "cpu_s_per_step": sum(each.cpu_s for each in record.processes) / num_steps if num_steps else math.nan,
     }
+
+
+def _num_steps(parts: list[WorkerPart], windows: list[NDArray[np.float64]]) -> float:
+    """Of all workers: of a part that speaks for several, each step is one of each."""
+    counted = zip(parts, windows, strict=True)
+    return sum(part.num_workers * float(array[:, _STEPS].sum()) for part, array in counted)
 
 
 def slowest(parts: list[WorkerPart], kept: list[NDArray[np.float64]]) -> dict[str, Any]:
@@ -156,7 +162,7 @@ def communication(record: Record, windows: list[NDArray[np.float64]]) -> dict[st
     Workers in groups also send updates by memory, among the same bytes, so of them only the average alone is known.
     """
     samples_s = [taken_s for part in record.workers for taken_s in part.average_alone_s or ()]
-    size = record.vector_size or record.num_parameters  # older records had no buffers
+    size = _vector_size(record)
     if not samples_s or not size or record.cell["workers"] <= 1:
         return {"average_alone_s": math.nan, "communication_s": math.nan, "hidden_share": math.nan}
     alone_s = float(np.median(samples_s))
@@ -164,7 +170,7 @@ def communication(record: Record, windows: list[NDArray[np.float64]]) -> dict[st
         return {"average_alone_s": alone_s, "communication_s": math.nan, "hidden_share": math.nan}
     num_bytes = float(np.mean([array[:, _BYTES].sum() for array in windows]))
     exposed_s = float(np.mean([array[:, _EXPOSED].sum() for array in windows]))
-    total_s = alone_s * num_bytes / allreduce_bytes(4 * size, record.cell["workers"])
+    total_s = alone_s * num_bytes / allreduce_bytes(_BYTES_OF_A_VALUE * size, record.cell["workers"])
     return {
         "average_alone_s": alone_s,
         "communication_s": total_s,
@@ -256,9 +262,8 @@ def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, 
         memories = ("peak_rss_bytes", "grown_bytes", "tensor_bytes", "pss_bytes", "gpu_memory_bytes")
         interrupted = ("stopped_s", "throttled_s", "stolen_s")
         return dict.fromkeys(("startup_s", "cpu_share", *memories, *interrupted, "bytes_per_step"), math.nan)
-    num_steps = sum(float(array[:, _STEPS].sum()) for array in windows)
-    num_bytes = sum(float(array[:, _BYTES].sum()) for array in windows)
-    num_bytes += sum(server.bytes_sent or 0 for server in record.servers)
+    num_steps = _num_steps(parts, windows)
+    num_bytes = sum(float(array[:, _BYTES].sum()) for array in windows) + _sent_by_servers(record)
     # A part may speak for several workers (one process that drives them all), so its time counts for each.
     busy_s = sum(part.train_s for part in parts) / len(parts) * cores_of(record.cell)
     return {
@@ -274,6 +279,21 @@ def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, 
         "gpu_memory_bytes": memory.gpu_bytes(record),
         "bytes_per_step": num_bytes / num_steps if num_steps else math.nan,
     }
+
+
+def _sent_by_servers(record: Record) -> int:
+    """Without the weights that workers asked for only to have them evaluated, as no other strategy sends any for that.
+
+    Servers see training begin and end a little late, so some of what is taken off may not have been counted.
+    """
+    num_bytes = sum(server.bytes_sent or 0 for server in record.servers)
+    num_looks = sum(len(part.snapshots_s) for part in record.workers)
+    return max(0, num_bytes - num_looks * _BYTES_OF_A_VALUE * _vector_size(record))
+
+
+def _vector_size(record: Record) -> int:
+    """Values of all weights; 0 where it is not known."""
+    return record.vector_size or record.num_parameters or 0  # older records had no buffers
 
 
 def _worker_row(run: str, part: WorkerPart, kept: NDArray[np.float64]) -> dict[str, Any]:

@@ -96,6 +96,24 @@ def test_bytes_per_step_are_one_workers():
     assert run_row(two_workers())["bytes_per_step"] == pytest.approx(500.0)  # 5000 in ten steps
 
 
+def test_bytes_per_step_are_one_workers_where_a_process_speaks_for_several():
+    # Ten steps of two workers, each of which sends 500 bytes in a step: 10,000 in all.
+    windows = [window(position, bytes_sent=10_000, exposed_s=None) for position in range(10)]
+    cell = {"strategy": "tf-mirrored", "framework": "tensorflow", "workers": 2}
+    row = run_row(record(cell, workers=[worker(0, num_workers=2, windows=windows)]))
+    assert row["bytes_per_step"] == pytest.approx(500.0)
+
+
+def test_bytes_that_servers_send_only_for_evaluations_are_left_out():
+    # Two workers of ten windows push 5,000 bytes each. Of twelve vectors of 4,000 bytes that the server sends, eight
+    # are looked at alone: two workers copy four snapshots each. (100,000 + 4 · 4,000) bytes in 200 steps.
+    server = ServerPart(role="server", index=0, cpu_s=1.0, peak_rss_bytes=4, pss_bytes=3, bytes_sent=12 * 4000)
+    made = record({"strategy": "elastic", "workers": 2}, servers=[server])
+    assert run_row(made)["bytes_per_step"] == pytest.approx(580.0)
+    late = server.model_copy(update={"bytes_sent": 7 * 4000})  # it saw training begin after some
+    assert run_row(made.model_copy(update={"servers": [late]}))["bytes_per_step"] == pytest.approx(500.0)
+
+
 def test_resources_are_sums_over_workers():
     row = run_row(two_workers())
     assert row["peak_rss_bytes"] == 200 * 2**20
