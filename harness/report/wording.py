@@ -20,8 +20,8 @@ def number(value: float) -> str:
         return "–"
     if value == 0:
         return "0"
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    rounded = round(value, 2 - math.floor(math.log10(abs(value))))
+    rounded = float(f"{value:.3g}")  # whose first digit may be one further left: 9.996 is 10.0
+    digits = max(0, 2 - math.floor(math.log10(abs(rounded))))
     return f"{rounded:,.{digits}f}".replace(",", "\u202f")
 
 
