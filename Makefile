@@ -35,7 +35,7 @@ lab: setup  ## runs over several hosts, emulated on this machine as network name
 	@$(BIN)/python -m pytest -m lab tests/lab
 
 gpu: setup  ## its tests and the speed over a bare loop, on a CUDA GPU; in another environment: tests/gpu/on_machine.sh
-	@$(BIN)/python -m pytest -m gpu tests/gpu && $(BIN)/python -m tests.gpu
+	@$(BIN)/python -m pytest -n 4 --dist loadfile -m gpu tests/gpu && $(BIN)/python -m tests.gpu
 
 gpu-kit:  ## for a CUDA machine without network: make gpu-kit KIT_PYTHON=3.12 KIT_TORCH=2.11.0 KIT_ARCH=9.0
 	@$(PYTHON) -m tests.gpu.kit --python '$(KIT_PYTHON)' --torch '$(KIT_TORCH)' --arch '$(KIT_ARCH)' \

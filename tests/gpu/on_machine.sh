@@ -53,7 +53,7 @@ tests() {
     local package
     package=$(find "$staged" -type d -path '*-packages/horovod' 2>/dev/null | head -n 1)
     [ -z "$package" ] || export HVDBENCH_STAGED_HOROVOD=${package%/horovod}
-    run tests 285 "$python" -m pytest -m gpu tests/gpu -v -s --timeout=90 --durations=12 -W default -p no:cacheprovider
+    run tests 285 "$python" -m pytest -n 4 --dist loadfile -m gpu tests/gpu -v -rP --timeout=90 --durations=12 -W default -p no:cacheprovider
     unset HVDBENCH_STAGED_HOROVOD
 }
 
