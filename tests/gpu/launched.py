@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from harness.records.record import Record
 from harness.records.results_folder import ResultsFolder
+from harness.worker.cores import in_words as cores_in_words
 from tests.command import hvdbench
 
 LIMIT_S = 240
+MOST_WORKERS = 2  # of a launch here
 ON_GPU = {"workload": "cnn", "dataset": "digits", "device": "gpu", "epochs": 5, "evaluations": 5}
 
 
@@ -29,7 +32,16 @@ def in_words(record: Record) -> str:
 def run(folder: Path, *blocks: dict[str, Any], environ: dict[str, str] | None = None) -> tuple[int, str, str]:
     """Exit code, standard output and standard error."""
     suite = write_suite(folder, *blocks)
-    return hvdbench("run", suite, "--results", folder / "results", environ=environ, limit_s=LIMIT_S)
+    return hvdbench("run", suite, "--results", folder / "results", *own_cores(), environ=environ, limit_s=LIMIT_S)
+
+
+def own_cores() -> list[str]:
+    """An equal part of the cores for each process of pytest (`-n`), since launches pin their workers to the first ones."""
+    cores = sorted(os.sched_getaffinity(0))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    size = len(cores) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    own = cores[number * size : (number + 1) * size]
+    return ["--cores", cores_in_words(own)] if len(own) >= MOST_WORKERS else []
 
 
 def write_suite(folder: Path, *blocks: dict[str, Any]) -> Path:
