@@ -23,7 +23,7 @@ from tests.perf.harness_loop import harness_loop
 
 BAR = 0.98
 NUM_TURNS = 5  # of each side
-TURN_S = 2.5
+TURN_S = 2.0
 CALIBRATION_STEPS = 16
 IMAGES = {"name": "synthetic", "num_samples": 512, "size": 224, "channels": 3, "num_classes": 1000}
 BATCH_SIZE = {"float32": 64, "bf16": 128}

@@ -29,6 +29,14 @@ def in_words(record: Record) -> str:
     return "" if record.status == "ok" else f"{record.cell.title}: {record.reason}\n{record.log_tail}"
 
 
+def score(record: Record) -> float:
+    """At the end of a launch that ended well."""
+    assert in_words(record) == ""
+    title = f"{record.cell['strategy']} in {record.cell['precision']}"
+    print(f"{title}: accuracy {record.curve[-1].score:.4f}, launch {record.wall_s:.1f} s")
+    return record.curve[-1].score
+
+
 def run(folder: Path, *blocks: dict[str, Any], environ: dict[str, str] | None = None) -> tuple[int, str, str]:
     """Exit code, standard output and standard error."""
     suite = write_suite(folder, *blocks)
@@ -36,7 +44,7 @@ def run(folder: Path, *blocks: dict[str, Any], environ: dict[str, str] | None = 
 
 
 def own_cores() -> list[str]:
-    """An equal part of the cores for each process of pytest (`-n`), since launches pin their workers to the first ones."""
+    """An equal part of the cores for each process of pytest (`-n`), to which launches pin their workers."""
     cores = sorted(os.sched_getaffinity(0))
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     size = len(cores) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
