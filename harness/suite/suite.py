@@ -139,14 +139,24 @@ def _rules(path: Path, file: _File) -> Rules | None:
     if file.claims is None:
         return None
     rules = rules_of(file.claims, path, repeats=file.repeats)
-    untuned = path.with_name(f"{path.stem.removesuffix('.tuned')}{path.suffix}")
-    if rules.commit is not None or file.tuned is None or untuned == path:
+    if rules.commit is not None or file.tuned is None:
         return rules
+    laid_down = (_rules_laid_down_in(untuned) for untuned in _untuned(path))
+    return next((before for before in laid_down if before and before.digests == rules.digests), rules)
+
+
+def _untuned(tuned: Path) -> list[Path]:
+    """What `hvdbench tune` may have made it from: `two.tuned.yaml` of `two.yaml`, or of `two`."""
+    stem = tuned.stem.removesuffix(".tuned")
+    return [] if stem == tuned.stem else [tuned.with_name(name) for name in (f"{stem}{tuned.suffix}", stem)]
+
+
+def _rules_laid_down_in(path: Path) -> Rules | None:
+    """None where that is no suite, or has no claims."""
     try:
-        before = Suite.load(untuned).rules
+        return Suite.load(path).rules
     except SuiteError:
-        return rules
-    return before if before is not None and before.digests == rules.digests else rules
+        return None
 
 
 def _reads_as(text: str, value: object) -> bool:

@@ -11,6 +11,7 @@ from harness.git import git
 from harness.optimizers.schedules import CosineSchedule
 from harness.suite.cell import Cell
 from harness.suite.suite import Suite, SuiteError
+from harness.tuning.tuned_suite import tuned_path
 from tests.claims.claimed import SUITE, suite_of
 
 
@@ -171,3 +172,14 @@ def test_rules_of_a_tuned_suite_are_of_the_commit_of_the_one_that_it_was_made_fr
     tuned.write_text(text)
     (tmp_path / "claimed.yaml").unlink()
     assert commit_of_rules(tuned) is None
+
+
+def test_rules_of_a_tuned_suite_are_those_of_a_suite_whose_name_has_no_suffix(tmp_path: Path) -> None:
+    """`hvdbench tune two` writes two.tuned.yaml; beside it lies two.yaml, a suite of other rules."""
+    untuned, tuned = tmp_path / "two", tuned_path(tmp_path / "two")
+    untuned.write_text(SUITE)
+    commit = committed(untuned)
+    tuned.write_text(f"{SUITE}tuned: {{budget: 2, sampler: quasi-random, seed: 0}}\n")
+    (tmp_path / "two.yaml").write_text(SUITE.replace("0.9", "0.8"))
+    assert tuned.name == "two.tuned.yaml"
+    assert commit_of_rules(tuned) == commit
