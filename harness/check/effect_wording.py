@@ -45,8 +45,8 @@ def effect_in_words(metric: str, scale: str, effect: float, low: float, high: fl
 
 def _signed(effect: float, scale: str) -> str:
     if math.isinf(effect):
-        return "−∞" if effect < 0 else "∞"
-    return f"{effect * 100:+.1f}".replace("-", "−") + (" %" if scale == "ratio" else "")
+        return "-∞" if effect < 0 else "∞"
+    return f"{effect * 100:+.1f}{' %' if scale == 'ratio' else ''}"
 
 
 def value_in_words(value: float, unit: str) -> str:

@@ -43,16 +43,13 @@ def _draw(history: History, folder: Path) -> list[Path]:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    from harness.report.glyphs import boxes_for_missing_glyphs
+    from harness.report.glyphs import DRAWN_TEXT, boxes_for_missing_glyphs
 
     shown = history.moved[:MOST_PANELS]
     rest = [one for one in history.series if one not in shown]
     num_rows = math.ceil(len(shown) / _COLUMNS)
     width, height = _PANEL_INCHES
-    with (
-        boxes_for_missing_glyphs(),
-        mpl.rc_context({"svg.hashsalt": "hvdbench", "font.family": "DejaVu Sans", "text.parse_math": False}),
-    ):
+    with boxes_for_missing_glyphs(), mpl.rc_context(DRAWN_TEXT):
         size = (_COLUMNS * width, height * (num_rows + bool(rest)))
         figure = Figure(figsize=size, layout="constrained")
         grid = figure.add_gridspec(num_rows + bool(rest), _COLUMNS)

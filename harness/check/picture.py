@@ -35,12 +35,9 @@ def draw_pairs(verdict: Verdict, folder: Path) -> list[Path]:
     import matplotlib as mpl  # late: it takes a second that a refused check does not need
     from matplotlib.figure import Figure
 
-    from harness.report.glyphs import boxes_for_missing_glyphs
+    from harness.report.glyphs import DRAWN_TEXT, boxes_for_missing_glyphs
 
-    with (
-        boxes_for_missing_glyphs(),
-        mpl.rc_context({"svg.hashsalt": "hvdbench", "font.family": "DejaVu Sans", "text.parse_math": False}),
-    ):
+    with boxes_for_missing_glyphs(), mpl.rc_context(DRAWN_TEXT):
         figure = Figure(figsize=(_WIDTH_INCHES, 1.6 + _ROW_INCHES * len(rows)), layout="constrained")
         axes = figure.subplots()
         for position, (_, found) in enumerate(rows):

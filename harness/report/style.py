@@ -30,7 +30,7 @@ from matplotlib.figure import Figure as Canvas
 
 from harness.analysis.families import Family, family_of
 from harness.plain_text import one_line, shortened
-from harness.report.glyphs import boxes_for_missing_glyphs
+from harness.report.glyphs import DRAWN_TEXT, boxes_for_missing_glyphs
 from harness.report.palette import GRID, GROUND, INK, MUTED, SHADES
 from harness.report.svg_for_page import for_page
 from harness.report.svg_text import svg_of
@@ -55,7 +55,7 @@ _HINT = "hint-"
 _PNG_DPI = 150
 _PNG_BY = {"compress_type": zlib.Z_RLE}  # most of a drawing are runs of one colour: less work, and smaller files
 _RC: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
+    **DRAWN_TEXT,
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
@@ -73,8 +73,6 @@ _RC: dict[Any, Any] = {
     "grid.linewidth": 0.8,
     "axes.facecolor": "none",
     "figure.facecolor": GROUND,
-    "text.parse_math": False,  # a $ in a name is a $
-    "svg.hashsalt": "hvdbench",  # the same data give the same file
     "text.hinting": "none",  # text as wide in the layout as it is drawn
     "figure.constrained_layout.use": True,
     "figure.constrained_layout.w_pad": 0.08,

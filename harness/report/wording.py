@@ -15,7 +15,7 @@ from harness.workloads.metric import ACCURACY, SHARE, Metric
 def number(value: float) -> str:
     """Three significant digits, thousands with a space: 0.0123, 4.57, 12 300; the open end of an interval is ∞."""
     if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
+        return "∞" if value > 0 else "-∞"
     if not math.isfinite(value):
         return "–"
     if value == 0:

@@ -126,6 +126,12 @@ def test_write_outputs_writes_every_file_and_the_step_summary(
     assert capsys.readouterr().out.count("::error") == 4  # three, and the one that stays text in a title
 
 
+def test_pairs_are_drawn_over_ticks_with_the_minus_of_all_numbers(tmp_path: Path) -> None:
+    seen = observed({"slow": noisy_throughput(24, slowdown=0.2), "noisy": noisy_throughput(8, sd=0.2, seed=3)})
+    write_outputs(decide(seen, CheckSettings(), suite="s", arm_a="a", arm_b="b"), tmp_path, {})
+    assert "<!-- -50 -->" in (tmp_path / "pairs.svg").read_text(encoding="utf-8")  # what a path of letters says
+
+
 @pytest.mark.parametrize("never", [math.inf, math.nan])
 def test_write_outputs_without_a_finite_pair_draws_an_empty_row(tmp_path: Path, never: float) -> None:
     pairs = [({"time_to_target": 1.0}, {"time_to_target": never})] * 8

@@ -24,3 +24,9 @@ def test_share_is_named_where_its_bar_is_in_view():
         stacked_rows(axes, ["whole", "damaged"], shares)
         named = {text.get_text(): text.get_position() for text in axes.texts}
     assert named == {"75%": (0.375, 0), "20%": (pytest.approx(0.85), 0)}
+
+
+def test_ticks_have_the_minus_of_all_numbers() -> None:
+    with themed(), canvas() as (_, axes):
+        axes.set_xticks([-1, 0, 1])
+        assert [tick.get_text() for tick in axes.get_xticklabels()] == ["-1", "0", "1"]

@@ -65,7 +65,7 @@ def test_interval_stands_in_brackets_where_there_is_one():
     [
         (-1.85e-15, -0.685, 0.685, "0 [-0.685, 0.685]"),
         (1e-15, 1e-15, 1e-15, "0.00000000000000100 [0.00000000000000100, 0.00000000000000100]"),
-        (2.5, -math.inf, math.inf, "2.50 [−∞, ∞]"),
+        (2.5, -math.inf, math.inf, "2.50 [-∞, ∞]"),
     ],
 )
 def test_error_of_adding_up_is_no_number(estimate: float, low: float, high: float, said: str) -> None:
