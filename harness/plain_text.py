@@ -1,7 +1,11 @@
-"""Text of others, in records and names of files, as plain text: for pages, tables, terminals, logs and figures."""
+"""Text of others, in records and names of files, as plain text: for pages, tables, terminals, logs and figures.
+
+And numbers beside the bar that they are held to.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -54,6 +58,27 @@ def per_second(sample_units: Iterable[str]) -> str:
     different = set(sample_units)
     known = different.pop() if len(different) == 1 else ""
     return f"{one_line(known) or 'sample'}s/s"
+
+
+def places_of(value: float, digits: int) -> int:
+    """How many decimal places give so many significant digits; negative where digits before the point are rounded."""
+    return digits - 1 - math.floor(math.log10(abs(value))) if value and math.isfinite(value) else digits
+
+
+def on_its_side(value: float, bar: float, places: int) -> float:
+    """The value, such that no sentence with the bar beside it is contradicted by rounding to so many decimal places:
+    where that would take it to the bar or beyond, the number of as many places next to the bar on its own side."""
+    if not (math.isfinite(value) and math.isfinite(bar)) or _is_same(value, bar):
+        return value
+    rounded = round(value, places)
+    if not _is_same(rounded, bar) and (rounded > bar) == (value > bar):
+        return value
+    return rounded + math.copysign(10.0**-places, value - bar)
+
+
+def _is_same(value: float, bar: float) -> bool:
+    """But for errors of floating point."""
+    return math.isclose(value, bar, rel_tol=1e-12)
 
 
 def said(value: Any, length: int = 60) -> str:

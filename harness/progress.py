@@ -145,8 +145,8 @@ def outcome_of(record: Record) -> str:
         metric, target = record.cell.metric, record.cell["target"]
         last, reached = record.curve[-1], point_of_target(record)
         has_missed = target is not None and reached is None
-        score = metric.missing_in_words(last.score, target) if has_missed else metric.in_words(last.score)
-        words += ", diverged" if has_diverged(last.score, last.loss) else f", {metric.name} {score}"
+        score = metric.missing(last.score, target) if has_missed else last.score
+        words += ", diverged" if has_diverged(last.score, last.loss) else f", {metric.name} {metric.in_words(score)}"
         if target is not None:
             when = "not reached" if reached is None else f"after {reached.time_s:.2f} s"
             words += f", {metric.target_in_words(target)} {when}"

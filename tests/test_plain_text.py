@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import unicodedata
 import xml.etree.ElementTree as ET
 
 import pytest
 
-from harness.plain_text import all_shown, one_line, per_second, shortened, shown
+from harness.plain_text import all_shown, on_its_side, one_line, per_second, places_of, shortened, shown
 
 
 def test_shown_has_neither_colours_nor_controls_and_keeps_its_lines() -> None:
@@ -51,3 +52,30 @@ def test_shortened_keeps_both_ends() -> None:
 )
 def test_rate_is_in_the_sample_unit_that_all_share(sample_units: list[str], said: str) -> None:
     assert per_second(sample_units) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "bar", "places", "shown_as"),
+    [
+        (0.97996, 0.98, 3, 0.979),
+        (0.98004, 0.98, 3, 0.981),
+        (0.9796, 0.9797, 3, 0.979),  # 0.980 would be beyond
+        (0.97, 0.98, 3, 0.97),
+        (0.98, 0.98, 3, 0.98),
+        (1 - 1e-15, 1.0, 3, 1 - 1e-15),  # but for errors of floating point
+        (0.0304, 0.03, 3, 0.031),
+        (1.04e-5, 1e-5, 6, 1.1e-5),
+        (12345.6, 12300.0, -2, 12400.0),
+        (math.inf, 0.1, 3, math.inf),
+        (0.1, math.nan, 3, 0.1),
+    ],
+)
+def test_value_beside_a_bar_is_rounded_to_no_other_side_of_it(
+    value: float, bar: float, places: int, shown_as: float
+) -> None:
+    assert on_its_side(value, bar, places) == pytest.approx(shown_as, rel=1e-15)
+
+
+def test_places_are_those_of_so_many_significant_digits() -> None:
+    assert [places_of(value, 3) for value in (0.0123, -0.5, 4.57, 12345.6)] == [4, 3, 2, -2]
+    assert [places_of(value, 3) for value in (0.0, math.inf)] == [3, 3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shlex
@@ -158,7 +159,8 @@ def too_little_disk(disk: str | Path, needed_bytes: int) -> str | None:
     if free >= needed_bytes:
         return None
     needed = f"{needed_bytes / _GIB:.1f}".removesuffix(".0")
+    whole_tenths = math.floor(10 * free / _GIB) / 10  # rounded up it might read as enough
     return (
-        f"{disk} has {free / _GIB:.1f} GiB free, set-up needs {needed} GiB: free some space, or move the checkout and "
+        f"{disk} has {whole_tenths:.1f} GiB free, set-up needs {needed} GiB: free some space, or move the checkout and "
         "HVDBENCH_CACHE to a larger disk (TMPDIR: where pip downloads and Horovod is built)"
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from harness.plain_text import on_its_side
+
 _WORSE_BETTER = {
     "throughput": ("slower", "faster"),
     "time_to_target": ("later at the target", "sooner at the target"),
@@ -31,8 +33,8 @@ def direction(metric: str, effect: float) -> str:
     return worse if effect > 0 else better
 
 
-def effect_in_words(metric: str, scale: str, effect: float, low: float, high: float) -> str:
-    """`7.2 % slower [6.8 %, 7.9 %]`; the interval's ends are negative where they are on the better side."""
+def effect_in_words(metric: str, scale: str, effect: float, low: float, high: float, *, gate: float) -> str:
+    """`7.2 % slower [+6.8 %, +7.9 %]`; the interval's ends are negative where they are on the better side."""
     if math.isnan(effect):
         return "no pair to compare"
     if effect == low == high == 0:
@@ -40,7 +42,12 @@ def effect_in_words(metric: str, scale: str, effect: float, low: float, high: fl
     between = f"[{_signed(low, scale)}, {_signed(high, scale)}]"
     if abs(effect) < _LEAST_SAID:
         return f"unchanged {between}"
-    return f"{size(abs(effect), scale)} {direction(metric, effect)} {between}"
+    return f"{size(abs(beside(effect, gate)), scale)} {direction(metric, effect)} {between}"
+
+
+def beside(effect: float, bar: float) -> float:
+    """The effect, such that its size does not read as another side of the bar."""
+    return on_its_side(effect, bar, 3)
 
 
 def _signed(effect: float, scale: str) -> str:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from harness.check.effect_wording import effect_in_words, size
+from harness.check.effect_wording import beside, effect_in_words, size
 from harness.check.exact import StageDesign, smallest_caught, worse_p
 from harness.check.paired_sample import PairedSample
 from harness.check.sequential import Comparison
@@ -33,14 +33,14 @@ def judge(
     low, high = deciding.interval if usable else (math.nan, math.nan)
     effect, low, high = (gate.as_effect(value) for value in (deciding.shift if usable else math.nan, low, high))
     caught = _smallest_caught(deciding, _designs(compared, num_open)) if usable else math.inf
-    said = [effect_in_words(compared.metric, gate.scale, effect, low, high), why, _lost_in_words(compared)]
+    what = effect_in_words(compared.metric, gate.scale, effect, low, high, gate=gate.gate)
     return MetricComparison(
         metric=compared.metric,
         unit=gate.unit,
         scale=gate.scale,
         better=gate.better,
         outcome=outcome,
-        words="; ".join(filter(None, said)),
+        words="; ".join(filter(None, [what, why, _lost_in_words(compared)])),
         effect=effect,
         low=low,
         high=high,
@@ -98,20 +98,23 @@ def _doubt(compared: Comparison, may_convict: bool) -> str:
     """What stands between a comparison and its conclusion."""
     pairs, gate = compared.pairs_with(_num_looked_at(compared)), compared.gate
     is_above = pairs.shift > gate.as_shift(gate.gate)
+    is_noisy = pairs.interval[1] >= gate.as_shift(gate.must_detect)
     if compared.is_coarse and not compared.was_open:
         return _COARSE if not compared.num_neither else _NEITHER.get(compared.metric, _NEITHER_REACHES)
     if compared.has_all_pairs:
-        what = "above the gate, not confirmed" if is_above else _noise(pairs, compared)
+        suspicion = f"{'above the gate' if is_above else 'suspicious'}, not confirmed"
+        what = _noise(pairs, compared) if is_noisy and not is_above else suspicion
     else:
-        what = "suspicious" if is_above or compared.looks_worse else _noise(pairs, compared)
+        is_suspicious = is_above or compared.looks_worse or not is_noisy
+        what = "suspicious" if is_suspicious else _noise(pairs, compared)
         what += f", with {len(compared.fresh.values)} of {compared.settings.confirm_pairs} fresh pairs"
     return what if may_convict else f"{what}; {_LIVE_ALONE}"
 
 
 def _noise(pairs: PairedSample, compared: Comparison) -> str:
     gate = compared.gate
-    left_open, wanted = size(gate.as_effect(pairs.interval[1]), gate.scale), size(gate.must_detect, gate.scale)
-    return f"too noisy: {left_open} worse is possible, less than {wanted} has to be shown"
+    left_open = size(beside(gate.as_effect(pairs.interval[1]), gate.must_detect), gate.scale)
+    return f"too noisy: {left_open} worse is possible, less than {size(gate.must_detect, gate.scale)} has to be shown"
 
 
 def _lost_in_words(compared: Comparison) -> str:

@@ -141,7 +141,7 @@ def _columns(comparisons: Sequence[MetricComparison]) -> dict[str, list[str]]:
 
 def _row(found: MetricComparison) -> list[str]:
     a, b = (value_in_words(value, found.unit) for value in found.medians)
-    effect = effect_in_words(found.metric, found.scale, found.effect, found.low, found.high)
+    effect = effect_in_words(found.metric, found.scale, found.effect, found.low, found.high, gate=found.gate)
     caught = size(found.smallest_caught, found.scale)
     said = [plain(text) for text in (found.metric, a, b, effect, str(len(found.deciding)), caught)]
     style = _STYLES[found.outcome]

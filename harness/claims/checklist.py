@@ -18,7 +18,7 @@ from harness.analysis.implementation import FLAT_LIKES
 from harness.analysis.targets import AFTER
 from harness.claims.numbers import finished_of, first_of_each, judgeable, launches_of
 from harness.git import UNCOMMITTED
-from harness.plain_text import counted
+from harness.plain_text import counted, on_its_side, places_of
 from harness.records.titles import titles_of
 from harness.report.wording import listed, listed_briefly, number, percent
 from harness.suite.cell import Cell
@@ -191,7 +191,12 @@ def _load(runs: pd.DataFrame, most: float) -> str | None:
     busiest = float(runs.groupby("group")["load_of_others"].median().max())
     if not busiest > most:
         return None
-    return f"the machine was busy: a load of {busiest:.2g} of others a core, where {most:g} is allowed"
+    return f"the machine was busy: a load of {load_in_words(busiest, most)} of others a core, where {most:g} is allowed"
+
+
+def load_in_words(load: float, most: float) -> str:
+    """Beside the most that is allowed."""
+    return f"{on_its_side(load, most, places_of(load, 2)):.2g}"
 
 
 def _untold(claim: Claim, runs: pd.DataFrame) -> str | None:

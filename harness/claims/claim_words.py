@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from harness.analysis.intervals import Interval
-from harness.claims.checklist import cells_of
+from harness.claims.checklist import cells_of, load_in_words
 from harness.claims.judged_claim import Judged
 from harness.claims.numbers import Number, finished_of
-from harness.plain_text import counted
+from harness.plain_text import counted, on_its_side, places_of
 from harness.records.titles import titles_of
 from harness.report.wording import (
     in_shown_unit,
@@ -32,7 +33,9 @@ _MODEL = "model sizes"  # a slope of values over parameters
 def number_in_words(claim: Claim, found: Number) -> str:
     """`cnn 0.42 × [0.3, 0.6]`."""
     named = f"{found.case} " if found.case else ""
-    return f"{named}{_interval_in_words(claim, found.interval)}"
+    of = found.interval
+    estimate, low, high = (_on_its_side(claim, value) for value in (of.estimate, of.low, of.high))
+    return f"{named}{_interval_in_words(claim, replace(of, estimate=estimate, low=low, high=high))}"
 
 
 def numbers_in_words(judged: Judged) -> str:
@@ -51,7 +54,7 @@ def seen_in_words(judged: Judged) -> str:
     """`cnn 0.71 ×`: what would have been found four times in five."""
     claim = judged.claim
     said = [
-        f"{f'{found.case} ' if found.case else ''}{_value_in_words(claim, found.seen)}"
+        f"{f'{found.case} ' if found.case else ''}{_value_in_words(claim, _on_its_side(claim, found.seen))}"
         for found in judged.numbers
         if math.isfinite(found.seen)
     ]
@@ -117,7 +120,7 @@ def beside_others_in_words(found: Sequence[Judged], most_load: float) -> str | N
         return None
     titles = titles_of(cell.stored() for judged in timed for cell in cells_of(judged.claim))
     of_each = zip(busy["group"], busy["seed"], busy["load_of_others"], strict=True)
-    names = [f"{titles[group]} (seed {seed}: {load:.2g})" for group, seed, load in of_each]
+    names = [f"{titles[group]} (seed {seed}: {load_in_words(load, most_load)})" for group, seed, load in of_each]
     return (
         f"{len(busy)} of {counted(len(launches), 'launch', 'launches')} whose times are judged ran beside a load of "
         f"others above {most_load:g} a core, which may widen intervals: {listed_briefly(names, 3)}; launches that are "
@@ -156,15 +159,27 @@ def _tuning(budgets: pd.Series[float]) -> str:
 def _interval_in_words(claim: Claim, interval: Interval) -> str:
     if not math.isfinite(interval.estimate):
         return "–"
+    if _is_in_percent(claim):
+        return share_with_interval(interval)
     if claim.rule.trend_over is not None:
         return f"{with_interval(interval)}{_unit(claim)}"
     if claim.measure.scale == "ratio":
         return times_of(interval)
     if claim.rule.measure == "score_gain":
         return _gain_in_words(claim, interval)
-    if claim.measure.unit:
-        return f"{with_interval(interval)} {claim.measure.unit}"
-    return share_with_interval(interval)
+    return f"{with_interval(interval)} {claim.measure.unit}"
+
+
+def _on_its_side(claim: Claim, value: float) -> float:
+    """The value, such that rounding takes it to no other side of the threshold."""
+    places = 3 if _is_in_percent(claim) else places_of(value, 3)
+    return on_its_side(value, claim.rule.holds.value, places)
+
+
+def _is_in_percent(claim: Claim) -> bool:
+    """Of a difference that is neither a slope nor in a unit."""
+    has_unit = claim.measure.unit or claim.rule.measure == "score_gain"
+    return claim.measure.scale != "ratio" and claim.rule.trend_over is None and not has_unit
 
 
 def _gain_in_words(claim: Claim, interval: Interval) -> str:

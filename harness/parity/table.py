@@ -153,7 +153,7 @@ def _row(record: ParityRecord) -> dict[str, str]:
 def _in_full(record: ParityRecord, differences: Sequence[Difference]) -> Table:
     columns = {
         record.problem: [f"{each.kind} {each.of}".strip() for each in differences],
-        "difference": [f"{each.relative:.1e}" for each in differences],
+        "difference": [each.relative_in_words for each in differences],
         "bar": [f"{each.bar:.0e}" for each in differences],
         "verdict": [verdict(each.holds) for each in differences],
     }

@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
+from harness.plain_text import on_its_side, places_of
 from harness.records.lifting import lifted_parity
 from harness.records.record import Machine, Part
 from harness.records.results_folder import ResultsError, lock, parsed, sync_folder
@@ -38,7 +39,12 @@ class Difference(Part):
 
     def in_words(self) -> str:
         """`9.1e-08 ≤ 1e-05`, or `2.0e-05 not ≤ 1e-05`."""
-        return f"{self.relative:.1e} {'≤' if self.holds else 'not ≤'} {self.bar:.0e}"
+        return f"{self.relative_in_words} {'≤' if self.holds else 'not ≤'} {self.bar:.0e}"
+
+    @property
+    def relative_in_words(self) -> str:
+        """Beside the bar."""
+        return f"{on_its_side(self.relative, self.bar, places_of(self.relative, 2)):.1e}"
 
 
 class ParityRecord(Part):

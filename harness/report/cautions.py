@@ -9,7 +9,7 @@ from harness.analysis.intervals import MIN_LAUNCHES
 from harness.analysis.scaling import efficiencies
 from harness.analysis.series import units
 from harness.analysis.targets import reaching
-from harness.plain_text import counted
+from harness.plain_text import counted, on_its_side
 from harness.report.wording import count, percent, share_with_interval
 
 FEW_LAUNCHES = 5
@@ -49,7 +49,7 @@ def _coarse(pool: Pool) -> Iterator[str]:
         yield (
             f"{count(len(coarse), 'time to target lies', 'times to target lie')} between two evaluations that are over "
             f"{percent(COARSE)} of it apart; the coarsest is {name} on {worst.problem} at "
-            f"{count(worst.workers, 'worker')} with {percent(worst.resolution)}. "
+            f"{count(worst.workers, 'worker')} with {percent(on_its_side(worst.resolution, COARSE, 3))}. "
             f"{'Its interval says' if len(coarse) == 1 else 'Their intervals say'} so; more evaluations or a target "
             "that is reached later tell more."
         )

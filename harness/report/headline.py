@@ -14,6 +14,7 @@ from harness.analysis.contests import Contest
 from harness.analysis.intervals import CONFIDENCE, MIN_LAUNCHES
 from harness.analysis.series import setting_in_words
 from harness.analysis.targets import Reaching
+from harness.plain_text import on_its_side
 from harness.report.judged import JudgedContest
 from harness.report.wording import count, listed, listed_briefly, number, percent, target_of, time_of
 
@@ -146,7 +147,7 @@ def _counted(rows: Sequence[Reaching], what: str, of: dict[str, int]) -> str:
     hit = sorted((row for row in rows if of[row.series]), key=lambda row: -of[row.series] / row.num_launches)
     named = [
         f"{row.series} in {of[row.series]} of {count(row.num_launches, 'launch', 'launches')} "
-        f"({percent(of[row.series] / row.num_launches, 0)})"
+        f"({_share_in_words(of[row.series] / row.num_launches)})"
         for row in hit[:_MOST_BROKEN]
     ]
     if len(hit) > _MOST_BROKEN:
@@ -154,3 +155,8 @@ def _counted(rows: Sequence[Reaching], what: str, of: dict[str, int]) -> str:
         launches = count(sum(row.num_launches for row in others), "launch", "launches")
         named.append(f"{len(others)} others in {number(sum(of[row.series] for row in others))} of {launches}")
     return f"{what}: {listed(named)}." if named else ""
+
+
+def _share_in_words(share: float) -> str:
+    """`86 %`; 100 % of all alone, 0 % of none."""
+    return percent(on_its_side(on_its_side(share, 1.0, 2), 0.0, 2), 0)

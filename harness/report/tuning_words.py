@@ -40,17 +40,19 @@ def best_in_words(outcome: StudyOutcome) -> str:
 def result_in_words(outcome: StudyOutcome, row: pd.Series[Any]) -> str:
     """`target after 1.25 s`, `accuracy 97 %`, or what kept it from a score."""
     if row["reached"]:
-        lost = f", lost again ({_score(outcome, row['score'])})" if has_lost(row, outcome.metric) else ""
+        lost = f", lost again ({_missing(outcome, row, row['score'])})" if has_lost(row, outcome.metric) else ""
         return f"target after {number(float(row['time_to_target_s']))} s{lost}"
     score = score_of(row)
     if math.isnan(score):
         return "diverged" if row["status"] == "ok" else str(row["status"])
     missed = "" if pd.isna(row["target"]) else "target not reached, "
-    return f"{missed}{_score(outcome, score)}"
+    return f"{missed}{_missing(outcome, row, score)}"
 
 
-def _score(outcome: StudyOutcome, score: float) -> str:
-    return f"{outcome.metric.name} {score_in_words(outcome.metric, score)}"
+def _missing(outcome: StudyOutcome, row: pd.Series[Any], score: float) -> str:
+    """A score that is not as good as the target, where there is one."""
+    metric = outcome.metric
+    return f"{metric.name} {score_in_words(metric, metric.missing(score, float(row['target'])))}"
 
 
 def edges_in_words(outcome: StudyOutcome) -> str:

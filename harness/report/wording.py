@@ -63,8 +63,11 @@ def times_of(interval: Interval) -> str:
 
 
 def times_in_short(factor: float) -> str:
-    """`1.4×`, `1.03×`: a few seeds tell no more digits."""
-    return f"{float(f'{factor:.2g}' if factor >= 1.1 else f'{factor:.3g}'):g}×"
+    """`1.4×`, `1.03×`: a few seeds tell no more digits. Only what takes as long is `1×`."""
+    digits = 2 if factor >= 1.1 else 3
+    if not math.isclose(factor, 1, rel_tol=1e-9) and round(factor, 2) == 1:
+        digits = 1 - math.floor(math.log10(abs(factor - 1)))
+    return f"{float(f'{factor:.{digits}g}'):g}×"
 
 
 def interval_by(methods: Iterable[str]) -> str:

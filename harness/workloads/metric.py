@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from harness.plain_text import shown
+from harness.plain_text import on_its_side, places_of, shown
 from harness.strict import Strict
 
 SHARE = "share"  # a unit: values from 0 to 1, shown in per cent
@@ -75,13 +75,9 @@ class Metric(Strict):
             return f"{target * 100:.12g}%"
         return f"{target:.12g} {self.unit}".rstrip()
 
-    def missing_in_words(self, score: float, target: float) -> str:
-        """A score that has missed the target, rounded so that it does not read as if it had not."""
-        if not math.isfinite(score) or not score:
-            return self.in_words(score)
-        digits = 3 if self.unit == SHARE else 3 - math.floor(math.log10(abs(score)))
-        rounded = round(score, digits)
-        return self.in_words(rounded - self.direction * 10.0**-digits if self.reached(rounded, target) else rounded)
+    def missing(self, score: float, target: float) -> float:
+        """A score that has missed the target, such that in words it does not read as if it had not."""
+        return on_its_side(score, target, 3 if self.unit == SHARE else places_of(score, 4))
 
 
 ACCURACY = Metric(name="accuracy", unit=SHARE, better="higher", bounds=(0.0, 1.0))

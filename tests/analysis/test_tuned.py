@@ -143,3 +143,12 @@ def test_run_that_is_judged_is_no_trial() -> None:
     runs = frame(record(), record(tuning=tuned), trial(0, 0.1, time_s=2.0))
     assert are_trials(runs).tolist() == [False, False, True]
     assert runs["tuning_budget"].isna().tolist() == [True, False, False]
+
+
+def test_score_that_missed_its_target_does_not_read_as_the_target() -> None:
+    """97.996 % in its best evaluation, and 97.99 % at the end after 98 % was reached."""
+    missed = trial(0, 0.1, curve=curve((0.97996, 0.9)))
+    lost = trial(1, 0.9, curve=curve((0.98, 0.9799), every_s=0.5))
+    found = outcome(missed, lost)
+    assert result_in_words(found, found.recipe) == "target not reached, accuracy 97.9\u00a0%"
+    assert result_in_words(found, found.trials.iloc[1]) == "target after 0.500 s, lost again (accuracy 97.9\u00a0%)"

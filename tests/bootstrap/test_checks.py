@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 
 from harness.bootstrap.checks import (
+    NEEDED_DISK_BYTES,
     framework_obstacle,
     lacking_to_compile,
     managed_by_the_system,
     missing_prerequisites,
     needed_disk_bytes,
     needed_temporary_bytes,
+    too_little_disk,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -165,3 +167,8 @@ def test_make_goes_on_with_the_python_of_the_environment(tmp_path: Path) -> None
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
     assert _make(tmp_path, *ask).stdout == ".venv/bin/python\n"
+
+
+def test_disk_that_lacks_a_little_does_not_read_as_large_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, 10 * 1024**3 - 1))
+    assert str(too_little_disk("/", NEEDED_DISK_BYTES)).startswith("/ has 9.9 GiB free, set-up needs 10 GiB: ")

@@ -401,3 +401,11 @@ def test_scaling_efficiency_leaves_a_run_what_else_is_known_of_it() -> None:
     assert found is not None
     assert "scaling_efficiency" in found.values
     assert (found.earliest, found.was_stopped) == ({"time_to_target": 1.5}, True)
+
+
+def test_decide_calls_nothing_noisy_whose_interval_ends_below_what_has_to_be_shown() -> None:
+    """B misses the target once: too seldom to convict, and no pair that reached it is slower."""
+    pairs = [(REACHED, LOST)] + [(REACHED, REACHED)] * 23
+    words = {found.metric: found.words for _, found in verdict_of({"x": pairs}).comparisons}
+    missed = "B misses the target, which A reaches, in 1 of 24 pairs"
+    assert words["time_to_target"] == words["target_reached"] == f"unchanged; suspicious, not confirmed; {missed}"

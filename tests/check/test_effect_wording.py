@@ -13,5 +13,11 @@ from harness.report.wording import number
     [(-0.068, 0.079, "[-6.8 %, +7.9 %]"), (-math.inf, math.inf, "[-∞, ∞]")],
 )
 def test_effect_has_its_interval_with_the_minus_of_all_numbers(low: float, high: float, between: str) -> None:
-    assert effect_in_words("throughput", "ratio", 0.072, low, high) == f"7.2 % slower {between}"
+    assert effect_in_words("throughput", "ratio", 0.072, low, high, gate=0.03) == f"7.2 % slower {between}"
     assert between[1] == number(low)[0]
+
+
+def test_effect_beside_its_gate_does_not_read_as_the_gate() -> None:
+    """3.04 % is more than the 3 % that are allowed, 2.96 % are less."""
+    said = [effect_in_words("throughput", "ratio", effect, 0.01, 0.05, gate=0.03) for effect in (0.0304, 0.0296)]
+    assert said == ["3.1 % slower [+1.0 %, +5.0 %]", "2.9 % slower [+1.0 %, +5.0 %]"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.claims.checklist import load_in_words
 from harness.claims.deciding import Word
 from harness.records.record import Interruptions, Record, Rules, Tuning
 from tests.analysis.handmade import MACHINE, failed, reached_after, worker
@@ -252,3 +253,7 @@ def test_coarse_evaluations_are_a_confounder(tmp_path: Path) -> None:
     coarse = changed(launches(suite), {"curve": reached_after(1.0, told_to=0.4)}, of_hogwild)
     said = judged(tmp_path, coarse, suite)["faster"].verdict.because
     assert said == "evaluations of cnn · digits · hogwild · torch · 2×1 cpu leave 40\u00a0% of its number open"
+
+
+def test_load_above_the_most_that_is_allowed_does_not_read_as_that() -> None:
+    assert [load_in_words(load, 0.1) for load in (0.104, 0.53, 1.0)] == ["0.11", "0.53", "1"]

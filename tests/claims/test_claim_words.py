@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
-from harness.claims.claim_words import conditions_in_words, measure_in_words, rule_in_words, seeds_in_words
+from harness.analysis.intervals import Interval
+from harness.claims.claim_words import (
+    conditions_in_words,
+    measure_in_words,
+    number_in_words,
+    rule_in_words,
+    seeds_in_words,
+)
+from harness.claims.numbers import Number
 from harness.records.record import Tuning
 from tests.claims.claimed import SUITE, changed, judged, launches, suite_of
 
@@ -84,3 +93,15 @@ def test_seeds_beyond_the_threshold_are_counted_on_the_side_that_the_rule_asks_f
     suite = suite_of(tmp_path, text)
     found = judged(tmp_path, launches(suite, times), suite)
     assert [seeds_in_words(each) for each in found.values()] == ["3 of 5", "2 of 5"]
+
+
+def test_number_does_not_read_as_if_it_were_on_the_other_side_of_the_threshold(tmp_path: Path) -> None:
+    """A ratio that is to be below 0.9 and a share below 2 %: both are, by less than their last digit."""
+    text = SUITE.replace("measure: time_to_target_s", "measure: exposed_share").replace("below: 0.9", "below: 0.02", 1)
+    shares, ratios = suite_of(tmp_path, text).claims
+    for claim, interval, said in (
+        (ratios, Interval(estimate=0.8, low=0.7, high=0.8996, n=5, method="t"), "0.800 × [0.700, 0.899]"),
+        (ratios, Interval(estimate=0.9004, low=0.7, high=1.1, n=5, method="t"), "0.901 × [0.700, 1.10]"),
+        (shares, Interval(estimate=0.01, low=-math.inf, high=0.01996, n=5, method="t"), "1 % [–, 1.9 %]"),
+    ):
+        assert number_in_words(claim, Number(case="", interval=interval)).replace("\u00a0", " ") == said

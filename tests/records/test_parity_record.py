@@ -119,3 +119,8 @@ def test_newest_of_each_workload_and_data_set_counts_in_whatever_folder_it_is(tm
         ("fnn", "digits", 1),
         ("cnn", "fashion-mnist", 2),
     ]
+
+
+def test_difference_above_its_bar_does_not_read_as_the_bar() -> None:
+    found = {relative: Difference(kind="gradient", of="w", relative=relative, bar=1e-5) for relative in (1.04e-5, 9e-8)}
+    assert [each.in_words() for each in found.values()] == ["1.1e-05 not ≤ 1e-05", "9.0e-08 ≤ 1e-05"]

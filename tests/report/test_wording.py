@@ -15,6 +15,7 @@ from harness.report.wording import (
     percent,
     score_in_words,
     times,
+    times_in_short,
     with_interval,
 )
 from harness.workloads.metric import ACCURACY, Metric
@@ -97,3 +98,11 @@ def test_end_of_intervals_is_said_where_there_is_one():
 def test_metrics_of_which_less_is_better_are_named():
     assert less_is_better([ACCURACY]) == ""
     assert less_is_better([ACCURACY, RMSE]) == " Of RMSE less is better."
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"),
+    [(1.43, "1.4×"), (1.034, "1.03×"), (1.0004, "1.0004×"), (0.9996, "0.9996×"), (1.0, "1×"), (1 + 1e-15, "1×")],
+)
+def test_factor_is_one_only_of_what_takes_as_long(factor: float, said: str) -> None:
+    assert times_in_short(factor) == said

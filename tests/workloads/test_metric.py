@@ -21,12 +21,15 @@ def test_reached_is_as_good_as_the_target_or_better() -> None:
 
 
 def test_score_that_missed_its_target_does_not_read_as_if_it_had_not() -> None:
-    assert ACCURACY.missing_in_words(0.99996, 1.0) == "99.9%"
-    assert ACCURACY.missing_in_words(0.95996, 0.96) == "95.9%"
-    assert ACCURACY.missing_in_words(0.937, 0.96) == "93.7%"
-    assert RMSE.missing_in_words(0.920001, 0.92) == "0.9201 stars"
-    assert RMSE.missing_in_words(12345.6, 12345.0) == "1.235e+04 stars"
-    assert (ACCURACY.missing_in_words(math.nan, 1.0), ACCURACY.missing_in_words(0.0, 1.0)) == ("nan%", "0.0%")
+    def missing(metric: Metric, score: float, target: float) -> str:
+        return metric.in_words(metric.missing(score, target))
+
+    assert missing(ACCURACY, 0.99996, 1.0) == "99.9%"
+    assert missing(ACCURACY, 0.95996, 0.96) == "95.9%"
+    assert missing(ACCURACY, 0.937, 0.96) == "93.7%"
+    assert missing(RMSE, 0.920001, 0.92) == "0.9201 stars"
+    assert missing(RMSE, 12345.6, 12345.0) == "1.235e+04 stars"
+    assert (missing(ACCURACY, math.nan, 1.0), missing(ACCURACY, 0.0, 1.0)) == ("nan%", "0.0%")
     assert (ACCURACY.target_in_words(0.9604), ACCURACY.target_in_words(1.0)) == ("96.04%", "100%")
     assert RMSE.target_in_words(0.92) == "0.92 stars"
 
