@@ -76,6 +76,12 @@ def on_its_side(value: float, bar: float, places: int) -> float:
     return rounded + math.copysign(10.0**-places, value - bar)
 
 
+def rounded_up(value: float, digits: int = 3) -> float:
+    """What is no less, for a message that allows so much or more."""
+    scale = 10.0 ** places_of(value, digits)
+    return math.ceil(value * scale * (1 - 1e-12)) / scale  # floating point's errors are no reason for another step
+
+
 def _is_same(value: float, bar: float) -> bool:
     """But for errors of floating point."""
     return math.isclose(value, bar, rel_tol=1e-12)

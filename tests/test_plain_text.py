@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from harness.plain_text import all_shown, on_its_side, one_line, per_second, places_of, shortened, shown
+from harness.plain_text import all_shown, on_its_side, one_line, per_second, places_of, rounded_up, shortened, shown
 
 
 def test_shown_has_neither_colours_nor_controls_and_keeps_its_lines() -> None:
@@ -79,3 +79,8 @@ def test_value_beside_a_bar_is_rounded_to_no_other_side_of_it(
 def test_places_are_those_of_so_many_significant_digits() -> None:
     assert [places_of(value, 3) for value in (0.0123, -0.5, 4.57, 12345.6)] == [4, 3, 2, -2]
     assert [places_of(value, 3) for value in (0.0, math.inf)] == [3, 3]
+
+
+def test_what_is_rounded_up_is_no_less() -> None:
+    assert [rounded_up(value) for value in (0.021333, 12345.6, 0.07)] == [0.0214, 12400.0, 0.07]
+    assert rounded_up(2.0**-13, 6) == 0.000122071

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from harness.optimizers.optimizer import Hyperparameters
-from harness.plain_text import counted
+from harness.plain_text import counted, rounded_up
 from harness.protocols import Role, Span, needs_equal_steps, takes_scaled_rate
 from harness.registry import OPTIMIZERS, frameworks_of
 from harness.suite.acting import check_acting
@@ -138,7 +138,7 @@ def _check_amount(cell: CellFacts) -> None:
     if step > math.ceil(cell.num_epochs * cell.num_samples):
         raise ValueError(
             f"epochs: {cell.num_epochs:g} of {cell.num_samples} samples, less than the {step} of a step of "
-            f"{workers}; allowed: {step / cell.num_samples:.3g} or more"
+            f"{workers}; allowed: {rounded_up(step / cell.num_samples):g} or more"
         )
 
 

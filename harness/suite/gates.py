@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from harness.plain_text import rounded_up
 from harness.strict import Strict
 from harness.workloads.metric import SHARE, Metric
 
@@ -119,6 +120,6 @@ class CheckSettings(Strict):
         for stage in ("screen", "confirm"):
             pairs, level = getattr(self, f"{stage}_pairs"), getattr(self, f"{stage}_level")
             if 2.0**-pairs > level:
-                allowed = f"allowed: {2.0**-pairs:g} and more"
+                allowed = f"allowed: {rounded_up(2.0**-pairs, 6):g} and more"
                 raise ValueError(f"{stage}_level: {level:g} is out of reach with {stage}_pairs {pairs}; {allowed}")
         return self

@@ -149,6 +149,10 @@ def test_strategy_label_names_the_options_that_differ() -> None:
             "batch_size: 4000 samples of 4 workers; allowed: no more than the 1000 that fnn on synthetic",
         ),
         ({"epochs": 0.02}, "epochs: 0.02 of 1437 samples, less than the 32 of a step of 1 worker; allowed: 0.0223"),
+        (  # 1280 of 60000 are 0.021333, of which 0.0213 would be 1278
+            {"strategy": "allreduce", "workers": 20, "dataset": "fashion-mnist", "batch_size": 64, "epochs": 0.0213},
+            "less than the 1280 of a step of 20 workers; allowed: 0.0214 or more",
+        ),
         (
             {"strategy": "hogwild", "workers": 2, "lr_scaling": "linear"},
             "lr_scaling: linear with strategy hogwild, where every worker moves the one model by a gradient of its own",

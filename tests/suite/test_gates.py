@@ -30,6 +30,7 @@ def test_settings_keep_the_defaults_of_what_they_do_not_name() -> None:
         ({"metrics": {"throughput": 0.2}}, "metrics.throughput: 0.2; allowed"),
         ({"metrics": 3}, "metrics: 3; allowed"),
         ({"screen_pairs": 4, "screen_level": 0.05}, "screen_level: 0.05 is out of reach with screen_pairs 4"),
+        ({"screen_pairs": 13, "screen_level": 0.0001}, "screen_pairs 13; allowed: 0.000122071 and more"),  # 2**-13, up
         ({"screen_pairs": 3}, "screen_pairs"),
         ({"confirm_level": float("nan")}, "confirm_level"),
     ],
