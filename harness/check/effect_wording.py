@@ -53,7 +53,8 @@ def beside(effect: float, bar: float) -> float:
 def _signed(effect: float, scale: str) -> str:
     if math.isinf(effect):
         return "-∞" if effect < 0 else "∞"
-    return f"{effect * 100:+.1f}{' %' if scale == 'ratio' else ''}"
+    rounded = round(effect * 100, 1) + 0.0  # nought has no minus
+    return f"{rounded:+.1f}{' %' if scale == 'ratio' else ''}"
 
 
 def value_in_words(value: float, unit: str) -> str:

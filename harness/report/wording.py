@@ -26,8 +26,8 @@ def number(value: float) -> str:
 
 
 def percent(value: float, places: int = 1) -> str:
-    """98 %, 90.5 %; no more places than needed."""
-    return "–" if not math.isfinite(value) else f"{round(value * 100, places):g}\u00a0%"
+    """98 %, 90.5 %; no more places than needed. Nought has no sign."""
+    return "–" if not math.isfinite(value) else f"{round(value * 100, places) + 0.0:g}\u00a0%"
 
 
 def with_interval(interval: Interval) -> str:

@@ -46,6 +46,7 @@ def test_percent_has_no_more_places_than_needed():
     assert percent(0.98) == "98\u00a0%"
     assert percent(0.905) == "90.5\u00a0%"
     assert percent(0.4385, 0) == "44\u00a0%"
+    assert percent(-0.0001) == percent(-0.0) == "0\u00a0%"
 
 
 def test_score_is_a_share_in_per_cent_or_has_its_unit():
