@@ -1,6 +1,6 @@
 """Text of others, in records and names of files, as plain text: for pages, tables, terminals, logs and figures.
 
-And numbers beside the bar that they are held to.
+And values of settings and numbers beside the bar that they are held to, as all of these have them.
 """
 
 from __future__ import annotations
@@ -58,6 +58,15 @@ def per_second(sample_units: Iterable[str]) -> str:
     different = set(sample_units)
     known = different.pop() if len(different) == 1 else ""
     return f"{one_line(known) or 'sample'}s/s"
+
+
+def plain_value(value: object) -> str:
+    """`0.1`, `adam`, `none`, `1,2`: of a setting, as sentences and commands have it."""
+    if value is None:
+        return "none"
+    if isinstance(value, tuple):
+        return ",".join(map(plain_value, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def places_of(value: float, digits: int) -> int:

@@ -9,7 +9,17 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from harness.plain_text import all_shown, on_its_side, one_line, per_second, places_of, rounded_up, shortened, shown
+from harness.plain_text import (
+    all_shown,
+    on_its_side,
+    one_line,
+    per_second,
+    places_of,
+    plain_value,
+    rounded_up,
+    shortened,
+    shown,
+)
 
 
 def test_shown_has_neither_colours_nor_controls_and_keeps_its_lines() -> None:
@@ -84,3 +94,9 @@ def test_places_are_those_of_so_many_significant_digits() -> None:
 def test_what_is_rounded_up_is_no_less() -> None:
     assert [rounded_up(value) for value in (0.021333, 12345.6, 0.07)] == [0.0214, 12400.0, 0.07]
     assert rounded_up(2.0**-13, 6) == 0.000122071
+
+
+def test_value_of_a_setting_is_said_in_one_way() -> None:
+    assert [plain_value(value) for value in (0.1, 20.0, 2, "adam", None, (1, 2.0))] == [
+        *("0.1", "20", "2", "adam", "none", "1,2")
+    ]

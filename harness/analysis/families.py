@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import pandas as pd
+
 from harness.protocols import EvaluatedModel
 
 
@@ -30,6 +32,10 @@ _BY_MODEL: dict[str, Family] = {
 }
 
 
-def family_of(strategy: str, evaluated_model: str) -> Family:
-    """evaluated_model: as a record has it."""
-    return _BY_NAME.get(strategy) or _BY_MODEL.get(evaluated_model, Family.OTHER)
+def families_of(runs: pd.DataFrame) -> dict[str, Family]:
+    """By strategy, in the order of their names. runs: columns strategy and evaluated_model."""
+    different = runs[["strategy", "evaluated_model"]].drop_duplicates("strategy").sort_values("strategy")
+    return {
+        str(strategy): _BY_NAME.get(strategy) or _BY_MODEL.get(model, Family.OTHER)
+        for strategy, model in different.itertuples(index=False)
+    }

@@ -25,6 +25,7 @@ import pandas as pd
 
 from harness.analysis.scores import METRIC_COLUMNS, metric_of, metrics_of, target_in_words
 from harness.analysis.tuned import RECIPE, tunings
+from harness.plain_text import plain_value
 from harness.suite.fields import FIELDS, SPLITTING
 from harness.workloads.metric import Metric
 
@@ -106,7 +107,7 @@ def setting_in_words(column: str, value: object) -> str:
         return "" if is_missing else f" {value}"
     if is_missing:
         return f" no {column}"
-    return f" {column}={value:g}" if isinstance(value, float) else f" {column}={value}"
+    return f" {column}={plain_value(value)}"
 
 
 def varied_settings(rows: pd.DataFrame) -> set[str]:

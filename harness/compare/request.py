@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator
 from harness import extensions
 from harness.extensions import ExtensionError, code_digest, is_extension, normalized
 from harness.launchers.hosts import Host, this_machine
+from harness.plain_text import plain_value
 from harness.registry import REPLICAS, STRATEGIES
 from harness.strict import Strict, describe
 from harness.suite.suite import MOST_REPEATS
@@ -88,13 +89,15 @@ class Request(Strict):
             "repeats": self.repeats,
             "minutes": self.minutes,
         }
-        options = (word for name, value in given.items() if value is not None for word in (f"--{name}", _said(value)))
+        options = (
+            word for name, value in given.items() if value is not None for word in (f"--{name}", plain_value(value))
+        )
         return ["hvdbench", "compare", self.target, *options]
 
     def differences(self, other: Request) -> list[str]:
         """`minutes 20 (now 30)` for each field in which the other one, the newer, differs."""
         pairs = ((name, getattr(self, name), getattr(other, name)) for name in type(self).model_fields)
-        return [f"{name} {_said(old)} (now {_said(new)})" for name, old, new in pairs if old != new]
+        return [f"{name} {plain_value(old)} (now {plain_value(new)})" for name, old, new in pairs if old != new]
 
 
 def request_of(target: str, available: tuple[Host, ...], **asked: Any) -> Request:
@@ -163,9 +166,3 @@ def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _in_file_names(text: str) -> Iterator[str]:
     yield from (letter if letter.isalnum() or letter in "_-" else "-" for letter in text)
-
-
-def _said(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -14,7 +14,7 @@ from harness.analysis.contests import Contest
 from harness.analysis.intervals import CONFIDENCE, MIN_LAUNCHES
 from harness.analysis.series import setting_in_words
 from harness.analysis.targets import Reaching
-from harness.plain_text import on_its_side
+from harness.plain_text import on_its_side, plain_value
 from harness.report.judged import JudgedContest
 from harness.report.wording import count, listed, listed_briefly, number, percent, target_of, time_of
 
@@ -81,7 +81,7 @@ def differing(contests: Sequence[Contest]) -> str:
         return ""
     groups = _alike(contests, list(different))
     if not 1 < len(groups) <= _MOST_GROUPS:
-        values = [f"{name} ({listed_briefly(list(map(_plain, each)))})" for name, each in different.items()]
+        values = [f"{name} ({listed_briefly(list(map(plain_value, each)))})" for name, each in different.items()]
         return f"Not only the strategy differs, but also {listed(values)}."
     said = (
         f"{listed_briefly(names)} {'has' if len(names) == 1 else 'have'} {settings}"
@@ -121,12 +121,6 @@ def served(contest: Contest) -> str:
     counts = launches.groupby("competitor", sort=True)["num_servers"].first()
     named = [f"{competitor} ({num})" for competitor, num in counts.items()]
     return f"Beside their workers: servers of {listed(named)}, a core each." if named else ""
-
-
-def _plain(value: object) -> str:
-    if value is None:
-        return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def broken(rows: Sequence[Reaching]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.analysis.families import Family, family_of
+from harness.analysis.families import Family, families_of
 from harness.report.style import Look
 
 MARK_PATHS = {  # of its marks by Look.marker, within 12 × 12 around 0
@@ -27,11 +27,10 @@ class LegendEntry:
 
 def legend_of(runs: pd.DataFrame, of_strategies: Mapping[str, Look]) -> tuple[LegendEntry, ...]:
     """One entry a family. runs: columns strategy and evaluated_model."""
-    different = runs[["strategy", "evaluated_model"]].drop_duplicates("strategy").sort_values("strategy")
     by_family: dict[Family, dict[str, Look]] = {}
-    for strategy, model in different.itertuples(index=False):
+    for strategy, family in families_of(runs).items():
         look = of_strategies[strategy]
-        by_family.setdefault(family_of(strategy, model), {}).setdefault(look.colour, look)
+        by_family.setdefault(family, {}).setdefault(look.colour, look)
     return tuple(
         LegendEntry(family=family, looks=tuple(by_family[family].values())) for family in Family if family in by_family
     )

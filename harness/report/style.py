@@ -28,7 +28,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 
-from harness.analysis.families import Family, family_of
+from harness.analysis.families import Family, families_of
 from harness.plain_text import one_line, shortened
 from harness.report.glyphs import DRAWN_TEXT, boxes_for_missing_glyphs
 from harness.report.palette import GRID, GROUND, INK, MUTED, SHADES
@@ -105,15 +105,13 @@ class Panel:
 def strategy_looks(runs: pd.DataFrame) -> dict[str, Look]:
     """By strategy, of all on a page (columns strategy and evaluated_model): hue and marker by family, shade by strategy
     as long as there are enough."""
-    different = runs[["strategy", "evaluated_model"]].drop_duplicates("strategy").sort_values("strategy")
     found, num_others = {}, dict.fromkeys(Family, 0)
-    for strategy, model in different.itertuples(index=False):
-        family = family_of(strategy, model)
+    for strategy, family in families_of(runs).items():
         if strategy not in _SHADES:
             num_others[family] += 1
         shade = _SHADES.get(strategy, -num_others[family])  # those without one of their own from the end on
         shades = SHADES[family]
-        found[str(strategy)] = Look(colour=shades[shade % len(shades)].light, marker=_MARKS[family])
+        found[strategy] = Look(colour=shades[shade % len(shades)].light, marker=_MARKS[family])
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from harness.optimizers.optimizer import Hyperparameters
-from harness.plain_text import counted, rounded_up
+from harness.plain_text import counted, plain_value, rounded_up
 from harness.protocols import Role, Span, needs_equal_steps, takes_scaled_rate
 from harness.registry import OPTIMIZERS, frameworks_of
 from harness.suite.acting import check_acting
@@ -190,8 +190,7 @@ def _check_rows(cell: CellFacts) -> None:
     for name, allowed in _MOVES_NO_OTHER_ROWS.items():
         value = getattr(cell, name)
         if value != allowed:
-            given = f"{value:g}" if isinstance(value, float) else value
             raise ValueError(
-                f"{name}: {given} with {cell.strategy_label}, which moves only rows that its batch uses; "
-                f"allowed: {'none' if allowed is None else allowed}"
+                f"{name}: {plain_value(value)} with {cell.strategy_label}, which moves only rows that its batch uses; "
+                f"allowed: {plain_value(allowed)}"
             )
