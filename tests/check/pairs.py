@@ -1,12 +1,20 @@
-"""Pairs with known differences, for the tests of the rule."""
+"""Pairs with known differences, and what a check concludes of them, for the tests of the rule."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from harness.check.decision import decide
 from harness.check.observed import Observed, Pair, Run, Stage
+from harness.check.verdict import MetricComparison, Verdict
+from harness.suite.gates import CheckSettings
+
+SETTINGS = CheckSettings()
+REACHED = {"throughput": 1000.0, "target_reached": 1.0, "time_to_target": 2.0, "final_score": 0.97}
+LOST = {"throughput": 1000.0, "target_reached": 0.0, "time_to_target": math.inf, "final_score": 0.95}
 
 
 def run(**values: Any) -> Run:
@@ -31,3 +39,11 @@ def noisy_throughput(
     rng = np.random.default_rng(seed)
     noise = np.exp(rng.normal(0, sd, (num_pairs, 2)))
     return [({"throughput": base * x}, {"throughput": base * y / (1 + slowdown)}) for x, y in noise]
+
+
+def verdict_of(cells: Any, settings: CheckSettings = SETTINGS, **more: Any) -> Verdict:
+    return decide(observed(cells), settings, suite="s", arm_a="a", arm_b="b", **more)
+
+
+def only_comparison(verdict: Verdict, metric: str = "throughput") -> MetricComparison:
+    return next(c for _, c in verdict.comparisons if c.metric == metric)
