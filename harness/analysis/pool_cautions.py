@@ -22,7 +22,10 @@ def cautions_of(runs: pd.DataFrame, num_outdated: int) -> Iterator[str]:
     if len(revisions) > 1:
         more = f" and {len(revisions) - _MOST_NAMED} more" if len(revisions) > _MOST_NAMED else ""
         named = ", ".join(revisions[:_MOST_NAMED])
-        yield f"Runs of {len(revisions)} commits of the harness are compared: {named}{more}."
+        yield (
+            f"Runs of {len(revisions)} commits of the harness are compared, and what changed in between may be part of "
+            f"a difference: {named}{more}."
+        )
     yield from _beside_others(runs)
     mixed = runs[runs["machine_kinds"] > 1]
     if len(mixed):

@@ -1,6 +1,7 @@
 """The answer in ten seconds: one line on each contest, and what weakens it.
 
 A factor is an estimate and called "about"; what is claimed is the order alone, by the contest's family of comparisons.
+How sure that is stands once, in the sentence on all contests (recommendation.py).
 """
 
 from __future__ import annotations
@@ -9,21 +10,18 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from harness.analysis.attempts import has_outcome
-from harness.analysis.intervals import CONFIDENCE
 from harness.report.headline import broken, differing, served, too_few
 from harness.report.judged import JudgedContest
 from harness.report.wording import (
     listed,
     listed_briefly,
     missed_in_words,
-    percent,
     target_of,
     time_of,
     times_in_short,
 )
 
 _MOST_CHOICES = 3  # entrants that are named
-SURE = f"{percent(CONFIDENCE, 0)} sure of the order"
 
 
 class AnswerKind(Enum):
@@ -123,13 +121,13 @@ def kind_of(judged: JudgedContest) -> AnswerKind:
 def _soonest(judged: JudgedContest) -> str:
     first, second = judged.ranked[:2]
     sooner = f"about {times_in_short(judged.times_as_long(second))} sooner"
-    return f"{first}: {sooner} than the next best, {second} ({SURE}){but(judged)}."
+    return f"{first}: {sooner} than the next best, {second}{but(judged)}."
 
 
 def _choice(judged: JudgedContest) -> str:
     num_slower = len(judged.ranked) - len(judged.best)
     others = "the other is" if num_slower == 1 else f"the other {num_slower} are"
-    told = f"not told apart; {others} slower than the soonest ({SURE})"
+    told = f"not told apart; {others} slower than the soonest"
     return f"Choose {either(judged)}: {told}{but(judged)}{_left_out(judged)}."
 
 

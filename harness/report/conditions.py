@@ -20,6 +20,7 @@ def conditions(pool: Pool) -> str:
         _span(runs["workers"], "worker"),
         f"{_span(runs['threads'], 'thread')} each",
         _span(runs["hosts"], "host"),
+        *_frameworks(runs),
         *_network(runs),
         f"{_span(runs.groupby(['problem', 'series', 'workers'])['seed'].nunique(), 'seed')} each",
         _rates(runs),
@@ -37,6 +38,14 @@ def _rates(runs: pd.DataFrame) -> str:
     several = runs.groupby("problem")["learning_rate"].nunique().max() > 1
     how = "several of them for a problem" if several else "not tuned for each strategy"
     return f"recipe: rates as the suite sets them, {how}"
+
+
+def _frameworks(runs: pd.DataFrame) -> Iterator[str]:
+    """Of the problems that were solved in one; the names of others tell it."""
+    is_named = runs.groupby("aim")["framework"].transform("nunique") > 1
+    found = sorted(runs.loc[~is_named, "framework"].unique())
+    if found:
+        yield listed(found) + (" where no other is named" if is_named.any() else "")
 
 
 def _span(values: pd.Series[int], noun: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harness.analysis.intervals import CONFIDENCE, Interval
 from harness.analysis.tuned import RECIPE
-from harness.report.brief_answer import SURE, AnswerKind, but, either, kind_of
+from harness.report.brief_answer import AnswerKind, but, either, kind_of
 from harness.report.judged import JudgedContest
 from harness.report.matrix import AcrossProblems
 from harness.report.tuning_words import how_tuned
@@ -28,6 +28,7 @@ from harness.report.wording import (
 )
 
 SERIAL = "serial"
+_SURE = f"{percent(CONFIDENCE, 0)} sure of the order"
 _MOST_NAMED = 3  # problems in a sentence; of more, how many
 
 
@@ -105,7 +106,7 @@ def _winners(asked: Sequence[JudgedContest]) -> Iterator[_Part]:
         num_others = sum(map(len, list(by_winner.values())[_MOST_NAMED:]))
         said[_MOST_NAMED:] = [f"others for {num_others} more"]
     won = [judged for each in by_winner.values() for judged in each]
-    yield _Part(words=f"use {', and '.join(said)}: about {_how_much(won)} sooner than {_next_best(won)}", sure=SURE)
+    yield _Part(words=f"use {', and '.join(said)}: about {_how_much(won)} sooner than {_next_best(won)}", sure=_SURE)
 
 
 def _how_much(won: Sequence[JudgedContest]) -> str:
@@ -139,7 +140,7 @@ def _choices(asked: Sequence[JudgedContest]) -> Iterator[_Part]:
     if said:
         num_slower = sum(len(judged.ranked) - len(judged.best) for judged in found)
         slower = "the other is slower" if num_slower == 1 else "the others are slower"
-        yield _Part(words=f"choose {listed(said)}", sure=f"{SURE}: {slower}")
+        yield _Part(words=f"choose {listed(said)}", sure=f"{_SURE}: {slower}")
 
 
 def _alone(asked: Sequence[JudgedContest]) -> Iterator[_Part]:

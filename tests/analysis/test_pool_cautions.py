@@ -25,7 +25,10 @@ def test_caution_of_many_commits_names_four(tmp_path):
     runs = [record({"seed": seed}, revision=f"{seed:012x}") for seed in range(6)]
     (pool,) = pools(load(folder_of(runs, tmp_path)))
     named = "000000000000, 000000000001, 000000000002, 000000000003"
-    assert pool.cautions[0] == f"Runs of 6 commits of the harness are compared: {named} and 2 more."
+    assert pool.cautions[0] == (
+        "Runs of 6 commits of the harness are compared, and what changed in between may be part of a difference: "
+        f"{named} and 2 more."
+    )
 
 
 @pytest.mark.parametrize(("used_s", "said"), [(23.0, ()), (30.0, ("25 %",))], ids=["helpers", "others"])
