@@ -1,8 +1,8 @@
 """Failures of a launch that tell of the machine alone: it lacked what launches of any kind may need.
 
 Known by how the system, Horovod, PyTorch, Gloo, ZeroMQ and TensorFlow say so, never by words alone, which a user's own
-exception may have as well. Memory of the processes themselves is not among them: how much of that a launch takes is its
-own doing.
+exception may have as well. A port counts where those bind it who do so for the harness: which one a user's own code
+asks for is its own doing, and so is how much memory a launch's processes take.
 """
 
 from __future__ import annotations
@@ -19,14 +19,10 @@ SHARED_MEMORY = Path("/dev/shm")
 
 def _said_of(code: int) -> Iterator[str]:
     """How an error of the system looks in an exception's message."""
-    text, name = re.escape(os.strerror(code)), errno.errorcode[code]
+    text = re.escape(os.strerror(code))
     yield rf"\bOSError: \[Errno {code}\]"
     yield rf"\[Errno {code}\] {text}"  # an OSError that another exception quotes
     yield rf"{text} \({code}\)"  # PyTorch, of files and shared memory
-    yield rf"errno: {code} - {text}"  # PyTorch, of the socket that its processes meet at
-    yield rf"code: -{code}, name: {name}"  # the same by libuv
-    yield rf"\.cc:\d+\] .*: {text}"  # Gloo
-    yield rf"\bZMQError: {text}"
     yield rf"\bResourceExhaustedError: .*; {text}"  # TensorFlow, of files
 
 
@@ -38,7 +34,12 @@ _UNWRITTEN = (
     r"(?:PytorchStreamWriter failed writing file|unexpected pos \d+ vs \d+)"
 )
 _NO_ROOM = re.compile("|".join([*(said for code in DISK_FULL for said in _said_of(code)), _UNWRITTEN]))
-_NO_PORT = re.compile("|".join([*_said_of(errno.EADDRINUSE), "^horovodrun: Unable to find a port to bind to"]))
+_TAKEN = re.escape(os.strerror(errno.EADDRINUSE))
+_NO_PORT = re.compile(
+    rf"^horovodrun: (?:.*\[Errno {errno.EADDRINUSE}\] {_TAKEN}|Unable to find a port to bind to)|"
+    rf"^server \d+: ZMQError: {_TAKEN}|"
+    rf"\bgloo/[^]]*\.cc:\d+\] .*: {_TAKEN}"  # Horovod's, and that of PyTorch's processes, which meet at a file
+)
 # A page of shared memory that is not to be had kills who touches it; PyTorch, whose loaders know, asks for room before,
 # and names any error then ("Success" too).
 _NO_SHARED_MEMORY = re.compile(

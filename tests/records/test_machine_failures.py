@@ -34,6 +34,16 @@ OF_DISKS_AND_PORTS = [
     "horovodrun: [Errno 98] Address already in use",
     "horovodrun: Unable to find a port to bind to.",
     "rank 0: RuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:176] bind: Address already in use",
+    "rank 1: RuntimeError: [enforce fail at /tmp/b/third_party/gloo/gloo/transport/tcp/listener.cc:42] rv != -1. "
+    "-1 vs -1. bind: Address already in use",
+]
+OF_PORTS_OF_A_USERS_OWN = [
+    "rank 0: OSError: [Errno 98] Address already in use",
+    "rank 0: WorkloadError: train: [Errno 98] Address already in use",
+    "rank 0: ZMQError: Address already in use (addr='tcp://127.0.0.1:5555')",
+    "rank 0: RuntimeError: my service: Address already in use (98)",
+    "rank 0: RuntimeError: [/src/my_service.cc:7] bind: Address already in use",
+    # Of torch.distributed by MASTER_PORT. The harness' own processes of it meet at a file.
     "rank 0: RuntimeError: The server socket has failed to bind to [::]:29500 (errno: 98 - Address already in use).",
     "rank 0: DistNetworkError: The server socket has failed to listen on any local network address. port: 34508, "
     "useIpv6: false, code: -98, name: EADDRINUSE, message: address already in use",
@@ -76,6 +86,6 @@ def test_full_disk_is_known_by_what_torch_says_of_it(num_values: int, is_path: b
     assert is_the_machines(f"rank 0: {failed.typename}: {failed.value}")
 
 
-@pytest.mark.parametrize("reason", OF_THE_LAUNCH)
+@pytest.mark.parametrize("reason", OF_THE_LAUNCH + OF_PORTS_OF_A_USERS_OWN)
 def test_failure_of_what_ran_is_none_of_the_machines(reason: str) -> None:
     assert not is_the_machines(reason)
