@@ -25,6 +25,7 @@ import pyarrow as pa
 from harness.analysis.frames import FrameBuilder
 from harness.plain_text import one_line
 from harness.records.derived import reached_at
+from harness.records.leftovers import clear_abandoned
 from harness.records.record import Record
 from harness.records.results_folder import TRIALS_FOLDER, ResultsError, each_record, record_files
 
@@ -194,6 +195,7 @@ def _from_cache(cached: Path, fingerprint: str, names: tuple[str, ...]) -> Frame
 
 def _to_cache(cached: Path, fingerprint: str, whole: Frames) -> None:
     """Puts the copy in place whole, by a rename; two processes at it do no harm."""
+    clear_abandoned(cached.parent, f"{CACHE_FOLDER}-*")
     try:
         staged = Path(tempfile.mkdtemp(prefix=f"{CACHE_FOLDER}-", dir=cached.parent))
     except OSError:

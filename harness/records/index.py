@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from harness.records.leftovers import clear_abandoned
 from harness.records.machines import python_of
 from harness.records.record import Int64, Part, Record, Status
 from harness.records.stored_text import Text
@@ -24,6 +25,7 @@ INDEX_VERSION = 3
 INDEX_FILE = f".index-{INDEX_VERSION}.jsonl"
 _OLDER_FILES = tuple(f".index-{version}.jsonl" for version in range(1, INDEX_VERSION))
 _MOST_STALE = 2  # lines for each file; past it the index is made anew
+_STAGED_FILES = ".index-*.jsonl.*"  # of whoever makes one anew, by process
 
 
 class IndexEntry(Part):
@@ -93,6 +95,7 @@ class Index:
         else:
             _append(self._path, self._added)
         _remove_older(self._path.parent)
+        clear_abandoned(self._path.parent, _STAGED_FILES)
 
 
 def add_to_index(folder: Path, path: Path, record: Record) -> None:
@@ -146,8 +149,11 @@ def _append(path: Path, lines: list[_Line]) -> None:
 def _replace(path: Path, lines: list[_Line]) -> None:
     staged = path.with_name(f"{path.name}.{os.getpid()}")
     with suppress(OSError):
-        staged.write_bytes(_as_bytes(lines))
-        staged.rename(path)
+        try:
+            staged.write_bytes(_as_bytes(lines))
+            staged.rename(path)
+        finally:
+            staged.unlink(missing_ok=True)
 
 
 def _remove_older(folder: Path) -> None:

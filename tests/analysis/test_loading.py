@@ -3,6 +3,7 @@ from __future__ import annotations
 import inspect
 import io
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -91,6 +92,15 @@ def test_load_works_where_nothing_can_be_written(folder, monkeypatch):
     monkeypatch.setattr("harness.analysis.loading.tempfile.mkdtemp", full)
     assert len(load(folder)) == 4
     assert not (folder / CACHE_FOLDER).exists()
+
+
+def test_load_clears_the_half_copy_of_a_killed_process(folder):
+    half = folder / f"{CACHE_FOLDER}-killed"
+    half.mkdir()
+    (half / "runs.parquet").write_bytes(b"half")
+    os.utime(half, (0, 0))
+    load(folder)
+    assert [path.name for path in folder.glob(f"{CACHE_FOLDER}*")] == [CACHE_FOLDER]
 
 
 def test_load_takes_a_run_once_however_often_it_is_given(folder, tmp_path):

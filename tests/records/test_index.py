@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from harness.records import results_folder
-from harness.records.index import INDEX_FILE, INDEX_VERSION, entry_of
+from harness.records.index import INDEX_FILE, INDEX_VERSION, Index, entry_of
 from harness.records.record import Record
-from harness.records.results_folder import ResultsFolder
+from harness.records.results_folder import ResultsFolder, read_record
 from harness.suite.cell import Cell
 from tests.sample_records import finished
 
@@ -90,6 +90,27 @@ def test_index_of_an_older_version_goes_and_that_of_a_newer_one_stays(tmp_path: 
             assert read_meanwhile.read() == b"older\n"
         assert not older.exists()
     assert newer.read_bytes() == b"newer\n"
+
+
+def test_index_that_a_killed_process_staged_goes(tmp_path: Path) -> None:
+    copied_in(tmp_path, finished())
+    staged = tmp_path / f"{INDEX_FILE}.7"
+    staged.write_bytes(b"half")
+    os.utime(staged, (0, 0))
+    ResultsFolder(tmp_path).entries()
+    assert [path.name for path in tmp_path.glob(".index*")] == [INDEX_FILE]
+
+
+def test_index_that_cannot_be_put_in_place_leaves_nothing(tmp_path: Path) -> None:
+    """What is staged would fill a full disk further."""
+    (tmp_path / INDEX_FILE).mkdir()
+    for cell in CELLS:
+        copied_in(tmp_path, finished(cell))
+    index = Index(tmp_path)
+    for path in tmp_path.glob("*.json"):
+        index.entry(path, read_record)
+    index.keep([])  # all files are gone again: the index is made anew
+    assert [path.name for path in tmp_path.glob(".index*")] == [INDEX_FILE]
 
 
 def test_files_that_are_set_aside_are_named_every_time(tmp_path: Path) -> None:
