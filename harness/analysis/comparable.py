@@ -1,8 +1,9 @@
 """What may be compared with what: runs are split into pools, each reported by itself.
 
-Nothing is pooled across machines, ways of measuring, series of Python, versions and settings; runs without Horovod
-stand in the pool of each of its settings, those that are not over MPI in that of each of MPI's. What is told apart
-within a pool is in series.py and contests.py.
+Nothing is pooled across machines, ways of measuring, series of Python, versions and settings. Runs that some of it
+does not reach stand in the pool of each: those on CPUs in that of each driver of the GPUs, those without Horovod in
+that of each of its settings, those that are not over MPI in that of each of MPI's. What is told apart within a pool is
+in series.py and contests.py.
 
 A launch that failed or ran into its time limit has no speed, but it counts where success does: a strategy that breaks
 in six of nine launches did not reach the target in nine, and one that was launched again until it ran did not reach it
@@ -29,12 +30,14 @@ _POOL = {  # column: what keeps pools apart that differ in it
     "measuring": "measured in different ways, see results/README.md",
     "python": "different versions of Python",
     "versions": "different versions of the software",
+    "gpu_driver": "different drivers of the GPUs",
     "process_settings": "different settings of the environment",
     "horovod_settings": "different settings of Horovod's launches",
     "mpi_settings": "different settings of MPI",
 }
-_OF_SOME = ("horovod_settings", "mpi_settings")  # that do not reach all runs
-_IN_NAMES = {"measuring": "way of measuring ", "python": "Python "}  # before values that do not speak for themselves
+_OF_SOME = ("gpu_driver", "horovod_settings", "mpi_settings")  # that do not reach all runs
+# Before values that do not speak for themselves.
+_IN_NAMES = {"measuring": "way of measuring ", "python": "Python ", "gpu_driver": "driver "}
 _NO_SETTINGS = "none of them set"
 _Found = TypeVar("_Found")
 _Asked = TypeVar("_Asked")
@@ -89,24 +92,26 @@ def pools(runs: pd.DataFrame) -> list[Pool]:
     alike = [column for column in _POOL if column not in _OF_SOME]
     parts = [rows for _, rows in runs.groupby(alike, sort=False, dropna=False)]
     for column in _OF_SOME:
-        parts = [part for rows in parts for part in _by_settings(rows, column)]
+        parts = [part for rows in parts for part in _by_values(rows, column)]
     parts.sort(key=len, reverse=True)
     return [_pool(part, trials, outdated, parts) for part in parts]
 
 
-def _by_settings(rows: pd.DataFrame, column: str) -> Iterator[pd.DataFrame]:
-    """Runs that these settings do not reach are compared with those of each."""
-    reached, settings = _is_reached(rows, column), rows[column].fillna("")  # reports from before tell none of MPI's
-    different = settings[reached].unique()
+def _by_values(rows: pd.DataFrame, column: str) -> Iterator[pd.DataFrame]:
+    """Runs that the column is not about are compared with those of each of its values."""
+    reached, values = _is_reached(rows, column), rows[column].fillna("")  # reports from before have not each of them
+    different = values[reached].unique()
     for one in different:
-        yield rows[~reached | (settings == one)]
+        yield rows[~reached | (values == one)]
     if not len(different):
         yield rows
 
 
 def _is_reached(rows: pd.DataFrame, column: str) -> pd.Series[bool]:
-    """Which runs the settings of this column are about."""
+    """Which runs the column is about."""
     match column:
+        case "gpu_driver":
+            return rows["device"] == "gpu"
         case "horovod_settings":
             return rows["controller"].notna()
         case "mpi_settings":
@@ -140,7 +145,7 @@ def what_keeps_apart(now: pd.DataFrame, before: pd.DataFrame) -> list[str]:
     return [
         f"{_POOL[column]} ({', '.join(old)} before, {', '.join(new)} now)"
         for column, (old, new) in found.items()
-        if old and new and old != new  # empty where Horovod's settings reach none of the runs, or nothing is told
+        if old and new and old != new  # empty where the column is about none of the runs, or nothing is told
     ]
 
 

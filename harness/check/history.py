@@ -19,9 +19,9 @@ from harness.check.change_points import HistoryPoint, marked
 from harness.check.commit_order import commit_places
 from harness.check.metrics import values_of
 from harness.check.observed import ended_well
-from harness.records.machines import python_of
 from harness.records.record import Record
 from harness.records.results_folder import ResultsError
+from harness.records.software import software_of
 from harness.records.titles import titles_of
 
 METRICS = {"throughput": "samples/s", "time_to_target": "s"}
@@ -88,12 +88,10 @@ def _by_conditions(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
 
 def _conditions(record: Record) -> dict[str, str]:
     """What a change of speed may come from, beside the commit."""
-    versions = {name: version for name, version in record.versions.items() if name != _OURS}
     return {
-        **versions,
+        **{name: version for name, version in software_of(record).items() if name != _OURS},
         **record.settings,
         "machine": record.machine.fingerprint,
-        "python": python_of(record.machine),
         "measuring": str(record.measuring),
     }
 

@@ -19,10 +19,10 @@ from harness.check.decision import decide
 from harness.check.observed import Pair, Stage, ended_well, failed_by_its_machine, observed_of, run_of
 from harness.check.verdict import Verdict
 from harness.plain_text import counted
-from harness.records.machines import python_of
 from harness.records.record import Record
 from harness.records.results_folder import Contents, ResultsError, ResultsFolder
 from harness.records.setting_names import differing, of_all, of_horovod, of_mpi
+from harness.records.software import software_of
 from harness.records.stored_cell import StoredCell
 from harness.records.titles import titles_of
 from harness.suite.gates import CheckSettings
@@ -129,10 +129,10 @@ def _name(folder: Path, records: Sequence[Record]) -> str:
 
 
 def _software(records: Sequence[Record]) -> dict[str, str]:
-    """By package, and of Python, every version that the records tell."""
+    """By package, and of Python, every version that the records tell to matter to them."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for record in records:
-        for name, version in {**record.versions, "python": python_of(record.machine) or "not told"}.items():
+        for name, version in software_of(record).items():
             found[name].add(version)
     return {name: ", ".join(sorted(versions)) for name, versions in found.items()}
 

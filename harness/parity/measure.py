@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from harness.parity.sides import Shapes, Side, sides_of
 from harness.protocols import Replica, Share
 from harness.records.parity_record import Difference, Kind, ParityRecord
-from harness.run.versions import installed_versions, revision
+from harness.run.versions import revision, versions_on
 from harness.suite.cell import Cell
 from harness.worker.machine_description import describe_machine
 
@@ -99,7 +99,7 @@ def record_of(cell: Cell, differences: Sequence[Difference]) -> ParityRecord:
         worst_gradient=worst(differences, "gradient") if cell.workers == 1 else None,
         losses=worst(differences, "losses"),
         machine=describe_machine(),
-        versions=installed_versions(),
+        versions=versions_on(cell.device),
         revision=revision(),
     )
 

@@ -242,11 +242,11 @@ def _filled(
 
 
 def _about(runs: pd.DataFrame) -> tuple[tuple[str, str], ...]:
-    first = runs.iloc[0]
+    first, drivers = runs.iloc[0], runs["gpu_driver"].unique()
     said = {
         "machine": ", ".join(filter(None, [first["cpu"], counted(first["num_cores"], "core"), first["gpus"]])),
         "fingerprint": first["fingerprint"],
-        "versions": first["versions"],
+        "versions": ", ".join([first["versions"], *(f"GPU driver {one}" for one in drivers if one)]),
         "harness commit": ", ".join(sorted(runs["revision"].dropna().unique())) or "unknown",
         "suites": ", ".join(sorted(runs["suite"].unique())),
         "runs": f"{len(runs)}, started {min(runs['started_at']):%F %H:%M} to {max(runs['started_at']):%F %H:%M} UTC",

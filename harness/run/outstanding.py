@@ -16,7 +16,8 @@ from typing import Literal
 from harness.bootstrap.pythons import dotted
 from harness.records.index import IndexEntry
 from harness.records.record import MEASURING_VERSION
-from harness.run.versions import installed_versions
+from harness.records.software import PYTHON, of_device
+from harness.run.versions import versions_on
 from harness.suite.cell import Cell
 from harness.worker.machine_description import describe_machine
 
@@ -67,7 +68,7 @@ def outstanding(
         settings = settings_of(cell)
         elsewhere = is_elsewhere(cell)
         done = [record for record in finished[cell.key] if elsewhere or record.fingerprint == fingerprint]
-        of_now = [record for record in done if is_of_now(record, settings)]
+        of_now = [record for record in done if is_of_now(record, cell, settings)]
         if not done:
             missing.append(cell)
             num_of_other_machines += bool(finished[cell.key])
@@ -76,7 +77,7 @@ def outstanding(
         else:
             changed.append(cell)
             newest = max(done, key=lambda record: record.started_at)
-            differences.update(differences_from_now(newest, settings))
+            differences.update(differences_from_now(newest, cell, settings))
     return Outstanding(
         missing=tuple(missing),
         changed=tuple(changed),
@@ -86,17 +87,18 @@ def outstanding(
     )
 
 
-def is_of_now(record: IndexEntry, settings: Mapping[str, str]) -> bool:
-    """Whether it was measured as a launch with these settings would be."""
-    return not any(differences_from_now(record, settings))
+def is_of_now(record: IndexEntry, cell: Cell, settings: Mapping[str, str]) -> bool:
+    """Whether it was measured as a launch of its cell with these settings would be."""
+    return not any(differences_from_now(record, cell, settings))
 
 
-def differences_from_now(record: IndexEntry, settings: Mapping[str, str]) -> Iterator[str]:
-    """`torch 2.12 (now 2.13)` for each circumstance in which a launch with these settings would differ."""
+def differences_from_now(record: IndexEntry, cell: Cell, settings: Mapping[str, str]) -> Iterator[str]:
+    """`torch 2.12 (now 2.13)` for each circumstance in which a launch of its cell with these settings would differ."""
     if record.measuring != MEASURING_VERSION:
         yield f"way of measuring {record.measuring} (now {MEASURING_VERSION})"
-    python = {"python": record.python}, {"python": dotted(sys.version_info[:2])}
-    for then, now in (python, (record.versions, installed_versions()), (record.settings, settings)):
+    python = {PYTHON: record.python}, {PYTHON: dotted(sys.version_info[:2])}
+    versions = of_device(record.versions, cell.device), versions_on(cell.device)
+    for then, now in (python, versions, (record.settings, settings)):
         for name in sorted(then.keys() | now.keys()):
             if then.get(name) != now.get(name):
                 yield f"{name} {then.get(name, 'not set')} (now {now.get(name, 'not set')})"

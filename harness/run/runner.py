@@ -45,7 +45,7 @@ from harness.run.outstanding import Again, Outstanding, outstanding
 from harness.run.remedies import with_full_disk, with_remedy
 from harness.run.run_folder import RUNS_FOLDER, ProgressFile, clear_leftovers, reserve, run_folder
 from harness.run.timed_curve import timed_curve
-from harness.run.versions import installed_versions, revision
+from harness.run.versions import revision, versions_on
 from harness.suite.cell import Cell
 from harness.suite.suite import Suite
 from harness.worker.machine_description import describe_machine
@@ -284,7 +284,7 @@ def make_record(
         servers=_read_servers(run_dir),
         lost_ranks=list(end.lost_ranks),
         machine=_machine(parts, run_dir),
-        versions=installed_versions(),
+        versions=versions_on(cell.device),
         horovod_build=list(built_with(cell.framework)) if cell.needs.uses_horovod else [],
         settings=settings,
         revision=revision(),

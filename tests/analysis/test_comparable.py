@@ -79,6 +79,24 @@ def test_pools_of_mpis_settings_share_the_runs_that_are_not_over_it(tmp_path):
     assert len(pools(loaded(tmp_path / "gpu", *on_gpus))) == 2
 
 
+def test_pools_of_gpu_drivers_share_the_runs_on_cpus(tmp_path):
+    """No CPU is slower by the driver of GPUs that lie idle, whatever older records say of it."""
+    old, new = ({"versions": {"torch": "2.13.0", "nvidia-driver": driver}} for driver in ("570.1", "580.2"))
+    none = {"versions": {"torch": "2.13.0"}}
+    on_cpu = [record({"seed": seed}, **versions) for seed, versions in enumerate((old, new, none))]
+    (alone,) = pools(loaded(tmp_path / "cpu", *on_cpu))
+    assert len(alone.runs) == 3
+    on_gpu = [record({"device": "gpu", "seed": seed}, **versions) for seed, versions in enumerate((old, new, new))]
+    runs = loaded(tmp_path / "both", *on_cpu[:2], *on_gpu)
+    assert [(pool.name, sorted(pool.runs["device"])) for pool in pools(runs)] == [
+        ("Abacus 9, 4 cores [driver 580.2]", ["cpu", "cpu", "gpu", "gpu"]),
+        ("Abacus 9, 4 cores [driver 570.1]", ["cpu", "cpu", "gpu"]),
+    ]
+    assert why_split(runs).endswith(": different drivers of the GPUs (570.1, 580.2).")
+    untold = loaded(tmp_path / "untold", on_gpu[0], record({"device": "gpu"}, **none))
+    assert "different drivers of the GPUs (570.1, not told)" in why_split(untold)
+
+
 def test_pools_of_one_machine_are_one(tmp_path):
     runs = loaded(tmp_path, record(), failed({"seed": 1}))
     (pool,) = pools(runs)

@@ -13,8 +13,9 @@ from harness.check.history import History, Series, history_of
 from harness.check.history_files import write_history
 from harness.records.record import Record
 from harness.records.results_folder import ResultsError
+from harness.suite.cell import Cell
 from tests.commit_line import NUM_COMMITS
-from tests.sample_records import finished
+from tests.sample_records import FNN, finished
 
 
 def at_rate(revision: str, rate: float, day: int = 1, **changes: Any) -> Record:
@@ -120,6 +121,19 @@ def test_history_says_how_far_launches_are_apart(repository: Path, commits: list
 
 
 MACHINE = finished().machine.model_copy(update={"fingerprint": "feedfacecafe"})
+
+
+ON_GPU = Cell.model_validate({**FNN, "device": "gpu"})
+
+
+@pytest.mark.parametrize(("cell", "num_series"), [(None, 1), (ON_GPU, 2)], ids=["cpu", "gpu"])
+def test_history_keeps_drivers_of_gpus_apart_where_they_run(
+    repository: Path, commits: list[str], cell: Cell | None, num_series: int
+) -> None:
+    of = [{"versions": {"torch": "2.13.0", "nvidia-driver": driver}} for driver in ("570.1", "580.2")]
+    runs = [at_rate(commit, 100.0, cell=cell, **changed) for commit in commits[:4] for changed in of]
+    series = [one for one in history_of(runs, repository).series if one.metric == "throughput"]
+    assert len(series) == num_series
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,14 @@ def test_compare_other_versions_are_compared_and_named(tmp_path: Path) -> None:
     assert verdict.notes[0] == f"numpy: A has 1.0, B has {finished().versions['numpy']}"
 
 
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_compare_names_drivers_of_gpus_where_they_run(tmp_path: Path, device: str) -> None:
+    cell = Cell.model_validate({**FNN, "device": device})
+    a, b = ({"versions": {"torch": "2.13.0", "nvidia-driver": driver}} for driver in ("570.1", "580.2"))
+    verdict = compare(side(tmp_path, "a", cell=cell, **a), side(tmp_path, "b", cell=cell, **b), SETTINGS)
+    assert list(verdict.notes) == ["nvidia-driver: A has 570.1, B has 580.2"] * (device == "gpu")
+
+
 def test_compare_another_day_is_incomparable(tmp_path: Path) -> None:
     later = side(tmp_path, "b", started_at="2026-01-09T03:04:05.678+00:00")
     verdict = compare(side(tmp_path, "a"), later, SETTINGS)

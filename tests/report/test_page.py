@@ -309,6 +309,12 @@ def test_report_of_two_machines_is_in_two_parts(tmp_path):
     assert "Reported apart, since their timings do not compare: different machines" in page
 
 
+def test_report_names_the_driver_of_gpus_beside_versions(tmp_path):
+    on_gpu = record({"device": "gpu"}, versions={"nvidia-driver": "580.2", "torch": "2.13.0"})
+    page = write_report([folder_of([on_gpu], tmp_path / "gpu")], tmp_path / "out").read_text(encoding="utf-8")
+    assert "torch=2.13.0, GPU driver 580.2<" in page
+
+
 def test_report_of_failures_alone_says_what_failed(tmp_path):
     page = write_report([folder_of([failed()], tmp_path / "bad")], tmp_path / "out").read_text(encoding="utf-8")
     assert "Traceback: it broke" in page

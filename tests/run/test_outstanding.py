@@ -53,6 +53,15 @@ def test_changed_are_cells_done_under_other_circumstances(then: dict[str, Any], 
     assert found.in_words == f"1 launch was done with {difference}: left as they are"
 
 
+def test_driver_of_gpus_changes_a_cell_on_one_and_none_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, now = ({**installed_versions(), "nvidia-driver": driver} for driver in ("570.1", "580.2"))
+    monkeypatch.setattr("harness.run.versions.installed_versions", lambda: now)
+    cells = [CELLS[0], Cell.model_validate({"workload": "fnn", "strategy": "serial", "seed": 1, "device": "gpu"})]
+    found = outstanding(cells, [entry_of(finished(cell, versions=before)) for cell in cells], lambda cell: {})
+    assert (seeds(found.changed), found.missing) == ([1], ())
+    assert found.in_words == "1 launch was done with nvidia-driver 570.1 (now 580.2): left as they are"
+
+
 def test_cell_that_trains_elsewhere_is_done_on_any_machine() -> None:
     records = [entry_of(finished(CELLS[0], machine=ELSEWHERE)), entry_of(finished(CELLS[1], machine=ELSEWHERE))]
     found = outstanding(CELLS[:2], records, lambda cell: {}, lambda cell: cell.seed == 1)
