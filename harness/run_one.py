@@ -32,7 +32,7 @@ from harness.registry import STRATEGIES
 from harness.run.feasible import first_obstacle
 from harness.run.launch_settings import launch_settings
 from harness.run.runner import Setting, run_cell
-from harness.run.versions import installed_versions, revision
+from harness.run.versions import installed_versions, python_series, revision
 from harness.strict import describe
 from harness.suite.cell import Cell
 from harness.timing import turns
@@ -94,6 +94,7 @@ def about(contents: list[dict[str, Any]]) -> dict[str, Any]:
         "fingerprint": describe_machine().fingerprint,
         "revision": revision(),
         "versions": installed_versions(),
+        "python": python_series(),
         "settings": settings,
         "obstacle": obstacle,
         "takes_turns": turns.are_possible(),

@@ -43,6 +43,7 @@ def test_entry_answers_about_in_json_and_starts_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "harness.run_one", "--about", str(listed)]
     said = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert {"root", "schema_version", "fingerprint", "revision", "versions", "obstacle"} <= said.keys()
+    assert said["python"] == "{}.{}".format(*sys.version_info)
     assert list(tmp_path.iterdir()) == [listed]
 
 

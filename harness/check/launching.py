@@ -6,6 +6,7 @@ import json
 import os
 import selectors
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,8 @@ from harness.launchers.deadline import longest_launch_s
 from harness.module_process import module_argv, module_environ
 from harness.records.record import SCHEMA_VERSION, Record
 from harness.records.results_folder import ResultsFolder
+from harness.records.software import NOT_TOLD, PYTHON, of_device
+from harness.run.versions import python_series
 from harness.suite.cell import Cell
 from harness.timing.stopwatch import Stopwatch
 from harness.timing.turns import TURN_VARIABLE, make_turn_folder
@@ -38,7 +41,7 @@ class About:
 
     fingerprint: str
     revision: str | None
-    versions: dict[str, str]
+    versions: dict[str, str]  # of packages, and of Python
     settings: dict[str, str] = field(default_factory=dict)  # of the environment, that change speed
     takes_turns: bool = False
 
@@ -63,10 +66,18 @@ def ask_about(arm: Arm, cells: Sequence[Cell]) -> About:
     return About(
         fingerprint=said["fingerprint"],
         revision=said["revision"],
-        versions=said["versions"],
+        versions=_versions_of(arm, cells, said),
         settings=said.get("settings", {}),
         takes_turns=said.get("takes_turns", False),
     )
+
+
+def _versions_of(arm: Arm, cells: Sequence[Cell], said: Mapping[str, Any]) -> dict[str, str]:
+    """Those that matter to these cells. An older checkout does not tell of its Python, which may be this one."""
+    is_ours = arm.python == Path(sys.executable)
+    python = said.get("python") or (python_series() if is_ours else NOT_TOLD)
+    device = "gpu" if any(cell.device == "gpu" for cell in cells) else "cpu"
+    return of_device(said["versions"], device) | {PYTHON: python}
 
 
 def _answer_about(arm: Arm, cells: str) -> subprocess.CompletedProcess[str]:

@@ -152,7 +152,8 @@ def _without_turns(check: Check) -> list[str]:
 
 
 def changed_circumstances(a: About, b: About) -> list[str]:
-    """Packages of other versions and settings of other values in the arms, which may be what made the difference."""
+    """Packages and Pythons of other versions and settings of other values in the arms, which may be what made the
+    difference."""
     return differences_of_arms(a.versions, b.versions) + differences_of_arms(a.settings, b.settings)
 
 

@@ -7,17 +7,15 @@ done with others is no repeat of it: it is told, and left as it is until it is a
 
 from __future__ import annotations
 
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.bootstrap.pythons import dotted
 from harness.records.index import IndexEntry
 from harness.records.record import MEASURING_VERSION
 from harness.records.software import PYTHON, of_device
-from harness.run.versions import versions_on
+from harness.run.versions import python_series, versions_on
 from harness.suite.cell import Cell
 from harness.worker.machine_description import describe_machine
 
@@ -96,7 +94,7 @@ def differences_from_now(record: IndexEntry, cell: Cell, settings: Mapping[str, 
     """`torch 2.12 (now 2.13)` for each circumstance in which a launch of its cell with these settings would differ."""
     if record.measuring != MEASURING_VERSION:
         yield f"way of measuring {record.measuring} (now {MEASURING_VERSION})"
-    python = {PYTHON: record.python}, {PYTHON: dotted(sys.version_info[:2])}
+    python = {PYTHON: record.python}, {PYTHON: python_series()}
     versions = of_device(record.versions, cell.device), versions_on(cell.device)
     for then, now in (python, versions, (record.settings, settings)):
         for name in sorted(then.keys() | now.keys()):

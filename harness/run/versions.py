@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from harness.bootstrap.pythons import dotted
 from harness.git import UNCOMMITTED, GitError, git, require_toplevel
 from harness.records.software import GPU_DRIVER, of_device
 from harness.worker.gpus import present_gpus
@@ -31,6 +33,11 @@ def installed_versions() -> dict[str, str]:
 def versions_on(device: str) -> dict[str, str]:
     """Those of them that matter to a timing there."""
     return of_device(installed_versions(), device)
+
+
+def python_series() -> str:
+    """Of this Python, `3.11`: of releases that are as fast as each other."""
+    return dotted(sys.version_info[:2])
 
 
 def version_of(framework: str, versions: Mapping[str, str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import sys
@@ -18,6 +19,7 @@ from harness.check.live import changed_circumstances, prepare, run_check, verdic
 from harness.check.observed import Stage
 from harness.check.worktree import ArmError
 from harness.records.record import Record
+from harness.run.versions import python_series
 from harness.suite.cell import Cell
 from harness.suite.gates import CheckSettings
 from harness.suite.injection import Injection
@@ -186,12 +188,36 @@ def test_ask_about_says_what_the_arm_cannot_run(arms: tuple[Arm, Arm]) -> None:
         ask_about(arms[0], [CELL.model_copy(update={"strategy": "hogwild", "workers": 2048})])
 
 
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_ask_about_tells_pythons_and_the_driver_where_cells_are_on_gpus(
+    arms: tuple[Arm, Arm], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    """Of an arm whose checkout does not tell of its Python, being older, it is known where it is this one."""
+    cell = Cell.model_validate({"workload": "fnn", "strategy": "serial", "device": device})
+    on_gpu = {"torch": "2.13.0", "nvidia-driver": "580.2"}
+    said = {"root": str(arms[0].root), "schema_version": 1, "fingerprint": "f", "revision": None, "obstacle": None}
+    python = tmp_path / "python"
+
+    def versions(**more: str) -> dict[str, str]:
+        answer = json.dumps({**said, "versions": on_gpu, **more})
+        python.write_text(f"#!/bin/sh\necho {shlex.quote(answer)}\n")
+        python.chmod(0o755)
+        return ask_about(Arm(name="b", python=python, root=arms[0].root), [cell]).versions
+
+    told = on_gpu if device == "gpu" else {"torch": "2.13.0"}
+    assert versions(python="3.12") == told | {"python": "3.12"}
+    assert versions() == told | {"python": "not told"}
+    monkeypatch.setattr(sys, "executable", str(python))
+    assert versions() == told | {"python": python_series()}
+
+
 def test_changed_circumstances_names_what_differs() -> None:
-    newer = {"torch": "2.13.0", "numpy": "2.4.6", "horovod": "0.28.1"}
-    old = About(fingerprint="f", revision=None, versions={"torch": "2.12.0", "numpy": "2.4.6"})
+    newer = {"torch": "2.13.0", "numpy": "2.4.6", "horovod": "0.28.1", "python": "3.12"}
+    old = About(fingerprint="f", revision=None, versions={"torch": "2.12.0", "numpy": "2.4.6", "python": "3.11"})
     new = About(fingerprint="f", revision=None, versions=newer, settings={"HOROVOD_CYCLE_TIME": "50"})
     assert changed_circumstances(old, new) == [
         "horovod: A has none, B has 0.28.1",
+        "python: A has 3.11, B has 3.12",
         "torch: A has 2.12.0, B has 2.13.0",
         "HOROVOD_CYCLE_TIME: A has none, B has 50",
     ]
