@@ -44,7 +44,7 @@ def test_framework_that_is_too_old_is_not_ready(monkeypatch: pytest.MonkeyPatch)
     (torch,) = (diagnostic for diagnostic in doctor.examine() if diagnostic.what == "torch")
     assert (torch.present, torch.found) == (
         False,
-        "torch 2.1.2 is older than 2.2, the oldest that will do: upgrade it",
+        "torch 2.1.2 is older than 2.3, the oldest that will do: upgrade it",
     )
 
 

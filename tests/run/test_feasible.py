@@ -218,7 +218,7 @@ def test_mpi_that_horovod_cannot_use_is_refused_unless_others_made_the_launch(
 def test_framework_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feasible, "installed_versions", lambda: {"torch": "2.1.2", "tensorflow-cpu": "2.21.0"})
     cell = cell_of()
-    said = f"{cell.title}: framework: torch 2.1.2 is older than 2.2, the oldest that will do: upgrade it"
+    said = f"{cell.title}: framework: torch 2.1.2 is older than 2.3, the oldest that will do: upgrade it"
     assert first_obstacle([cell], TWO_SLOTS) == said
     assert first_obstacle([cell_of(framework="tensorflow")], TWO_SLOTS) is None
 
