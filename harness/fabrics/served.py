@@ -121,7 +121,8 @@ class Served(ABC):
             return self._shards[0].take_claimed()
 
     def total_steps(self, own_steps: int) -> int:
-        return self._ask_first(Kind.COUNT).reply.count
+        with self._waiting:
+            return self._ask_first(Kind.COUNT).reply.count
 
     def settings(self) -> dict[str, str]:
         return {"zmq": zmq.zmq_version(), "zmq.transport": self._transport, **self._memory_setting()}

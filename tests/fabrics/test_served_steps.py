@@ -94,3 +94,17 @@ def test_steps_of_all_are_counted(tmp_path: Path) -> None:
 
     with served(tmp_path, 1, 2):
         assert in_threads(2, tmp_path, work) == [3, 3]
+
+
+def test_look_at_the_model_while_training_stands_still_is_waiting(tmp_path: Path) -> None:
+    """For the weights and for the count of steps: two waits, each entered and left."""
+
+    def work(made: ServedTorch) -> int:
+        made.serve(torch.zeros(3), SUM)
+        made._waiting.taken()
+        made.pull(to_train=False).wait()
+        made.total_steps(0)
+        return len(made._waiting.taken())
+
+    with served(tmp_path, 1, 1):
+        assert in_threads(1, tmp_path, work) == [4]
