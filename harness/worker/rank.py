@@ -14,7 +14,7 @@ from harness import registry
 from harness.backends.triton_first import import_triton
 from harness.fabrics.connection import Connection
 from harness.fabrics.factory import FabricFactory
-from harness.protocols import EvaluatedModel, Replica, TellsStaleness, needs_equal_steps
+from harness.protocols import EvaluatedModel, Fabric, Replica, TellsStaleness, needs_equal_steps
 from harness.records.record import Window, WorkerPart
 from harness.records.run_files import (
     CURVE_FILE,
@@ -50,7 +50,7 @@ from harness.worker.training import (
     train,
     warm_up,
 )
-from harness.worker.usage import UsageMeter, rss_bytes
+from harness.worker.usage import Usage, UsageMeter, rss_bytes
 
 
 def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, watch: Stopwatch) -> None:
@@ -71,12 +71,12 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
             trained = train(session, batches, clock, progress.tell, steps)
         used: dict[str, Any] = {  # before what makes batches ends, and evaluation takes some too
             "train_s": trained.train_s,
-            **vars(meter.read(share=share)),
+            "interruptions": interruptions.read(),
+            **vars(usage_of(meter, fabric, share=share)),
             "made_rss_bytes": round(startup.made_rss_bytes * share),
             "gpu_memory_bytes": replica.peak_gpu_bytes(),
             "measuring_bytes": _copies_bytes(replica, trained, merges),
             "tensor_bytes": replica.tensor_bytes(),
-            "interruptions": interruptions.read(),
         }
     evaluation = evaluate(session, trained.snapshots)
     windows = _windows_of(session, clock)
@@ -103,6 +103,14 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
         _write_curve(session, trained, evaluation, connection.run_dir, initial_sha256=startup.initial_sha256)
     write_atomically(part_path(connection.run_dir, fabric.rank), part.model_dump_json())
     fabric.close()
+
+
+def usage_of(meter: UsageMeter, fabric: Fabric, *, share: float) -> Usage:
+    """This rank's share of what its process used. Threads read it when the last of them has trained: who was done
+    sooner has its share of what the others went on to use, too."""
+    if share < 1:
+        fabric.barrier()
+    return meter.read(share=share)
 
 
 def _settings(session: Session) -> dict[str, str]:

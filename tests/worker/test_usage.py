@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from harness.worker import usage
+from harness.worker.rank import usage_of
 from harness.worker.usage import UsageMeter
 from tests.command import LIMIT_S
 
@@ -22,6 +23,32 @@ def test_meter_counts_cpu_time_from_when_it_was_made(monkeypatch: pytest.MonkeyP
     meter = UsageMeter()
     assert meter.read().cpu_s == 2.0
     assert meter.read(share=0.5).cpu_s == 3.0
+
+
+class UntilTheLastHasTrained:
+    """A fabric whose barrier the other worker comes to when the process has used 8 s since it started."""
+
+    used_s = 2.0
+
+    def barrier(self) -> None:
+        self.used_s = 8.0
+
+
+@pytest.mark.parametrize(
+    ("share", "cpu_s"),
+    [
+        (0.5, 3.0),  # ½ (8 − 2) s, which with the other's are all 6 s; at its own end it was ½ (6 − 2) s
+        (1.0, 4.0),  # a process of its own waits for nobody: 6 − 2 s
+    ],
+)
+def test_thread_that_is_done_sooner_has_its_share_of_what_the_last_one_uses(
+    monkeypatch: pytest.MonkeyPatch, share: float, cpu_s: float
+) -> None:
+    fabric: Any = UntilTheLastHasTrained()
+    monkeypatch.setattr(usage, "_cpu_s", lambda: fabric.used_s)
+    meter = UsageMeter()
+    fabric.used_s = 6.0
+    assert usage_of(meter, fabric, share=share).cpu_s == cpu_s
 
 
 def test_a_share_of_memory_is_of_the_whole_process(monkeypatch: pytest.MonkeyPatch) -> None:
