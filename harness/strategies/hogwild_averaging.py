@@ -109,13 +109,21 @@ class HogwildAveraging:
             self._pending = fabric.mean_of_groups(self._issued)
 
     def _receive(self, replica: Replica, fabric: GroupedFabric) -> None:
-        """All of a group look before and after, by which it is measured how far groups are apart."""
+        """All of a group look before and after, by which it is measured how far groups are apart.
+
+        What is added is what `merge` makes of the average: it takes no variance below 0, where adding in memory could.
+        """
         self._is_under_way = False
-        replica.set_weights(fabric.read())
-        change = None if self._pending is None else self._pending.wait() - self._issued
+        if self._pending is None:
+            replica.set_weights(fabric.read())
+            fabric.correct(None)
+            replica.merge(fabric.read())
+            return
+        change = self._pending.wait() - self._issued
         self._pending = None
-        fabric.correct(change)
-        replica.merge(fabric.read())
+        before = fabric.read()
+        replica.set_weights(before)
+        fabric.correct(replica.merge_by(_moved, change) - before)
 
     def rehearse(self, take_step: Callable[[], None]) -> None:
         """A step that issues an average, and the one in which it arrives; before both, what is still under way does."""
@@ -131,3 +139,7 @@ class HogwildAveraging:
 
     def snapshot(self, replica: Replica, fabric: GroupedFabric) -> Vector:
         return fabric.read()
+
+
+def _moved(weights: Vector, change: Vector) -> Vector:
+    return weights + change

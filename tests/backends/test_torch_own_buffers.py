@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from harness.strategies.delayed_averaging import DelayedAveraging, DelayedAveragingOptions
+from harness.strategies.hogwild_averaging import HogwildAveraging, HogwildAveragingOptions
 from harness.strategies.slow_momentum import SlowMomentum, SlowMomentumOptions
 from tests.backends.own_torch import (
     NORMED,
@@ -102,6 +103,48 @@ def test_pullback_on_a_batch_norm_keeps_its_variances_from_falling_below_0(is_he
         strategy.step(replica, fabric, (features * 0.01, labels))  # type: ignore[arg-type]
         least = min(least, float(averages(replica.weights())[16:].min()))
     assert (least >= 0) == is_held
+
+
+class FirstOfTwoGroups:
+    """A fabric of a group of one worker; the other group's weights are 0."""
+
+    num_groups, is_first_of_group = 2, True
+
+    def broadcast(self, vector: torch.Tensor) -> torch.Tensor:
+        self._shared = vector.clone()
+        return vector
+
+    def read(self) -> torch.Tensor:
+        return self._shared.clone()
+
+    live = read
+
+    def add(self, change: torch.Tensor) -> None:
+        self._shared += change
+
+    correct = add
+
+    def mean_of_groups(self, vector: torch.Tensor) -> FirstOfTwoGroups:
+        self._mean = vector / 2
+        return self
+
+    def wait(self) -> torch.Tensor:
+        return self._mean
+
+
+def test_average_of_groups_takes_no_variance_in_memory_below_0() -> None:
+    """The data's variance is 0: from 1 it falls to 0.9⁸ when the average is issued, to 0.9¹⁶ when it arrives, and
+    0.9¹⁶ + (½ 0.9⁸ − 0.9⁸) is −0.03. What stood there stays, while parameters, which do not move, are halved."""
+    replica = replica_of(workload(with_batch_norm()), learning_rate=1e-9)
+    start = replica.weights()
+    strategy, fabric = HogwildAveraging(HogwildAveragingOptions(period=8, delay=8), None), FirstOfTwoGroups()  # type: ignore[arg-type]
+    strategy.setup(replica, fabric)  # type: ignore[arg-type]
+    for step in range(16):
+        features, labels = batch_at(step)
+        strategy.step(replica, fabric, (features * 0, labels))  # type: ignore[arg-type]
+    shared = fabric.read()
+    torch.testing.assert_close(averages(shared)[16:], torch.full((16,), 0.9**16))
+    torch.testing.assert_close(shared[:NORMED], start[:NORMED] / 2)
 
 
 @pytest.mark.parametrize("fragments", [1, 2])
