@@ -1,4 +1,5 @@
-"""Horovod's settings, the same for both frameworks: environment variables that hold from the first `init` on."""
+"""Horovod, the same for both frameworks: settings, which are environment variables that hold from the first `init` on,
+and names of what is sent."""
 
 from __future__ import annotations
 
@@ -47,6 +48,11 @@ def _is_in_force(name: str, value: str, controller: str | None) -> bool:
     if name == YIELDS:
         return value == "1" or controller != "mpi" or not yields(os.environ)
     return os.environ.get(name) in (value, f"{float(value):g}")
+
+
+def name_of(what: str, num_values: int) -> str:
+    """By which Horovod knows a vector of this length again: under one name another length is negotiated anew."""
+    return f"{what}_{num_values}"
 
 
 def settings_in_force() -> dict[str, str]:

@@ -16,7 +16,7 @@ from harness.backends.tensorflow_native import Model, Training
 from harness.backends.tensorflow_program import Given, Tensor
 from harness.fabrics.connection import Connection
 from harness.fabrics.gpu_exchange import check_exchange, exchange_settings, is_staged
-from harness.fabrics.horovod import apply_settings, settings_in_force
+from harness.fabrics.horovod import apply_settings, name_of, settings_in_force
 from harness.protocols import GradientAveraging, HorovodOptions
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
@@ -215,9 +215,10 @@ class _Pending:
             return self._future.result()
 
 
-def _compiled_mean(name: str, device: str) -> Callable[[Tensor], Tensor]:
+def _compiled_mean(what: str, device: str) -> Callable[[Tensor], Tensor]:
     @cache
     def of_size(size: int) -> Any:  # a concrete function is entered faster than one that looks for it
+        name = name_of(what, size)
         compiled = tf.function(
             lambda vector: hvd.allreduce(vector, op=hvd.Average, name=name, device_dense=device), autograph=False
         )

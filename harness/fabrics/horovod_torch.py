@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.backends.torch_native import TorchModel, TorchTraining
 from harness.fabrics.connection import Connection
 from harness.fabrics.gpu_exchange import check_exchange, exchange_settings, is_staged
-from harness.fabrics.horovod import apply_settings, settings_in_force
+from harness.fabrics.horovod import apply_settings, name_of, settings_in_force
 from harness.protocols import GradientAveraging, HorovodOptions
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
@@ -57,7 +57,8 @@ class HorovodTorch:
             return vector
         self.bytes_sent += allreduce_bytes(vector.nbytes, self.size)
         with self._waiting:
-            return hvd.allreduce_(self._staged(vector), op=hvd.Average, name="mean").to(vector.device)
+            name = name_of("mean", vector.numel())
+            return hvd.allreduce_(self._staged(vector), op=hvd.Average, name=name).to(vector.device)
 
     def mean_async(self, vector: torch.Tensor) -> PendingMean:
         if self.size == 1:
@@ -65,7 +66,7 @@ class HorovodTorch:
         self.bytes_sent += allreduce_bytes(vector.nbytes, self.size)
         with self._waiting if self._is_staged else nullcontext():
             sent = self._staged(vector)
-        handle = hvd.allreduce_async(sent, op=hvd.Average, name="mean_async")
+        handle = hvd.allreduce_async(sent, op=hvd.Average, name=name_of("mean_async", vector.numel()))
         return PendingMean(self, handle, sent, vector.device)
 
     def _staged(self, vector: torch.Tensor) -> torch.Tensor:

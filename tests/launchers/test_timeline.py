@@ -45,7 +45,7 @@ def test_exposed_time_agrees_with_horovods_timeline(tmp_path, monkeypatch):
     record = run_cell(cell, Setting(suite="timeline", folder=folder, hosts=this_machine()), Unwatched())
     assert record.status == "ok", record.log_tail
     num_steps = record.curve[-1].step
-    found = durations_s(timeline, "allreduce.mean")
+    found = durations_s(timeline, f"allreduce.mean_{record.vector_size}")
     num_before = WARMUP_STEPS + 1  # and one average by itself
     num_of_run = num_before + num_steps
     assert num_of_run <= len(found) <= num_of_run + 1 + NUM_AVERAGES_ALONE
