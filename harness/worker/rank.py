@@ -78,6 +78,7 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
             "measuring_bytes": _copies_bytes(replica, trained, merges),
             "tensor_bytes": replica.tensor_bytes(),
         }
+    _tell_end(fabric, connection.run_dir)
     evaluation = evaluate(session, trained.snapshots)
     windows = _windows_of(session, clock)
     each = num_joined(len(windows), rank=fabric.rank, size=fabric.size)
@@ -122,15 +123,21 @@ def _settings(session: Session) -> dict[str, str]:
 
 @contextmanager
 def _told(session: Session, run_dir: Path, progress: ProgressWriter) -> Iterator[None]:
-    """Rank 0 tells how training goes, and when it begins and ends: servers count what they use in it, and the parent
-    gives evaluation a time of its own."""
+    """Rank 0 tells that training begins, and how it goes."""
     if session.fabric.rank:
         yield
         return
     (run_dir / TRAINING_BEGAN).touch()
     with progress.writing():
         yield
-    (run_dir / TRAINING_ENDED).touch()
+
+
+def _tell_end(fabric: Fabric, run_dir: Path) -> None:
+    """Rank 0 tells that all have trained: servers count what they use until then, and the parent gives evaluation a
+    time of its own."""
+    fabric.barrier()
+    if fabric.rank == 0:
+        (run_dir / TRAINING_ENDED).touch()
 
 
 def _windows_of(session: Session, clock: Clock) -> list[Window]:

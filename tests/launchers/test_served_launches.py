@@ -93,6 +93,16 @@ def test_served_workers_reach_the_target_and_leave_what_their_servers_took(tmp_p
     assert sum(part.bytes_sent or 0 for part in record.servers) >= pushed // 2  # a pull comes with a push
 
 
+def test_servers_count_until_the_last_worker_has_trained(tmp_path: Path) -> None:
+    """Rank 0 is done when the other has taken a third of its steps: two thirds of all weights were pulled by then."""
+    slowed = {"work": "dealt", "slowed": {"rank": 1, "factor": 3.0}}
+    record = launch(tmp_path, strategy="downpour", epochs=6, **slowed)
+    assert record.status == "ok", f"{record.reason}\n{record.log_tail}"
+    pushed = sum(window.bytes_sent for part in record.workers for window in part.windows)
+    (server,) = record.servers
+    assert (server.bytes_sent or 0) > 0.9 * pushed  # a pull comes with a push
+
+
 def test_launch_whose_server_is_killed_ends_with_that(tmp_path: Path) -> None:
     record = launch(tmp_path, lambda: tell_server(tmp_path, signal.SIGKILL), strategy="downpour", **LONG)
     assert (record.status, record.reason) == ("failed", "a server was killed by signal 9")
