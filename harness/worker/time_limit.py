@@ -6,7 +6,7 @@ in a file of the run folder, a step that it has not passed; all stop after the l
 LEAD_S before the limit; the others look for its file in a thread beside training, and only when the limit is near. A
 rank that comes to its own step before it knows the others' waits for them there, and one that has taken all its steps
 has named one that none comes to. So no collective is added. Ranks that only share weights need no such step: they
-stop as soon as rank 0 says so.
+stop as soon as rank 0 says so or, where that has taken all its steps and says nothing, a little later by themselves.
 """
 
 from __future__ import annotations
@@ -119,7 +119,10 @@ class TimeLimit:
         """Returns when all are to stop, which rank 0 knows and the others find in its file; false if training ended."""
         if self._rank == 0:
             return not self._ended_by(self._tell_at_s)
-        return not self._ended_by(self._tell_at_s - _STARTS_APART_S) and self._awaited(self._files[0]) is not None
+        if self._ended_by(self._tell_at_s - _STARTS_APART_S):
+            return False
+        self._awaited(self._files[0], until_s=math.inf if self._in_step else self._tell_at_s + _STARTS_APART_S)
+        return not self._has_ended.is_set()
 
     def _name_step(self) -> int:
         """The one that will be done in LEAD_S from now, at the pace so far."""
@@ -127,9 +130,9 @@ class TimeLimit:
             self._named = self._num_done + 1 + math.ceil(self._num_done / self._now() * LEAD_S)
             return self._named
 
-    def _awaited(self, path: Path) -> str | None:
-        """The content of the file once it is there; None if training ended."""
-        while (said := content_of(path)) is None:
+    def _awaited(self, path: Path, *, until_s: float = math.inf) -> str | None:
+        """The content of the file once it is there; None if training ended, or at that moment."""
+        while (said := content_of(path)) is None and self._now() < until_s:
             if self._has_ended.wait(_LOOK_EVERY_S):
                 return None
         return said

@@ -114,6 +114,13 @@ def test_rank_that_need_not_keep_step_stops_wherever_it_is(tmp_path: Path) -> No
     assert list(limit.within(steps(1, told_at=3, words={stop_path(tmp_path, 0): "1"}))) == [0, 1, 2]
 
 
+def test_rank_that_need_not_keep_step_stops_by_itself_where_rank_0_has_taken_all_its_steps(tmp_path: Path) -> None:
+    """10 s after the limit: by as much rank 0's clock may be behind, which would have said so."""
+    limit = limit_of(1, tmp_path, now_s=20.0, in_step=False)
+    assert list(limit.within(steps(1, told_at=3))) == [0, 1, 2]
+    assert limit.is_reached
+
+
 @pytest.mark.parametrize("in_step", [True, False])
 @pytest.mark.parametrize("rank", [0, 1])
 def test_run_that_ends_in_time_is_not_stopped_and_leaves_no_thread(tmp_path: Path, rank: int, in_step: bool) -> None:
