@@ -12,11 +12,16 @@ STAGED_AT_MOST_S = 3600.0  # minutes are plenty; whoever is slower finds nothing
 
 def clear_abandoned(folder: Path, pattern: str) -> None:
     """Removes files and folders of such names that are older. Their age tells of other hosts' processes, too."""
-    for staged in folder.glob(pattern):
-        with suppress(OSError):  # another process may be at the same, and a leftover harms nobody
-            if time.time() - staged.lstat().st_mtime <= STAGED_AT_MOST_S:
-                continue
-            if staged.is_dir():
-                shutil.rmtree(staged)
-            else:
-                staged.unlink()
+    with suppress(OSError):  # a leftover harms nobody
+        for staged in list(folder.glob(pattern)):
+            _clear(staged)
+
+
+def _clear(staged: Path) -> None:
+    with suppress(OSError):  # another process may be at the same
+        if time.time() - staged.lstat().st_mtime <= STAGED_AT_MOST_S:
+            return
+        if staged.is_dir():
+            shutil.rmtree(staged)
+        else:
+            staged.unlink()

@@ -148,7 +148,7 @@ def _rules(path: Path, file: _File) -> Rules | None:
 def _untuned(tuned: Path) -> list[Path]:
     """What `hvdbench tune` may have made it from: `two.tuned.yaml` of `two.yaml`, or of `two`."""
     stem = tuned.stem.removesuffix(".tuned")
-    return [] if stem == tuned.stem else [tuned.with_name(name) for name in (f"{stem}{tuned.suffix}", stem)]
+    return [] if stem in ("", tuned.stem) else [tuned.with_name(name) for name in (f"{stem}{tuned.suffix}", stem)]
 
 
 def _rules_laid_down_in(path: Path) -> Rules | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -111,8 +112,9 @@ class TimeLimit:
     def _told_last(self) -> int | None:
         if not self._is_called():
             return None
-        if self._rank == 0:
-            write_atomically(self._files[0], str(_AT_ONCE))
+        if content_of(self._files[0]) is None:  # the launcher gives the steps that are left their time once it is there
+            with suppress(FileNotFoundError):  # another thread of this process has just put it there
+                write_atomically(self._files[0], str(_AT_ONCE))
         return _AT_ONCE
 
     def _is_called(self) -> bool:

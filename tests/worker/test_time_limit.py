@@ -117,8 +117,9 @@ def test_rank_that_need_not_keep_step_stops_wherever_it_is(tmp_path: Path) -> No
 def test_rank_that_need_not_keep_step_stops_by_itself_where_rank_0_has_taken_all_its_steps(tmp_path: Path) -> None:
     """10 s after the limit: by as much rank 0's clock may be behind, which would have said so."""
     limit = limit_of(1, tmp_path, now_s=20.0, in_step=False)
-    assert list(limit.within(steps(1, told_at=3))) == [0, 1, 2]
+    assert list(limit.within(steps(1, told_at=1))) == [0]
     assert limit.is_reached
+    assert stop_path(tmp_path, 0).exists()  # so that the launcher gives the steps that are left their time
 
 
 @pytest.mark.parametrize("in_step", [True, False])
