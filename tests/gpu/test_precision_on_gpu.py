@@ -20,13 +20,15 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Records:
     return {(record.cell["strategy"], record.cell["precision"]): record for record in made}
 
 
-@pytest.mark.parametrize(
-    ("strategy", "precision"), [("allreduce", "float32"), ("allreduce", "bf16"), ("serial", "bf16")]
-)
-def test_a_precision_learns_what_serial_learns_in_float32(records: Records, strategy: str, precision: str) -> None:
-    exact = score(records["serial", "float32"])
-    assert exact > 0.9
-    assert score(records[strategy, precision]) == pytest.approx(exact, abs=0.03)  # eleven digits of 360
+def test_allreduce_learns_what_serial_learns(records: Records) -> None:
+    alone = score(records["serial", "float32"])
+    assert alone > 0.9
+    assert score(records["allreduce", "float32"]) == pytest.approx(alone, abs=0.03)  # eleven digits of 360
+
+
+@pytest.mark.parametrize("strategy", ["serial", "allreduce"])
+def test_bf16_learns_what_float32_learns(records: Records, strategy: str) -> None:
+    assert score(records[strategy, "bf16"]) == pytest.approx(score(records[strategy, "float32"]), abs=0.03)
 
 
 def test_record_says_what_it_was_computed_with(records: Records) -> None:
