@@ -18,7 +18,7 @@ from harness.bootstrap.mpi import Mpi
 from harness.bootstrap.pins import CONSTRAINTS, ROOT, Pins
 from harness.bootstrap.toolkit import Toolkit
 
-OF_TESTS = ("pytest", "pytest-timeout", "hypothesis")  # tests/gpu and what they import
+OF_TESTS = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis")  # tests/gpu and what they import
 WITH_NCCL = {"HOROVOD_GPU_OPERATIONS": "NCCL"}
 STAGED: dict[str, str] = {}  # through the host's memory: what NCCL refuses, two ranks on one GPU
 _ASK = "import horovod.torch as hvd; print(int(hvd.nccl_built()), int(hvd.cuda_built()))"
