@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import tensorflow as tf
 from harness.backends.tensorflow_input import Source
 from harness.backends.tensorflow_optimizer import FlatVariableOptimizer, clipped_by
 from harness.backends.tensorflow_program import Batch, Given, Program, State, Tensor, bytes_of, mean_over_parts
+from harness.protocols import Stretches, mask_of
 from harness.workloads.own import WorkloadError
 
 
@@ -44,6 +46,9 @@ class FlatTraining:
         self._sizes = [array.size for array in program.parameters]
         self._buffer_sizes = [array.size for array in program.buffers]
         self.num_parameters, self._num_buffers = sum(self._sizes), sum(self._buffer_sizes)
+        edges = accumulate(self._buffer_sizes, initial=self.num_parameters)
+        buffers = zip(program.buffers, pairwise(edges), strict=True)
+        self.began_positive: Stretches = tuple(edge for array, edge in buffers if (array > 0).all())
         with tf.device(device):
             self._make_variables()
             self._optimizer = optimizer_of(self._flat)
@@ -56,8 +61,8 @@ class FlatTraining:
         if self._num_buffers:
             initial = np.concatenate([array.ravel() for array in program.buffers])
             self._buffers = tf.Variable(initial, trainable=False)
-            positive = [np.full(array.size, (array > 0).all()) for array in program.buffers]
-            self._began_positive = tf.constant(np.concatenate(positive))
+            stays_positive = mask_of(self.began_positive, first=self.num_parameters, size=self._num_buffers)
+            self._stays_positive = tf.constant(stays_positive)
             self._buffers_read = tf.Variable(initial, trainable=False)  # as of the last `set_weights`
 
     def _compile(self) -> None:
@@ -102,7 +107,7 @@ class FlatTraining:
         self.set_weights(vector)
         if kept is not None:
             buffers = self._buffers.read_value()
-            self._buffers.assign(tf.where(self._began_positive & (buffers < 0), kept, buffers))
+            self._buffers.assign(tf.where(self._stays_positive & (buffers < 0), kept, buffers))
             self._buffers_read.assign(self._buffers)
 
     def merge_by(self, merged: Callable[..., Tensor], *vectors: Tensor) -> Tensor:

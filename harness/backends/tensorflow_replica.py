@@ -24,7 +24,7 @@ from harness.backends.tensorflow_optimizer import flat_optimizer, native_optimiz
 from harness.backends.tensorflow_program import Given, Program, Tensor
 from harness.backends.tensorflow_rows import RowFunctions
 from harness.backends.tensorflow_shipped import shipped_data, shipped_program
-from harness.protocols import Batches, GradientAveraging, NativeFabric, Neurons, RowTable, Share, UsedRows
+from harness.protocols import Batches, GradientAveraging, NativeFabric, Neurons, RowTable, Share, Stretches, UsedRows
 from harness.suite.cell import Cell
 from harness.workloads.data import Dataset
 from harness.workloads.own import KerasWorkload
@@ -259,6 +259,10 @@ class TensorFlowReplica:
     @property
     def num_parameters(self) -> int:
         return self._flat.num_parameters
+
+    @property
+    def began_positive(self) -> Stretches:
+        return self._flat.began_positive
 
     def settings(self) -> dict[str, str]:
         threads = tf.config.threading

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate, pairwise
 
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
 from harness.backends.torch_gradients import gradients_of
+from harness.protocols import Stretches, mask_of
 from harness.workloads.own import WorkloadError
 
 
@@ -100,8 +102,11 @@ class FlatModel:
         self.move_into(torch.cat([tensor.detach().flatten() for tensor in self._tensors]))
         self.gradients = gradients_of(self.parameters, self._averages.numel())
         self._averages_when_set = self._averages.clone()
-        positive = [(named[name] > 0).all().expand(named[name].numel()) for name in moving]
-        self._began_positive = torch.cat(positive) if positive else torch.zeros(0, dtype=torch.bool)
+        edges = accumulate((named[name].numel() for name in moving), initial=self.num_parameters)
+        buffers = zip(moving, pairwise(edges), strict=True)
+        self.began_positive: Stretches = tuple(edge for name, edge in buffers if (named[name] > 0).all())
+        stays_positive = mask_of(self.began_positive, first=self.num_parameters, size=self._averages.numel())
+        self._stays_positive = torch.from_numpy(stays_positive).to(self._vector.device)
 
     def move_into(self, memory: torch.Tensor) -> None:
         """From now on this is the vector, in the memory and with the values that it has."""
@@ -140,7 +145,7 @@ class FlatModel:
             slot.collect()
         kept = self._averages.clone()
         self.write(vector)
-        self._averages.copy_(torch.where(self._began_positive & (self._averages < 0), kept, self._averages))
+        self._averages.copy_(torch.where(self._stays_positive & (self._averages < 0), kept, self._averages))
         self._averages_when_set.copy_(self._averages)
 
     def restart_counters(self) -> None:

@@ -21,7 +21,7 @@ from harness.backends.torch_objective import Objective
 from harness.backends.torch_optimizer import flat_optimizer, native_optimizer, state_of
 from harness.backends.torch_rows import RowGradients
 from harness.optimizers.clipping import clipped
-from harness.protocols import Batches, GradientAveraging, NativeFabric, Neurons, RowTable, Share, UsedRows
+from harness.protocols import Batches, GradientAveraging, NativeFabric, Neurons, RowTable, Share, Stretches, UsedRows
 from harness.suite.cell import Cell
 from harness.workloads.own import Batch, OwnWorkload, WorkloadError
 
@@ -256,6 +256,10 @@ class TorchReplica:
     @property
     def num_parameters(self) -> int:
         return self._model.num_parameters
+
+    @property
+    def began_positive(self) -> Stretches:
+        return self._model.began_positive
 
     def settings(self) -> dict[str, str]:
         of_gpu = gpu_settings(self._device) if self._device.type == "cuda" else {}

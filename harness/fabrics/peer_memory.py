@@ -15,6 +15,7 @@ import torch
 
 from harness.fabrics.connection import Connection
 from harness.fabrics.shared_memory import SharedMemory
+from harness.protocols import Stretches, hold_positive
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
 
@@ -26,9 +27,11 @@ class PeerMemory(SharedMemory):
         super().__init__(cell, connection, clock)
         self._lock_files: list[int] = []
         self._mean = torch.zeros(0)
+        self._began_positive: Stretches = ()
 
-    def broadcast(self, vector: torch.Tensor) -> torch.Tensor:
+    def broadcast(self, vector: torch.Tensor, *, began_positive: Stretches = ()) -> torch.Tensor:
         """Rank 0's vector becomes everybody's."""
+        self._began_positive = began_positive
         super().broadcast(vector.repeat(self.size))
         return self.own().clone()
 
@@ -48,10 +51,12 @@ class PeerMemory(SharedMemory):
         weights = self._row_of_each(self._weights)
         with self._alone_with(peer):
             if peer is None:
+                hold_positive(delta, weights[self.rank], self._began_positive)
                 weights[self.rank].add_(delta)
             else:
                 # Made apart: others read meanwhile, and would find a sum where the mean is to be.
                 torch.add(weights[self.rank], weights[peer], out=self._mean).mul_(0.5)
+                hold_positive(delta, self._mean, self._began_positive)
                 weights[peer].copy_(self._mean)
                 torch.add(self._mean, delta, out=weights[self.rank])
         self._count_update(delta.nbytes)

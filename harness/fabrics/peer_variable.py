@@ -9,14 +9,19 @@ import tensorflow as tf
 
 from harness.backends.tensorflow_program import Tensor
 from harness.fabrics.shared_variable import SharedVariable, gathered
-from harness.protocols import RowTable
+from harness.protocols import RowTable, Stretches, mask_of
 
 
 class PeerVariable(SharedVariable):
     """Implements harness.protocols.PeerFabric for TensorFlow's threads."""
 
-    def broadcast(self, vector: Tensor) -> Tensor:
+    _stays_positive: Tensor | None = None  # which values do, where there are any
+
+    def broadcast(self, vector: Tensor, *, began_positive: Stretches = ()) -> Tensor:
         """Rank 0's vector becomes everybody's."""
+        self._stays_positive = None
+        if began_positive:
+            self._stays_positive = tf.constant(mask_of(began_positive, first=0, size=vector.shape[0]))
         self.share_rows(RowTable(num_rows=self.size, width=vector.shape[0]))
         super().broadcast(tf.tile(vector, [self.size]))
         return self.own()
@@ -28,11 +33,16 @@ class PeerVariable(SharedVariable):
     def average_and_add(self, peer: int | None, delta: Tensor) -> None:
         with self._alone_with(peer):
             if peer is None:
-                self._write([self.rank], self._rows_of(self.rank) + delta)
+                self._write([self.rank], tf.expand_dims(self._moved(self._rows_of(self.rank)[0], delta), 0))
             else:
                 mean = 0.5 * tf.reduce_sum(self._rows_of(self.rank, peer), axis=0)
-                self._write([self.rank, peer], tf.stack([mean + delta, mean]))
+                self._write([self.rank, peer], tf.stack([self._moved(mean, delta), mean]))
         self._count_update(delta)
+
+    def _moved(self, row: Tensor, delta: Tensor) -> Tensor:
+        """By Δ, but for what that would take below 0 though it began above it."""
+        moved = row + delta
+        return moved if self._stays_positive is None else tf.where(self._stays_positive & (moved < 0), row, moved)
 
     def mean_of_all(self) -> Tensor:
         return tf.reduce_mean(self._rows_of(*range(self.size)), axis=0)

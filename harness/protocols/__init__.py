@@ -53,7 +53,7 @@ from harness.protocols.strategy import (
     needs_equal_steps,
     takes_scaled_rate,
 )
-from harness.protocols.vector import Loss, Vector
+from harness.protocols.vector import Loss, Stretches, Vector, hold_positive, mask_of
 
 __all__ = [
     "ALONE",
@@ -105,10 +105,13 @@ __all__ = [
     "Span",
     "Strategy",
     "StrategyOptions",
+    "Stretches",
     "TellsStaleness",
     "Topology",
     "UsedRows",
     "Vector",
+    "hold_positive",
+    "mask_of",
     "needs_equal_steps",
     "takes_scaled_rate",
 ]

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.protocols.vector import Loss, Vector
+from harness.protocols.vector import Loss, Stretches, Vector
 
 
 class Pending(Protocol):
@@ -132,12 +132,19 @@ class GroupedFabric(CollectiveFabric, SharedFabric, Protocol):
 class PeerFabric(Fabric, Protocol):
     """Weights of each worker that any other can average with its own."""
 
+    def broadcast(self, vector: Vector, *, began_positive: Stretches = ()) -> Vector:
+        """Rank 0's vector becomes everybody's. began_positive: as the replica tells it; no Δ takes these below 0."""
+        ...
+
     def own(self) -> Vector:
         """This worker's, whatever others have made of them, to copy from at once: they may be no copy."""
         ...
 
     def average_and_add(self, peer: int | None, delta: Vector) -> None:
-        """This worker and that one get the mean of both, then this one Δ; no third comes between. None: Δ alone."""
+        """This worker and that one get the mean of both, then this one Δ; no third comes between. None: Δ alone.
+
+        `delta` is given up: where it would take below 0 what began above it, nothing is added.
+        """
         ...
 
     def mean_of_all(self) -> Vector:
@@ -153,6 +160,7 @@ class ServerRule:
     rate: float = 1.0
     momentum: float = 0.0
     num_parameters: int | None = None  # which it is for, the first of the vector; buffers behind them add up. None: all
+    began_positive: Stretches = ()  # of these buffers: no update takes a value of theirs below 0
 
 
 class Sent(Protocol):

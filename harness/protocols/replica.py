@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.protocols.fabric import GradientAveraging, NativeFabric
-from harness.protocols.vector import Loss, Vector
+from harness.protocols.vector import Loss, Stretches, Vector
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +191,11 @@ class Replica(Protocol):
 
     @property
     def num_parameters(self) -> int: ...
+
+    @property
+    def began_positive(self) -> Stretches:
+        """Of the vector, the buffers that began above 0 everywhere; no strategy takes them below it."""
+        ...
 
     def settings(self) -> dict[str, str]:
         """The libraries' settings in force, for the record."""

@@ -8,6 +8,10 @@
     a → what a worker pushes: the sum of what its optimizer would add to the weights; ρ → rate, μ → momentum,
     v → velocity, s → square_sum, ε → EPSILON
 
+Buffers, which stand behind the weights, get what is pushed of them, whatever the rule; one that began above 0
+everywhere, as variances do, stays what it was where that would take it below. What is pushed may be late: others have
+moved the buffer meanwhile.
+
 A worker without momentum pushes a = −η Σ g, so these are the rules of Dean et al. over gradients, but that a rate η
 which changes stands inside v and s. Adagrad asks nothing of the size of a: its ρ is in units of the weights.
 
@@ -22,7 +26,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.protocols import ServerRule
+from harness.protocols import ServerRule, hold_positive
 
 Array = NDArray[Any]  # of float32; in tests of float64
 
@@ -77,12 +81,16 @@ class HeldWeights:
         num_values = weights.size if rule.num_parameters is None else rule.num_parameters - first
         self._num_parameters = min(max(num_values, 0), weights.size)
         self._rule = _rule_of(rule, weights[: self._num_parameters])
+        place = first + self._num_parameters  # of its first buffer
+        self._began_positive = tuple((max(begin - place, 0), max(end - place, 0)) for begin, end in rule.began_positive)
 
     def apply(self, update: Array) -> None:
         ruled = self._num_parameters
         with np.errstate(all="ignore"):  # that weights have diverged, the loss of their workers says
             self._rule.apply(self.weights[:ruled], update[:ruled])
-            self.weights[ruled:] += update[ruled:]
+            moves = update[ruled:].copy()
+            hold_positive(moves, self.weights[ruled:], self._began_positive)
+            self.weights[ruled:] += moves
 
 
 def _rule_of(rule: ServerRule, like: Array) -> _Rule:

@@ -5,7 +5,8 @@ Worker i, on its own; j is a neighbour, drawn uniformly at each step:
     g ← g(x_i);   x_i, x_j ← ½ (x_i + x_j)  as one;   x_i ← x_i + Δ(g)
 
 g is of x_i before the average, of which others may have made something else meanwhile: that is its staleness. An
-average leaves Σ x as it is, so the mean of the workers moves by what each of them adds, over m, and nothing else.
+average leaves Σ x as it is, so the mean of the workers moves by what each of them adds, over m, and nothing else. A
+running variance that a late Δ would take below 0 stays what the average made it.
 
     complete    a neighbour is any other worker
     ring        one of the two beside it
@@ -63,7 +64,7 @@ class ADPSGD:
         self._graph, self._seed = options.graph, plan.seed
 
     def setup(self, replica: Replica, fabric: PeerFabric) -> None:
-        replica.set_weights(fabric.broadcast(replica.weights()))
+        replica.set_weights(fabric.broadcast(replica.weights(), began_positive=replica.began_positive))
         self._draws = np.random.default_rng([self._seed, fabric.rank])
         self._neighbours = neighbours(fabric.rank, fabric.size, graph=self._graph)
 

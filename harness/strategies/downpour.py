@@ -113,6 +113,7 @@ class Downpour:
             rate=options.rate,
             momentum=options.server_momentum,
             num_parameters=replica.num_parameters,
+            began_positive=replica.began_positive,
         )
         self._weights = fabric.serve(replica.weights(), rule)
         replica.set_weights(self._weights)

@@ -7,7 +7,7 @@ Worker i, step t = 0, 1, 2, …, the centre x̃ at the servers:
 
     τ → period, α → pull; the paper's β is m·α, 0.9 by default, and so α = 0.9/m. What a worker gives the centre it
     loses itself: Σ x_i + x̃ moves by the gradients alone. x_i is that of now, x̃ may be older: others may have moved
-    the centre meanwhile, which staleness counts.
+    the centre meanwhile, which staleness counts. A running variance that a late e would take below 0 stays what it was.
 
     EASGD          any optimizer of the cell; theirs is plain SGD
     EAMSGD         optimizer: nesterov, momentum: 0.99, which is theirs
@@ -80,7 +80,8 @@ class Elastic:
         self._sent: Sent | None = None
 
     def setup(self, replica: Replica, fabric: ServedFabric) -> None:
-        replica.set_weights(fabric.serve(replica.weights(), ServerRule()))
+        rule = ServerRule(num_parameters=replica.num_parameters, began_positive=replica.began_positive)
+        replica.set_weights(fabric.serve(replica.weights(), rule))
         self._num_steps, self._sent = 0, None
 
     def step(self, replica: Replica, fabric: ServedFabric, batch: Any) -> Loss:

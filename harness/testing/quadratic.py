@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.protocols import GradientAveraging, NativeFabric, NativeTraining, Neurons, Share
+from harness.protocols import GradientAveraging, NativeFabric, NativeTraining, Neurons, Share, Stretches
 
 Array = NDArray[np.float64]
 
@@ -175,6 +175,10 @@ class NumpyReplica:
     @property
     def num_parameters(self) -> int:
         return self._weights.size
+
+    @property
+    def began_positive(self) -> Stretches:
+        return ()  # there are no buffers
 
     def settings(self) -> dict[str, str]:
         return {}

@@ -22,8 +22,8 @@ buffers        such as batch norm's averages stand behind the parameters in a wo
                averaged with the weights where a strategy averages weights, rank 0's everywhere else, but for
                hogwild-averaging, which averages those of each group's first worker, and tf-parameter-server: there they
                are those of the worker whose step ended last. Delayed averages and the momentum of pullback's anchor
-               look ahead: a buffer that began above 0 everywhere, such as a running variance, stays what it was
-               wherever a merge would take it below
+               look ahead, and what servers or peers are told comes late: a buffer that began above 0 everywhere, such
+               as a running variance, stays what it was wherever one of these would take it below
 tied weights   are one parameter
 frozen         parameters that need no gradient stay as they are and are never sent
 draws          of dropout come from a generator seeded by (seed, rank); so do those of samples that are drawn when

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from harness.backends import tensorflow_workloads
 from harness.extensions import WORKLOADS, ExtensionError, code_digest
+from harness.strategies.elastic import Elastic, ElasticOptions
 from harness.suite.cell import Cell
 from harness.workloads import KerasWorkload
 from harness.workloads.own import WorkloadError
@@ -26,6 +27,7 @@ from tests.backends.keras_models import (
     whole,
     workload_of,
 )
+from tests.backends.stale_server import StaleServer
 
 
 def normalised() -> keras.Model:
@@ -77,6 +79,24 @@ def test_merge_takes_no_variance_below_0_whatever_the_mean() -> None:
     assert made.weights().numpy().tolist() == [2, 0, 1, -5, 3]
     made.gradient(whole(made, 2))
     assert made.weights().numpy()[3:] == pytest.approx([0.9 * -5 + 0.2, 0.9 * 3 + 0.4])
+
+
+def test_variances_alone_began_above_0() -> None:
+    assert replica_of(workload_of(normalised(), PAIR)).began_positive == ((4, 5),)
+    assert replica_of(workload_of(linear(), PAIR)).began_positive == ()
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_late_pulls_at_a_centre_take_no_variance_of_it_below_0(is_held: bool) -> None:
+    """The data's variance is 0, and a worker that finds 1 at the centre each time pulls it down by some 0.09 a step."""
+    made = replica_of(workload_of(normalised(), column(3, 3)))
+    strategy, fabric = Elastic(ElasticOptions(period=1, pull=0.45), None), StaleServer(holds_positive=is_held)  # type: ignore[arg-type]
+    strategy.setup(made, fabric)  # type: ignore[arg-type]
+    for _ in range(40):
+        strategy.step(made, fabric, whole(made, 2))  # type: ignore[arg-type]
+    variance = fabric.held.weights[4]
+    assert (variance >= 0) == is_held
+    assert variance < 0.1
 
 
 def test_merge_by_merges_what_the_function_makes_and_gives_a_copy_of_that() -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from harness.strategies.delayed_averaging import DelayedAveraging, DelayedAveragingOptions
+from harness.strategies.elastic import Elastic, ElasticOptions
 from harness.strategies.hogwild_averaging import HogwildAveraging, HogwildAveragingOptions
 from harness.strategies.slow_momentum import SlowMomentum, SlowMomentumOptions
 from tests.backends.own_torch import (
@@ -24,6 +25,7 @@ from tests.backends.own_torch import (
     with_batch_norm,
     workload,
 )
+from tests.backends.stale_server import StaleServer
 
 
 def averages(vector: torch.Tensor) -> torch.Tensor:
@@ -42,6 +44,11 @@ def test_vector_is_the_parameters_and_behind_them_batch_norms_averages() -> None
     assert replica.weights().shape == (NORMED + 32,)
     assert replica.num_parameters == NORMED
     assert averages(replica.weights()).tolist() == [0.0] * 16 + [1.0] * 16  # the look for them has left no trace
+
+
+def test_variances_alone_began_above_0() -> None:
+    assert replica_of(workload(with_batch_norm())).began_positive == ((NORMED + 16, NORMED + 32),)
+    assert replica_of(workload()).began_positive == ()
 
 
 def test_gradient_is_zero_for_buffers_and_descend_leaves_them_as_the_pass_moved_them() -> None:
@@ -103,6 +110,20 @@ def test_pullback_on_a_batch_norm_keeps_its_variances_from_falling_below_0(is_he
         strategy.step(replica, fabric, (features * 0.01, labels))  # type: ignore[arg-type]
         least = min(least, float(averages(replica.weights())[16:].min()))
     assert (least >= 0) == is_held
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_late_pulls_at_a_centre_take_no_variance_of_it_below_0(is_held: bool) -> None:
+    """The data's variance is 0, and a worker that finds 1 at the centre each time pulls it down by some 0.09 a step."""
+    replica = replica_of(workload(with_batch_norm()), learning_rate=1e-9)
+    strategy, fabric = Elastic(ElasticOptions(period=1, pull=0.45), None), StaleServer(holds_positive=is_held)  # type: ignore[arg-type]
+    strategy.setup(replica, fabric)  # type: ignore[arg-type]
+    for step in range(40):
+        features, labels = batch_at(step)
+        strategy.step(replica, fabric, (features * 0, labels))  # type: ignore[arg-type]
+    variances = fabric.held.weights[NORMED + 16 :]
+    assert (variances.min() >= 0) == is_held
+    assert variances.max() < 0.1
 
 
 class FirstOfTwoGroups:

@@ -66,6 +66,20 @@ def test_two_get_their_mean_and_one_of_them_its_change_and_a_third_nothing(frame
         fabric.close()
 
 
+def test_late_change_takes_no_variance_below_0(framework: str, tmp_path: Path) -> None:
+    """Of 1 and 0.1 the mean is 0.55: Δ = −0.9, of a worker that found 1, would take it to −0.35, alone or averaged. A
+    mean may go there."""
+    made = fabrics(framework, tmp_path, 2)
+    in_threads(made, lambda fabric: fabric.broadcast(vector(framework, 1.0, 2), began_positive=((1, 2),)))
+    made[1].average_and_add(None, vector(framework, -0.9, 2))
+    made[0].average_and_add(1, vector(framework, -0.9, 2))
+    assert made[0].own().numpy() == pytest.approx([-0.35, 0.55])
+    made[1].average_and_add(None, vector(framework, -0.9, 2))
+    assert made[1].own().numpy() == pytest.approx([-0.35, 0.55])
+    for fabric in made:
+        fabric.close()
+
+
 def test_no_third_comes_between_however_many_average(framework: str, tmp_path: Path) -> None:
     """Each of 3 · 100 steps adds 1 to one worker: an average keeps the sum, so one that is torn would lose some."""
     made = fabrics(framework, tmp_path, 3)

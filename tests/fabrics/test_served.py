@@ -80,6 +80,20 @@ def test_parts_on_several_servers_are_the_same_vector(tmp_path: Path, num_server
         assert in_threads(1, tmp_path, work, servers=num_servers) == [expected]
 
 
+@BY_MEMORY_OR_NETWORK
+@pytest.mark.parametrize("num_servers", [1, 3])
+def test_servers_take_nothing_below_0_that_began_above_it(tmp_path: Path, num_servers: int, host: str | None) -> None:
+    rule = ServerRule(num_parameters=1, began_positive=((2, 4), (5, 6)))
+
+    def work(made: ServedTorch) -> list[float]:
+        made.serve(torch.ones(6), rule)
+        values: list[float] = made.push_pull(torch.full((6,), -2.0)).wait().tolist()
+        return values
+
+    with served(tmp_path, num_servers, 1, host=host):
+        assert in_threads(1, tmp_path, work, servers=num_servers) == [[-1, -1, 1, 1, -1, 1]]
+
+
 def test_staleness_is_the_updates_of_others_since_the_read_it_was_made_from(tmp_path: Path) -> None:
     def work(made: ServedTorch) -> list[int]:
         made.serve(torch.zeros(1), SUM)

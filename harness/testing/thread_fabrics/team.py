@@ -8,7 +8,7 @@ from itertools import count
 
 import numpy as np
 
-from harness.protocols import ServerRule
+from harness.protocols import ServerRule, Stretches, hold_positive
 from harness.servers.held_weights import HeldWeights
 from harness.testing.quadratic import Array
 
@@ -27,6 +27,7 @@ class Team:
         self.num_added = 0
         self.of_groups: list[Array] = [np.zeros(0)] * (size // group_size)
         self.of_each = np.zeros((size, 0))
+        self.began_positive: Stretches = ()
         self.served = HeldWeights(np.zeros(0), ServerRule())
         self.num_steps = 0
         self.next_step = count()
@@ -59,6 +60,7 @@ class Team:
         with self.condition:
             if peer is not None:
                 self.of_each[[rank, peer]] = 0.5 * (self.of_each[rank] + self.of_each[peer])
+            hold_positive(delta, self.of_each[rank], self.began_positive)
             self.of_each[rank] += delta
 
     def apply(self, update: Array) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness.protocols import Stretches
 from harness.testing.quadratic import Array
 from harness.testing.thread_fabrics.thread_fabric import ThreadFabric, mean_of
 
@@ -14,9 +15,10 @@ class ThreadPeers(ThreadFabric):
     In lockstep, all workers read before any of them averages, which they do in the order of their ranks.
     """
 
-    def broadcast(self, vector: Array) -> Array:
+    def broadcast(self, vector: Array, *, began_positive: Stretches = ()) -> Array:
         first = super().broadcast(vector)
         if self.rank == 0:
+            self._team.began_positive = began_positive
             self._team.of_each = np.tile(first, (self.size, 1))
         self.barrier()
         return first
