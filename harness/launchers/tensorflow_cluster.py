@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
 from pathlib import Path
@@ -21,7 +20,7 @@ class Workers:
     reaches_hosts = False
 
     def commands(self, cell: Cell, hosts: tuple[Host, ...], run_dir: Path, more: list[str]) -> list[LaunchCommand]:
-        cluster = {"worker": _free_addresses(cell.workers)}
+        cluster = {"worker": _kept_addresses(cell.workers)}
         return [
             LaunchCommand(
                 role=Role.WORKER,
@@ -43,7 +42,7 @@ class ParameterServerCluster:
     reaches_hosts = False
 
     def commands(self, cell: Cell, hosts: tuple[Host, ...], run_dir: Path, more: list[str]) -> list[LaunchCommand]:
-        chief, server, *workers = _free_addresses(2 + cell.workers)
+        chief, server, *workers = _kept_addresses(2 + cell.workers)
         cluster = {"chief": [chief], "ps": [server], "worker": workers}
         shared = {"GRPC_FAIL_FAST": "use_caller"}  # as TensorFlow's guide asks for: a lost server is reported
         coordinator = LaunchCommand(
@@ -72,10 +71,19 @@ def _config(cluster: dict[str, list[str]], kind: str, index: int) -> str:
     return json.dumps({"cluster": cluster, "task": {"type": kind, "index": index}})
 
 
-def _free_addresses(count: int) -> list[str]:
-    """Ports that are free now; all are held until the last is known, so that they differ."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+def _kept_addresses(count: int) -> list[str]:
+    """Of ports that the system gives to nobody else within the next minute, in which the servers start."""
+    return [_kept_address() for _ in range(count)]
+
+
+def _kept_address() -> str:
+    """A connection that ends at the port leaves it waiting (TIME_WAIT): only who asks for it by its number, and with
+    SO_REUSEADDR as gRPC does, gets it then.
+
+    Source: Yelp's ephemeral-port-reserve.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host, port = listener.getsockname()
+        with socket.create_connection((host, port)), listener.accept()[0]:
+            pass  # the accepted end is closed first, so it is the one that waits
+    return f"{host}:{port}"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
+
+import pytest
 
 from harness.launchers.command import LaunchCommand
 from harness.launchers.hosts import Host
@@ -36,6 +39,17 @@ def test_workers_know_one_another_and_their_own_place() -> None:
     assert clusters[0] == clusters[1]
     assert len(set(clusters[0]["worker"])) == 2  # type: ignore[call-overload]
     assert all(address.startswith("127.0.0.1:") for address in clusters[0]["worker"])  # type: ignore[attr-defined]
+
+
+def test_ports_of_a_cluster_are_kept_for_it() -> None:
+    """From choosing them until gRPC, which asks with SO_REUSEADDR, has them: nobody else is given one."""
+    (command, _) = Workers().commands(cell("tf-multiworker"), (), Path("run"), [])
+    for address in config(command)["cluster"]["worker"]:  # type: ignore[attr-defined]
+        host, _, port = address.rpartition(":")
+        with socket.socket() as another, pytest.raises(OSError, match="Address already in use"):
+            another.bind((host, int(port)))
+        with socket.create_server((host, int(port))) as ours:  # with SO_REUSEADDR
+            assert ours.getsockname()[1] == int(port)
 
 
 def test_parameter_server_is_one_coordinator_one_server_and_the_workers() -> None:
