@@ -18,6 +18,7 @@ from typing import Any
 from horovod.runner import launch
 from horovod.runner.util import cache
 
+from harness.records.leftovers import clear_abandoned
 from harness.records.run_files import ERROR_PREFIX, write_atomically
 
 
@@ -48,6 +49,7 @@ def _may_keep_files(folder: Path) -> bool:
 def _dump_whole(kept: Any, content: Any) -> None:
     """The method, in one step: another launch of this home would take half a file for a broken one and remove it."""
     file = Path(kept._cache_file)
+    clear_abandoned(file.parent, f".{file.name}.*")
     staged = file.with_name(f".{file.name}.{os.getpid()}")
     with staged.open("wb") as sink:
         cache.cloudpickle.dump(content, sink, protocol=kept._pickle_protocol)

@@ -1,4 +1,4 @@
-"""What is staged in a results folder until it is whole, and stays there when the process that writes it is killed."""
+"""What is staged beside its place until it is whole, and stays there when the process that writes it is killed."""
 
 from __future__ import annotations
 

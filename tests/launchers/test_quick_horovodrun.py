@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tests.command import LIMIT_S
@@ -86,3 +87,12 @@ def test_home_that_is_read_only_is_no_obstacle(tmp_path: Path) -> None:
 def test_notes_of_a_home_are_never_half_written(tmp_path: Path) -> None:
     """Another launch that reads them meanwhile has them as they were."""
     assert run("-c", NOTES, tmp_path).stdout.split() == ["True", "True"]
+
+
+def test_notes_that_a_killed_launch_was_writing_are_cleared(tmp_path: Path) -> None:
+    """Once they are an hour old: a younger one may be under way."""
+    for name, age_s in {".cache.bin.7": 3601, ".cache.bin.8": 3500}.items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age_s,) * 2)
+    assert run("-c", NOTES, tmp_path).stdout.split() == ["True", "True"]
+    assert {path.name for path in tmp_path.iterdir()} == {".cache.bin.8", "cache.bin"}
