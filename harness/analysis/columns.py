@@ -164,7 +164,7 @@ _MEASURED = _columns(
      "trained; missing where that is not known"),
     ("python", "str", "", "series of the Python that ran the workers, 3.11; missing where records do not tell"),
     ("versions", "str", "", "packages that matter to timing, name=version, comma-separated"),
-    ("gpu_driver", "str", "", "version of the GPUs' driver where the run was launched; empty on a CPU"),
+    ("gpu_driver", "str", "", "version of the driver of the GPUs that it ran on; empty on a CPU"),
     ("revision", "str", "", "git commit of the harness, `+` when changed since"),
     ("measuring", "int64", "", "version of the way of measuring: figures of different ones do not compare"),
     ("command", "str", "", "that launched the workers, without paths of the machine"),

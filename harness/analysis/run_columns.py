@@ -12,7 +12,7 @@ from harness.records.interruptions import others_share
 from harness.records.machines import kernels_of, python_of
 from harness.records.record import Record, Tuning
 from harness.records.setting_names import of_all, of_horovod, of_mpi
-from harness.records.software import GPU_DRIVER, NOT_TOLD, of_packages
+from harness.records.software import GPU_DRIVER, NOT_TOLD, of_packages, versions_of
 from harness.records.stored_cell import StoredCell
 from harness.suite.fields import FIELDS
 
@@ -115,7 +115,7 @@ def _software(record: Record) -> dict[str, Any]:
     return {
         "python": python_of(record.machine) or None,
         "versions": _listed(of_packages(record.versions)),
-        "gpu_driver": record.versions.get(GPU_DRIVER, NOT_TOLD) if device == "gpu" else "",
+        "gpu_driver": versions_of(record).get(GPU_DRIVER, NOT_TOLD) if device == "gpu" else "",
         "revision": record.revision,
         "measuring": record.measuring,
         "command": " ".join(record.command),

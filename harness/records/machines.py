@@ -19,6 +19,7 @@ class Place(Part):
 
     host: Text  # as a part has it
     machine: Machine
+    driver: Text | None = None  # of its GPUs
 
 
 def hosts_of(parts: Iterable[WorkerPart | Place]) -> frozenset[str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 LAUNCH, LAUNCH_ARGS, HOSTS = "launch", "--launch-args", "hosts"  # of a launch, not of the environment
 PINNING = "pinning"  # likewise: off where workers are not bound to cores
 MPI = "mpi"  # likewise: which one and its version, where no package of `versions` tells
+DRIVER = "driver"  # of the GPUs, among the settings that a worker tells of its own machine
 
 # Beginnings of names, by whom they are read: Horovod on GPUs; what MPI sends with, and NCCL over a network; MPI alone;
 # every process; and those that reach others by Horovod.

@@ -38,6 +38,7 @@ from harness.records.run_files import (
     SERVER_PART_PREFIX,
     part_path,
 )
+from harness.records.software import driver_among_versions
 from harness.run.core_locks import held
 from harness.run.heartbeat import beating
 from harness.run.launch_settings import launch_settings
@@ -284,7 +285,7 @@ def make_record(
         servers=_read_servers(run_dir),
         lost_ranks=list(end.lost_ranks),
         machine=_machine(parts, run_dir),
-        versions=versions_on(cell.device),
+        versions=_versions(cell, parts, run_dir),
         horovod_build=list(built_with(cell.framework)) if cell.needs.uses_horovod else [],
         settings=settings,
         revision=revision(),
@@ -294,12 +295,24 @@ def make_record(
 def _machine(parts: list[WorkerPart], run_dir: Path) -> Machine:
     """That of whoever trained, or crashed before it left a part.
 
-    This process knows best of its own: workers there may be bound to some of its cores.
+    This process knows best of its own: workers there may be bound to some of its cores. Of a crash before each machine
+    has told, those that have not are taken to be like the others, and their record says nothing of it.
     """
-    places = (Place.model_validate_json(path.read_bytes()) for path in sorted(run_dir.glob(f"{PLACE_PREFIX}*")))
-    told: list[WorkerPart | Place] = [*places, *parts]
+    told: list[WorkerPart | Place] = [*_places(run_dir), *parts]
     trained_here = hosts_of(told) <= {machine_id()}
     return (None if trained_here else machine_of(told)) or describe_machine()
+
+
+def _versions(cell: Cell, parts: list[WorkerPart], run_dir: Path) -> dict[str, str]:
+    """Of this machine; with the driver of the GPUs on which a launch crashed elsewhere. Who trained tells it itself."""
+    here = versions_on(cell.device)
+    if parts or cell.device != "gpu":
+        return here
+    return {**here, **driver_among_versions(place.driver for place in _places(run_dir))}
+
+
+def _places(run_dir: Path) -> list[Place]:
+    return [Place.model_validate_json(path.read_bytes()) for path in sorted(run_dir.glob(f"{PLACE_PREFIX}*"))]
 
 
 def _status(cell: Cell, end: LaunchEnd, run_dir: Path, time_limit_factor: float) -> tuple[Status, str | None]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from harness.records.setting_names import DRIVER
 from harness.worker.cores import listed_cores
 
 VISIBLE_VARIABLE, ORDER_VARIABLE = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
@@ -50,7 +51,7 @@ def parse_gpus(listed: str) -> tuple[Gpu, ...]:
 
 def driver_settings() -> dict[str, str]:
     """For the record of a worker on a GPU, whose machine need not be the one that launched it."""
-    return {"driver": present_gpus()[0].driver} if present_gpus() else {}
+    return {DRIVER: present_gpus()[0].driver} if present_gpus() else {}
 
 
 def visible_gpus(present: Sequence[Gpu], environ: Mapping[str, str] = os.environ) -> tuple[Gpu, ...]:

@@ -17,7 +17,7 @@ from harness.module_process import SAFE_PATH_VARIABLE
 from harness.records.run_files import CELL_FILE, ERROR_PREFIX, place_path, write_atomically
 from harness.timing.stopwatch import Stopwatch
 from harness.worker import cgroup, process
-from harness.worker.gpus import cores_near_workers
+from harness.worker.gpus import cores_near_workers, driver_settings
 from harness.worker.machine_identity import is_beside_parent, machine_id
 from harness.worker.parent_watch import die_with_parent
 
@@ -98,9 +98,11 @@ def _tell_place(connection: Connection) -> None:
     if connection.local_rank or (is_beside_parent(connection.run_dir) and not is_spread):
         return
     from harness.records.machines import Place
+    from harness.records.setting_names import DRIVER
     from harness.worker.machine_description import describe_machine
 
-    place = Place(host=machine_id(), machine=describe_machine(cgroup.unbound_cores()))
+    machine = describe_machine(cgroup.unbound_cores())
+    place = Place(host=machine_id(), machine=machine, driver=driver_settings().get(DRIVER))
     write_atomically(place_path(connection.run_dir, connection.rank), place.model_dump_json())
 
 

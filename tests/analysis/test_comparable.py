@@ -97,6 +97,19 @@ def test_pools_of_gpu_drivers_share_the_runs_on_cpus(tmp_path):
     assert "different drivers of the GPUs (570.1, not told)" in why_split(untold)
 
 
+def test_driver_of_gpus_is_that_of_the_machine_which_trained(tmp_path):
+    """Launched from machines with another one, or without GPUs."""
+    records = []
+    for seed, (here, there) in enumerate([("570.1", "580.2"), ("580.2", "580.2"), (None, "580.2"), ("580.2", "570.1")]):
+        made = record({"device": "gpu", "seed": seed}, versions={"nvidia-driver": here} if here else {})
+        parts = [part.model_copy(update={"settings": {"driver": there}}) for part in made.workers]
+        records.append(made.model_copy(update={"workers": parts}))
+    assert [(pool.name, len(pool.runs)) for pool in pools(loaded(tmp_path, *records))] == [
+        ("Abacus 9, 4 cores [driver 580.2]", 3),
+        ("Abacus 9, 4 cores [driver 570.1]", 1),
+    ]
+
+
 def test_pools_of_one_machine_are_one(tmp_path):
     runs = loaded(tmp_path, record(), failed({"seed": 1}))
     (pool,) = pools(runs)

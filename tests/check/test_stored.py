@@ -107,6 +107,18 @@ def test_compare_names_drivers_of_gpus_where_they_run(tmp_path: Path, device: st
     assert list(verdict.notes) == ["nvidia-driver: A has 570.1, B has 580.2"] * (device == "gpu")
 
 
+def test_compare_names_drivers_of_where_the_workers_were(tmp_path: Path) -> None:
+    """Both were launched from one machine."""
+    cell = Cell.model_validate({**FNN, "device": "gpu"})
+    (part,) = finished().workers
+
+    def on(driver: str) -> Path:
+        workers = [part.model_copy(update={"settings": {"driver": driver}})]
+        return side(tmp_path, driver, cell=cell, versions={"nvidia-driver": "550.1"}, workers=workers)
+
+    assert compare(on("570.1"), on("580.2"), SETTINGS).notes == ("nvidia-driver: A has 570.1, B has 580.2",)
+
+
 def test_compare_another_day_is_incomparable(tmp_path: Path) -> None:
     later = side(tmp_path, "b", started_at="2026-01-09T03:04:05.678+00:00")
     verdict = compare(side(tmp_path, "a"), later, SETTINGS)

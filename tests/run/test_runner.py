@@ -15,9 +15,10 @@ from harness.launchers.command import LaunchCommand, worker_argv
 from harness.launchers.hosts import this_machine
 from harness.launchers.supervisor import LOG_FILE, LaunchEnd
 from harness.protocols import Role
+from harness.records.machines import Place
 from harness.records.record import Record, WorkerPart
 from harness.records.results_folder import ResultsError, ResultsFolder
-from harness.records.run_files import CELL_FILE, CURVE_FILE, part_path, write_atomically
+from harness.records.run_files import CELL_FILE, CURVE_FILE, part_path, place_path, write_atomically
 from harness.run import runner
 from harness.run.run_folder import run_folder
 from harness.run.runner import Setting, make_record, run_suite
@@ -203,6 +204,18 @@ def test_curve_has_the_time_at_which_its_model_was_there(tmp_path: Path, strateg
     assert record.log_tail is None
     assert [point.time_s for point in record.curve] == times_s
     assert (record.weights_sha256, record.num_parameters) == ("00", 7)
+
+
+@pytest.mark.parametrize(("device", "told"), [("gpu", {"nvidia-driver": "570.1, 580.2"}), ("cpu", {})])
+def test_launch_that_crashed_elsewhere_has_the_driver_of_the_gpus_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, told: dict[str, str]
+) -> None:
+    """A worker tells it as it starts, since one that crashes has no settings."""
+    monkeypatch.setattr(runner, "versions_on", lambda _: {"torch": "2.13.0"})  # no GPU is here
+    for rank, driver in enumerate(["580.2", "570.1", "580.2", None]):
+        place = Place(host=str(rank), machine=describe_machine(), driver=driver)
+        place_path(tmp_path, rank).write_text(place.model_dump_json())
+    assert made(tmp_path, 1, device=device).versions == {"torch": "2.13.0", **told}
 
 
 def made(
