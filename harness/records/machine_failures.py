@@ -23,21 +23,26 @@ def _said_of(code: int) -> Iterator[str]:
     yield rf"\bOSError: \[Errno {code}\]"
     yield rf"\[Errno {code}\] {text}"  # an OSError that another exception quotes
     yield rf"{text} \({code}\)"  # PyTorch, of files and shared memory
+    yield rf"\bRuntimeError: write\(\): fd \d+ failed with {text}"  # likewise, where it writes by itself
     yield rf"\bResourceExhaustedError: .*; {text}"  # TensorFlow, of files
 
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  # or a quota used up
-# torch.save, of a file that takes no more: no errno is told, and as a rule only that the file is shorter than it should
-# be, since its end is written after the failure.
+# Of files that take no more, without an errno. torch.save tells as a rule only that one is shorter than it should be,
+# since its end is written after the failure; NumPy, how few of an array's values were written; Python, that none of the
+# folders for temporary files takes one.
 _UNWRITTEN = (
     r"\bRuntimeError: \[enforce fail at [^]]*\binline_container\.cc:\d+\] \. "
-    r"(?:PytorchStreamWriter failed writing file|unexpected pos \d+ vs \d+)"
+    r"(?:PytorchStreamWriter failed writing file|unexpected pos \d+ vs \d+)|"
+    r"\bOSError: \d+ requested and \d+ written|"
+    r"\bFileNotFoundError: \[Errno 2\] No usable temporary directory found in \["
 )
 _NO_ROOM = re.compile("|".join([*(said for code in DISK_FULL for said in _said_of(code)), _UNWRITTEN]))
 _TAKEN = re.escape(os.strerror(errno.EADDRINUSE))
 _NO_PORT = re.compile(
     rf"^horovodrun: (?:.*\[Errno {errno.EADDRINUSE}\] {_TAKEN}|Unable to find a port to bind to)|"
     rf"^server \d+: ZMQError: {_TAKEN}|"
+    r"^(?:rank|server|worker) \d+: UnknownError: Could not start gRPC server|"  # TensorFlow's, whose cluster it is told
     rf"\bgloo/[^]]*\.cc:\d+\] .*: {_TAKEN}"  # Horovod's, and that of PyTorch's processes, which meet at a file
 )
 # A page of shared memory that is not to be had kills who touches it; PyTorch, whose loaders know, asks for room before,
@@ -47,6 +52,7 @@ _NO_SHARED_MEMORY = re.compile(
     rf"^horovodrun: .* Exit code: {128 + signal.SIGBUS.value}\b|"
     r"DataLoader worker \(pid [^)]*\) is killed by signal: Bus error|"
     r"unable to (?:allocate shared memory\(shm\) for|write to|resize|stretch|mmap \d+ bytes from) file </torch_[\d_]+>|"
+    rf"unable to open shared memory object </torch_[\d_]+> in [a-z-]+ mode: .* \({errno.ENOSPC}\)|"
     rf"\[Errno {errno.ENOSPC}\] .*'{SHARED_MEMORY}/"
 )
 

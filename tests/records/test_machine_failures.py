@@ -19,6 +19,8 @@ OF_SHARED_MEMORY = [
     "rank 1: RuntimeError: unable to allocate shared memory(shm) for file </torch_11_2>: No space left on device (28)",
     "rank 1: RuntimeError: unable to allocate shared memory(shm) for file </torch_11_22_3>: Success (0)",
     "rank 0: RuntimeError: unable to mmap 64 bytes from file </torch_11_2>: Cannot allocate memory (12)",
+    "rank 0: RuntimeError: unable to open shared memory object </torch_11_22_0> in read-write mode: No space left on "
+    "device (28)",
     "rank 0: OSError: [Errno 28] No space left on device: '/dev/shm/hvdbench-5.new'",
 ]
 OF_DISKS_AND_PORTS = [
@@ -30,10 +32,19 @@ OF_DISKS_AND_PORTS = [
     "rank 0: RuntimeError: [enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598",
     "rank 0: RuntimeError: [enforce fail at inline_container.cc:764] . PytorchStreamWriter failed writing file data/1: "
     "file write failed",
+    "rank 0: RuntimeError: write(): fd 3 failed with No space left on device",
+    "rank 0: OSError: 1000000 requested and 131056 written",
+    "rank 0: FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/var/tmp', '/x']",
     "server 0: ZMQError: Address already in use (addr='tcp://127.0.0.1:5555')",
+    "server 0: ZMQError: Address already in use (addr='tcp://*:*')",
+    "server 0: UnknownError: Could not start gRPC server",
+    "worker 1: UnknownError: Could not start gRPC server",
+    "rank 0: UnknownError: Could not start gRPC server",
     "horovodrun: [Errno 98] Address already in use",
     "horovodrun: Unable to find a port to bind to.",
     "rank 0: RuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:176] bind: Address already in use",
+    "rank 0: RuntimeError: [enforce fail at /__w/pytorch/pytorch/third_party/gloo/gloo/transport/tcp/socket.cc:95] "
+    "rv != -1. -1 vs -1. bind: Address already in use",
     "rank 1: RuntimeError: [enforce fail at /tmp/b/third_party/gloo/gloo/transport/tcp/listener.cc:42] rv != -1. "
     "-1 vs -1. bind: Address already in use",
 ]
@@ -41,6 +52,8 @@ OF_PORTS_OF_A_USERS_OWN = [
     "rank 0: OSError: [Errno 98] Address already in use",
     "rank 0: WorkloadError: train: [Errno 98] Address already in use",
     "rank 0: ZMQError: Address already in use (addr='tcp://127.0.0.1:5555')",
+    "rank 0: RuntimeError: Could not start gRPC server",
+    "rank 0: WorkloadError: train: UnknownError: Could not start gRPC server",
     "rank 0: RuntimeError: my service: Address already in use (98)",
     "rank 0: RuntimeError: [/src/my_service.cc:7] bind: Address already in use",
     # Of torch.distributed by MASTER_PORT. The harness' own processes of it meet at a file.
@@ -64,6 +77,11 @@ OF_THE_LAUNCH = [
     "rank 0: RuntimeError: Bus error: no bus at 7 o'clock, it was killed by signal 7",
     "rank 0: RuntimeError: Disk quota exceeded",
     "rank 0: RuntimeError: unexpected pos 7 vs 8",
+    "rank 0: RuntimeError: my write(): fd 3 failed with No space left on device",
+    "rank 0: RuntimeError: 12 requested and 7 written",
+    "rank 0: OSError: 12 samples requested and 7 written",
+    "rank 0: FileNotFoundError: [Errno 2] No such file or directory: 'No usable temporary directory found in ['",
+    "rank 0: RuntimeError: unable to open shared memory object </mine> in read-write mode: no such name (28)",
     "rank 0: MyError: PytorchStreamWriter failed writing file data/1: file write failed",
     "rank 0: RuntimeError: [enforce fail at inline_container.cc:323] . file in archive is not in a subdirectory: x.pkl",
     "rank 0: RuntimeError: shm_open is not for me, nor /torch_1_2",
