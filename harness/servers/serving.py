@@ -1,14 +1,16 @@
-"""How long a server stays, and what it leaves in the run's folder: what it used while the workers trained."""
+"""How long a server stays, and what it leaves in the run's folder: what it used in training, or why it failed."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness.protocols import Role
 from harness.records.record import ServerPart
 from harness.records.run_files import (
+    ERROR_PREFIX,
     TRAINING_BEGAN,
     TRAINING_ENDED,
     is_there,
@@ -19,6 +21,17 @@ from harness.records.run_files import (
 from harness.worker.usage import UsageMeter
 
 LOOK_EVERY_S = 0.05  # training is seen to begin and to end late by as much, so its length is right on average
+
+
+@contextmanager
+def telling_failure(run_dir: Path, *, role: Role, index: int) -> Iterator[None]:
+    """Leaves word for the record of what ends this process."""
+    try:
+        yield
+    except Exception as error:
+        message = f"{role} {index}: {type(error).__name__}: {error}"
+        write_atomically(run_dir / f"{ERROR_PREFIX}{role}-{index}", message)
+        raise
 
 
 def stay(run_dir: Path, *, role: Role, index: int, bytes_sent: Callable[[], int] | None = None) -> None:

@@ -34,9 +34,9 @@ from harness.fabrics.shard_wire import (
     tell_address,
 )
 from harness.protocols import Role
-from harness.records.run_files import CELL_FILE, ERROR_PREFIX, is_there, lost_path, write_atomically
+from harness.records.run_files import CELL_FILE, is_there, lost_path
 from harness.servers.guard import Guard
-from harness.servers.serving import stay
+from harness.servers.serving import stay, telling_failure
 from harness.servers.shard import Answer, Shard
 from harness.servers.shared_shard import SharedShard
 from harness.worker import process
@@ -131,12 +131,8 @@ def main() -> None:
     run_dir, index, host = Path(sys.argv[1]), int(sys.argv[2]), next(iter(sys.argv[3:]), None)
     die_with_parent(run_dir)
     process.prepare(num_threads=1)
-    try:
+    with telling_failure(run_dir, role=Role.SERVER, index=index):
         _serve(run_dir, index, host)
-    except Exception as error:
-        message = f"server {index}: {type(error).__name__}: {error}"
-        write_atomically(run_dir / f"{ERROR_PREFIX}server-{index}", message)
-        raise
 
 
 def _serve(run_dir: Path, index: int, host: str | None) -> None:

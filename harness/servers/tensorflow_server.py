@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.protocols import Role
 from harness.records.run_files import CELL_FILE
-from harness.servers.serving import stay
+from harness.servers.serving import stay, telling_failure
 from harness.worker import process
 from harness.worker.parent_watch import die_with_parent
 
@@ -25,6 +25,11 @@ def main() -> None:
     process.prepare()
     config = json.loads(os.environ["TF_CONFIG"])
     kind, index = config["task"]["type"], config["task"]["index"]
+    with telling_failure(run_dir, role=ROLES[kind], index=index):
+        _serve(run_dir, config["cluster"], kind, index)
+
+
+def _serve(run_dir: Path, cluster: dict[str, list[str]], kind: str, index: int) -> None:
     cell = json.loads((run_dir / CELL_FILE).read_bytes())
     if ROLES[kind] == Role.WORKER:
         process.pin(index, cell["workers"], cell["threads"])
@@ -37,7 +42,7 @@ def main() -> None:
         intra_op_parallelism_threads=cell["threads"],
         inter_op_parallelism_threads=cell["workers"] + WAITING_CALLS,
     )
-    server = tf.distribute.Server(config["cluster"], job_name=kind, task_index=index, protocol="grpc", config=pools)
+    server = tf.distribute.Server(cluster, job_name=kind, task_index=index, protocol="grpc", config=pools)
     stay(run_dir, role=ROLES[kind], index=index)
     del server
     os._exit(0)  # TensorFlow has no way to stop a server that was asked to serve
