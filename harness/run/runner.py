@@ -24,6 +24,7 @@ from harness.launchers.command import LaunchCommand, Launcher
 from harness.launchers.deadline import Deadline
 from harness.launchers.hosts import Host, is_elsewhere, placement, this_machine
 from harness.launchers.supervisor import LaunchEnd, log_tail, supervise
+from harness.plain_text import shortened
 from harness.protocols import Role
 from harness.records.index import IndexEntry
 from harness.records.machines import Place, hosts_of, machine_of
@@ -346,7 +347,9 @@ def _limit_in_words(time_limit_s: float, factor: float) -> str:
 def _first_error(run_dir: Path) -> str | None:
     """What the worker that failed first said; the others' errors are often only that it is gone."""
     errors = sorted(run_dir.glob(f"{ERROR_PREFIX}*"), key=lambda path: path.stat().st_mtime_ns)
-    return errors[0].read_text(encoding="utf-8", errors="replace")[:MAX_REASON] if errors else None
+    if not errors:
+        return None
+    return shortened(errors[0].read_text(encoding="utf-8", errors="replace"), MAX_REASON)  # whose end has the cause
 
 
 def _read_parts(run_dir: Path, num_workers: int) -> tuple[list[WorkerPart], dict[str, Any]]:

@@ -206,6 +206,17 @@ def test_curve_has_the_time_at_which_its_model_was_there(tmp_path: Path, strateg
     assert (record.weights_sha256, record.num_parameters) == ("00", 7)
 
 
+def test_reason_that_is_long_keeps_the_cause_at_its_end(tmp_path: Path) -> None:
+    """As PyTorch quotes an error of a loader's worker: after the traceback."""
+    cause = "RuntimeError: unable to allocate shared memory(shm) for file </torch_16734_2504084058_0>: Success (0)"
+    quoted = "rank 0: RuntimeError: Caught RuntimeError in DataLoader worker process 0.\n" + "  File x\n" * 200 + cause
+    (tmp_path / "error-0").write_text(quoted)
+    reason = made(tmp_path, 1).reason or ""
+    assert reason[:500].endswith(cause)
+    assert reason.startswith("rank 0: RuntimeError: Caught RuntimeError in DataLoader worker process 0.\n")
+    assert "free some, or make it larger" in reason  # that it was shared memory is known
+
+
 @pytest.mark.parametrize(("device", "told"), [("gpu", {"nvidia-driver": "570.1, 580.2"}), ("cpu", {})])
 def test_launch_that_crashed_elsewhere_has_the_driver_of_the_gpus_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, told: dict[str, str]
