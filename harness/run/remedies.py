@@ -23,14 +23,20 @@ def with_remedy(reason: str) -> str:
 
 
 def with_full_disk(reason: str, run_dir: Path) -> str:
-    """How a launch ended whose processes left no word, and that the disk is full where none would have found room."""
+    """How a launch ended whose processes left no word, and which disk is full: that of the results, where none would
+    have found room, or of temporary files, without which Open MPI ends them."""
+    temporary = Path(os.environ.get("TMPDIR", "/tmp"))
+    for place, name in ((run_dir, run_dir.parents[1]), (temporary, temporary)):
+        if _is_full(place):
+            return f"{reason}: [Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}: '{name}'"
+    return reason
+
+
+def _is_full(place: Path) -> bool:
     try:
-        free = shutil.disk_usage(run_dir).free
+        return shutil.disk_usage(place).free < _NEEDED_TO_SAY_SO_BYTES
     except OSError:
-        return reason
-    if free >= _NEEDED_TO_SAY_SO_BYTES:
-        return reason
-    return f"{reason}: [Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}: '{run_dir.parents[1]}'"
+        return False
 
 
 def _room() -> str:

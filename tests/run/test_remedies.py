@@ -80,6 +80,18 @@ def test_launch_that_left_no_word_on_a_full_disk_has_its_name(tmp_path: Path, mo
     assert is_the_machines(reason)
 
 
+def test_launch_that_left_no_word_without_room_for_temporary_files_has_their_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Open MPI ends the workers then, with an exit code."""
+    run_dir, temporary = tmp_path / "results" / ".runs" / "0", tmp_path / "temporary"
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0 if path == temporary else 4096))
+    reason = with_full_disk("a worker or its launcher ended with exit code 1", run_dir)
+    assert reason.endswith(f"exit code 1: [Errno 28] No space left on device: '{temporary}'")
+    assert is_the_machines(reason)
+
+
 def test_fabric_names_the_file_for_which_there_is_no_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     from harness.fabrics.shared_memory import SharedMemory
