@@ -8,6 +8,7 @@ import selectors
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from harness.check.arms import Arm, environment_of
+from harness.check.turn_taker import set_free
 from harness.check.worktree import ArmError
 from harness.launchers.deadline import longest_launch_s
 from harness.module_process import module_argv, module_environ
@@ -234,16 +236,33 @@ def turn_taker(folders: Sequence[Path], *, patience_s: float) -> Iterator[IO[byt
     """Lets the launches of these folders (harness/timing/turns.py) train by turns until what it yields is closed.
 
     patience_s: how long one that has trained stays stopped for the other.
+
+    Raises ArmError where it was ended from outside. The launches went on then, both at once.
     """
     command = module_argv(TURN_TAKER, str(patience_s), *map(str, folders))
     environ = {**os.environ, **module_environ(os.environ)}
     taker = subprocess.Popen(command, stdin=subprocess.PIPE, env=environ, start_new_session=True)
     assert taker.stdin is not None
+    guard = threading.Thread(target=_set_free_after, args=(taker, folders), daemon=True)
+    guard.start()
     try:
         yield taker.stdin
     finally:
         taker.stdin.close()
         taker.wait(timeout=_ENDING_S)
+        guard.join()
+    if taker.returncode:
+        raise ArmError(
+            f"the process by which launches take turns was ended from outside (exit {taker.returncode}): "
+            "the pair was no fair one; give the same command again"
+        )
+
+
+def _set_free_after(taker: subprocess.Popen[bytes], folders: Sequence[Path]) -> None:
+    """As it does itself, unless it was killed: a launch that it had stopped would stay so."""
+    if taker.wait():
+        for folder in folders:
+            set_free(folder)
 
 
 def _progress(line: str) -> tuple[float, float, float] | None:

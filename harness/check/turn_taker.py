@@ -3,7 +3,8 @@
 The folders are those of harness/timing/turns.py. When both launches stand at the start they are stopped, and from then
 on one of them at a time goes on for TURN_S, until it has trained; it stays stopped while the other finishes, but not
 beyond PATIENCE_S from now: a launch that hangs then runs into its time limit alone. Both are continued when standard
-input closes, so that a parent that dies leaves none of them stopped: hence its own process.
+input closes, so that a parent that dies leaves none of them stopped: hence its own process. Were this one killed, its
+parent does the same (`set_free`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import sys
 import threading
 import time
 from pathlib import Path
+
+import psutil
 
 from harness.launchers.supervisor import processes_of
 from harness.timing.turns import DONE_PREFIX, GO_FILE, READY_FILE, StoppedTime
@@ -94,6 +97,15 @@ def main() -> None:
     finally:
         for launch in launches:
             launch.go_on()
+
+
+def set_free(folder: Path) -> None:
+    """Lets the launch start and go on, whose taker was killed."""
+    (folder / GO_FILE).touch()
+    if (folder / READY_FILE).exists():
+        for process in processes_of(json.loads((folder / READY_FILE).read_bytes())["run"]):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
 
 
 def _await_parent(over: threading.Event) -> None:

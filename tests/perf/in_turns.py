@@ -11,12 +11,15 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from harness.check.launching import turn_taker
 from harness.launchers.supervisor import RUN_VARIABLE
 from harness.timing.turns import TURN_VARIABLE, make_turn_folder, of_environment
 from harness.worker import process
+from tests.perf.ending import ending_with_parent
 from tests.perf.figure import Figure
 
 NUM_PAIRS = 7
@@ -37,20 +40,29 @@ def compare_in_turns(what: str, module: str, workload: str, *, bar: float) -> Fi
 def _speeds(order: tuple[str, ...], module: str, workload: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as scratch:
         folders = {side: make_turn_folder(Path(scratch) / side) for side in order}
-        with turn_taker(list(folders.values()), patience_s=PATIENCE_S):
+        with turn_taker(list(folders.values()), patience_s=PATIENCE_S), ExitStack() as stack:
             processes = {
-                side: subprocess.Popen(
-                    [sys.executable, "-m", __name__, module, side, workload],
-                    env=os.environ | {RUN_VARIABLE: f"perf-{os.getpid()}-{side}", TURN_VARIABLE: str(folder)},
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                )
-                for side, folder in folders.items()
+                side: stack.enter_context(_started(module, side, workload, folder)) for side, folder in folders.items()
             }
             said = {side: started.communicate() for side, started in processes.items()}
     for side, started in processes.items():
         assert started.returncode == 0, said[side][1].decode(errors="replace")
     return {side: json.loads(output.splitlines()[-1]) for side, (output, _) in said.items()}
+
+
+@contextmanager
+def _started(module: str, side: str, workload: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """One side, ended with the block."""
+    with subprocess.Popen(
+        ending_with_parent([sys.executable, "-m", __name__, module, side, workload]),
+        env=os.environ | {RUN_VARIABLE: f"perf-{os.getpid()}-{side}", TURN_VARIABLE: str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def main() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +18,8 @@ import pytest
 
 from harness.check import turn_taker
 from harness.check.launching import TURN_TAKER
+from harness.check.launching import turn_taker as taking_turns
+from harness.check.worktree import ArmError
 from harness.launchers.supervisor import RUN_VARIABLE
 from harness.timing.turns import (
     DONE_PREFIX,
@@ -210,3 +213,26 @@ def test_taker_lets_who_has_trained_go_on_when_the_other_never_ends(folders: lis
         assert hanging.poll() is None
         hanging.kill()
         hanging.communicate(timeout=LIMIT_S)
+
+
+def train_with_a_taker_that_is_ended(folders: list[Path], by: signal.Signals, *, once_started: Iterable[Path]) -> None:
+    """Both launches reach their end. once_started: the folders of those that the taker is ended after."""
+    with taking_turns(folders, patience_s=600.0):
+        processes = [trains(folder, 0.5) for folder in folders]
+        while not all((folder / GO_FILE).exists() for folder in once_started):
+            time.sleep(0.01)
+        (taker,) = [child for child in psutil.Process().children() if TURN_TAKER in child.cmdline()]
+        taker.send_signal(by)
+        for process in processes:
+            process.communicate(timeout=LIMIT_S)
+            assert process.returncode == 0
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("num_started", [0, 2])
+def test_launches_go_on_when_their_taker_is_ended_from_outside(
+    folders: list[Path], by: signal.Signals, num_started: int
+) -> None:
+    """Else one would stay stopped, or wait to start, and who waits for it would too. The pair was no fair one."""
+    with pytest.raises(ArmError, match=f"exit -{int(by)}"):
+        train_with_a_taker_that_is_ended(folders, by, once_started=folders[:num_started])
