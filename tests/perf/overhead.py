@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -17,9 +18,16 @@ from harness.records.results_folder import ResultsFolder
 from harness.run.runner import Setting, run_cell
 from harness.suite.cell import Cell
 from harness.timing.stopwatch import Stopwatch
+from tests.perf.alternating import alternate, seconds_of
+from tests.perf.ending import ending_with_parent
 from tests.perf.figure import Figure
 
-NUM_LAUNCHES = 6
+NUM_LAUNCHES, NUM_ANSWERS = 6, 15
+HELP_LIMIT = 2.2  # times that of the smallest command line
+SMALLEST = (
+    "import typer; app = typer.Typer(add_completion=False, rich_markup_mode=None); app.command()(lambda: None); app()"
+)
+_HVDBENCH = Path(sys.executable).parent / "hvdbench"
 
 # A shell that runs a command and notes when it began and ended, in a file.
 NOTING_ITS_LIFE = ("/bin/sh", "-c", 'date +%s.%N > "$0"; "$@"; code=$?; date +%s.%N >> "$0"; exit $code')
@@ -28,7 +36,7 @@ NOTING_ITS_LIFE = ("/bin/sh", "-c", 'date +%s.%N > "$0"; "$@"; code=$?; date +%s
 def figures() -> list[Figure]:
     with tempfile.TemporaryDirectory() as scratch:
         setting = Setting(suite="perf", folder=ResultsFolder(Path(scratch)), hosts=this_machine())
-        return [_around_a_worker(setting), _help(), _compare(Path(scratch))]
+        return [_around_a_worker(setting), *_help(), _compare(Path(scratch))]
 
 
 class _Silent:
@@ -56,20 +64,25 @@ def _around_a_worker(setting: Setting) -> Figure:
     return Figure(what="harness work a cell around its worker, s", values=tuple(seconds), bar=0.3, at_most=True)
 
 
-def _help() -> Figure:
-    seconds = []
-    for _ in range(NUM_LAUNCHES):
-        watch = Stopwatch()
-        subprocess.run([Path(sys.executable).parent / "hvdbench", "--help"], capture_output=True, check=True)
-        seconds.append(watch.elapsed_s())
-    return Figure(what="hvdbench --help, s", values=tuple(seconds), bar=0.3, at_most=True)
+def _help() -> list[Figure]:
+    """Over a command line of one command that does nothing, by the same library."""
+    ours, smallest = [_HVDBENCH, "--help"], [sys.executable, "-c", SMALLEST, "--help"]
+    taken_s = alternate(lambda: _answer_s(ours), lambda: _answer_s(smallest), num_pairs=NUM_ANSWERS)
+    return [
+        Figure(what="hvdbench --help: over the smallest", values=taken_s.ratios, bar=HELP_LIMIT, at_most=True),
+        Figure(what="hvdbench --help, s", values=taken_s.ours, bar=None),
+    ]
+
+
+def _answer_s(command: Sequence[str | Path]) -> float:
+    return seconds_of(lambda: subprocess.run(command, capture_output=True, check=True))
 
 
 def _compare(scratch: Path) -> Figure:
     """Start, planning, report and answer of a comparison as it is by default, over what its launches take."""
     folder = ComparisonFolder(scratch / "compare", "cnn")
     watch = Stopwatch()
-    command = [Path(sys.executable).parent / "hvdbench", "compare", "cnn", "-o", folder.path]
+    command = ending_with_parent([_HVDBENCH, "compare", "cnn", "-o", folder.path])
     subprocess.run(command, capture_output=True, check=True)
     elapsed_s = watch.elapsed_s()
     launches_s = sum(record.wall_s for place in (folder.measured, folder.results) for record in place.load())

@@ -1,6 +1,6 @@
 """A worker and a server of this machine, each a process: what 1.6 MB take there and back, applied in between.
 
-What encryption costs is the ratio of two pairs that take turns.
+Each over two processes written by hand (tests/perf/by_hand.py), and encryption over none: two pairs that take turns.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import torch
@@ -24,46 +24,63 @@ from harness.protocols import ServerRule
 from harness.records.run_files import CELL_FILE, PARENT_LOCK
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
-from harness.timing.stopwatch import Stopwatch
 from harness.worker import process
+from tests.perf.alternating import Alternated, Measurement, alternate, seconds_of
+from tests.perf.by_hand import LOOPBACK, Exchange, exchanging_by_memory, exchanging_by_tcp
 from tests.perf.figure import Figure
 
-NUM_VALUES, LIMIT_MS = 400_000, 1.3
-NUM_SERIES, NUM_EACH = 7, 100
-LOOPBACK = "127.0.0.1"
-HOSTS = {"memory of this machine": [], "TCP on loopback": [LOOPBACK]}
+NUM_VALUES = 400_000
+NUM_SERIES, NUM_BLOCKS, NUM_EACH = 7, 4, 100  # exchanges a block
 
 
 def figures() -> list[Figure]:
     process.prepare(num_threads=1)
     torch.set_num_threads(1)
-    return [*(_exchange(by, host) for by, host in HOSTS.items()), _encryption()]
+    return [
+        *_over_by_hand("memory of this machine", [], exchanging_by_memory, bar=3.0),
+        *_over_by_hand("TCP on loopback", [LOOPBACK], exchanging_by_tcp, bar=1.7),
+        _encryption(),
+    ]
 
 
-def _exchange(by: str, host: list[str]) -> Figure:
-    with _served(host) as fabric:
-        taken_ms = tuple(_median_ms(fabric) for _ in range(NUM_SERIES + 1))
-    what = f"1.6 MB pushed, added and pulled by {by}, ms"
-    return Figure(what=what, values=taken_ms[1:], bar=LIMIT_MS, at_most=True)
+def _over_by_hand(
+    by: str, host: list[str], exchanging: Callable[[int], AbstractContextManager[Exchange]], *, bar: float
+) -> list[Figure]:
+    """Each series by fresh processes: what one pair takes by TCP, another like it may take half as often again."""
+    series = []
+    for _ in range(NUM_SERIES):
+        with _served(*host) as fabric, exchanging(NUM_VALUES) as exchange:
+            series.append(_alternate(fabric, exchange))
+    what = f"1.6 MB pushed, added and pulled by {by}"
+    ratios, taken_ms = tuple(each.ratio for each in series), tuple(statistics.median(each.ours) for each in series)
+    return [
+        Figure(what=f"{what}: over a server by hand", values=ratios, bar=bar, at_most=True),
+        Figure(what=f"{what}, ms", values=taken_ms, bar=None),
+    ]
+
+
+def _alternate(fabric: ServedTorch, exchange: Exchange) -> Alternated:
+    update = torch.ones(NUM_VALUES).numpy()
+    return alternate(_pushing_and_pulling(fabric), _median_ms_of(lambda: exchange(update)), num_pairs=NUM_BLOCKS)
 
 
 def _encryption() -> Figure:
-    with _served([LOOPBACK]) as clear, _served([LOOPBACK], encryption="curve") as encrypted:
-        ratios = tuple(_median_ms(encrypted) / _median_ms(clear) for _ in range(NUM_SERIES + 1))
-    return Figure(what="for comparison: TCP on loopback, encrypted over in the clear", values=ratios[1:], bar=None)
+    with _served(LOOPBACK) as clear, _served(LOOPBACK, encryption="curve") as encrypted:
+        taken_ms = alternate(_pushing_and_pulling(encrypted), _pushing_and_pulling(clear), num_pairs=NUM_SERIES)
+    return Figure(what="TCP on loopback, encrypted over in the clear", values=taken_ms.ratios, bar=None)
 
 
-def _median_ms(fabric: ServedTorch) -> float:
-    taken_s, update = [], torch.ones(NUM_VALUES)
-    for _ in range(NUM_EACH):
-        watch = Stopwatch()
-        fabric.push_pull(update).wait()
-        taken_s.append(watch.elapsed_s())
-    return statistics.median(taken_s) * 1000
+def _pushing_and_pulling(fabric: ServedTorch) -> Measurement:
+    update = torch.ones(NUM_VALUES)
+    return _median_ms_of(lambda: fabric.push_pull(update).wait())
+
+
+def _median_ms_of(exchange: Callable[[], object]) -> Measurement:
+    return lambda: 1000 * statistics.median(seconds_of(exchange) for _ in range(NUM_EACH))
 
 
 @contextmanager
-def _served(host: list[str], *, encryption: str = "none") -> Iterator[ServedTorch]:
+def _served(*host: str, encryption: str = "none") -> Iterator[ServedTorch]:
     cell = Cell.model_validate({"workload": "fnn", "strategy": {"name": "downpour", "server_encryption": encryption}})
     with tempfile.TemporaryDirectory() as scratch:
         run_dir = Path(scratch)
@@ -71,10 +88,11 @@ def _served(host: list[str], *, encryption: str = "none") -> Iterator[ServedTorc
         with (run_dir / PARENT_LOCK).open("w") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
             argv = [*module_argv("harness.servers.shard_server", scratch, "0"), *host]
-            server = subprocess.Popen(argv, env={"PYTHONPATH": ":".join(filter(None, sys.path))})
             place = Connection(rank=0, size=1, local_rank=0, local_size=1, run_dir=run_dir)
-            with closing(ServedTorch(cell, place, Clock())) as fabric:
-                fabric.serve(torch.zeros(NUM_VALUES), ServerRule())
-                yield fabric
-            server.kill()
-            server.wait()
+            with subprocess.Popen(argv, env={"PYTHONPATH": ":".join(filter(None, sys.path))}) as server:
+                try:
+                    with closing(ServedTorch(cell, place, Clock())) as fabric:
+                        fabric.serve(torch.zeros(NUM_VALUES), ServerRule())
+                        yield fabric
+                finally:
+                    server.kill()
