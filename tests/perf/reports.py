@@ -26,7 +26,7 @@ from tests.report import browser
 NUM_RUNS, NUM_WINDOWS = 10_000, 200
 STRATEGIES = ("serial", "allreduce", "allreduce-flat", "local-sgd", "delayed-averaging", "hogwild")
 REPORT_LIMIT_S, REPORT_LIMIT_BYTES = 60.0, 2 * 2**30
-QUICK_LIMIT, SHOW_LIMIT_S = 0.7, 2.0  # the first: times as many figures by plain seaborn
+QUICK_LIMIT, SHOW_LIMIT_S = 0.8, 2.0  # the first: times as many figures by plain seaborn
 LOAD_LIMIT = 2.0  # times reading the same as Parquet
 NUM_LARGE, LARGE_LIMIT_MB, OPENING_LIMIT_S = 1827, 5.0, 2.0
 NUM_LOADS, NUM_SHOWS, NUM_QUICK, NUM_QUICK_RUNS = 7, 5, 3, 63
