@@ -95,7 +95,9 @@ _MEASURED = _columns(
     ("compute_share", "float64", "share", "neither exposed_share nor loader_share; missing when exposed_share is"),
     ("exposed_share", "float64", "share", "waiting for communication"),
     ("peer_share", "float64", "share", "of the time, too: that part of exposed_share which is waiting for a slower "
-     "worker; the rest is communication itself. Missing where it is not known"),
+     "worker. Missing where it is not known, as of averages under way in old records"),
+    ("communication_share", "float64", "share", "of the time, too: the rest of exposed_share, communication itself; "
+     "missing when peer_share is"),
     ("loader_share", "float64", "share", "waiting for the next batch"),
     ("compute_s_per_step", "float64", "s", "steady state: a worker's step without its waits for communication, mean "
      "over workers; missing when exposed_share is"),
@@ -107,8 +109,8 @@ _MEASURED = _columns(
      "missing where there is no collective"),
     ("communication_s", "float64", "s", "what a worker's averages would take one by one: those of the run, by the "
      "bytes they send, times average_alone_s; missing where workers of a group send by memory, too"),
-    ("hidden_share", "float64", "share", "of communication_s that nobody waited for: 1 − exposed / communication_s, "
-     "0 where more was waited than that"),
+    ("hidden_share", "float64", "share", "of communication_s that nobody waited for: 1 − waited / communication_s, "
+     "0 where more was waited than that; without what was waited for a slower worker, where that is known"),
     ("staleness_mean", "float64", "updates", "of others applied between read and write of an update, mean; "
      "missing where updates are not asynchronous"),
     ("staleness_p95", "float64", "updates", "its 95th percentile"),

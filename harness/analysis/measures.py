@@ -35,6 +35,7 @@ WINDOW_FIELDS = (
 _START, _END, _STEPS, _SAMPLES, _, _LOADER, _EXPOSED, _PEER, _BYTES, _P50, _P95, _MAX = range(len(WINDOW_FIELDS))
 _values_of = attrgetter(*WINDOW_FIELDS)
 _BYTES_OF_A_VALUE = 4  # float32
+_TELLS_PEERS_UNDER_WAY = 3  # way of measuring
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,7 @@ class RecordRows:
 
 def rows_of(record: Record, *, results: str) -> RecordRows:
     """results: name of the folder the record lies in."""
-    windows = [window_array(part.windows) for part in record.workers]
+    windows = [_told_windows(record, part) for part in record.workers]
     steady = steady_of(record)
     first_steady = [steady.first_window(part) for part in record.workers]
     kept = [array[first:] for array, first in zip(windows, first_steady, strict=True)]
@@ -89,6 +90,15 @@ def window_array(windows: list[Window]) -> NDArray[np.float64]:
     return np.array([_values_of(window) for window in windows], dtype=np.float64)
 
 
+def _told_windows(record: Record, part: WorkerPart) -> NDArray[np.float64]:
+    """As recorded, but for what was waited for a slower worker until way of measuring 2 in averages under way: who
+    waited least for one was taken for the last to come, which need not be so."""
+    array = window_array(part.windows)
+    if record.measuring < _TELLS_PEERS_UNDER_WAY and record.cell["options"].get("delay"):
+        array[:, _PEER] = math.nan
+    return array
+
+
 def speed(
     record: Record, windows: list[NDArray[np.float64]], kept: list[NDArray[np.float64]], steady: SteadyState
 ) -> dict[str, Any]:
@@ -110,10 +120,11 @@ def speed(
 
 
 def time_shares(kept: list[NDArray[np.float64]]) -> dict[str, float]:
-    """Of all workers' time together; `peer_share` is part of `exposed_share`."""
+    """Of all workers' time together; `peer_share` and `communication_share` add up to `exposed_share`."""
     total_s = sum(_elapsed(array) for array in kept)
     if not total_s:
-        return dict.fromkeys(("compute_share", "exposed_share", "peer_share", "loader_share"), math.nan)
+        names = ("compute_share", "exposed_share", "peer_share", "communication_share", "loader_share")
+        return dict.fromkeys(names, math.nan)
     exposed = sum(float(array[:, _EXPOSED].sum()) for array in kept) / total_s
     peer = sum(float(array[:, _PEER].sum()) for array in kept) / total_s
     loader = sum(float(array[:, _LOADER].sum()) for array in kept) / total_s
@@ -121,6 +132,7 @@ def time_shares(kept: list[NDArray[np.float64]]) -> dict[str, float]:
         "compute_share": 1 - exposed - loader,
         "exposed_share": exposed,
         "peer_share": peer,
+        "communication_share": exposed - peer,
         "loader_share": loader,
     }
 
@@ -158,6 +170,7 @@ def slowest(parts: list[WorkerPart], kept: list[NDArray[np.float64]]) -> dict[st
 def communication(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, float]:
     """What averaging takes by itself, and how much of that was hidden behind computing.
 
+    What is waited for a slower worker is no communication, where it is known; else all that is waited counts.
     The exchanges of a run are counted by their bytes: so many averages of all weights (float32) have the same volume.
     Workers in groups also send updates by memory, among the same bytes, so of them only the average alone is known.
     """
@@ -169,7 +182,8 @@ def communication(record: Record, windows: list[NDArray[np.float64]]) -> dict[st
     if record.cell.needs != COLLECTIVE.name:
         return {"average_alone_s": alone_s, "communication_s": math.nan, "hidden_share": math.nan}
     num_bytes = float(np.mean([array[:, _BYTES].sum() for array in windows]))
-    exposed_s = float(np.mean([array[:, _EXPOSED].sum() for array in windows]))
+    waited_s, peer_s = (float(np.mean([array[:, field].sum() for array in windows])) for field in (_EXPOSED, _PEER))
+    exposed_s = waited_s if math.isnan(peer_s) else waited_s - peer_s
     total_s = alone_s * num_bytes / allreduce_bytes(_BYTES_OF_A_VALUE * size, record.cell["workers"])
     return {
         "average_alone_s": alone_s,

@@ -207,11 +207,12 @@ class _HorovodTraining(Training):
 class _Pending:
     def __init__(self, fabric: HorovodTensorFlow, future: Future[Any] | None, vector: Tensor) -> None:
         self._fabric, self._future, self._vector = fabric, future, vector
+        self._issued = fabric._waiting.mark()
 
     def wait(self) -> Tensor:
         if self._future is None:
             return self._vector
-        with self._fabric._waiting:
+        with self._fabric._waiting.since(self._issued):
             return self._future.result()
 
 

@@ -64,7 +64,7 @@ class HorovodTorch:
         if self.size == 1:
             return PendingMean(self, None, vector, vector.device)
         self.bytes_sent += allreduce_bytes(vector.nbytes, self.size)
-        with self._waiting if self._is_staged else nullcontext():
+        with self._waiting.alone() if self._is_staged else nullcontext():
             sent = self._staged(vector)
         handle = hvd.allreduce_async(sent, op=hvd.Average, name=name_of("mean_async", vector.numel()))
         return PendingMean(self, handle, sent, vector.device)
@@ -130,7 +130,10 @@ class _HorovodTraining(TorchTraining):
         self._waits_apart = averaging.op != "adasum" and fabric.size > 1
 
     def update(self) -> None:
-        """The wait for the allreduces is timed apart where Horovod offers it apart."""
+        """The wait for the allreduces is timed apart where Horovod offers it apart.
+
+        The last gradient's is issued as it begins, so that workers leave it together, whenever the first were issued.
+        """
         self._fabric.bytes_sent += self._bytes_per_step
         if not self._waits_apart:
             super().update()
@@ -147,11 +150,12 @@ class PendingMean:
     def __init__(self, fabric: HorovodTorch, handle: int | None, sent: torch.Tensor, device: torch.device) -> None:
         self._fabric, self._handle, self._device = fabric, handle, device
         self._sent = sent  # kept alive until Horovod has read it
+        self._issued = fabric._waiting.mark()
 
     def wait(self) -> torch.Tensor:
         if self._handle is None:
             return self._sent
-        with self._fabric._waiting:
+        with self._fabric._waiting.since(self._issued):
             return hvd.synchronize(self._handle).to(self._device)
 
 

@@ -89,7 +89,8 @@ def details_table(pool: Pool, prefix: str) -> Table:
         name=f"{prefix}details",
         title="What explains them",
         caption=f"Means over seeds; in brackets, for the distances, the {intervals_of(rows)}, cut off at 0. "
-        "Hidden: the share of its averages' time alone that a worker did not wait for. Staleness in updates of others. "
+        "Hidden: the share of its averages' time alone that a worker did not wait for; waiting for a slower worker is "
+        "left out where it is told apart. Staleness in updates of others. "
         "The slowest rank is the one that computes longest, with the number of launches in which it was; imbalance is "
         "by how much it exceeds the mean.",
         rows=rows,

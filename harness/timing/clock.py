@@ -10,11 +10,13 @@ is another: a host that has asked for a step is not at its end.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +78,49 @@ class Mark:
     moment: Any
 
 
+class Waiting(Phase):
+    """Waits for communication. `with waiting:` is one that workers enter as they come and leave together."""
+
+    def __init__(self, moment: Callable[[], Any], mark: Callable[[], Mark]) -> None:
+        super().__init__(moment)
+        self.mark = mark  # to be called as something is issued that is waited for later
+        self._apart: list[tuple[int, Mark | None]] = []
+
+    def since(self, issued: Mark) -> Self:
+        """`with waiting.since(issued):` is a wait for what was issued then, and may have arrived by now."""
+        self._apart.append((len(self._moments) // 2, issued))
+        return self
+
+    def alone(self) -> Self:
+        """`with waiting.alone():` is a wait in which no other worker has a part."""
+        self._apart.append((len(self._moments) // 2, None))
+        return self
+
+    def taken_apart(self) -> list[tuple[int, Mark | None]]:
+        """Which of the waits that `taken` tells are not left together, and since when they are issued."""
+        apart, self._apart = self._apart, []
+        return apart
+
+
+class Meeting(IntEnum):
+    """How workers meet in a wait."""
+
+    TOGETHER = 0  # they leave it together
+    UNDER_WAY = 1  # it is for what was issued before, which may have arrived before some of them came
+    ALONE = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waits:
+    """One worker's waits for communication in a window, in their order."""
+
+    took_s: NDArray[np.float64]  # (n,)
+    # When this worker had its part in each there, by which it is told who came last: where all leave together counted
+    # from then, under way on the machine's clock.  # (n,)
+    came_s: NDArray[np.float64]
+    meetings: NDArray[np.uint8]  # of Meeting, (n,)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Edge:
     """What was noted of a window when it closed."""
@@ -86,13 +131,14 @@ class _Edge:
     step_ends: list[Any]
     loader: list[Any]
     waiting: list[Any]
+    apart: list[tuple[int, Mark | None]]  # of `waiting`
     losses: Any  # as the recorder has gathered them
     num_samples: int
     bytes_sent: int  # in it
 
     @property
     def num_moments(self) -> int:
-        return len(self.step_ends) + len(self.loader) + len(self.waiting)
+        return len(self.step_ends) + len(self.loader) + len(self.waiting) + len(self.apart)
 
 
 class Clock:
@@ -104,7 +150,8 @@ class Clock:
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
         self._now = now
         self._recorder: Recorder = HostRecorder(now)
-        self.loader, self.waiting = Phase(self._moment), Phase(self._moment)
+        self._opened, self._origin = math.nan, math.nan  # none asks for what is marked in warm-up
+        self.loader, self.waiting = Phase(self._moment), Waiting(self._moment, self.mark)
 
     def _moment(self) -> Any:
         return self._recorder.moment()
@@ -123,9 +170,10 @@ class Clock:
         self._bytes_sent = bytes_sent
         for phase in (self.loader, self.waiting):
             phase.taken()
+        self.waiting.taken_apart()
         self._unread: list[_Edge] = []
         self._windows: list[Window] = []
-        self._waits_s: list[NDArray[np.float64]] = []
+        self._waits: list[Waits] = []
         self._ends: list[Any] = []
         self._losses: list[Loss] = []
         self._num_samples = 0
@@ -155,6 +203,7 @@ class Clock:
                 step_ends=self._ends,
                 loader=self.loader.taken(),
                 waiting=self.waiting.taken(),
+                apart=self.waiting.taken_apart(),
                 losses=self._recorder.gathered(self._losses),
                 num_samples=self._num_samples,
                 bytes_sent=bytes_sent - self._bytes_sent,
@@ -192,18 +241,18 @@ class Clock:
             return self._windows
         return [window.model_copy(update={"exposed_s": None}) for window in self._windows]
 
-    def waits_s(self) -> list[NDArray[np.float64]]:
-        """Of each closed window, what each wait for communication in it took."""
+    def waits(self) -> list[Waits]:
+        """Of each closed window."""
         self._read_all()
-        return self._waits_s
+        return self._waits
 
     def _read_all(self) -> None:
         self._windows.extend(map(self._read, self._unread))
         self._unread = []
 
     def _read(self, edge: _Edge) -> Window:
-        waits_s = self._inside(edge.waiting)
-        self._waits_s.append(waits_s)
+        waits = self._waits_of(edge)
+        self._waits.append(waits)
         steps_s = self._recorder.seconds_between([edge.origin, *edge.step_ends[:-1]], edge.step_ends)
         p50, p95, longest = np.quantile(steps_s, [0.5, 0.95, 1.0])
         return Window(
@@ -213,12 +262,22 @@ class Clock:
             num_samples=edge.num_samples,
             loss=float(np.mean(self._recorder.values(edge.losses))),
             loader_s=float(self._inside(edge.loader).sum()),
-            exposed_s=float(waits_s.sum()),
+            exposed_s=float(waits.took_s.sum()),
             bytes_sent=edge.bytes_sent,
             step_p50_s=float(p50),
             step_p95_s=float(p95),
             step_max_s=float(longest),
         )
+
+    def _waits_of(self, edge: _Edge) -> Waits:
+        took_s = self._inside(edge.waiting)
+        came_s, meetings = -took_s, np.full(len(took_s), Meeting.TOGETHER, np.uint8)
+        for place, issued in edge.apart:
+            meetings[place] = Meeting.ALONE if issued is None else Meeting.UNDER_WAY
+        issued_s = self.seconds_at([issued for _, issued in edge.apart if issued is not None])
+        came_s[meetings == Meeting.UNDER_WAY] = self._started + np.array(issued_s)
+        came_s[meetings == Meeting.ALONE] = 0.0
+        return Waits(took_s=took_s, came_s=came_s, meetings=meetings)
 
     def _inside(self, moments: list[Any]) -> NDArray[np.float64]:
         """Seconds between entering and leaving."""

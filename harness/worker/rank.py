@@ -32,7 +32,7 @@ from harness.worker.gpus import driver_settings
 from harness.worker.interruption_watch import InterruptionWatch
 from harness.worker.kept_windows import joined, num_joined
 from harness.worker.machine_description import describe_machine
-from harness.worker.machine_identity import machine_id
+from harness.worker.machine_identity import kernel_id, machine_id
 from harness.worker.merges import MergeWatch
 from harness.worker.peers import with_peers
 from harness.worker.plan import drift_steps, evaluation_steps, most_merges, plan_of
@@ -144,7 +144,7 @@ def _windows_of(session: Session, clock: Clock) -> list[Window]:
     windows = clock.windows(waiting_is_known=session.fabric.waiting_is_known)
     if session.collective is None or not session.fabric.waiting_is_known:
         return windows
-    return with_peers(windows, clock.waits_s(), session.collective)
+    return with_peers(windows, clock.waits(), session.collective, machine=kernel_id() or machine_id())
 
 
 def _copies_bytes(replica: Replica, trained: TrainingOutcome, watch: MergeWatch[Any] | None) -> int:

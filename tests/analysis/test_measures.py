@@ -7,8 +7,8 @@ import math
 import pytest
 
 from harness.analysis.columns import FRAMES
-from harness.analysis.measures import rows_of
-from harness.records.record import Drift, Merge, ServerPart
+from harness.analysis.measures import WINDOW_FIELDS, rows_of
+from harness.records.record import Drift, Merge, Record, ServerPart
 from harness.suite.cell import Cell
 from tests.analysis.handmade import curve, failed, record, window, worker
 
@@ -74,7 +74,26 @@ def test_waiting_is_split_into_communication_and_a_slower_worker():
     row = run_row(record({"strategy": "local-sgd", "workers": 2}, workers=parts))
     assert row["exposed_share"] == pytest.approx(0.2)
     assert row["peer_share"] == pytest.approx(0.1)
+    assert row["communication_share"] == pytest.approx(0.1)
     assert math.isnan(run_row(two_workers())["peer_share"])  # not told
+    assert math.isnan(run_row(two_workers())["communication_share"])
+
+
+def delayed(*, measuring: int, delay: int, peer_s: float | None = 0.15) -> Record:
+    """Two workers that wait 0.2 s of each second, and whose averages take half of the time by themselves."""
+    windows = [window(position, peer_s=peer_s) for position in range(10)]
+    parts = [worker(rank, windows=windows, average_alone_s=[0.4]) for rank in range(2)]
+    strategy = {"name": "delayed-averaging", "period": 4, "delay": delay}
+    return record({"strategy": strategy, "workers": 2}, workers=parts, measuring=measuring)
+
+
+@pytest.mark.parametrize(("measuring", "delay", "share"), [(2, 4, None), (2, 0, 0.15), (3, 4, 0.15)])
+def test_waiting_for_averages_under_way_is_split_where_it_was_told_who_issued_last(measuring, delay, share):
+    made = delayed(measuring=measuring, delay=delay)
+    row = run_row(made)
+    assert row["peer_share"] == pytest.approx(math.nan if share is None else share, nan_ok=True)
+    told = rows_of(made, results="quick").windows[0][:, WINDOW_FIELDS.index("peer_s")]
+    assert list(told) == pytest.approx([math.nan if share is None else share] * 10, nan_ok=True)
 
 
 def test_time_shares_are_missing_where_the_wait_is_unknown():
@@ -245,6 +264,12 @@ def test_hidden_communication_is_what_nobody_waited_for():
     assert row["average_alone_s"] == 0.4
     assert row["communication_s"] == pytest.approx(5.0)
     assert row["hidden_share"] == pytest.approx(0.7)  # 1.5 s of 5 exposed
+
+
+def test_communication_is_hidden_where_what_is_waited_for_is_a_slower_worker():
+    # Averages take 5 s by themselves; 2 s are waited, 1.5 s of them for a slower worker.
+    assert run_row(delayed(measuring=3, delay=4))["hidden_share"] == pytest.approx(0.9)
+    assert run_row(delayed(measuring=3, delay=4, peer_s=None))["hidden_share"] == pytest.approx(0.6)  # not told
 
 
 def test_hidden_communication_counts_averages_of_all_that_is_averaged():

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.records.record import Window
-from harness.timing.clock import MAX_UNREAD, Clock, Phase
+from harness.timing.clock import MAX_UNREAD, Clock, Meeting, Phase
 
 
 class FakeTime:
@@ -99,7 +99,42 @@ def test_windows_leave_no_gap_and_add_up_to_training(clock: Clock, time: FakeTim
 
 def test_waits_are_told_one_by_one_for_each_window(clock: Clock, time: FakeTime) -> None:
     two_windows(clock, time)
-    assert [list(waits) for waits in clock.waits_s()] == [[0.25, 0.25], [1.0]]
+    assert [list(waits.took_s) for waits in clock.waits()] == [[0.25, 0.25], [1.0]]
+    assert [list(waits.came_s) for waits in clock.waits()] == [[-0.25, -0.25], [-1.0]]  # to when all leave
+    assert [list(waits.meetings) for waits in clock.waits()] == [[Meeting.TOGETHER] * 2, [Meeting.TOGETHER]]
+
+
+def test_waits_tell_when_what_was_under_way_had_been_issued(clock: Clock, time: FakeTime) -> None:
+    clock.waiting.mark()  # in warm-up
+    clock.start(num_steps=2)  # at 100 s
+    time.passes(1.0)
+    issued = clock.waiting.mark()
+    with clock.waiting:
+        time.passes(0.5)
+    clock.step_done(0.0, 1)
+    clock.close_window(0)
+    with clock.waiting.alone():
+        time.passes(0.125)
+    with clock.waiting.since(issued):  # in the window before
+        time.passes(0.25)
+    clock.step_done(0.0, 1)
+    clock.close_window(0)
+    first, second = clock.waits()
+    assert (list(first.took_s), list(first.came_s)) == ([0.5], [-0.5])
+    assert (list(second.took_s), list(second.came_s)) == ([0.125, 0.25], [0.0, 101.0])
+    assert list(second.meetings) == [Meeting.ALONE, Meeting.UNDER_WAY]
+    assert [window.exposed_s for window in clock.windows(waiting_is_known=True)] == [0.5, 0.375]
+
+
+def test_start_forgets_what_was_under_way_before(clock: Clock, time: FakeTime) -> None:
+    clock.start(num_steps=1)
+    with clock.waiting.since(clock.waiting.mark()):
+        time.passes(1.0)
+    clock.start(num_steps=1)
+    step(clock, time, loader_s=0.0, compute_s=1.0, waiting_s=0.5, loss=1.0)
+    clock.close_window(0)
+    (waits,) = clock.waits()
+    assert (list(waits.took_s), list(waits.meetings)) == ([0.5], [Meeting.TOGETHER])
 
 
 def test_waiting_that_is_not_known_is_not_called_zero(clock: Clock, time: FakeTime) -> None:
@@ -243,6 +278,21 @@ def test_waiting_is_what_the_device_stands_still_for(clock: Clock, time: FakeTim
     clock.close_window(0)
     (window,) = clock.windows(waiting_is_known=True)
     assert (window.exposed_s, window.end_s) == (1.0, 3.0)
+
+
+def test_average_under_way_is_issued_when_the_device_gets_there(clock: Clock, time: FakeTime) -> None:
+    # The host asks at 100 s for what the device has to send at 102 s.
+    device = Device(time)
+    clock.start(num_steps=1, recorder=device)
+    device.works(2.0)
+    issued = clock.waiting.mark()
+    device.works(1.0)
+    with clock.waiting.since(issued):
+        time.passes(4.0)
+    clock.step_done(0.0, 1)
+    clock.close_window(0)
+    (waits,) = clock.waits()
+    assert (list(waits.took_s), list(waits.came_s)) == ([1.0], [102.0])
 
 
 def test_windows_of_a_device_that_the_host_runs_ahead_of_last_a_quarter_of_a_second(
