@@ -298,10 +298,11 @@ def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, 
 def _sent_by_servers(record: Record) -> int:
     """Without the weights that workers asked for only to have them evaluated, as no other strategy sends any for that.
 
+    Every worker asked for them in records of the second way of measuring and before, later ones have rank 0's alone.
     Servers see training begin and end a little late, so some of what is taken off may not have been counted.
     """
     num_bytes = sum(server.bytes_sent or 0 for server in record.servers)
-    num_looks = sum(len(part.snapshots_s) for part in record.workers)
+    num_looks = sum(len(part.snapshots_s) for part in record.workers if part.rank == 0 or record.measuring < 3)
     return max(0, num_bytes - num_looks * _BYTES_OF_A_VALUE * _vector_size(record))
 
 

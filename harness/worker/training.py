@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, cast
 
@@ -45,23 +45,20 @@ PROGRESS_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Snapshot:
-    """Weights copied at an evaluation point."""
+class Copied:
+    """Weights at an evaluation point."""
 
-    step: int
     num_samples: int  # of all workers, as this one could see
-    at_s: float
     weights: Any  # put aside
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Copied:
-    """A snapshot whose moment is yet to be read."""
+class Snapshot:
+    """An evaluation point of this worker; what was copied is None where it is another's that is evaluated."""
 
     step: int
-    num_samples: int
-    weights: Any
-    mark: Mark
+    at_s: float
+    copied: Copied | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +122,11 @@ class Session:
         must_be_equal = self.replica.has_own_order or needs_equal_steps(self.strategy)
         may_differ = self.cell.work == "claimed" and not must_be_equal
         return fabric if may_differ and isinstance(fabric, SharesOutSteps) else None
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether this rank's weights are: every rank's of a mean, else the first one's, and others copy none."""
+        return self.fabric.rank == 0 or self.strategy.evaluated == EvaluatedModel.MEAN_OF_WORKERS
 
     @property
     def share(self) -> Share:
@@ -196,12 +198,12 @@ def train(
         session.strategy,
     )
     learning_rate = learning_rate_of(cell, plan)
-    snapshots_due = evaluation_steps(cell, plan, num_weights=replica.num_parameters)
+    snapshots_due = _snapshots_due(session)
     batch_size, global_batch = session.batch_size, session.batch_size * fabric.size
-    copied: list[_Copied] = []
+    snapshots: list[tuple[int, Mark, Copied | None]] = []  # the step, a moment that is yet to be read
     reported_at, reported_step = 0.0, 0
     bytes_before, recorder = fabric.bytes_sent, replica.recorder()
-    num_rooms = replica.make_room(len(snapshots_due) + session.num_watched)
+    num_rooms = replica.make_room((len(snapshots_due) if session.is_evaluated else 0) + session.num_watched)
     strategy.setup(replica, fabric)
     replica.synchronize()
     replica.restart_peak()
@@ -228,26 +230,40 @@ def train(
                 reported_at, reported_step = elapsed, num_done
         if snapshots_due and (step is None or snapshots_due[0] <= num_done < plan.num_steps):
             snapshots_due = [due for due in snapshots_due if due > num_done]
-            weights = strategy.snapshot(replica, fabric)
-            if recorder is None:  # the host's clock has to look when the device is that far
-                replica.synchronize()
-            num_samples, mark = fabric.total_steps(num_done) * batch_size, clock.mark()
-            aside = replica.put_aside(weights)
-            copied.append(_Copied(step=num_done, num_samples=num_samples, weights=aside, mark=mark))
+            snapshots.append((num_done, *_copied(session, num_done, clock, is_ahead=recorder is not None)))
     replica.synchronize()
     train_s = clock.now()
     session.turns.done(fabric.rank)
     stopped_after = num_done if session.limit.is_reached else None
     return TrainingOutcome(
-        snapshots=_timed(copied, clock), num_rooms=num_rooms, train_s=train_s, stopped_after=stopped_after
+        snapshots=_timed(snapshots, clock), num_rooms=num_rooms, train_s=train_s, stopped_after=stopped_after
     )
 
 
-def _timed(copied: list[_Copied], clock: Clock) -> list[Snapshot]:
-    moments_s = clock.seconds_at([each.mark for each in copied])
+def _snapshots_due(session: Session) -> list[int]:
+    """After which steps; of a worker of a shared model that another reads, when it is done with its own part."""
+    due = evaluation_steps(session.cell, session.plan, num_weights=session.replica.num_parameters)
+    reads_none = not session.is_evaluated and session.strategy.evaluated == EvaluatedModel.SHARED
+    return due[-1:] if reads_none else due
+
+
+def _copied(session: Session, num_done: int, clock: Clock, *, is_ahead: bool) -> tuple[Mark, Copied | None]:
+    """is_ahead: whether the host goes ahead of the device, whose own clock gives the moment then."""
+    replica, fabric = session.replica, session.fabric
+    weights = session.strategy.snapshot(replica, fabric) if session.is_evaluated else None
+    if not is_ahead:  # the host's clock has to look when the device is that far
+        replica.synchronize()
+    if weights is None:
+        return clock.mark(), None
+    num_samples, mark = fabric.total_steps(num_done) * session.batch_size, clock.mark()
+    return mark, Copied(num_samples=num_samples, weights=replica.put_aside(weights))
+
+
+def _timed(snapshots: list[tuple[int, Mark, Copied | None]], clock: Clock) -> list[Snapshot]:
+    moments_s = clock.seconds_at([mark for _, mark, _ in snapshots])
     return [
-        Snapshot(step=each.step, num_samples=each.num_samples, at_s=at_s, weights=each.weights)
-        for each, at_s in zip(copied, moments_s, strict=True)
+        Snapshot(step=step, at_s=at_s, copied=copied)
+        for (step, _, copied), at_s in zip(snapshots, moments_s, strict=True)
     ]
 
 
@@ -272,7 +288,7 @@ def evaluate(session: Session, snapshots: list[Snapshot]) -> Evaluation:
     """The evaluated model's curve.
 
     Every rank has to call it: the model of the averaging strategies is the mean of all workers'. A shared model is
-    complete only when every worker is done, so its last point is read again.
+    complete only when every worker is done, so rank 0 reads its last point again.
     """
     replica, fabric = session.replica, session.fabric
     kind = session.strategy.evaluated
@@ -280,38 +296,46 @@ def evaluate(session: Session, snapshots: list[Snapshot]) -> Evaluation:
     digest = None
     distances = []
     fabric.barrier()
-    for index, snapshot in enumerate(snapshots):
-        vector, step, num_samples = replica.taken_back(snapshot.weights), snapshot.step, snapshot.num_samples
-        last = index == len(snapshots) - 1
+    if kind == EvaluatedModel.SHARED and session.is_evaluated and snapshots:
+        snapshots = [*snapshots[:-1], _completed(session, snapshots[-1])]
+    for snapshot in snapshots:
+        if snapshot.copied is None:
+            continue
+        vector = replica.taken_back(snapshot.copied.weights)
         if kind == EvaluatedModel.MEAN_OF_WORKERS:
             distance, vector = _from_mean(session, vector)
             distances.append(distance)
-        elif kind == EvaluatedModel.SHARED and last:
-            vector = session.strategy.snapshot(session.replica, fabric)
-            total_steps = fabric.total_steps(snapshot.step)
-            step, num_samples = total_steps // fabric.size, total_steps * session.batch_size
-            fabric.barrier()  # servers leave when rank 0 is done, which others may still ask
         if fabric.rank:
             continue
         watch = Stopwatch(session.turns.now)
         loss, score = replica.evaluate(vector)
         points.append(
             Point(
-                step=step,
-                num_samples=num_samples,
+                step=snapshot.step,
+                num_samples=snapshot.copied.num_samples,
                 time_s=snapshot.at_s,
                 evaluation_s=watch.elapsed_s(),
                 loss=loss,
                 score=score,
             )
         )
-        if last:
+        if snapshot is snapshots[-1]:
             digest = hashlib.sha256(replica.to_numpy(vector).tobytes()).hexdigest()
     return Evaluation(
         points=points,
         weights_sha256=digest,
         distances=distances if kind == EvaluatedModel.MEAN_OF_WORKERS else None,
     )
+
+
+def _completed(session: Session, last: Snapshot) -> Snapshot:
+    """What a shared model is now that every worker is done."""
+    replica, fabric = session.replica, session.fabric
+    vector, total_steps = session.strategy.snapshot(replica, fabric), fabric.total_steps(last.step)
+    aside = replica.put_aside(vector)
+    replica.synchronize()
+    copied = Copied(num_samples=total_steps * session.batch_size, weights=aside)
+    return replace(last, step=total_steps // fabric.size, copied=copied)
 
 
 def drift_of(session: Session, drifted: Sequence[Drifted]) -> list[Drift]:

@@ -124,13 +124,15 @@ def test_bytes_per_step_are_one_workers_where_a_process_speaks_for_several():
 
 
 def test_bytes_that_servers_send_only_for_evaluations_are_left_out():
-    # Two workers of ten windows push 5,000 bytes each. Of twelve vectors of 4,000 bytes that the server sends, eight
-    # are looked at alone: two workers copy four snapshots each. (100,000 + 4 · 4,000) bytes in 200 steps.
+    # Two workers of ten windows push 5,000 bytes each. Of twelve vectors of 4,000 bytes that the server sends, four are
+    # looked at alone, or eight where both workers copied four snapshots. (100,000 + 8 · 4,000) bytes in 200 steps.
     server = ServerPart(role="server", index=0, cpu_s=1.0, peak_rss_bytes=4, pss_bytes=3, bytes_sent=12 * 4000)
     made = record({"strategy": "elastic", "workers": 2}, servers=[server])
-    assert run_row(made)["bytes_per_step"] == pytest.approx(580.0)
+    assert run_row(made)["bytes_per_step"] == pytest.approx(660.0)
+    before = made.model_copy(update={"measuring": 2})
+    assert run_row(before)["bytes_per_step"] == pytest.approx(580.0)
     late = server.model_copy(update={"bytes_sent": 7 * 4000})  # it saw training begin after some
-    assert run_row(made.model_copy(update={"servers": [late]}))["bytes_per_step"] == pytest.approx(500.0)
+    assert run_row(before.model_copy(update={"servers": [late]}))["bytes_per_step"] == pytest.approx(500.0)
 
 
 def test_resources_are_sums_over_workers():

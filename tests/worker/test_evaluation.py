@@ -12,7 +12,7 @@ from harness.registry import STRATEGIES
 from harness.suite.cell import Cell
 from harness.testing.quadratic import NumpyReplica, Quadratic
 from harness.testing.thread_fabrics import Team, ThreadCollective
-from harness.worker.training import NUM_AVERAGES_ALONE, Evaluation, Session, Snapshot, evaluate, time_averages
+from harness.worker.training import NUM_AVERAGES_ALONE, Copied, Evaluation, Session, Snapshot, evaluate, time_averages
 
 PROBLEM = Quadratic(optima=np.zeros((1, 2)), curvature=np.ones(2), start=np.zeros(2), learning_rate=0.5)
 PLAN = Plan(num_workers=2, num_steps=4, steps_per_epoch=1.0)
@@ -40,9 +40,11 @@ def evaluated(session) -> Evaluation:
     """Two snapshots: workers at (0, 0) and (6, 8), then both at (1, 1)."""
     apart = np.array([6.0, 8.0]) * session.fabric.rank
     weights = (apart, np.ones(2))
-    return evaluate(
-        session, [Snapshot(step=i, num_samples=i, at_s=float(i), weights=w) for i, w in enumerate(weights, start=1)]
-    )
+    return evaluate(session, [snapshot_of(w, step=i) for i, w in enumerate(weights, start=1)])
+
+
+def snapshot_of(weights: np.ndarray, *, step: int = 1) -> Snapshot:
+    return Snapshot(step=step, at_s=float(step), copied=Copied(num_samples=step, weights=weights))
 
 
 @pytest.mark.parametrize("strategy", ["local-sgd", "delayed-averaging"])
@@ -55,7 +57,7 @@ def test_evaluation_tells_each_workers_distance_from_the_mean(strategy):
 def test_evaluation_takes_what_an_average_rounds_for_no_distance():
     def nearly_equal(session) -> Evaluation:
         weights = np.array([1.0, 1.0 + 1e-7 * session.fabric.rank])  # a unit in the last place of a float32
-        return evaluate(session, [Snapshot(step=1, num_samples=1, at_s=1.0, weights=weights)])
+        return evaluate(session, [snapshot_of(weights)])
 
     assert [found.distances for found in on_two_workers("local-sgd", nearly_equal)] == [[0.0], [0.0]]
 

@@ -19,7 +19,7 @@ from harness.testing.quadratic import Array, NumpyReplica, one_dimensional
 from harness.testing.thread_fabrics import Team, ThreadCollective, ThreadShared
 from harness.timing.clock import Clock
 from harness.worker.merges import MergeWatch
-from harness.worker.training import Session, Snapshot, distances_of, evaluate, train
+from harness.worker.training import Session, distances_of, evaluate, train
 from tests.command import LIMIT_S
 
 TWO_EVALUATIONS = {"evaluations": 2, "evaluation_spacing": "even"}
@@ -129,41 +129,58 @@ def test_room_is_made_for_snapshots_alone_where_nothing_is_watched() -> None:
     assert trained.num_rooms == len(trained.snapshots) == 2
 
 
-class LateReader(Hogwild):
-    """Rank 1 reads when rank 0 has evaluated, or does not do so by itself."""
+class Reading(Hogwild):
+    """Notes who reads the shared model."""
 
-    def __init__(self, cell: Cell, plan: Plan, evaluated: threading.Event) -> None:
-        super().__init__(cell.options, plan)
-        self._evaluated, self.was_late = evaluated, False
+    readers: list[int]
 
     def snapshot(self, replica: Any, fabric: Any) -> Any:
-        if fabric.rank == 1:
-            self.was_late = self._evaluated.wait(0.2)
+        self.readers.append(fabric.rank)
         return super().snapshot(replica, fabric)
 
 
-def test_no_rank_reads_the_shared_model_when_rank_0_has_evaluated() -> None:
-    """Its servers may have left by then."""
-    cell = Cell.model_validate({"workload": "fnn", "strategy": "hogwild", "workers": 2})
+def test_shared_model_is_read_by_rank_0_alone() -> None:
+    """At each of two evaluations, and again when all have trained; what others read would cost them time for nothing,
+    and servers may have left by then."""
+    cell = Cell.model_validate(
+        {"workload": "fnn", "strategy": "hogwild", "workers": 2, "work": "dealt", **TWO_EVALUATIONS}
+    )
     plan = Plan(num_workers=2, num_steps=4, steps_per_epoch=4.0)
-    team, evaluated = Team(2, in_lockstep=False), threading.Event()
-    team.share(np.zeros(1))
+    team, readers = Team(2, in_lockstep=False), []
 
-    class Evaluating(NumpyReplica):
-        def evaluate(self, vector: Array) -> tuple[float, float]:
-            evaluated.set()
-            return super().evaluate(vector)
-
-    def evaluate_one(rank: int) -> bool:
-        strategy = LateReader(cell, plan, evaluated)
-        replica, fabric = Evaluating(one_dimensional([4.0])), ThreadShared(rank, team)
+    def run_one(rank: int) -> list[float]:
+        strategy = Reading(cell.options, plan)
+        strategy.readers = readers
+        replica, fabric = NumpyReplica(one_dimensional([4.0, 4.0])), ThreadShared(rank, team)
         session = Session(cell=cell, plan=plan, replica=replica, fabric=fabric, strategy=strategy)
-        evaluate(session, [Snapshot(step=4, num_samples=64, at_s=1.0, weights=np.zeros(1))])
-        return strategy.was_late
+        trained = train(session, replica.batches(session.share), Clock(), lambda progress: None)
+        return [point.step for point in evaluate(session, trained.snapshots).points]
 
     with ThreadPoolExecutor(2) as threads:
-        assert list(threads.map(evaluate_one, range(2))) == [False, False]
-    assert evaluated.is_set()
+        assert list(threads.map(run_one, range(2)))[1] == []
+    assert readers == [0, 0, 0]
+
+
+def test_weights_that_all_workers_hold_are_copied_by_rank_0_alone() -> None:
+    """The others say when they were that far."""
+    cell = Cell.model_validate({"workload": "fnn", "strategy": "allreduce-flat", "workers": 2, **TWO_EVALUATIONS})
+    plan, team = Plan(num_workers=2, num_steps=4, steps_per_epoch=2.0), Team(2, in_lockstep=True)
+
+    def run_one(rank: int) -> list[tuple[int, bool]]:
+        session = Session(
+            cell=cell,
+            plan=plan,
+            replica=NumpyReplica(one_dimensional([4.0, 4.0])),
+            fabric=ThreadCollective(rank, team),
+            strategy=STRATEGIES[cell.strategy](cell.options, plan),
+        )
+        batches = session.replica.batches(session.share)
+        trained = train(session, batches, Clock(), lambda progress: None)
+        return [(each.step, each.copied is not None) for each in trained.snapshots]
+
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(run_one, range(2))
+    assert (first, second) == ([(2, True), (4, True)], [(2, False), (4, False)])
 
 
 class Recording:
@@ -219,7 +236,7 @@ class Replica(NumpyReplica):
 class Done:
     batches: list[int]
     rates: list[float]
-    snapshots: list[tuple[int, int]]  # step, num_samples
+    snapshots: list[tuple[int, int | None]]  # step, num_samples where the weights were copied
 
 
 def trained_with_one_that_waits(*, needs_equal: bool = False, work: str = "claimed") -> list[Done]:
@@ -238,7 +255,7 @@ def trained_with_one_that_waits(*, needs_equal: bool = False, work: str = "claim
         return Done(
             batches=strategy.batches,
             rates=replica.rates,
-            snapshots=[(snapshot.step, snapshot.num_samples) for snapshot in trained.snapshots],
+            snapshots=[(each.step, each.copied and each.copied.num_samples) for each in trained.snapshots],
         )
 
     with ThreadPoolExecutor(2) as threads:
@@ -254,12 +271,12 @@ def test_worker_that_is_held_up_leaves_its_steps_to_the_other() -> None:
 
 
 def test_shared_model_is_kept_when_all_workers_have_done_so_much_together() -> None:
-    """Half of all is step 2, which begins with batch 2: the second update of three in all or two. The slow worker has
-    one step, of eight that all have done by then."""
+    """Half of all is step 2, which begins with batch 2: the second update of three in all or two. The slow worker,
+    which copies nothing, says when it was done: with one step."""
     fast, slow = trained_with_one_that_waits()
     assert [step for step, _ in fast.snapshots] == [2, 4]
     assert fast.snapshots[0][1] in (2 * 16, 3 * 16)
-    assert slow.snapshots == [(1, 8 * 16)]
+    assert slow.snapshots == [(1, None)]
 
 
 @pytest.mark.parametrize("asked", [{"needs_equal": True}, {"work": "dealt"}], ids=str)
