@@ -148,6 +148,16 @@ class FlatModel:
         self._averages.copy_(torch.where(self._stays_positive & (self._averages < 0), kept, self._averages))
         self._averages_when_set.copy_(self._averages)
 
+    def merge_by(self, merged: Callable[..., torch.Tensor], *vectors: torch.Tensor) -> torch.Tensor:
+        """`merge(merged(weights, *vectors))`; gives a copy of the weights after it. Without buffers that is what
+        `merged` has made: no other copy is."""
+        if self._buffers:
+            self.merge(merged(self.read(), *vectors))
+            return self.read()
+        after = merged(self._vector, *vectors)
+        self.write(after)
+        return after
+
     def restart_counters(self) -> None:
         """As they were when this was made."""
         for slot, values in self._counters:

@@ -108,8 +108,7 @@ class TorchReplica:
         self._model.merge(vector)
 
     def merge_by(self, merged: Callable[..., torch.Tensor], *vectors: torch.Tensor) -> torch.Tensor:
-        self.merge(merged(self.weights(), *vectors))
-        return self.weights()
+        return self._model.merge_by(merged, *vectors)
 
     def gradient(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         self._model.gradients.begin()

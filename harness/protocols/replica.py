@@ -123,7 +123,8 @@ class Replica(Protocol):
     def merge_by(self, merged: Callable[..., Vector], *vectors: Vector) -> Vector:
         """`merge(merged(weights, *vectors))`; gives a copy of the weights after it.
 
-        merged: arithmetic over vectors and nothing else, the same function every time: it may be compiled.
+        merged: arithmetic that makes a vector of these, changes none, and is the same function every time: it may be
+        compiled.
         """
         ...
 

@@ -106,9 +106,7 @@ class Elastic:
         if self._waits:
             self._end_push()
         replica.descend(gradient)
-        weights = replica.weights()
-        weights -= elastic
-        replica.merge(weights)
+        replica.merge_by(_given_away, elastic)
         return loss
 
     def _end_push(self) -> None:
@@ -121,3 +119,7 @@ class Elastic:
 
     def snapshot(self, replica: Replica, fabric: ServedFabric) -> Vector:
         return fabric.pull(to_train=False).wait()
+
+
+def _given_away(weights: Vector, elastic: Vector) -> Vector:
+    return weights - elastic

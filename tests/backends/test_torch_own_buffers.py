@@ -76,6 +76,9 @@ def test_merge_takes_no_variance_below_0_whatever_the_mean() -> None:
     replica.merge(merged)
     assert averages(replica.weights()).tolist() == [-5.0] * 16 + [1.0] * 8 + [2.0] * 8
     assert replica.update(torch.zeros_like(merged))[NORMED:].tolist() == [0.0] * 32  # merged, not moved
+    merged[NORMED:] = torch.tensor([7.0] * 16 + [-0.5] * 16)
+    given = replica.merge_by(lambda weights, others: 0 * weights + others, merged)
+    assert averages(given).tolist() == averages(replica.weights()).tolist() == [7.0] * 16 + [1.0] * 8 + [2.0] * 8
 
 
 class Alone:
@@ -100,7 +103,7 @@ def test_pullback_on_a_batch_norm_keeps_its_variances_from_falling_below_0(is_he
     """They fall from 1 to the data's 0.0001, and an anchor with momentum falls on."""
     replica = replica_of(workload(with_batch_norm()), learning_rate=1e-9)
     if not is_held:
-        replica.merge = replica.set_weights  # type: ignore[method-assign]
+        replica._model.merge = replica._model.write  # type: ignore[method-assign]
     options = DelayedAveragingOptions.model_validate({"merge": "pullback", "period": 4, "anchor_momentum": 0.9})
     strategy, fabric = DelayedAveraging(options, None), Alone()  # type: ignore[arg-type]
     strategy.setup(replica, fabric)  # type: ignore[arg-type]

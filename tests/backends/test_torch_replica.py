@@ -66,6 +66,15 @@ def test_gradient_is_autograds(digits: Dataset, workload: str) -> None:
     assert float(gradient.norm()) > 0.1
 
 
+def test_merge_by_merges_what_the_function_makes_and_gives_a_copy_of_that(digits: Dataset) -> None:
+    replica = replica_of(digits)
+    before = replica.weights()
+    given = replica.merge_by(lambda weights, others: 2 * weights + others, torch.ones_like(before))
+    assert torch.equal(given, 2 * before + 1)
+    given.zero_()  # the caller's
+    assert torch.equal(replica.weights(), 2 * before + 1)
+
+
 def test_weights_are_a_copy_and_set_weights_reaches_the_model(digits: Dataset) -> None:
     replica = replica_of(digits)
     before = replica.weights()
