@@ -64,7 +64,7 @@ class DelayedAveragingOptions(HorovodOptions):
     )
 
     def first_exchange(self, plan: Plan) -> int:
-        return 1 if self.merge == "pullback" else self.period  # which sends the anchor at the start
+        return self.period  # the anchor that pullback sends at the start tells nothing: all have these weights
 
     @model_validator(mode="before")
     @classmethod

@@ -31,6 +31,8 @@ from harness.protocols import (
     Vector,
 )
 
+_LONGEST_REST = 0.1  # of training: local steps at its end of which nobody expects an average
+
 
 class LocalSGDOptions(HorovodOptions):
     period: Annotated[int, SearchRange(low=1, high=64, scale="log")] = Field(
@@ -46,6 +48,18 @@ class PostLocalSGDOptions(LocalSGDOptions):
 
     def first_exchange(self, plan: Plan) -> int:
         return 1 if self.switch_epoch * plan.steps_per_epoch >= 1 else self.period
+
+    def caution(self, plan: Plan) -> str | None:
+        """Where no average comes after the switch."""
+        switch = math.floor(min(self.switch_epoch * plan.steps_per_epoch, plan.num_steps))
+        due = _first_local_average(switch, self.period)
+        is_a_rest = plan.num_steps - switch <= _LONGEST_REST * plan.num_steps
+        if plan.num_workers == 1 or due <= plan.num_steps or is_a_rest:
+            return None
+        return (
+            f"does not communicate after step {switch} of {plan.num_steps}: its next average is due in step {due}; "
+            "until the evaluated mean joins them its workers train apart"
+        )
 
 
 class _Averaging:
@@ -77,7 +91,7 @@ class _Averaging:
         if math.isinf(self._switch_step):
             return
         switch = math.floor(self._switch_step)
-        for number in (switch + 1, (switch // self._period + 1) * self._period):
+        for number in (switch + 1, _first_local_average(switch, self._period)):
             self._num_steps = number - 1
             take_step()
 
@@ -85,6 +99,11 @@ class _Averaging:
 
     def snapshot(self, replica: Replica, fabric: CollectiveFabric) -> Vector:
         return replica.weights()
+
+
+def _first_local_average(switch: int, period: int) -> int:
+    """The step, where `switch` is the last synchronous one."""
+    return (switch // period + 1) * period
 
 
 class AllreduceFlat(_Averaging):

@@ -79,7 +79,12 @@ class SlowMomentumOptions(HorovodOptions):
         return self.interval
 
     def caution(self, plan: Plan) -> str | None:
-        """Where training ends while the outer momentum is still a transient."""
+        """Where training ends before every fragment had a turn, or while the outer momentum is still a transient."""
+        if plan.num_workers > 1 and self.interval <= plan.num_steps < self.period:
+            return (
+                f"averages {plan.num_steps // self.interval} of its {self.fragments} fragments: the last one's turn is "
+                f"step {self.period}, and a worker takes {plan.num_steps}; only the evaluated mean joins the others"
+            )
         num_averages = plan.num_steps // self.period
         growth = self.outer_rate / (1 - self.outer_momentum)
         if growth <= 1 or num_averages >= _LONG / (1 - self.outer_momentum):

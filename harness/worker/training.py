@@ -202,14 +202,14 @@ def train(
     batch_size, global_batch = session.batch_size, session.batch_size * fabric.size
     snapshots: list[tuple[int, Mark, Copied | None]] = []  # the step, a moment that is yet to be read
     reported_at, reported_step = 0.0, 0
-    bytes_before, recorder = fabric.bytes_sent, replica.recorder()
+    recorder = replica.recorder()
     num_rooms = replica.make_room((len(snapshots_due) if session.is_evaluated else 0) + session.num_watched)
     strategy.setup(replica, fabric)
     replica.synchronize()
     replica.restart_peak()
     fabric.barrier()
     session.turns.await_start(rank=fabric.rank, num_ranks=fabric.size)
-    clock.start(num_steps=plan.num_steps, bytes_sent=bytes_before, recorder=recorder)
+    clock.start(num_steps=plan.num_steps, bytes_sent=fabric.bytes_sent, recorder=recorder)
     steps = session.limit.within(session.steps() if steps is None else steps)
     step = next(steps, None)
     while step is not None:

@@ -33,6 +33,7 @@ def test_what_can_run_has_no_obstacle() -> None:
         ({"name": "local-sgd", "period": 46}, 46),
         ({"name": "post-local-sgd", "period": 50, "switch_epoch": 0.0}, 50),
         ({"name": "delayed-averaging", "merge": "mix", "period": 1_000_000}, 1_000_000),
+        ({"name": "delayed-averaging", "merge": "pullback", "period": 46}, 46),  # sends at the start what all have
     ],
 )
 def test_strategy_that_never_communicates_is_named(strategy: dict[str, object], first: int) -> None:
@@ -43,6 +44,35 @@ def test_strategy_that_never_communicates_is_named(strategy: dict[str, object], 
         f"{cell.title}: never communicates: its first average is due in step {first}, and a worker takes 45; "
         "only the evaluated mean joins its workers"
     )
+
+
+@pytest.mark.parametrize(
+    ("strategy", "workers", "said"),
+    [
+        # An epoch is 1,437 / 64: 22 steps keep step.
+        (
+            {"name": "post-local-sgd", "period": 1_000_000},
+            2,
+            "does not communicate after step 22 of 45: its next average is due in step 1000000; until the evaluated "
+            "mean joins them its workers train apart",
+        ),
+        ({"name": "post-local-sgd", "period": 1_000_000}, 1, None),
+        ({"name": "post-local-sgd", "period": 1_000_000, "switch_epoch": 1.9}, 2, None),  # 3 local steps are a rest
+        ({"name": "post-local-sgd", "period": 1_000_000, "switch_epoch": 2.0}, 2, None),
+        # A fragment every 4 steps: 11 of 16 by step 44.
+        (
+            {"name": "slow-momentum", "period": 64, "fragments": 16},
+            2,
+            "averages 11 of its 16 fragments: the last one's turn is step 64, and a worker takes 45; only the "
+            "evaluated mean joins the others",
+        ),
+    ],
+)
+def test_strategy_that_leaves_off_communicating_is_named(
+    strategy: dict[str, object], workers: int, said: str | None
+) -> None:
+    cell = cell_of(strategy=strategy, workers=workers, epochs=2.0)
+    assert list(cautions([cell])) == ([] if said is None else [f"{cell.title}: {said}"])
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -108,8 +138,9 @@ def test_training_that_is_all_warm_up_is_named(warm_up: dict[str, object], is_sa
     [
         ({"name": "local-sgd", "period": 45}, 2),
         ({"name": "local-sgd", "period": 1_000_000}, 1),
-        ({"name": "post-local-sgd", "period": 50}, 2),
-        ({"name": "delayed-averaging", "merge": "pullback", "period": 50}, 2),
+        ({"name": "post-local-sgd", "period": 45}, 2),
+        ({"name": "delayed-averaging", "merge": "pullback", "period": 45}, 2),
+        ({"name": "slow-momentum", "period": 45, "fragments": 9, "outer_momentum": 0.0}, 2),
         ("allreduce", 2),
         ({"name": "allreduce", "backward_passes_per_step": 45}, 2),
         ("hogwild", 2),

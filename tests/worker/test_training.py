@@ -50,17 +50,16 @@ class AfterThree:
         self.is_reached = True
 
 
-def session_of(**settings: Any) -> Session:
+def session_of(strategy: str | dict[str, Any] = "local-sgd", **settings: Any) -> Session:
     """A worker alone with four steps ahead."""
-    cell = Cell.model_validate({"workload": "fnn", "strategy": "local-sgd", **TWO_EVALUATIONS})
+    cell = Cell.model_validate({"workload": "fnn", "strategy": strategy, **TWO_EVALUATIONS})
     plan = Plan(num_workers=1, num_steps=4, steps_per_epoch=2.0)
     return Session(
         cell=cell,
         plan=plan,
         replica=NumpyReplica(one_dimensional([4.0])),
-        fabric=ThreadCollective(0, Team(1, in_lockstep=True)),
         strategy=STRATEGIES[cell.strategy](cell.options, plan),
-        **settings,
+        **{"fabric": ThreadCollective(0, Team(1, in_lockstep=True)), **settings},
     )
 
 
@@ -81,6 +80,24 @@ def test_training_time_ends_with_the_last_snapshot_before_batches_are_closed() -
     assert trained.stopped_after is None
     assert trained.train_s == trained.snapshots[-1].at_s + 2.0  # the next look; its window opened between two
     assert not batches.is_closed
+
+
+class Counting(ThreadCollective):
+    """A hundred bytes for each average."""
+
+    def mean_async(self, vector: Array) -> Any:
+        self.bytes_sent += 100
+        return super().mean_async(vector)
+
+
+def test_what_a_strategy_sends_before_the_clock_starts_is_no_traffic_of_training() -> None:
+    """Pullback issues an average at the start, where all have the same weights, and after steps 2 and 4."""
+    fabric, ticks_s = Counting(0, Team(1, in_lockstep=True)), map(float, count())
+    session = session_of({"name": "delayed-averaging", "merge": "pullback", "period": 2}, fabric=fabric)
+    clock = Clock(lambda: next(ticks_s))
+    train(session, session.replica.batches(session.share), clock, lambda progress: None)
+    assert fabric.bytes_sent == 300
+    assert sum(window.bytes_sent for window in clock.windows(waiting_is_known=True)) == 200
 
 
 class Elsewhere(NumpyReplica):
