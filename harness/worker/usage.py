@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,17 +53,31 @@ def _cpu_s() -> float:
     return float(own_s + sum(_cpu_of_child_s(child) for child in _children()))
 
 
-def _cpu_of_child_s(child: psutil.Process) -> float:
+def _cpu_of_child_s(child: int) -> float:
     try:
-        times = child.cpu_times()
+        times = psutil.Process(child).cpu_times()
     except psutil.NoSuchProcess:
         return 0.0  # it has just ended, and counts among those from then on
     return float(times.user + times.system)
 
 
 def rss_bytes() -> int:
-    """Resident now, of this process and its children."""
-    return sum(_proc_bytes(process, "status", "VmRSS") or 0 for process in _family())
+    """Resident now, of this process and what its children have of their own."""
+    return _sum("status", "VmRSS", [os.getpid()]) + _own_bytes_of_children()
+
+
+def _own_bytes_of_children() -> int:
+    """Of anonymous and shared memory; not of files, such as libraries, which this process has as well.
+
+    A forked child shares every page of this process until either writes to it, or ends. So the anonymous pages that
+    children add are those of the whole family, in proportional sizes, less those of this process.
+    """
+    children = _children()
+    if not children:
+        return 0
+    own = _sum("smaps_rollup", "Anonymous", [os.getpid()])
+    of_all = _sum("smaps_rollup", "Pss_Anon", [os.getpid(), *children])
+    return max(0, of_all - own) + _sum("smaps_rollup", "Pss_Shmem", children)
 
 
 def _forget_peak() -> bool:
@@ -75,23 +90,25 @@ def _forget_peak() -> bool:
 
 
 def _peak_rss_bytes() -> int:
-    return sum(_proc_bytes(process, "status", "VmHWM") or 0 for process in _family())
+    """A sum of peaks: of each child, by how much it has fallen since its own."""
+    children = _children()
+    fallen = _sum("status", "VmHWM", children) - _sum("status", "VmRSS", children)
+    return _sum("status", "VmHWM", [os.getpid()]) + _own_bytes_of_children() + max(0, fallen)
 
 
 def _pss_bytes() -> int | None:
     """The proportional set size; None where the system does not tell."""
     if _proc_bytes(os.getpid(), "smaps_rollup", "Pss") is None:
         return None
-    return sum(_proc_bytes(process, "smaps_rollup", "Pss") or 0 for process in _family())
+    return _sum("smaps_rollup", "Pss", [os.getpid(), *_children()])
 
 
-def _children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+def _children() -> list[int]:
+    return [child.pid for child in psutil.Process().children(recursive=True)]
 
 
-def _family() -> list[int]:
-    """This process and its children."""
-    return [os.getpid(), *(child.pid for child in _children())]
+def _sum(file: str, key: str, processes: Iterable[int]) -> int:
+    return sum(_proc_bytes(process, file, key) or 0 for process in processes)
 
 
 def _proc_bytes(process: int, file: str, key: str) -> int | None:

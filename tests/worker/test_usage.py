@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import multiprocessing
 import time
 from collections.abc import Iterator
@@ -115,6 +116,42 @@ def working_child() -> Iterator[None]:
     yield
     go_on.set()
     child.join()
+
+
+def holds(is_there: Any, go_on: Any) -> None:
+    """A process that makes batches of its parent's data writes to none of them."""
+    is_there.release()
+    go_on.wait()
+
+
+@contextmanager
+def holding_children(num_children: int) -> Iterator[None]:
+    forked = multiprocessing.get_context("fork")
+    is_there, go_on = forked.Semaphore(0), forked.Event()
+    children = [forked.Process(target=holds, args=(is_there, go_on)) for _ in range(num_children)]
+    for child in children:
+        child.start()
+        assert is_there.acquire(timeout=LIMIT_S)
+    yield
+    go_on.set()
+    for child in children:
+        child.join()
+
+
+@pytest.mark.parametrize("num_children", [1, 2])
+def test_children_count_with_what_they_do_not_share(num_children: int) -> None:
+    """A block that all share is this process' alone; once it has written to it, the old one is kept for them, once."""
+    block = block_of_bytes()
+    meter = UsageMeter()
+    alone_bytes, alone = usage.rss_bytes(), meter.read()
+    with holding_children(num_children):
+        sharing_bytes, sharing = usage.rss_bytes(), meter.read()
+        block[:: mmap.PAGESIZE] = b"2" * (BLOCK_BYTES // mmap.PAGESIZE)
+        written_bytes = usage.rss_bytes()
+    assert alone.peak_rss_bytes is not None
+    assert sharing.peak_rss_bytes is not None
+    assert max(sharing_bytes - alone_bytes, sharing.peak_rss_bytes - alone.peak_rss_bytes) < BLOCK_BYTES / 2
+    assert written_bytes - alone_bytes == pytest.approx(BLOCK_BYTES, rel=0.5)
 
 
 def test_children_count_while_they_live_and_their_cpu_time_afterwards() -> None:
