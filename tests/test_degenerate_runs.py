@@ -232,6 +232,13 @@ def test_one_worker_with_the_frameworks_own_optimizer_is_serial(run: Run, strate
     same_losses(run(strategy), run("serial"), relative=1e-5)
 
 
+@with_each("torch-ddp", "tf-multiworker", "tf-mirrored", "tf-parameter-server")
+def test_single_worker_of_a_reference_waits_for_nobody(run: Run, strategy: str) -> None:
+    (part,) = run(strategy).workers
+    waited_s = None if strategy == "tf-parameter-server" else 0.0  # for its weights, which come from a server
+    assert {window.exposed_s for window in part.windows} == {waited_s}
+
+
 @pytest.mark.parametrize("workload", WORKLOADS)
 @pytest.mark.parametrize("strategy", ["allreduce", "allreduce-flat"])
 def test_two_synchronous_workers_are_one_with_twice_the_batch(run: Run, workload: str, strategy: str) -> None:

@@ -2,9 +2,10 @@
 
 `allreduce` and the reference strategies step through an optimizer a parameter, as their users do; all other strategies,
 `serial` included, through one flat vector. What a step of theirs takes more than one of the flat strategy that computes
-the same is the wrapper's. With one worker nothing is sent and nobody waits, so that is where it is read off;
-where no single worker ran, off the fewest workers, without their waits: only where both tell these. A strategy with
-an option set computes something else in a step, or at other moments, and is not asked.
+the same is the wrapper's. With one worker nothing is sent and nobody waits, so that is where it is read off; where no
+single worker ran, off the fewest workers, without their waits. Where one of the two does not tell these, only what the
+step takes of CPU time is known. A strategy with an option set computes something else in a step, or at other moments,
+and is not asked.
 """
 
 from __future__ import annotations
@@ -43,14 +44,14 @@ class Implementation:
     baseline: str
     compute: Ratio  # of the seconds of a step, waiting taken off
     cpu: Ratio  # of the CPU seconds of a step
-    extra_s: float  # of a step, waiting taken off: mean over seeds, this minus the baseline
+    extra_s: float  # of a step, waiting taken off: mean over seeds, this minus the baseline; NaN where one is unknown
 
 
 def implementations(runs: pd.DataFrame) -> list[Implementation]:
     """For runs of one pool, every native series with nothing set whose flat like ran; by problem and series."""
     has_nothing_set = runs["label"] == runs["strategy"]
     is_either = runs["strategy"].isin([*FLAT_LIKES, *FLAT_LIKES.values()])
-    known = runs[has_nothing_set & runs["compute_s_per_step"].notna() & is_either]
+    known = runs[has_nothing_set & runs["cpu_s_per_step"].notna() & is_either]
     known = known.assign(step=known.groupby(_OF_A_STEP, dropna=False).ngroup())
     of_step = dict(list(known.groupby(["strategy", "step"])))
     found: dict[tuple[str, str], Implementation] = {}
@@ -64,13 +65,14 @@ def implementations(runs: pd.DataFrame) -> list[Implementation]:
 
 
 def _against(rows: pd.DataFrame, base: pd.DataFrame, *, problem: str, series: str, workers: int) -> Implementation:
-    extra_s = mean_by_seed(rows, "compute_s_per_step").mean() - mean_by_seed(base, "compute_s_per_step").mean()
+    told, base_told = (each.dropna(subset=["compute_s_per_step"]) for each in (rows, base))
+    extra_s = mean_by_seed(told, "compute_s_per_step").mean() - mean_by_seed(base_told, "compute_s_per_step").mean()
     return Implementation(
         problem=problem,
         series=series,
         workers=workers,
         baseline=str(base["series"].iloc[0]),
-        compute=paired_ratio(rows, base, "compute_s_per_step"),
+        compute=paired_ratio(told, base_told, "compute_s_per_step"),
         cpu=paired_ratio(rows, base, "cpu_s_per_step"),
         extra_s=float(extra_s),
     )

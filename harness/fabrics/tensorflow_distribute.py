@@ -27,11 +27,10 @@ class MultiWorker:
     Implements harness.protocols.NativeFabric.
     """
 
-    waiting_is_known = False  # the graph waits
-
     def __init__(self, cell: Cell, connection: Connection, clock: Clock) -> None:
         self.rank, self.size = connection.rank, connection.size
         self.bytes_sent = 0
+        self.waiting_is_known = self.size == 1  # else the graph waits
         os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
         self._strategy = tf.distribute.MultiWorkerMirroredStrategy()
         self._sum = tf.function(self._summed, autograph=False)
@@ -69,12 +68,12 @@ class Mirrored:
     Implements harness.protocols.NativeFabric.
     """
 
-    waiting_is_known = False
     rank, size = 0, 1  # the one process that speaks for all workers
 
     def __init__(self, cell: Cell, connection: Connection, clock: Clock) -> None:
         self._num_workers = cell.workers
         self.bytes_sent = 0
+        self.waiting_is_known = cell.workers == 1  # else the graph waits
         self._kind = cell.device
         if cell.device == "cpu":
             logical = [tf.config.LogicalDeviceConfiguration() for _ in range(cell.workers)]

@@ -28,7 +28,7 @@ WAITING_CALLS = 2  # threads that only wait, beside one a worker; TensorFlow's g
 class ParameterServer:
     """Implements harness.protocols.NativeFabric for the coordinator, which speaks for all workers."""
 
-    waiting_is_known = False
+    waiting_is_known = False  # nor with one worker, which waits for its weights as they come from the server
     rank, size = 0, 1
 
     def __init__(self, cell: Cell, connection: Connection, clock: Clock) -> None:

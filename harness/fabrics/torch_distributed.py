@@ -19,13 +19,12 @@ from harness.timing.traffic import allreduce_bytes
 
 
 class TorchDistributed:
-    """Implements harness.protocols.NativeFabric. DDP waits inside `backward`, so its waiting cannot be told apart."""
-
-    waiting_is_known = False
+    """Implements harness.protocols.NativeFabric."""
 
     def __init__(self, cell: Cell, connection: Connection, clock: Clock) -> None:
         self.rank, self.size = connection.rank, connection.size
         self.bytes_sent = 0
+        self.waiting_is_known = self.size == 1  # else DDP waits inside `backward`
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all on one machine: no name to resolve
         dist.init_process_group(
             "nccl" if cell.device == "gpu" else "gloo",

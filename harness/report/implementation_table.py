@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from harness.analysis.comparable import Pool
 from harness.analysis.implementation import Implementation, implementations
 from harness.analysis.targets import Ratio
@@ -30,16 +32,21 @@ def implementation_table(pool: Pool, prefix: str) -> Table:
         "all other strategies through one flat vector. What a step of theirs takes more than one of the flat strategy "
         "that computes the same is the wrapper's: neither the algorithm's nor communication. With one worker nothing "
         "is sent; with more, waiting is taken off, and what Horovod's thread takes of the same core is not. In "
-        f"brackets the {intervals_of(rows)} over seeds; strategies with an option set, and those whose wrapper "
-        "does not tell its waiting, have no row.",
+        f"brackets the {intervals_of(rows)} over seeds. Where a wrapper does not tell its waiting, only CPU time is "
+        "known, that of communication included; strategies with an option set have no row.",
         rows=rows,
     )
 
 
 def implementation_sentence(row: Implementation, names: dict[str, str]) -> str:
     """What a contest's answer says of it. names: what the contest calls its series."""
-    who = f"with {count(row.workers, 'worker')}, a step of {names[row.series]}, its waits taken off,"
-    said = f"Implementation: {who} takes {times(row.compute)} that of {names[row.baseline]}"
+    who = f"with {count(row.workers, 'worker')}, a step of {names[row.series]}"
+    if math.isnan(row.extra_s):
+        return (
+            f"Implementation: {who} takes {times(row.cpu)} the CPU time of one of {names[row.baseline]}, that of "
+            "communication included: the wrapper does not tell its waits."
+        )
+    said = f"Implementation: {who}, its waits taken off, takes {times(row.compute)} that of {names[row.baseline]}"
     interval = row.compute.interval
     if interval is None or not interval.is_known:
         return f"{said}; nothing is claimed."

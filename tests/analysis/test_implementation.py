@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +108,26 @@ def test_implementation_is_against_one_series(tmp_path: Path) -> None:
 WAITS = (("allreduce", 0.4), ("allreduce-flat", 0.2))
 
 
-def test_implementation_is_unknown_where_waiting_is(tmp_path: Path) -> None:
-    untold = run("allreduce", 0, None, workers=2)
-    assert found(tmp_path, [untold, run("allreduce-flat", 0, 0.2, workers=2)]) == []
+@pytest.mark.parametrize("waits", [(None, 0.2), (0.2, None)], ids=str)
+def test_implementation_is_cpu_time_alone_where_waiting_is_unknown(
+    tmp_path: Path, waits: tuple[float | None, float | None]
+) -> None:
+    """90 ms of CPU time a step against 60."""
+    native, flat = waits
+    runs = [
+        each
+        for seed in range(3)
+        for each in (
+            run("torch-ddp", seed, native, workers=2),
+            run("allreduce-flat", seed, flat, workers=2, cpu_s=6.0),
+        )
+    ]
+    (cost,) = found(tmp_path, runs)
+    assert (cost.series, cost.workers, cost.baseline) == ("torch-ddp", 2, "allreduce-flat")
+    assert cost.compute.interval is None
+    assert math.isnan(cost.extra_s)
+    assert cost.cpu.interval is not None
+    assert cost.cpu.interval.estimate == pytest.approx(1.5)
 
 
 @pytest.mark.parametrize("other", [{"batch_size": 64}, {"threads": 2}, {"framework": "tensorflow"}], ids=str)
