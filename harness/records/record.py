@@ -112,9 +112,9 @@ class WorkerPart(Part):
     # User and system time of training, processes that make batches included; workers that are threads of one process
     # have equal shares of it.
     cpu_s: float
-    # Resident memory likewise: once framework, data and model are made, as training starts, and the most in training (a
-    # sum of peaks, where there are several processes). None in older records, and where the system has no peak of
-    # training alone.
+    # Resident memory likewise, pages that processes of one worker share taken once: when framework, data and model are
+    # made, as training starts, and the most in training (a sum of peaks, where there are several processes). None in
+    # older records, and where the system has no peak of training alone.
     made_rss_bytes: Int64 | None = None
     start_rss_bytes: Int64 | None = None
     peak_rss_bytes: Int64 | None
