@@ -10,6 +10,11 @@ from harness.plain_text import counted
 from harness.protocols import EvaluatedModel
 from harness.records.interruptions import MATTERS_FROM
 
+INTERRUPTED = {  # by what kept runs from running, by column
+    "stopped_s": "were stopped, or their machine was asleep,",
+    "throttled_s": "were held back by a CPU quota",
+    "stolen_s": "lost their cores to the host of a virtual machine",
+}
 _MOST_NAMED = 4  # commits
 _MUCH_OF_OTHERS = 0.1  # of the machine's cores; launching and looking on takes one or two hundredths of two cores
 
@@ -71,11 +76,7 @@ def _beside_others(runs: pd.DataFrame) -> Iterator[str]:
 
 
 def _interrupted(runs: pd.DataFrame) -> Iterator[str]:
-    for column, what in (
-        ("stopped_s", "were stopped, or their machine was asleep,"),
-        ("throttled_s", "were held back by a CPU quota"),
-        ("stolen_s", "lost their cores to the host of a virtual machine"),
-    ):
+    for column, what in INTERRUPTED.items():
         lost = runs[runs[column] > MATTERS_FROM * runs["train_s"]]
         if len(lost):
             most = _lasting(lost[column].max())

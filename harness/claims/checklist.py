@@ -15,10 +15,12 @@ import pandas as pd
 from harness.analysis.attempts import MIN_SHARE_RUN, has_outcome, tell_of_their_cells
 from harness.analysis.comparable import why_split
 from harness.analysis.implementation import FLAT_LIKES
+from harness.analysis.pool_cautions import INTERRUPTED
 from harness.analysis.targets import AFTER
 from harness.claims.numbers import finished_of, first_of_each, judgeable, launches_of
 from harness.git import UNCOMMITTED
 from harness.plain_text import counted, on_its_side, places_of
+from harness.records.interruptions import MATTERS_FROM
 from harness.records.titles import titles_of
 from harness.report.wording import listed, listed_briefly, number, percent
 from harness.suite.cell import Cell
@@ -53,6 +55,7 @@ def checklist(claim: Claim, settings: ClaimSettings, runs: pd.DataFrame, *, num_
     }
     if claim.measure.is_timed:
         entries["no load of others"] = _load(finished_of(cells_of(claim), runs), settings.most_load)
+        entries["nothing kept launches from running"] = _interrupted(claim, runs)
     if claim.measure.scale != "share" and not claim.measure.has_target:
         entries["every launch tells its number"] = _untold(claim, runs)
     if claim.measure.has_target:
@@ -192,6 +195,19 @@ def _load(runs: pd.DataFrame, most: float) -> str | None:
     if not busiest > most:
         return None
     return f"the machine was busy: a load of {load_in_words(busiest, most)} of others a core, where {most:g} is allowed"
+
+
+def _interrupted(claim: Claim, runs: pd.DataFrame) -> str | None:
+    """The mean of each cell, as its number is one: a single tick of a short launch is none, a long pause of one is."""
+    titles = _titles(claim)
+    for cell in cells_of(claim):
+        launches = finished_of([cell], runs)
+        for column, what in INTERRUPTED.items():
+            lost = float((launches[column] / launches["train_s"]).mean())
+            if lost > MATTERS_FROM:
+                share = percent(on_its_side(lost, MATTERS_FROM, 3), 1)
+                return f"launches of {titles[cell.group]} {what} for {share} of the time they trained on the mean"
+    return None
 
 
 def load_in_words(load: float, most: float) -> str:

@@ -192,6 +192,45 @@ def test_load_while_one_side_ran_is_a_confounder(tmp_path: Path) -> None:
     assert found.verdict.because == "the machine was busy: a load of 1 of others a core, where 0.5 is allowed"
 
 
+NOT_INTERRUPTED = {"paused_s": 0.0, "suspended_s": 0.0, "throttled_s": None, "steal_s": None}
+
+
+@pytest.mark.parametrize(
+    ("told", "because"),
+    [
+        ({"paused_s": 1.0}, "were stopped, or their machine was asleep, for 10 %"),
+        ({"throttled_s": 0.11}, "were held back by a CPU quota for 1.1 %"),
+        ({"steal_s": 0.5}, "lost their cores to the host of a virtual machine for 5 %"),
+        ({"steal_s": 0.09}, None),
+    ],
+    ids=["stopped", "throttled", "stolen", "hardly"],
+)
+def test_what_kept_one_side_from_running_is_a_confounder(
+    tmp_path: Path, told: dict[str, float], because: str | None
+) -> None:
+    """Ten seconds of training in each launch: a tenth of one is where it begins to matter."""
+    suite = suite_of(tmp_path)
+    workers = [worker(rank, interruptions=Interruptions(**{**NOT_INTERRUPTED, **told})) for rank in range(2)]
+    found = judged(tmp_path, changed(launches(suite), {"workers": workers}, of_hogwild), suite)["faster"]
+    title = "launches of cnn · digits · hogwild · torch · 2×1 cpu"
+    said = f"{title} {because} of the time they trained on the mean" if because else ""
+    assert found.verdict.because.replace("\u00a0", " ") == said
+
+
+@pytest.mark.parametrize(("paused_s", "is_told"), [(0.4, True), (8.0, False)])
+def test_a_pause_of_one_launch_confounds_as_far_as_it_moves_the_mean(
+    tmp_path: Path, paused_s: float, is_told: bool
+) -> None:
+    """One of five: 0.8 % or 16 % of the time that they trained."""
+    suite = suite_of(tmp_path)
+    told = Interruptions(**{**NOT_INTERRUPTED, "paused_s": paused_s})
+    paused = {"workers": [worker(rank, interruptions=told) for rank in range(2)]}
+    nothing = {"workers": [worker(rank, interruptions=Interruptions(**NOT_INTERRUPTED)) for rank in range(2)]}
+    records = changed(changed(launches(suite), nothing, lambda record: True), paused, is_hogwilds(3))
+    found = judged(tmp_path, records, suite)["faster"]
+    assert (found.verdict.word == Word.HOLDS) == is_told
+
+
 def test_launches_before_one_are_no_load_of_others(tmp_path: Path) -> None:
     """Launches of one and of two workers take turns: a load of 1.5, on four cores. 3.4 are 0.475 of others a core."""
     suite = suite_of(tmp_path, SUITE.replace("- {strategy: hogwild}", "- {strategy: hogwild, workers: 1}"))
