@@ -1,11 +1,14 @@
 """A commit of this checkout in a folder of its own, gone afterwards however the check ends.
 
-A check that is killed outright cannot clean up; the next one does: a folder whose lock nobody holds has no owner.
+A check that is killed outright cannot clean up; the next one does: a folder whose lock nobody holds has no owner. The
+lock's file names the checkout. `git worktree prune` is not for this: it drops worktrees of the user's, too, whose
+folder cannot be seen at that moment.
 """
 
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +18,7 @@ from pathlib import Path
 from harness.git import GitError, git, require_toplevel
 
 _PREFIX = "hvdbench-ref-"
-_LOCK = "owner.lock"
+_LOCK, _TREE = "owner.lock", "tree"
 
 
 class ArmError(Exception):
@@ -34,12 +37,13 @@ def worktree(root: Path | None, ref: str) -> Iterator[Path]:
     if root is None:
         raise ArmError(f"ref={ref}: needs a checkout of hvdbench; this one is installed as a package")
     commit = _commit_of(root, ref)
-    _clear_leftovers(root)
+    _clear_leftovers()
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    with (folder / _LOCK).open("w") as lock:
+    with (folder / _LOCK).open("wb", buffering=0) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            tree = folder / "tree"
+            lock.write(os.fsencode(root))
+            tree = folder / _TREE
             try:
                 git(root, "worktree", "add", "--detach", "--force", str(tree), commit)
             except GitError as error:
@@ -68,14 +72,17 @@ def changed_files(root: Path) -> list[str]:
     return sorted(entry[len("XY ") :] for entry in listed.split("\0") if entry)
 
 
-def _clear_leftovers(root: Path) -> None:
+def _clear_leftovers() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with suppress(OSError), (folder / _LOCK).open("r+") as lock:  # not ours, alive, or just being made
+        with suppress(OSError), (folder / _LOCK).open("rb+") as lock:  # not ours, alive, or just being made
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove(root, folder)
+            _remove(Path(os.fsdecode(lock.read())), folder)
 
 
 def _remove(root: Path, folder: Path) -> None:
+    """The tree first: git forgets one that is gone, and none that is half gone."""
+    tree = folder / _TREE
+    shutil.rmtree(tree, ignore_errors=True)
+    with suppress(GitError):  # never added, or the checkout is gone
+        git(root, "worktree", "remove", "--force", "--force", str(tree))  # twice: also one that was being added
     shutil.rmtree(folder, ignore_errors=True)
-    with suppress(GitError):  # the next check prunes too
-        git(root, "worktree", "prune")

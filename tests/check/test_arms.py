@@ -99,8 +99,25 @@ def test_worktree_of_a_killed_check_is_cleared_by_the_next(
     killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environ)
     left = Path(killed.stdout.strip())
     assert left.exists()
-    with worktree(checkout, "new"):
+    git(checkout, "worktree", "lock", left)  # as git has one that it is adding
+    of_another = tmp_path / "another"
+    git(tmp_path, "clone", "-q", str(checkout), str(of_another))
+    with worktree(of_another, "new"):  # whichever checkout it is of
         assert not left.parent.exists()
+        assert len(git(checkout, "worktree", "list").splitlines()) == 1
+
+
+def test_worktree_leaves_the_users_own_whose_folder_is_away_for_now(checkout: Path, tmp_path: Path) -> None:
+    """As on a disk that is not mounted. Its commit is in no branch."""
+    own, away = tmp_path / "own", tmp_path / "away"
+    git(checkout, "worktree", "add", "-q", "--detach", str(own))
+    git(own, "commit", "-q", "--allow-empty", "-m", "3")
+    commit = git(own, "rev-parse", "HEAD")
+    own.rename(away)
+    with worktree(checkout, "HEAD"):
+        pass
+    away.rename(own)
+    assert git(own, "rev-parse", "HEAD") == commit
 
 
 @pytest.mark.parametrize("ref", ["no-such-branch", "--help", "new:harness"])
