@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from harness.git import GitError, git, require_toplevel
 
@@ -40,9 +41,8 @@ def worktree(root: Path | None, ref: str) -> Iterator[Path]:
     _clear_leftovers()
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     with (folder / _LOCK).open("wb", buffering=0) as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            lock.write(os.fsencode(root))
+            _own(lock, root, ref, folder)
             tree = folder / _TREE
             try:
                 git(root, "worktree", "add", "--detach", "--force", str(tree), commit)
@@ -51,6 +51,15 @@ def worktree(root: Path | None, ref: str) -> Iterator[Path]:
             yield tree
         finally:
             _remove(root, folder)
+
+
+def _own(lock: IO[bytes], root: Path, ref: str, folder: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    except OSError as error:
+        allowed = "a TMPDIR whose file system has locks (flock)"
+        raise ArmError(f"ref={ref}: {folder.parent}: {error.strerror}; allowed: {allowed}") from None
+    lock.write(os.fsencode(root))
 
 
 def _commit_of(root: Path, ref: str) -> str:

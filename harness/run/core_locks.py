@@ -35,16 +35,17 @@ def held(
     """The cores are this process' to measure on while in the block; waits for whoever measures on one of them.
 
     say: gets a sentence for each wait, with the remedy: what has it measure on other cores. Where no file can be made
-    for the locks, there are none, and that is said.
+    for the locks, or files have none there, there are none, and that is said.
     """
     folder = Path(os.environ.get(LOCKS_VARIABLE, _LOCKS))
     with ExitStack() as stack:
         try:
             files = [stack.enter_context(_lock_file(folder, core)) for core in sorted(cores)]
+            _take_all(files, cores, say, remedy)
         except OSError as error:
-            say(f"{error.filename}: {error.strerror}: another hvdbench on these cores would not be seen")
-            files = []
-        _take_all(files, cores, say, remedy)
+            stack.close()
+            where = error.filename or folder  # flock's own errors name no file
+            say(f"{where}: {error.strerror}: another hvdbench on these cores would not be seen")
         yield
 
 

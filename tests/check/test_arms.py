@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -118,6 +120,20 @@ def test_worktree_leaves_the_users_own_whose_folder_is_away_for_now(checkout: Pa
         pass
     away.rename(own)
     assert git(own, "rev-parse", "HEAD") == commit
+
+
+def test_worktree_where_files_have_no_locks_is_refused(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: object) -> Never:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    said = rf"^ref=new: {tmp_path}: No locks available; allowed: a TMPDIR whose file system has locks \(flock\)$"
+    with pytest.raises(ArmError, match=said), worktree(checkout, "new"):
+        pass
+    assert list(tmp_path.iterdir()) == [checkout]
 
 
 @pytest.mark.parametrize("ref", ["no-such-branch", "--help", "new:harness"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import select
 import signal
@@ -11,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Never
 
 import pytest
 
@@ -98,6 +101,22 @@ def test_without_a_place_for_locks_there_are_none_and_that_is_said(
     with held([0], said.append):
         pass
     assert said == [f"{tmp_path}/file/locks: Not a directory: another hvdbench on these cores would not be seen"]
+
+
+@pytest.mark.parametrize("number", [errno.EBADF, errno.ENOLCK])  # NFS, of a file that is open for reading; no server
+def test_where_files_have_no_locks_there_are_none_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def no_locks(*_: object) -> Never:
+        raise OSError(number, os.strerror(number))
+
+    said: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", no_locks)
+        with held([0, 1], said.append):
+            pass
+    why = f"{tmp_path}/locks: {os.strerror(number)}: another hvdbench on these cores would not be seen"
+    assert said == [why]
 
 
 def test_a_run_waits_for_another_and_says_for_which(tmp_path: Path) -> None:
