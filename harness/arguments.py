@@ -37,7 +37,9 @@ LaunchArgsOption = Annotated[
 ]
 CoresOption = Annotated[
     str | None,
-    typer.Option("--cores", metavar="N-M,...", help="measure on these cores; the others are free for another run"),
+    typer.Option(
+        "--cores", metavar="N-M,...", help="measure on these cores; other physical ones are free for another run"
+    ),
 ]
 NoPinOption = Annotated[bool, typer.Option("--no-pin", help="leave it to the system on which cores a worker runs")]
 AgainOption = Annotated[
@@ -131,7 +133,7 @@ def _hosts_of_job() -> tuple[Host, ...]:
 
 def confine(cores: str | None, *, no_pin: bool) -> None:
     """Has this process and all that it starts run on these cores alone, or its workers unbound."""
-    from harness.worker.cores import in_words, listed_cores
+    from harness.worker.cores import hyperthreads_beside, in_words, listed_cores
     from harness.worker.process import PINNING_OFF, PINNING_VARIABLE
 
     if no_pin:
@@ -145,7 +147,17 @@ def confine(cores: str | None, *, no_pin: bool) -> None:
         wanted = frozenset()
     if not wanted or not wanted <= free:
         refuse(f"--cores {cores}: allowed: of {in_words(free)}, which are free to this process, as in 0-3,8")
+    if beside := hyperthreads_beside(wanted, free):
+        where = f"--cores {cores}: shares physical cores with {in_words(beside)}, where another hvdbench waits"
+        say(f"{where}; {_undivided(free)}")
     os.sched_setaffinity(0, wanted)
+
+
+def _undivided(free: set[int]) -> str:
+    from harness.worker.cores import halves, in_words
+
+    first, second = halves(free)
+    return f"{in_words(first)} and {in_words(second)} split none" if second else "there is one physical core here"
 
 
 def read_again(text: str | None) -> Again | None:

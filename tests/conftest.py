@@ -19,6 +19,7 @@ from harness.bootstrap.pins import ROOT
 from harness.bootstrap.toolkit import find_toolkit
 from harness.doctor import may_mount, network_lab
 from harness.run.core_locks import LOCKS_VARIABLE
+from harness.worker.cores import num_physical
 from harness.worker.machine_description import describe_machine
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
 from tests.commit_line import commits, repository
@@ -32,6 +33,11 @@ NEEDS: dict[str, tuple[str, Callable[[], bool], str | None]] = {  # marker: (wha
     "gpu": ("a CUDA GPU", lambda: bool(describe_machine().gpus), "a machine with one"),
     "needs_chromium": ("Chromium", browser.is_installed, browser.INSTALL),
     "needs_two_cores": ("a second core", lambda: len(os.sched_getaffinity(0)) >= 2, "a machine with two"),
+    "needs_two_physical_cores": (
+        "a second physical core",
+        lambda: num_physical(os.sched_getaffinity(0)) >= 2,
+        "a machine with two",
+    ),
     "needs_checkout": ("a git checkout", lambda: (ROOT / ".git").exists(), "git clone"),
     "needs_horovod_source": (
         "the source archive of Horovod, which a build keeps",

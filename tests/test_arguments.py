@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
-from harness.arguments import read_setting
+from harness.arguments import confine, read_setting
 from harness.commands.cmd_run import run
 from harness.commands.cmd_show import show
 from harness.launchers.hosts import Host
@@ -51,3 +52,21 @@ def test_read_setting_refuses_cores_beside_other_hosts(suite: Suite, capsys: pyt
     with pytest.raises(typer.Exit):
         read_setting(suite, None, hosts="a:1", hostfile=None, launch_args="", cores="0")
     assert "--cores 0: are of this machine; allowed: no other in -H or --hostfile" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("num_physical", "cores", "said"),
+    [
+        (8, "0-7", "shares physical cores with 8-15, where another hvdbench waits; 0-3,8-11 and 4-7,12-15 split none"),
+        (1, "0", "shares physical cores with 1-15, where another hvdbench waits; there is one physical core here"),
+        (8, "0-3,8-11", None),
+    ],
+)
+def test_cores_that_split_physical_ones_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], num_physical: int, cores: str, said: str | None
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
+    monkeypatch.setattr(os, "sched_setaffinity", lambda *_: None)
+    monkeypatch.setattr("harness.worker.cores.physical_core", lambda core, _: core % num_physical)
+    confine(cores, no_pin=False)
+    assert capsys.readouterr().err == ("" if said is None else f"hvdbench: --cores {cores}: {said}\n")

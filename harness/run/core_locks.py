@@ -1,7 +1,8 @@
-"""One measured launch at a time on any core of this machine, whoever started it.
+"""One measured launch at a time on any physical core of this machine, whoever started it.
 
-A lock a core: a file in a folder that all users share, locked (flock) by whoever measures there. The kernel drops the
-locks of a process that ends, however it does. They are taken for one launch, so that two suites go on by turns.
+A lock a core, which its hyperthreads share: a file in a folder that all users share, locked (flock) by whoever measures
+there. The kernel drops the locks of a process that ends, however it does. They are taken for one launch, so that two
+suites go on by turns.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import IO
 import psutil
 
 from harness.plain_text import one_line
-from harness.worker.cores import in_words
+from harness.worker.cores import in_words, physical_core
 
 LOCKS_VARIABLE = "HVDBENCH_CORE_LOCKS"  # another folder; for tests, which measure nothing
 _LOCKS = Path("/tmp/hvdbench-cores")
@@ -38,9 +39,10 @@ def held(
     for the locks, or files have none there, there are none, and that is said.
     """
     folder = Path(os.environ.get(LOCKS_VARIABLE, _LOCKS))
+    physical = sorted({physical_core(core) for core in cores})
     with ExitStack() as stack:
         try:
-            files = [stack.enter_context(_lock_file(folder, core)) for core in sorted(cores)]
+            files = [stack.enter_context(_lock_file(folder, core)) for core in physical]
             _take_all(files, cores, say, remedy)
         except OSError as error:
             stack.close()

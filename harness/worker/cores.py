@@ -44,6 +44,24 @@ def num_physical(cores: Iterable[int], cpus: Path = CPUS) -> int:
     return len({physical_core(core, cpus) for core in cores})
 
 
+def hyperthreads_beside(cores: Collection[int], free: Iterable[int], cpus: Path = CPUS) -> list[int]:
+    """Those of the free ones that share a physical core with these, and are none of them."""
+    physical = {physical_core(core, cpus) for core in cores}
+    return sorted(core for core in free if core not in cores and physical_core(core, cpus) in physical)
+
+
+def halves(cores: Iterable[int], cpus: Path = CPUS) -> tuple[list[int], list[int]]:
+    """Two parts that split no physical core; the second is empty where there is but one."""
+    together: dict[int, list[int]] = {}
+    for core in sorted(cores):
+        together.setdefault(physical_core(core, cpus), []).append(core)
+    physical = list(together)
+    middle = (len(physical) + 1) // 2
+    parts = physical[:middle], physical[middle:]
+    first, second = (sorted(core for each in part for core in together[each]) for part in parts)
+    return first, second
+
+
 def shared_out(
     cores: Collection[int],
     num_workers: int,

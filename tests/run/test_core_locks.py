@@ -20,6 +20,7 @@ import pytest
 from harness.plain_text import one_line
 from harness.records.results_folder import ResultsFolder
 from harness.run.core_locks import LOCKS_VARIABLE, held
+from harness.worker.cores import halves
 from tests.command import LIMIT_S, hvdbench, started, training_has_begun, wait_until, write_suite
 
 ENDLESS = "{workload: fnn, strategy: serial, epochs: 1000000, time_limit_s: 600}"
@@ -76,9 +77,25 @@ def test_cores_that_another_process_holds_are_waited_for_until_it_ends() -> None
 
 def test_other_cores_are_free() -> None:
     said: list[str] = []
-    with other_holder(), held([2, 5], said.append):
+    with other_holder(), held([1002, 1005], said.append):  # which no machine has as hyperthreads of 3 and 4
         pass
     assert said == []
+
+
+def test_hyperthreads_of_one_physical_core_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbered (0,8) (1,9) and so on: cores 0-7 and 8-15 are the same physical ones."""
+    monkeypatch.setattr("harness.run.core_locks.physical_core", lambda core: core % 8)
+    said = []
+    with other_holder() as holder:
+
+        def end_it(why: str) -> None:
+            said.append(why)
+            holder.kill()
+
+        with held(range(8, 16), end_it):
+            pass
+    (why,) = said
+    assert why.startswith(f"waiting for cores 8-15: process {holder.pid} (")
 
 
 def test_files_are_for_users_of_any_umask(tmp_path: Path) -> None:
@@ -188,9 +205,9 @@ def test_ranks_of_a_launch_of_others_may_share_cores() -> None:
             assert rank.stdout.readline() == "on its cores\n"
 
 
-@pytest.mark.needs_two_cores
+@pytest.mark.needs_two_physical_cores
 def test_runs_on_cores_of_their_own_share_a_machine(tmp_path: Path) -> None:
-    one, other = sorted(os.sched_getaffinity(0))[:2]
+    (one, *_), (other, *_) = halves(os.sched_getaffinity(0))
     short = write_suite(tmp_path / "s.yaml", SHORT)
     with held([one], print):
         code, output, errors = hvdbench("run", short, "--results", tmp_path / "r", "--cores", str(other))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.worker.cores import in_words, listed_cores, num_physical, shared_out
+from harness.worker.cores import halves, hyperthreads_beside, in_words, listed_cores, num_physical, shared_out
 
 
 def machine(folder: Path, *siblings: str) -> Path:
@@ -42,6 +42,13 @@ def test_workers_get_physical_cores_of_their_own_while_there_are_some(hyperthrea
 
 def test_hyperthreads_of_a_core_are_one_workers(hyperthreaded: Path) -> None:
     assert shared_out(range(8), 2, 4, cpus=hyperthreaded) == [[0, 1, 4, 5], [2, 3, 6, 7]]
+
+
+def test_halves_split_no_physical_core(hyperthreaded: Path) -> None:
+    assert hyperthreads_beside(range(4), range(8), hyperthreaded) == [4, 5, 6, 7]
+    assert halves(range(8), hyperthreaded) == ([0, 1, 4, 5], [2, 3, 6, 7])
+    assert hyperthreads_beside([0, 1, 4, 5], range(8), hyperthreaded) == []
+    assert halves([3, 7], hyperthreaded) == ([3, 7], [])
 
 
 def test_neighbours_in_number_may_be_one_physical_core(tmp_path: Path) -> None:
