@@ -50,7 +50,7 @@ def run(
     """
     from harness.plain_text import one_line
     from harness.progress import console, show_cautions, show_matrix, watching
-    from harness.run.existing import launch_around, run_inside
+    from harness.run.existing import launch_around, require_fitting, run_inside
     from harness.run.feasible import cautions, first_obstacle
     from harness.run.runner import run_suite
 
@@ -59,7 +59,7 @@ def run(
     once_more = read_again(again)
     around = launch_around(own_launch=own_launch)
     inside = around is not None
-    if inside and not dry_run and (hosts is not None or hostfile is not None or launch_args or cores is not None):
+    if inside and (hosts is not None or hostfile is not None or launch_args or cores is not None):
         refuse(
             f"-H, --hostfile, --launch-args, --cores: not inside a launch ({around}), which has placed its workers "
             "already; where it is none, --own-launch starts one"
@@ -77,8 +77,9 @@ def run(
     if inside and not dry_run:
         with interruptible():
             raise typer.Exit(run_inside(loaded, setting.folder, again=once_more))
-    obstacle = first_obstacle(loaded.cells, None if inside else setting.hosts)
-    if obstacle:
+    if inside:
+        require_fitting(loaded)
+    elif obstacle := first_obstacle(loaded.cells, setting.hosts):
         refuse(f"{suite}: {obstacle}")
     show_cautions(cautions(loaded.cells))
     if dry_run:

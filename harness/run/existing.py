@@ -96,6 +96,14 @@ def _naming_the_launch() -> Iterator[None]:
         raise SuiteError(f"{error} (a launch, by {told}; where it is none, --own-launch starts one)") from None
 
 
+def require_fitting(suite: Suite) -> None:
+    """Raises SuiteError where this launch cannot run the suite's collective cells of its size, or there are none."""
+    place = place_among_workers(os.environ)
+    assert place is not None
+    with _naming_the_launch():
+        _fitting(suite, size=place[1])
+
+
 def run_inside(suite: Suite, folder: ResultsFolder, *, again: Again | None = None) -> int:
     """Runs the suite's missing collective cells of this launch's size. Returns the exit code. Raises SuiteError."""
     place = place_among_workers(os.environ)

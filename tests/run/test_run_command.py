@@ -286,7 +286,12 @@ def test_refusal_inside_a_launch_says_which_variables_made_it_one(tmp_path: Path
     suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: allreduce, workers: 2}")
     for more, refused in (
         ([], "no collective cell of 4 workers in this suite; hvdbench show lists what there is (a launch, by "),
+        (
+            ["--dry-run"],
+            "no collective cell of 4 workers in this suite; hvdbench show lists what there is (a launch, by ",
+        ),
         (["-H", "localhost:2"], "-H, --hostfile, --launch-args, --cores: not inside a launch ("),
+        (["-H", "localhost:2", "--dry-run"], "-H, --hostfile, --launch-args, --cores: not inside a launch ("),
     ):
         code, _, errors = hvdbench("run", suite, "--results", tmp_path / "r", *more, environ=OF_FOUR)
         assert (code, errors.count("\n")) == (2, 1)  # nobody has waited for the cores of ranks that are not there
