@@ -15,6 +15,7 @@ from harness.check.judging import judge
 from harness.check.observed import Observed, Pair, Run
 from harness.check.sequential import adjusted_p, compare_all, gates_of, told
 from harness.check.verdict import CellVerdict, FailureKind, Verdict
+from harness.plain_text import counted
 from harness.suite.gates import CheckSettings
 
 
@@ -55,7 +56,12 @@ def decide(
         arm_b=arm_b,
         cells=tuple(cells),
         incomparable=tuple(incomparable),
-        notes=(*notes, *_new_in_words(observed, settings), *_stopped_in_words(observed)),
+        notes=(
+            *notes,
+            *_new_in_words(observed, settings),
+            *_stopped_in_words(observed),
+            *_interrupted_in_words(observed),
+        ),
     )
 
 
@@ -106,6 +112,20 @@ def _stopped_in_words(observed: Observed) -> list[str]:
         a, b = (sum(run is not None and run.was_stopped for run in runs) for runs in _by_side(pairs))
         if a or b:
             said.append(f"{title}: {a} of A's launches and {b} of B's were stopped at their time limit")
+    return said
+
+
+def _interrupted_in_words(observed: Observed) -> list[str]:
+    """Of cells with launches that something kept from running: in how many pairs."""
+    said = []
+    for group, title in observed.titles.items():
+        pairs = [pair for pair in observed.pairs if pair.group == group]
+        num = sum(any(run is not None and run.was_interrupted for run in (pair.a, pair.b)) for pair in pairs)
+        if num:
+            said.append(
+                f"{title}: in {num} of {counted(len(pairs), 'pair')} an arm was stopped, held back by a CPU quota or "
+                "without its cores while it trained"
+            )
     return said
 
 

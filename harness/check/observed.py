@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from harness.check.crashes import Attempts
 from harness.check.metrics import earliest_of, values_of
+from harness.records.interruptions import interruptions_in_words
 from harness.records.machine_failures import is_the_machines
 from harness.records.record import Record
 from harness.records.stored_cell import StoredCell
@@ -33,6 +34,7 @@ class Run:
     earliest: Mapping[str, float] = field(default_factory=dict)  # of values known to lie between it and themselves
     trouble: str | None = None  # why it did not end well
     was_stopped: bool = False  # at its time limit, and evaluated: its values are of what was trained by then
+    was_interrupted: bool = False  # while it trained, for so long that it matters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +88,12 @@ def run_of(record: Record | None) -> Run | None:
         return None
     if not ended_well(record):
         return Run(values={}, trouble=f"{record.status}: {record.reason}")
-    return Run(values=values_of(record), earliest=earliest_of(record), was_stopped=record.was_stopped)
+    return Run(
+        values=values_of(record),
+        earliest=earliest_of(record),
+        was_stopped=record.was_stopped,
+        was_interrupted=interruptions_in_words(record) is not None,
+    )
 
 
 def single_of_each(cells: Iterable[StoredCell]) -> dict[str, str]:

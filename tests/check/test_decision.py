@@ -110,6 +110,15 @@ def test_decide_says_how_many_launches_their_time_limit_stopped() -> None:
     assert verdict.notes == ("cell x: 3 of A's launches and 8 of B's were stopped at their time limit",)
 
 
+def test_decide_says_in_how_many_pairs_an_arm_was_kept_from_running() -> None:
+    kept = Run(values={"throughput": 1000.0}, was_interrupted=True)
+    free = run(throughput=1000)
+    pairs = [(kept, kept), (kept, free), (free, kept), *[(free, free)] * 5]
+    assert verdict_of({"x": pairs, "y": [(free, free)] * 8}).notes == (
+        "cell x: in 3 of 8 pairs an arm was stopped, held back by a CPU quota or without its cores while it trained",
+    )
+
+
 def test_decide_score_drop_of_three_points_fails_and_of_half_a_point_does_not() -> None:
     def accuracies(drop: float) -> Any:
         rng = np.random.default_rng(0)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from harness.check.stored import compare
-from harness.records.record import Record
+from harness.records.record import Interruptions, Record
 from harness.records.results_folder import ResultsError
 from harness.suite.cell import Cell
 from harness.suite.gates import CheckSettings
@@ -155,6 +155,19 @@ def test_compare_launches_stopped_at_their_time_limit_are_compared_and_named(tmp
     assert verdict.notes[0].endswith("0 of A's launches and 8 of B's were stopped at their time limit")
     nothing = [at_speed(0, 1.0).model_copy(update={"status": "timeout", "reason": "hung", "curve": []})]
     assert compare(tmp_path / "a", results(tmp_path / "c", nothing), SETTINGS).cells[0].failure == "crashed"
+
+
+def test_compare_names_the_pairs_with_a_side_that_was_stopped(tmp_path: Path) -> None:
+    """One of two seconds of training; the 10 ms of the others do not matter."""
+
+    def paused(seed: int, seconds: float) -> Record:
+        record = at_speed(seed, 1.0)
+        told = Interruptions(paused_s=seconds, suspended_s=0.0, throttled_s=None, steal_s=None)
+        return record.model_copy(update={"workers": [record.workers[0].model_copy(update={"interruptions": told})]})
+
+    candidate = results(tmp_path / "b", [paused(seed, 1.0 if seed < 2 else 0.01) for seed in range(8)])
+    verdict = compare(side(tmp_path, "a"), candidate, SETTINGS)
+    assert any(": in 2 of 8 pairs an arm was stopped, " in note for note in verdict.notes)
 
 
 def test_compare_missing_cell_fails(tmp_path: Path) -> None:
