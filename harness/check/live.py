@@ -30,8 +30,9 @@ from harness.check.sequential import looks, open_groups
 from harness.check.verdict import Verdict
 from harness.check.worktree import ArmError
 from harness.records.record import Record
+from harness.records.setting_names import is_recorded
 from harness.run.core_locks import held
-from harness.run.launch_settings import decided_by_cell
+from harness.run.launch_settings import decided_by_cell, launch_settings
 from harness.suite.cell import Cell
 from harness.suite.gates import CheckSettings
 from harness.suite.suite import Suite
@@ -74,6 +75,7 @@ def prepare(
     cells = tuple({cell.group: cell.with_seed(0) for cell in suite.cells}.values())
     for arm in arms:
         _refuse_what_cells_decide(arm, cells)
+    read_by_some = [note for arm in arms for note in _read_by_some(arm, cells)]
     abouts = (ask_about(arms[0], cells), ask_about(arms[1], cells))
     identities = (arms[0].identity(), arms[1].identity())
     outside = [sorted([*about.versions.items(), *about.settings.items()]) for about in abouts]
@@ -92,7 +94,7 @@ def prepare(
         folder=PairFolder(results / f"{suite.name}-{name}"),
         abouts=abouts,
         identities=identities,
-        notes=tuple(notes),
+        notes=(*notes, *read_by_some),
     )
 
 
@@ -105,6 +107,24 @@ def _refuse_what_cells_decide(arm: Arm, cells: Sequence[Cell]) -> None:
                     f"arm {arm.name}: {name} has no effect on {cell.title}: its {decides} decides; give a suite cells "
                     f"that differ in {decides} and compare them by `hvdbench run` and `report`"
                 )
+
+
+def _read_by_some(arm: Arm, cells: Sequence[Cell]) -> list[str]:
+    """A note on each variable that some cells alone go by. Raises ArmError for one by which none does."""
+    holding = [launch_settings(cell, arm.environ) for cell in cells]
+    notes = []
+    for name in filter(is_recorded, arm.environ):
+        num = sum(name in settings for settings in holding)
+        if not num:
+            raise ArmError(
+                f"arm {arm.name}: {name} has no effect on any cell of the check: none of their launches reads it; "
+                "give a suite cells on which it has"
+            )
+        if num < len(cells):
+            notes.append(
+                f"arm {arm.name}: {name} reaches {num} of {len(cells)} cells; on the others the arms are equal"
+            )
+    return notes
 
 
 def run_check(check: Check, watcher: PairWatcher, *, time_budget_s: float | None = None) -> Verdict:

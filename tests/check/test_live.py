@@ -260,6 +260,23 @@ def test_variable_that_a_cell_decides_is_refused(
         prepare(suite_of(cell), (arms[0], b), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("variable", "cell"),
+    [
+        ("NCCL_ALGO=Tree", TWO_WORKERS),
+        ("OMPI_MCA_btl=tcp", TWO_WORKERS),
+        ("HOROVOD_CYCLE_TIME=50", Cell(workload="fnn", strategy="hogwild", workers=2)),
+    ],
+)
+def test_variable_that_reaches_no_cell_is_refused(
+    arms: tuple[Arm, Arm], tmp_path: Path, variable: str, cell: Cell
+) -> None:
+    name, _, value = variable.partition("=")
+    b = replace(arms[1], name=f"env:{variable}", environ={name: value})
+    with pytest.raises(ArmError, match=rf"^arm env:{variable}: {name} has no effect on any cell of the check: "):
+        prepare(suite_of(cell), (arms[0], b), tmp_path)
+
+
 SPEEDS = {"a": 1.0, "b": 1.3}
 
 
@@ -289,6 +306,14 @@ def test_verdict_of_the_same_pairs_is_byte_identical_wherever_they_lie(
     moved = prepare(suite_of(TWO_WORKERS), made_up, tmp_path / "two")
     assert len(moved.folder.load()) == 9
     assert verdict_of(moved).to_json() == verdict.to_json()
+
+
+def test_variable_that_reaches_some_cells_is_noted(made_up: tuple[Arm, Arm], tmp_path: Path) -> None:
+    """The serial cell has no Horovod that would read its cycle; what is not recorded may be read by whoever knows."""
+    b = replace(made_up[1], environ={"HOROVOD_CYCLE_TIME": "50", "OMP_PROC_BIND": "true", "MY_OWN": "1"})
+    assert prepare(suite_of(CELL, TWO_WORKERS), (made_up[0], b), tmp_path).notes == (
+        "arm b: HOROVOD_CYCLE_TIME reaches 1 of 2 cells; on the others the arms are equal",
+    )
 
 
 def test_verdict_has_the_notes_of_the_check(made_up: tuple[Arm, Arm], tmp_path: Path) -> None:
