@@ -52,7 +52,9 @@ _CHANGES_NO_SPEED = re.compile(
 _SLOWED_BY = {
     *("HOROVOD_LOG_LEVEL", "NCCL_DEBUG", "TORCH_COMPILE_DEBUG", "TORCH_DISTRIBUTED_DEBUG", "TF_CPP_MAX_VLOG_LEVEL"),
 }
-_OF_INTERFACES = re.compile(r".*(_IFACE|_IFNAME|_IF_INCLUDE|_IF_EXCLUDE|_NET_DEVICES|_HCA)", re.IGNORECASE)
+_OF_INTERFACES = re.compile(
+    r".*(_IFACE|_IFNAME|_IF_INCLUDE|_IF_EXCLUDE|_NET_DEVICES|_HCA)|--network-interfaces?", re.IGNORECASE
+)
 
 
 # scikit-learn sets these in every process that imports it; they are about forks and second copies of a library.
@@ -66,7 +68,8 @@ def is_recorded(name: str) -> bool:
 
 
 def names_interfaces(name: str) -> bool:
-    """Whether its value says over which network: a name or an address, of which a digest is recorded."""
+    """Whether the value of this variable or option says over which network: a name or an address, of which a digest is
+    recorded."""
     return _OF_INTERFACES.fullmatch(name) is not None
 
 

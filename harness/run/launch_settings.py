@@ -1,13 +1,14 @@
 """Settings of the environment and of the launch that change speed, by name, as they take effect on a cell.
 
 What a cell says itself is in its key; its name in the environment has no effect (`decided_by_cell`). Of a path in a
-value the last part is kept, of a network interface a digest.
+value the last part is kept, of a network interface and of what `-x` hands on a digest.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 
 from harness.bootstrap.mpi import version_of
@@ -35,6 +36,7 @@ _SET_BY_HOROVODRUN = ("HOROVOD_CPU_OPERATIONS", "HOROVOD_GLOO_IFACE", "NCCL_SOCK
 # Of the frameworks, which are asked for what the cell says, and hold to that.
 _THREADS_OF_TENSORFLOW = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 _TF32_OF_PYTORCH = "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"
+_MPI_ARGS, _HANDS_ON = "--mpi-args", "-x"  # of horovodrun and of mpirun
 _PATH = re.compile(r"(?<![\w./])~?/[^\s,;:=]*")  # a network, 10.0.0.0/24, is none
 
 
@@ -71,10 +73,36 @@ def _of_launch(hosts: Sequence[Host], launch_args: Sequence[str], existing: bool
         return {LAUNCH: "existing"}
     said = {}
     if launch_args:
-        said[LAUNCH_ARGS] = " ".join(map(_portable, launch_args))
+        said[LAUNCH_ARGS] = _args_in_words(launch_args)
     if not all(host.is_this_machine for host in hosts):
         said[HOSTS] = "named"
     return said
+
+
+def _args_in_words(launch_args: Sequence[str]) -> str:
+    return " ".join(_arg_in_words(before, arg) for before, arg in zip(("", *launch_args), launch_args, strict=False))
+
+
+def _arg_in_words(before: str, arg: str) -> str:
+    """before: the argument before it, which may be the option whose value it is."""
+    option, is_joined, value = arg.partition("=")
+    if before == _MPI_ARGS:
+        return _nested_in_words(arg)
+    if names_interfaces(before):
+        return _digest(arg)
+    if not is_joined:
+        return _portable(arg)
+    if option == _MPI_ARGS:
+        return f"{option}={_nested_in_words(value)}"
+    is_secret = before == _HANDS_ON or names_interfaces(option)
+    return f"{option}={_digest(value)}" if is_secret else _portable(arg)
+
+
+def _nested_in_words(args: str) -> str:
+    try:
+        return _args_in_words(shlex.split(args))
+    except ValueError:  # quotes that do not end, over which the launch itself stumbles
+        return _digest(args)
 
 
 def _of_mpi() -> dict[str, str]:

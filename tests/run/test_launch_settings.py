@@ -218,6 +218,22 @@ def test_launch_is_recorded_where_it_is_not_this_harness_own_on_this_machine() -
     assert launch_settings(cell(), {}, existing=True) == {"launch": "existing"}
 
 
+@pytest.mark.parametrize(
+    ("launch_args", "recorded"),
+    [
+        (["--network-interface", "lo", "--verbose"], "--network-interface digest 9294ab38 --verbose"),
+        (["--network-interfaces=eth0"], "--network-interfaces=digest 9c32a8c7"),
+        (["--mpi-args", "-x TOKEN=abc -x PATH"], "--mpi-args -x TOKEN=digest ba7816bf -x PATH"),
+        (["--mpi-args=-x 'TOKEN=a b'"], "--mpi-args=-x TOKEN=digest c8687a08"),
+        (["--mpi-args=--mca btl_tcp_if_include eth0 -v"], "--mpi-args=--mca btl_tcp_if_include digest 9c32a8c7 -v"),
+        (["--mpi-args=-x 'TOKEN=abc"], "--mpi-args=digest dccc4ffa"),
+        (["--mpi-args=--map-by ppr:6:node", "--cycle-time-ms=5"], "--mpi-args=--map-by ppr:6:node --cycle-time-ms=5"),
+    ],
+)
+def test_no_secret_and_no_interface_of_the_launch_args_is_recorded(launch_args: list[str], recorded: str) -> None:
+    assert launch_settings(cell(), {}, hosts=HERE, launch_args=launch_args) == {"--launch-args": recorded}
+
+
 def test_settings_are_told_apart_by_whom_they_reach() -> None:
     settings = {"HOROVOD_CYCLE_TIME": "5", "launch": "existing", "OMP_PROC_BIND": "true"}
     assert of_all(settings) == {"OMP_PROC_BIND": "true"}
