@@ -119,7 +119,7 @@ def _none_is_usable(results: Path) -> bool:
 
 def _names(caution: str, path: Path) -> bool:
     content = json.loads(path.read_text(encoding="utf-8"))
-    return path.name in caution or f"run {content.get('id')} " in caution
+    return path.name in caution or f"launch {content.get('id')} " in caution
 
 
 def whole_contents() -> list[dict[str, Any]]:

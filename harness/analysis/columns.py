@@ -35,12 +35,12 @@ def _of_cell() -> tuple[Column, ...]:
 
 
 _RUN = _columns(
-    ("run", "str", "", "id of the run, unique"),
+    ("run", "str", "", "id of the launch, unique"),
     ("results", "str", "", "name of the results folder it lies in"),
     ("suite", "str", "", "suite it was started for"),
     ("question", "str", "", "that the suite answers; missing in records from before it was kept"),
     ("tuning_budget", "float64", "", "trials by which its settings were tuned, or whose one it is; missing if neither"),
-    ("study", "str", "", "of tuning, that a trial belongs to; missing in runs that are judged"),
+    ("study", "str", "", "of tuning, that a trial belongs to; missing in launches that are judged"),
     ("trial", "float64", "", "its number, 0 the recipe's; missing likewise"),
     ("search_space", "str", "", "what was searched from where to where; missing likewise"),
     ("at_edge", "str", "", "what of a trial lies at an end of that beyond which there would be more; missing likewise"),
@@ -49,7 +49,7 @@ _RUN = _columns(
     ("rules_commit", "str", "", "that has the suite's file with them, or the one that it was tuned from; missing where "
      "none has"),
     ("key", "str", "", "hash of the cell with its seed"),
-    ("group", "str", "", "hash of the cell without its seed: runs of one group repeat each other"),
+    ("group", "str", "", "hash of the cell without its seed: launches of one group repeat each other"),
     ("status", "str", "", "ok, failed or timeout"),
     ("reason", "str", "", "why it is not ok; missing when it is"),
     ("log_tail", "str", "", "end of the workers' output; missing when it is ok"),
@@ -59,7 +59,7 @@ _RUN = _columns(
 )  # fmt: skip
 
 _NAMED = _columns(
-    ("problem", "str", "", "model and data set, with the size of synthetic data: what runs must share to be compared"),
+    ("problem", "str", "", "model and data set, with the size of synthetic data: launches are compared within it"),
     ("label", "str", "", "strategy with those options that differ from its defaults"),
     ("metric", "str", "", "by which the model is judged: accuracy, or what the workload names"),
     ("metric_unit", "str", "", "its unit; share runs from 0 to 1"),
@@ -87,7 +87,7 @@ _MEASURED = _columns(
     ("samples_per_s", "float64", "samples/s", "of all workers, from when all are steady until the last ends"),
     ("samples_per_s_whole", "float64", "samples/s", "of all workers over the whole of training"),
     ("steady_from_s", "float64", "s", "training time at which the steady state begins (harness/records/steady.py)"),
-    ("is_steady", "bool", "", "whether a steady state was found in the first half of the run"),
+    ("is_steady", "bool", "", "whether a steady state was found in the first half of the launch's training"),
     ("step_p50_s", "float64", "s", "median step: median over steady windows of each window's median"),
     ("step_p95_s", "float64", "s", "slow step: median over steady windows of each window's 95th percentile"),
     ("step_max_s", "float64", "s", "slowest step in steady state"),
@@ -103,11 +103,11 @@ _MEASURED = _columns(
      "over workers; missing when exposed_share is"),
     ("cpu_s_per_step", "float64", "s", "CPU time of training, servers' included, over the steps of all workers"),
     ("trained_samples", "float64", "samples", "that all workers trained on"),
-    ("bytes_per_step", "float64", "bytes", "sent by one worker in one step, and by servers to it, mean over the run; "
-     "without what servers send for evaluations"),
+    ("bytes_per_step", "float64", "bytes", "sent by one worker in one step, and by servers to it, mean over its "
+     "training; without what servers send for evaluations"),
     ("average_alone_s", "float64", "s", "a single average of all weights with nothing else to do, median; "
      "missing where there is no collective"),
-    ("communication_s", "float64", "s", "what a worker's averages would take one by one: those of the run, by the "
+    ("communication_s", "float64", "s", "what a worker's averages would take one by one: those of the launch, by the "
      "bytes they send, times average_alone_s; missing where workers of a group send by memory, too"),
     ("hidden_share", "float64", "share", "of communication_s that nobody waited for: 1 − waited / communication_s, "
      "0 where more was waited than that; without what was waited for a slower worker, where that is known"),
@@ -144,7 +144,7 @@ _MEASURED = _columns(
     ("score", "float64", "", "of the evaluated model at the end, by `metric`"),
     ("best_score", "float64", "", "best of its curve"),
     ("loss", "float64", "", "of the evaluated model at the end, held-out set"),
-    ("reached", "bool", "", "whether the target was reached; false where there is none, or the run failed"),
+    ("reached", "bool", "", "whether the target was reached; false where there is none, or the launch failed"),
     ("time_to_target_s", "float64", "s", "training time at the first evaluation as good as the target; "
      "missing = not reached: given up at observed_s, or failed"),
     ("time_to_target_after_s", "float64", "s", "the evaluation before that one: the target was reached in between"),
@@ -157,12 +157,12 @@ _MEASURED = _columns(
     ("launcher", "str", "", "horovodrun, processes, threads, process, coordinator or existing"),
     ("fingerprint", "str", "", "equal for machines whose timings may be compared"),
     ("cpu", "str", "", "of the machine"),
-    ("machine_kinds", "int64", "", "of unlike machines that the workers of the run were on"),
+    ("machine_kinds", "int64", "", "of unlike machines that the workers of the launch were on"),
     ("num_cores", "int64", "", "of the machine"),
     ("num_machines", "float64", "", "that the hosts are: emulated ones are one; missing where records do not tell"),
     ("gpus", "str", "", "of the machine, comma-separated"),
-    ("load_1min", "float64", "", "load average of the machine right after the run"),
-    ("others_share", "float64", "share", "of the machine's cores, used by processes that are not the run's while it "
+    ("load_1min", "float64", "", "load average of the machine right after the launch"),
+    ("others_share", "float64", "share", "of the machine's cores, used by processes that are not the launch's while it "
      "trained; missing where that is not known"),
     ("python", "str", "", "series of the Python that ran the workers, 3.11; missing where records do not tell"),
     ("versions", "str", "", "packages that matter to timing, name=version, comma-separated"),
@@ -182,7 +182,7 @@ _MEASURED = _columns(
 RUNS = (*_RUN, *_of_cell(), *_NAMED, *_MEASURED)
 
 WORKERS = _columns(
-    ("run", "str", "", "id of the run"),
+    ("run", "str", "", "id of the launch"),
     ("rank", "int64", "", "of the worker"),
     ("num_steps", "int64", "", "that it took; of one number on all where steps are not shared out"),
     ("train_s", "float64", "s", "training of this worker"),
@@ -198,9 +198,9 @@ WORKERS = _columns(
 )
 
 WINDOWS = _columns(
-    ("run", "category", "", "id of the run"),
+    ("run", "category", "", "id of the launch"),
     ("rank", "int32", "", "of the worker"),
-    ("window", "int32", "", "position in the run"),
+    ("window", "int32", "", "position in the launch"),
     ("start_s", "float64", "s", "since the start of training"),
     ("end_s", "float64", "s", "since the start of training, device synchronised"),
     ("num_steps", "int32", "", "of this worker"),
@@ -213,18 +213,18 @@ WINDOWS = _columns(
     ("step_p50_s", "float64", "s", "median step"),
     ("step_p95_s", "float64", "s", "95th percentile of the steps"),
     ("step_max_s", "float64", "s", "slowest step"),
-    ("is_steady", "bool", "", "whether it lies in the steady state of its run"),
+    ("is_steady", "bool", "", "whether it lies in the steady state of its launch"),
 )
 
 STALENESS = _columns(
-    ("run", "str", "", "id of the run"),
+    ("run", "str", "", "id of the launch"),
     ("rank", "int64", "", "of the worker"),
     ("staleness", "int64", "updates", "of other workers applied between read and write; the last stands for more, too"),
     ("num_updates", "int64", "", "of this worker that met so many"),
 )
 
 CURVE = _columns(
-    ("run", "category", "", "id of the run"),
+    ("run", "category", "", "id of the launch"),
     ("step", "int64", "", "of each worker"),
     ("num_samples", "int64", "samples", "trained on by all workers"),
     (
@@ -237,7 +237,7 @@ CURVE = _columns(
     ("evaluation_s", "float64", "s", "taken by this evaluation, off the clock"),
     ("time_with_evaluation_s", "float64", "s", "time_s, all evaluations up to this one, and the averages before it"),
     ("loss", "float64", "", "of the evaluated model, held-out set"),
-    ("score", "float64", "", "of the evaluated model, held-out set, by the run's metric"),
+    ("score", "float64", "", "of the evaluated model, held-out set, by the launch's metric"),
     ("consensus_distance", "float64", "", "√(Σ‖x_i − x̄‖²/m) over the workers; missing where the model is no mean"),
 )
 

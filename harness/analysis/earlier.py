@@ -34,7 +34,7 @@ def earlier_runs(folder: Path) -> pd.DataFrame:
         runs = read([folder], ("runs",)).frames["runs"]
     runs = runs[~are_trials(runs)].reset_index(drop=True)
     if runs.empty:
-        raise ResultsError(f"--against {folder}: no run in it; give the folder of a report or of results")
+        raise ResultsError(f"--against {folder}: no launch in it; give the folder of a report or of results")
     return runs
 
 

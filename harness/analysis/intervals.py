@@ -110,7 +110,7 @@ def share_interval(num_hits: float, n: int) -> Interval:
     num_hits: a unit of which only a share hits counts as that.
     """
     if n == 0:
-        return Interval(estimate=math.nan, low=math.nan, high=math.nan, n=0, method="no runs")
+        return Interval(estimate=math.nan, low=math.nan, high=math.nan, n=0, method="no launches")
     z, share = float(special.ndtri(0.5 + CONFIDENCE / 2)), num_hits / n
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))

@@ -141,7 +141,7 @@ def build(paths: Iterable[Path], *, results: str) -> Frames:
             builder.add(record)
         else:
             cautions.append(
-                f"run {record.id} in {results} was evaluated before it had trained (0 s, or no sample): left out"
+                f"launch {record.id} in {results} was evaluated before it had trained (0 s, or no sample): left out"
             )
     return Frames(frames=builder.frames(), cautions=tuple(cautions))
 

@@ -1,4 +1,4 @@
-"""What spoils the timings of a pool's runs, or makes something else of them than they seem, in sentences."""
+"""What spoils the timings of a pool's launches, or makes something else of them than they seem, in sentences."""
 
 from __future__ import annotations
 
@@ -22,55 +22,62 @@ _MUCH_OF_OTHERS = 0.1  # of the machine's cores; launching and looking on takes 
 def cautions_of(runs: pd.DataFrame, num_outdated: int) -> Iterator[str]:
     """runs: that ended well, with `series`. num_outdated: left out, being of points that are no longer the best."""
     if num_outdated:
-        yield f"{counted(num_outdated, 'run')} left out, of points that are no longer the best of the trials."
+        left_out = counted(num_outdated, "launch", "launches")
+        yield f"{left_out} left out, of points that are no longer the best of the trials."
     revisions = sorted(runs["revision"].dropna().unique())
     if len(revisions) > 1:
         more = f" and {len(revisions) - _MOST_NAMED} more" if len(revisions) > _MOST_NAMED else ""
         named = ", ".join(revisions[:_MOST_NAMED])
         yield (
-            f"Runs of {len(revisions)} commits of the harness are compared, and what changed in between may be part of "
-            f"a difference: {named}{more}."
+            f"Launches of {len(revisions)} commits of the harness are compared, and what changed in between may be "
+            f"part of a difference: {named}{more}."
         )
     yield from _beside_others(runs)
     mixed = runs[runs["machine_kinds"] > 1]
     if len(mixed):
         yield (
-            f"{len(mixed)} of {len(runs)} runs trained on unlike machines at once ({mixed['cpu'].iloc[0]}): "
+            f"{len(mixed)} of {len(runs)} launches trained on unlike machines at once ({mixed['cpu'].iloc[0]}): "
             "the slowest sets the pace of workers that keep step."
         )
     lost = runs[runs["num_lost"] > 0]
     if len(lost):
         yield (
-            f"{', '.join(sorted(lost['series'].unique()))}: {len(lost)} of {len(runs)} runs went on without workers "
-            f"that died, up to {lost['num_lost'].max():.0f} of them: their figures are those of the workers left."
+            f"{', '.join(sorted(lost['series'].unique()))}: {len(lost)} of {len(runs)} launches went on without "
+            f"workers that died, up to {lost['num_lost'].max():.0f} of them: their figures are those of the workers "
+            "left."
         )
     over = runs[runs["cores"] > runs["num_cores"] * runs["hosts"]]
     if len(over):
         asked = "threads, loader processes and servers"
-        yield f"{counted(len(over), 'run')} asked for more {asked} than the machine has cores."
+        yield f"{counted(len(over), 'launch', 'launches')} asked for more {asked} than the machine has cores."
     for name, codes in runs.groupby("workload")["workload_code"]:
         if codes.nunique() > 1:
-            yield f"{name} has changed between runs: those of each version of its code are compared among themselves."
+            yield (
+                f"{name} has changed between launches: those of each version of its code are compared among themselves."
+            )
     yield from _silent(runs)
     yield from _interrupted(runs)
     unsettled = runs[~runs["is_steady"]]
     if len(unsettled):
-        yield f"{len(unsettled)} of {len(runs)} runs did not settle in their first half; their throughput still moved."
+        yield (
+            f"{len(unsettled)} of {len(runs)} launches did not settle in their first half; their throughput still "
+            "moved."
+        )
 
 
 def _beside_others(runs: pd.DataFrame) -> Iterator[str]:
-    """By the CPU time of others, where records tell it: helping threads of a run alone make a load average."""
+    """By the CPU time of others, where records tell it: helping threads of a launch alone make a load average."""
     beside = runs[runs["others_share"] > _MUCH_OF_OTHERS]
     if len(beside):
         most = beside["others_share"].max()
         yield (
-            f"{len(beside)} of {len(runs)} runs trained beside other processes, which used up to {100 * most:.0f} % of "
-            "the machine's cores."
+            f"{len(beside)} of {len(runs)} launches trained beside other processes, which used up to "
+            f"{100 * most:.0f} % of the machine's cores."
         )
     busy = runs[runs["others_share"].isna() & (runs["load_1min"] > runs["num_cores"] * 1.5)]
     if len(busy):
         yield (
-            f"{len(busy)} of {len(runs)} runs ended with a load average above 1.5 times the cores: "
+            f"{len(busy)} of {len(runs)} launches ended with a load average above 1.5 times the cores: "
             "something else may have been running."
         )
 
@@ -80,7 +87,7 @@ def _interrupted(runs: pd.DataFrame) -> Iterator[str]:
         lost = runs[runs[column] > MATTERS_FROM * runs["train_s"]]
         if len(lost):
             most = _lasting(lost[column].max())
-            yield f"{len(lost)} of {len(runs)} runs {what} while they trained, for up to {most}."
+            yield f"{len(lost)} of {len(runs)} launches {what} while they trained, for up to {most}."
 
 
 def _lasting(seconds: float) -> str:
@@ -98,5 +105,5 @@ def _silent(runs: pd.DataFrame) -> Iterator[str]:
         if len(silent):
             yield (
                 f"{', '.join(sorted(silent['series'].unique()))}: never communicates in {len(silent)} of {len(runs)} "
-                f"runs, whose training ends before an average is due; {what_follows}."
+                f"launches, whose training ends before an average is due; {what_follows}."
             )

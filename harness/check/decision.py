@@ -66,16 +66,16 @@ def decide(
 
 
 def _cell_without_comparisons(group: str, title: str, pairs: list[Pair], more_often: str | None) -> CellVerdict | None:
-    """The verdict of a cell whose runs are missing or broken; None when there is something to compare.
+    """The verdict of a cell whose launches are missing or broken; None when there is something to compare.
 
     more_often: that its launches crash more often, in words.
     """
     has_a, has_b = (any(getattr(pair, side) is not None for pair in pairs) for side in "ab")
     if has_a and not has_b:
-        words = "missing: A has runs of this cell, B has none"
+        words = "missing: A has launches of this cell, B has none"
         return CellVerdict(group=group, title=title, failure=FailureKind.MISSING, words=words)
     if not has_a:
-        return CellVerdict(group=group, title=title, unjudged="A has no run of this cell to compare with")
+        return CellVerdict(group=group, title=title, unjudged="A has no launch of this cell to compare with")
     if more_often:
         return CellVerdict(group=group, title=title, failure=FailureKind.CRASHED, words=more_often)
     troubles_a, troubles_b = (
@@ -83,9 +83,9 @@ def _cell_without_comparisons(group: str, title: str, pairs: list[Pair], more_of
     )
     if troubles_a:
         also = ", and so did B's" if troubles_b else ""
-        return CellVerdict(group=group, title=title, unjudged=f"a run of A failed{also}: {troubles_a[0]}")
+        return CellVerdict(group=group, title=title, unjudged=f"a launch of A failed{also}: {troubles_a[0]}")
     if troubles_b:
-        words = f"crashed: {len(troubles_b)} of B's runs, none of A's: {troubles_b[0]}"
+        words = f"crashed: {len(troubles_b)} of B's launches, none of A's: {troubles_b[0]}"
         return CellVerdict(group=group, title=title, failure=FailureKind.CRASHED, words=words)
     if all(pair.a is None or pair.b is None for pair in pairs):
         return CellVerdict(group=group, title=title, unjudged="A and B have no seed in common")

@@ -11,7 +11,7 @@ _WORSE_BETTER = {
     "time_to_target": ("later at the target", "sooner at the target"),
     "peak_memory": ("more memory", "less memory"),
     "final_score": ("worse", "better"),
-    "target_reached": ("fewer runs at the target", "more runs at the target"),
+    "target_reached": ("fewer launches at the target", "more launches at the target"),
     "step_p95": ("slower slow steps", "faster slow steps"),
     "scaling_efficiency": ("less efficient", "more efficient"),
 }

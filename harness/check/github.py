@@ -26,10 +26,10 @@ def summary(verdict: Verdict) -> str:
     rows: dict[Outcome, list[str]] = {outcome: [] for outcome in _SIGNS}
     for cell in verdict.cells:
         if cell.failure:
-            row = _row(cell.title, "runs", "", "", cell.words, "", f"❌ {cell.failure}")
+            row = _row(cell.title, "launches", "", "", cell.words, "", f"❌ {cell.failure}")
             rows[Outcome.REGRESSION].append(row)
         if cell.unjudged:
-            row = _row(cell.title, "runs", "", "", cell.unjudged, "", _SIGNS[Outcome.INCONCLUSIVE])
+            row = _row(cell.title, "launches", "", "", cell.unjudged, "", _SIGNS[Outcome.INCONCLUSIVE])
             rows[Outcome.INCONCLUSIVE].append(row)
     for cell, found in verdict.comparisons:
         rows[found.outcome].append(_comparison_row(cell, found))

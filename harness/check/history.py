@@ -59,7 +59,7 @@ def history_of(records: Sequence[Record], repository: Path) -> History:
     """The histories in these records, of the commits of that repository. Raises ResultsError when there is none."""
     usable = [record for record in records if ended_well(record) and record.revision is not None]
     if not usable:
-        raise ResultsError("history: no finished run with a git commit in these results")
+        raise ResultsError("history: no finished launch with a git commit in these results")
     revisions = {record.revision or "" for record in usable}
     places = commit_places(revisions, repository)
     if not places:

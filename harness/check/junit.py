@@ -9,7 +9,7 @@ from harness.plain_text import shown
 
 
 def junit_xml(verdict: Verdict) -> str:
-    """One test case a gated comparison, or a cell whose runs failed."""
+    """One test case a gated comparison, or a cell whose launches failed."""
     suite = TestSuite(shown(f"hvdbench check {verdict.suite}"))
     for name, value in (("A", verdict.arm_a), ("B", verdict.arm_b), ("verdict", verdict.headline)):
         suite.add_property(name, shown(value))
@@ -28,7 +28,7 @@ def junit_xml(verdict: Verdict) -> str:
 
 def _cases(cell: CellVerdict) -> list[TestCase]:
     if cell.failure or cell.unjudged:
-        case = TestCase("runs", classname=shown(cell.title), time=0)
+        case = TestCase("launches", classname=shown(cell.title), time=0)
         kind, words = (Failure, cell.words) if cell.failure else (Skipped, cell.unjudged or "")
         case.result = [kind(shown(words), shown(cell.failure or "inconclusive"))]
         return [case]

@@ -37,7 +37,7 @@ def compare(baseline: Path, candidate: Path, settings: CheckSettings) -> Verdict
     suites = [sorted({record.suite for record in side}) for side in sides]
     if suites[0] != suites[1]:
         raise ResultsError(
-            f"{candidate}: holds runs of {', '.join(suites[1])}, {baseline} of {', '.join(suites[0])}; "
+            f"{candidate}: holds launches of {', '.join(suites[1])}, {baseline} of {', '.join(suites[0])}; "
             "allowed: results of the same suite"
         )
     chosen = [{(record.group, record.cell.seed): record for record in _best(side)} for side in sides]
@@ -162,5 +162,6 @@ def _differences(a: Sequence[Record], b: Sequence[Record]) -> list[str]:
         reasons.append(f"different settings: {', '.join(different)}")
     moments = [datetime.fromisoformat(record.started_at) for record in records]
     if max(moments) - min(moments) > SAME_DAY:
-        reasons.append(f"runs from {min(moments):%Y-%m-%d} to {max(moments):%Y-%m-%d}: machines drift from day to day")
+        first, last = (f"{moment:%Y-%m-%d}" for moment in (min(moments), max(moments)))
+        reasons.append(f"launches from {first} to {last}: machines drift from day to day")
     return reasons

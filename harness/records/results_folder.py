@@ -193,7 +193,7 @@ def _each_once(paths: Iterable[Path], told: Callable[[Path], _Told], caution: Ca
             caution(f"Set aside: {error}")
             continue
         if found.id in seen:
-            caution(f"Set aside: {path}: the same run once more; it counts once")
+            caution(f"Set aside: {path}: the same launch once more; it counts once")
             continue
         seen.add(found.id)
         yield found

@@ -76,7 +76,7 @@ def where_time_goes(given: Material) -> Figure:
 
 
 def memory(given: Material) -> Figure:
-    """Proportional memory, without the runs that do not tell it; resident memory only where none does."""
+    """Proportional memory, without the launches that do not tell it; resident memory only where none does."""
     num_silent = int(given.pool.runs["pss_bytes"].isna().sum())
     num_runs = len(given.pool.runs)
     if num_silent == num_runs:
@@ -86,7 +86,7 @@ def memory(given: Material) -> Figure:
         column = "pss_bytes"
         what = "Sum over workers at the end of training; a page that several share counts once in all (PSS)."
         if num_silent:
-            what += f" {num_silent} of {count(num_runs, 'run')} without PSS are left out."
+            what += f" {num_silent} of {count(num_runs, 'launch', 'launches')} without PSS are left out."
     return _memory(given, column, name="memory", kind="memory", what=what)
 
 

@@ -46,10 +46,10 @@ class Standing:
     def said(self) -> str:
         """Beside its row."""
         if not math.isfinite(self.interval.estimate):
-            return f"{self.share} runs"
+            return f"{self.share} launches"
         time = f"{'≥ ' if self.is_bound else ''}{number(self.interval.estimate)}\u00a0s"
         if self.share:
-            return f"{time}, {self.share} runs"
+            return f"{time}, {self.share} launches"
         if self.has_too_few:
             return f"{time}, too few seeds"
         if self.factor > 1:
@@ -59,9 +59,9 @@ class Standing:
     @property
     def hint(self) -> str:
         if not math.isfinite(self.interval.estimate):
-            return f"{self.name}: reached in {self.share} runs"
+            return f"{self.name}: reached in {self.share} launches"
         at_least = "at least " if self.is_bound else ""
-        more = [f"reached in {self.share} runs"] if self.share else []
+        more = [f"reached in {self.share} launches"] if self.share else []
         more += ["not shown to be slower than the soonest"] if self.is_best else []
         more += ["too few seeds to be told apart from another"] if self.has_too_few else []
         over = count(self.interval.n, "seed")

@@ -243,15 +243,16 @@ def _filled(
 
 def _about(runs: pd.DataFrame) -> tuple[tuple[str, str], ...]:
     first, drivers = runs.iloc[0], runs["gpu_driver"].unique()
+    earliest, latest = (f"{moment(runs['started_at']):%F %H:%M}" for moment in (min, max))
     said = {
         "machine": ", ".join(filter(None, [first["cpu"], counted(first["num_cores"], "core"), first["gpus"]])),
         "fingerprint": first["fingerprint"],
         "versions": ", ".join([first["versions"], *(f"GPU driver {one}" for one in drivers if one)]),
         "harness commit": ", ".join(sorted(runs["revision"].dropna().unique())) or "unknown",
         "suites": ", ".join(sorted(runs["suite"].unique())),
-        "runs": f"{len(runs)}, started {min(runs['started_at']):%F %H:%M} to {max(runs['started_at']):%F %H:%M} UTC",
+        "launches": f"{len(runs)}, started {earliest} to {latest} UTC",
         "settings of environment and launch": _distinct(runs, "process_settings", "horovod_settings", "mpi_settings"),
-        "settings of the first run": "unknown" if pd.isna(first["settings"]) else str(first["settings"]),
+        "settings of the first launch": "unknown" if pd.isna(first["settings"]) else str(first["settings"]),
     }
     return tuple(said.items())
 

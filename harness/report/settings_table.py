@@ -28,7 +28,7 @@ def settings_table(pool: Pool, prefix: str) -> Table:
         caption="As they were in force. The rate is the optimizer's when warm-up is over: the rate that was asked for, "
         "scaled with the samples of an update. A batch is of one step: of a worker, and of all of them together. Any "
         "other setting has a column, the last ones, where series of one problem differ in it"
-        f"{'; a problem is in full where its data have options that all of its runs share' if is_short else ''}.",
+        f"{'; a problem is in full where its data have options that all of its launches share' if is_short else ''}.",
         rows=rows,
     )
 
@@ -41,7 +41,7 @@ def _also_differing(launches: pd.DataFrame) -> list[str]:
 
 
 def _row(pool: Pool, first: pd.Series[Any], more: list[str], *, is_short: bool) -> Row:
-    """more: settings that have a column on this page. is_short: some problem goes without what all its runs share."""
+    """more: settings that have a column on this page. is_short: some problem lacks what all its launches share."""
     workers, whole = int(first["workers"]), int(first["global_batch_size"])
     return {
         "problem": text(str(first["problem"])),

@@ -55,7 +55,7 @@ class Earlier:
 
     @classmethod
     def of(cls, folder: Path) -> Earlier:
-        """Of an earlier report, or of a results folder. Raises ResultsError where there is no run."""
+        """Of an earlier report, or of a results folder. Raises ResultsError where there is no launch."""
         parts = pools(earlier_runs(folder))
         return cls(since=one_line(folder.resolve().name), pools=tuple(zip(parts, judged_contests(parts), strict=True)))
 

@@ -113,12 +113,12 @@ def time_of(row: Reaching) -> str:
 
 
 def missed_in_words(row: Reaching, of: str = "") -> str:
-    """`missed the target in 2 of 5 runs, 1 of which did not finish`, of one that did not always reach it.
+    """`missed the target in 2 of 5 launches, 1 of which did not finish`, of one that did not always reach it.
 
-    of: what the runs are of, where that is not plain, ` of cnn on digits`.
+    of: what the launches are of, where that is not plain, ` of cnn on digits`.
     """
     num_missed = row.num_launches - row.num_reached
-    of_all = f"in {num_missed} of {count(row.num_launches, 'run')}{of}"
+    of_all = f"in {num_missed} of {count(row.num_launches, 'launch', 'launches')}{of}"
     if row.num_unfinished == num_missed:
         return f"did not finish {of_all}"
     broken = f", {row.num_unfinished} of which did not finish" if row.num_unfinished else ""

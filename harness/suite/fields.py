@@ -75,7 +75,7 @@ class CellFields(Strict):
     slowed: Annotated[
         Slowed | None,
         Meaning(
-            meaning="a worker that is made slower than the others; missing in most runs",
+            meaning="a worker that is made slower than the others; missing in most launches",
             neutral=None,
             splits=True,
             speaks_for_itself=True,
@@ -243,7 +243,7 @@ class CellFields(Strict):
     inject: Annotated[
         Injection | None,
         Meaning(
-            meaning="faults put in on purpose to prove the regression check; missing in every other run",
+            meaning="faults put in on purpose to prove the regression check; missing in every other launch",
             neutral=None,
             splits=True,
             speaks_for_itself=True,

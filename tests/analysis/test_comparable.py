@@ -134,7 +134,7 @@ def test_runs_of_changed_code_are_never_compared_with_those_before(tmp_path):
         "my.py:make [code 00000000]",
         "my.py:make [code ffffffff]",
     ]
-    assert "my.py:make has changed between runs" in pool.cautions[0]
+    assert "my.py:make has changed between launches" in pool.cautions[0]
     assert quality_differences(pool)[0].problem == "my.py:make [code 00000000]"
     (alone,) = pools(loaded(tmp_path / "old", *old))
     assert set(alone.runs["problem"]) == {"my.py:make"}

@@ -46,7 +46,7 @@ def test_trials_of_tuning_are_nothing_to_compare_with(tmp_path):
     runs = load_all(folder_of(comparison(TIMES), tmp_path / "results")).runs
     trials = runs.assign(trial=[0.0, *[float("nan")] * (len(runs) - 1)])
     assert len(earlier_runs(reported(tmp_path / "some", trials))) == len(runs) - 1
-    with pytest.raises(ResultsError, match=r"--against .*all: no run in it"):
+    with pytest.raises(ResultsError, match=r"--against .*all: no launch in it"):
         earlier_runs(reported(tmp_path / "all", runs.assign(trial=1.0)))
 
 

@@ -147,7 +147,7 @@ def test_load_takes_a_copied_file_once_and_names_the_copy(folder, name):
     copy.write_bytes(first.read_bytes())
     results = load_all(folder)
     assert len(results.runs) == 4
-    assert results.cautions == (f"Set aside: {copy}: the same run once more; it counts once",)
+    assert results.cautions == (f"Set aside: {copy}: the same launch once more; it counts once",)
 
 
 def test_load_of_nothing_but_damage_says_so(tmp_path):
@@ -196,5 +196,5 @@ def test_export_csv_holds_no_formula(tmp_path):
 def test_load_names_the_run_that_was_evaluated_before_it_trained(tmp_path, odd):
     whole = record()
     early = record(curve=[whole.curve[-1].model_copy(update={"score": 0.99, **odd})])
-    with pytest.warns(UserWarning, match=f"run {early.id} in results was evaluated before it had trained"):
+    with pytest.warns(UserWarning, match=f"launch {early.id} in results was evaluated before it had trained"):
         assert list(load(folder_of([whole, early], tmp_path / "results"))["run"]) == [whole.id]

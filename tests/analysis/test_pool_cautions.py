@@ -17,8 +17,8 @@ def test_cautions_name_what_spoils_a_timing(tmp_path):
     (pool,) = pools(runs)
     said = " ".join(pool.cautions)
     assert "2 commits" in said
-    assert "1 of 3 runs ended with a load average" in said
-    assert "1 run asked for more threads, loader processes and servers than the machine has cores" in said
+    assert "1 of 3 launches ended with a load average" in said
+    assert "1 launch asked for more threads, loader processes and servers than the machine has cores" in said
 
 
 def test_caution_of_many_commits_names_four(tmp_path):
@@ -26,7 +26,7 @@ def test_caution_of_many_commits_names_four(tmp_path):
     (pool,) = pools(load(folder_of(runs, tmp_path)))
     named = "000000000000, 000000000001, 000000000002, 000000000003"
     assert pool.cautions[0] == (
-        "Runs of 6 commits of the harness are compared, and what changed in between may be part of a difference: "
+        "Launches of 6 commits of the harness are compared, and what changed in between may be part of a difference: "
         f"{named} and 2 more."
     )
 
@@ -39,7 +39,7 @@ def test_cautions_go_by_the_time_that_others_used_where_it_is_known(tmp_path, us
     parts = [worker(rank, machine=machine, cpu_s=10.0, interruptions=watched) for rank in range(2)]
     (pool,) = pools(load(folder_of([record({"strategy": "hogwild", "workers": 2}, workers=parts)], tmp_path)))
     expected = (
-        f"1 of 1 runs trained beside other processes, which used up to {share} of the machine's cores."
+        f"1 of 1 launches trained beside other processes, which used up to {share} of the machine's cores."
         for share in said
     )
     assert [caution for caution in pool.cautions if "beside" in caution or "load" in caution] == list(expected)
@@ -63,7 +63,7 @@ def test_cautions_name_who_went_on_without_workers_that_died(tmp_path):
     gone = record({"strategy": "hogwild", "workers": 2}, workers=[worker(0)], lost_ranks=[1])
     (pool,) = pools(load(folder_of([record(), gone], tmp_path)))
     assert (
-        "hogwild: 1 of 2 runs went on without workers that died, up to 1 of them: their figures are those of the "
+        "hogwild: 1 of 2 launches went on without workers that died, up to 1 of them: their figures are those of the "
         "workers left."
     ) in pool.cautions
 
@@ -76,9 +76,9 @@ def test_cautions_name_what_kept_runs_from_running(tmp_path):
     records = [record({"seed": seed}, workers=[part]) for seed, part in enumerate(parts)]
     (pool,) = pools(load(folder_of(records, tmp_path)))
     assert pool.cautions == (
-        "1 of 4 runs were stopped, or their machine was asleep, while they trained, for up to 8.0 s.",
-        "1 of 4 runs were held back by a CPU quota while they trained, for up to 3.2 s.",
-        "1 of 4 runs lost their cores to the host of a virtual machine while they trained, for up to 0.5 s.",
+        "1 of 4 launches were stopped, or their machine was asleep, while they trained, for up to 8.0 s.",
+        "1 of 4 launches were held back by a CPU quota while they trained, for up to 3.2 s.",
+        "1 of 4 launches lost their cores to the host of a virtual machine while they trained, for up to 0.5 s.",
     )
 
 
@@ -104,5 +104,5 @@ def test_cautions_name_a_series_that_never_communicates(tmp_path, name, option, 
     )
     (pool,) = pools(runs)
     (said,) = pool.cautions
-    assert said.startswith(f"{name} {option}=1000000: never communicates in 1 of 3 runs")
+    assert said.startswith(f"{name} {option}=1000000: never communicates in 1 of 3 launches")
     assert said.endswith(what_follows)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from harness.check.effect_wording import effect_in_words
+from harness.check.effect_wording import direction, effect_in_words
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,10 @@ def test_effect_beside_its_gate_does_not_read_as_the_gate() -> None:
     """3.04 % is more than the 3 % that are allowed, 2.96 % are less."""
     said = [effect_in_words("throughput", "ratio", effect, 0.01, 0.05, gate=0.03) for effect in (0.0304, 0.0296)]
     assert said == ["3.1 % slower [+1.0 %, +5.0 %]", "2.9 % slower [+1.0 %, +5.0 %]"]
+
+
+def test_effect_on_targets_is_of_launches() -> None:
+    assert [direction("target_reached", effect) for effect in (0.2, -0.2)] == [
+        "fewer launches at the target",
+        "more launches at the target",
+    ]

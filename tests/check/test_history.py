@@ -163,7 +163,7 @@ def test_history_of_one_packages_releases_is_one_series(repository: Path, commit
 
 
 def test_history_without_commits_is_refused(repository: Path) -> None:
-    with pytest.raises(ResultsError, match="no finished run with a git commit"):
+    with pytest.raises(ResultsError, match="no finished launch with a git commit"):
         history_of([finished(), finished(revision="0" * 12, status="failed", reason="x")], repository)
 
 

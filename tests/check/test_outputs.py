@@ -52,6 +52,8 @@ def test_junit_counts_failures_and_skips_the_inconclusive_with_a_message(verdict
     assert sorted(failure.get("type") for failure in suite.iter("failure")) == ["crashed", "missing", "regression"]
     [skipped] = suite.iter("skipped")
     assert "too noisy" in skipped.get("message")
+    of_cells = {case.get("classname"): case.get("name") for case in suite.iter("testcase")}
+    assert (of_cells["crashed"], of_cells["missing"]) == ("launches", "launches")
 
 
 def test_summary_shows_hostile_titles_as_text(verdict: Verdict) -> None:
@@ -62,6 +64,8 @@ def test_summary_shows_hostile_titles_as_text(verdict: Verdict) -> None:
     assert len(re.findall(r"(?<!\\)\|", row)) == 8  # seven columns
     assert escape_markdown(HOSTILE) in row
     assert "❌ regression" in row
+    said = "missing: A has launches of this cell, B has none"
+    assert f"| missing | launches |  |  | {said} |  | ❌ missing |" in text
 
 
 def test_summary_has_failures_before_what_is_inconclusive() -> None:

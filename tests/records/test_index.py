@@ -122,7 +122,7 @@ def test_files_that_are_set_aside_are_named_every_time(tmp_path: Path) -> None:
         assert [entry.key for entry in contents.entries] == [CELLS[0].key]
         assert [caution.partition(": ")[2].partition(": ")[2] for caution in contents.cautions] == [
             "schema_version: missing; not a record of hvdbench",
-            "the same run once more; it counts once",
+            "the same launch once more; it counts once",
         ]
 
 

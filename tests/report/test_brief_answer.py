@@ -82,15 +82,16 @@ def test_who_missed_the_target_is_not_left_out_without_a_word(tmp_path):
     missed = [*runs("gossip", 2.0, workers=2, spread=(1.0, 1.0)), given_up("gossip", 20.0, workers=2)[2]]
     line, _ = brief(tmp_path / "one", [*alike(), *missed])
     came_first = "No winner is shown: hogwild ×2 came first, but the other is not shown to be slower; "
-    assert line == f"{came_first}gossip ×2 missed the target in 1 of 3 runs."
+    assert line == f"{came_first}gossip ×2 missed the target in 1 of 3 launches."
     crashed = [failed({"strategy": "ad-psgd", "workers": 2, "seed": seed}) for seed in range(3)]
     assert (
-        brief(tmp_path / "crashed", [*alike(), *crashed])[0] == f"{came_first}ad-psgd ×2 did not finish in 3 of 3 runs."
+        brief(tmp_path / "crashed", [*alike(), *crashed])[0]
+        == f"{came_first}ad-psgd ×2 did not finish in 3 of 3 launches."
     )
     line, _ = brief(tmp_path / "two", [*alike(), *missed, *crashed])
     assert line == f"{came_first}ad-psgd ×2 and gossip ×2 did not reliably reach the target."
     line, _ = brief(tmp_path / "choice", [*alike(), *missed, *runs("serial", 9.0)])
-    assert line.endswith("is slower than the soonest; gossip ×2 missed the target in 1 of 3 runs.")
+    assert line.endswith("is slower than the soonest; gossip ×2 missed the target in 1 of 3 launches.")
 
 
 def test_who_ran_out_of_time_behind_the_target_is_not_who_missed_it(tmp_path):
@@ -99,7 +100,7 @@ def test_who_ran_out_of_time_behind_the_target_is_not_who_missed_it(tmp_path):
     reached = runs("gossip", 2.0, workers=2, spread=(1.0, 1.0, 1.0))
     late = [one if one.cell.seed == 0 else one.model_copy(update=stopped) for one in reached]
     line, cautions = brief(tmp_path, [*alike(), *late, *given_up("gossip", 20.0, workers=2)[:2]])
-    assert line.endswith("; gossip ×2 missed the target in 2 of 5 runs.")
+    assert line.endswith("; gossip ×2 missed the target in 2 of 5 launches.")
     assert cautions == []
 
 

@@ -52,7 +52,7 @@ def test_memory_leaves_out_runs_that_do_not_tell_it(tmp_path):
     given = material_of(tmp_path, [telling(0, 20, 30), telling(1, 80, 120), telling(2, 20, None)])
     data = drawn(memory, given)
     assert (data["estimate"].tolist(), data["n"].tolist()) == (pytest.approx([100.0]), [2])  # √(50 · 200)
-    assert "1 of 3 runs without PSS are left out." in caption(memory, given)
+    assert "1 of 3 launches without PSS are left out." in caption(memory, given)
 
 
 def test_memory_is_resident_where_no_run_tells_the_proportional(tmp_path):

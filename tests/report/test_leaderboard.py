@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.report.brief_answer import brief_answer
 from harness.report.leaderboard import standings
-from tests.analysis.handmade import comparison
+from tests.analysis.handmade import comparison, curve, record
 from tests.report.drawn import material_of
 
 TIMES = {"hogwild": (2.0, 2.0, 2.0), "delayed-averaging": (3.0, 3.0, 3.0), "allreduce": (4.0, 4.0, 4.0)}
@@ -37,3 +37,15 @@ def test_factor_beside_a_row_is_that_of_the_headline(tmp_path: Path) -> None:
     (judged,) = given.judged
     assert brief_answer(judged).line.startswith("hogwild ×2: about 2× sooner than the next best, allreduce ×2")
     assert [row.said for row in standings(judged, given.looks)] == ["3.36\u00a0s", "4.00\u00a0s, 2× as long"]
+
+
+def test_row_that_missed_the_target_has_its_launches_beside_it(tmp_path: Path) -> None:
+    """One of three launches is given up at 8 s: the mean is at least (3 · 3 · 8)^(1/3) = 4.16 s."""
+    fields = {"strategy": "delayed-averaging", "workers": 2}
+    missed = record({**fields, "seed": 2}, curve=curve((0.5, 0.6), every_s=4.0))
+    times = {"hogwild": (2.0, 2.0, 2.0), "delayed-averaging": (3.0, 3.0)}
+    given = material_of(tmp_path, [*comparison(times), missed])
+    (judged,) = given.judged
+    row = standings(judged, given.looks)[-1]
+    assert row.said == "≥ 4.16\u00a0s, 2 of 3 launches"
+    assert row.hint.endswith("; reached in 2 of 3 launches")

@@ -186,6 +186,16 @@ def test_summary_names_files_that_were_set_aside(mixed_report):
     assert r"/mixed/\<b\>0.json: unreadable" in said[2]
 
 
+def test_page_and_summary_count_launches_by_that_name_alone(report):
+    """Of 12 launches, 6 single workers and one that crashed."""
+    for name in ("index.html", "summary.md"):
+        text = (report / name).read_text(encoding="utf-8").replace("\u00a0", " ")
+        assert re.findall(r".*\d runs?\b.*", text) == []
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert "· 19 launches ·" in page
+    assert "<dt>launches</dt><dd>19, started " in page
+
+
 def test_summary_says_what_to_use_and_under_which_conditions(report):
     said = (report / "summary.md").read_text(encoding="utf-8").split("\n\n")
     at = next(position for position, part in enumerate(said) if part.startswith("**"))
@@ -340,7 +350,7 @@ def test_page_of_crashed_launches_alone_has_no_missing_value_in_words(tmp_path):
     assert "<dd>unknown</dd>" in text
     assert "<dd>nan</dd>" not in text
     assert "1 worker, seed" in text
-    assert "· 1 run ·" in text
+    assert "· 1 launch ·" in text
 
 
 def test_page_without_a_target_says_so(tmp_path):

@@ -280,7 +280,7 @@ def test_target_that_the_recommended_one_missed_elsewhere_stands_beside_it(tmp_p
         "(95 % sure of the order; recipe, not tuned)."
     )
     assert beside == [
-        "But hogwild with 2 workers missed the target in 1 of 3 runs of rnn on digits.",
+        "But hogwild with 2 workers missed the target in 1 of 3 launches of rnn on digits.",
         "No winner is shown for rnn on digits.",
         "As one for all problems, serial training takes about 1.4× as long as the soonest of each, on average "
         "(95 % interval 1.41 to 1.41).",
@@ -301,7 +301,7 @@ def test_crash_of_the_recommended_one_elsewhere_stands_beside_it(tmp_path):
         ],
     )
     assert sentence.startswith("Use hogwild with 2 workers for cnn on digits, and allreduce with 2 workers for rnn on ")
-    assert beside[0] == "But hogwild with 2 workers did not finish in 1 of 4 runs of rnn on digits."
+    assert beside[0] == "But hogwild with 2 workers did not finish in 1 of 4 launches of rnn on digits."
     assert not any("cnn" in said for said in beside)
 
 
