@@ -21,6 +21,7 @@ from harness.analysis.intervals import Interval
 from harness.analysis.series import units
 from harness.analysis.targets import paired_ratio
 
+_ROUNDING = 1e-9  # of floating point
 Resource = Literal["workers", "cores", "num_gpus"]  # columns of the frame of runs
 
 
@@ -37,7 +38,8 @@ class Efficiency:
 
     @property
     def is_superlinear(self) -> bool:
-        return self.interval.estimate > 1 and self.interval.excludes(1.0)
+        """Beyond what adding up leaves of equal rates."""
+        return self.interval.is_known and self.interval.low > 1 + _ROUNDING
 
 
 def efficiencies(runs: pd.DataFrame, *, per: Resource = "workers") -> list[Efficiency]:

@@ -10,7 +10,7 @@ from harness.analysis.scaling import efficiencies
 from harness.analysis.series import units
 from harness.analysis.targets import reaching
 from harness.plain_text import counted, on_its_side
-from harness.report.wording import count, percent, share_with_interval
+from harness.report.wording import count, on_their_side, percent, share_with_interval
 
 FEW_LAUNCHES = 5
 COARSE = 0.1  # of a time to target: what the evaluations may leave open without a caution
@@ -26,7 +26,8 @@ def warnings(pool: Pool) -> list[str]:
         found.append(
             f"{count(len(superlinear), 'scaling efficiency', 'scaling efficiencies')} above 100\u00a0%, flagged in the "
             f"table; the highest is {name} on {most.problem} at {counted(most.workers, 'worker')} with "
-            f"{share_with_interval(most.interval)}: look at its single worker before believing it."
+            f"{share_with_interval(on_their_side(most.interval, 1.0, 3))}: look at its single worker before believing "
+            "it."
         )
     found += [*_coarse(pool)]
     fewest = min((rows["seed"].nunique() for _, rows in units(pool.launches)), default=0)

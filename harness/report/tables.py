@@ -9,9 +9,9 @@ import pandas as pd
 
 from harness.analysis.attempts import with_retries
 from harness.analysis.comparable import Pool
-from harness.analysis.intervals import DISTANCE, Interval, geometric_interval, mean_interval
+from harness.analysis.intervals import DISTANCE, Interval, geometric_interval, mean_interval, scaled
 from harness.analysis.quality import quality_differences
-from harness.analysis.scaling import efficiencies
+from harness.analysis.scaling import Efficiency, efficiencies
 from harness.analysis.scores import metrics_of
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.analysis.series import units
@@ -19,7 +19,7 @@ from harness.analysis.targets import Reaching, reaching
 from harness.plain_text import per_second
 from harness.report.score_tables import difference_cell, difference_header, final_score, final_score_header
 from harness.report.table_cells import Row, Table, TableCell, interval_cell, intervals_of, text, value
-from harness.report.wording import at_least, cut_off, number, percent, score_name
+from harness.report.wording import at_least, cut_off, on_their_side, percent, score_name, with_interval
 
 SUMMARY_TABLE = "summary"
 LAUNCHES, CRASHED = "launches", "of them crashed"
@@ -35,7 +35,7 @@ NOT_IN_BRIEF = (SAMPLES, EXPOSED, FOR_SLOWER, SENT, PEAK_RSS, GROWN, TENSORS, PS
 def summary_table(pool: Pool, prefix: str) -> Table:
     """One row for each problem, series and number of workers."""
     reached = {(row.problem, row.series, row.workers): row for row in pool.of_launches(reaching)}
-    scaled = {(row.problem, row.series, row.workers): row.interval for row in pool.of_runs(efficiencies)}
+    efficient = {(row.problem, row.series, row.workers): row for row in pool.of_runs(efficiencies)}
     metrics = metrics_of(pool.launches)
     differences = {(row.problem, row.series, row.workers): row for row in pool.once(quality_differences)}
     has_gpus = bool(pool.runs["gpu_memory_bytes"].notna().any())
@@ -44,7 +44,9 @@ def summary_table(pool: Pool, prefix: str) -> Table:
             **_unit(pool, *key),
             **_reached(launches, reached.get(key)),
             difference_header(metrics): difference_cell(differences.get(key), is_named=len(metrics) > 1),
-            **_speed(launches[launches["status"] == "ok"], per_second(pool.launches["sample_unit"]), scaled.get(key)),
+            **_speed(
+                launches[launches["status"] == "ok"], per_second(pool.launches["sample_unit"]), efficient.get(key)
+            ),
             final_score_header(metrics): final_score(launches[launches["status"] == "ok"], is_named=len(metrics) > 1),
             **_resources(launches[launches["status"] == "ok"], has_gpus=has_gpus),
             EVALUATED: text(str(launches["evaluated_model"].iloc[0])),
@@ -129,7 +131,7 @@ def time_cell(aim: Reaching | None) -> TableCell:
     return interval_cell(aim.time_s)
 
 
-def _speed(runs: pd.DataFrame, rate: str, efficiency: Interval | None) -> Row:
+def _speed(runs: pd.DataFrame, rate: str, efficiency: Efficiency | None) -> Row:
     """rate: what throughput is in, `images/s`."""
     return {
         rate: interval_cell(_geometric(runs, "samples_per_s")),
@@ -160,13 +162,13 @@ def _slowest(runs: pd.DataFrame) -> str:
     return f"{ranks.index[0]} ({ranks.iloc[0]} of {len(runs)})" if len(ranks) else "–"
 
 
-def _efficiency(interval: Interval | None) -> TableCell:
-    if interval is None:
+def _efficiency(found: Efficiency | None) -> TableCell:
+    if found is None:
         return TableCell(text="–", sort_by="", is_number=True)
-    bounds = f" [{number(interval.low * 100)}, {number(interval.high * 100)}]" if interval.is_known else ""
-    flag = " above 100 %!" if interval.estimate > 1 and interval.excludes(1.0) else ""
-    shown = f"{number(interval.estimate * 100)}{bounds}{flag}"
-    return replace(value(interval.estimate, shown), method=interval.method)
+    interval, flag = scaled(found.interval, 100), ""
+    if found.is_superlinear:
+        interval, flag = on_their_side(interval, 100.0, 0), " above 100 %!"
+    return replace(value(found.interval.estimate, f"{with_interval(interval)}{flag}"), method=interval.method)
 
 
 def _share(runs: pd.DataFrame, column: str) -> TableCell:

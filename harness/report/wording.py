@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from harness.analysis.intervals import CONFIDENCE, TOO_FEW, Interval, scaled
 from harness.analysis.scores import target_in_words
 from harness.analysis.targets import Ratio, Reaching
-from harness.plain_text import counted
+from harness.plain_text import counted, on_its_side
 from harness.workloads.metric import ACCURACY, SHARE, Metric
 
 
@@ -48,6 +49,14 @@ def share_with_interval(interval: Interval) -> str:
     """`10.7 % [5 %, 16.4 %]`, or the bare estimate where there is no interval."""
     bounds = f" [{percent(interval.low)}, {percent(interval.high)}]" if interval.is_known else ""
     return f"{percent(interval.estimate)}{bounds}"
+
+
+def on_their_side(interval: Interval, bar: float, places: int) -> Interval:
+    """As `on_its_side`, of all numbers of an interval."""
+    estimate, low, high = (
+        on_its_side(value, bar, places) for value in (interval.estimate, interval.low, interval.high)
+    )
+    return replace(interval, estimate=estimate, low=low, high=high)
 
 
 def times(ratio: Ratio) -> str:

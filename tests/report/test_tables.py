@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
+from harness.report.cautions import warnings
 from harness.report.facets import facets_of
 from harness.report.outcomes import time_to_target
 from harness.report.settings_table import settings_table
 from harness.report.tables import details_table, summary_table
-from tests.analysis.handmade import comparison, failed, record
+from tests.analysis.handmade import comparison, failed, record, window, worker
 from tests.report.drawn import drawn, material_of
 
 
@@ -72,3 +75,31 @@ def test_tables_call_series_what_figures_do_and_filters_know_them(tmp_path):
             ("cnn on digits", "hogwild torch"): ' data-of="p0 w0 s0 f1"',
             ("fnn on signals", "hogwild"): ' data-of="p1 w0 s0 f1"',
         }
+
+
+def at_rate(workers, seconds, seed):
+    """Each worker trains on 100 samples every so many seconds."""
+    windows = [window(0, start_s=seconds * place, end_s=seconds * (place + 1)) for place in range(10)]
+    return record(
+        {"strategy": "hogwild", "workers": workers, "seed": seed},
+        workers=[worker(rank, windows=windows) for rank in range(workers)],
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown", "said"),
+    [
+        ((0.9980, 0.9978, 0.9976), "101 [101, 101] above 100 %!", "100.2\u00a0% [100.2\u00a0%, 100.3\u00a0%]"),
+        ((0.99980, 0.99978, 0.99976), "101 [101, 101] above 100 %!", "100.1\u00a0% [100.1\u00a0%, 100.1\u00a0%]"),
+        ((1.0, 1.0, 1.0), "100 [100, 100]", None),
+        ((0.8, 0.81, 0.82), "123 [120, 127] above 100 %!", "123.5\u00a0% [119.7\u00a0%, 127.3\u00a0%]"),
+    ],
+)
+def test_mark_of_an_efficiency_above_one_agrees_with_its_numbers(tmp_path, seconds, shown, said):
+    """Of a step of 1 s alone, such steps beside another worker: 100.2 and 100.02 % would be rounded to 100."""
+    runs = [at_rate(workers, step, seed) for workers, steps in ((1, (1.0,) * 3), (2, seconds))
+            for seed, step in enumerate(steps)]  # fmt: skip
+    given = material_of(tmp_path, runs)
+    assert cells(given, 1)["efficiency (%)"] == shown
+    cautions = [caution for caution in warnings(given.pool) if "above 100" in caution]
+    assert [said in caution for caution in cautions] == ([True] if said else [])
