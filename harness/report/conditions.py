@@ -10,7 +10,7 @@ from harness.analysis.comparable import Pool
 from harness.analysis.tuned import RECIPE
 from harness.plain_text import counted
 from harness.report.tuning_words import how_tuned
-from harness.report.wording import listed
+from harness.report.wording import listed, listed_briefly
 
 
 def conditions(pool: Pool) -> str:
@@ -41,11 +41,14 @@ def _rates(runs: pd.DataFrame) -> str:
 
 
 def _frameworks(runs: pd.DataFrame) -> Iterator[str]:
-    """Of the problems that were solved in one; the names of others tell it."""
+    """Of the problems that were solved in one, each with its problems where it is not the same; the names of the
+    series of others tell it."""
     is_named = runs.groupby("aim")["framework"].transform("nunique") > 1
-    found = sorted(runs.loc[~is_named, "framework"].unique())
-    if found:
-        yield listed(found) + (" where no other is named" if is_named.any() else "")
+    aims = runs[~is_named].groupby("framework")["aim"].unique()
+    if len(aims) == 1:
+        yield aims.index[0] + (" where no other is named" if is_named.any() else "")
+    else:
+        yield from (f"{framework} for {listed_briefly(sorted(its))}" for framework, its in aims.items())
 
 
 def _span(values: pd.Series[int], noun: str) -> str:

@@ -14,7 +14,10 @@ from harness.report.conditions import conditions
     [
         (("torch", "torch", "torch"), "1 host, torch, Horovod over gloo"),
         (("torch", "torch", "tensorflow"), "1 host, torch where no other is named, Horovod over gloo"),
-        (("tensorflow", "torch", "torch"), "1 host, tensorflow and torch, Horovod over gloo"),
+        (
+            ("tensorflow", "torch", "torch"),
+            "1 host, tensorflow for rnn on digits, torch for cnn on digits, Horovod over gloo",
+        ),
     ],
 )
 def test_conditions_say_the_framework_of_problems_whose_name_does_not(frameworks: tuple[str, ...], said: str) -> None:
