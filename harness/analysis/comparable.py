@@ -24,6 +24,7 @@ from harness.analysis.pool_cautions import cautions_of
 from harness.analysis.series import problems_as_in, with_series
 from harness.analysis.tuned import are_trials, without_outdated
 from harness.plain_text import counted
+from harness.records.software import NOT_TOLD
 
 _POOL = {  # column: what keeps pools apart that differ in it
     "fingerprint": "different machines",
@@ -140,8 +141,9 @@ def _differences(runs: pd.DataFrame) -> str:
 
 
 def what_keeps_apart(now: pd.DataFrame, before: pd.DataFrame) -> list[str]:
-    """Why the timings of these two pools do not compare, with the values of both; empty where they do."""
-    found = {column: (_values(before, column), _values(now, column)) for column in _POOL}
+    """Why the timings of these two pools do not compare, with the values of both; empty where nothing that they tell
+    says so."""
+    found = {column: (_told(before, column), _told(now, column)) for column in _POOL}
     return [
         f"{_POOL[column]} ({', '.join(old)} before, {', '.join(new)} now)"
         for column, (old, new) in found.items()
@@ -149,10 +151,14 @@ def what_keeps_apart(now: pd.DataFrame, before: pd.DataFrame) -> list[str]:
     ]
 
 
+def _told(runs: pd.DataFrame, column: str) -> list[str]:
+    return [value for value in _values(runs, column) if value != NOT_TOLD]
+
+
 def _values(runs: pd.DataFrame, column: str) -> list[str]:
-    """Those that tell pools apart, in words."""
-    values = runs.loc[_is_reached(runs, column), column].dropna().unique()
-    return sorted(_NO_SETTINGS if value == "" else str(value) for value in values)
+    """Those that tell pools apart, in words; NOT_TOLD is one of them."""
+    values = runs.loc[_is_reached(runs, column), column].unique()
+    return sorted({NOT_TOLD if pd.isna(value) else _NO_SETTINGS if value == "" else str(value) for value in values})
 
 
 def _pool(part: pd.DataFrame, trials: pd.DataFrame, outdated: pd.DataFrame, parts: list[pd.DataFrame]) -> Pool:

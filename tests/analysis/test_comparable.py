@@ -34,6 +34,16 @@ def test_pools_keep_series_of_python_apart_and_their_releases_together(tmp_path)
     assert "different versions of Python (3.11, 3.13)" in why_split(runs)
 
 
+def test_pools_name_a_python_that_records_do_not_tell(tmp_path):
+    of = [MACHINE.model_copy(update={"system": system}) for system in ("Linux 6, Python 3.11.7", "Linux 6")]
+    runs = loaded(tmp_path, *(record({"seed": seed}, machine=machine) for seed, machine in enumerate(of)))
+    assert [pool.name for pool in pools(runs)] == [
+        "Abacus 9, 4 cores [Python 3.11]",
+        "Abacus 9, 4 cores [Python not told]",
+    ]
+    assert why_split(runs).endswith(": different versions of Python (3.11, not told).")
+
+
 def test_pools_keep_settings_apart_and_say_which(tmp_path):
     slow = {"settings": {"MALLOC_ARENA_MAX": "1"}}
     runs = loaded(tmp_path, record(), record({"seed": 1}), record(**slow))
