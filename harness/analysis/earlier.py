@@ -19,6 +19,7 @@ from harness.analysis.separation import ERROR
 from harness.analysis.tuned import are_trials
 from harness.plain_text import one_line, shown
 from harness.records.results_folder import ResultsError
+from harness.records.software import GPU_DRIVER, NOT_TOLD
 from harness.suite.fields import FIELDS
 from harness.suite.meaning import ALWAYS_NAMED
 
@@ -47,13 +48,22 @@ def _of_report(path: Path) -> pd.DataFrame:
         whole = runs.assign(**lacking)[[column.name for column in RUNS]]
         metrics_of(whole)  # refuses what is none
         texts = {column.name: _cleaned(whole[column.name]) for column in RUNS if column.dtype == "str"}
-        return whole.assign(**texts)
+        cleaned = whole.assign(**texts)
+        return cleaned if "gpu_driver" in runs else _with_driver_apart(cleaned)
     except (OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
         raise ResultsError(
             f"--against {path.parent.parent}: {path.name} is not of a report that this version reads "
             f"({one_line(str(error))}); "
             "give the folder of its results instead"
         ) from None
+
+
+def _with_driver_apart(runs: pd.DataFrame) -> pd.DataFrame:
+    """Before the GPUs' driver had a column, it was one of the versions, those of launches on CPUs as well."""
+    of_driver = rf"(?:^|, ){GPU_DRIVER}=([^,]*)"
+    told = runs["versions"].str.extract(of_driver, expand=False).fillna(NOT_TOLD)
+    versions = runs["versions"].str.replace(of_driver, "", regex=True).str.removeprefix(", ")
+    return runs.assign(versions=versions, gpu_driver=told.where(runs["device"] == "gpu", ""))
 
 
 def _cleaned(texts: pd.Series[Any]) -> pd.Series[str]:

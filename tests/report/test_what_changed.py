@@ -63,6 +63,45 @@ def test_report_of_before_python_was_a_column_has_its_times_compared(tmp_path):
     assert not changed(tmp_path, [], comparison(NOW)).sentences[0].startswith("Times are not compared")
 
 
+OF_DRIVER = "horovod=0.28.1, nvidia-driver=%s, torch=2.13.0"
+
+
+@pytest.mark.parametrize(
+    ("device", "versions", "reasons"),
+    [
+        ("gpu", OF_DRIVER % "570.1", []),
+        ("gpu", OF_DRIVER % "560.2", ["different drivers of the GPUs (560.2 before, 570.1 now)."]),
+        ("gpu", "horovod=0.28.1, torch=2.13.0", []),  # not told, so not known to be another
+        ("cpu", OF_DRIVER % "560.2", []),
+        (
+            "gpu",
+            "nvidia-driver=570.1, torch=2.12.0",
+            ["different versions of the software (torch=2.12.0 before, horovod=0.28.1, torch=2.13.0 now)."],
+        ),
+    ],
+)
+def test_report_of_before_the_driver_was_a_column_has_it_among_its_versions(tmp_path, device, versions, reasons):
+    def on_device(records):
+        told = {"horovod": "0.28.1", "torch": "2.13.0", "nvidia-driver": "570.1"}
+        return [
+            one.model_copy(
+                update={
+                    "versions": told,
+                    "cell": one.cell.model_copy(update={"fields": {**one.cell.fields, "device": device}}),
+                }
+            )
+            for one in records
+        ]
+
+    runs = load_all(folder_of(on_device(comparison(BEFORE)), tmp_path / "records")).runs
+    (tmp_path / "before" / "data").mkdir(parents=True)
+    old = runs.drop(columns="gpu_driver").assign(versions=versions)
+    old.to_parquet(tmp_path / "before" / "data" / "runs.parquet", index=False)
+    said = changed(tmp_path, [], on_device(comparison(NOW))).sentences
+    lead = "Times are not compared: "
+    assert [sentence.removeprefix(lead) for sentence in said if sentence.startswith(lead)] == reasons
+
+
 def test_same_launches_have_no_ratio(tmp_path):
     runs = comparison(BEFORE)
     same, untold = changed(tmp_path, runs, runs).sentences
