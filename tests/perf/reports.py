@@ -40,7 +40,7 @@ def figures() -> list[Figure]:
         large = write_results(Path(scratch, "large"), large_suite(), num_runs=NUM_LARGE, num_windows=24)
         first_s, first_bytes = _in_a_process(many, Path(scratch, "many-report"))
         return [
-            _at_most(f"report over {NUM_RUNS} runs, nothing cached, s", first_s, REPORT_LIMIT_S),
+            _at_most(f"report over {NUM_RUNS} launches, nothing cached, s", first_s, REPORT_LIMIT_S),
             _at_most("its peak memory, GiB", first_bytes / 2**30, REPORT_LIMIT_BYTES / 2**30),
             *_quick_report(quick, Path(scratch, "quick-report")),
             _at_most("load_all after the first time over read_parquet, s", _load_ratio(many), LOAD_LIMIT),
@@ -81,7 +81,7 @@ def _large_page(results: Path, out: Path) -> list[Figure]:
     """Of every strategy with seven numbers of workers."""
     _in_a_process(results, out)
     page = out / "index.html"
-    found = [_at_most(f"page of {NUM_LARGE} runs, MB", page.stat().st_size / 1e6, LARGE_LIMIT_MB)]
+    found = [_at_most(f"page of {NUM_LARGE} launches, MB", page.stat().st_size / 1e6, LARGE_LIMIT_MB)]
     if browser.is_installed():
         with browser.browsing(width=1400, height=900) as seen:
             found.append(_at_most("opening it in Chromium, s", seconds_of(lambda: seen.open(page)), OPENING_LIMIT_S))
