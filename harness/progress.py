@@ -188,9 +188,11 @@ def show_matrix(suite: Suite, setting: Setting) -> None:
 
 
 def _show_changed(left: Outstanding, setting: Setting, done_again: str | None = None) -> None:
-    """What was done under other circumstances, unless it is being done again."""
+    """What was done under other circumstances, or on other machines, unless it is being done again."""
     from harness.run.outstanding import DONE_AGAIN
 
+    if left.elsewhere_in_words and setting.again != "all":
+        console().print(one_line(left.elsewhere_in_words), highlight=False, markup=False, soft_wrap=True)
     if left.in_words and setting.again is None:
         said = f"{left.in_words}; {done_again or DONE_AGAIN}"
         console().print(one_line(said), highlight=False, markup=False, soft_wrap=True)

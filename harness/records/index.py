@@ -21,7 +21,7 @@ from harness.records.record import Int64, Part, Record, Status
 from harness.records.stored_text import Text
 
 # Raised whenever an entry would say something else of the same file; the file of an older one is not looked at.
-INDEX_VERSION = 3
+INDEX_VERSION = 4
 INDEX_FILE = f".index-{INDEX_VERSION}.jsonl"
 _OLDER_FILES = tuple(f".index-{version}.jsonl" for version in range(1, INDEX_VERSION))
 _MOST_STALE = 2  # lines for each file; past it the index is made anew
@@ -37,6 +37,7 @@ class IndexEntry(Part):
     was_stopped: bool
     started_at: Text
     wall_s: float
+    machine: Text  # its CPU and cores
     fingerprint: Text
     measuring: Int64
     python: Text
@@ -61,6 +62,7 @@ def entry_of(record: Record) -> IndexEntry:
         was_stopped=record.was_stopped,
         started_at=record.started_at,
         wall_s=record.wall_s,
+        machine=f"{record.machine.cpu} × {record.machine.num_cores}",
         fingerprint=record.machine.fingerprint,
         measuring=record.measuring,
         python=python_of(record.machine),

@@ -214,6 +214,8 @@ def _untried_first(cells: list[Cell], setting: Setting, suite: Suite) -> Iterato
     todo = sorted(left.chosen(cells, setting.again), key=lambda cell: cell.key in tried)
     of = counted(cells[0].workers, "worker")
     print(f"{suite.name}: {counted(len(todo), 'launch', 'launches')} in this launch of {of}", flush=True)
+    if left.elsewhere_in_words and setting.again != "all":
+        print(one_line(left.elsewhere_in_words), flush=True)
     if left.in_words and setting.again is None:
         print(one_line(f"{left.in_words}; {DONE_AGAIN}"), flush=True)
     for position, cell in enumerate(todo):

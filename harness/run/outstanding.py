@@ -34,6 +34,7 @@ class Outstanding:
     num_stopped: int  # of the others, those of which every launch was stopped at its time limit
     num_of_other_machines: int  # of the missing, those that are finished by another machine
     in_words: str | None  # of what changed: one sentence
+    elsewhere_in_words: str | None  # on which machines others were done, of cells that train on other machines
 
     def chosen(self, cells: Sequence[Cell], again: Again | None) -> list[Cell]:
         """Those to run."""
@@ -62,6 +63,7 @@ def outstanding(
         if record.status == "ok" or (record.was_stopped and stopped_is_done):
             finished[record.key].append(record)
     missing, changed, num_stopped, num_of_other_machines, differences = [], [], 0, 0, Counter[str]()
+    machines = Counter[str]()
     for cell in cells:
         settings = settings_of(cell)
         elsewhere = is_elsewhere(cell)
@@ -72,6 +74,8 @@ def outstanding(
             num_of_other_machines += bool(finished[cell.key])
         elif of_now:
             num_stopped += all(record.was_stopped for record in of_now)
+            if all(record.fingerprint != fingerprint for record in of_now):
+                machines[max(of_now, key=lambda record: record.started_at).machine] += 1
         else:
             changed.append(cell)
             newest = max(done, key=lambda record: record.started_at)
@@ -82,7 +86,14 @@ def outstanding(
         num_stopped=num_stopped,
         num_of_other_machines=num_of_other_machines,
         in_words=_in_words(len(changed), differences),
+        elsewhere_in_words=_elsewhere_in_words(machines),
     )
+
+
+def _elsewhere_in_words(machines: Mapping[str, int]) -> str | None:
+    """machines: of how many launches that are done."""
+    said = "; ".join(f"{num} done on: {machine}" for machine, num in sorted(machines.items()))
+    return said or None
 
 
 def is_of_now(record: IndexEntry, cell: Cell, settings: Mapping[str, str]) -> bool:

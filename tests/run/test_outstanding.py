@@ -68,6 +68,16 @@ def test_cell_that_trains_elsewhere_is_done_on_any_machine() -> None:
     assert (seeds(found.missing), seeds(found.changed)) == ([0], [])
 
 
+def test_launches_done_on_other_machines_than_this_are_named_by_them() -> None:
+    """Of four that train elsewhere one was done here; the fifth trains here, and is missing."""
+    small, large = (ELSEWHERE.model_copy(update={"cpu": "Xeon", "num_cores": num}) for num in (4, 64))
+    machines = (large, small, large, describe_machine(), small)
+    records = [entry_of(finished(cell, machine=machine)) for cell, machine in zip(CELLS, machines, strict=True)]
+    found = outstanding(CELLS, records, lambda cell: {}, lambda cell: cell.seed < 4)
+    assert (seeds(found.missing), found.elsewhere_in_words) == ([4], "1 done on: Xeon × 4; 2 done on: Xeon × 64")
+    assert left({}).elsewhere_in_words is None
+
+
 def test_cell_done_before_and_after_a_change_is_done() -> None:
     records = [entry_of(finished(CELLS[0], measuring=1)), entry_of(finished(CELLS[0]))]
     assert not outstanding(CELLS[:1], records, lambda cell: {}).changed
