@@ -109,6 +109,8 @@ class WorkerPart(Part):
     windows_joined: Int64 = 1
     snapshots_s: list[float]  # when the weights that `curve` evaluates were copied
     train_s: float
+    # Steps that it had taken when the time limit stopped it. None where it took all of its own, and in older records.
+    stopped_after: Int64 | None = None
     # User and system time of training, processes that make batches included; workers that are threads of one process
     # have equal shares of it.
     cpu_s: float

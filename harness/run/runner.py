@@ -259,8 +259,9 @@ def make_record(
                 "is it on a file system that all hosts share?"
             ),
         )
-    elif status == "ok" and curve.get("stopped_after") is not None:
-        status, reason = "timeout", _stop_in_words(cell, min(1.0, time_limit_factor), curve)
+    elif status == "ok" and any(part.stopped_after is not None for part in parts):
+        status = "timeout"
+        reason = _stop_in_words(cell, min(1.0, time_limit_factor), parts, planned_steps=curve["planned_steps"])
     return Record(
         id=run_dir.name,
         suite=suite,
@@ -329,12 +330,21 @@ def _status(cell: Cell, end: LaunchEnd, run_dir: Path, time_limit_factor: float)
     return "ok", None
 
 
-def _stop_in_words(cell: Cell, factor: float, curve: dict[str, Any]) -> str:
-    """Of training that stopped by itself."""
+def _stop_in_words(cell: Cell, factor: float, parts: list[WorkerPart], *, planned_steps: int) -> str:
+    """Of training that stopped by itself, of some workers at least."""
     return (
-        f"training {_limit_in_words(cell.time_limit_s, factor)}, after {curve['stopped_after']} of "
-        f"{curve['planned_steps']} steps of each worker; what was trained by then was evaluated"
+        f"training {_limit_in_words(cell.time_limit_s, factor)}, after {_taken_in_words(cell, parts, planned_steps)}; "
+        "what was trained by then was evaluated"
     )
+
+
+def _taken_in_words(cell: Cell, parts: list[WorkerPart], planned_steps: int) -> str:
+    """planned_steps: of each worker, or on average where they share their steps out."""
+    taken = [sum(window.num_steps for window in part.windows) for part in parts]
+    if min(taken) == max(taken):
+        return f"{taken[0]} of {planned_steps} steps of each worker"
+    planned_of_all = planned_steps * cell.workers // parts[0].num_workers
+    return f"{sum(taken)} of {planned_of_all} steps of all workers, {min(taken)} to {max(taken)} of each"
 
 
 def _limit_in_words(time_limit_s: float, factor: float) -> str:

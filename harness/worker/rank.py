@@ -71,6 +71,7 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
             trained = train(session, batches, clock, progress.tell, steps)
         used: dict[str, Any] = {  # before what makes batches ends, and evaluation takes some too
             "train_s": trained.train_s,
+            "stopped_after": trained.stopped_after,
             "interruptions": interruptions.read(),
             **vars(usage_of(meter, fabric, share=share)),
             "made_rss_bytes": round(startup.made_rss_bytes * share),
@@ -238,7 +239,6 @@ def _write_curve(
         "curve": [point.model_dump() for point in points],
         "weights_sha256": evaluation.weights_sha256,
         "initial_sha256": initial_sha256,
-        "stopped_after": trained.stopped_after,
         "planned_steps": session.plan.num_steps,
         "num_held_out": session.replica.num_held_out,
         "num_parameters": session.replica.num_parameters,

@@ -33,8 +33,8 @@ class Limit(Protocol):
     """What may end a worker's training before its plan does."""
 
     @property
-    def is_reached(self) -> bool:
-        """Whether it did."""
+    def stopped_after(self) -> int | None:
+        """How many steps the worker had taken then; None where it was not stopped."""
         ...
 
     def within(self, steps: Iterator[_Step]) -> Iterator[_Step]:
@@ -43,7 +43,7 @@ class Limit(Protocol):
 
 
 class NoLimit:
-    is_reached = False
+    stopped_after = None
 
     def within(self, steps: Iterator[_Step]) -> Iterator[_Step]:
         return steps
@@ -74,14 +74,14 @@ class TimeLimit:
         self._last = 0  # the step after which all stop
         self._is_known = threading.Event()  # _last
         self._has_ended = threading.Event()
-        self.is_reached = False
+        self.stopped_after: int | None = None
 
     def within(self, steps: Iterator[_Step]) -> Iterator[_Step]:
         threading.Thread(target=self._beside, name=f"{THREAD}-{self._rank}", daemon=True).start()
         try:
             for num_done, step in enumerate(steps):
                 if self._ends_after(num_done):
-                    self.is_reached = True
+                    self.stopped_after = num_done
                     return
                 yield step
         finally:

@@ -68,7 +68,7 @@ class TrainingOutcome:
     snapshots: list[Snapshot]
     num_rooms: int  # vectors for which memory was taken ahead, of which an early end leaves some empty
     train_s: float  # from the clock's start to the last step's end, and the snapshot after it
-    stopped_after: int | None  # steps, where the time limit ended it; None where the plan did
+    stopped_after: int | None  # steps of this worker, where the time limit ended it; None where the plan did
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,9 +234,11 @@ def train(
     replica.synchronize()
     train_s = clock.now()
     session.turns.done(fabric.rank)
-    stopped_after = num_done if session.limit.is_reached else None
     return TrainingOutcome(
-        snapshots=_timed(snapshots, clock), num_rooms=num_rooms, train_s=train_s, stopped_after=stopped_after
+        snapshots=_timed(snapshots, clock),
+        num_rooms=num_rooms,
+        train_s=train_s,
+        stopped_after=session.limit.stopped_after,
     )
 
 

@@ -165,6 +165,24 @@ def test_run_evaluates_what_was_trained_when_its_time_limit_stopped_it(tmp_path:
     assert workers_of(results) == []
 
 
+def test_run_that_its_time_limit_cut_short_says_so_where_rank_0_was_done_before(tmp_path: Path) -> None:
+    """Rank 1 takes a thousand times as long for as many steps: it is stopped when rank 0 has long left."""
+    cell = (
+        "{workload: fnn, strategy: hogwild, workers: 2, work: dealt, slowed: {rank: 1, factor: 1000}, epochs: 20, %s}"
+    )
+    results = tmp_path / "r"
+    code, out, _ = hvdbench("run", write_suite(tmp_path / "s.yaml", cell % "time_limit_s: 8"), "--results", results)
+    assert (code, "0 ran, 0 failed, 1 stopped at its time limit" in out) == (0, True)
+    (record,) = records_in(results)
+    steps = [sum(window["num_steps"] for window in part["windows"]) for part in record["workers"]]
+    assert steps[0] == 449 > steps[1] > 0
+    assert [part["stopped_after"] for part in record["workers"]] == [None, steps[1]]
+    assert record["reason"].startswith(
+        "training stopped at the cell's time_limit_s of 8 s, "
+        f"after {sum(steps)} of 898 steps of all workers, {steps[1]} to 449 of each; "
+    )
+
+
 def test_two_runs_on_the_same_results_share_the_work(tmp_path: Path) -> None:
     suite = write_suite(tmp_path / "s.yaml", SHORT, "repeats: 4")
     results = tmp_path / "r"

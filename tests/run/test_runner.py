@@ -165,19 +165,31 @@ def test_record_takes_output_that_is_no_text(tmp_path: Path) -> None:
 
 
 def test_record_of_training_that_its_time_limit_stopped_is_a_timeout_with_a_curve(tmp_path: Path) -> None:
-    (part,) = finished().workers
-    part_path(tmp_path, 0).write_text(part.model_dump_json())
-    point = '{"step": 1, "num_samples": 2, "time_s": 0.5, "evaluation_s": 0, "loss": 1.0, "score": 0.5}'
-    (tmp_path / CURVE_FILE).write_text(f'{{"curve": [{point}], "stopped_after": 1, "planned_steps": 9}}')
+    leave_parts(tmp_path, {"stopped_after": 4})
     record, hasty, by_turns = (made(tmp_path, 0, time_limit_factor=factor) for factor in (1.0, 0.0125, 2.0))
     assert (record.status, len(record.curve), len(record.workers)) == ("timeout", 1, 1)
     assert record.reason == (
-        "training stopped at the cell's time_limit_s of 600 s, after 1 of 9 steps of each worker; "
+        "training stopped at the cell's time_limit_s of 600 s, after 4 of 9 steps of each worker; "
         "what was trained by then was evaluated"
     )
     assert by_turns.reason == record.reason  # it was stopped for half of the time, and counts its own
     assert hasty.reason is not None
-    assert hasty.reason.startswith("training stopped at 7.5 s, 0.0125 times the cell's time_limit_s of 600 s, after 1")
+    assert hasty.reason.startswith("training stopped at 7.5 s, 0.0125 times the cell's time_limit_s of 600 s, after 4")
+
+
+@pytest.mark.parametrize("stopped", [0, 1])
+def test_record_of_a_launch_of_which_one_worker_was_stopped_is_a_timeout(tmp_path: Path, stopped: int) -> None:
+    """Where work is dealt the others have taken all of theirs by then: whichever it is, the limit cut the run short."""
+    of_each: list[dict[str, Any]] = [{}, {}]
+    of_each[stopped] = {"stopped_after": 4}
+    of_each[1 - stopped] = {"num_steps": 9}
+    leave_parts(tmp_path, *of_each)
+    record = made(tmp_path, 0, workers=2, strategy="hogwild")
+    assert (record.status, [part.stopped_after for part in record.workers].index(4)) == ("timeout", stopped)
+    assert record.reason == (
+        "training stopped at the cell's time_limit_s of 600 s, after 13 of 18 steps of all workers, 4 to 9 of each; "
+        "what was trained by then was evaluated"
+    )
 
 
 def test_record_of_a_timeout_says_the_limit_that_held(tmp_path: Path) -> None:
@@ -227,6 +239,18 @@ def test_launch_that_crashed_elsewhere_has_the_driver_of_the_gpus_there(
         place = Place(host=str(rank), machine=describe_machine(), driver=driver)
         place_path(tmp_path, rank).write_text(place.model_dump_json())
     assert made(tmp_path, 1, device=device).versions == {"torch": "2.13.0", **told}
+
+
+def leave_parts(run_dir: Path, *of_each: dict[str, Any]) -> None:
+    """What workers leave that were to take 9 steps each and took 4, or `num_steps`, and the curve of rank 0."""
+    (part,) = finished().workers
+    (window,) = part.windows
+    for rank, changes in enumerate(of_each):
+        taken = window.model_copy(update={"num_steps": changes.pop("num_steps", 4)})
+        own = part.model_copy(update={"rank": rank, "windows": [taken], **changes})
+        part_path(run_dir, rank).write_text(own.model_dump_json())
+    point = '{"step": 1, "num_samples": 2, "time_s": 0.5, "evaluation_s": 0, "loss": 1.0, "score": 0.5}'
+    (run_dir / CURVE_FILE).write_text(f'{{"curve": [{point}], "planned_steps": 9}}')
 
 
 def made(

@@ -40,7 +40,7 @@ def steps(rank: int, *, told_at: int, words: Mapping[Path, str] | None = None) -
 def test_rank_0_alone_names_the_step_that_is_under_way(tmp_path: Path) -> None:
     limit = limit_of(0, tmp_path, num_ranks=1)
     assert list(limit.within(steps(0, told_at=1))) == [0]
-    assert limit.is_reached
+    assert limit.stopped_after == 1
     assert stop_path(tmp_path, 0).read_text() == "1"
 
 
@@ -49,7 +49,7 @@ def test_all_ranks_stop_after_the_last_step_that_one_names(tmp_path: Path, rank:
     limit = limit_of(rank, tmp_path, num_ranks=3)
     others = {stop_path(tmp_path, other): f"{5 + other}" for other in range(3) if other != rank}  # rank 2 names 7
     assert list(limit.within(steps(rank, told_at=1, words=others))) == [0, 1, 2, 3, 4, 5, 6]
-    assert limit.is_reached
+    assert limit.stopped_after == 7
 
 
 def test_rank_that_comes_to_its_own_step_waits_for_the_word_of_the_others(tmp_path: Path) -> None:
@@ -97,28 +97,27 @@ def test_rank_that_had_taken_all_its_steps_lets_a_slower_one_take_as_many(tmp_pa
     assert list(early.within(iter(range(5)))) == [0, 1, 2, 3, 4]
     word_gets_around(1)
     assert list(late.within(iter(range(5)))) == [0, 1, 2, 3, 4]
-    assert not early.is_reached
-    assert not late.is_reached
+    assert (early.stopped_after, late.stopped_after) == (None, None)
 
 
 def test_ranks_that_need_not_keep_step_stop_at_once_but_not_before_their_first(tmp_path: Path) -> None:
     first, second = (limit_of(rank, tmp_path, in_step=False) for rank in (0, 1))
     assert list(first.within(steps(0, told_at=1))) == [0]
     assert list(second.within(steps(1, told_at=0))) == [0]
-    assert first.is_reached
-    assert second.is_reached
+    assert (first.stopped_after, second.stopped_after) == (1, 1)
 
 
 def test_rank_that_need_not_keep_step_stops_wherever_it_is(tmp_path: Path) -> None:
     limit = limit_of(1, tmp_path, in_step=False)
     assert list(limit.within(steps(1, told_at=3, words={stop_path(tmp_path, 0): "1"}))) == [0, 1, 2]
+    assert limit.stopped_after == 3
 
 
 def test_rank_that_need_not_keep_step_stops_by_itself_where_rank_0_has_taken_all_its_steps(tmp_path: Path) -> None:
     """10 s after the limit: by as much rank 0's clock may be behind, which would have said so."""
     limit = limit_of(1, tmp_path, now_s=20.0, in_step=False)
     assert list(limit.within(steps(1, told_at=1))) == [0]
-    assert limit.is_reached
+    assert limit.stopped_after == 1
     assert stop_path(tmp_path, 0).exists()  # so that the launcher gives the steps that are left their time
 
 
@@ -128,5 +127,5 @@ def test_run_that_ends_in_time_is_not_stopped_and_leaves_no_thread(tmp_path: Pat
     limit = limit_of(rank, tmp_path, now_s=-100.0, in_step=in_step)  # the limit is far
     assert list(limit.within(iter(range(3)))) == [0, 1, 2]
     word_gets_around(rank)
-    assert not limit.is_reached
+    assert limit.stopped_after is None
     assert stop_path(tmp_path, rank).exists() == in_step  # one that shares weights would end the others

@@ -43,11 +43,11 @@ class Closable:
 class AfterThree:
     """A limit that is reached after three steps."""
 
-    is_reached = False
+    stopped_after: int | None = None
 
     def within(self, steps: Any) -> Any:
         yield from islice(steps, 3)
-        self.is_reached = True
+        self.stopped_after = 3
 
 
 def session_of(strategy: str | dict[str, Any] = "local-sgd", **settings: Any) -> Session:
