@@ -33,7 +33,7 @@ class Run:
     values: Mapping[str, float]  # by metric; empty when it did not end well
     earliest: Mapping[str, float] = field(default_factory=dict)  # of values known to lie between it and themselves
     trouble: str | None = None  # why it did not end well
-    was_stopped: bool = False  # at its time limit, and evaluated: its values are of what was trained by then
+    was_stopped: bool = False  # at its time limit: its values are of what was trained by then
     was_interrupted: bool = False  # while it trained, for so long that it matters
 
 
@@ -74,7 +74,7 @@ def attempts_of(pairs: Iterable[Pair]) -> dict[str, Attempts]:
 
 
 def ended_well(record: Record) -> bool:
-    """Whether the launch says something of speed: it trained to its end, or to its time limit, and was evaluated."""
+    """Whether the launch says something of speed: it trained to its end, or to its time limit."""
     return record.status == "ok" or record.was_stopped
 
 

@@ -253,8 +253,12 @@ class Record(Part):
 
     @property
     def was_stopped(self) -> bool:
-        """Its time limit ended training, and what was trained by then was evaluated: an outcome, and no failure."""
-        return self.status == "timeout" and bool(self.curve)
+        """Its time limit ended training, and the launch ended by itself then: an outcome, and no failure.
+
+        In older records, whose workers do not say that they were stopped, one that has a curve.
+        """
+        has_stopped = any(part.stopped_after is not None for part in self.workers)
+        return self.status == "timeout" and (has_stopped or bool(self.curve))
 
     @property
     def processes(self) -> list[WorkerPart | ServerPart]:

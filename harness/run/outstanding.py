@@ -1,8 +1,8 @@
 """What is left to do of a suite: cells without a finished record, and those finished under other circumstances.
 
-Finished is a launch that trained to its end, or until its time limit stopped it and what was trained was evaluated: it
-would be stopped again. A cell is done with the versions, the settings and the way of measuring that hold now. What was
-done with others is no repeat of it: it is told, and left as it is until it is asked for again.
+Finished is a launch that trained to its end, or until its time limit stopped it: it would be stopped again. A cell is
+done with the versions, the settings and the way of measuring that hold now. What was done with others is no repeat of
+it: it is told, and left as it is until it is asked for again.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ class Setting:
 @dataclass(frozen=True, kw_only=True)
 class Summary:
     num_ok: int
-    num_stopped: int  # at their time limit, and evaluated
+    num_stopped: int  # at their time limit, by themselves
     num_failed: int
     num_elsewhere: int  # another hvdbench was at them
     num_left: int  # the suite's time budget was over
@@ -332,10 +332,9 @@ def _status(cell: Cell, end: LaunchEnd, run_dir: Path, time_limit_factor: float)
 
 def _stop_in_words(cell: Cell, factor: float, parts: list[WorkerPart], *, planned_steps: int) -> str:
     """Of training that stopped by itself, of some workers at least."""
-    return (
-        f"training {_limit_in_words(cell.time_limit_s, factor)}, after {_taken_in_words(cell, parts, planned_steps)}; "
-        "what was trained by then was evaluated"
-    )
+    evaluated = "; what was trained by then was evaluated" if cell.evaluations else ""
+    taken = _taken_in_words(cell, parts, planned_steps)
+    return f"training {_limit_in_words(cell.time_limit_s, factor)}, after {taken}{evaluated}"
 
 
 def _taken_in_words(cell: Cell, parts: list[WorkerPart], planned_steps: int) -> str:

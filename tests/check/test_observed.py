@@ -6,8 +6,9 @@ import math
 
 import pytest
 
-from harness.check.observed import Pair, Run, Stage, difference, observed_of
+from harness.check.observed import Pair, Run, Stage, difference, observed_of, run_of
 from harness.suite.cell import Cell
+from tests.sample_records import finished
 
 
 def test_difference_is_positive_when_b_is_worse() -> None:
@@ -52,3 +53,11 @@ def test_scaling_efficiency_leaves_a_run_what_else_is_known_of_it() -> None:
     assert found is not None
     assert "scaling_efficiency" in found.values
     assert (found.earliest, found.was_stopped) == ({"time_to_target": 1.5}, True)
+
+
+def test_launch_without_evaluations_that_its_time_limit_stopped_tells_of_speed() -> None:
+    (part,) = finished().workers
+    stopped = part.model_copy(update={"stopped_after": 4})
+    found = run_of(finished(status="timeout", reason="x", log_tail="", curve=[], workers=[stopped]))
+    assert found is not None
+    assert (found.trouble, found.was_stopped, found.values["throughput"]) == (None, True, 64.0)

@@ -83,6 +83,13 @@ def test_cell_done_before_and_after_a_change_is_done() -> None:
     assert not outstanding(CELLS[:1], records, lambda cell: {}).changed
 
 
+def test_launch_that_was_stopped_is_done_without_evaluations_too() -> None:
+    (part,) = finished().workers
+    told = [part.model_copy(update={"stopped_after": 4})]
+    found = left({"status": "timeout", "reason": "x", "log_tail": "", "curve": [], "workers": told})
+    assert (seeds(found.missing), found.num_stopped) == ([1, 2, 3, 4], 1)
+
+
 def test_launch_that_was_stopped_and_evaluated_is_done_and_one_that_was_ended_is_missing() -> None:
     stopped = {"status": "timeout", "reason": "x", "log_tail": ""}
     found = left(stopped, {**stopped, "curve": []}, {})

@@ -192,6 +192,14 @@ def test_record_of_a_launch_of_which_one_worker_was_stopped_is_a_timeout(tmp_pat
     )
 
 
+def test_record_of_training_without_evaluations_that_was_stopped_is_no_failure(tmp_path: Path) -> None:
+    leave_parts(tmp_path, {"stopped_after": 4})
+    (tmp_path / CURVE_FILE).write_text('{"curve": [], "planned_steps": 9}')
+    record = made(tmp_path, 0, evaluations=0)
+    assert (record.status, record.was_stopped, record.curve) == ("timeout", True, [])
+    assert record.reason == "training stopped at the cell's time_limit_s of 600 s, after 4 of 9 steps of each worker"
+
+
 def test_record_of_a_timeout_says_the_limit_that_held(tmp_path: Path) -> None:
     reason = made(tmp_path, None, time_limit_factor=0.0125).reason
     assert reason == "stopped at 7.5 s, 0.0125 times the cell's time_limit_s of 600 s"
