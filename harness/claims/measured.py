@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from harness.analysis.attempts import has_outcome
+
 _BYTES_OF_A_VALUE = 4  # float32
 
 
@@ -30,10 +32,11 @@ def _unfinished(runs: pd.DataFrame) -> pd.Series[bool]:
 
 
 def _broke(runs: pd.DataFrame) -> pd.Series[bool]:
-    """Did not finish, diverged, or did not reach the target that it looked for."""
+    """Crashed, diverged, or did not reach the target that it looked for; what its time limit stopped may have."""
     looked = runs["target"].notna() & (runs["evaluations"] > 0)
     has_diverged = ~np.isfinite(runs["loss"]) & (runs["evaluations"] > 0)
-    broke: pd.Series[bool] = _unfinished(runs) | has_diverged | (looked & ~runs["reached"])
+    has_crashed = _unfinished(runs) & ~has_outcome(runs)
+    broke: pd.Series[bool] = has_crashed | has_diverged | (looked & ~runs["reached"])
     return broke
 
 

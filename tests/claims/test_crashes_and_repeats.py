@@ -102,6 +102,18 @@ def test_launch_that_finished_without_its_target_broke_and_is_none_that_did_not_
     assert not [check.violation for claim in found.values() for check in claim.checks if check.violation]
 
 
+def test_launch_stopped_after_it_had_reached_its_target_did_not_break(tmp_path: Path) -> None:
+    """Of hogwild's five two were stopped, one of them before the target: one broke, two did not finish."""
+    text = SUITE.replace("measure: time_to_target_s", "measure: broke")
+    suite = suite_of(tmp_path, text.replace("measure: cpu_s_per_sample", "measure: unfinished"))
+    stopped = {"status": "timeout", "reason": "training stopped at the cell's time_limit_s of 600 s"}
+    records = changed(launches(suite), stopped, is_hogwilds(3))
+    records = changed(records, {**stopped, "curve": reached_after(1.0)[:1]}, is_hogwilds(4))
+    found = judged(tmp_path, records, suite)
+    estimates = [found[name].numbers[0].interval.estimate for name in ("faster", "leaner")]
+    assert estimates == pytest.approx([0.2, 0.4])
+
+
 LACKED = {"reason": "rank 1: RuntimeError: unable to mmap 4 bytes from file </torch_7_8>: Cannot allocate memory (12)"}
 
 
