@@ -47,7 +47,7 @@ def test_page_has_every_claim_with_verdict_number_rule_checklist_and_records(tmp
         "0.500\u00a0× [",
         "holds below 0.900\u00a0×",
         "same initial weights",
-        "Checklist: all 12 met",
+        "Checklist: all 13 met",
         "hvdbench claims",
     ):
         assert said in page
