@@ -156,7 +156,8 @@ class FlatModel:
             return self.read()
         after = merged(self._vector, *vectors)
         self.write(after)
-        return after
+        is_anothers = any(after is each for each in (self._vector, *vectors))
+        return after.clone() if is_anothers else after
 
     def restart_counters(self) -> None:
         """As they were when this was made."""

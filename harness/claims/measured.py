@@ -35,7 +35,8 @@ def _broke(runs: pd.DataFrame) -> pd.Series[bool]:
     """Crashed, diverged, or did not reach the target that it looked for; what its time limit stopped may have."""
     looked = runs["target"].notna() & (runs["evaluations"] > 0)
     has_diverged = ~np.isfinite(runs["loss"]) & (runs["evaluations"] > 0)
-    has_crashed = _unfinished(runs) & ~has_outcome(runs)
+    has_trained = (runs["status"] == "timeout") & (runs["evaluations"] == 0) & runs["samples_per_s"].notna()
+    has_crashed = _unfinished(runs) & ~has_outcome(runs) & ~has_trained
     broke: pd.Series[bool] = has_crashed | has_diverged | (looked & ~runs["reached"])
     return broke
 

@@ -102,7 +102,7 @@ class HorovodTorch:
                 "options.staging: host: the wrapper hands its tensors to Horovod, which goes through the host where it "
                 "is built for CUDA without NCCL; this one is not; allowed: none, or a strategy that sends one vector"
             )
-        self.waiting_is_known = averaging.op != "adasum"
+        self.waiting_is_known = averaging.op != "adasum" or self.size == 1
         return _HorovodTraining(model, averaging, self)
 
     def settings(self) -> dict[str, str]:

@@ -195,7 +195,7 @@ class Replica(Protocol):
 
     @property
     def began_positive(self) -> Stretches:
-        """Of the vector, the buffers that began above 0 everywhere; no strategy takes them below it."""
+        """Of the vector, the buffers that began above 0 everywhere: no average, server or peer takes them below it."""
         ...
 
     def settings(self) -> dict[str, str]:

@@ -207,7 +207,10 @@ class Strategy(Protocol[FabricT_contra]):
         ...
 
     def snapshot(self, replica: Replica, fabric: FabricT_contra) -> Vector:
-        """This worker's part of the evaluated model: its own weights, or the shared ones."""
+        """This worker's part of the evaluated model: its own weights, or the shared ones.
+
+        Called on every rank where the mean of workers is evaluated, else on rank 0 alone: no collective belongs in it.
+        """
         ...
 
 

@@ -18,13 +18,29 @@ def stopped_s(record: Record) -> float:
 
 
 def throttled_s(record: Record) -> float:
-    """For which a CPU quota held back the worker most held back, over cores; NaN: not known."""
-    return _longest(told.throttled_s for told in _told(record))
+    """For which a CPU quota held back each core of the workers most held back, on the mean; NaN: not known."""
+    return _longest(_each(told.throttled_s, _cores_beside(record, part)) for part, told in _with_told(record))
 
 
 def stolen_s(record: Record) -> float:
-    """That the machine under a virtual one took of the cores of the worker that lost most; NaN: not known."""
-    return _longest(told.steal_s for told in _told(record))
+    """That the machine under a virtual one took of each core of the worker that lost most, on the mean; NaN: not
+    known."""
+    return _longest(_each(told.steal_s, _num_cores(record, part)) for part, told in _with_told(record))
+
+
+def _each(seconds: float | None, num_cores: int) -> float | None:
+    return None if seconds is None else seconds / num_cores
+
+
+def _cores_beside(record: Record, part: WorkerPart) -> int:
+    """Of all workers on its host, whom a quota holds back together."""
+    return sum(_num_cores(record, each) for each in record.workers if each.host == part.host)
+
+
+def _num_cores(record: Record, part: WorkerPart) -> int:
+    """Those it may use: its own where it is pinned, else all of its host's."""
+    machine = next((each.machine for each in record.workers if each.host == part.host and each.machine), None)
+    return len(part.cores or ()) or (machine or record.machine).num_cores
 
 
 def others_share(record: Record) -> float:
@@ -67,7 +83,11 @@ def interruptions_in_words(record: Record) -> str | None:
 
 
 def _told(record: Record) -> list[Interruptions]:
-    return [part.interruptions for part in record.workers if part.interruptions is not None]
+    return [told for _, told in _with_told(record)]
+
+
+def _with_told(record: Record) -> list[tuple[WorkerPart, Interruptions]]:
+    return [(part, part.interruptions) for part in record.workers if part.interruptions is not None]
 
 
 def _longest(each: Iterable[float | None]) -> float:

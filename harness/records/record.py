@@ -107,7 +107,9 @@ class WorkerPart(Part):
     windows: list[Window]
     # How many of the clock's windows stand in each of these: more than 1 where there are many workers or long hours.
     windows_joined: Int64 = 1
-    snapshots_s: list[float]  # when the weights that `curve` evaluates were copied
+    snapshots_s: list[
+        float
+    ]  # when this worker was at the points of `curve`; it copies weights where they are evaluated
     train_s: float
     # Steps that it had taken when the time limit stopped it. None where it took all of its own, and in older records.
     stopped_after: Int64 | None = None
@@ -255,10 +257,12 @@ class Record(Part):
     def was_stopped(self) -> bool:
         """Its time limit ended training, and the launch ended by itself then: an outcome, and no failure.
 
-        In older records, whose workers do not say that they were stopped, one that has a curve.
+        Every worker that was not lost has left its part then. In older records, whose workers do not say that they were
+        stopped, one that has a curve.
         """
-        has_stopped = any(part.stopped_after is not None for part in self.workers)
-        return self.status == "timeout" and (has_stopped or bool(self.curve))
+        has_stopped = any(part.stopped_after is not None for part in self.workers) or bool(self.curve)
+        num_told = sum(part.num_workers for part in self.workers) + len(self.lost_ranks)
+        return self.status == "timeout" and has_stopped and num_told == int(self.cell["workers"])
 
     @property
     def processes(self) -> list[WorkerPart | ServerPart]:

@@ -14,9 +14,14 @@ PINNING = "pinning"  # likewise: off where workers are not bound to cores
 MPI = "mpi"  # likewise: which one and its version, where no package of `versions` tells
 DRIVER = "driver"  # of the GPUs, among the settings that a worker tells of its own machine
 
-# Beginnings of names, by whom they are read: Horovod on GPUs; what MPI sends with, and NCCL over a network; MPI alone;
-# every process; and those that reach others by Horovod.
-OF_GPUS = ("NCCL_", "HOROVOD_NUM_NCCL_STREAMS", "HOROVOD_DISABLE_NVTX_RANGES")
+# Beginnings of names, by whom they are read: Horovod on GPUs; GPUs; one framework alone; what MPI sends with, and NCCL
+# over a network; MPI alone; every process; and those that reach others by Horovod.
+_OF_HOROVOD_ON_GPUS = ("HOROVOD_NUM_NCCL_STREAMS", "HOROVOD_DISABLE_NVTX_RANGES")
+_OF_GPUS = (
+    *("NCCL_", "CUDA_", "CUBLAS_", "CUDNN_", "NVIDIA_", "TORCH_CUDNN_", "TORCH_NCCL_", "TORCH_BLAS_", "TF_GPU_"),
+    *("TF_FORCE_GPU_", "TF_CUDNN_", *_OF_HOROVOD_ON_GPUS),
+)
+_OF_FRAMEWORK = {"torch": ("TORCH", "PYTORCH_"), "tensorflow": ("TF_", "XLA_FLAGS")}
 _OF_TRANSPORTS = ("UCX_", "FI_", "PSM2_", "PSM3_")
 _OF_MPI = (
     *(f"OMPI_MCA_{part}" for part in ("allocator", "bml", "btl", "coll", "common", "hwloc", "mpool", "mtl", "opal")),
@@ -33,7 +38,7 @@ _OF_ALL = (
     *("TORCH_CUDNN_", "TORCH_ALLOW_", "TORCH_NCCL_", "TORCH_BLAS_", "PYTORCH_", "GLOO_SOCKET_"),
     *("TF_NUM_", "TF_ENABLE_", "TF_DISABLE_", "TF_GPU_", "TF_FORCE_GPU_", "TF_CUDNN_", "TF_XLA_", "TF_DETERMINISTIC_"),
     *("XLA_FLAGS", "CUDA_LAUNCH_BLOCKING", "CUDA_DEVICE_MAX_", "CUDA_MODULE_LOADING", "CUBLAS_", "CUDNN_"),
-    *("NVIDIA_TF32_OVERRIDE",),
+    *("NVIDIA_TF32_OVERRIDE", "NCCL_"),
 )
 _OF_HOROVOD = (
     *("HOROVOD_ADASUM_", "HOROVOD_AUTOTUNE", "HOROVOD_BATCH_D2D_", "HOROVOD_CACHE_CAPACITY", "HOROVOD_CCL_"),
@@ -41,7 +46,7 @@ _OF_HOROVOD = (
     *("HOROVOD_HIERARCHICAL_", "HOROVOD_THREAD_AFFINITY", "HOROVOD_TIMELINE"),
     *("HOROVOD_TORUS_", "HOROVOD_STALL_CHECK_DISABLE", "HOROVOD_CPU_OPERATIONS", "HOROVOD_GLOO_IFACE"),
     *("HOROVOD_DYNAMIC_PROCESS_SETS", "HOROVOD_ELASTIC", "HOROVOD_LOG_LEVEL"),
-    *(*OF_GPUS, *_OF_TRANSPORTS, *_OF_MPI),
+    *(*_OF_HOROVOD_ON_GPUS, *_OF_TRANSPORTS, *_OF_MPI),
 )
 _CHANGES_NO_SPEED = re.compile(
     r"(?:MV2_COMM_WORLD|TORCHINDUCTOR_REDIS)_.*|.*(_HOSTNAME|_HOSTFILE|"
@@ -76,6 +81,12 @@ def names_interfaces(name: str) -> bool:
 def is_of_horovod(name: str) -> bool:
     """Whether it matters only to workers that reach each other by Horovod."""
     return name in (LAUNCH, LAUNCH_ARGS, HOSTS, MPI) or name.startswith(_OF_HOROVOD)
+
+
+def is_of_others(name: str, framework: str, device: str) -> bool:
+    """Whether it matters only to another framework than this, or to another device."""
+    of_others = [prefix for each, prefixes in _OF_FRAMEWORK.items() if each != framework for prefix in prefixes]
+    return name.startswith((*of_others, *(() if device == "gpu" else _OF_GPUS)))
 
 
 def is_of_mpi(name: str, device: str) -> bool:

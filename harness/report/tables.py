@@ -19,7 +19,15 @@ from harness.analysis.targets import Reaching, reaching
 from harness.plain_text import per_second
 from harness.report.score_tables import difference_cell, difference_header, final_score, final_score_header
 from harness.report.table_cells import Row, Table, TableCell, interval_cell, intervals_of, text, value
-from harness.report.wording import at_least, cut_off, on_their_side, percent, score_name, with_interval
+from harness.report.wording import (
+    at_least,
+    cut_off,
+    on_their_side,
+    percent,
+    score_name,
+    share_with_interval,
+    with_interval,
+)
 
 SUMMARY_TABLE = "summary"
 LAUNCHES, CRASHED = "launches", "of them crashed"
@@ -165,10 +173,11 @@ def _slowest(runs: pd.DataFrame) -> str:
 def _efficiency(found: Efficiency | None) -> TableCell:
     if found is None:
         return TableCell(text="–", sort_by="", is_number=True)
-    interval, flag = scaled(found.interval, 100), ""
     if found.is_superlinear:
-        interval, flag = on_their_side(interval, 100.0, 0), " above 100 %!"
-    return replace(value(found.interval.estimate, f"{with_interval(interval)}{flag}"), method=interval.method)
+        said = f"{share_with_interval(on_their_side(found.interval, 1.0, 3))}, above 100 %!"
+    else:
+        said = with_interval(scaled(found.interval, 100))
+    return replace(value(found.interval.estimate, said), method=found.interval.method)
 
 
 def _share(runs: pd.DataFrame, column: str) -> TableCell:

@@ -21,9 +21,9 @@ from harness.records.setting_names import (
     LAUNCH,
     LAUNCH_ARGS,
     MPI,
-    OF_GPUS,
     PINNING,
     is_of_mpi,
+    is_of_others,
     is_recorded,
     names_interfaces,
     of_all,
@@ -36,7 +36,8 @@ _SET_BY_HOROVODRUN = ("HOROVOD_CPU_OPERATIONS", "HOROVOD_GLOO_IFACE", "NCCL_SOCK
 # Of the frameworks, which are asked for what the cell says, and hold to that.
 _THREADS_OF_TENSORFLOW = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 _TF32_OF_PYTORCH = "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"
-_MPI_ARGS, _HANDS_ON = "--mpi-args", "-x"  # of horovodrun and of mpirun
+_MPI_ARGS = "--mpi-args"  # of horovodrun
+_HANDS_ON, _HANDED_ON = ("-x", "--x"), "mca_base_env_list"  # of mpirun
 _PATH = re.compile(r"(?<![\w./])~?/[^\s,;:=]*")  # a network, 10.0.0.0/24, is none
 
 
@@ -64,8 +65,9 @@ def launch_settings(
 
 def _is_unread(name: str, cell: Cell) -> bool:
     """Whether nobody in a launch of the cell goes by it."""
-    is_of_gpus = cell.device != "gpu" and name.startswith(OF_GPUS)
-    return is_of_gpus or (cell.controller != "mpi" and is_of_mpi(name, cell.device))
+    return is_of_others(name, cell.framework, cell.device) or (
+        cell.controller != "mpi" and is_of_mpi(name, cell.device)
+    )
 
 
 def _of_launch(hosts: Sequence[Host], launch_args: Sequence[str], existing: bool) -> dict[str, str]:
@@ -73,14 +75,15 @@ def _of_launch(hosts: Sequence[Host], launch_args: Sequence[str], existing: bool
         return {LAUNCH: "existing"}
     said = {}
     if launch_args:
-        said[LAUNCH_ARGS] = _args_in_words(launch_args)
+        said[LAUNCH_ARGS] = " ".join(args_in_words(launch_args))
     if not all(host.is_this_machine for host in hosts):
         said[HOSTS] = "named"
     return said
 
 
-def _args_in_words(launch_args: Sequence[str]) -> str:
-    return " ".join(_arg_in_words(before, arg) for before, arg in zip(("", *launch_args), launch_args, strict=False))
+def args_in_words(args: Sequence[str]) -> list[str]:
+    """As they may be published: no secret, no interface, no path of this machine."""
+    return [_arg_in_words(before, arg) for before, arg in zip(("", *args), args, strict=False)]
 
 
 def _arg_in_words(before: str, arg: str) -> str:
@@ -88,19 +91,19 @@ def _arg_in_words(before: str, arg: str) -> str:
     option, is_joined, value = arg.partition("=")
     if before == _MPI_ARGS:
         return _nested_in_words(arg)
-    if names_interfaces(before):
+    if names_interfaces(before) or before == _HANDED_ON:
         return _digest(arg)
     if not is_joined:
         return _portable(arg)
     if option == _MPI_ARGS:
         return f"{option}={_nested_in_words(value)}"
-    is_secret = before == _HANDS_ON or names_interfaces(option)
+    is_secret = before in _HANDS_ON or names_interfaces(option)
     return f"{option}={_digest(value)}" if is_secret else _portable(arg)
 
 
 def _nested_in_words(args: str) -> str:
     try:
-        return _args_in_words(shlex.split(args))
+        return " ".join(args_in_words(shlex.split(args)))
     except ValueError:  # quotes that do not end, over which the launch itself stumbles
         return _digest(args)
 

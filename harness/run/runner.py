@@ -42,7 +42,7 @@ from harness.records.run_files import (
 from harness.records.software import driver_among_versions
 from harness.run.core_locks import held
 from harness.run.heartbeat import beating
-from harness.run.launch_settings import launch_settings
+from harness.run.launch_settings import args_in_words, launch_settings
 from harness.run.outstanding import Again, Outstanding, outstanding
 from harness.run.remedies import with_full_disk, with_remedy
 from harness.run.run_folder import RUNS_FOLDER, ProgressFile, clear_leftovers, reserve, run_folder
@@ -375,6 +375,10 @@ def _read_servers(run_dir: Path) -> list[ServerPart]:
 
 
 def _portable(argv: list[str]) -> list[str]:
-    """The command without paths of this machine."""
+    """The command without secrets, interfaces and paths of this machine."""
     prefix = str(Path(sys.executable).parent)
+    argv = [
+        part if part.startswith(prefix) or f"/{RUNS_FOLDER}/" in part else said
+        for part, said in zip(argv, args_in_words(argv), strict=True)
+    ]
     return [Path(part).name if part.startswith(prefix) or f"/{RUNS_FOLDER}/" in part else part for part in argv]

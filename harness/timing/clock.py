@@ -77,6 +77,11 @@ class Mark:
     origin: Any
     moment: Any
 
+    @property
+    def is_of_training(self) -> bool:
+        """Not from before it: by then all workers have issued what was begun there."""
+        return not math.isnan(self.window_opened)
+
 
 class Waiting(Phase):
     """Waits for communication. `with waiting:` is one that workers enter as they come and leave together."""
@@ -150,7 +155,7 @@ class Clock:
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
         self._now = now
         self._recorder: Recorder = HostRecorder(now)
-        self._opened, self._origin = math.nan, math.nan  # none asks for what is marked in warm-up
+        self._opened, self._origin = math.nan, math.nan
         self.loader, self.waiting = Phase(self._moment), Waiting(self._moment, self.mark)
 
     def _moment(self) -> Any:
@@ -274,9 +279,11 @@ class Clock:
         came_s, meetings = -took_s, np.full(len(took_s), Meeting.TOGETHER, np.uint8)
         for place, issued in edge.apart:
             meetings[place] = Meeting.ALONE if issued is None else Meeting.UNDER_WAY
-        issued_s = self.seconds_at([issued for _, issued in edge.apart if issued is not None])
-        came_s[meetings == Meeting.UNDER_WAY] = self._started + np.array(issued_s)
-        came_s[meetings == Meeting.ALONE] = 0.0
+        came_s[meetings != Meeting.TOGETHER] = 0.0
+        under_way = [(place, issued) for place, issued in edge.apart if issued is not None and issued.is_of_training]
+        came_s[[place for place, _ in under_way]] = self._started + np.array(
+            self.seconds_at([issued for _, issued in under_way])
+        )
         return Waits(took_s=took_s, came_s=came_s, meetings=meetings)
 
     def _inside(self, moments: list[Any]) -> NDArray[np.float64]:

@@ -70,11 +70,14 @@ def _own_bytes_of_children() -> int:
     """Of anonymous and shared memory; not of files, such as libraries, which this process has as well.
 
     A forked child shares every page of this process until either writes to it, or ends. So the anonymous pages that
-    children add are those of the whole family, in proportional sizes, less those of this process.
+    children add are those of the whole family, in proportional sizes, less those of this process. Where the kernel does
+    not tell these (before Linux 5.4), all that children have counts.
     """
     children = _children()
     if not children:
         return 0
+    if _proc_bytes(os.getpid(), "smaps_rollup", "Pss_Anon") is None:
+        return _sum("status", "VmRSS", children)
     own = _sum("smaps_rollup", "Anonymous", [os.getpid()])
     of_all = _sum("smaps_rollup", "Pss_Anon", [os.getpid(), *children])
     return max(0, of_all - own) + _sum("smaps_rollup", "Pss_Shmem", children)

@@ -73,6 +73,10 @@ def test_merge_by_merges_what_the_function_makes_and_gives_a_copy_of_that(digits
     assert torch.equal(given, 2 * before + 1)
     given.zero_()  # the caller's
     assert torch.equal(replica.weights(), 2 * before + 1)
+    others = torch.ones_like(before)
+    assert replica.merge_by(lambda weights, others: others, others) is not others
+    replica.merge_by(lambda weights: weights).zero_()
+    assert torch.equal(replica.weights(), others)
 
 
 def test_weights_are_a_copy_and_set_weights_reaches_the_model(digits: Dataset) -> None:

@@ -199,7 +199,7 @@ NOT_INTERRUPTED = {"paused_s": 0.0, "suspended_s": 0.0, "throttled_s": None, "st
     ("told", "because"),
     [
         ({"paused_s": 1.0}, "were stopped, or their machine was asleep, for 10 %"),
-        ({"throttled_s": 0.11}, "were held back by a CPU quota for 1.1 %"),
+        ({"throttled_s": 0.22}, "were held back by a CPU quota for 1.1 %"),
         ({"steal_s": 0.5}, "lost their cores to the host of a virtual machine for 5 %"),
         ({"steal_s": 0.09}, None),
     ],

@@ -25,11 +25,24 @@ def interrupted(*workers: dict[str, Any]) -> Record:
 
 
 def test_the_worker_that_was_kept_longest_counts() -> None:
-    record = interrupted({"paused_s": 0.5, "suspended_s": 0.25, "steal_s": 0.125}, {"throttled_s": 1.5})
+    record = interrupted({"paused_s": 0.5, "suspended_s": 0.25, "steal_s": 0.125}, {"throttled_s": 3.0})
     assert (stopped_s(record), throttled_s(record), stolen_s(record)) == (0.75, 1.5, 0.125)
     words = "stopped for 0.8 s, held back by a CPU quota for 1.5 s, without its cores, which the host took, for 0.1 s"
     assert interruptions_in_words(record) == words
     assert outcome_of(record).endswith(f"; {words}")
+
+
+def test_what_cores_lose_is_told_of_each_core() -> None:
+    """A quota holds back both workers of a host, which have four cores; the host took some of the two of one."""
+    told = Interruptions(paused_s=0.0, suspended_s=0.0, throttled_s=20.0, steal_s=3.0)
+    parts = [worker(rank, host="x", cores=[2 * rank, 2 * rank + 1], interruptions=told) for rank in range(2)]
+    record = finished().model_copy(update={"workers": parts})
+    assert (throttled_s(record), stolen_s(record)) == (5.0, 1.5)
+    machine = MACHINE.model_copy(update={"num_cores": 10})
+    unpinned = finished().model_copy(
+        update={"workers": [worker(host="x", cores=None, machine=machine, interruptions=told)]}
+    )
+    assert (throttled_s(unpinned), stolen_s(unpinned)) == (2.0, 0.3)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,10 @@ def cell(strategy: str = "allreduce", controller: str = "gloo", **options: Any) 
 )
 def test_setting_that_changes_speed_is_recorded(setting: str) -> None:
     name, _, value = setting.partition("=")
-    assert launch_settings(cell(controller="mpi"), {name: value, "HOME": "/root"}, hosts=HERE) == {name: value}
+    framework = "tensorflow" if name.startswith("TF_") else "torch"
+    device = "gpu" if name.startswith("NVIDIA_") else "cpu"
+    reader = cell(controller="mpi").model_copy(update={"framework": framework, "device": device})
+    assert launch_settings(reader, {name: value, "HOME": "/root"}, hosts=HERE) == {name: value}
 
 
 @pytest.mark.parametrize(
@@ -219,12 +222,34 @@ def test_launch_is_recorded_where_it_is_not_this_harness_own_on_this_machine() -
 
 
 @pytest.mark.parametrize(
+    ("fields", "recorded"),
+    [
+        ({"strategy": "torch-ddp"}, {"MALLOC_ARENA_MAX", "PYTORCH_JIT"}),
+        ({"strategy": "tf-mirrored", "framework": "tensorflow"}, {"MALLOC_ARENA_MAX", "TF_XLA_FLAGS"}),
+        (
+            {"strategy": "torch-ddp", "device": "gpu"},
+            {"MALLOC_ARENA_MAX", "PYTORCH_JIT", "NCCL_ALGO", "CUDA_LAUNCH_BLOCKING"},
+        ),
+    ],
+)
+def test_variables_of_other_frameworks_and_devices_are_not_recorded(fields: dict[str, Any], recorded: set[str]) -> None:
+    """NCCL is no matter of Horovod alone."""
+    environ = dict.fromkeys(
+        ("MALLOC_ARENA_MAX", "TF_XLA_FLAGS", "NCCL_ALGO", "CUDA_LAUNCH_BLOCKING", "PYTORCH_JIT"), "1"
+    )
+    asked = Cell.model_validate({"workload": "fnn", "workers": 2, **fields})
+    assert launch_settings(asked, environ).keys() == recorded
+
+
+@pytest.mark.parametrize(
     ("launch_args", "recorded"),
     [
         (["--network-interface", "lo", "--verbose"], "--network-interface digest 9294ab38 --verbose"),
         (["--network-interfaces=eth0"], "--network-interfaces=digest 9c32a8c7"),
         (["--mpi-args", "-x TOKEN=abc -x PATH"], "--mpi-args -x TOKEN=digest ba7816bf -x PATH"),
         (["--mpi-args=-x 'TOKEN=a b'"], "--mpi-args=-x TOKEN=digest c8687a08"),
+        (["--mpi-args=--x TOKEN=abc"], "--mpi-args=--x TOKEN=digest ba7816bf"),
+        (["--mpi-args=--mca mca_base_env_list TOKEN=abc"], "--mpi-args=--mca mca_base_env_list digest 0ffb31a9"),
         (["--mpi-args=--mca btl_tcp_if_include eth0 -v"], "--mpi-args=--mca btl_tcp_if_include digest 9c32a8c7 -v"),
         (["--mpi-args=-x 'TOKEN=abc"], "--mpi-args=digest dccc4ffa"),
         (["--mpi-args=--map-by ppr:6:node", "--cycle-time-ms=5"], "--mpi-args=--map-by ppr:6:node --cycle-time-ms=5"),

@@ -192,6 +192,15 @@ def test_record_of_a_launch_of_which_one_worker_was_stopped_is_a_timeout(tmp_pat
     )
 
 
+def test_launch_that_was_ended_before_all_left_their_parts_is_none_that_its_limit_stopped(tmp_path: Path) -> None:
+    """Rank 1 is done while rank 0 evaluates a shared model."""
+    leave_parts(tmp_path, {"stopped_after": 4})
+    record = made(tmp_path, None, workers=2, strategy="hogwild")
+    assert (record.status, record.was_stopped) == ("timeout", False)
+    whole = record.model_copy(update={"lost_ranks": [1]})
+    assert whole.was_stopped
+
+
 def test_record_of_training_without_evaluations_that_was_stopped_is_no_failure(tmp_path: Path) -> None:
     leave_parts(tmp_path, {"stopped_after": 4})
     (tmp_path / CURVE_FILE).write_text('{"curve": [], "planned_steps": 9}')

@@ -105,7 +105,6 @@ def test_waits_are_told_one_by_one_for_each_window(clock: Clock, time: FakeTime)
 
 
 def test_waits_tell_when_what_was_under_way_had_been_issued(clock: Clock, time: FakeTime) -> None:
-    clock.waiting.mark()  # in warm-up
     clock.start(num_steps=2)  # at 100 s
     time.passes(1.0)
     issued = clock.waiting.mark()
@@ -124,6 +123,22 @@ def test_waits_tell_when_what_was_under_way_had_been_issued(clock: Clock, time: 
     assert (list(second.took_s), list(second.came_s)) == ([0.125, 0.25], [0.0, 101.0])
     assert list(second.meetings) == [Meeting.ALONE, Meeting.UNDER_WAY]
     assert [window.exposed_s for window in clock.windows(waiting_is_known=True)] == [0.5, 0.375]
+
+
+def test_what_was_issued_before_training_was_issued_by_all_as_it_began(clock: Clock, time: FakeTime) -> None:
+    """As a strategy is set up; the device's own moments are of another kind than the host's, which it was then."""
+    issued = clock.waiting.mark()
+    device = mock.Mock(wraps=Device(time))
+    clock.start(num_steps=1, recorder=device)
+    with clock.waiting.since(issued):
+        time.passes(0.25)
+    clock.step_done(0.0, 1)
+    clock.close_window(0)
+    clock.windows(waiting_is_known=True)
+    (waits,) = clock.waits()
+    assert (list(waits.took_s), list(waits.came_s)) == ([0.25], [0.0])
+    asked = [moment for call in device.seconds_between.call_args_list for moments in call.args for moment in moments]
+    assert np.isfinite(asked).all()
 
 
 def test_start_forgets_what_was_under_way_before(clock: Clock, time: FakeTime) -> None:
