@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from subprocess import TimeoutExpired
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_curves_differ_by_shares_of_the_first_frameworks_values() -> None:
 
 def test_launches_keep_other_measurements_from_their_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse_to_wait(why: str) -> None:
-        raise BlockingIOError(why)
+        raise TimeoutExpired(why, 0)
 
     def launched(*_: object) -> Record:
         with held(os.sched_getaffinity(0), refuse_to_wait):
@@ -60,7 +61,7 @@ def test_launches_keep_other_measurements_from_their_cores(tmp_path: Path, monke
 
     monkeypatch.setenv(LOCKS_VARIABLE, str(tmp_path))
     monkeypatch.setattr("harness.run.runner.run_cell", launched)
-    with pytest.raises(BlockingIOError, match="waiting for cores"):
+    with pytest.raises(TimeoutExpired, match="waiting for cores"):
         native_parity(CELLS[0])
 
 
