@@ -37,8 +37,8 @@ def figures() -> list[Figure]:
     process.prepare(num_threads=1)
     torch.set_num_threads(1)
     return [
-        *_over_by_hand("memory of this machine", [], exchanging_by_memory, bar=3.0),
-        *_over_by_hand("TCP on loopback", [LOOPBACK], exchanging_by_tcp, bar=1.7),
+        *_over_by_hand("memory of this machine", [], exchanging_by_memory, bar=2.3),
+        *_over_by_hand("TCP on loopback", [LOOPBACK], exchanging_by_tcp, bar=1.5),
         _encryption(),
     ]
 
