@@ -126,8 +126,8 @@ _MEASURED = _columns(
      "above 1 when more was used"),
     # What kept it from running while it trained, of the worker that lost most; missing where that is not known.
     ("stopped_s", "float64", "s", "stopped, or the machine asleep"),
-    ("throttled_s", "float64", "s", "held back by a CPU quota, over cores"),
-    ("stolen_s", "float64", "s", "of its cores, taken by the host of a virtual machine"),
+    ("throttled_s", "float64", "s", "held back by a CPU quota, each core on the mean"),
+    ("stolen_s", "float64", "s", "taken by the host of a virtual machine, of each core on the mean"),
     # Memory without the copies of weights that only measuring keeps.
     ("peak_rss_bytes", "float64", "bytes", "sum of each worker's and server's peak in training; shared pages count "
      "once for each; a lower bound, since all copies are taken off, also those made after the peak; missing where the "

@@ -35,7 +35,9 @@ WINDOW_FIELDS = (
 _START, _END, _STEPS, _SAMPLES, _, _LOADER, _EXPOSED, _PEER, _BYTES, _P50, _P95, _MAX = range(len(WINDOW_FIELDS))
 _values_of = attrgetter(*WINDOW_FIELDS)
 _BYTES_OF_A_VALUE = 4  # float32
-_TELLS_PEERS_UNDER_WAY = 3  # way of measuring
+# Ways of measuring, from which on that is so.
+_TELLS_PEERS_UNDER_WAY = 3
+_RANK_0_LOOKS_ALONE = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,7 +304,8 @@ def _sent_by_servers(record: Record) -> int:
     Servers see training begin and end a little late, so some of what is taken off may not have been counted.
     """
     num_bytes = sum(server.bytes_sent or 0 for server in record.servers)
-    num_looks = sum(len(part.snapshots_s) for part in record.workers if part.rank == 0 or record.measuring < 3)
+    all_look = record.measuring < _RANK_0_LOOKS_ALONE
+    num_looks = sum(len(part.snapshots_s) for part in record.workers if part.rank == 0 or all_look)
     return max(0, num_bytes - num_looks * _BYTES_OF_A_VALUE * _vector_size(record))
 
 

@@ -14,18 +14,18 @@ MATTERS_FROM = 0.01  # of the time of training
 
 def stopped_s(record: Record) -> float:
     """That the worker longest stopped was, or the machine asleep under it: each holds up the others. NaN: not known."""
-    return _longest(told.paused_s + told.suspended_s for told in _told(record))
+    return _longest(told.paused_s + told.suspended_s for _, told in _told(record))
 
 
 def throttled_s(record: Record) -> float:
     """For which a CPU quota held back each core of the workers most held back, on the mean; NaN: not known."""
-    return _longest(_each(told.throttled_s, _cores_beside(record, part)) for part, told in _with_told(record))
+    return _longest(_each(told.throttled_s, _cores_beside(record, part)) for part, told in _told(record))
 
 
 def stolen_s(record: Record) -> float:
     """That the machine under a virtual one took of each core of the worker that lost most, on the mean; NaN: not
     known."""
-    return _longest(_each(told.steal_s, _num_cores(record, part)) for part, told in _with_told(record))
+    return _longest(_each(told.steal_s, _num_cores(record, part)) for part, told in _told(record))
 
 
 def _each(seconds: float | None, num_cores: int) -> float | None:
@@ -82,11 +82,7 @@ def interruptions_in_words(record: Record) -> str | None:
     return ", ".join(said) or None
 
 
-def _told(record: Record) -> list[Interruptions]:
-    return [told for _, told in _with_told(record)]
-
-
-def _with_told(record: Record) -> list[tuple[WorkerPart, Interruptions]]:
+def _told(record: Record) -> list[tuple[WorkerPart, Interruptions]]:
     return [(part, part.interruptions) for part in record.workers if part.interruptions is not None]
 
 

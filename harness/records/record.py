@@ -107,9 +107,8 @@ class WorkerPart(Part):
     windows: list[Window]
     # How many of the clock's windows stand in each of these: more than 1 where there are many workers or long hours.
     windows_joined: Int64 = 1
-    snapshots_s: list[
-        float
-    ]  # when this worker was at the points of `curve`; it copies weights where they are evaluated
+    # When this worker was at the points of `curve`; it copies its weights there where they are evaluated.
+    snapshots_s: list[float]
     train_s: float
     # Steps that it had taken when the time limit stopped it. None where it took all of its own, and in older records.
     stopped_after: Int64 | None = None

@@ -377,8 +377,7 @@ def _read_servers(run_dir: Path) -> list[ServerPart]:
 def _portable(argv: list[str]) -> list[str]:
     """The command without secrets, interfaces and paths of this machine."""
     prefix = str(Path(sys.executable).parent)
-    argv = [
-        part if part.startswith(prefix) or f"/{RUNS_FOLDER}/" in part else said
+    return [
+        Path(part).name if part.startswith(prefix) or f"/{RUNS_FOLDER}/" in part else said
         for part, said in zip(argv, args_in_words(argv), strict=True)
     ]
-    return [Path(part).name if part.startswith(prefix) or f"/{RUNS_FOLDER}/" in part else part for part in argv]

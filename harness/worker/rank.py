@@ -150,9 +150,8 @@ def _windows_of(session: Session, clock: Clock) -> list[Window]:
 
 def _copies_bytes(replica: Replica, trained: TrainingOutcome, watch: MergeWatch[Any] | None) -> int:
     """Of the weights that are kept for evaluation and for the distances between workers, or of the room for them."""
-    num_copies = sum(snapshot.copied is not None for snapshot in trained.snapshots) + (
-        0 if watch is None else watch.num_copies
-    )
+    num_copies = sum(snapshot.copied is not None for snapshot in trained.snapshots)
+    num_copies += 0 if watch is None else watch.num_copies
     return max(num_copies, trained.num_rooms) * replica.to_numpy(replica.weights()).nbytes
 
 
