@@ -121,8 +121,12 @@ class DelayedAveraging:
             take_step()
 
     def finish(self, replica: Replica, fabric: CollectiveFabric) -> None:
-        """Merges what is still under way: the evaluated model has every average that was issued."""
-        if self._pending is not None:
+        """Merges what is still under way: the evaluated model has every average that was issued by a step."""
+        if self._pending is None:
+            return
+        if self._num_steps < self._options.period:
+            self._pending.wait()  # pullback's first anchor, where training began: it would take back what was learned
+        else:
             self._receive(replica)
 
     def snapshot(self, replica: Replica, fabric: CollectiveFabric) -> Vector:

@@ -75,6 +75,26 @@ def test_finish_merges_what_is_under_way() -> None:
 
 
 @pytest.mark.parametrize(
+    ("num_steps", "final"),
+    [
+        (
+            2,
+            [3.0, 9.0],
+        ),  # before the first pull, due in step 3: 0 → 2 → 3 and 0 → 6 → 9, of which nothing is taken back
+        # step 3: 3 → 3.5 and 9 → 10.5; z = 0 arrives: x = 1.75 and 5.25; u = −x; sends z − u = x, mean 3.5
+        # finish: ½ (1.75 + 3.5) and ½ (5.25 + 3.5)
+        (3, [2.625, 4.375]),
+    ],
+)
+def test_pullback_that_ends_before_its_first_period_is_not_drawn_to_the_start(
+    num_steps: int, final: list[float]
+) -> None:
+    options = {"merge": "pullback", "period": 3, "pull": 0.5, "anchor_momentum": 0.5}
+    done = train(one_dimensional(OPTIMA), "delayed-averaging", options, workers=2, steps=num_steps)
+    assert done.final[:, 0].tolist() == final
+
+
+@pytest.mark.parametrize(
     ("given", "delay"), [({}, 4), ({"period": 8}, 8), ({"merge": "mix"}, 1), ({"merge": "pullback", "period": 2}, 2)]
 )
 def test_delay_left_out_is_the_merges_own(given: dict[str, Any], delay: int) -> None:
