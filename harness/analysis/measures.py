@@ -277,7 +277,8 @@ def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, 
     if not parts:
         memories = ("peak_rss_bytes", "grown_bytes", "tensor_bytes", "pss_bytes", "gpu_memory_bytes")
         interrupted = ("stopped_s", "throttled_s", "stolen_s")
-        return dict.fromkeys(("startup_s", "cpu_share", *memories, *interrupted, "bytes_per_step"), math.nan)
+        sent = ("bytes_per_step", "silent_end_share")
+        return dict.fromkeys(("startup_s", "cpu_share", *memories, *interrupted, *sent), math.nan)
     num_steps = _num_steps(parts, windows)
     num_bytes = sum(float(array[:, _BYTES].sum()) for array in windows) + _sent_by_servers(record)
     # A part may speak for several workers (one process that drives them all), so its time counts for each.
@@ -294,7 +295,17 @@ def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, 
         "pss_bytes": memory.pss_bytes(record),
         "gpu_memory_bytes": memory.gpu_bytes(record),
         "bytes_per_step": num_bytes / num_steps if num_steps else math.nan,
+        "silent_end_share": float(np.min([_silent_end_share(array) for array in windows])),
     }
+
+
+def _silent_end_share(array: NDArray[np.float64]) -> float:
+    """Of one worker's steps. Pauses before the end are those of averages that are some steps apart."""
+    sends, steps = array[:, _BYTES] > 0, array[:, _STEPS]
+    num_sending = int(sends.sum())
+    if not steps.sum():
+        return math.nan
+    return float(steps[num_sending:].sum() / steps.sum()) if sends[:num_sending].all() else 0.0
 
 
 def _sent_by_servers(record: Record) -> int:

@@ -16,6 +16,7 @@ INTERRUPTED = {  # by what kept runs from running, by column
     "stolen_s": "lost their cores to the host of a virtual machine",
 }
 _MOST_NAMED = 4  # commits
+_LONGEST_REST = 0.1  # of training: steps at its end in which nobody expects an average
 _MUCH_OF_OTHERS = 0.1  # of the machine's cores; launching and looking on takes one or two hundredths of two cores
 
 
@@ -56,6 +57,7 @@ def cautions_of(runs: pd.DataFrame, num_outdated: int) -> Iterator[str]:
                 f"{name} has changed between launches: those of each version of its code are compared among themselves."
             )
     yield from _silent(runs)
+    yield from _fallen_silent(runs)
     yield from _interrupted(runs)
     unsettled = runs[~runs["is_steady"]]
     if len(unsettled):
@@ -107,3 +109,15 @@ def _silent(runs: pd.DataFrame) -> Iterator[str]:
                 f"{', '.join(sorted(silent['series'].unique()))}: never communicates in {len(silent)} of {len(runs)} "
                 f"launches, whose training ends before an average is due; {what_follows}."
             )
+
+
+def _fallen_silent(runs: pd.DataFrame) -> Iterator[str]:
+    """Whose averages get rarer, such as post-local-sgd's, where none is due any more."""
+    falls_silent = runs["silent_end_share"].between(_LONGEST_REST, 1, inclusive="neither") & (runs["workers"] > 1)
+    silent = runs[falls_silent & (runs["evaluated_model"] == EvaluatedModel.MEAN_OF_WORKERS)]
+    if len(silent):
+        yield (
+            f"{', '.join(sorted(silent['series'].unique()))}: communicates no more in the last "
+            f"{100 * silent['silent_end_share'].max():.0f} % of training, in {len(silent)} of {len(runs)} launches, "
+            "since no average is due there; their workers train apart, and only the evaluated mean joins them."
+        )

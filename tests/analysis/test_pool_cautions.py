@@ -90,6 +90,25 @@ def test_caution_says_in_milliseconds_what_kept_a_short_run(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("sends", "said"),
+    [
+        ([True] * 3 + [False] * 7, "the last 70 % of training, in 1 of 2 launches"),
+        ([True] * 9 + [False], None),  # a rest in which nobody expects an average
+        ([True] * 3 + [False] * 3 + [True] + [False] * 3, None),  # averages some steps apart
+    ],
+)
+def test_cautions_name_a_series_that_falls_silent(tmp_path, sends, said):
+    part = worker(windows=[window(position, bytes_sent=5000 * is_sent) for position, is_sent in enumerate(sends)])
+    strategy = {"name": "post-local-sgd", "period": 1_000}
+    (pool,) = pools(loaded(tmp_path, record(), record({"strategy": strategy, "workers": 2}, workers=[part] * 2)))
+    told = said and (
+        f"post-local-sgd period=1000: communicates no more in {said}, since no average is due there; their workers "
+        "train apart, and only the evaluated mean joins them."
+    )
+    assert pool.cautions == ((told,) if told else ())
+
+
+@pytest.mark.parametrize(
     ("name", "option", "what_follows"),
     [
         ("local-sgd", "period", "their workers train apart, and only the evaluated mean joins them."),
