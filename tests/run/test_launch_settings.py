@@ -48,7 +48,8 @@ def cell(strategy: str = "allreduce", controller: str = "gloo", **options: Any) 
         *("TF_CPU_ALLOCATOR_USE_BFC=1", "TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE=0", "TF_ONEDNN_USE_SYSTEM_ALLOCATOR=1"),
         *("TORCHDYNAMO_DISABLE=1", "TORCHINDUCTOR_MAX_AUTOTUNE=1", "TORCH_COMPILE_DEBUG=1"),
         *("NPY_DISABLE_CPU_FEATURES=AVX2", "HOROVOD_LOG_LEVEL=trace", "TORCH_DISTRIBUTED_DEBUG=DETAIL"),
-        "TF_CPP_MAX_VLOG_LEVEL=2",
+        *("TF_CPP_MAX_VLOG_LEVEL=2", "TF_CPP_VMODULE=executor=2", "TORCH_LOGS=+autograd"),
+        *("ONEDNN_VERBOSE=1", "DNNL_VERBOSE=1", "MKL_VERBOSE=1", "UCX_LOG_LEVEL=data", "FI_LOG_LEVEL=debug"),
         *("I_MPI_WAIT_MODE=1", "PRTE_MCA_rmaps_default_mapping_policy=node"),
     ],
 )
@@ -74,13 +75,13 @@ def test_setting_that_changes_speed_is_recorded(setting: str) -> None:
             "OMPI_MCA_orte_hnp_uri",
             "OMPI_MCA_ess",
             "OMPI_COMM_WORLD_RANK",
-            "NCCL_DEBUG_SUBSYS",
             "NCCL_VERSION",
             "CUDA_VERSION",
         ),
         *("TF_VAR_password", "TF_CONFIG", "TORCH_HOME", "CUDA_VISIBLE_DEVICES", "PATH", "AWS_SECRET_ACCESS_KEY"),
         *("MPIR_CVAR_CH3_INTERFACE_HOSTNAME", "MPICH_INTERFACE_HOSTNAME", "MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"),
         *("TORCHINDUCTOR_REDIS_HOST", "TORCHINDUCTOR_REDIS_URL", "TORCHINDUCTOR_CACHE_DIR", "TF_CPP_MIN_LOG_LEVEL"),
+        *("TORCHDYNAMO_VERBOSE", "TORCH_LOGS_OUT", "TORCH_LOGS_FORMAT"),
         *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "HOROVOD_TIMELINE_TOKEN"),
         *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"),
     ],
@@ -114,7 +115,7 @@ def test_horovodrun_decides_over_gloo_by_what_its_workers_talk() -> None:
     assert launch_settings(over_gloo, environ, existing=True).keys() == of_nccl | {"launch"}
 
 
-@pytest.mark.parametrize("settings", [{"NCCL_ALGO": "Ring"}, {"NCCL_DEBUG": "TRACE"}])
+@pytest.mark.parametrize("settings", [{"NCCL_ALGO": "Ring"}, {"NCCL_DEBUG": "INFO", "NCCL_DEBUG_SUBSYS": "COLL"}])
 def test_setting_of_nccl_is_recorded_where_there_are_gpus(settings: dict[str, str]) -> None:
     on_gpus = cell().model_copy(update={"device": "gpu"})
     assert launch_settings(on_gpus, settings, hosts=HERE) == settings
