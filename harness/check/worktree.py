@@ -1,8 +1,8 @@
 """A commit of this checkout in a folder of its own, gone afterwards however the check ends.
 
 A check that is killed outright cannot clean up; the next one does: a folder whose lock nobody holds has no owner. The
-lock's file names the checkout. `git worktree prune` is not for this: it drops worktrees of the user's, too, whose
-folder cannot be seen at that moment.
+lock's file names the checkout, and is empty until its owner has the lock. `git worktree prune` is not for this: it
+drops worktrees of the user's, too, whose folder cannot be seen at that moment.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def _clear_leftovers() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError), (folder / _LOCK).open("rb+") as lock:  # not ours, alive, or just being made
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove(Path(os.fsdecode(lock.read())), folder)
+            if root := lock.read():
+                _remove(Path(os.fsdecode(root)), folder)
 
 
 def _remove(root: Path, folder: Path) -> None:

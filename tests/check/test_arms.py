@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Never
+from typing import IO, Any, Never
 
 import pytest
 
@@ -107,6 +107,23 @@ def test_worktree_of_a_killed_check_is_cleared_by_the_next(
     with worktree(of_another, "new"):  # whichever checkout it is of
         assert not left.parent.exists()
         assert len(git(checkout, "worktree", "list").splitlines()) == 1
+
+
+def test_worktree_whose_lock_is_there_but_not_taken_yet_is_left_to_who_makes_it(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another check looks for what is left over in between."""
+    taken = fcntl.flock
+
+    def after_another_looked(file: IO[bytes], operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", taken)
+        with worktree(checkout, "HEAD~1"):
+            taken(file, operation)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(fcntl, "flock", after_another_looked)
+    with worktree(checkout, "new") as tree:
+        assert sorted(path.name for path in tree.parent.iterdir()) == ["owner.lock", "tree"]
 
 
 def test_worktree_leaves_the_users_own_whose_folder_is_away_for_now(checkout: Path, tmp_path: Path) -> None:
