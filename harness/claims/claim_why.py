@@ -104,7 +104,8 @@ def _factors(sides: list[pd.DataFrame], names: tuple[str, str]) -> Iterator[str]
 def _waits(sides: list[pd.DataFrame], names: tuple[str, str]) -> Iterator[str]:
     ours, theirs = (float(side["exposed_share"].mean()) for side in sides)
     if math.isfinite(ours) and math.isfinite(theirs):
-        yield f"{names[0]} waits for communication in {percent(ours)} of its time, {names[1]} in {percent(theirs)}."
+        shares = f"in {percent(ours)} of its time, {names[1]} in {percent(theirs)}"
+        yield f"{names[0]} waits for communication or slower workers {shares}."
 
 
 def _apart(ours: pd.DataFrame, name: str) -> Iterator[str]:

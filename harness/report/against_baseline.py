@@ -67,7 +67,8 @@ def _waiting(runs: pd.DataFrame, row: BaselineComparison) -> str:
     if any(each.isna().any() for each in shares):
         return ""
     ours, theirs = (share_with_interval(mean_interval(each, within=SHARE)) for each in shares)
-    return f" Its workers wait for communication {ours} of the time, those of {row.baseline} {theirs}."
+    waited = f"{ours} of the time, those of {row.baseline} {theirs}"
+    return f" Its workers wait for communication or slower workers {waited}."
 
 
 def _exposed_by_seed(runs: pd.DataFrame, series: str, workers: int) -> pd.Series[float]:

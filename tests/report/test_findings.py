@@ -122,7 +122,8 @@ def test_finding_gives_an_interval_with_each_share_of_waiting(tmp_path):
     runs = [waiting("hogwild", 1.0, seed, exposed_s) for seed, exposed_s in enumerate((0.1, 0.2, 0.3))]
     _, details, _ = verdict(tmp_path, [*runs, *(waiting("allreduce", 2.0, seed, 0.2) for seed in range(3))])
     assert details[0].endswith(
-        " Its workers wait for communication 20 % [0 %, 44.8 %] of the time, those of allreduce 20 % [20 %, 20 %]."
+        " Its workers wait for communication or slower workers 20 % [0 %, 44.8 %] of the time, those of allreduce "
+        "20 % [20 %, 20 %]."
     )
 
 
