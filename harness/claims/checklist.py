@@ -78,20 +78,22 @@ def _titles(claim: Claim) -> dict[str, str]:
 
 
 def _absent(claim: Claim, runs: pd.DataFrame, num_seeds: int) -> str | None:
-    """Launches that are missing, or that failed and were not made up for; of a claim about failures, those alone that
-    failed by their machine."""
+    """Launches that are missing, or that were stopped or failed and were not made up for; of a claim about failures,
+    those alone that failed by their machine."""
     is_there = first_of_each(runs) if claim.measure.scale == "share" else runs[runs["status"] == "ok"]
-    there, tried = set(is_there["key"]), set(runs["key"])
-    crashed = set(runs.loc[tell_of_their_cells(runs), "key"])
-    titles = _titles(claim)
-    absent: dict[str, list[str]] = {"missing": [], "failed": [], "failed for what the machine lacked": []}
-    missing, failed, by_machine = absent.values()
+    there, titles = set(is_there["key"]), _titles(claim)
+    became = {  # of what was launched, the first that holds
+        "stopped by the time limit": set(runs.loc[runs["status"] == "timeout", "key"]),
+        "failed": set(runs.loc[tell_of_their_cells(runs), "key"]),
+        "failed for what the machine lacked": set(runs["key"]),
+    }
+    absent: dict[str, list[str]] = {what: [] for what in ("missing", *became)}
     for cell in cells_of(claim):
         for seed in range(num_seeds):
             key = cell.with_seed(seed).key
             if key not in there:
-                which = failed if key in crashed else by_machine if key in tried else missing
-                which.append(f"{titles[cell.group]} (seed {seed})")
+                what = next((what for what, keys in became.items() if key in keys), "missing")
+                absent[what].append(f"{titles[cell.group]} (seed {seed})")
     said = [
         f"{counted(len(names), 'launch', 'launches')} {what}: {listed_briefly(names, 3)}"
         for what, names in absent.items()

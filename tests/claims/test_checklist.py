@@ -42,6 +42,18 @@ def test_failed_launch_withholds_the_verdict_by_name(tmp_path: Path) -> None:
     assert said == "cannot be told here: 1 launch failed: cnn · digits · hogwild · torch · 2×1 cpu (seed 3)"
 
 
+def test_launch_that_its_time_limit_stopped_did_not_fail(tmp_path: Path) -> None:
+    """Though launched again it failed: of what was stopped there is an outcome."""
+    suite = suite_of(tmp_path)
+    kept = [record for record in launches(suite) if not is_hogwilds(3)(record)]
+    cell = {"workload": "cnn", "strategy": "hogwild", "workers": 2, "seed": 3}
+    stopped, broken = (failed(cell, rules=suite.rules, status=status) for status in ("timeout", "failed"))
+    said = judged(tmp_path, [*kept, stopped, broken], suite)["faster"].verdict.in_words
+    assert said == (
+        "cannot be told here: 1 launch stopped by the time limit: cnn · digits · hogwild · torch · 2×1 cpu (seed 3)"
+    )
+
+
 VIOLATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "rule": (
         {"rules": Rules(commit=None, digests={"faster": "another"})},
