@@ -61,6 +61,14 @@ def wait_until(condition: Callable[[], bool], what: str, limit_s: float = LIMIT_
         time.sleep(0.05)
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """A zombie is not, which in a container nobody may wait for."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def workers_of(results: Path) -> list[psutil.Process]:
     """Processes that have a run folder of these results on their command line."""
     marker = str(results.resolve() / ".runs")

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.command import LIMIT_S, wait_until
+from tests.command import LIMIT_S, is_alive, wait_until
 from tests.lab.machines import Lab, LabError, network_lab
 
 pytestmark = pytest.mark.lab
@@ -33,10 +33,6 @@ def links() -> list[str]:
 
 def folders() -> set[Path]:
     return set(Path(tempfile.gettempdir()).glob("hvdbench-lab-*"))
-
-
-def is_alive(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def test_hosts_reach_each_other_by_name_and_see_their_own_processes_alone() -> None:

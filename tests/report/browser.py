@@ -15,8 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.perf.ending import ending_with_parent
+
 INSTALL = "apt-get install chromium chromium-driver"
 _START_LIMIT_S = 120
+# As leader of a session that ends with it, since Chromium outlives a driver that is killed.
+_DRIVER = 'trap "kill -KILL 0" TERM; chromedriver --port="$0" & wait'
 
 
 def is_installed() -> bool:
@@ -59,7 +63,8 @@ def browsing(*, width: int, height: int, is_dark: bool = False) -> Iterator[Brow
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    driver = subprocess.Popen(["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = ending_with_parent(["sh", "-c", _DRIVER, port], by="TERM")
+    driver = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     base = f"http://127.0.0.1:{port}"
     try:
         _wait_until_ready(base)

@@ -18,6 +18,7 @@ from harness.report import figures
 from harness.report.figures import drawing_of
 from harness.report.material import Material
 from tests.analysis.handmade import comparison
+from tests.command import is_alive, wait_until
 from tests.report.drawn import material_of
 
 PARENT = """
@@ -37,10 +38,6 @@ def material_in(folder: Path):
     return material_of(folder, comparison({"serial": (6.0, 6.0, 6.0), "hogwild": (2.0, 2.0, 2.0)}))
 
 
-def is_alive(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-
-
 def test_processes_that_draw_end_with_a_report_that_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", PARENT, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
@@ -49,10 +46,7 @@ def test_processes_that_draw_end_with_a_report_that_is_killed(tmp_path: Path) ->
         drawing = psutil.Process(parent.pid).children()
         assert drawing
         parent.kill()
-    ends_by = time.monotonic() + 60
-    while any(map(is_alive, drawing)) and time.monotonic() < ends_by:
-        time.sleep(0.1)
-    assert not any(map(is_alive, drawing))
+    wait_until(lambda: not any(map(is_alive, drawing)), "processes that draw to end")
 
 
 def test_process_that_draws_and_is_killed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
