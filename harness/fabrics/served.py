@@ -1,4 +1,4 @@
-"""Weights that servers hold, reached over ZeroMQ, on one machine with values in memory: the same in every framework.
+"""Weights that servers hold, reached by memory on one machine and by network between them: alike in every framework.
 
 Each server holds an equal part of the vector, and the first one also what all workers have in common: the counter of
 steps, and who waits for whom. A push goes to every server; how many updates of others came before it, the first one
@@ -10,7 +10,6 @@ time, by a thread of their own, and before the weights are served that are train
 from __future__ import annotations
 
 import json
-import platform
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -24,8 +23,7 @@ from numpy.typing import NDArray
 
 from harness.fabrics.connection import Connection
 from harness.fabrics.shard_client import Answered, ShardClient, address_of
-from harness.fabrics.shard_memory import MEMORY_IS_ORDERED
-from harness.fabrics.shard_wire import NO_CLAIM, Kind, StepClaim, part_of
+from harness.fabrics.shard_wire import NO_CLAIM, SIZE_BYTES, Kind, StepClaim, part_of
 from harness.fabrics.staleness import Staleness
 from harness.protocols import ServerOptions, ServerRule
 from harness.suite.cell import Cell
@@ -50,12 +48,10 @@ class Served(ABC):
         self._claims_at_once = cell.options.steps_between_pushes
         self._num_to_claim: int | None = None  # by all workers; None before the first is taken
         self._training_thread = threading.get_ident()
-        self._context = zmq.Context()
         addresses = [address_of(connection.run_dir, index) for index in range(cell.options.servers)]
-        self._transport, self._shares_memory = addresses[0].transport, addresses[0].shares_memory
-        deadline_s = cell.options.server_deadline_s
+        self._transport, deadline_s = addresses[0].transport, cell.options.server_deadline_s
         self._shards = [
-            ShardClient(self._context, address, index=index, rank=self.rank, deadline_s=deadline_s)
+            ShardClient(address, index=index, rank=self.rank, deadline_s=deadline_s)
             for index, address in enumerate(addresses)
         ]
         self.barrier()
@@ -75,15 +71,14 @@ class Served(ABC):
         self.barrier()  # nobody still trains on the old ones
         values = self.to_host(vector)
         self._num_steps = 0
+        for index, shard in enumerate(self._shards):
+            part = part_of(values.size, index, len(self._shards))
+            shard.share_memory(num_workers=self.size, num_values=part.stop - part.start)
         if self.rank == 0:
-            said = (values.size.to_bytes(8, "little"), json.dumps(asdict(rule)).encode())
-            self._ask_each(Kind.HOLD, values, before=said)()
+            terms = values.size.to_bytes(SIZE_BYTES, "little") + json.dumps(asdict(rule)).encode()
+            self._ask_each(Kind.HOLD, values, terms)()
         self._staleness.restart()
         self.barrier()
-        if self._shares_memory and MEMORY_IS_ORDERED:
-            for index, shard in enumerate(self._shards):
-                part = part_of(values.size, index, len(self._shards))
-                shard.share_memory(num_workers=self.size, num_values=part.stop - part.start)
         first = self.pull().wait()
         self.barrier()  # nobody has pushed before all have it
         return first
@@ -125,14 +120,8 @@ class Served(ABC):
             return self._ask_first(Kind.COUNT).reply.count
 
     def settings(self) -> dict[str, str]:
-        return {"zmq": zmq.zmq_version(), "zmq.transport": self._transport, **self._memory_setting()}
-
-    def _memory_setting(self) -> dict[str, str]:
-        if not self._shares_memory:
-            return {}
-        if not MEMORY_IS_ORDERED:
-            return {"zmq.memory": f"not on {platform.machine()}"}
-        return {"zmq.memory": next((shard.why_no_memory for shard in self._shards if shard.why_no_memory), "shared")}
+        network = {"zmq": zmq.zmq_version()} if self._transport != "unix" else {}
+        return {"server.transport": self._transport, **network}
 
     def staleness_counts(self) -> list[int]:
         return self._staleness.counts
@@ -140,7 +129,6 @@ class Served(ABC):
     def close(self) -> None:
         for shard in self._shards:
             shard.close()
-        self._context.term()
 
     def _weights_of_each(self) -> Callable[[], list[Answered]]:
         """Those of each server are read from memory where they can be, else asked for."""
@@ -156,21 +144,19 @@ class Served(ABC):
         self.bytes_sent += values.nbytes
         return self._ask_each(kind, values)
 
-    def _ask_each(
-        self, kind: Kind, values: Floats | None = None, *, before: tuple[bytes, ...] = ()
-    ) -> Callable[[], list[Answered]]:
+    def _ask_each(self, kind: Kind, values: Floats, *payload: bytes) -> Callable[[], list[Answered]]:
         """Each server, of its part of the values; gives what waits for their answers."""
         self._await_rows()
         numbers = []
         for index, shard in enumerate(self._shards):
-            own = None if values is None else values[part_of(values.size, index, len(self._shards))]
-            numbers.append(self._ask(shard, kind, *before, values=own))
+            own = values[part_of(values.size, index, len(self._shards))]
+            numbers.append(self._ask(shard, kind, *payload, values=own))
         return lambda: [shard.answer_to(number) for shard, number in zip(self._shards, numbers, strict=True)]
 
-    def _ask(self, shard: ShardClient, kind: Kind, *before: bytes, values: Floats | None = None) -> int:
+    def _ask(self, shard: ShardClient, kind: Kind, *payload: bytes, values: Floats | None = None) -> int:
         """Of the first server, the steps that are due as well."""
         claim = self._claim_due() if shard is self._shards[0] and kind != Kind.HOLD else NO_CLAIM
-        return shard.ask(kind, *before, values=values, num_steps=self._num_steps, claim=claim)
+        return shard.ask(kind, *payload, values=values, num_steps=self._num_steps, claim=claim)
 
     def _await_rows(self) -> None:
         """Values that are still to be read, or written, by a server lie where others are to come."""

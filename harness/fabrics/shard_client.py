@@ -3,8 +3,8 @@
 A server that lives answers a PING whatever it is at; one that is silent in as many looks as make up the deadline is
 given up. Looks are counted, not seconds: a worker that was stopped has not looked.
 
-Values go by memory that the server shares, once the line has mapped it. A request has this worker's row for itself
-until its answer is taken, so of those with values one is under way. Else values are sent along.
+Values go by memory where the server shares some. A request has this worker's row for itself until its answer is taken,
+so of those with values one is under way. Else values are sent along.
 
 Who trains and who makes batches may be two threads, and a socket is for one at a time: so is the line.
 """
@@ -12,6 +12,8 @@ Who trains and who makes batches may be two threads, and a socket is for one at 
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import threading
 import time
 from collections import deque
@@ -20,14 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import zmq
-
-from harness.fabrics.shard_memory import ShardMemory, Values
+from harness.fabrics.shard_channel import Received, channel_to
+from harness.fabrics.shard_memory import MEMORY_IS_ORDERED, ShardMemory, Values
 from harness.fabrics.shard_wire import (
     NO_CLAIM,
     PING_NUMBER,
     READS,
-    UPDATES,
+    SIZE_BYTES,
+    WITH_VALUES,
     Kind,
     Reply,
     ShardAddress,
@@ -39,7 +41,7 @@ from harness.records.run_files import content_of, shard_path
 
 NUM_LOOKS = 4  # in a deadline
 _FIND_EVERY_S = 0.01
-_BY_ROW = {*UPDATES, *READS}
+_BY_ROW = {*WITH_VALUES, *READS}
 
 
 class ShardError(Exception):
@@ -48,14 +50,15 @@ class ShardError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Answered:
-    """A reply and its payload, a buffer which no other has."""
+    """A reply and its payload, a buffer which no other has; of memory that was asked for the descriptor, open."""
 
     reply: Reply
     payload: Any
+    descriptor: int | None = None
 
 
 class ShardClient:
-    def __init__(self, context: zmq.Context[Any], address: ShardAddress, *, index: int, rank: int, deadline_s: float):
+    def __init__(self, address: ShardAddress, *, index: int, rank: int, deadline_s: float) -> None:
         self._name, self._rank = f"server {index} ({address.endpoint})", rank
         self._deadline_s = deadline_s
         self._asked: dict[int, ShardRequest] = {}  # without an answer yet, by their numbers
@@ -64,36 +67,29 @@ class ShardClient:
         self._claimed: deque[int] = deque()
         self._num_on_their_way = 0  # steps that are asked for
         self._memory: ShardMemory | None = None
-        self.why_no_memory = ""  # where some was to be shared
         self._in_row: ShardRequest | None = None  # under way
         self._lock = threading.Lock()
-        self._socket = context.socket(zmq.DEALER)
-        self._socket.routing_id = str(rank).encode()
-        self._socket.sndtimeo = round(deadline_s * 1000)
-        self._socket.rcvtimeo = round(deadline_s * 1000 / NUM_LOOKS)
-        address.credentials.show(self._socket)
-        self._socket.connect(address.endpoint)
+        self._channel = channel_to(address, rank=rank, send_limit_s=deadline_s, receive_limit_s=deadline_s / NUM_LOOKS)
 
     def share_memory(self, *, num_workers: int, num_values: int) -> None:
-        """From now on, values of this number go by the memory that the server shares, if this process may open it.
-
-        It need not: of another process' files /proc may show nothing (hidepid), or only to who may trace it (ptrace).
-        """
-        if self._memory is not None and self._memory.num_values == num_values:
+        """From now on values are as many, and go by memory where the server is on this machine."""
+        if not self._channel.shares_memory or (self._memory is not None and self._memory.num_values == num_values):
             return
-        path = bytes(self.answer_to(self.ask(Kind.MAP)).payload).decode()
+        descriptor = self.answer_to(self.ask(Kind.MAP, num_values.to_bytes(SIZE_BYTES, "little"))).descriptor
         self._close_memory()
-        self.why_no_memory = ""
         try:
-            self._memory = ShardMemory.open(path, num_workers=num_workers, num_values=num_values)
+            if descriptor is None:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            self._memory = ShardMemory.of(descriptor, num_workers=num_workers, num_values=num_values)
         except OSError as error:
-            self.why_no_memory = f"cannot be opened: {error.strerror}"
-            self.answer_to(self.ask(Kind.UNMAP))
+            raise ShardError(f"{self._name}: its memory cannot be shared: {error}") from None
 
     def read(self) -> Answered | None:
         """The weights as in the answer to a PULL, without one; None where that is to be asked for."""
         assert self._in_row is None, "await_row comes first"
-        copied = None if self._memory is None else self._memory.copy_of_weights(self._rank)
+        if self._memory is None or not MEMORY_IS_ORDERED:
+            return None
+        copied = self._memory.copy_of_weights(self._rank)
         if copied is None:
             return None
         values, num_foreign = copied
@@ -111,21 +107,25 @@ class ShardClient:
             request = ShardRequest(kind=kind, number=self._last_number, num_steps=num_steps, claim=claim)
             self._asked[request.number] = request
             self._num_on_their_way += claim.num_steps
+            frames = [*payload, *self._placed(request, values)]
             try:
-                self._socket.send_multipart([request.packed(), *payload, *self._placed(request, values)], copy=False)
-            except zmq.Again:
+                self._channel.send(request.packed(), frames)
+            except TimeoutError:
                 raise self._silent() from None
             return self._last_number
 
     def _placed(self, request: ShardRequest, values: Values | None) -> list[Values]:
         """Frames of the values; none where they are in the row."""
         row = self._row
-        if row is None or request.kind not in _BY_ROW or (values is not None and values.size != row.size):
+        if row is None or request.kind not in _BY_ROW:
+            assert values is None or not self._channel.shares_memory, "share_memory comes first"
             return [] if values is None else frames_of(values)
         assert self._in_row is None, "await_row comes first"
-        self._in_row = request
         if values is not None:
+            if values.size != row.size:
+                raise ShardError(f"{self._name}: {values.size} values; wanted: {row.size}, as it holds")
             row[:] = values
+        self._in_row = request
         return []
 
     @property
@@ -168,44 +168,46 @@ class ShardClient:
     def _wait_until(self, is_so: Callable[[], bool]) -> None:
         num_silent = 0
         while not is_so():
-            try:
-                self._take(*self._socket.recv_multipart(copy=False))
+            received = self._channel.receive()
+            if received is not None:
                 num_silent = 0
-            except zmq.Again:
-                num_silent += 1
-                if num_silent == NUM_LOOKS:
-                    raise self._silent() from None
-                self._ping()
+                self._take(received)
+                continue
+            num_silent += 1
+            if num_silent == NUM_LOOKS:
+                raise self._silent()
+            self._ping()
 
     def _ping(self) -> None:
-        with contextlib.suppress(zmq.Again):  # which has nobody to go to: that server is silent
-            self._socket.send(ShardRequest(kind=Kind.PING, number=PING_NUMBER).packed(), zmq.DONTWAIT)
+        with contextlib.suppress(TimeoutError):  # which has nobody to go to: that server is silent
+            self._channel.send(ShardRequest(kind=Kind.PING, number=PING_NUMBER).packed(), (), waits=False)
 
     def _silent(self) -> ShardError:
         return ShardError(f"{self._name} has not answered for {self._deadline_s:g} s")
 
-    def _take(self, header: Any, payload: Any) -> None:
-        reply = Reply.unpacked(header.bytes)
+    def _take(self, received: Received) -> None:
+        reply = Reply.unpacked(received.header)
         if reply.is_refused:
-            raise ShardError(f"{self._name} refused: {payload.bytes.decode()}")
+            raise ShardError(f"{self._name} refused: {bytes(received.payload).decode()}")
         request = self._asked.pop(reply.number, None)
         if request is None:  # a PING
             return
         self._claimed.extend(range(reply.count, reply.count + reply.num_claimed))
         self._num_on_their_way -= request.claim.num_steps
         if request.kind != Kind.CLAIM:
-            self._arrived[reply.number] = Answered(reply=reply, payload=self._out_of_row(reply, payload))
+            payload = self._out_of_row(reply, received.payload)
+            self._arrived[reply.number] = Answered(reply=reply, payload=payload, descriptor=received.descriptor)
 
     def _out_of_row(self, reply: Reply, payload: Any) -> Any:
         request, row = self._in_row, self._row
         if request is None or row is None or reply.number != request.number:
-            return payload.buffer
+            return payload
         self._in_row = None
-        return row.copy() if request.kind in READS and not payload.buffer else payload.buffer
+        return row.copy() if request.kind in READS else payload
 
     def close(self) -> None:
         self._close_memory()
-        self._socket.close(linger=0)
+        self._channel.close()
 
     def _close_memory(self) -> None:
         if self._memory is not None:

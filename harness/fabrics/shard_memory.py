@@ -8,8 +8,8 @@ server has begun or ended to change the weights. By that a worker that was stopp
 server, which waits for nobody for long, has changed them meanwhile: its copy is none then.
 
 The memory has no name in a folder, where it could stay behind, and is not bounded by what /dev/shm may hold: it is gone
-with the last process that has mapped it. Workers open it as a file of the server's process, which the kernel lets none
-but processes of the same user. Its lock is the kernel's, too, which drops it when a process dies.
+with the last process that has mapped it. Workers get it from the server as an open file, each one of its own, since the
+lock, which is the kernel's and dropped when a process dies, is of an open file.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Values = NDArray[np.float32]
 PATIENCE_S = 0.25  # with who copies weights: hundreds of times as long as that takes
 # A copy is thrown away where the count of turns has changed meanwhile, so nobody may see weights before the count that
 # was written before them. Where processors reorder writes, as ARM's do, that takes a barrier, which Python has not:
-# there, values go by sockets. (What happens under the lock needs none: the kernel's locks are barriers everywhere.)
+# there, weights are asked for. (Rows need none, nor what happens under the lock: the kernel's calls are barriers.)
 MEMORY_IS_ORDERED = platform.machine() in ("x86_64", "AMD64", "i686")
 
 
@@ -54,35 +54,37 @@ class ShardMemory:
     @classmethod
     def make(cls, *, num_workers: int, num_values: int) -> Self:
         """A server's. Raises OSError, which says what for, where there is no room."""
-        file, num_bytes = os.memfd_create("hvdbench-shard"), _num_bytes(num_workers, num_values)
+        num_bytes = _num_bytes(num_workers, num_values)
+        file = os.memfd_create("hvdbench-shard", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
+            if num_bytes > os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE:  # which the kernel would look for in vain
+                raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
             os.posix_fallocate(file, 0, num_bytes)
+            fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+            return cls(file, num_workers=num_workers, num_values=num_values)
         except OSError as error:
             os.close(file)
             wanted = f"{num_bytes} bytes of memory to share with {num_workers} workers"
             raise OSError(error.errno, error.strerror, wanted) from None
-        return cls(file, num_workers=num_workers, num_values=num_values)
 
     @classmethod
-    def open(cls, path: str, *, num_workers: int, num_values: int) -> Self:
-        """A worker's: that of the server, by the path that it tells.
+    def of(cls, descriptor: int, *, num_workers: int, num_values: int) -> Self:
+        """A worker's: of a file that the server has opened for it, which is closed with it.
 
         Raises OSError where it cannot be mapped, or is not of so many values.
         """
-        file = os.open(path, os.O_RDWR)
         try:
-            found, wanted = os.fstat(file).st_size, _num_bytes(num_workers, num_values)
+            found, wanted = os.fstat(descriptor).st_size, _num_bytes(num_workers, num_values)
             if found != wanted:
-                raise OSError(errno.EINVAL, f"{found} bytes; wanted: {wanted}", path)
-            return cls(file, num_workers=num_workers, num_values=num_values)
+                raise OSError(errno.EINVAL, f"{found} bytes; wanted: {wanted}")
+            return cls(descriptor, num_workers=num_workers, num_values=num_values)
         except OSError:
-            os.close(file)
+            os.close(descriptor)
             raise
 
-    @property
-    def path(self) -> str:
-        """As processes of this machine and user open it."""
-        return f"/proc/{os.getpid()}/fd/{self._file}"
+    def opened_again(self) -> int:
+        """For a worker, whose locks are apart from those of others."""
+        return os.open(f"/proc/self/fd/{self._file}", os.O_RDWR)
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
@@ -113,13 +115,14 @@ class ShardMemory:
         return True
 
     def copy_of_weights(self, rank: int) -> tuple[Values, int] | None:
-        """For that worker, and how many updates of others they have; None while the server changes them."""
+        """For that worker, and how many updates of others they have; None while the server changes them,
+        and before it has laid any there."""
         if not self._is_locked(fcntl.LOCK_SH):
             return None
         try:
             turn = int(self._num_turns[0])
             values, num_foreign = self.weights.copy(), int(self.num_updates.sum() - self.num_updates[rank])
-            if turn % 2 or turn != self._num_turns[0]:
+            if not turn or turn % 2 or turn != self._num_turns[0]:
                 return None
             self.num_copies[rank] += 1
             return values, num_foreign

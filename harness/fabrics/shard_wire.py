@@ -1,10 +1,16 @@
-"""What workers and servers send one another: a header of fixed size, then raw float32 in the machine's order of bytes.
+"""What workers and servers send one another: a header of fixed size, and what it needs beside it.
 
 Nothing is unpickled. A request is [header, payload...], its reply [header, payload]; a server takes those of a worker
-one after another, and answers each but MEET at once. Values that are sent to a server are in frames of a bounded size,
-so that it takes none that is larger: ZeroMQ makes room for a frame before it knows whose it is. Of a worker that has
-asked for its row of the memory that is shared with the server (MAP, until UNMAP), what is pushed and pulled lies there
-instead, and the payload is empty.
+one after another, and answers each but MEET at once.
+
+    on one machine      packets of a Unix socket, each a header and few bytes. Values lie in memory that a worker has
+                        asked for before (MAP; harness/fabrics/shard_memory.py)
+    between machines    frames of ZeroMQ. Values are raw float32 in the machine's order of bytes, in frames of a bounded
+                        size, so that a server takes none that is larger: ZeroMQ makes room for a frame before it
+                        knows whose it is
+
+By packets a request and its answer take half the CPU time that they take by ZeroMQ, whose own threads pass them on
+(0.37 ms for 0.87, one every 18 ms on a machine at rest, virtual Xeon, 2026-11-28).
 """
 
 from __future__ import annotations
@@ -21,17 +27,20 @@ from harness.strict import Strict
 
 USER = "worker"  # who has the token
 FRAME_BYTES = 4 * 1024**2  # of values, at most; a multiple of 4
-OF_THIS_MACHINE = "ipc://"  # how endpoints begin that no other reaches
+PACKET_BYTES = 64 * 1024  # at most: a header, and the rule of HOLD
+OF_THIS_MACHINE = "unix:@"  # how endpoints begin that no other reaches; a name in no folder, so none is too long
 PING_NUMBER = 0  # of requests that nobody waits for by their number
+SIZE_BYTES = 8
 _MOST_STEPS = 2**48  # so that sums over workers fit the header of a reply
 _REQUEST = struct.Struct("=BQQQQ")
 _REPLY = struct.Struct("=BQQQQ")
+REQUEST_BYTES, REPLY_BYTES = _REQUEST.size, _REPLY.size
 
 
 class Kind(IntEnum):
     """What a worker asks for."""
 
-    HOLD = 1  # the size of the whole vector in eight bytes, as JSON the rule, and weights
+    HOLD = 1  # the size of the whole vector in eight bytes and, as JSON, the rule; and weights
     PUSH = 2  # with an update
     PULL = 3
     PUSH_PULL = 4  # with an update
@@ -39,11 +48,11 @@ class Kind(IntEnum):
     COUNT = 6  # the steps of all workers
     MEET = 7
     PING = 8
-    MAP = 9  # where its row lies, as a path (harness/fabrics/shard_memory.py)
-    UNMAP = 10  # which cannot be opened
+    MAP = 9  # memory for as many values as eight bytes say
 
 
 UPDATES = (Kind.PUSH, Kind.PUSH_PULL)
+WITH_VALUES = (Kind.HOLD, *UPDATES)
 READS = (Kind.PULL, Kind.PUSH_PULL)
 
 
@@ -107,12 +116,12 @@ class Reply:
 
 
 class Token(Strict):
-    """What a server wants to be told, in the clear: of a socket of this machine, or by choice."""
+    """What a server wants to be told, in the clear: on one machine, or by choice."""
 
     token: str
 
     def show(self, socket: Any) -> None:
-        """Before the socket, a worker's, connects."""
+        """Before the socket, a worker's of ZeroMQ, connects."""
         socket.plain_username, socket.plain_password = USER.encode(), self.token.encode()
 
 
@@ -131,20 +140,38 @@ class CurveKeys(Strict):
 class ShardAddress(Strict):
     """Where a server is reached, and what makes it answer."""
 
-    endpoint: str  # as ZeroMQ writes them
+    endpoint: str  # as ZeroMQ writes them; of this machine, `unix:@` and a name
     credentials: Token | CurveKeys
 
     @property
-    def shares_memory(self) -> bool:
-        """Whether all workers are on the server's machine."""
-        return self.endpoint.startswith(OF_THIS_MACHINE)
+    def local_name(self) -> str | None:
+        """Of a socket of this machine, as the kernel wants it; None where the server is reached by network."""
+        if not self.endpoint.startswith(OF_THIS_MACHINE):
+            return None
+        return "\0" + self.endpoint.removeprefix(OF_THIS_MACHINE)
 
     @property
     def transport(self) -> str:
-        """`ipc`, `tcp`; `tcp, encrypted`."""
-        if self.shares_memory:
-            return "ipc"
+        """`unix`, `tcp`; `tcp, encrypted`."""
+        if self.local_name is not None:
+            return "unix"
         return "tcp, encrypted" if isinstance(self.credentials, CurveKeys) else "tcp"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Introduction:
+    """The first packet of a worker on this machine."""
+
+    token: str
+    rank: str
+
+    def packed(self) -> bytes:
+        return f"{self.token} {self.rank}".encode()
+
+    @classmethod
+    def unpacked(cls, said: bytes) -> Introduction:
+        token, _, rank = said.decode(errors="replace").partition(" ")
+        return cls(token=token, rank=rank)
 
 
 def tell_address(run_dir: Path, index: int, address: ShardAddress) -> None:

@@ -116,7 +116,7 @@ PEERS = Capability(
 )
 SERVED = Capability(
     name="served",
-    means="servers that hold the weights, over ZeroMQ",
+    means="servers that hold the weights",
     spans=Span.HOSTS,
     devices=("cpu",),
     why_these_devices="since what is sent comes from the host's memory",

@@ -1,4 +1,4 @@
-"""Who may speak to a server: whoever shows what its address says. ZeroMQ refuses all others."""
+"""Who may speak to a server between machines: whoever shows what its address says. ZeroMQ refuses all others."""
 
 from __future__ import annotations
 

@@ -9,16 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from harness.fabrics.shard_wire import READS, UPDATES, Kind, Reply, ShardRequest, StepClaim, part_of
+from harness.fabrics.shard_memory import ShardMemory
+from harness.fabrics.shard_wire import (
+    READS,
+    SIZE_BYTES,
+    UPDATES,
+    WITH_VALUES,
+    Kind,
+    Reply,
+    ShardRequest,
+    StepClaim,
+    part_of,
+)
 from harness.protocols import ServerRule
 from harness.servers.held_weights import HeldWeights
 
 Weights = NDArray[np.float32]
-Answer = tuple[int, Reply, Weights | bytes]  # to which rank, and the reply's payload
+Answer = tuple[int, Reply, Weights | bytes | ShardMemory]  # to which rank, and the reply's payload
 
-_WITH_PAYLOAD = (Kind.HOLD, *UPDATES)
 _RULE = TypeAdapter(ServerRule)
-_SIZE_BYTES = 8
 
 
 class Shard:
@@ -38,11 +47,6 @@ class Shard:
         return len(self._num_steps)
 
     @property
-    def num_values(self) -> int | None:
-        """None before it holds any."""
-        return None if self._held is None else self._held.weights.size
-
-    @property
     def num_updates(self) -> Sequence[int]:
         """Of each worker, that the weights have."""
         return self._num_updates
@@ -52,20 +56,22 @@ class Shard:
         memory[:] = self._weights.weights
         self._weights.weights = memory
 
+    def let_go(self) -> None:
+        """It holds no weights then."""
+        self._held = None
+
     def answer(self, rank: int, request: ShardRequest, payload: Sequence[Any]) -> list[Answer]:
         """What to send, to whom. payload: buffers; one that does not fit is refused in words."""
         try:
             return self._answer(rank, request, payload)
         except ValueError as error:
-            return [(rank, Reply(number=request.number, is_refused=True), str(error).encode())]
+            return [(rank, *refused(request.number, error))]
 
     def _answer(self, rank: int, request: ShardRequest, payload: Sequence[Any]) -> list[Answer]:
-        if payload and request.kind not in _WITH_PAYLOAD:
-            raise ValueError(f"{request.kind.name} with {len(payload)} frames of payload; allowed: none")
         if request.kind == Kind.MAP:
-            raise ValueError(
-                "MAP where no memory is shared; wanted: values in messages, or, on one machine, HOLD before"
-            )
+            raise ValueError("MAP between machines; wanted: values in messages")
+        if payload and request.kind not in WITH_VALUES:
+            raise ValueError(f"{request.kind.name} with {len(payload)} frames of payload; allowed: none")
         num_claimed = self._granted(rank, request.claim)
         self._num_steps[rank] = max(self._num_steps[rank], request.num_steps)  # a PING says none
         if request.kind == Kind.MEET:
@@ -109,12 +115,12 @@ class Shard:
         return [(each, Reply(number=asked), b"") for each, asked in met.items()]
 
     def _hold(self, payload: Sequence[Any]) -> None:
-        if len(payload) < 2 or len(payload[0]) != _SIZE_BYTES:
-            raise ValueError(f"HOLD of {len(payload)} frames; wanted: the vector's size in eight bytes, rule, weights")
-        size, rule, *weights = payload
-        part = part_of(int.from_bytes(size, "little"), self._index, self._num_shards)
+        if len(payload) < 2:
+            raise ValueError(f"HOLD of {len(payload)} frames; wanted: the vector's size with the rule, and weights")
+        said, *weights = payload
+        part = part_of(size_of(said[:SIZE_BYTES]), self._index, self._num_shards)
         held = _values(weights, part.stop - part.start).copy()
-        self._held = HeldWeights(held, _RULE.validate_json(bytes(rule)), first=part.start)
+        self._held = HeldWeights(held, _RULE.validate_json(bytes(said[SIZE_BYTES:])), first=part.start)
         self._num_updates = [0] * len(self._num_updates)
         self._num_steps = [0] * len(self._num_steps)
 
@@ -127,6 +133,18 @@ class Shard:
         if self._held is None:
             raise ValueError("no weights yet; wanted: HOLD before any other")
         return self._held
+
+
+def refused(number: int, error: Exception) -> tuple[Reply, bytes]:
+    """A reply and its payload."""
+    return Reply(number=number, is_refused=True), str(error).encode()
+
+
+def size_of(said: Any) -> int:
+    """Raises ValueError where the buffer says none."""
+    if len(said) != SIZE_BYTES:
+        raise ValueError(f"a size in {len(said)} bytes; wanted: {SIZE_BYTES}")
+    return int.from_bytes(said, "little")
 
 
 def _values(frames: Sequence[Any], wanted: int) -> Weights:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from harness.fabrics.shard_memory import ShardMemory, Values
-from harness.fabrics.shard_wire import UPDATES, Kind, Reply, ShardRequest
-from harness.servers.shard import Answer, Shard
+from harness.fabrics.shard_wire import WITH_VALUES, Kind, Reply, ShardRequest
+from harness.servers.shard import Answer, Shard, refused, size_of
 
 
 class SharedShard:
-    """Answers as the shard does, but those who have mapped the memory without values. Close it when done."""
+    """Answers as the shard does, but without values: they are in the worker's row. Close it when done."""
 
     def __init__(self, shard: Shard) -> None:
         self._shard = shard
-        self._memory: ShardMemory | None = None  # once it holds weights
-        self._has_mapped: set[int] = set()  # ranks
+        self._memory: ShardMemory | None = None  # once a worker has asked for it
         self._bytes_by_row = self._bytes_before = 0
 
     @property
@@ -28,40 +27,41 @@ class SharedShard:
         return self._bytes_by_row + self._bytes_before + copied
 
     def answer(self, rank: int, request: ShardRequest, payload: Sequence[Any]) -> list[Answer]:
-        if request.kind == Kind.MAP and self._memory is not None and not payload:
-            self._has_mapped.add(rank)
-            return [(rank, Reply(number=request.number), self._memory.path.encode())]
-        if request.kind == Kind.UNMAP:
-            self._has_mapped.discard(rank)
-        row = self._memory.rows[rank] if self._memory is not None and rank in self._has_mapped else None
-        if row is not None and request.kind in UPDATES and not payload:
-            payload = [row]
-        answers = self._applied(rank, request, payload)
-        return answers if row is None else list(self._by_row(row, answers))
+        if request.kind == Kind.MAP:
+            return [(rank, *self._mapped(request.number, payload))]
+        if self._memory is None:
+            return self._shard.answer(rank, request, payload)
+        row = self._memory.rows[rank]
+        if request.kind not in WITH_VALUES:
+            return list(self._by_row(row, self._shard.answer(rank, request, payload)))
+        with self._memory.exclusively():
+            answers = self._shard.answer(rank, request, [*payload, row])
+            if not any(reply.is_refused for _, reply, _ in answers):
+                self._tell_of_change(self._memory, request.kind)
+        return list(self._by_row(row, answers))
 
     def lose(self, rank: int) -> list[Answer]:
         return self._shard.lose(rank)
 
-    def _applied(self, rank: int, request: ShardRequest, payload: Sequence[Any]) -> list[Answer]:
-        if self._memory is None or request.kind not in UPDATES:
-            answers = self._shard.answer(rank, request, payload)
-        else:
-            with self._memory.exclusively():
-                answers = self._shard.answer(rank, request, payload)
-                self._memory.num_updates[:] = self._shard.num_updates
-        if request.kind == Kind.HOLD and self._shard.num_values is not None:
-            self._lay_in_memory(self._shard.num_values)
-        return answers
+    def _mapped(self, number: int, payload: Sequence[Any]) -> tuple[Reply, bytes | ShardMemory]:
+        """Of another size than before it is another memory, which holds nothing yet."""
+        try:
+            num_values = size_of(b"".join(payload))
+            if self._memory is None or self._memory.num_values != num_values:
+                made = ShardMemory.make(num_workers=self._shard.num_workers, num_values=num_values)
+                self.close()
+                self._memory = made
+                self._shard.let_go()
+        except (ValueError, OSError) as error:
+            return refused(number, error)
+        return Reply(number=number), self._memory
 
-    def _lay_in_memory(self, num_values: int) -> None:
-        if self._memory is None or self._memory.num_values != num_values:
-            self.close()
-            self._memory = ShardMemory.make(num_workers=self._shard.num_workers, num_values=num_values)
-        with self._memory.exclusively():
-            self._shard.move_into(self._memory.weights)
-            self._memory.num_updates[:] = self._shard.num_updates
+    def _tell_of_change(self, memory: ShardMemory, kind: Kind) -> None:
+        if kind == Kind.HOLD:
+            self._shard.move_into(memory.weights)
+        memory.num_updates[:] = self._shard.num_updates
 
-    def _by_row(self, row: Values, answers: Iterable[Answer]) -> Iterable[Answer]:
+    def _by_row(self, row: Values, answers: Iterable[Answer]) -> Iterator[Answer]:
         for rank, reply, payload in answers:
             if isinstance(payload, np.ndarray):
                 row[:] = payload
@@ -72,7 +72,6 @@ class SharedShard:
 
     def close(self) -> None:
         self._bytes_before, self._bytes_by_row = self.bytes_by_memory, 0
-        self._has_mapped.clear()
         if self._memory is not None:
             self._memory.close()
             self._memory = None

@@ -33,7 +33,7 @@ def served(
         for index in range(num_servers):
             server = ShardServer(Shard(index, num_servers, num_workers), host=host, is_encrypted=is_encrypted)
             tell_address(run_dir, index, server.address)
-            thread = threading.Thread(target=server.serve, args=(has_ended,))
+            thread = threading.Thread(target=server.serve, args=(has_ended.is_set,))
             thread.start()
             stack.callback(server.close)
             stack.callback(thread.join)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -114,13 +115,28 @@ def test_staleness_is_the_updates_of_others_since_the_read_it_was_made_from(tmp_
         assert in_threads(2, tmp_path, work) == [[1, 0, 2], [2, 0, 0]]
 
 
-def test_server_that_refuses_says_why(tmp_path: Path) -> None:
+@BY_MEMORY_OR_NETWORK
+def test_update_of_another_size_is_refused_in_words(tmp_path: Path, host: str | None) -> None:
     def work(made: ServedTorch) -> None:
         made.serve(torch.zeros(3), SUM)
         made.push(torch.zeros(2)).wait()
 
-    with served(tmp_path, 1, 1), pytest.raises(ShardError, match="refused: 2 values; wanted: 3"):
+    with served(tmp_path, 1, 1, host=host), pytest.raises(ShardError, match=r"^server 0 .*: 2 values; wanted: 3, as "):
         in_threads(1, tmp_path, work)
+
+
+def test_server_that_is_gone_is_silent(tmp_path: Path) -> None:
+    """Of a launch whose server has died its launcher says so first."""
+
+    def work(made: ServedTorch) -> None:
+        stop.close()
+        made.barrier()
+
+    said = r"^server 0 \(unix:@hvdbench-\w+\) has not answered for 1 s"
+    with ExitStack() as stop:
+        stop.enter_context(served(tmp_path, 1, 1))
+        with pytest.raises(ShardError, match=said):
+            in_threads(1, tmp_path, work, server_deadline_s=1)
 
 
 def test_who_waits_for_the_others_does_not_give_up_a_server_that_lives(

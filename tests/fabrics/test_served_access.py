@@ -1,18 +1,26 @@
-"""Who reaches a server: at the address that it tells, with the launch's token or keys."""
+"""Who reaches a server: at the address that it tells, with the launch's token or keys, on one machine of its user."""
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 import zmq
 
+from harness.fabrics import shard_channel
 from harness.fabrics.served_torch import ServedTorch
 from harness.fabrics.shard_client import ShardClient, ShardError, address_of
 from harness.fabrics.shard_wire import FRAME_BYTES, CurveKeys, Kind, ShardAddress, Token, tell_address
 from harness.records.run_files import shard_path
+from harness.servers import door
 from tests.command import LIMIT_S
 from tests.fabrics.served_workers import SUM, in_threads, served
 
@@ -24,19 +32,78 @@ def test_server_is_reached_at_the_address_that_it_tells(tmp_path: Path) -> None:
 
 
 def test_address_is_for_the_eyes_of_this_user_alone(tmp_path: Path) -> None:
-    tell_address(tmp_path, 0, ShardAddress(endpoint="ipc://@there", credentials=Token(token="secret")))
+    tell_address(tmp_path, 0, ShardAddress(endpoint="tcp://there:1", credentials=Token(token="secret")))
     assert stat.S_IMODE(shard_path(tmp_path, 0).stat().st_mode) == 0o600
 
 
 def asked_with(address: ShardAddress, *, deadline_s: float = 1.0) -> None:
     """One PING. Raises ShardError."""
-    context = zmq.Context()
-    client = ShardClient(context, address, index=0, rank=0, deadline_s=deadline_s)
+    client = ShardClient(address, index=0, rank=0, deadline_s=deadline_s)
     try:
         client.answer_to(client.ask(Kind.PING))
     finally:
         client.close()
-        context.term()
+
+
+def test_server_of_this_machine_answers_no_other_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(tmp_path, 1, 1):
+        asked_with(address_of(tmp_path, 0))
+        with monkeypatch.context() as patched:
+            patched.setattr(door, "is_of_this_user", lambda connected: False)
+            with pytest.raises(ShardError, match="has not answered for 1 s"):
+                asked_with(address_of(tmp_path, 0))
+        asked_with(address_of(tmp_path, 0))
+
+
+def test_worker_of_this_machine_asks_no_other_users_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(tmp_path, 1, 1):
+        monkeypatch.setattr(shard_channel, "is_of_this_user", lambda connected: False)
+        with pytest.raises(ShardError, match="has not answered for 1 s"):
+            asked_with(address_of(tmp_path, 0))
+
+
+def test_process_of_this_user_is_known_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = os.geteuid()
+    for one in socket.socketpair():
+        with one:
+            assert shard_channel.is_of_this_user(one)
+            with monkeypatch.context() as patched:
+                patched.setattr(os, "geteuid", lambda: own + 1)
+                assert not shard_channel.is_of_this_user(one)
+
+
+def test_server_that_was_gone_before_a_worker_came_is_silent() -> None:
+    nobody = ShardAddress(endpoint="unix:@hvdbench-nobody", credentials=Token(token="any"))
+    with pytest.raises(ShardError, match=r"server 0 \(unix:@hvdbench-nobody\) has not answered for 1 s"):
+        asked_with(nobody)
+
+
+_ASKING = """
+import sys
+from harness.fabrics.shard_client import ShardClient
+from harness.fabrics.shard_wire import Kind, ShardAddress
+client = ShardClient(ShardAddress.model_validate_json(sys.argv[1]), index=0, rank=0, deadline_s=1.0)
+client.answer_to(client.ask(Kind.PING))
+"""
+
+
+def test_server_that_hangs_is_given_up_by_a_worker_that_takes_turns() -> None:
+    """Whoever is stopped and continued, again and again, still comes to the end of what it waits for."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as hung:
+        hung.bind("\0hvdbench-hung")
+        hung.listen()
+        address = ShardAddress(endpoint="unix:@hvdbench-hung", credentials=Token(token="any"))
+        command = [sys.executable, "-c", _ASKING, address.model_dump_json()]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, env={"PYTHONPATH": ":".join(sys.path)}) as asking:
+            until = time.monotonic() + LIMIT_S
+            while asking.poll() is None and time.monotonic() < until:
+                asking.send_signal(signal.SIGSTOP)
+                time.sleep(0.02)
+                asking.send_signal(signal.SIGCONT)
+                time.sleep(0.02)
+            asking.kill()
+            assert asking.stderr is not None
+            assert b"has not answered for 1 s" in asking.stderr.read()
 
 
 @pytest.mark.parametrize("host", [None, "127.0.0.1"])
@@ -69,7 +136,7 @@ def test_what_is_sent_encrypted_is_the_same(tmp_path: Path) -> None:
     def work(made: ServedTorch) -> tuple[list[float], str]:
         made.serve(torch.arange(num_values, dtype=torch.float32) % 1000, SUM)
         after = made.push_pull(torch.ones(num_values)).wait()
-        return after[[0, FRAME_BYTES // 4, -1]].tolist(), made.settings()["zmq.transport"]
+        return after[[0, FRAME_BYTES // 4, -1]].tolist(), made.settings()["server.transport"]
 
     with served(tmp_path, 1, 1, host="127.0.0.1", is_encrypted=True):
         assert in_threads(1, tmp_path, work) == [([1.0, 577.0, 153.0], "tcp, encrypted")]

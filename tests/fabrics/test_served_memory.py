@@ -1,85 +1,79 @@
-"""Values between workers and servers of one machine, in memory that they share; else over sockets."""
+"""Values between workers and servers of one machine, in memory that they share."""
 
 from __future__ import annotations
 
 import errno
-import platform
-import threading
+import os
+import resource
+import select
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from harness.fabrics import shard_client, shard_memory
 from harness.fabrics.served_torch import ServedTorch
+from harness.fabrics.shard_client import Answered, ShardError
 from harness.fabrics.shard_memory import ShardMemory
+from harness.fabrics.shard_wire import Kind, Reply
+from tests.command import LIMIT_S
 from tests.fabrics.served_workers import SUM, in_threads, served
 
 
-def test_memory_that_is_too_short_leaves_values_to_sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    short, really = tmp_path / "short", ShardMemory.open
-    short.touch()
+def test_memory_that_cannot_be_mapped_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def barred(descriptor: int, **size: int) -> ShardMemory:
+        os.close(descriptor)
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
-    def work(made: ServedTorch) -> tuple[list[float], str]:
+    monkeypatch.setattr(ShardMemory, "of", barred)
+    said = r"^server 0 \(unix:@.*\): its memory cannot be shared: \[Errno 12\] Cannot allocate memory"
+    with served(tmp_path, 1, 1), pytest.raises(ShardError, match=said):
+        in_threads(1, tmp_path, lambda made: made.serve(torch.zeros(2), SUM))
+
+
+def test_memory_that_a_worker_has_no_descriptor_left_for_is_said(tmp_path: Path) -> None:
+    """The kernel leaves out what was sent along."""
+
+    def work(made: ServedTorch) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        server = made._shards[0]
+        number = server.ask(Kind.MAP, (2).to_bytes(8, "little"))
+        assert select.select([server._channel._socket], [], [], LIMIT_S)[0]  # type: ignore[attr-defined]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            assert server.answer_to(number).descriptor is None
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        without_any = Answered(reply=Reply(number=1), payload=b"")
+        server.answer_to = lambda number: without_any  # type: ignore[method-assign]
+        server.share_memory(num_workers=1, num_values=2)
+
+    said = r"its memory cannot be shared: \[Errno 24\] Too many open files"
+    with served(tmp_path, 1, 1), pytest.raises(ShardError, match=said):
+        in_threads(1, tmp_path, work)
+
+
+def test_memory_that_a_server_has_no_room_for_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shard_memory.os, "posix_fallocate", full)
+    said = r"refused: \[Errno 28\] No space left on device: '12288 bytes of memory to share with 1 workers'"
+    with served(tmp_path, 1, 1), pytest.raises(ShardError, match=said):
+        in_threads(1, tmp_path, lambda made: made.serve(torch.zeros(2), SUM))
+
+
+def test_machine_that_reorders_writes_asks_for_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(made: ServedTorch) -> tuple[list[float], int]:
         made.serve(torch.zeros(2), SUM)
-        return made.push_pull(torch.ones(2)).wait().tolist(), made.settings()["zmq.memory"]
-
-    monkeypatch.setattr(ShardMemory, "open", lambda path, **size: really(str(short), **size))
-    with served(tmp_path, 1, 1):
-        assert in_threads(1, tmp_path, work) == [([1, 1], "cannot be opened: 0 bytes; wanted: 12288")]
-
-
-def test_memory_that_cannot_be_opened_leaves_values_to_sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where /proc hides other processes, or a server's Python has capabilities of its own: of one worker of two."""
-    may_open = ShardMemory.open
-
-    def barred(path: str, **size: int) -> ShardMemory:
-        if threading.current_thread().name.endswith("_0"):
-            raise PermissionError(errno.EACCES, "Permission denied", path)
-        return may_open(path, **size)
-
-    def work(made: ServedTorch) -> tuple[list[float], str]:
-        made.serve(torch.zeros(2), SUM)
-        made.push_pull(torch.ones(2)).wait()
         made.push(torch.ones(2)).wait()
-        made.barrier()
-        return made.pull().wait().tolist(), made.settings()["zmq.memory"]
+        before = made._shards[0]._last_number
+        return made.pull().wait().tolist(), made._shards[0]._last_number - before
 
-    monkeypatch.setattr(ShardMemory, "open", barred)
-    with served(tmp_path, 1, 2):
-        said = in_threads(2, tmp_path, work)
-    assert sorted(said) == [([4, 4], "cannot be opened: Permission denied"), ([4, 4], "shared")]
-
-
-def test_memory_that_can_be_opened_again_is_used_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    may_open, errors = ShardMemory.open, [OSError(errno.EMFILE, "Too many open files")]
-
-    def barred(path: str, **size: int) -> ShardMemory:
-        if errors:
-            raise errors.pop()
-        return may_open(path, **size)
-
-    def work(made: ServedTorch) -> list[str]:
-        said = []
-        for _ in range(2):
-            made.serve(torch.zeros(2), SUM)
-            said.append(made.settings()["zmq.memory"])
-        return said
-
-    monkeypatch.setattr(ShardMemory, "open", barred)
+    monkeypatch.setattr(shard_client, "MEMORY_IS_ORDERED", False)
     with served(tmp_path, 1, 1):
-        assert in_threads(1, tmp_path, work) == [["cannot be opened: Too many open files", "shared"]]
-
-
-def test_machine_that_reorders_writes_shares_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def work(made: ServedTorch) -> tuple[list[float], str]:
-        made.serve(torch.zeros(2), SUM)
-        return made.push_pull(torch.ones(2)).wait().tolist(), made.settings()["zmq.memory"]
-
-    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
-    for module in ("fabrics.served", "servers.shard_server"):
-        monkeypatch.setattr(f"harness.{module}.MEMORY_IS_ORDERED", False)
-    with served(tmp_path, 1, 1):
-        assert in_threads(1, tmp_path, work) == [([1, 1], "not on aarch64")]
+        assert in_threads(1, tmp_path, work) == [([1, 1], 1)]
 
 
 @pytest.mark.parametrize(("host", "num_asked"), [(None, 0), ("127.0.0.1", 1)])
@@ -98,7 +92,7 @@ def test_weights_that_a_server_changes_are_asked_for_and_no_others(tmp_path: Pat
         made.serve(torch.ones(4), SUM)
         there, changing = (mapped for shard in made._shards if (mapped := shard._memory) is not None)
         before, copies_before = [shard._last_number for shard in made._shards], int(there.num_copies[0])
-        held = ShardMemory.open(changing.path, num_workers=1, num_values=2)
+        held = ShardMemory.of(changing.opened_again(), num_workers=1, num_values=2)
         with held.exclusively():
             pulled: list[float] = made.pull().wait().tolist()
         held.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import mmap
 import os
 import re
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ NUM_WORKERS, NUM_VALUES = 2, 3
 def shared() -> Iterator[tuple[ShardMemory, ShardMemory]]:
     """As a server and a worker have it."""
     server = ShardMemory.make(num_workers=NUM_WORKERS, num_values=NUM_VALUES)
-    worker = ShardMemory.open(server.path, num_workers=NUM_WORKERS, num_values=NUM_VALUES)
+    worker = ShardMemory.of(server.opened_again(), num_workers=NUM_WORKERS, num_values=NUM_VALUES)
     yield server, worker
     worker.close()
     server.close()
@@ -42,16 +41,18 @@ def test_rows_and_weights_are_the_same_for_server_and_worker_and_apart_from_one_
 
 def test_copy_of_the_weights_says_how_many_updates_of_others_they_have() -> None:
     with shared() as (server, worker):
-        server.weights[:] = 5
-        server.num_updates[:] = [2, 9]
+        with server.exclusively():
+            server.weights[:] = 5
+            server.num_updates[:] = [2, 9]
         values, num_foreign = worker.copy_of_weights(1) or ([], None)
         server.weights[:] = 6
         assert (list(values), num_foreign) == ([5, 5, 5], 2)
         assert server.num_copies.tolist() == [0, 1]
 
 
-def test_weights_that_change_are_not_copied() -> None:
+def test_weights_that_change_or_are_not_there_yet_are_not_copied() -> None:
     with shared() as (server, worker):
+        assert worker.copy_of_weights(0) is None
         with server.exclusively():
             assert worker.copy_of_weights(0) is None
         assert worker.copy_of_weights(0) is not None
@@ -64,7 +65,7 @@ def test_server_does_not_wait_for_ever_for_a_worker_that_was_stopped_at_its_copy
     monkeypatch.setattr(shard_memory, "PATIENCE_S", 0.01)
     with shared() as (server, worker):
         fcntl.flock(worker._file, fcntl.LOCK_SH)
-        other = ShardMemory.open(server.path, num_workers=NUM_WORKERS, num_values=NUM_VALUES)
+        other = ShardMemory.of(server.opened_again(), num_workers=NUM_WORKERS, num_values=NUM_VALUES)
         with server.exclusively():
             server.weights[:] = 1
             assert other.copy_of_weights(0) is None
@@ -98,9 +99,10 @@ def test_part_without_values_has_memory_too() -> None:
 
 def test_memory_has_no_name_that_could_stay_behind() -> None:
     memory = ShardMemory.make(num_workers=1, num_values=3)
-    assert str(Path(memory.path).readlink()) == "/memfd:hvdbench-shard (deleted)"
+    file = Path(f"/proc/self/fd/{memory.opened_again()}")
+    assert str(file.readlink()) == "/memfd:hvdbench-shard (deleted)"
+    os.close(int(file.name))
     memory.close()
-    assert not Path(memory.path).exists()
 
 
 def test_memory_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,26 +115,51 @@ def test_memory_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> No
         ShardMemory.make(num_workers=2, num_values=3)
 
 
-def test_memory_that_cannot_be_mapped_leaves_no_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where a limit on address space is reached: the worker goes on, by the socket."""
+def test_memory_that_cannot_be_mapped_leaves_no_file_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a limit on address space is reached."""
 
     def full(*_: Any) -> None:
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
-    memory = tmp_path / "memory"
-    memory.write_bytes(bytes(3 * mmap.PAGESIZE))
+    memory = ShardMemory.make(num_workers=1, num_values=3)
+    file, before = memory.opened_again(), num_open_files()
     monkeypatch.setattr(shard_memory.mmap, "mmap", full)
     with pytest.raises(OSError, match="Cannot allocate memory"):
-        ShardMemory.open(str(memory), num_workers=1, num_values=3)
-    assert str(memory) not in map(os.path.realpath, Path("/proc/self/fd").iterdir())
+        ShardMemory.of(file, num_workers=1, num_values=3)
+    with pytest.raises(OSError, match="Cannot allocate memory: '12288 bytes of memory to share with 1 workers'"):
+        ShardMemory.make(num_workers=1, num_values=3)
+    assert num_open_files() == before - 1
+    memory.close()
 
 
-@pytest.mark.parametrize("num_bytes", [0, 4096, 16384])
-def test_file_of_another_size_is_no_memory_of_these_values(tmp_path: Path, num_bytes: int) -> None:
-    """As where its server is gone, and another of its files has the number."""
-    memory = tmp_path / "memory"
-    memory.write_bytes(bytes(num_bytes))
-    with pytest.raises(OSError, match=f"{num_bytes} bytes; wanted: 12288") as raised:
-        ShardMemory.open(str(memory), num_workers=1, num_values=3)
-    assert raised.value.filename == str(memory)
-    assert str(memory) not in map(os.path.realpath, Path("/proc/self/fd").iterdir())
+def num_open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_no_process_can_take_memory_away_that_others_have_mapped() -> None:
+    memory = ShardMemory.make(num_workers=1, num_values=3)
+    with pytest.raises(PermissionError):
+        os.ftruncate(memory._file, 0)
+    memory.close()
+
+
+def test_file_of_another_size_is_no_memory_of_these_values() -> None:
+    memory = ShardMemory.make(num_workers=2, num_values=3)
+    file = memory.opened_again()
+    with pytest.raises(OSError, match="16384 bytes; wanted: 12288"):
+        ShardMemory.of(file, num_workers=1, num_values=3)
+    assert not Path(f"/proc/self/fd/{file}").exists()
+    memory.close()
+
+
+def test_lock_of_one_worker_is_no_other_ones() -> None:
+    """As it would be of one open file that both have."""
+    with shared() as (server, worker):
+        other = ShardMemory.of(server.opened_again(), num_workers=NUM_WORKERS, num_values=NUM_VALUES)
+        assert worker._is_locked(fcntl.LOCK_SH)
+        assert other._is_locked(fcntl.LOCK_SH)
+        fcntl.flock(other._file, fcntl.LOCK_UN)
+        assert not server._is_locked(fcntl.LOCK_EX)
+        fcntl.flock(worker._file, fcntl.LOCK_UN)
+        assert server._is_locked(fcntl.LOCK_EX)
+        other.close()

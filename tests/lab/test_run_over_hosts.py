@@ -121,7 +121,7 @@ def test_servers_are_on_the_hosts_beside_their_workers(lab: Lab, tmp_path: Path)
         assert [worker["rank"] for worker in record["workers"]] == [0, 1]
         assert len({worker["host"] for worker in record["workers"]}) == 2
         assert [(server["role"], server["index"]) for server in record["servers"]] == [("server", 0), ("server", 1)]
-        assert record["workers"][0]["settings"]["zmq.transport"] == "tcp, encrypted"
+        assert record["workers"][0]["settings"]["server.transport"] == "tcp, encrypted"
         assert record["curve"][-1]["score"] > 0.9
     for rank, host in enumerate(lab.hosts):
         recorded = sum(bytes_sent(record, rank) + record["servers"][rank]["bytes_sent"] for record in records)

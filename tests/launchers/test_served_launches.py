@@ -112,7 +112,7 @@ def test_launch_whose_server_hangs_ends_at_its_deadline(tmp_path: Path) -> None:
     strategy = {"name": "elastic", "server_deadline_s": 2}
     record = launch(tmp_path, lambda: tell_server(tmp_path, signal.SIGSTOP), strategy=strategy, **LONG)
     assert record.status == "failed"
-    assert "ShardError: server 0 (ipc://@hvdbench-" in (record.reason or "")
+    assert "ShardError: server 0 (unix:@hvdbench-" in (record.reason or "")
     assert "has not answered for 2 s" in (record.reason or "")
 
 

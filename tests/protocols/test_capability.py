@@ -54,8 +54,8 @@ def topology(**changes: Any) -> Topology:
         (
             SERVED,
             {"device": "gpu"},
-            "device: gpu with strategy s, whose workers have servers that hold the weights, over ZeroMQ; allowed: cpu, "
-            "since what is sent comes from the host's memory",
+            "device: gpu with strategy s, whose workers have servers that hold the weights; allowed: cpu, since "
+            "what is sent comes from the host's memory",
         ),
     ],
 )

@@ -27,7 +27,7 @@ def ask(shard: Shard, rank: int, kind: Kind, *payload: bytes, **fields: Any) -> 
 
 def hold(shard: Shard, *values: float, size: int | None = None) -> tuple[Reply, Any]:
     whole = (size or len(values)).to_bytes(8, "little")
-    return ask(shard, 0, Kind.HOLD, whole, json.dumps(asdict(ServerRule())).encode(), floats(*values))
+    return ask(shard, 0, Kind.HOLD, whole + json.dumps(asdict(ServerRule())).encode(), floats(*values))
 
 
 def of_many(num_steps: int) -> StepClaim:
