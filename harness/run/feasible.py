@@ -11,7 +11,7 @@ from harness.bootstrap.horovod_library import horovod_supports
 from harness.bootstrap.mending import installing, installing_horovod
 from harness.launchers.command import Launcher
 from harness.launchers.hosts import Host, HostsError, how_to_resolve, is_elsewhere, placement, unresolved_name
-from harness.optimizers.schedules import ConstantSchedule
+from harness.optimizers.schedules import ConstantSchedule, StepSchedule
 from harness.protocols import SERVED, EvaluatedModel, Plan, ServerOptions
 from harness.run.gpu_support import gpu_obstacle
 from harness.run.mpi_support import mpi_obstacle
@@ -52,8 +52,8 @@ def cautions(cells: Iterable[Cell]) -> Iterator[str]:
     cells = list({cell.group: cell for cell in cells}.values())
     yield from _rates_of_own_optimizers(cells)
     yield from (UNTRIED[problem] for problem in UNTRIED if problem in {(cell.workload, cell.dataset) for cell in cells})
-    yield from (f"{cell.title}: {_ALL_WARM_UP.format(cell=cell)}" for cell in cells if _is_all_warm_up(cell))
     for cell in cells:
+        yield from _of_schedule(cell)
         plan = plan_of(cell, cell.num_samples)
         first = cell.options.first_exchange(plan)
         is_shared = cell.evaluated_model == EvaluatedModel.SHARED
@@ -79,6 +79,17 @@ def _amount_off(cell: Cell, plan: Plan) -> Iterator[str]:
     asked, trained = round(cell.num_epochs * cell.num_samples), plan.num_steps * step
     if abs(trained - asked) > _MOST_OFF * asked:
         yield f"{cell.title}: trains {trained:,} samples where {asked:,} are asked for: its steps take {step:,} each"
+
+
+def _of_schedule(cell: Cell) -> Iterator[str]:
+    """Where what is said of the rate does not come within the epochs."""
+    if _is_all_warm_up(cell):
+        yield f"{cell.title}: {_ALL_WARM_UP.format(cell=cell)}"
+    elif isinstance(cell.schedule, StepSchedule) and cell.schedule.every_epochs >= cell.num_epochs:
+        yield (
+            f"{cell.title}: its rate never falls: schedule.every_epochs is {cell.schedule.every_epochs:g}, and it "
+            f"trains {cell.num_epochs:g} epochs"
+        )
 
 
 def _is_all_warm_up(cell: Cell) -> bool:

@@ -69,6 +69,15 @@ class DownpourOptions(ServerOptions):
     def first_exchange(self, plan: Plan) -> int:
         return self.push_every
 
+    def caution(self, plan: Plan) -> str | None:
+        """Where workers never hear of one another."""
+        if plan.num_workers == 1 or self.fetch_every <= plan.num_steps:
+            return None
+        return (
+            f"never fetches: its first fetch is due in step {self.fetch_every}, and a worker takes {plan.num_steps}; "
+            "its workers train apart, and only the servers' weights join them"
+        )
+
     @property
     def steps_between_pushes(self) -> int:
         return self.push_every

@@ -50,11 +50,18 @@ class PostLocalSGDOptions(LocalSGDOptions):
         return 1 if self.switch_epoch * plan.steps_per_epoch >= 1 else self.period
 
     def caution(self, plan: Plan) -> str | None:
-        """Where no average comes after the switch."""
-        switch = math.floor(min(self.switch_epoch * plan.steps_per_epoch, plan.num_steps))
+        """Where the switch does not come, or no average after it."""
+        switch = math.floor(self.switch_epoch * plan.steps_per_epoch)
         due = _first_local_average(switch, self.period)
         is_a_rest = plan.num_steps - switch <= _LONGEST_REST * plan.num_steps
-        if plan.num_workers == 1 or due <= plan.num_steps or is_a_rest:
+        if plan.num_workers == 1:
+            return None
+        if switch >= plan.num_steps:
+            return (
+                f"is allreduce-flat throughout: it would switch after step {switch}, and a worker takes "
+                f"{plan.num_steps}"
+            )
+        if due <= plan.num_steps or is_a_rest:
             return None
         return (
             f"does not communicate after step {switch} of {plan.num_steps}: its next average is due in step {due}; "

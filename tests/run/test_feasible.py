@@ -58,7 +58,21 @@ def test_strategy_that_never_communicates_is_named(strategy: dict[str, object], 
         ),
         ({"name": "post-local-sgd", "period": 1_000_000}, 1, None),
         ({"name": "post-local-sgd", "period": 1_000_000, "switch_epoch": 1.9}, 2, None),  # 3 local steps are a rest
-        ({"name": "post-local-sgd", "period": 1_000_000, "switch_epoch": 2.0}, 2, None),
+        ({"name": "post-local-sgd", "period": 1_000_000, "switch_epoch": 2.0}, 2, None),  # 1
+        (
+            {"name": "post-local-sgd", "switch_epoch": 2.5},
+            2,
+            "is allreduce-flat throughout: it would switch after step 56, and a worker takes 45",
+        ),
+        ({"name": "post-local-sgd", "switch_epoch": 2.5}, 1, None),
+        (
+            {"name": "downpour", "fetch_every": 46},
+            2,
+            "never fetches: its first fetch is due in step 46, and a worker takes 45; its workers train apart, and "
+            "only the servers' weights join them",
+        ),
+        ({"name": "downpour", "fetch_every": 45}, 2, None),
+        ({"name": "downpour", "fetch_every": 91}, 1, None),  # it would get what it has pushed
         # A fragment every 4 steps: 11 of 16 by step 44.
         (
             {"name": "slow-momentum", "period": 64, "fragments": 16},
@@ -110,6 +124,13 @@ def test_strategy_that_never_updates_its_weights_is_named(workers: int) -> None:
     assert list(cautions([cell])) == [
         f"{cell.title}: never updates its weights: its first update is due in step 91, and a worker takes {steps}"
     ]
+
+
+@pytest.mark.parametrize(("every_epochs", "is_said"), [(2.0, True), (1.5, False)])
+def test_rate_that_never_falls_is_named(every_epochs: float, is_said: bool) -> None:
+    cell = cell_of(epochs=2.0, schedule={"name": "step", "every_epochs": every_epochs})
+    said = f"{cell.title}: its rate never falls: schedule.every_epochs is {every_epochs:g}, and it trains 2 epochs"
+    assert list(cautions([cell])) == [said] * is_said
 
 
 @pytest.mark.parametrize(
