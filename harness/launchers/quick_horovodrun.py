@@ -2,7 +2,8 @@
 
 To learn whether Horovod was built with the controller asked for, horovodrun imports the frameworks, seconds each, until
 one answers. Here it takes that for granted: workers whose Horovod lacks it say so themselves. When horovodrun gives up,
-the reason is left in RUN_DIR for the record. All else is horovodrun's.
+the reason is left in RUN_DIR for the record; where it is a worker that was killed, the exit code tells the signal, as
+mpirun's does. All else is horovodrun's.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,8 @@ from horovod.runner.util import cache
 
 from harness.records.leftovers import clear_abandoned
 from harness.records.run_files import ERROR_PREFIX, write_atomically
+
+_KILLED = re.compile(r"^Exit code: (1(?:29|[3-9]\d))$", re.MULTILINE)  # of the first process that failed
 
 
 def main() -> None:
@@ -34,7 +39,11 @@ def main() -> None:
         launch.run_commandline()
     except Exception as error:
         write_atomically(run_dir / f"{ERROR_PREFIX}horovodrun", f"horovodrun: {' '.join(str(error).split())}")
-        raise
+        killed = _KILLED.search(str(error))
+        if killed is None:
+            raise
+        traceback.print_exc()
+        sys.exit(int(killed[1]))
 
 
 def _may_keep_files(folder: Path) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -30,6 +31,7 @@ LOG_FILE = "log.txt"
 POLL_S = 0.05  # the workers have use for every core: look seldom
 GRACE_S = 3.0
 TAIL_BYTES = 8192
+_SIGNALS_FROM = 128  # of the exit codes by which mpirun and shells tell of a signal
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -42,6 +44,14 @@ class LaunchEnd:
     wall_s: float
     role: Role | None = None  # of the process that failed
     lost_ranks: tuple[int, ...] = ()  # of workers that failed, without which the launch went on
+
+    @property
+    def killed_by(self) -> int | None:
+        """The signal that ended the process which failed, or, as its exit code tells, one that it had started."""
+        if self.exit_code is None:
+            return None
+        number = -self.exit_code if self.exit_code < 0 else self.exit_code - _SIGNALS_FROM
+        return number if number in signal.valid_signals() else None
 
 
 def supervise(
@@ -127,12 +137,16 @@ class _Lost:
 def _wait(
     running: list[subprocess.Popen[bytes]], lost: _Lost, deadline: Deadline, watch: Callable[[], None]
 ) -> tuple[int | None, int | None]:
-    """The exit code and the position of the first that failed; 0 and None, or None twice at the deadline."""
+    """The exit code and the position of the first that failed; 0 and None, or None twice at the deadline.
+
+    Of several at once it is one that was killed, over whose end the others may have failed.
+    """
     while True:
         codes = [lost.forgiven(process.poll(), position) for position, process in enumerate(running)]
-        failed = next((position for position, code in enumerate(codes) if code), None)
-        if failed is not None:
-            return codes[failed], failed
+        failures = [(code > 0, position, code) for position, code in enumerate(codes) if code]
+        if failures:
+            _, position, code = min(failures)
+            return code, position
         if all(code == 0 for code in codes):
             return 0, None
         if deadline.is_over():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import sys
 import time
 from collections import Counter
@@ -56,6 +57,8 @@ from harness.worker.parent_watch import EXIT_ORPHANED
 from harness.worker.process import pins
 
 MAX_REASON = 500
+# Of a process that ends by these, no word says why: others only say that it is gone.
+_LEAVING_NO_WORD = (signal.SIGKILL, signal.SIGTERM, signal.SIGBUS)
 
 
 class Watcher(Protocol):
@@ -246,7 +249,7 @@ def make_record(
 ) -> Record:
     """Puts together what the workers left and how they ended."""
     status, reason = _status(cell, end, run_dir, time_limit_factor)
-    if status == "failed":
+    if status == "failed" and end.killed_by not in _LEAVING_NO_WORD:
         reason = _first_error(run_dir) or reason
     parts, curve = _read_parts(run_dir, cell.workers)
     num_left = cell.workers - len(end.lost_ranks)
@@ -323,8 +326,8 @@ def _status(cell: Cell, end: LaunchEnd, run_dir: Path, time_limit_factor: float)
     who = "worker or its launcher" if end.role == Role.LAUNCHER else end.role or Role.WORKER
     if end.exit_code == EXIT_ORPHANED:
         return "failed", f"a {who} lost sight of the process that started it"
-    if end.exit_code < 0:
-        return "failed", f"a {who} was killed by signal {-end.exit_code}"
+    if end.killed_by is not None:
+        return "failed", f"a {who} was killed by signal {end.killed_by}"
     if end.exit_code:
         return "failed", with_full_disk(f"a {who} ended with exit code {end.exit_code}", run_dir)
     return "ok", None

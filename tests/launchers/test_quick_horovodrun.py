@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.command import LIMIT_S
 
 QUICK = ["-m", "harness.launchers.quick_horovodrun"]
@@ -77,6 +79,15 @@ def test_command_that_fails_is_told_with_its_exit_code(tmp_path: Path) -> None:
     done = run(*QUICK, tmp_path, "-np", "1", "-H", "localhost:1", "--gloo", "false")
     assert done.returncode == 1
     assert (tmp_path / "error-horovodrun").read_text().endswith("Exit code: 1")
+
+
+@pytest.mark.parametrize(("signal", "exit_code"), [("KILL", 137), ("BUS", 135)])
+def test_exit_code_tells_by_which_signal_a_command_was_killed(tmp_path: Path, signal: str, exit_code: int) -> None:
+    script = tmp_path / "killed.sh"
+    script.write_text(f"kill -{signal} $$")
+    done = run(*QUICK, tmp_path, "-np", "1", "-H", "localhost:1", "--gloo", "sh", script)
+    assert done.returncode == exit_code
+    assert "Exit code: " in done.stderr
 
 
 def test_home_that_is_read_only_is_no_obstacle(tmp_path: Path) -> None:

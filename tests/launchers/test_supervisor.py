@@ -10,14 +10,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from harness.launchers.command import LaunchCommand
 from harness.launchers.deadline import Deadline
-from harness.launchers.supervisor import GRACE_S, RUN_VARIABLE, LaunchEnd, end_run, log_tail, supervise
+from harness.launchers.supervisor import GRACE_S, RUN_VARIABLE, LaunchEnd, _Lost, _wait, end_run, log_tail, supervise
 from harness.protocols import Role
 from harness.records.run_files import TRAINING_ENDED
 from tests.command import LIMIT_S, wait_until
@@ -129,6 +131,14 @@ def test_killed_worker_ends_the_others(run_dir: Path) -> None:
     end = run(run_dir, python(SLEEP), python("import os; os.kill(os.getpid(), 9)"))
     assert end.exit_code == -signal.SIGKILL
     assert of_this_run(run_dir) == []
+
+
+def test_of_those_that_ended_together_the_killed_one_counts(run_dir: Path) -> None:
+    """A worker fails as soon as one that it exchanges with is gone."""
+    commands = [python("") for _ in range(3)]
+    ended = [SimpleNamespace(poll=partial(int, code)) for code in (0, 1, -9)]
+    found = _wait(ended, _Lost(commands, run_dir), Deadline(run_dir, LIMIT_S, stopping_s=0.0), nothing)  # type: ignore[arg-type]
+    assert found == (-9, 2)
 
 
 def test_time_limit_ends_a_hanging_worker(run_dir: Path) -> None:

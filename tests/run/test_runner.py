@@ -114,6 +114,7 @@ def test_run_suite_starts_nothing_after_its_time_budget(tmp_path: Path) -> None:
         (None, None, "timeout", "stopped at the cell's time_limit_s of 600 s"),
         (-9, Role.WORKER, "failed", "a worker was killed by signal 9"),
         (-9, Role.SERVER, "failed", "a server was killed by signal 9"),
+        (137, Role.LAUNCHER, "failed", "a worker or its launcher was killed by signal 9"),
         (70, Role.WORKER, "failed", "a worker lost sight of the process that started it"),
         (1, Role.LAUNCHER, "failed", "a worker or its launcher ended with exit code 1"),
         (0, None, "failed", "the workers ended well, but ranks [0] left no part in the results folder"),
@@ -128,6 +129,22 @@ def test_record_says_how_a_run_ended(
     assert record.reason.startswith(reason)
     assert record.log_tail == "what the workers said\n"
     assert (record.curve, record.workers, record.weights_sha256) == ([], [], None)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "reason"),
+    [
+        *((code, "a worker was killed by signal 9") for code in (-9, 137)),
+        (-15, "a worker was killed by signal 15"),
+        (-7, "a worker was killed by signal 7 (shared memory lies in /dev/shm, "),
+        *((code, "rank 0: RuntimeError: Connection reset by peer") for code in (1, -6, 134)),  # aborted after its word
+    ],
+)
+def test_worker_that_was_killed_is_the_reason_not_who_missed_it(tmp_path: Path, exit_code: int, reason: str) -> None:
+    (tmp_path / "error-0").write_text("rank 0: RuntimeError: Connection reset by peer")
+    said = made(tmp_path, exit_code).reason
+    assert said is not None
+    assert said.startswith(reason)
 
 
 def test_record_of_workers_that_a_full_disk_left_no_word_says_so(
