@@ -53,6 +53,11 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def lasting(seconds: float) -> str:
+    """`3.2 s`, `20 ms`: of what trains for a second, little of one may matter."""
+    return f"{seconds:.1f} s" if seconds >= 0.1 else f"{float(f'{1000 * seconds:.2g}'):g} ms"
+
+
 def per_second(sample_units: Iterable[str]) -> str:
     """`images/s` where all samples are images; `samples/s` where they differ."""
     different = set(sample_units)

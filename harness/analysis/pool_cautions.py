@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from harness.plain_text import counted
+from harness.plain_text import counted, lasting
 from harness.protocols import EvaluatedModel
 from harness.records.interruptions import MATTERS_FROM
 
@@ -88,13 +88,8 @@ def _interrupted(runs: pd.DataFrame) -> Iterator[str]:
     for column, what in INTERRUPTED.items():
         lost = runs[runs[column] > MATTERS_FROM * runs["train_s"]]
         if len(lost):
-            most = _lasting(lost[column].max())
+            most = lasting(lost[column].max())
             yield f"{len(lost)} of {len(runs)} launches {what} while they trained, for up to {most}."
-
-
-def _lasting(seconds: float) -> str:
-    """`3.2 s`, `20 ms`: of what trains for a second, little of one may matter."""
-    return f"{seconds:.1f} s" if seconds >= 0.1 else f"{float(f'{1000 * seconds:.2g}'):g} ms"
 
 
 def _silent(runs: pd.DataFrame) -> Iterator[str]:

@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 
+from harness.plain_text import lasting
 from harness.records.machines import kernels_of
 from harness.records.record import Interruptions, Record, WorkerPart
 
@@ -78,7 +79,7 @@ def interruptions_in_words(record: Record) -> str | None:
         ("held back by a CPU quota", throttled_s(record)),
         ("without its cores, which the host took,", stolen_s(record)),
     )
-    said = [f"{what} for {seconds:.1f} s" for what, seconds in found if seconds > least_s]
+    said = [f"{what} for {lasting(seconds)}" for what, seconds in found if seconds > least_s]
     return ", ".join(said) or None
 
 

@@ -72,7 +72,10 @@ CHAPTERS = (
         tables=(spending_table,),
     ),
     Chapter(
-        name="failures", title="What failed", part="parts/failures.html", has_part=lambda pool: len(pool.failed) > 0
+        name="failures",
+        title="What did not finish",
+        part="parts/failures.html",
+        has_part=lambda pool: len(pool.failed) > 0,
     ),
     Chapter(name="tuning", title="Tuning", figures=(score_over_rate,), tables=(tuning_table,)),
     Chapter(name="all-settings", title="Settings", tables=(settings_table,)),

@@ -52,6 +52,15 @@ def test_summary_says_a_caution_of_all_boards_once_and_one_of_a_board_beside_its
     assert len(re.findall("^- (?:cnn|mf) on [a-z]+, recipe: ", numbers, flags=re.MULTILINE)) == 2
 
 
+def test_launches_that_their_limit_stopped_are_not_called_failed(tmp_path):
+    reason = "training stopped at the cell's time_limit_s of 4 s, after 5 of 9 steps of each worker"
+    stopped = [record({"seed": seed}, status="timeout", reason=reason) for seed in range(4)]
+    written = summary(tmp_path, stopped)
+    assert "- 1 more did not finish." in written.read_text(encoding="utf-8")
+    assert "fail" not in written.read_text(encoding="utf-8")
+    assert ">What did not finish<" in written.with_name("index.html").read_text(encoding="utf-8")
+
+
 def test_summary_without_a_target_has_its_numbers_unfolded(tmp_path):
     said = summary(tmp_path, [record({"target": None, "seed": seed}) for seed in range(3)]).read_text(encoding="utf-8")
     assert "<details open><summary>In numbers</summary>\n\n" in said
