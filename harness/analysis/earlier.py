@@ -14,6 +14,7 @@ from scipy import special
 from harness.analysis.columns import RUNS, Column
 from harness.analysis.intervals import CONFIDENCE, Interval
 from harness.analysis.loading import read
+from harness.analysis.parquet import read_parquet
 from harness.analysis.scores import metrics_of
 from harness.analysis.separation import ERROR
 from harness.analysis.tuned import are_trials
@@ -42,7 +43,7 @@ def earlier_runs(folder: Path) -> pd.DataFrame:
 def _of_report(path: Path) -> pd.DataFrame:
     """In today's columns: what came later has the value that held before there was one."""
     try:
-        runs = pd.read_parquet(path)
+        runs = read_parquet(path)
         runs[list(_ESSENTIAL)]
         lacking = {column.name: _before(column, runs.index) for column in RUNS if column.name not in runs}
         whole = runs.assign(**lacking)[[column.name for column in RUNS]]

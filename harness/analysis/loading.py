@@ -23,6 +23,7 @@ import pandas as pd
 import pyarrow as pa
 
 from harness.analysis.frames import FrameBuilder
+from harness.analysis.parquet import read_parquet, write_parquet
 from harness.plain_text import one_line
 from harness.records.derived import reached_at
 from harness.records.leftovers import clear_abandoned
@@ -187,7 +188,7 @@ def _from_cache(cached: Path, fingerprint: str, names: tuple[str, ...]) -> Frame
         index = json.loads((cached / _INDEX).read_bytes())
         if index["fingerprint"] != fingerprint:
             return None
-        frames = {name: pd.read_parquet(cached / f"{name}.parquet") for name in names}
+        frames = {name: read_parquet(cached / f"{name}.parquet") for name in names}
         return Frames(frames=frames, cautions=tuple(map(str, index["cautions"])))
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         return None  # absent or damaged: the records are what counts
@@ -202,7 +203,7 @@ def _to_cache(cached: Path, fingerprint: str, whole: Frames) -> None:
         return
     try:
         for name, frame in whole.frames.items():
-            frame.to_parquet(staged / f"{name}.parquet", compression="zstd")
+            write_parquet(frame, staged / f"{name}.parquet")
         (staged / _INDEX).write_text(json.dumps({"fingerprint": fingerprint, "cautions": whole.cautions}))
         shutil.rmtree(cached, ignore_errors=True)
         staged.rename(cached)

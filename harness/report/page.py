@@ -22,6 +22,7 @@ from harness.analysis.comparable import Pool, pools, why_split
 from harness.analysis.export import csv_of
 from harness.analysis.intervals import CONFIDENCE
 from harness.analysis.loading import FRAME_NAMES, Results, load_all, with_trials
+from harness.analysis.parquet import write_parquet
 from harness.analysis.tuned import are_trials
 from harness.plain_text import counted
 from harness.records.parity_record import newest_parity
@@ -156,7 +157,7 @@ def _write_frames(results: Results, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for name in FRAME_NAMES:
         frame: pd.DataFrame = getattr(results, name)
-        frame.to_parquet(folder / f"{name}.parquet", index=False)
+        write_parquet(frame, folder / f"{name}.parquet")
     (folder / "runs.csv").write_text(csv_of(results.runs), encoding="utf-8")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 
 import pandas as pd
@@ -329,6 +330,14 @@ def test_report_of_failures_alone_says_what_failed(tmp_path):
     page = write_report([folder_of([failed()], tmp_path / "bad")], tmp_path / "out").read_text(encoding="utf-8")
     assert "Traceback: it broke" in page
     assert "ended with exit code 1" in page
+
+
+def test_report_of_folders_whose_names_are_no_utf_8(tmp_path):
+    folder = folder_of([record()], tmp_path / os.fsdecode(b"caf\xe9"))
+    report = write_report([folder], tmp_path / os.fsdecode(b"r\xe9port"))
+    assert "caf\ufffd" in report.read_text(encoding="utf-8")
+    again = write_report([folder], tmp_path / "out", against=report.parent)  # of the copy that is kept
+    assert "caf\ufffd" in again.read_text(encoding="utf-8")
 
 
 def test_report_of_nothing_is_refused(tmp_path):
