@@ -7,9 +7,11 @@ value the last part is kept, of a network interface and of what `-x` hands on a 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from harness.bootstrap.mpi import version_of
 from harness.fabrics.horovod import YIELDS, wanted_settings, yields
@@ -33,6 +35,12 @@ from harness.suite.cell import Cell
 from harness.worker.process import PINNING_OFF, THREAD_VARIABLES, is_taken_out, pins
 
 _SET_BY_HOROVODRUN = ("HOROVOD_CPU_OPERATIONS", "HOROVOD_GLOO_IFACE", "NCCL_SOCKET_IFNAME")  # over Gloo
+# Over MPI on the command line of mpirun, which comes before variables: by Horovod, and by launchers/horovodrun.py.
+_SET_FOR_MPIRUN = (
+    *("OMPI_MCA_pml", "OMPI_MCA_btl", "OMPI_MCA_btl_tcp_if_include"),
+    *("OMPI_MCA_hwloc_base_binding_policy", "OMPI_MCA_rmaps_base_mapping_policy"),
+)
+_OF_OPEN_MPI, _PARAMETER_FILE = "OMPI_MCA_", Path(".openmpi", "mca-params.conf")
 # Of the frameworks, which are asked for what the cell says, and hold to that.
 _THREADS_OF_TENSORFLOW = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 _TF32_OF_PYTORCH = "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"
@@ -51,7 +59,8 @@ def launch_settings(
 ) -> dict[str, str]:
     """What holds in a launch of the cell beside what the cell says. existing: the launch was made by others."""
     over_mpi = cell.controller == "mpi"
-    decided = decided_by_cell(cell)
+    environ = {**_of_parameter_file(environ), **environ} if over_mpi else environ
+    decided = {*decided_by_cell(cell), *(() if existing else _SET_FOR_MPIRUN)}
     found = {
         name: _digest(value) if names_interfaces(name) else _portable(value)
         for name, value in environ.items()
@@ -68,6 +77,16 @@ def _is_unread(name: str, cell: Cell) -> bool:
     return is_of_others(name, cell.framework, cell.device) or (
         cell.controller != "mpi" and is_of_mpi(name, cell.device)
     )
+
+
+def _of_parameter_file(environ: Mapping[str, str]) -> dict[str, str]:
+    """What Open MPI reads in the user's home, by the names of the variables that come before it."""
+    try:
+        content = Path(environ.get("HOME", os.devnull), _PARAMETER_FILE).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    said = (line.partition("#")[0].partition("=") for line in content.splitlines())
+    return {f"{_OF_OPEN_MPI}{name.strip()}": value.strip() for name, is_set, value in said if is_set}
 
 
 def _of_launch(hosts: Sequence[Host], launch_args: Sequence[str], existing: bool) -> dict[str, str]:

@@ -35,7 +35,7 @@ def cell(strategy: str = "allreduce", controller: str = "gloo", **options: Any) 
 @pytest.mark.parametrize(
     "setting",
     [
-        *("HOROVOD_CYCLE_TIME=50", "HOROVOD_HIERARCHICAL_ALLREDUCE=1", "OMPI_MCA_btl=self,tcp"),
+        *("HOROVOD_CYCLE_TIME=50", "HOROVOD_HIERARCHICAL_ALLREDUCE=1", "OMPI_MCA_coll=^tuned"),
         *("OMP_PROC_BIND=true", "GOMP_SPINCOUNT=0", "KMP_BLOCKTIME=0", "MALLOC_ARENA_MAX=1", "TF_ENABLE_ONEDNN_OPTS=0"),
         *(
             "NVIDIA_TF32_OVERRIDE=0",
@@ -92,7 +92,10 @@ def test_what_changes_no_speed_or_is_decided_by_the_cell_is_not_recorded(name: s
 
 @pytest.mark.parametrize("name", ["HOROVOD_GLOO_IFACE", "OMPI_MCA_btl_tcp_if_include", "UCX_NET_DEVICES"])
 def test_interface_is_told_from_others_but_not_named(name: str) -> None:
-    one, other = (launch_settings(cell(controller="mpi"), {name: value}, hosts=HERE)[name] for value in ("lo", "eth0"))
+    one, other = (
+        launch_settings(cell(controller="mpi"), {name: value}, hosts=HERE, existing=True)[name]
+        for value in ("lo", "eth0")
+    )
     assert (one, other) == ("digest 9294ab38", "digest 9c32a8c7")
 
 
@@ -124,7 +127,7 @@ def test_setting_of_nccl_is_recorded_where_there_are_gpus(settings: dict[str, st
 
 @pytest.mark.parametrize("existing", [False, True])
 def test_setting_that_mpi_reads_is_recorded_over_mpi_and_of_its_transports_on_gpus(existing: bool) -> None:
-    environ = {"UCX_TLS": "tcp", "FI_PROVIDER": "tcp", "OMPI_MCA_btl": "self,tcp", "HOROVOD_CYCLE_TIME": "5"}
+    environ = {"UCX_TLS": "tcp", "FI_PROVIDER": "tcp", "OMPI_MCA_coll": "^tuned", "HOROVOD_CYCLE_TIME": "5"}
 
     def found(made: Cell) -> set[str]:
         return launch_settings(made, environ, hosts=HERE, existing=existing).keys() - {"launch"}
@@ -132,7 +135,38 @@ def test_setting_that_mpi_reads_is_recorded_over_mpi_and_of_its_transports_on_gp
     assert found(cell(controller="gloo")) == {"HOROVOD_CYCLE_TIME"}
     assert found(cell(controller="mpi")) == environ.keys()
     on_gpus = cell(controller="gloo").model_copy(update={"device": "gpu"})
-    assert found(on_gpus) == environ.keys() - {"OMPI_MCA_btl"}
+    assert found(on_gpus) == environ.keys() - {"OMPI_MCA_coll"}
+
+
+@pytest.mark.parametrize("existing", [False, True])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *("OMPI_MCA_btl=self,tcp", "OMPI_MCA_pml=ucx", "OMPI_MCA_hwloc_base_binding_policy=core"),
+        "OMPI_MCA_rmaps_base_mapping_policy=node",
+    ],
+)
+def test_what_the_command_line_of_mpirun_says_is_no_setting_of_the_environment(setting: str, existing: bool) -> None:
+    """In a launch that others made it is: mpirun has told its processes what holds."""
+    name, _, value = setting.partition("=")
+    found = launch_settings(cell(controller="mpi"), {name: value}, hosts=HERE, existing=existing)
+    assert found == ({name: value, "launch": "existing"} if existing else {})
+
+
+def test_parameters_that_open_mpi_reads_at_home_are_recorded_over_mpi(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / ".openmpi" / "mca-params.conf"
+    file.parent.mkdir()
+    file.write_text(
+        "# mine = 1\ncoll=^tuned\n  btl_vader_eager_limit = 1024  # bytes\norte_tmpdir_base = /x\nbtl = tcp\n"
+    )
+    environ = {"HOME": str(tmp_path), "OMPI_MCA_coll": "^sm"}  # which comes before
+    found = launch_settings(cell(controller="mpi"), environ, hosts=HERE)
+    assert found == {"OMPI_MCA_coll": "^sm", "OMPI_MCA_btl_vader_eager_limit": "1024"}
+    assert launch_settings(cell(controller="gloo"), environ, hosts=HERE) == {}
+    monkeypatch.chdir(tmp_path)
+    assert launch_settings(cell(controller="mpi"), {}, hosts=HERE) == {}  # without a home
 
 
 @pytest.mark.parametrize(
