@@ -136,7 +136,7 @@ class Summary:
         if self.num_stopped:
             parts.append(stopped_in_words(self.num_stopped))
         if self.num_elsewhere:
-            parts.append(f"{self.num_elsewhere} are being run by another hvdbench")
+            parts.append(f"{self.num_elsewhere} left to another hvdbench")
         if self.num_left:
             parts.append(f"{self.num_left} left when the suite's time budget was over: the same command goes on")
         return f"{', '.join(parts)}. Records are in {folder}"

@@ -99,6 +99,7 @@ def test_run_suite_leaves_what_another_process_is_at(tmp_path: Path) -> None:
     with ResultsFolder(tmp_path).claim(CELL.key):
         summary = run_suite(suite_of(CELL), setting_of(tmp_path), Quiet())
     assert (summary.num_ok, summary.num_elsewhere) == (0, 1)
+    assert summary.in_words(tmp_path).startswith("0 ran, 0 failed, 1 left to another hvdbench. ")
     assert ResultsFolder(tmp_path).load() == []
 
 
