@@ -111,8 +111,9 @@ def _fallen_silent(runs: pd.DataFrame) -> Iterator[str]:
     falls_silent = runs["silent_end_share"].between(_LONGEST_REST, 1, inclusive="neither") & (runs["workers"] > 1)
     silent = runs[falls_silent & (runs["evaluated_model"] == EvaluatedModel.MEAN_OF_WORKERS)]
     if len(silent):
+        most = min(silent["silent_end_share"].max(), 0.99)  # it did communicate
         yield (
             f"{', '.join(sorted(silent['series'].unique()))}: communicates no more in the last "
-            f"{100 * silent['silent_end_share'].max():.0f} % of training, in {len(silent)} of {len(runs)} launches, "
+            f"{100 * most:.0f} % of training, in {len(silent)} of {len(runs)} launches, "
             "since no average is due there; their workers train apart, and only the evaluated mean joins them."
         )

@@ -65,21 +65,11 @@ class LocalChannel:
         assert isinstance(address.credentials, Token)
         self._send_limit_s, self._receive_limit_s = send_limit_s, receive_limit_s
         self._buffer = memoryview(bytearray(PACKET_BYTES))
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._is_gone = not self._is_connected(address.local_name or "")
-        self._socket.setblocking(False)
+        self._socket, self._is_gone = _connected(address.local_name or "")
         self._room, self._news = select.poll(), select.poll()
         self._room.register(self._socket, select.POLLOUT)
         self._news.register(self._socket, select.POLLIN)
         self.send(Introduction(token=address.credentials.token, rank=str(rank)).packed(), ())
-
-    def _is_connected(self, name: str) -> bool:
-        self._socket.settimeout(None)  # whatever the user's code has made the default
-        try:
-            self._socket.connect(name)
-        except ConnectionError:
-            return False
-        return is_of_this_user(self._socket)
 
     def send(self, header: bytes, payload: Sequence[Any], *, waits: bool = True) -> None:
         if self._is_gone:
@@ -119,6 +109,22 @@ class LocalChannel:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def _connected(name: str) -> tuple[socket.socket, bool]:
+    """Does not block; and whether there is no such server. One of another user's is none, and not listened to."""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    made.settimeout(None)  # whatever the user's code has made the default
+    try:
+        made.connect(name)
+        is_there = is_of_this_user(made)
+    except ConnectionError:
+        is_there = False
+    if not is_there:
+        made.close()
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    made.setblocking(False)
+    return made, not is_there
 
 
 def _descriptor_in(ancillary: Sequence[tuple[int, int, bytes]]) -> int | None:

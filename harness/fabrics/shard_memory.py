@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from typing import Self
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 Values = NDArray[np.float32]
@@ -57,7 +58,7 @@ class ShardMemory:
         num_bytes = _num_bytes(num_workers, num_values)
         file = os.memfd_create("hvdbench-shard", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
-            if num_bytes > os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE:  # which the kernel would look for in vain
+            if num_bytes > psutil.virtual_memory().available:  # the kernel would end processes in search of it
                 raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
             os.posix_fallocate(file, 0, num_bytes)
             fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)

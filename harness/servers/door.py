@@ -7,6 +7,7 @@ import os
 import secrets
 import select
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -31,6 +32,7 @@ from harness.servers.shard import refused
 
 Message = tuple[int, bytes, list[Any]]  # of which worker, header, payload
 
+_PATIENCE_S = 0.001  # with who cannot be let in
 _AROUND_A_FRAME_BYTES = 256  # what encryption adds
 
 
@@ -82,8 +84,7 @@ class LocalDoor:
         except (BlockingIOError, ConnectionError):  # who has left meanwhile
             return
         except OSError:  # no descriptor is left
-            for each in [each for each in self._connected if each not in self._rank_of]:
-                self._drop(each)
+            self._make_room()
             return
         if not is_of_this_user(connected):
             connected.close()
@@ -91,6 +92,14 @@ class LocalDoor:
         connected.setblocking(False)
         self._connected[connected.fileno()] = connected
         self._poll.register(connected, select.POLLIN)
+
+    def _make_room(self) -> None:
+        """By who has not said who he is; else whoever wants in waits, and nobody is asked for him all the time."""
+        strangers = [descriptor for descriptor in self._connected if descriptor not in self._rank_of]
+        for descriptor in strangers:
+            self._drop(descriptor)
+        if not strangers:
+            time.sleep(_PATIENCE_S)
 
     def _said(self, descriptor: int) -> Message | None:
         connected = self._connected.get(descriptor)

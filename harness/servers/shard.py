@@ -28,6 +28,7 @@ Weights = NDArray[np.float32]
 Answer = tuple[int, Reply, Weights | bytes | ShardMemory]  # to which rank, and the reply's payload
 
 _RULE = TypeAdapter(ServerRule)
+_MOST_WORDS = 1000  # characters
 
 
 class Shard:
@@ -136,8 +137,8 @@ class Shard:
 
 
 def refused(number: int, error: Exception) -> tuple[Reply, bytes]:
-    """A reply and its payload."""
-    return Reply(number=number, is_refused=True), str(error).encode()
+    """A reply and its payload: why, which fits any packet."""
+    return Reply(number=number, is_refused=True), str(error)[:_MOST_WORDS].encode(errors="replace")
 
 
 def size_of(said: Any) -> int:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import secrets
 import signal
 import socket
 import stat
 import subprocess
 import sys
 import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +23,7 @@ import zmq
 from harness.fabrics import shard_channel
 from harness.fabrics.served_torch import ServedTorch
 from harness.fabrics.shard_client import ShardClient, ShardError, address_of
-from harness.fabrics.shard_wire import FRAME_BYTES, CurveKeys, Kind, ShardAddress, Token, tell_address
+from harness.fabrics.shard_wire import FRAME_BYTES, CurveKeys, Kind, Reply, ShardAddress, Token, tell_address
 from harness.records.run_files import shard_path
 from harness.servers import door
 from tests.command import LIMIT_S
@@ -36,9 +41,9 @@ def test_address_is_for_the_eyes_of_this_user_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE(shard_path(tmp_path, 0).stat().st_mode) == 0o600
 
 
-def asked_with(address: ShardAddress, *, deadline_s: float = 1.0) -> None:
+def asked_with(address: ShardAddress, *, deadline_s: float = 1.0, rank: int = 0) -> None:
     """One PING. Raises ShardError."""
-    client = ShardClient(address, index=0, rank=0, deadline_s=deadline_s)
+    client = ShardClient(address, index=0, rank=rank, deadline_s=deadline_s)
     try:
         client.answer_to(client.ask(Kind.PING))
     finally:
@@ -47,19 +52,47 @@ def asked_with(address: ShardAddress, *, deadline_s: float = 1.0) -> None:
 
 def test_server_of_this_machine_answers_no_other_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with served(tmp_path, 1, 1):
-        asked_with(address_of(tmp_path, 0))
+        asked_with(address_of(tmp_path, 0), deadline_s=LIMIT_S)
         with monkeypatch.context() as patched:
             patched.setattr(door, "is_of_this_user", lambda connected: False)
             with pytest.raises(ShardError, match="has not answered for 1 s"):
                 asked_with(address_of(tmp_path, 0))
-        asked_with(address_of(tmp_path, 0))
+        asked_with(address_of(tmp_path, 0), deadline_s=LIMIT_S)
 
 
-def test_worker_of_this_machine_asks_no_other_users_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with served(tmp_path, 1, 1):
-        monkeypatch.setattr(shard_channel, "is_of_this_user", lambda connected: False)
+def test_who_is_no_worker_hears_so(tmp_path: Path) -> None:
+    with served(tmp_path, 1, 2), pytest.raises(ShardError, match="refused: worker '7'; wanted: 0 to 1"):
+        asked_with(address_of(tmp_path, 0), deadline_s=LIMIT_S, rank=7)
+
+
+@contextmanager
+def listening() -> Iterator[tuple[socket.socket, ShardAddress]]:
+    """Somebody who has the place of a server."""
+    name = f"hvdbench-{secrets.token_hex(8)}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(f"\0{name}")
+        listener.listen()
+        yield listener, ShardAddress(endpoint=f"unix:@{name}", credentials=Token(token="any"))
+
+
+def test_worker_of_this_machine_hears_no_other_users_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which answers before it is asked."""
+    monkeypatch.setattr(shard_channel, "is_of_this_user", lambda connected: False)
+    with listening() as (listener, address):
+        channel = shard_channel.LocalChannel(address, rank=0, send_limit_s=1, receive_limit_s=0.1)
+        accepted, _ = listener.accept()
+        with accepted, pytest.raises(BrokenPipeError):
+            accepted.send(Reply(number=1).packed())
+        assert channel.receive() is None
+        channel.close()
+
+
+def test_server_that_takes_nothing_is_given_up() -> None:
+    with listening() as (_, address):
+        client = ShardClient(address, index=0, rank=0, deadline_s=1.0)
         with pytest.raises(ShardError, match="has not answered for 1 s"):
-            asked_with(address_of(tmp_path, 0))
+            deque(map(client.ask, itertools.repeat(Kind.CLAIM)), maxlen=0)
+        client.close()
 
 
 def test_process_of_this_user_is_known_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,10 +122,7 @@ client.answer_to(client.ask(Kind.PING))
 
 def test_server_that_hangs_is_given_up_by_a_worker_that_takes_turns() -> None:
     """Whoever is stopped and continued, again and again, still comes to the end of what it waits for."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as hung:
-        hung.bind("\0hvdbench-hung")
-        hung.listen()
-        address = ShardAddress(endpoint="unix:@hvdbench-hung", credentials=Token(token="any"))
+    with listening() as (_, address):
         command = [sys.executable, "-c", _ASKING, address.model_dump_json()]
         with subprocess.Popen(command, stderr=subprocess.PIPE, env={"PYTHONPATH": ":".join(sys.path)}) as asking:
             until = time.monotonic() + LIMIT_S

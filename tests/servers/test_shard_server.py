@@ -6,6 +6,7 @@ import contextlib
 import errno
 import gc
 import itertools
+import json
 import os
 import pickle
 import socket
@@ -16,7 +17,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import pytest
 import zmq
@@ -32,12 +33,13 @@ from harness.fabrics.shard_wire import (
     Reply,
     ShardAddress,
     ShardRequest,
-    StepClaim,
     Token,
 )
+from harness.servers import door as server_door
+from harness.servers.door import LocalDoor
 from harness.servers.shard import Shard
 from harness.servers.shard_server import ShardServer
-from tests.command import LIMIT_S
+from tests.command import LIMIT_S, wait_until
 
 NUM_WORKERS = 2
 
@@ -71,10 +73,10 @@ _SENDER = st.sampled_from([b"0", b"1", b"2", b"-1", b"01", b" 0", b"0\x00"]) | s
 ).filter(
     lambda name: name[0] != 0  # which are ZeroMQ's own
 )
+_MANY_FAULTS = json.dumps({"began_positive": [0] * 15_000}).encode()  # each of which is told in words
 _HOLD = ShardRequest(kind=Kind.HOLD, number=1).packed()
 _MAP = ShardRequest(kind=Kind.MAP, number=1).packed()
 _PULL = ShardRequest(kind=Kind.PULL, number=1).packed()
-ONE_STEP = StepClaim(num_steps=1, num_in_all=1000)
 NO_MEMORY = b"[Errno 12] Cannot allocate memory: '"
 
 
@@ -159,6 +161,7 @@ def test_server_goes_on_whatever_it_is_told(host: str | None) -> None:
         @example(sender=b"0", header=_HOLD, payload=[])
         @example(sender=b"0", header=_HOLD, payload=[_SIZE + _RULE, _VALUES, _VALUES])
         @example(sender=b"0", header=_HOLD, payload=[_SIZE + b"{", _VALUES])
+        @example(sender=b"0", header=_HOLD, payload=[_SIZE + _MANY_FAULTS])
         @example(sender=b"0", header=struct.pack("=BQQQQ", Kind.CLAIM, 1, 0, 2**64 - 1, 2**64 - 1), payload=[])
         @example(sender=b"0", header=struct.pack("=BQQQQ", Kind.COUNT, 1, 2**64 - 1, 0, 0), payload=[])
         @example(sender=b"0", header=_PULL, payload=[_VALUES])
@@ -249,17 +252,26 @@ def test_worker_that_takes_no_answers_is_shown_the_door_and_keeps_nobody_waiting
         assert answered(other, Kind.PING) == (False, b"")
 
 
-def test_what_a_worker_said_before_it_was_gone_is_taken() -> None:
-    """Answers that it has not read are lost with it, not what it asked for."""
-    with serving() as server, ExitStack() as stack:
-        leaving, other = (_Local(stack, server.address, rank) for rank in (b"0", b"1"))
-        for _ in range(3):
-            leaving.tell(ShardRequest(kind=Kind.CLAIM, number=1, claim=ONE_STEP).packed())
+@pytest.mark.parametrize("is_answered_before", [True, False])
+def test_what_a_worker_said_before_it_was_gone_is_taken(is_answered_before: bool) -> None:
+    """Answers that it has not read are lost with it, before or as they are sent, not what it asked for."""
+    with ExitStack() as stack:
+        door = LocalDoor(NUM_WORKERS)
+        stack.callback(door.close)
+        leaving = _Local(stack, door.address, b"0")
+        while 0 not in door._worker:
+            assert not list(door.messages())
+        for number in (1, 2, 3):
+            leaving.tell(ShardRequest(kind=Kind.CLAIM, number=number).packed())
+        if is_answered_before:
+            door.send(0, Reply(number=0), b"")
         leaving.close()
-        while server._door._worker.keys() != {1}:  # type: ignore[attr-defined]
-            time.sleep(0.001)
-        other.tell(ShardRequest(kind=Kind.CLAIM, number=1, claim=ONE_STEP).packed())
-        assert other.hear()[0].count == 3
+        if not is_answered_before:
+            door.send(0, Reply(number=0), b"")
+        taken = []
+        while 0 in door._worker:
+            taken += [ShardRequest.unpacked(header).number for _, header, _ in door.messages()]
+        assert taken == [1, 2, 3]
 
 
 @pytest.mark.parametrize("length", [PACKET_BYTES + 1, 2 * PACKET_BYTES])
@@ -286,13 +298,16 @@ def test_server_without_a_descriptor_left_goes_on(monkeypatch: pytest.MonkeyPatc
         stranger = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
         stranger.settimeout(LIMIT_S)
         stranger.connect(server.address.local_name or "")
-        while len(server._door._connected) != 2:  # type: ignore[attr-defined]
-            time.sleep(0.001)
+        door = cast(LocalDoor, server._door)
+        wait_until(lambda: len(door._connected) == 2, "the stranger is let in")
+        slept: list[float] = []
         with monkeypatch.context() as patched:
             patched.setattr(socket.socket, "accept", none_left)
+            patched.setattr(server_door.time, "sleep", slept.append)
             other = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
             other.connect(server.address.local_name or "")
             assert stranger.recv(1) == b""
+            wait_until(lambda: slept[:1] == [0.001], "nobody else can make room")
             patched.setattr(ShardMemory, "opened_again", none_left)
             assert answered(told, Kind.MAP, _SIZE) == (True, b"[Errno 24] Too many open files")
         assert answered(told, Kind.MAP, _SIZE) == (False, b"")
