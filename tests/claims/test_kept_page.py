@@ -134,6 +134,7 @@ def test_readme_has_the_verdicts_and_numbers_of_the_run_before(tmp_path: Path) -
     [
         ("own/noise", "noise"),
         ("own/faults", "faults"),
+        ("own/deaths", "deaths"),
         ("claims-faults", "claims-faults"),
         ("claims-bytes", "claims-bytes"),
         *(("claims-network", f"claims-network-{rate}") for rate in ("1gbit", "300mbit", "100mbit")),
