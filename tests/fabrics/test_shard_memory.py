@@ -15,6 +15,7 @@ import pytest
 
 from harness.fabrics import shard_memory
 from harness.fabrics.shard_memory import ShardMemory
+from tests.command import num_open_files
 
 NUM_WORKERS, NUM_VALUES = 2, 3
 
@@ -130,10 +131,6 @@ def test_memory_that_cannot_be_mapped_leaves_no_file_open(monkeypatch: pytest.Mo
         ShardMemory.make(num_workers=1, num_values=3)
     assert num_open_files() == before - 1
     memory.close()
-
-
-def num_open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_no_process_can_take_memory_away_that_others_have_mapped() -> None:
