@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from harness.plain_text import counted, lasting
-from harness.protocols import EvaluatedModel
+from harness.protocols import LONGEST_REST, EvaluatedModel
 from harness.records.interruptions import MATTERS_FROM
 
 INTERRUPTED = {  # by what kept runs from running, by column
@@ -16,7 +16,6 @@ INTERRUPTED = {  # by what kept runs from running, by column
     "stolen_s": "lost their cores to the host of a virtual machine",
 }
 _MOST_NAMED = 4  # commits
-_LONGEST_REST = 0.1  # of training: steps at its end in which nobody expects an average
 _MUCH_OF_OTHERS = 0.1  # of the machine's cores; launching and looking on takes one or two hundredths of two cores
 
 
@@ -108,7 +107,7 @@ def _silent(runs: pd.DataFrame) -> Iterator[str]:
 
 def _fallen_silent(runs: pd.DataFrame) -> Iterator[str]:
     """Whose averages get rarer, such as post-local-sgd's, where none is due any more."""
-    falls_silent = runs["silent_end_share"].between(_LONGEST_REST, 1, inclusive="neither") & (runs["workers"] > 1)
+    falls_silent = runs["silent_end_share"].between(LONGEST_REST, 1, inclusive="neither") & (runs["workers"] > 1)
     silent = runs[falls_silent & (runs["evaluated_model"] == EvaluatedModel.MEAN_OF_WORKERS)]
     if len(silent):
         most = min(silent["silent_end_share"].max(), 0.99)  # it did communicate

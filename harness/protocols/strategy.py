@@ -15,6 +15,8 @@ from harness.protocols.replica import Replica
 from harness.protocols.vector import Loss, Vector
 from harness.strict import Strict
 
+LONGEST_REST = 0.1  # of training: steps at its end in which nobody expects an average
+
 
 class EvaluatedModel(StrEnum):
     """Which model a strategy is judged by."""
