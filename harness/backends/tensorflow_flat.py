@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from harness.backends.tensorflow_compiled import compiled
 from harness.backends.tensorflow_input import Source
 from harness.backends.tensorflow_optimizer import FlatVariableOptimizer, clipped_by
 from harness.backends.tensorflow_program import Batch, Given, Program, State, Tensor, bytes_of, mean_over_parts
@@ -66,23 +67,12 @@ class FlatTraining:
             self._buffers_read = tf.Variable(initial, trainable=False)  # as of the last `set_weights`
 
     def _compile(self) -> None:
-        vector = tf.TensorSpec([self.num_parameters + self._num_buffers], tf.float32)
-        scalar = tf.TensorSpec([], tf.float32)
-        self.gradient = self._of_each_batch(self._gradient)
-        self.local_step = self._of_each_batch(self._local_step, scalar)
-        self.update = _compiled(self._update, vector, scalar)
-        self.descend = _compiled(self._descend, vector, scalar)
+        self.gradient = compiled(self._gradient)
+        self.local_step = compiled(self._local_step)
+        self.update = compiled(self._update)
+        self.descend = compiled(self._descend)
         self.evaluate = tf.function(self._evaluate, autograph=False)
-        self._merging = cache(
-            lambda merged, num_vectors: _compiled(partial(self._merge_by, merged), *num_vectors * [vector])
-        )
-
-    def _of_each_batch(self, function: Callable[..., Any], *scalars: tf.TensorSpec) -> Callable[..., Any]:
-        """The function of what a step takes: a concrete one for each number of indices, where those are taken."""
-        if not self._source.takes_indices:
-            return tf.function(function, autograph=False)
-        of_size = cache(lambda size: _compiled(function, tf.TensorSpec([size], tf.int64), *scalars))
-        return lambda indices, *others: of_size(indices.shape[0])(indices, *others)
+        self._merging = cache(lambda merged: compiled(partial(self._merge_by, merged)))
 
     def weights(self) -> Tensor:
         if not self._num_buffers:
@@ -112,7 +102,7 @@ class FlatTraining:
 
     def merge_by(self, merged: Callable[..., Tensor], *vectors: Tensor) -> Tensor:
         """In one call: between steps, each operation by itself costs five times what it does again and again."""
-        return self._merging(merged, len(vectors))(*vectors)
+        return self._merging(merged)(*vectors)
 
     def forget(self) -> None:
         """An optimizer that has seen nothing, and random numbers from their first on."""
@@ -207,8 +197,3 @@ class FlatTraining:
     def _buffers_of(self, flat: Tensor) -> list[Tensor]:
         parts = tf.split(flat, self._buffer_sizes)
         return [tf.reshape(part, array.shape) for part, array in zip(parts, self._program.buffers, strict=True)]
-
-
-def _compiled(function: Callable[..., Any], *arguments: tf.TensorSpec) -> Any:
-    """A concrete function: it is entered faster than one that looks for it by its arguments."""
-    return tf.function(function, autograph=False).get_concrete_function(*arguments)

@@ -34,7 +34,6 @@ NUM_AHEAD = 2  # batches that are ready while a step is taken
 class Source(Protocol):
     """Of the training batches."""
 
-    takes_indices: bool  # whether that is what a step takes
     has_own_order: bool
 
     def batches(self, share: Share, order: Iterable[int] | None = None) -> Batches:
@@ -62,7 +61,6 @@ def source_of(data: Data, kind: str, device: str) -> Source:
 class Resident:
     """All data on the device; a step takes the indices of its samples, and the compiled function gathers them."""
 
-    takes_indices = True
     has_own_order = False
 
     def __init__(self, data: Data, device: str) -> None:
@@ -86,8 +84,6 @@ class Resident:
 
 class Loader:
     """Batches made by a thread: of arrays in the sampler's order, of a dataset in its own."""
-
-    takes_indices = False
 
     def __init__(self, data: Data, device: str) -> None:
         self.has_own_order = isinstance(data.train, tf.data.Dataset)
@@ -120,7 +116,6 @@ class Loader:
 class Streamed:
     """A stream's batches: made by a thread with input loader, else when they are asked for."""
 
-    takes_indices = False
     has_own_order = False
 
     def __init__(self, stream: Stream, kind: str, device: str) -> None:
@@ -137,7 +132,6 @@ class Streamed:
 class Played:
     """Of environments: a step takes the number of the worker's, and the loss plays in them."""
 
-    takes_indices = False
     has_own_order = False
 
     def __init__(self, experience: Experience) -> None:

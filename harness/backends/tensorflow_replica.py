@@ -15,6 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from harness.backends.library_draws import library_draws_aside, restart_library_draws, seed_of
+from harness.backends.tensorflow_compiled import STEPS_RUN_BY_POOL, steps_run_by
 from harness.backends.tensorflow_cuda import chosen_gpus, gpu_settings
 from harness.backends.tensorflow_flat import FlatTraining
 from harness.backends.tensorflow_input import HeldOut, source_of
@@ -38,8 +39,9 @@ EVALUATION_BATCH = 500
 def prepare(*, num_threads: int, num_workers: int = 1, gpus: Sequence[int] = ()) -> None:
     """Sizes TensorFlow's thread pools and hides all GPUs but those named, once a process; float32 is float32 on GPUs.
 
-    The inter-op pool runs one step of each of the process' `num_workers` at a time; an operation spreads over at most
-    `num_threads` of the intra-op pool, which with one thread is the caller itself.
+    An operation spreads over at most `num_threads` of the intra-op pool, which with one thread is the caller itself.
+    What callers do not run themselves (tensorflow_compiled.py) the inter-op pool runs, a graph of each of the process'
+    `num_workers` at a time.
 
     Raises ValueError when TensorFlow already runs with others, or sees no GPU.
     """
@@ -269,6 +271,7 @@ class TensorFlowReplica:
         known = {
             "tensorflow.intra_op_threads": str(threads.get_intra_op_parallelism_threads()),
             "tensorflow.inter_op_threads": str(threads.get_inter_op_parallelism_threads()),
+            "tensorflow.steps_run_by": STEPS_RUN_BY_POOL if self._native is not None else steps_run_by(),
         }
         if self._native is not None and self._native_note is not None:
             known["native.optimizer"] = self._native_note

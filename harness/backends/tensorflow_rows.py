@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from harness.backends.tensorflow_compiled import compiled
 from harness.backends.tensorflow_input import Source
 from harness.backends.tensorflow_program import Given, Program, Tensor
 from harness.protocols import RowTable, UsedRows
@@ -20,8 +21,8 @@ class RowFunctions:
         self.table = RowTable(num_rows=table.shape[0], width=table.shape[1])
         self._shapes = [array.shape for array in others]
         self._sizes = [int(np.prod(shape)) for shape in self._shapes]
-        self.of = tf.function(self._of, autograph=False)
-        self._gradients = tf.function(self._gradient, autograph=False)
+        self.of = compiled(self._of)
+        self._gradients = compiled(self._gradient)
 
     def gradient(self, given: Given, used: UsedRows) -> tuple[UsedRows, Tensor]:
         values, rest, loss = self._gradients(given, used.values, used.rest)

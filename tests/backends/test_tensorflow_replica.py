@@ -15,7 +15,9 @@ import tensorflow as tf
 
 from harness.backends import tensorflow_shipped
 from harness.backends.tensorflow_layers import scores
+from harness.backends.tensorflow_native import Model, Training
 from harness.backends.tensorflow_replica import TensorFlowReplica, prepare
+from harness.protocols import GradientAveraging
 from harness.suite.cell import Cell
 from harness.workloads.data import Dataset, load_digits
 from harness.workloads.initial import initial_weights
@@ -163,6 +165,21 @@ def test_tensor_bytes_are_weights_gradient_and_what_the_optimizer_keeps(
 
 def test_peak_gpu_memory_is_unknown_on_a_cpu(digits: Dataset) -> None:
     assert replica(digits).peak_gpu_bytes() is None
+
+
+def test_settings_tell_whose_thread_steps_run_in(digits: Dataset) -> None:
+    """Launches of both ways differ in speed, so that no report may pool them."""
+    made = replica(digits)
+    assert made.settings()["tensorflow.steps_run_by"] == "caller"
+    made.average_gradients_over(AsGiven(), GradientAveraging())  # type: ignore[arg-type]
+    assert made.settings()["tensorflow.steps_run_by"] == "inter-op pool"
+
+
+class AsGiven:
+    """A library whose training sends nothing."""
+
+    def distribute(self, model: Model, averaging: GradientAveraging) -> Training:
+        return Training(model, 0)
 
 
 COUNT_THREADS = """
