@@ -25,7 +25,6 @@ from contextlib import contextmanager
 from typing import Self
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 Values = NDArray[np.float32]
@@ -53,19 +52,23 @@ class ShardMemory:
         self.rows: list[Values] = list(vectors[1:])
 
     @classmethod
-    def make(cls, *, num_workers: int, num_values: int) -> Self:
-        """A server's. Raises OSError, which says what for, where there is no room."""
+    def make(cls, *, num_workers: int, num_values: int, free_bytes: int) -> Self:
+        """A server's. Raises OSError, which says what for, where there is no room.
+
+        free_bytes: beyond which the kernel would end processes to find any.
+        """
         num_bytes = _num_bytes(num_workers, num_values)
+        wanted = f"{num_bytes} bytes of memory to share with {num_workers} workers"
+        if num_bytes > free_bytes:
+            remedy = "take fewer workers or a smaller model, or give the job or container more memory"
+            raise OSError(f"wanted {wanted}, {free_bytes} are free: {remedy}")
         file = os.memfd_create("hvdbench-shard", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
-            if num_bytes > psutil.virtual_memory().available:  # the kernel would end processes in search of it
-                raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
             os.posix_fallocate(file, 0, num_bytes)
             fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
             return cls(file, num_workers=num_workers, num_values=num_values)
         except OSError as error:
             os.close(file)
-            wanted = f"{num_bytes} bytes of memory to share with {num_workers} workers"
             raise OSError(error.errno, error.strerror, wanted) from None
 
     @classmethod

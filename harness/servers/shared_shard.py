@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import psutil
 
 from harness.fabrics.shard_memory import ShardMemory, Values
 from harness.fabrics.shard_wire import WITH_VALUES, Kind, Reply, ShardRequest
 from harness.servers.shard import Answer, Shard, refused, size_of
+from harness.worker import cgroup
 
 
 class SharedShard:
@@ -48,7 +50,9 @@ class SharedShard:
         try:
             num_values = size_of(b"".join(payload))
             if self._memory is None or self._memory.num_values != num_values:
-                made = ShardMemory.make(num_workers=self._shard.num_workers, num_values=num_values)
+                made = ShardMemory.make(
+                    num_workers=self._shard.num_workers, num_values=num_values, free_bytes=_free_bytes()
+                )
                 self.close()
                 self._memory = made
                 self._shard.let_go()
@@ -75,3 +79,10 @@ class SharedShard:
         if self._memory is not None:
             self._memory.close()
             self._memory = None
+
+
+def _free_bytes() -> int:
+    """Of this machine, or what a job or container may still take of it."""
+    available: int = psutil.virtual_memory().available
+    allowed = cgroup.free_bytes()
+    return available if allowed is None else min(available, allowed)

@@ -1,4 +1,5 @@
-"""What the control groups of this process say of its CPU time: quota, set of cores, and how long they held it back.
+"""What the control groups of this process say of its CPU time: quota, set of cores, and how long they held it back;
+and how much memory they leave it.
 
 Of version 1 and 2; a group's own limits and those of the groups around it hold alike. None where nothing tells.
 """
@@ -24,6 +25,11 @@ def throttled_s(proc: Path = PROC) -> float | None:
     """Seconds, over cores, for which groups with a quota were held back since they were made."""
     known = [seconds for group in _groups("cpu", proc) if (seconds := _throttled_s(group)) is not None]
     return sum(known) if known else None
+
+
+def free_bytes(proc: Path = PROC) -> int | None:
+    """Memory that the tightest group still allows; None where none limits it."""
+    return min((free for group in _groups("memory", proc) if (free := _free_bytes(group)) is not None), default=None)
 
 
 def cpuset(proc: Path = PROC) -> frozenset[int] | None:
@@ -63,6 +69,20 @@ def _throttled_s(group: Path) -> float | None:
     if "throttled_usec" in told:
         return int(told["throttled_usec"]) / 1e6
     return int(told["throttled_time"]) / 1e9 if "throttled_time" in told else None
+
+
+def _free_bytes(group: Path) -> int | None:
+    """Files' pages count as free, as the system counts them: the kernel drops them before it ends a process."""
+    for limit_file, usage_file, prefix in (
+        ("memory.max", "memory.current", ""),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
+    ):
+        limit, usage = _read(group / limit_file), _read(group / usage_file)
+        if limit is not None and usage is not None:
+            told = dict(line.split() for line in (_read(group / "memory.stat") or "").splitlines())
+            cached = sum(int(told.get(f"{prefix}{pages}_file", 0)) for pages in ("active", "inactive"))
+            return None if limit == "max" else max(0, int(limit) - int(usage) + cached)
+    return None
 
 
 def _groups(controller: str, proc: Path) -> Iterator[Path]:

@@ -7,6 +7,7 @@ import os
 import resource
 import select
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from harness.fabrics.served_torch import ServedTorch
 from harness.fabrics.shard_client import Answered, ShardError
 from harness.fabrics.shard_memory import ShardMemory
 from harness.fabrics.shard_wire import Kind, Reply
+from harness.servers import shared_shard
 from tests.command import LIMIT_S
 from tests.fabrics.served_workers import SUM, in_threads, served
 
@@ -62,6 +64,26 @@ def test_memory_that_a_server_has_no_room_for_is_said(tmp_path: Path, monkeypatc
     said = r"refused: \[Errno 28\] No space left on device: '12288 bytes of memory to share with 1 workers'"
     with served(tmp_path, 1, 1), pytest.raises(ShardError, match=said):
         in_threads(1, tmp_path, lambda made: made.serve(torch.zeros(2), SUM))
+
+
+@pytest.mark.parametrize(("available", "allowed"), [(12287, None), (12287, 12288), (12288, 12287)])
+def test_server_takes_no_memory_that_machine_or_job_does_not_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, available: int, allowed: int | None
+) -> None:
+    def work(made: ServedTorch) -> None:
+        made.serve(torch.zeros(2), SUM)
+
+    def has(available: int, allowed: int | None) -> None:
+        monkeypatch.setattr(shared_shard.psutil, "virtual_memory", lambda: SimpleNamespace(available=available))
+        monkeypatch.setattr(shared_shard.cgroup, "free_bytes", lambda: allowed)
+
+    has(available, allowed)
+    said = "refused: wanted 12288 bytes of memory to share with 1 workers, 12287 are free: "
+    with served(tmp_path, 1, 1), pytest.raises(ShardError, match=said):
+        in_threads(1, tmp_path, work)
+    has(12288, None if allowed is None else 12288)
+    with served(tmp_path, 1, 1):
+        in_threads(1, tmp_path, work)
 
 
 def test_machine_that_reorders_writes_asks_for_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,6 @@ from harness.servers.door import LocalDoor
 from tests.command import LIMIT_S, wait_until
 from tests.servers.talking import HOLD, NUM_WORKERS, SIZE, Local, answered, serving
 
-NO_MEMORY = b"[Errno 12] Cannot allocate memory: '"
-
 
 def test_worker_that_comes_again_is_the_one_that_is_answered() -> None:
     with serving() as server, ExitStack() as stack:
@@ -102,10 +100,3 @@ def test_server_without_a_descriptor_left_goes_on(monkeypatch: pytest.MonkeyPatc
 
 def none_left(*_: Any) -> Any:
     raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-
-
-def test_memory_beyond_the_machine_is_refused_before_it_is_looked_for() -> None:
-    with serving() as server, ExitStack() as stack:
-        told = Local(stack, server.address, b"0")
-        is_refused, why = answered(told, Kind.MAP, (2**60).to_bytes(8, "little"))
-        assert (is_refused, why[: len(NO_MEMORY)]) == (True, NO_MEMORY)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.worker.cgroup import cpuset, quota_cores, throttled_s
+from harness.worker.cgroup import cpuset, free_bytes, quota_cores, throttled_s
 from tests.quotas import quota_of
 
 
@@ -55,8 +55,31 @@ def test_a_container_sees_its_own_group_as_the_mounted_one(tmp_path: Path) -> No
     assert quota_cores(proc(tmp_path, "0::/docker/abc", f"/docker/abc {mount} rw - cgroup2 cgroup rw")) == 1.5
 
 
+def test_memory_of_the_tightest_group_counts_pages_of_files_as_free(tmp_path: Path) -> None:
+    mount = tmp_path / "fs"
+    cached = "anon 40\ninactive_file 30\nactive_file 20\nshmem 7"
+    group(mount / "job" / "step", memory__max="max", memory__current="90", memory__stat=cached)
+    group(mount / "job", memory__max="1000", memory__current="900", memory__stat=cached)  # 100 + 50
+    group(mount)
+    assert free_bytes(proc(tmp_path, "0::/job/step", f"/ {mount} rw - cgroup2 cgroup2 rw")) == 150
+    group(mount / "job" / "step", memory__max="100")  # 10 + 50
+    assert free_bytes(proc(tmp_path, "0::/job/step", f"/ {mount} rw - cgroup2 cgroup2 rw")) == 60
+    group(mount / "job" / "step", memory__current="190")  # as where the limit was lowered
+    assert free_bytes(proc(tmp_path, "0::/job/step", f"/ {mount} rw - cgroup2 cgroup2 rw")) == 0
+
+
+def test_memory_of_version_1_is_that_of_the_groups_within_too(tmp_path: Path) -> None:
+    mount = tmp_path / "memory"
+    cached = "inactive_file 1\nactive_file 1\ntotal_inactive_file 30\ntotal_active_file 20"
+    group(mount / "a", memory__limit_in_bytes="1000", memory__usage_in_bytes="900", memory__stat=cached)
+    group(mount, memory__limit_in_bytes="9223372036854771712", memory__usage_in_bytes="900")  # none
+    here = proc(tmp_path, "4:memory:/a\n0::/", f"/ {mount} rw - cgroup cgroup rw,memory")
+    assert free_bytes(here) == 150
+
+
 def test_without_limits_nothing_is_told(tmp_path: Path) -> None:
     assert (quota_cores(tmp_path), throttled_s(tmp_path), cpuset(tmp_path)) == (None, None, None)
+    assert free_bytes(tmp_path) is None
     here = proc(tmp_path, "0::/", f"/ {tmp_path / 'fs'} rw - cgroup2 cgroup2 rw")
     assert (quota_cores(here), throttled_s(here), cpuset(here)) == (None, None, None)
 
