@@ -96,7 +96,8 @@ def at_equal_cost(contest: Contest, rows: Sequence[Reaching]) -> Iterator[str]:
 def paying(contest: Contest, most: int, separation: Separation, error: float) -> Iterator[str]:
     """Whether the most workers pay: against serial training, or where that did not run, each strategy's single worker.
 
-    One sentence for those where they do, one for those where they do not and one for those where it is open.
+    One sentence for those where they do, one for those where they do not and one for those where it is open: also where
+    the interval that stands beside the answer, which knows this pair alone, would leave it open.
     """
     launches = contest.launches
     always = launches[launches["entrant"].isin(separation.order)]
@@ -112,7 +113,8 @@ def paying(contest: Contest, most: int, separation: Separation, error: float) ->
         ratio = paired_ratio(with_retries(part), with_retries(single), "time_to_target_s")
         other = str(single["entrant"].iloc[0])
         is_sooner, is_later = (separation.is_sooner(*pair, error=error) for pair in ((name, other), (other, name)))
-        answers[yes if is_sooner else no if is_later else unclear].append(f"{competitor} ({times(ratio)})")
+        is_open = ratio.interval is None or ratio.interval.low <= 1 <= ratio.interval.high
+        answers[unclear if is_open else yes if is_sooner else no if is_later else unclear].append(f"{competitor} ({times(ratio)})")
     whose = "one serial worker" if len(serial) else "its own single worker"
     for answer, names in answers.items():
         if names:
