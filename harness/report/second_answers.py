@@ -114,7 +114,9 @@ def paying(contest: Contest, most: int, separation: Separation, error: float) ->
         other = str(single["entrant"].iloc[0])
         is_sooner, is_later = (separation.is_sooner(*pair, error=error) for pair in ((name, other), (other, name)))
         is_open = ratio.interval is None or ratio.interval.low <= 1 <= ratio.interval.high
-        answers[unclear if is_open else yes if is_sooner else no if is_later else unclear].append(f"{competitor} ({times(ratio)})")
+        answers[unclear if is_open else yes if is_sooner else no if is_later else unclear].append(
+            f"{competitor} ({times(ratio)})"
+        )
     whose = "one serial worker" if len(serial) else "its own single worker"
     for answer, names in answers.items():
         if names:

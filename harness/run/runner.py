@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import sys
@@ -59,6 +60,11 @@ from harness.worker.process import pins
 MAX_REASON = 500
 # Of a process that ends by these, no word says why: others only say that it is gone.
 _LEAVING_NO_WORD = (signal.SIGKILL, signal.SIGTERM, signal.SIGBUS)
+# As a process crashes by others, such as SIGSEGV, before or after a word of its own. So say those who only miss it, in
+# the words of Horovod, Gloo and PyTorch, and TensorFlow.
+_PEER_IS_GONE = re.compile(
+    r"Horovod has been shut down|[Cc]onnection (?:closed|reset) by peer|Broken pipe|Socket closed"
+)
 
 
 class Watcher(Protocol):
@@ -249,8 +255,8 @@ def make_record(
 ) -> Record:
     """Puts together what the workers left and how they ended."""
     status, reason = _status(cell, end, run_dir, time_limit_factor)
-    if status == "failed" and end.killed_by not in _LEAVING_NO_WORD:
-        reason = _first_error(run_dir) or reason
+    if status == "failed" and reason is not None:
+        reason = _with_first_error(reason, run_dir, end.killed_by)
     parts, curve = _read_parts(run_dir, cell.workers)
     num_left = cell.workers - len(end.lost_ranks)
     if status == "ok" and (sum(part.num_workers for part in parts) < num_left or not curve):
@@ -354,6 +360,14 @@ def _limit_in_words(time_limit_s: float, factor: float) -> str:
     if factor == 1.0:
         return f"stopped at the cell's time_limit_s of {time_limit_s:g} s"
     return f"stopped at {time_limit_s * factor:.3g} s, {factor:.3g} times the cell's time_limit_s of {time_limit_s:g} s"
+
+
+def _with_first_error(ended: str, run_dir: Path, killed_by: int | None) -> str:
+    """The cause first: how the launch ended, or what a process said of itself."""
+    word = None if killed_by in _LEAVING_NO_WORD else _first_error(run_dir)
+    if word is None or killed_by is None or not _PEER_IS_GONE.search(word):
+        return word or ended
+    return f"{ended}; {word}"
 
 
 def _first_error(run_dir: Path) -> str | None:

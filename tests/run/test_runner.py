@@ -132,20 +132,46 @@ def test_record_says_how_a_run_ended(
     assert (record.curve, record.workers, record.weights_sha256) == ([], [], None)
 
 
+MISSED = "rank 0: RuntimeError: Connection reset by peer"
+
+
 @pytest.mark.parametrize(
     ("exit_code", "reason"),
     [
         *((code, "a worker was killed by signal 9") for code in (-9, 137)),
         (-15, "a worker was killed by signal 15"),
         (-7, "a worker was killed by signal 7 (shared memory lies in /dev/shm, "),
-        *((code, "rank 0: RuntimeError: Connection reset by peer") for code in (1, -6, 134)),  # aborted after its word
+        *((code, f"a worker was killed by signal 11; {MISSED}") for code in (-11, 139)),
+        *((code, f"a worker was killed by signal 6; {MISSED}") for code in (-6, 134)),
+        (1, MISSED),
     ],
 )
 def test_worker_that_was_killed_is_the_reason_not_who_missed_it(tmp_path: Path, exit_code: int, reason: str) -> None:
-    (tmp_path / "error-0").write_text("rank 0: RuntimeError: Connection reset by peer")
+    (tmp_path / "error-0").write_text(MISSED)
     said = made(tmp_path, exit_code).reason
     assert said is not None
     assert said.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    "missed",
+    [
+        "HorovodInternalError: Horovod has been shut down. This was caused by an exception on one of the ranks or an",
+        "HorovodInternalError: [/gloo/transport/tcp/pair.cc:589] Read error [127.0.0.1]:7: Connection reset by peer",
+        "RuntimeError: [../gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:7",
+        "UnavailableError: Collective ops is aborted by: Socket closed",
+    ],
+)
+def test_worker_that_crashed_comes_before_how_its_peers_missed_it(tmp_path: Path, missed: str) -> None:
+    (tmp_path / "error-0").write_text(f"rank 0: {missed}")
+    assert made(tmp_path, 139).reason == f"a worker was killed by signal 11; rank 0: {missed}"
+
+
+@pytest.mark.parametrize("exit_code", [-6, 134, -11, 139])
+def test_worker_that_crashed_after_its_word_is_told_by_that(tmp_path: Path, exit_code: int) -> None:
+    """As where Python ends with threads of a library that still run."""
+    (tmp_path / "error-0").write_text("rank 0: ValueError: mine")
+    assert made(tmp_path, exit_code).reason == "rank 0: ValueError: mine"
 
 
 def test_record_of_workers_that_a_full_disk_left_no_word_says_so(
