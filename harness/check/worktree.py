@@ -1,7 +1,8 @@
 """A commit of this checkout in a folder of its own, gone afterwards however the check ends.
 
 A check that is killed outright cannot clean up; the next one does: a folder whose lock nobody holds has no owner. The
-lock's file names the checkout, and is empty until its owner has the lock. `git worktree prune` is not for this: it
+lock's file names the checkout. Until its owner has the lock and has said so, the folder has another name, by which one
+of a check that was killed meanwhile is cleared once it is old. `git worktree prune` is not for this: it
 drops worktrees of the user's, too, whose folder cannot be seen at that moment.
 """
 
@@ -17,8 +18,10 @@ from pathlib import Path
 from typing import IO
 
 from harness.git import GitError, git, require_toplevel
+from harness.records.leftovers import clear_abandoned
 
 _PREFIX = "hvdbench-ref-"
+_STAGED_PREFIX = f".{_PREFIX}"
 _LOCK, _TREE = "owner.lock", "tree"
 
 
@@ -39,10 +42,12 @@ def worktree(root: Path | None, ref: str) -> Iterator[Path]:
         raise ArmError(f"ref={ref}: needs a checkout of hvdbench; this one is installed as a package")
     commit = _commit_of(root, ref)
     _clear_leftovers()
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    with (folder / _LOCK).open("wb", buffering=0) as lock:
+    staged = Path(tempfile.mkdtemp(prefix=_STAGED_PREFIX))
+    folder = staged.with_name(staged.name.removeprefix("."))
+    with (staged / _LOCK).open("wb", buffering=0) as lock:
         try:
-            _own(lock, root, ref, folder)
+            _own(lock, root, ref, staged)
+            staged.rename(folder)
             tree = folder / _TREE
             try:
                 git(root, "worktree", "add", "--detach", "--force", str(tree), commit)
@@ -50,6 +55,7 @@ def worktree(root: Path | None, ref: str) -> Iterator[Path]:
                 raise ArmError(f"ref={ref}: git worktree add failed in {folder.parent}: {error}") from None
             yield tree
         finally:
+            shutil.rmtree(staged, ignore_errors=True)
             _remove(root, folder)
 
 
@@ -82,11 +88,12 @@ def changed_files(root: Path) -> list[str]:
 
 
 def _clear_leftovers() -> None:
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with suppress(OSError), (folder / _LOCK).open("rb+") as lock:  # not ours, alive, or just being made
+    temporary = Path(tempfile.gettempdir())
+    clear_abandoned(temporary, f"{_STAGED_PREFIX}*")
+    for folder in temporary.glob(f"{_PREFIX}*"):
+        with suppress(OSError), (folder / _LOCK).open("rb+") as lock:  # not ours, or alive
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if root := lock.read():
-                _remove(Path(os.fsdecode(root)), folder)
+            _remove(Path(os.fsdecode(lock.read())), folder)
 
 
 def _remove(root: Path, folder: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import IO, Any, Never
 
@@ -124,6 +125,24 @@ def test_worktree_whose_lock_is_there_but_not_taken_yet_is_left_to_who_makes_it(
     monkeypatch.setattr(fcntl, "flock", after_another_looked)
     with worktree(checkout, "new") as tree:
         assert sorted(path.name for path in tree.parent.iterdir()) == ["owner.lock", "tree"]
+
+
+def test_worktree_of_a_check_that_was_killed_as_it_made_it_is_cleared_once_it_is_old(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = (
+        "import fcntl, os, pathlib; from harness.check.worktree import worktree\n"
+        "fcntl.flock = lambda *_: os._exit(9)\n"
+        f"with worktree(pathlib.Path({str(checkout)!r}), 'new'): pass"
+    )
+    killed = subprocess.run([sys.executable, "-c", code], check=False, env={**os.environ, "TMPDIR": str(tmp_path)})
+    (left,) = set(tmp_path.iterdir()) - {checkout}
+    with worktree(checkout, "new"):
+        assert (killed.returncode, left.exists()) == (9, True)  # another check may be at it
+    os.utime(left, (time.time() - 3601,) * 2)
+    with worktree(checkout, "new"):
+        assert not left.exists()
 
 
 def test_worktree_leaves_the_users_own_whose_folder_is_away_for_now(checkout: Path, tmp_path: Path) -> None:
