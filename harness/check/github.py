@@ -22,7 +22,8 @@ def summary(verdict: Verdict) -> str:
     """A Markdown table, failures first."""
     lines = [f"## {escape_markdown(verdict.headline)}", ""]
     lines += [f"- {escape_markdown(note)}" for note in (*verdict.incomparable, *verdict.notes)]
-    lines += ["", "| cell | metric | A | B | effect | would be caught | verdict |", "|---|---|---|---|---|---|---|"]
+    headings = ("cell", "metric", "median of A", "median of B", "effect within pairs", "would be caught", "verdict")
+    lines += ["", _row(*headings), "|---|---|---|---|---|---|---|"]
     rows: dict[Outcome, list[str]] = {outcome: [] for outcome in _SIGNS}
     for cell in verdict.cells:
         if cell.failure:

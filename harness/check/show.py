@@ -36,7 +36,9 @@ _STYLES = {
     Outcome.MISSING: "bold red",
 }
 _TITLES = {Stage.SCREEN: "screening all cells", Stage.CONFIRM: "more pairs of cells without a conclusion"}
-_HEADINGS = ("metric", "A", "B", f"B against A [{INTERVAL_LEVEL:.0%}]", "pairs", "caught from", "verdict")
+# Medians of either side, and the shift within pairs: one may be up where the other is down.
+_IN_PAIRS = f"B against A within pairs [{INTERVAL_LEVEL:.0%}]"
+_HEADINGS = ("metric", "median of A", "median of B", _IN_PAIRS, "pairs", "caught from", "verdict")
 
 
 class ConsoleWatcher:

@@ -7,6 +7,7 @@ import pytest
 
 from harness.check.change_points import HistoryPoint
 from harness.check.decision import decide
+from harness.check.github import summary
 from harness.check.history import History, Series
 from harness.check.observed import Stage
 from harness.check.show import show_history_table, show_verdict, watching_pairs
@@ -59,6 +60,26 @@ def test_show_verdict_breaks_no_word(width: int, capsys: pytest.CaptureFixture[s
     words = table.translate(dict.fromkeys(map(ord, "┃│"), " ")).split()
     for word in (*values, "1,234", "samples/s", "1.25", "unchanged", "verdict", "fine"):
         assert word in words, word
+
+
+def test_show_verdict_says_which_figures_are_medians_and_which_are_of_pairs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    """The median falls by 1 from 104.5, and six of eight pairs are faster, by 2 or 4."""
+    monkeypatch.setenv("COLUMNS", "160")
+    console.cache_clear()
+    a = (96, 97, 98, 104, 105, 106, 107, 108)
+    b = (100, 101, 102, 103, 104, 108, 109, 110)
+    pairs = [({"throughput": of_a}, {"throughput": of_b}) for of_a, of_b in zip(a, b, strict=True)]
+    verdict = decide(observed({"fnn-on-digits": pairs}), CheckSettings(), suite="s", arm_a="a", arm_b="b")
+    show_verdict(verdict)
+    console.cache_clear()
+    shown = [
+        " ".join(line.split()) for line in capsys.readouterr().out.replace("┃", " ").replace("│", " ").splitlines()
+    ]
+    assert any("median of A median of B B against A within pairs [97%]" in line for line in shown), shown
+    assert any("104.5 samples/s 103.5 samples/s 1.8 % faster" in line for line in shown), shown
+    assert "| metric | median of A | median of B | effect within pairs |" in summary(verdict)
 
 
 def test_show_history_table_names_what_moved_and_counts_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
