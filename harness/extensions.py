@@ -23,6 +23,8 @@ from harness.strict import describe
 
 WORKLOADS, STRATEGIES = "hvdbench.workloads", "hvdbench.strategies"  # groups of entry points
 ALLOWED = "file.py:name, package.module:name, or the name of an installed entry point"
+# How Python begins what it says of a file in Latin-1, or in UTF-16.
+_OF_OTHER_ENCODINGS = ("(unicode error) 'utf-8' codec", "source code string cannot contain null bytes")
 
 
 class ExtensionError(ValueError):
@@ -95,9 +97,12 @@ def require_unchanged(name: str, folder: str | None, digest: str, *, group: str)
 def in_their_words(error: BaseException) -> str:
     """`my_training.py, line 12: NameError: ...`."""
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{Path(error.filename).name}, line {error.lineno}: {type(error).__name__}: {error.msg}"
-    line = their_line(error)
-    return _fault_of(error) if line is None else f"{line}: {_fault_of(error)}"
+        where, fault = f"{Path(error.filename).name}, line {error.lineno}", f"{type(error).__name__}: {error.msg}"
+    else:
+        where, fault = their_line(error) or "", _fault_of(error)
+    if isinstance(error, SyntaxError) and str(error.msg).startswith(_OF_OTHER_ENCODINGS):
+        fault = f"{fault}; save it as UTF-8"
+    return f"{where}: {fault}" if where else fault
 
 
 def their_line(error: BaseException) -> str | None:

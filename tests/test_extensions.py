@@ -92,6 +92,14 @@ def test_code_that_cannot_be_used_is_refused_with_its_line(tmp_path: Path, name:
     assert message in refusal(name, write(tmp_path, text))
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_file_in_another_encoding_is_to_be_saved_as_utf_8(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "mine.py").write_text("name = 'durée'\n", encoding=encoding)
+    said = refusal("mine.py:make", str(tmp_path))
+    assert said.startswith("mine.py:make: cannot be imported: ")
+    assert said.endswith("; save it as UTF-8")
+
+
 def test_file_that_failed_is_tried_again_once_it_is_mended(tmp_path: Path) -> None:
     folder = write(tmp_path, "1 / 0\n")
     assert "mine.py, line 1: ZeroDivisionError" in refusal("mine.py:make", folder)

@@ -247,8 +247,10 @@ def _read_yaml(path: Path) -> Any:
             content = yaml.load(source, Loader=_StrictLoader)  # a SafeLoader: builds no objects
     except FileNotFoundError:
         raise SuiteError(f"{path}: no such suite; `hvdbench list suites` lists what there is") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise SuiteError(f"{path}: unreadable ({error})") from None
+    except UnicodeDecodeError as error:
+        raise SuiteError(f"{path}: not in UTF-8 (byte {error.object[error.start]:#04x}); save it as UTF-8") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # 30 February, thousands of digits or brackets
         raise SuiteError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):

@@ -189,11 +189,18 @@ def test_suite_that_is_not_there_is_named(tmp_path: Path) -> None:
         Suite.load(tmp_path / "b.yaml")
 
 
-@pytest.mark.parametrize("content", [b"question: \xff\xfe", b"question: \x00"])
-def test_suite_that_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(("encoding", "byte"), [("latin-1", "0xe9"), ("utf-16", "0xff")])
+def test_suite_in_another_encoding_is_to_be_saved_as_utf_8(tmp_path: Path, encoding: str, byte: str) -> None:
     path = tmp_path / "a.yaml"
-    path.write_bytes(content)
-    with pytest.raises(SuiteError, match=r"a\.yaml: (unreadable|not YAML)"):
+    path.write_text("question: quelle durée?\n", encoding=encoding)
+    with pytest.raises(SuiteError, match=rf"a\.yaml: not in UTF-8 \(byte {byte}\); save it as UTF-8$"):
+        Suite.load(path)
+
+
+def test_suite_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes(b"question: \x00")
+    with pytest.raises(SuiteError, match=r"a\.yaml: not YAML"):
         Suite.load(path)
 
 
