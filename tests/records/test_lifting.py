@@ -76,10 +76,10 @@ def test_ways_of_measuring_are_not_pooled(tmp_path: Path) -> None:
     runs = load(folder_of([record(), record(measuring=1)], tmp_path))
     assert sorted(pool.name for pool in pools(runs)) == [
         "Abacus 9, 4 cores [way of measuring 1]",
-        "Abacus 9, 4 cores [way of measuring 3]",
+        "Abacus 9, 4 cores [way of measuring 4]",
     ]
     assert why_split(runs) == (
-        "Reported apart, since their timings do not compare: measured in different ways, see results/README.md (1, 3)."
+        "Reported apart, since their timings do not compare: measured in different ways, see results/README.md (1, 4)."
     )
 
 

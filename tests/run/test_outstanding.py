@@ -42,7 +42,7 @@ def test_missing_are_cells_without_a_finished_record_of_this_machine() -> None:
         ({"settings": {}}, "HOROVOD_CYCLE_TIME not set (now 50)"),
         ({"settings": {"HOROVOD_CYCLE_TIME": "5"}}, "HOROVOD_CYCLE_TIME 5 (now 50)"),
         ({"versions": {**installed_versions(), "numpy": "1.0"}}, f"numpy 1.0 (now {installed_versions()['numpy']})"),
-        ({"measuring": 1}, "way of measuring 1 (now 3)"),
+        ({"measuring": 1}, "way of measuring 1 (now 4)"),
         ({"machine": OLDER_PYTHON}, f"python 3.1 (now {dotted(sys.version_info[:2])})"),
     ],
 )
