@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import subprocess
@@ -90,9 +89,3 @@ def is_worker(process: psutil.Process) -> bool:
 
 def training_has_begun(results: Path) -> bool:
     return any(results.glob(".runs/*/progress.json"))
-
-
-def num_open_files() -> int:
-    """Of this process."""
-    gc.collect()
-    return len(list(Path("/proc/self/fd").iterdir()))

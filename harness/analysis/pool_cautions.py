@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from harness.plain_text import counted, lasting
-from harness.protocols import LONGEST_REST, EvaluatedModel
+from harness.protocols import LONGEST_REST_SHARE, EvaluatedModel
 from harness.records.interruptions import MATTERS_FROM
 
 INTERRUPTED = {  # by what kept runs from running, by column
@@ -107,10 +107,10 @@ def _silent(runs: pd.DataFrame) -> Iterator[str]:
 
 def _fallen_silent(runs: pd.DataFrame) -> Iterator[str]:
     """Whose averages get rarer, such as post-local-sgd's, where none is due any more."""
-    falls_silent = runs["silent_end_share"].between(LONGEST_REST, 1, inclusive="neither") & (runs["workers"] > 1)
+    falls_silent = runs["silent_end_share"].between(LONGEST_REST_SHARE, 1, inclusive="neither") & (runs["workers"] > 1)
     silent = runs[falls_silent & (runs["evaluated_model"] == EvaluatedModel.MEAN_OF_WORKERS)]
     if len(silent):
-        most = min(silent["silent_end_share"].max(), 0.99)  # it did communicate
+        most = min(silent["silent_end_share"].max(), 0.99)  # rounded to 100 %, it would never have communicated
         yield (
             f"{', '.join(sorted(silent['series'].unique()))}: communicates no more in the last "
             f"{100 * most:.0f} % of training, in {len(silent)} of {len(runs)} launches, "

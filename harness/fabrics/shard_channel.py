@@ -11,6 +11,7 @@ import socket
 import struct
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,7 +20,12 @@ import zmq
 from harness.fabrics.shard_wire import PACKET_BYTES, REPLY_BYTES, Introduction, ShardAddress, Token
 
 _DESCRIPTOR = struct.Struct("@i")
+_ONE_DESCRIPTOR_BYTES = socket.CMSG_LEN(_DESCRIPTOR.size)  # CMSG_SPACE has room for two
 _PEER = struct.Struct("@iII")  # the kernel's ucred: process, user, group
+
+
+class ChannelError(Exception):
+    """Says what is wrong with a server, whose name belongs before it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +51,7 @@ class Channel(Protocol):
 
 
 def channel_to(address: ShardAddress, *, rank: int, send_limit_s: float, receive_limit_s: float) -> Channel:
+    """Raises ChannelError."""
     kind = NetworkChannel if address.local_name is None else LocalChannel
     return kind(address, rank=rank, send_limit_s=send_limit_s, receive_limit_s=receive_limit_s)
 
@@ -65,14 +72,15 @@ class LocalChannel:
         assert isinstance(address.credentials, Token)
         self._send_limit_s, self._receive_limit_s = send_limit_s, receive_limit_s
         self._buffer = memoryview(bytearray(PACKET_BYTES))
-        self._socket, self._is_gone = _connected(address.local_name or "")
+        self._socket = _connected(address.local_name or "")  # None once the server is gone
         self._room, self._news = select.poll(), select.poll()
-        self._room.register(self._socket, select.POLLOUT)
-        self._news.register(self._socket, select.POLLIN)
+        if self._socket is not None:
+            self._room.register(self._socket, select.POLLOUT)
+            self._news.register(self._socket, select.POLLIN)
         self.send(Introduction(token=address.credentials.token, rank=str(rank)).packed(), ())
 
     def send(self, header: bytes, payload: Sequence[Any], *, waits: bool = True) -> None:
-        if self._is_gone:
+        if self._socket is None:
             return
         try:
             self._socket.sendmsg([header, *payload])
@@ -80,51 +88,56 @@ class LocalChannel:
             if not (waits and self._room.poll(1000 * self._send_limit_s)):
                 raise TimeoutError from None
             self.send(header, payload, waits=False)
-        except ConnectionError:
-            self._is_gone = True
+        except ConnectionError:  # it is gone; what it has said before is still to be read
+            pass
 
     def receive(self) -> Received | None:
         return self._next() or (self._next() if self._has_come() else None)
 
     def _has_come(self) -> bool:
-        if self._is_gone:
+        if self._socket is None:
             time.sleep(self._receive_limit_s)
             return False
         return bool(self._news.poll(1000 * self._receive_limit_s))
 
     def _next(self) -> Received | None:
+        if self._socket is None:
+            return None
         try:
             length, ancillary, *_ = self._socket.recvmsg_into(
-                [self._buffer], socket.CMSG_SPACE(_DESCRIPTOR.size), socket.MSG_CMSG_CLOEXEC
+                [self._buffer], _ONE_DESCRIPTOR_BYTES, socket.MSG_CMSG_CLOEXEC
             )
         except (BlockingIOError, ConnectionResetError):  # which is told before what had come by then
             return None
-        except OSError:  # was never connected
-            length = 0
         if not length:
-            self._is_gone = True
+            self.close()
             return None
         header, payload = bytes(self._buffer[:REPLY_BYTES]), bytes(self._buffer[REPLY_BYTES:length])
         return Received(header=header, payload=payload, descriptor=_descriptor_in(ancillary))
 
     def close(self) -> None:
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
 
-def _connected(name: str) -> tuple[socket.socket, bool]:
-    """Does not block; and whether there is no such server. One of another user's is none, and not listened to."""
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    made.settimeout(None)  # whatever the user's code has made the default
-    try:
-        made.connect(name)
-        is_there = is_of_this_user(made)
-    except ConnectionError:
-        is_there = False
-    if not is_there:
-        made.close()
-        made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    made.setblocking(False)
-    return made, not is_there
+def _connected(name: str) -> socket.socket | None:
+    """Does not block; None where there is no such server. Raises ChannelError where it is another user's or cannot be
+    reached."""
+    with ExitStack() as unless_connected:
+        try:
+            made = unless_connected.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+            made.settimeout(None)  # whatever the user's code has made the default
+            made.connect(name)
+        except ConnectionError:
+            return None
+        except OSError as error:
+            raise ChannelError(f"cannot be reached: {error}") from None
+        if not is_of_this_user(made):
+            raise ChannelError("is another user's")
+        made.setblocking(False)
+        unless_connected.pop_all()
+        return made
 
 
 def _descriptor_in(ancillary: Sequence[tuple[int, int, bytes]]) -> int | None:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.fabrics.shard_channel import Received, channel_to
+from harness.fabrics.shard_channel import ChannelError, Received, channel_to
 from harness.fabrics.shard_memory import MEMORY_IS_ORDERED, ShardMemory, Values
 from harness.fabrics.shard_wire import (
     NO_CLAIM,
@@ -45,7 +45,7 @@ _BY_ROW = {*WITH_VALUES, *READS}
 
 
 class ShardError(Exception):
-    """A server does not answer, or refuses what it was asked."""
+    """A server cannot be spoken to, does not answer, or refuses what it was asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +59,7 @@ class Answered:
 
 class ShardClient:
     def __init__(self, address: ShardAddress, *, index: int, rank: int, deadline_s: float) -> None:
+        """Raises ShardError where the server is another user's, or cannot be reached."""
         self._name, self._rank = f"server {index} ({address.endpoint})", rank
         self._deadline_s = deadline_s
         self._asked: dict[int, ShardRequest] = {}  # without an answer yet, by their numbers
@@ -69,7 +70,11 @@ class ShardClient:
         self._memory: ShardMemory | None = None
         self._in_row: ShardRequest | None = None  # under way
         self._lock = threading.Lock()
-        self._channel = channel_to(address, rank=rank, send_limit_s=deadline_s, receive_limit_s=deadline_s / NUM_LOOKS)
+        receive_limit_s = deadline_s / NUM_LOOKS
+        try:
+            self._channel = channel_to(address, rank=rank, send_limit_s=deadline_s, receive_limit_s=receive_limit_s)
+        except ChannelError as error:
+            raise ShardError(f"{self._name} {error}") from None
 
     def share_memory(self, *, num_workers: int, num_values: int) -> None:
         """From now on values are as many, and go by memory where the server is on this machine."""

@@ -40,7 +40,7 @@ from harness.protocols.replica import Batches, Neurons, Recorder, Replica, Share
 from harness.protocols.rows import RowFabric, RowReplica, RowTable, UsedRows
 from harness.protocols.searched import Scale, SearchChoice, SearchRange
 from harness.protocols.strategy import (
-    LONGEST_REST,
+    LONGEST_REST_SHARE,
     EvaluatedModel,
     FabricT,
     GroupOptions,
@@ -60,7 +60,7 @@ __all__ = [
     "ALONE",
     "COLLECTIVE",
     "GROUPS",
-    "LONGEST_REST",
+    "LONGEST_REST_SHARE",
     "PEERS",
     "SERVED",
     "SHARED",

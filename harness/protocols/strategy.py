@@ -15,7 +15,7 @@ from harness.protocols.replica import Replica
 from harness.protocols.vector import Loss, Vector
 from harness.strict import Strict
 
-LONGEST_REST = 0.1  # of training: steps at its end in which nobody expects an average
+LONGEST_REST_SHARE = 0.1  # of training: its last steps, in which nobody expects an average
 
 
 class EvaluatedModel(StrEnum):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import secrets
 import select
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -32,7 +34,7 @@ from harness.servers.shard import refused
 
 Message = tuple[int, bytes, list[Any]]  # of which worker, header, payload
 
-_PATIENCE_S = 0.001  # with who cannot be let in
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # who wants in stays in the queue
 _AROUND_A_FRAME_BYTES = 256  # what encryption adds
 
 
@@ -70,8 +72,12 @@ class LocalDoor:
         self._worker: dict[int, socket.socket] = {}  # by rank
         self._poll = select.poll()
         self._poll.register(self._listener, select.POLLIN)
+        self._shut_until_s: float | None = None  # while there is no room
+        self._has_told_shortage = False
 
     def messages(self) -> Iterator[Message]:
+        if self._shut_until_s is not None and time.monotonic() >= self._shut_until_s:
+            self._open()
         for descriptor, _ in self._poll.poll(1000 * LOOK_EVERY_S):
             if descriptor == self._listener.fileno():
                 self._let_in()
@@ -83,7 +89,10 @@ class LocalDoor:
             connected, _ = self._listener.accept()
         except (BlockingIOError, ConnectionError):  # who has left meanwhile
             return
-        except OSError:  # no descriptor is left
+        except OSError as error:
+            if error.errno not in _SHORTAGES:
+                raise
+            self._tell_shortage(error)
             self._make_room()
             return
         if not is_of_this_user(connected):
@@ -93,13 +102,36 @@ class LocalDoor:
         self._connected[connected.fileno()] = connected
         self._poll.register(connected, select.POLLIN)
 
+    def _tell_shortage(self, error: OSError) -> None:
+        """Once, in the launch's log: a worker that stays outside only finds the server silent."""
+        if not self._has_told_shortage:
+            self._has_told_shortage = True
+            print(f"hvdbench: server {self.address.endpoint} has no room: {error}", file=sys.stderr, flush=True)
+
     def _make_room(self) -> None:
-        """By who has not said who he is; else whoever wants in waits, and nobody is asked for him all the time."""
-        strangers = [descriptor for descriptor in self._connected if descriptor not in self._rank_of]
-        for descriptor in strangers:
-            self._drop(descriptor)
-        if not strangers:
-            time.sleep(_PATIENCE_S)
+        """Hangs up on the stranger who came first. Where there is none, shuts for a while."""
+        num_before = len(self._connected)
+        for descriptor in self._strangers():
+            self._said(descriptor)  # who he is may have arrived by now, or that he has left
+        if len(self._connected) < num_before:
+            return
+        if strangers := self._strangers():
+            self._drop(strangers[0])
+        else:
+            self._shut()
+
+    def _strangers(self) -> list[int]:
+        """Connections whose worker is not known, in the order in which they came."""
+        return [descriptor for descriptor in self._connected if descriptor not in self._rank_of]
+
+    def _shut(self) -> None:
+        """By time, not until a worker leaves: descriptors may be used up by others."""
+        self._poll.unregister(self._listener)
+        self._shut_until_s = time.monotonic() + LOOK_EVERY_S
+
+    def _open(self) -> None:
+        self._poll.register(self._listener, select.POLLIN)
+        self._shut_until_s = None
 
     def _said(self, descriptor: int) -> Message | None:
         connected = self._connected.get(descriptor)

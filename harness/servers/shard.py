@@ -28,7 +28,7 @@ Weights = NDArray[np.float32]
 Answer = tuple[int, Reply, Weights | bytes | ShardMemory]  # to which rank, and the reply's payload
 
 _RULE = TypeAdapter(ServerRule)
-_MOST_WORDS = 1000  # characters
+_LONGEST_REASON = 1000  # characters
 
 
 class Shard:
@@ -137,8 +137,11 @@ class Shard:
 
 
 def refused(number: int, error: Exception) -> tuple[Reply, bytes]:
-    """A reply and its payload: why, which fits any packet."""
-    return Reply(number=number, is_refused=True), str(error)[:_MOST_WORDS].encode(errors="replace")
+    """A reply and its payload: why, cut so that it fits any packet."""
+    why = str(error)
+    if len(why) > _LONGEST_REASON:
+        why = why[: _LONGEST_REASON - 1] + "…"
+    return Reply(number=number, is_refused=True), why.encode(errors="replace")
 
 
 def size_of(said: Any) -> int:

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from harness.protocols import (
     COLLECTIVE,
-    LONGEST_REST,
+    LONGEST_REST_SHARE,
     CollectiveFabric,
     EvaluatedModel,
     HorovodOptions,
@@ -52,7 +52,7 @@ class PostLocalSGDOptions(LocalSGDOptions):
         """Where the switch does not come, or no average after it."""
         switch = math.floor(self.switch_epoch * plan.steps_per_epoch)
         due = _first_local_average(switch, self.period)
-        is_a_rest = plan.num_steps - switch <= LONGEST_REST * plan.num_steps
+        is_a_rest = plan.num_steps - switch <= LONGEST_REST_SHARE * plan.num_steps
         if plan.num_workers == 1:
             return None
         if switch >= plan.num_steps:

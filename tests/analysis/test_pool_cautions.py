@@ -93,6 +93,7 @@ def test_caution_says_in_milliseconds_what_kept_a_short_run(tmp_path):
     ("sends", "said"),
     [
         ([True] * 3 + [False] * 7, "the last 70 % of training, in 1 of 2 launches"),
+        ([True] + [False] * 499, "the last 99 % of training, in 1 of 2 launches"),  # it did communicate
         ([True] * 9 + [False], None),  # a rest in which nobody expects an average
         ([True] * 3 + [False] * 3 + [True] + [False] * 3, None),  # averages some steps apart
     ],

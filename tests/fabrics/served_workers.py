@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -14,10 +13,10 @@ from harness.fabrics.served_torch import ServedTorch
 from harness.fabrics.shard_wire import tell_address
 from harness.protocols import ServerRule
 from harness.servers.shard import Shard
-from harness.servers.shard_server import ShardServer
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
 from tests.command import LIMIT_S
+from tests.servers.talking import serving
 
 Given = TypeVar("Given")
 SUM = ServerRule()
@@ -28,16 +27,11 @@ def served(
     run_dir: Path, num_servers: int, num_workers: int, *, host: str | None = None, is_encrypted: bool = False
 ) -> Iterator[None]:
     """Servers in threads, their addresses in the run folder."""
-    has_ended = threading.Event()
     with ExitStack() as stack:
         for index in range(num_servers):
-            server = ShardServer(Shard(index, num_servers, num_workers), host=host, is_encrypted=is_encrypted)
+            shard = Shard(index, num_servers, num_workers)
+            server = stack.enter_context(serving(shard, host=host, is_encrypted=is_encrypted))
             tell_address(run_dir, index, server.address)
-            thread = threading.Thread(target=server.serve, args=(has_ended.is_set,))
-            thread.start()
-            stack.callback(server.close)
-            stack.callback(thread.join)
-        stack.callback(has_ended.set)
         yield
 
 

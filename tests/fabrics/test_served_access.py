@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import secrets
@@ -15,6 +16,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -28,6 +30,7 @@ from harness.records.run_files import shard_path
 from harness.servers import door
 from tests.command import LIMIT_S
 from tests.fabrics.served_workers import SUM, in_threads, served
+from tests.open_files import num_open_files
 
 
 def test_server_is_reached_at_the_address_that_it_tells(tmp_path: Path) -> None:
@@ -76,14 +79,46 @@ def listening() -> Iterator[tuple[socket.socket, ShardAddress]]:
 
 
 def test_worker_of_this_machine_hears_no_other_users_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which answers before it is asked."""
+    """Nor tells it anything: it says so at once, and has gone."""
     monkeypatch.setattr(shard_channel, "is_of_this_user", lambda connected: False)
     with listening() as (listener, address):
-        channel = shard_channel.LocalChannel(address, rank=0, send_limit_s=1, receive_limit_s=0.1)
+        before = num_open_files()
+        with pytest.raises(ShardError, match=rf"^server 0 \({address.endpoint}\) is another user's$"):
+            asked_with(address, deadline_s=LIMIT_S)
+        assert num_open_files() == before
         accepted, _ = listener.accept()
-        with accepted, pytest.raises(BrokenPipeError):
-            accepted.send(Reply(number=1).packed())
-        assert channel.receive() is None
+        with accepted:
+            assert accepted.recv(1) == b""
+
+
+@pytest.mark.parametrize("failing", ["__init__", "connect"])
+def test_server_that_cannot_be_reached_is_named(failing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where SELinux or Landlock is against it."""
+
+    def not_permitted(*_: Any) -> NoReturn:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    with listening() as (_, address), monkeypatch.context() as patched:
+        before = num_open_files()
+        patched.setattr(socket.socket, failing, not_permitted)
+        why = rf"^server 0 \({address.endpoint}\) cannot be reached: \[Errno 1\] Operation not permitted$"
+        with pytest.raises(ShardError, match=why):
+            asked_with(address, deadline_s=LIMIT_S)
+        assert num_open_files() == before
+
+
+def test_worker_takes_one_descriptor_of_a_reply_and_leaves_none_open() -> None:
+    with listening() as (listener, address):
+        channel = shard_channel.LocalChannel(address, rank=0, send_limit_s=LIMIT_S, receive_limit_s=LIMIT_S)
+        accepted, _ = listener.accept()
+        with accepted:
+            before = num_open_files()
+            socket.send_fds(accepted, [Reply(number=1).packed()], [accepted.fileno(), listener.fileno()])
+            received = channel.receive()
+            assert received is not None
+            assert received.descriptor is not None
+            os.close(received.descriptor)
+            assert num_open_files() == before
         channel.close()
 
 

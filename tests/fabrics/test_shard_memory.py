@@ -15,7 +15,7 @@ import pytest
 
 from harness.fabrics import shard_memory
 from harness.fabrics.shard_memory import ShardMemory
-from tests.command import num_open_files
+from tests.open_files import num_open_files
 
 NUM_WORKERS, NUM_VALUES = 2, 3
 AMPLE_BYTES = 1 << 20

@@ -22,9 +22,12 @@ HOLD = ShardRequest(kind=Kind.HOLD, number=1).packed()
 
 
 @contextmanager
-def serving(*, host: str | None = None) -> Iterator[ShardServer]:
-    """A server of three values, in a thread."""
-    server, has_ended = ShardServer(Shard(0, 1, NUM_WORKERS), host=host), threading.Event()
+def serving(
+    shard: Shard | None = None, *, host: str | None = None, is_encrypted: bool = False
+) -> Iterator[ShardServer]:
+    """In a thread. shard: the only one, of two workers, where none is given."""
+    server = ShardServer(shard or Shard(0, 1, NUM_WORKERS), host=host, is_encrypted=is_encrypted)
+    has_ended = threading.Event()
     thread = threading.Thread(target=server.serve, args=(has_ended.is_set,))
     thread.start()
     try:

@@ -6,17 +6,19 @@ import errno
 import itertools
 import os
 import socket
+import time
 from collections import deque
+from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any, cast
+from typing import Any, NoReturn
 
 import pytest
 
 from harness.fabrics.shard_memory import ShardMemory
-from harness.fabrics.shard_wire import PACKET_BYTES, Kind, Reply, ShardRequest
-from harness.servers import door as server_door
+from harness.fabrics.shard_wire import PACKET_BYTES, Introduction, Kind, Reply, ShardRequest, Token
 from harness.servers.door import LocalDoor
-from tests.command import LIMIT_S, wait_until
+from harness.servers.serving import LOOK_EVERY_S
+from tests.command import LIMIT_S
 from tests.servers.talking import HOLD, NUM_WORKERS, SIZE, Local, answered, serving
 
 
@@ -75,28 +77,125 @@ def test_who_says_much_before_he_has_said_who_he_is_does_not_end_the_server() ->
         assert answered(Local(stack, server.address, b"0"), Kind.PING) == (False, b"")
 
 
-def test_server_without_a_descriptor_left_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It hangs up on who has not said who he is, and says why it has no memory for a worker."""
-    with serving() as server, ExitStack() as stack:
-        told = Local(stack, server.address, b"0")
-        assert answered(told, Kind.PING) == (False, b"")
-        stranger = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-        stranger.settimeout(LIMIT_S)
-        stranger.connect(server.address.local_name or "")
-        door = cast(LocalDoor, server._door)
-        wait_until(lambda: len(door._connected) == 2, "the stranger is let in")
-        slept: list[float] = []
+@pytest.fixture
+def door() -> Iterator[LocalDoor]:
+    """That opens when it is asked for messages, not by itself."""
+    door = LocalDoor(NUM_WORKERS)
+    yield door
+    door.close()
+
+
+class Stranger(socket.socket):
+    """Has come to the door, and been let in, and may say later who he is."""
+
+    def __init__(self, stack: ExitStack, door: LocalDoor, *, waits: bool = False) -> None:
+        super().__init__(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        stack.enter_context(self)
+        self.settimeout(LIMIT_S)
+        num_before = len(door._connected)
+        self.connect(door.address.local_name or "")
+        while not waits and len(door._connected) == num_before:
+            assert not list(door.messages())
+
+    def introduce(self, door: LocalDoor, rank: int) -> None:
+        assert isinstance(door.address.credentials, Token)
+        self.send(Introduction(token=door.address.credentials.token, rank=str(rank)).packed())
+
+
+def none_left(*_: Any) -> NoReturn:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+def test_full_door_hangs_up_on_the_stranger_who_came_first(
+    door: LocalDoor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not on who has said meanwhile who he is. Why is said once."""
+    with ExitStack() as stack:
+        worker, first, second = (Stranger(stack, door) for _ in range(3))
+        worker.introduce(door, 1)
+        Stranger(stack, door, waits=True)
         with monkeypatch.context() as patched:
             patched.setattr(socket.socket, "accept", none_left)
-            patched.setattr(server_door.time, "sleep", slept.append)
-            other = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-            other.connect(server.address.local_name or "")
-            assert stranger.recv(1) == b""
-            wait_until(lambda: slept[:1] == [0.001], "nobody else can make room")
+            assert not list(door.messages())
+            assert (door._worker.keys(), len(door._connected)) == ({1}, 2)
+            assert first.recv(1) == b""
+            assert not list(door.messages())
+            assert second.recv(1) == b""
+        while len(door._connected) < 2:
+            assert not list(door.messages())
+    why = f"hvdbench: server {door.address.endpoint} has no room: [Errno 24] Too many open files\n"
+    assert capsys.readouterr().err == why
+
+
+def test_full_door_hangs_up_on_nobody_where_a_stranger_has_left(
+    door: LocalDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        _, leaving = (Stranger(stack, door) for _ in range(2))
+        leaving.close()
+        Stranger(stack, door, waits=True)
+        with monkeypatch.context() as patched:
+            patched.setattr(socket.socket, "accept", none_left)
+            assert not list(door.messages())
+        assert len(door._connected) == 1
+
+
+def test_full_door_asks_for_who_waits_only_now_and_then_and_lets_him_in_when_it_can(
+    door: LocalDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of ten looks not ten: after each it is shut for as long as a look takes."""
+    asked = []
+
+    def refuse(_: socket.socket) -> NoReturn:
+        asked.append(1)
+        none_left()
+
+    with ExitStack() as stack:
+        Stranger(stack, door, waits=True)
+        with monkeypatch.context() as patched:
+            patched.setattr(socket.socket, "accept", refuse)
+            began = time.monotonic()
+            for _ in range(10):
+                assert not list(door.messages())
+            took_s = time.monotonic() - began
+        assert 1 <= len(asked) <= 1 + took_s / LOOK_EVERY_S
+        while not door._connected:
+            assert not list(door.messages())
+
+
+def test_full_door_takes_what_workers_say(door: LocalDoor, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ExitStack() as stack:
+        worker = Stranger(stack, door)
+        worker.introduce(door, 0)
+        while not door._worker:
+            assert not list(door.messages())
+        Stranger(stack, door, waits=True)
+        with monkeypatch.context() as patched:
+            patched.setattr(socket.socket, "accept", none_left)
+            for number in (1, 2, 3):
+                worker.send(ShardRequest(kind=Kind.CLAIM, number=number).packed())
+                ((_, header, _),) = door.messages()
+                assert ShardRequest.unpacked(header).number == number
+
+
+def test_error_that_no_room_would_mend_ends_the_server(door: LocalDoor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_permitted(_: socket.socket) -> NoReturn:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    with ExitStack() as stack:
+        Stranger(stack, door)
+        Stranger(stack, door, waits=True)
+        with monkeypatch.context() as patched:
+            patched.setattr(socket.socket, "accept", not_permitted)
+            with pytest.raises(PermissionError):
+                list(door.messages())
+        assert len(door._connected) == 1
+
+
+def test_memory_that_no_descriptor_is_left_for_is_refused_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving() as server, ExitStack() as stack:
+        told = Local(stack, server.address, b"0")
+        with monkeypatch.context() as patched:
             patched.setattr(ShardMemory, "opened_again", none_left)
             assert answered(told, Kind.MAP, SIZE) == (True, b"[Errno 24] Too many open files")
         assert answered(told, Kind.MAP, SIZE) == (False, b"")
-
-
-def none_left(*_: Any) -> Any:
-    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
