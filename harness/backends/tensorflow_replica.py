@@ -15,7 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from harness.backends.library_draws import library_draws_aside, restart_library_draws, seed_of
-from harness.backends.tensorflow_compiled import STEPS_RUN_BY_POOL, steps_run_by
+from harness.backends.tensorflow_compiled import RUN_BY_POOL, run_by
 from harness.backends.tensorflow_cuda import chosen_gpus, gpu_settings
 from harness.backends.tensorflow_flat import FlatTraining
 from harness.backends.tensorflow_input import HeldOut, source_of
@@ -271,7 +271,7 @@ class TensorFlowReplica:
         known = {
             "tensorflow.intra_op_threads": str(threads.get_intra_op_parallelism_threads()),
             "tensorflow.inter_op_threads": str(threads.get_inter_op_parallelism_threads()),
-            "tensorflow.steps_run_by": STEPS_RUN_BY_POOL if self._native is not None else steps_run_by(),
+            "tensorflow.steps_run_by": RUN_BY_POOL if self._native is not None else run_by(),
         }
         if self._native is not None and self._native_note is not None:
             known["native.optimizer"] = self._native_note

@@ -14,8 +14,9 @@ from harness.records.stored_cell import StoredCell
 from harness.records.stored_text import Text
 
 SCHEMA_VERSION = 3
-# Raised whenever a figure of the same name comes to mean something else: records of different ways of measuring are
-# not compared. 1: until schema version 2. What changed is listed in results/README.md.
+# Raised whenever a figure of the same name comes to mean something else, or what the harness itself does in training
+# takes another time: records of different ways of measuring are not compared. 1: until schema version 2. What changed
+# is listed in results/README.md.
 MEASURING_VERSION = 4
 
 Status = Literal["ok", "failed", "timeout"]

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from harness.backends import tensorflow_compiled
 from harness.backends.tensorflow_compiled import compiled
 
 
+@pytest.fixture(params=[tensorflow_compiled.RUN_BY_CALLER, tensorflow_compiled.RUN_BY_POOL])
+def _either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensorflow_compiled, "run_by", lambda: request.param)
+
+
+@pytest.mark.usefixtures("_either_way")
 def test_graph_gives_what_its_function_does() -> None:
     total = tf.Variable(1.0)
 
@@ -25,6 +33,7 @@ def test_graph_gives_what_its_function_does() -> None:
     np.testing.assert_array_equal(both, [4.0, 6.0])
 
 
+@pytest.mark.usefixtures("_either_way")
 def test_one_graph_for_all_of_the_same_shapes_and_types() -> None:
     traced = []
 
@@ -39,6 +48,7 @@ def test_one_graph_for_all_of_the_same_shapes_and_types() -> None:
     assert traced == [(tf.float32, [1]), (tf.float32, [2]), (tf.int32, [1])]
 
 
+@pytest.mark.usefixtures("_either_way")
 def test_nothing_is_returned_of_a_function_that_returns_nothing() -> None:
     weights = tf.Variable([1.0, 1.0])
 
@@ -47,6 +57,20 @@ def test_nothing_is_returned_of_a_function_that_returns_nothing() -> None:
 
     assert compiled(descend)(tf.constant([0.25, 2.0])) is None
     np.testing.assert_array_equal(weights, [0.75, -1.0])
+
+
+@pytest.mark.usefixtures("_either_way")
+def test_structures_of_the_same_tensors_are_told_apart() -> None:
+    """A user's batches, whose names alone say what is what."""
+    image, other = tf.constant(1.0), tf.constant(10.0)
+
+    def loss(batch: dict[str, tf.Tensor], rate: tf.Tensor) -> tf.Tensor:
+        return rate * (batch["image"] - batch["mask"] if "mask" in batch else batch["image"] * batch["weight"])
+
+    call = compiled(loss)
+    losses = [float(call({"image": image, name: other}, tf.constant(2.0))) for name in ("mask", "weight", "mask")]
+
+    assert losses == [-18.0, 20.0, -18.0]
 
 
 def test_caller_runs_it() -> None:
@@ -67,8 +91,39 @@ def test_caller_runs_it() -> None:
     assert ran_in == [threading.get_ident()] * 2
 
 
-def test_what_goes_wrong_within_reaches_the_caller() -> None:
-    call = compiled(lambda vector: tf.debugging.check_numerics(vector, "too far"))
+@pytest.mark.usefixtures("_either_way")
+def test_what_goes_wrong_within_is_told_by_its_line() -> None:
+    def check(vector: tf.Tensor) -> tf.Tensor:
+        return tf.debugging.check_numerics(vector, "too far")
 
-    with pytest.raises(tf.errors.InvalidArgumentError, match="too far"):
-        call(tf.constant([np.inf]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="too far") as raised:
+        compiled(check)(tf.constant([np.inf]))
+    assert f'{Path(__file__).name}", line {check.__code__.co_firstlineno + 1}' in str(raised.value)
+
+
+def test_what_others_take_part_in_is_not_run_again() -> None:
+    """They might not: an allreduce that failed would wait for them for good."""
+    num_calls = 0
+
+    def fail(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        nonlocal num_calls
+        num_calls += 1
+        raise OSError("a peer is gone")
+
+    call = compiled(lambda vector: tf.numpy_function(fail, [vector], tf.float32), is_local=False)
+    with pytest.raises(tf.errors.UnknownError, match="a peer is gone"):
+        call(tf.constant([1.0]))
+    assert num_calls == 1
+
+
+def test_graphs_are_left_to_tensorflow_where_a_user_has_chosen_how_it_optimizes_them() -> None:
+    assert tensorflow_compiled.run_by() == "caller"
+    try:
+        tf.config.optimizer.set_jit(True)
+        assert tensorflow_compiled.run_by() == "inter-op pool"
+        tf.config.optimizer.set_jit(False)
+        tf.config.optimizer.set_experimental_options({"constant_folding": False})
+        assert tensorflow_compiled.run_by() == "inter-op pool"
+    finally:
+        tf.config.optimizer.set_jit(False)
+        tf.config.optimizer.set_experimental_options({"constant_folding": True})
