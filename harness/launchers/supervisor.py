@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -43,6 +43,7 @@ class LaunchEnd:
     exit_code: int | None
     wall_s: float
     role: Role | None = None  # of the process that failed
+    rank: int | None = None  # likewise, where it is a worker that was started without a launcher
     lost_ranks: tuple[int, ...] = ()  # of workers that failed, without which the launch went on
 
     @property
@@ -92,10 +93,8 @@ def supervise(
                 process.wait()
         if exit_code is None:  # what processes say as they are ended is not why they took so long
             log.truncate(said_bytes)
-    role = None if failed is None else commands[failed].role
-    return LaunchEnd(
-        exit_code=exit_code, wall_s=time.monotonic() - started, role=role, lost_ranks=tuple(sorted(lost.ranks))
-    )
+    end = LaunchEnd(exit_code=exit_code, wall_s=time.monotonic() - started, lost_ranks=tuple(sorted(lost.ranks)))
+    return end if failed is None else replace(end, role=commands[failed].role, rank=commands[failed].rank)
 
 
 def _own_environment(tag: str) -> dict[str, str]:

@@ -39,10 +39,12 @@ _UNWRITTEN = (
 )
 _NO_ROOM = re.compile("|".join([*(said for code in DISK_FULL for said in _said_of(code)), _UNWRITTEN]))
 _TAKEN = re.escape(os.strerror(errno.EADDRINUSE))
+_SAID_BY = r"^(?:a [a-z ]+ was killed by signal \d+; )?"  # who says it; another's crash may come before
 _NO_PORT = re.compile(
     rf"^horovodrun: (?:.*\[Errno {errno.EADDRINUSE}\] {_TAKEN}|Unable to find a port to bind to)|"
-    rf"^server \d+: ZMQError: {_TAKEN}|"
-    r"^(?:rank|server|worker) \d+: UnknownError: Could not start gRPC server|"  # TensorFlow's, whose cluster it is told
+    rf"{_SAID_BY}server \d+: ZMQError: {_TAKEN}|"
+    # TensorFlow's, whose cluster it is told.
+    rf"{_SAID_BY}(?:rank|server|worker) \d+: UnknownError: Could not start gRPC server|"
     rf"\bgloo/[^]]*\.cc:\d+\] .*: {_TAKEN}"  # Horovod's, and that of PyTorch's processes, which meet at a file
 )
 # A page of shared memory that is not to be had kills who touches it; PyTorch, whose loaders know, asks for room before,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import signal
 import sys
@@ -59,12 +58,7 @@ from harness.worker.process import pins
 
 MAX_REASON = 500
 # Of a process that ends by these, no word says why: others only say that it is gone.
-_LEAVING_NO_WORD = (signal.SIGKILL, signal.SIGTERM, signal.SIGBUS)
-# As a process crashes by others, such as SIGSEGV, before or after a word of its own. So say those who only miss it, in
-# the words of Horovod, Gloo and PyTorch, and TensorFlow.
-_PEER_IS_GONE = re.compile(
-    r"Horovod has been shut down|[Cc]onnection (?:closed|reset) by peer|Broken pipe|Socket closed"
-)
+_LEAVING_NO_WORD = (signal.SIGKILL, signal.SIGTERM)
 
 
 class Watcher(Protocol):
@@ -256,7 +250,7 @@ def make_record(
     """Puts together what the workers left and how they ended."""
     status, reason = _status(cell, end, run_dir, time_limit_factor)
     if status == "failed" and reason is not None:
-        reason = _with_first_error(reason, run_dir, end.killed_by)
+        reason = _with_first_error(reason, run_dir, end)
     parts, curve = _read_parts(run_dir, cell.workers)
     num_left = cell.workers - len(end.lost_ranks)
     if status == "ok" and (sum(part.num_workers for part in parts) < num_left or not curve):
@@ -362,12 +356,17 @@ def _limit_in_words(time_limit_s: float, factor: float) -> str:
     return f"stopped at {time_limit_s * factor:.3g} s, {factor:.3g} times the cell's time_limit_s of {time_limit_s:g} s"
 
 
-def _with_first_error(ended: str, run_dir: Path, killed_by: int | None) -> str:
-    """The cause first: how the launch ended, or what a process said of itself."""
-    word = None if killed_by in _LEAVING_NO_WORD else _first_error(run_dir)
-    if word is None or killed_by is None or not _PEER_IS_GONE.search(word):
-        return word or ended
-    return f"{ended}; {word}"
+def _with_first_error(ended: str, run_dir: Path, end: LaunchEnd) -> str:
+    """What the first process that failed said, after the crash of another one, such as by SIGSEGV.
+
+    Who crashes leaves no word as a rule, and the others say in many ways that they miss it. A word of its own is the
+    cause: Python may crash as it ends, where a library still has threads.
+    """
+    word = None if end.killed_by in _LEAVING_NO_WORD else _first_error(run_dir)
+    if word is None:
+        return ended
+    is_own = end.rank is not None and word.startswith(f"rank {end.rank}: ")
+    return word if end.killed_by is None or is_own else f"{ended}; {word}"
 
 
 def _first_error(run_dir: Path) -> str | None:

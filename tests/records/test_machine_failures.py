@@ -11,6 +11,7 @@ from harness.records.machine_failures import is_the_machines, lacks_shared_memor
 OF_SHARED_MEMORY = [
     "a worker was killed by signal 7",
     "a worker or its launcher was killed by signal 7 (shared memory lies in /dev/shm, 0.0625 GiB, ...)",
+    "a worker was killed by signal 7; rank 0: RuntimeError: Connection reset by peer",
     "horovodrun: Horovod detected that one or more processes exited with non-zero status, thus causing the job to be "
     "terminated. The first process to do so was: Process name: 1 Exit code: 135",
     "rank 0: RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's "
@@ -38,6 +39,8 @@ OF_DISKS_AND_PORTS = [
     "server 0: ZMQError: Address already in use (addr='tcp://127.0.0.1:5555')",
     "server 0: ZMQError: Address already in use (addr='tcp://*:*')",
     "server 0: UnknownError: Could not start gRPC server",
+    "a server was killed by signal 6; server 0: UnknownError: Could not start gRPC server",
+    "a worker was killed by signal 11; server 0: ZMQError: Address already in use (addr='tcp://*:*')",
     "worker 1: UnknownError: Could not start gRPC server",
     "rank 0: UnknownError: Could not start gRPC server",
     "horovodrun: [Errno 98] Address already in use",
@@ -53,6 +56,7 @@ OF_PORTS_OF_A_USERS_OWN = [
     "rank 0: WorkloadError: train: [Errno 98] Address already in use",
     "rank 0: ZMQError: Address already in use (addr='tcp://127.0.0.1:5555')",
     "rank 0: RuntimeError: Could not start gRPC server",
+    "a worker was killed by signal 6; rank 0: RuntimeError: Could not start gRPC server",
     "rank 0: WorkloadError: train: UnknownError: Could not start gRPC server",
     "rank 0: RuntimeError: my service: Address already in use (98)",
     "rank 0: RuntimeError: [/src/my_service.cc:7] bind: Address already in use",

@@ -140,9 +140,9 @@ MISSED = "rank 0: RuntimeError: Connection reset by peer"
     [
         *((code, "a worker was killed by signal 9") for code in (-9, 137)),
         (-15, "a worker was killed by signal 15"),
-        (-7, "a worker was killed by signal 7 (shared memory lies in /dev/shm, "),
-        *((code, f"a worker was killed by signal 11; {MISSED}") for code in (-11, 139)),
-        *((code, f"a worker was killed by signal 6; {MISSED}") for code in (-6, 134)),
+        (-7, f"a worker was killed by signal 7; {MISSED} (shared memory lies in /dev/shm, "),
+        *((-number, f"a worker was killed by signal {number}; {MISSED}") for number in (4, 6, 8, 11)),
+        *((code, f"a worker was killed by signal {code - 128}; {MISSED}") for code in (134, 139)),
         (1, MISSED),
     ],
 )
@@ -160,18 +160,32 @@ def test_worker_that_was_killed_is_the_reason_not_who_missed_it(tmp_path: Path, 
         "HorovodInternalError: [/gloo/transport/tcp/pair.cc:589] Read error [127.0.0.1]:7: Connection reset by peer",
         "RuntimeError: [../gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:7",
         "UnavailableError: Collective ops is aborted by: Socket closed",
+        "UnavailableError: failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:7: Failed to "
+        "connect to remote host: Connection refused",
+        "UnavailableError: Task /job:worker/replica:0/task:1 heartbeat timeout. This indicates that the remote task "
+        "has failed, got preempted, or crashed unexpectedly.",
+        "RuntimeError: [../third_party/gloo/gloo/transport/tcp/unbound_buffer.cc:81] Timed out waiting 30000ms for "
+        "recv operation to complete",
+        "DistBackendError: NCCL error: ncclRemoteError: A call failed possibly due to a network error or a remote "
+        "process exiting prematurely.",
+        "ShardError: server 0 (unix:@hvdbench-x) has not answered for 60 s",
     ],
 )
-def test_worker_that_crashed_comes_before_how_its_peers_missed_it(tmp_path: Path, missed: str) -> None:
+@pytest.mark.parametrize("crashed", [1, None], ids=["rank 1", "an unknown rank"])
+def test_worker_that_crashed_comes_before_how_its_peers_missed_it(
+    tmp_path: Path, missed: str, crashed: int | None
+) -> None:
     (tmp_path / "error-0").write_text(f"rank 0: {missed}")
-    assert made(tmp_path, 139).reason == f"a worker was killed by signal 11; rank 0: {missed}"
+    assert made(tmp_path, 139, rank=crashed).reason == f"a worker was killed by signal 11; rank 0: {missed}"
 
 
 @pytest.mark.parametrize("exit_code", [-6, 134, -11, 139])
 def test_worker_that_crashed_after_its_word_is_told_by_that(tmp_path: Path, exit_code: int) -> None:
     """As where Python ends with threads of a library that still run."""
-    (tmp_path / "error-0").write_text("rank 0: ValueError: mine")
-    assert made(tmp_path, exit_code).reason == "rank 0: ValueError: mine"
+    (tmp_path / "error-1").write_text("rank 1: ValueError: mine")
+    assert made(tmp_path, exit_code, rank=1).reason == "rank 1: ValueError: mine"
+    of_another = made(tmp_path, exit_code, rank=11).reason
+    assert of_another == f"a worker was killed by signal {abs(exit_code) % 128}; rank 1: ValueError: mine"
 
 
 def test_record_of_workers_that_a_full_disk_left_no_word_says_so(
@@ -318,6 +332,7 @@ def made(
     run_dir: Path,
     exit_code: int | None,
     role: Role | None = None,
+    rank: int | None = None,
     time_limit_factor: float = 1.0,
     log: bytes = b"what the workers said\n",
     **fields: Any,
@@ -329,7 +344,7 @@ def made(
         suite="a",
         launcher="processes",
         commands=[LaunchCommand(role=Role.WORKER, argv=worker_argv(run_dir))],
-        end=LaunchEnd(exit_code=exit_code, wall_s=1.0, role=role),
+        end=LaunchEnd(exit_code=exit_code, wall_s=1.0, role=role, rank=rank),
         started_at=datetime.now(UTC),
         time_limit_factor=time_limit_factor,
         settings={},
