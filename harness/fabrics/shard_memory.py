@@ -22,10 +22,13 @@ import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from harness.plain_text import counted
 
 Values = NDArray[np.float32]
 
@@ -34,6 +37,14 @@ PATIENCE_S = 0.25  # with who copies weights: hundreds of times as long as that 
 # was written before them. Where processors reorder writes, as ARM's do, that takes a barrier, which Python has not:
 # there, weights are asked for. (Rows need none, nor what happens under the lock: the kernel's calls are barriers.)
 MEMORY_IS_ORDERED = platform.machine() in ("x86_64", "AMD64", "i686")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreeMemory:
+    """Beyond it the kernel would end processes to find any."""
+
+    num_bytes: int
+    of: str  # what limits it: `machine`, say
 
 
 class ShardMemory:
@@ -52,16 +63,13 @@ class ShardMemory:
         self.rows: list[Values] = list(vectors[1:])
 
     @classmethod
-    def make(cls, *, num_workers: int, num_values: int, free_bytes: int) -> Self:
-        """A server's. Raises OSError, which says what for, where there is no room.
-
-        free_bytes: beyond which the kernel would end processes to find any.
-        """
+    def make(cls, *, num_workers: int, num_values: int, free: FreeMemory) -> Self:
+        """A server's. Raises OSError, which says what for, where there is no room."""
         num_bytes = _num_bytes(num_workers, num_values)
-        wanted = f"{num_bytes} bytes of memory to share with {num_workers} workers"
-        if num_bytes > free_bytes:
-            remedy = "take fewer workers or a smaller model, or give the job or container more memory"
-            raise OSError(f"wanted {wanted}, {free_bytes} are free: {remedy}")
+        wanted = f"{num_bytes} bytes of memory to share with {counted(num_workers, 'worker')}"
+        if num_bytes > free.num_bytes:
+            remedy = f"take fewer workers, a smaller model or a {free.of} with more memory"
+            raise OSError(f"wanted {wanted}, the {free.of} has {free.num_bytes} free: {remedy}")
         file = os.memfd_create("hvdbench-shard", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             os.posix_fallocate(file, 0, num_bytes)

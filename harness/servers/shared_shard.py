@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from harness.fabrics.shard_memory import ShardMemory, Values
+from harness.fabrics.shard_memory import FreeMemory, ShardMemory, Values
 from harness.fabrics.shard_wire import WITH_VALUES, Kind, Reply, ShardRequest
 from harness.servers.shard import Answer, Shard, refused, size_of
 from harness.worker import cgroup
@@ -50,9 +50,7 @@ class SharedShard:
         try:
             num_values = size_of(b"".join(payload))
             if self._memory is None or self._memory.num_values != num_values:
-                made = ShardMemory.make(
-                    num_workers=self._shard.num_workers, num_values=num_values, free_bytes=_free_bytes()
-                )
+                made = ShardMemory.make(num_workers=self._shard.num_workers, num_values=num_values, free=_free_memory())
                 self.close()
                 self._memory = made
                 self._shard.let_go()
@@ -81,8 +79,9 @@ class SharedShard:
             self._memory = None
 
 
-def _free_bytes() -> int:
+def _free_memory() -> FreeMemory:
     """Of this machine, or what a job or container may still take of it."""
-    available: int = psutil.virtual_memory().available
-    allowed = cgroup.free_bytes()
-    return available if allowed is None else min(available, allowed)
+    available, allowed = psutil.virtual_memory().available, cgroup.free_bytes()
+    if allowed is None or available <= allowed:
+        return FreeMemory(num_bytes=available, of="machine")
+    return FreeMemory(num_bytes=allowed, of="job or container")

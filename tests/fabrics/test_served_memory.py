@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import resource
 import select
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +23,7 @@ from harness.fabrics.shard_wire import Kind, Reply
 from harness.servers import shared_shard
 from tests.command import LIMIT_S
 from tests.fabrics.served_workers import SUM, in_threads, served
+from tests.servers.talking import Local, answered, serving
 
 
 def test_memory_that_cannot_be_mapped_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,14 +64,28 @@ def test_memory_that_a_server_has_no_room_for_is_said(tmp_path: Path, monkeypatc
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(shard_memory.os, "posix_fallocate", full)
-    said = r"refused: \[Errno 28\] No space left on device: '12288 bytes of memory to share with 1 workers'"
+    said = r"refused: \[Errno 28\] No space left on device: '12288 bytes of memory to share with 1 worker'"
     with served(tmp_path, 1, 1), pytest.raises(ShardError, match=said):
         in_threads(1, tmp_path, lambda made: made.serve(torch.zeros(2), SUM))
 
 
-@pytest.mark.parametrize(("available", "allowed"), [(12287, None), (12287, 12288), (12288, 12287)])
+def test_server_refuses_memory_beyond_its_machine_or_job_before_it_looks_for_any() -> None:
+    """2**60 values of 4 bytes, three times, and a page of counts."""
+    with serving() as server, ExitStack() as stack:
+        told = Local(stack, server.address, b"0")
+        is_refused, why = answered(told, Kind.MAP, (2**60).to_bytes(8, "little"))
+        said = rb"wanted 13835058055282167808 bytes of memory to share with 2 workers, the .* has \d+ free: take fewer "
+        assert is_refused
+        assert re.match(said, why)
+        assert answered(told, Kind.PING) == (False, b"")
+
+
+@pytest.mark.parametrize(
+    ("available", "allowed", "lacking"),
+    [(12287, None, "machine"), (12287, 12288, "machine"), (12288, 12287, "job or container")],
+)
 def test_server_takes_no_memory_that_machine_or_job_does_not_have(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, available: int, allowed: int | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, available: int, allowed: int | None, lacking: str
 ) -> None:
     def work(made: ServedTorch) -> None:
         made.serve(torch.zeros(2), SUM)
@@ -78,7 +95,10 @@ def test_server_takes_no_memory_that_machine_or_job_does_not_have(
         monkeypatch.setattr(shared_shard.cgroup, "free_bytes", lambda: allowed)
 
     has(available, allowed)
-    said = "refused: wanted 12288 bytes of memory to share with 1 workers, 12287 are free: "
+    said = (
+        f"refused: wanted 12288 bytes of memory to share with 1 worker, the {lacking} has 12287 free: take fewer "
+        f"workers, a smaller model or a {lacking} with more memory"
+    )
     with served(tmp_path, 1, 1), pytest.raises(ShardError, match=said):
         in_threads(1, tmp_path, work)
     has(12288, None if allowed is None else 12288)

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,13 @@ from harness.fabrics.shard_memory import ShardMemory
 from tests.open_files import num_open_files
 
 NUM_WORKERS, NUM_VALUES = 2, 3
-AMPLE_BYTES = 1 << 20
+AMPLE = shard_memory.FreeMemory(num_bytes=1 << 20, of="machine")
 
 
 @contextmanager
 def shared() -> Iterator[tuple[ShardMemory, ShardMemory]]:
     """As a server and a worker have it."""
-    server = ShardMemory.make(num_workers=NUM_WORKERS, num_values=NUM_VALUES, free_bytes=AMPLE_BYTES)
+    server = ShardMemory.make(num_workers=NUM_WORKERS, num_values=NUM_VALUES, free=AMPLE)
     worker = ShardMemory.of(server.opened_again(), num_workers=NUM_WORKERS, num_values=NUM_VALUES)
     yield server, worker
     worker.close()
@@ -94,13 +95,13 @@ def test_copy_in_which_the_server_has_changed_the_weights_is_none(monkeypatch: p
 
 
 def test_part_without_values_has_memory_too() -> None:
-    memory = ShardMemory.make(num_workers=1, num_values=0, free_bytes=AMPLE_BYTES)
+    memory = ShardMemory.make(num_workers=1, num_values=0, free=AMPLE)
     assert (memory.weights.tolist(), memory.rows[0].tolist()) == ([], [])
     memory.close()
 
 
 def test_memory_has_no_name_that_could_stay_behind() -> None:
-    memory = ShardMemory.make(num_workers=1, num_values=3, free_bytes=AMPLE_BYTES)
+    memory = ShardMemory.make(num_workers=1, num_values=3, free=AMPLE)
     file = Path(f"/proc/self/fd/{memory.opened_again()}")
     assert str(file.readlink()) == "/memfd:hvdbench-shard (deleted)"
     os.close(int(file.name))
@@ -114,18 +115,19 @@ def test_memory_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(os, "posix_fallocate", full)
     said = "[Errno 28] No space left on device: '16384 bytes of memory to share with 2 workers'"
     with pytest.raises(OSError, match=re.escape(said)):
-        ShardMemory.make(num_workers=2, num_values=3, free_bytes=AMPLE_BYTES)
+        ShardMemory.make(num_workers=2, num_values=3, free=AMPLE)
 
 
 def test_memory_beyond_what_is_free_is_refused_before_it_is_looked_for() -> None:
     """A page of counts, and one each for the weights and two rows: 4 * 4096 bytes."""
-    ShardMemory.make(num_workers=2, num_values=3, free_bytes=16384).close()
+    ShardMemory.make(num_workers=2, num_values=3, free=replace(AMPLE, num_bytes=16384)).close()
     before = num_open_files()
     said = (
-        "^wanted 16384 bytes of memory to share with 2 workers, 16383 are free: take fewer workers or a smaller model, "
+        "^wanted 16384 bytes of memory to share with 2 workers, the job has 16383 free: take fewer workers, a smaller "
+        "model or a job with more memory$"
     )
     with pytest.raises(OSError, match=said):
-        ShardMemory.make(num_workers=2, num_values=3, free_bytes=16383)
+        ShardMemory.make(num_workers=2, num_values=3, free=shard_memory.FreeMemory(num_bytes=16383, of="job"))
     assert num_open_files() == before
 
 
@@ -135,26 +137,26 @@ def test_memory_that_cannot_be_mapped_leaves_no_file_open(monkeypatch: pytest.Mo
     def full(*_: Any) -> None:
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
-    memory = ShardMemory.make(num_workers=1, num_values=3, free_bytes=AMPLE_BYTES)
+    memory = ShardMemory.make(num_workers=1, num_values=3, free=AMPLE)
     file, before = memory.opened_again(), num_open_files()
     monkeypatch.setattr(shard_memory.mmap, "mmap", full)
     with pytest.raises(OSError, match="Cannot allocate memory"):
         ShardMemory.of(file, num_workers=1, num_values=3)
-    with pytest.raises(OSError, match="Cannot allocate memory: '12288 bytes of memory to share with 1 workers'"):
-        ShardMemory.make(num_workers=1, num_values=3, free_bytes=AMPLE_BYTES)
+    with pytest.raises(OSError, match="Cannot allocate memory: '12288 bytes of memory to share with 1 worker'"):
+        ShardMemory.make(num_workers=1, num_values=3, free=AMPLE)
     assert num_open_files() == before - 1
     memory.close()
 
 
 def test_no_process_can_take_memory_away_that_others_have_mapped() -> None:
-    memory = ShardMemory.make(num_workers=1, num_values=3, free_bytes=AMPLE_BYTES)
+    memory = ShardMemory.make(num_workers=1, num_values=3, free=AMPLE)
     with pytest.raises(PermissionError):
         os.ftruncate(memory._file, 0)
     memory.close()
 
 
 def test_file_of_another_size_is_no_memory_of_these_values() -> None:
-    memory = ShardMemory.make(num_workers=2, num_values=3, free_bytes=AMPLE_BYTES)
+    memory = ShardMemory.make(num_workers=2, num_values=3, free=AMPLE)
     file = memory.opened_again()
     with pytest.raises(OSError, match="16384 bytes; wanted: 12288"):
         ShardMemory.of(file, num_workers=1, num_values=3)
