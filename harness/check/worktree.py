@@ -62,10 +62,10 @@ def worktree(root: Path | None, ref: str) -> Iterator[Path]:
 def _own(lock: IO[bytes], root: Path, ref: str, folder: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(os.fsencode(root))
     except OSError as error:
-        allowed = "a TMPDIR whose file system has locks (flock)"
+        allowed = "a TMPDIR with room, whose file system has locks (flock)"
         raise ArmError(f"ref={ref}: {folder.parent}: {error.strerror}; allowed: {allowed}") from None
-    lock.write(os.fsencode(root))
 
 
 def _commit_of(root: Path, ref: str) -> str:
@@ -93,7 +93,10 @@ def _clear_leftovers() -> None:
     for folder in temporary.glob(f"{_PREFIX}*"):
         with suppress(OSError), (folder / _LOCK).open("rb+") as lock:  # not ours, or alive
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove(Path(os.fsdecode(lock.read())), folder)
+            if root := lock.read():
+                _remove(Path(os.fsdecode(root)), folder)
+            else:  # older checks make it under this name, and may be about to
+                clear_abandoned(temporary, folder.name)
 
 
 def _remove(root: Path, folder: Path) -> None:

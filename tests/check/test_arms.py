@@ -145,6 +145,21 @@ def test_worktree_of_a_check_that_was_killed_as_it_made_it_is_cleared_once_it_is
         assert not left.exists()
 
 
+def test_worktree_that_an_older_check_has_not_locked_yet_is_cleared_once_it_is_old(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is under its last name before its lock is taken and names the checkout."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    being_made = tmp_path / "hvdbench-ref-x"
+    being_made.mkdir()
+    (being_made / "owner.lock").touch()
+    with worktree(checkout, "new"):
+        assert being_made.exists()
+    os.utime(being_made, (time.time() - 3601,) * 2)
+    with worktree(checkout, "new"):
+        assert not being_made.exists()
+
+
 def test_worktree_leaves_the_users_own_whose_folder_is_away_for_now(checkout: Path, tmp_path: Path) -> None:
     """As on a disk that is not mounted. Its commit is in no branch."""
     own, away = tmp_path / "own", tmp_path / "away"
@@ -166,7 +181,25 @@ def test_worktree_where_files_have_no_locks_is_refused(
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(fcntl, "flock", no_locks)
-    said = rf"^ref=new: {tmp_path}: No locks available; allowed: a TMPDIR whose file system has locks \(flock\)$"
+    allowed = r"a TMPDIR with room, whose file system has locks \(flock\)"
+    said = rf"^ref=new: {tmp_path}: No locks available; allowed: {allowed}$"
+    with pytest.raises(ArmError, match=said), worktree(checkout, "new"):
+        pass
+    assert list(tmp_path.iterdir()) == [checkout]
+
+
+def test_worktree_in_a_full_folder_for_temporary_files_is_refused(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = Path.open
+
+    def full(path: Path, *mode: Any, **options: Any) -> IO[Any]:
+        is_lock = path.name == "owner.lock"
+        return really(Path("/dev/full") if is_lock else path, *mode, **options)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(Path, "open", full)
+    said = rf"^ref=new: {tmp_path}: No space left on device; allowed: a TMPDIR with room, "
     with pytest.raises(ArmError, match=said), worktree(checkout, "new"):
         pass
     assert list(tmp_path.iterdir()) == [checkout]
