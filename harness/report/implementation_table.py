@@ -29,10 +29,11 @@ def implementation_table(pool: Pool, prefix: str) -> Table:
         name=f"{prefix}implementation",
         title="Implementation: what the libraries' wrappers cost",
         caption="Horovod's optimizer and the frameworks' own data parallelism step through an optimizer a parameter, "
-        "all other strategies through one flat vector; in TensorFlow on a CPU, a thread of TensorFlow's runs the steps "
-        "of the former, and the caller those of the latter. What a step of theirs takes more than one of the flat "
-        "strategy that computes the same is the wrapper's: neither the algorithm's nor communication. With one worker "
-        "nothing is sent; with more, waiting is taken off, and what Horovod's thread takes of the same core is not. In "
+        "all other strategies through one flat vector; in TensorFlow on a CPU, from way of measuring 4 on, a thread of "
+        "TensorFlow's runs the steps of the former, and the caller those of the latter. What a step of theirs takes "
+        "more than one of the flat strategy that computes the same is the wrapper's: neither the algorithm's nor "
+        "communication. With one worker nothing is sent; with more, waiting is taken off, and what Horovod's thread "
+        "takes of the same core is not. In "
         f"brackets the {intervals_of(rows)} over seeds. Where a wrapper does not tell its waiting, only CPU time is "
         "known, that of communication included; strategies with an option set have no row.",
         rows=rows,
