@@ -90,6 +90,12 @@ def test_worktree_is_gone_after_an_interruption(checkout: Path) -> Never:
     assert not tree.parent.exists()
 
 
+def ended_of(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Of a process that has its temporary files in a folder."""
+    argv, environ = [sys.executable, "-c", code], {**os.environ, "TMPDIR": str(folder)}
+    return subprocess.run(argv, capture_output=True, text=True, check=False, env=environ)
+
+
 def test_worktree_of_a_killed_check_is_cleared_by_the_next(
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,9 +104,7 @@ def test_worktree_of_a_killed_check_is_cleared_by_the_next(
         "import os, sys, pathlib; from harness.check.worktree import worktree\n"
         f"with worktree(pathlib.Path({str(checkout)!r}), 'new') as tree: print(tree, flush=True); os._exit(9)"
     )
-    environ = {**os.environ, "TMPDIR": str(tmp_path)}
-    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environ)
-    left = Path(killed.stdout.strip())
+    left = Path(ended_of(code, tmp_path).stdout.strip())
     assert left.exists()
     git(checkout, "worktree", "lock", left)  # as git has one that it is adding
     of_another = tmp_path / "another"
@@ -136,7 +140,7 @@ def test_worktree_of_a_check_that_was_killed_as_it_made_it_is_cleared_once_it_is
         "fcntl.flock = lambda *_: os._exit(9)\n"
         f"with worktree(pathlib.Path({str(checkout)!r}), 'new'): pass"
     )
-    killed = subprocess.run([sys.executable, "-c", code], check=False, env={**os.environ, "TMPDIR": str(tmp_path)})
+    killed = ended_of(code, tmp_path)
     (left,) = set(tmp_path.iterdir()) - {checkout}
     with worktree(checkout, "new"):
         assert (killed.returncode, left.exists()) == (9, True)  # another check may be at it
