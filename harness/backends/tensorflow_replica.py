@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from harness.backends.host_room import HostRoom
 from harness.backends.library_draws import library_draws_aside, restart_library_draws, seed_of
 from harness.backends.tensorflow_compiled import RUN_BY_POOL, run_by
 from harness.backends.tensorflow_cuda import chosen_gpus, gpu_settings
@@ -66,6 +67,7 @@ class TensorFlowReplica:
 
     def __init__(self, cell: Cell, workload: Shipped | KerasWorkload, *, rank: int, local_rank: int) -> None:
         self._device = f"/{cell.device.upper()}:0"  # `prepare` shows this process its own
+        self._room = HostRoom()
         data = shipped_data(workload) if isinstance(workload, Shipped) else keras_data(workload)
         self._source = source_of(data, cell.input, self._device)
         self._program = _program_of(cell, workload)
@@ -107,16 +109,14 @@ class TensorFlowReplica:
         return self._flat.weights() if self._native is None else self._native.weights()
 
     def make_room(self, num_vectors: int) -> int:
-        return 0
+        self._room.make(num_vectors, like=self.weights().numpy())
+        return num_vectors
 
-    def put_aside(self, vector: Tensor) -> Tensor:
-        return vector.cpu() if "GPU" in self._device else vector
+    def put_aside(self, vector: Tensor) -> NDArray[np.float32]:
+        return self._room.of(np.asarray(memoryview(vector.cpu())))  # as a view of it, which `numpy()` is not
 
-    def taken_back(self, aside: Tensor) -> Tensor:
-        if "GPU" not in self._device:
-            return aside
-        with tf.device(self._device):
-            return tf.identity(aside)
+    def taken_back(self, aside: NDArray[np.float32]) -> Tensor:
+        return self.from_numpy(aside)
 
     def set_weights(self, vector: Tensor) -> None:
         if self._native is None:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from harness.backends.host_room import HostRoom
 from harness.backends.library_draws import seed_of
 from harness.backends.torch_cuda import CudaRecorder, HostCopies, gpu_settings, prepare_gpu
 from harness.backends.torch_data import evaluation_batch_size, held_out_data, training_data
@@ -52,6 +53,7 @@ class TorchReplica:
             torch.device("cuda", torch.cuda.current_device()) if cell.device == "gpu" else torch.device("cpu")
         )
         self._host_copies = HostCopies(self._device) if cell.device == "gpu" else None
+        self._room = HostRoom()
         self._train = training_data(cell, workload, self._device)
         self._test = held_out_data(cell, workload, self._device)
         self._objective = Objective(cell, workload, self._device)
@@ -88,12 +90,15 @@ class TorchReplica:
 
     def make_room(self, num_vectors: int) -> int:
         if self._host_copies is None:
-            return 0
-        self._host_copies.make_room(num_vectors, like=self.weights())
+            self._room.make(num_vectors, like=self.weights().numpy())
+        else:
+            self._host_copies.make_room(num_vectors, like=self.weights())
         return num_vectors
 
     def put_aside(self, vector: torch.Tensor) -> torch.Tensor:
-        return vector if self._host_copies is None else self._host_copies.of(vector)
+        if self._host_copies is None:
+            return torch.from_numpy(self._room.of(vector.numpy()))
+        return self._host_copies.of(vector)
 
     def taken_back(self, aside: torch.Tensor) -> torch.Tensor:
         return aside.to(self._device)

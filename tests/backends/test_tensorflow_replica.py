@@ -54,6 +54,16 @@ def test_weights_are_a_copy(digits: Dataset) -> None:
     assert made.weights().numpy().tolist() != kept.tolist()
 
 
+def test_what_is_put_aside_lies_in_room_made_before_and_stays_as_it_was(digits: Dataset) -> None:
+    made = replica(digits)
+    assert made.make_room(2) == 2
+    weights = made.weights()
+    aside = made.put_aside(weights)
+    assert not np.shares_memory(aside, np.asarray(memoryview(weights)))
+    made.set_weights(-weights)
+    assert np.array_equal(made.taken_back(aside), weights)
+
+
 def test_descend_is_sgd_with_momentum_and_decay(digits: Dataset) -> None:
     """From w = 1 with g = 1, η = 0.5, μ = 0.5, λ = 0.25: v = 1.25, w = 0.375; v = 0.625 + 1.09375, w = −0.484375."""
     made = replica(digits, learning_rate=0.5, momentum=0.5, weight_decay=0.25)

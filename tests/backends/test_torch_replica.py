@@ -92,6 +92,16 @@ def test_weights_are_a_copy_and_set_weights_reaches_the_model(digits: Dataset) -
     assert float(replica.gradient(batch)[1]) == float(first)
 
 
+def test_what_is_put_aside_lies_in_room_made_before_and_stays_as_it_was(digits: Dataset) -> None:
+    replica = replica_of(digits)
+    assert replica.make_room(2) == 2
+    weights = replica.weights()
+    aside = replica.put_aside(weights)
+    assert aside.data_ptr() != weights.data_ptr()
+    replica.local_step(samples(digits, 0, 4))
+    assert torch.equal(replica.taken_back(aside), weights)
+
+
 def test_update_is_heavy_ball_with_weight_decay(digits: Dataset) -> None:
     # w = 2, g = 1, η = 0.1, μ = 0.5, λ = 0.25
     # v = 1 + 0.5 = 1.5, Δ = −0.15, w = 1.85;   v = 0.75 + 1 + 0.4625 = 2.2125, Δ = −0.22125
