@@ -12,7 +12,7 @@ from harness.analysis import load, load_all
 from harness.analysis.comparable import pools, why_split
 from harness.check.metrics import values_of
 from harness.records.lifting import LIFTS
-from harness.records.record import SCHEMA_VERSION, Record
+from harness.records.record import MEASURING_VERSION, SCHEMA_VERSION, Record
 from harness.records.results_folder import ResultsFolder, read_record
 from harness.report import write_report
 from tests.analysis.handmade import folder_of, record
