@@ -34,14 +34,20 @@ def _each(seconds: float | None, num_cores: int) -> float | None:
 
 
 def _cores_beside(record: Record, part: WorkerPart) -> int:
-    """Of all workers on its host, whom a quota holds back together."""
-    return sum(_num_cores(record, each) for each in record.workers if each.host == part.host)
+    """Of all workers on its host, whom a quota holds back together; those that several of them may use count once."""
+    beside = [each.cores for each in record.workers if each.host == part.host]
+    own = {core for cores in beside for core in cores or ()}
+    return len(own) if all(beside) else _cores_of_host(record, part)
 
 
 def _num_cores(record: Record, part: WorkerPart) -> int:
     """Those it may use: its own where it is pinned, else all of its host's."""
+    return len(part.cores or ()) or _cores_of_host(record, part)
+
+
+def _cores_of_host(record: Record, part: WorkerPart) -> int:
     machine = next((each.machine for each in record.workers if each.host == part.host and each.machine), None)
-    return len(part.cores or ()) or (machine or record.machine).num_cores
+    return (machine or record.machine).num_cores
 
 
 def others_share(record: Record) -> float:

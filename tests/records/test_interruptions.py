@@ -19,9 +19,9 @@ NONE = {"paused_s": 0.0, "suspended_s": 0.0, "throttled_s": None, "steal_s": 0.0
 def interrupted(*workers: dict[str, Any]) -> Record:
     made = finished()
     told = [Interruptions(**{**NONE, **worker}) for worker in workers]
-    return made.model_copy(
-        update={"workers": [made.workers[0].model_copy(update={"interruptions": each}) for each in told]}
-    )
+    part = made.workers[0]
+    parts = [part.model_copy(update={"cores": [rank], "interruptions": each}) for rank, each in enumerate(told)]
+    return made.model_copy(update={"workers": parts})
 
 
 def test_the_worker_that_was_kept_longest_counts() -> None:
@@ -43,6 +43,33 @@ def test_what_cores_lose_is_told_of_each_core() -> None:
         update={"workers": [worker(host="x", cores=None, machine=machine, interruptions=told)]}
     )
     assert (throttled_s(unpinned), stolen_s(unpinned)) == (2.0, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("each", "share_s"),
+    [
+        ((None, None), 5.0),  # of four: each may use all of its host
+        (([0, 1], [0, 1]), 10.0),  # threads of one process, each of which has all of its cores
+        (([0], None), 5.0),
+        (([0, 1], [1, 2]), 20 / 3),
+    ],
+    ids=str,
+)
+def test_core_that_several_workers_may_use_loses_once(each: tuple[list[int] | None, ...], share_s: float) -> None:
+    told = Interruptions(paused_s=0.0, suspended_s=0.0, throttled_s=20.0, steal_s=0.0)
+    parts = [
+        worker(rank, host="x", cores=cores, machine=None if rank else MACHINE, interruptions=told)
+        for rank, cores in enumerate(each)
+    ]
+    assert throttled_s(finished().model_copy(update={"workers": parts})) == share_s
+
+
+def test_cores_of_another_host_are_held_back_by_its_own_quota() -> None:
+    told = Interruptions(paused_s=0.0, suspended_s=0.0, throttled_s=20.0, steal_s=0.0)
+    parts = [worker(rank, host=host, machine=MACHINE, interruptions=told) for rank, host in enumerate(("x", "y"))]
+    for cores, share_s in ((None, 5.0), ([0, 1], 10.0)):
+        workers = [part.model_copy(update={"cores": cores}) for part in parts]
+        assert throttled_s(finished().model_copy(update={"workers": workers})) == share_s
 
 
 @pytest.mark.parametrize(
