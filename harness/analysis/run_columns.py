@@ -41,17 +41,13 @@ def what_ran(record: Record, results: str) -> dict[str, Any]:
         "num_parameters": record.num_parameters,
         "num_held_out": record.num_held_out,
         "evaluated_model": record.evaluated_model,
-        "worker_kind": worker_kind(record.launcher),
+        "worker_kind": "threads" if record.workers_are_threads else "processes",
         "launcher": record.launcher,
         **_machine(record),
         **_software(record),
         "weights_sha256": record.weights_sha256,
         "initial_sha256": record.initial_sha256,
     }
-
-
-def worker_kind(launcher: str) -> str:
-    return "threads" if launcher == "threads" else "processes"
 
 
 def cores_of(cell: StoredCell) -> int:

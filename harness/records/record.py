@@ -265,6 +265,11 @@ class Record(Part):
         return self.status == "timeout" and has_stopped and num_told == int(self.cell["workers"])
 
     @property
+    def workers_are_threads(self) -> bool:
+        """All of one process; else each part of `workers` is of its own."""
+        return self.launcher == "threads"
+
+    @property
     def processes(self) -> list[WorkerPart | ServerPart]:
         """All that took part: what a run takes of the machine is the sum over them."""
         return [*self.workers, *self.servers]

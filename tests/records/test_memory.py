@@ -35,6 +35,28 @@ def test_need_is_a_lower_bound_where_the_peak_came_before_the_copies() -> None:
     assert memory.needed_bytes(told()) == 160
 
 
+@pytest.mark.parametrize(
+    ("launcher", "needed", "grown"),
+    [
+        ("threads", 290, 90),  # of the process: 200 made, 260 as training starts, at most 350 with 60 of copies
+        ("processes", 305, 105),  # 130, where rank 0's own copies are more than it grew by, and 175
+    ],
+)
+def test_copies_are_those_of_a_process_whichever_of_its_threads_keeps_them(
+    launcher: str, needed: int, grown: int
+) -> None:
+    made = told(peak_rss_bytes=175)
+    parts = [made.workers[0].model_copy(update={"measuring_bytes": num_bytes}) for num_bytes in (60, 0)]
+    record = made.model_copy(update={"workers": parts, "launcher": launcher})
+    assert (memory.needed_bytes(record), memory.grown_bytes(record), memory.pss_bytes(record)) == (needed, grown, 300)
+
+
+def test_thread_that_does_not_tell_leaves_its_process_unknown() -> None:
+    made = told(2)
+    parts = [made.workers[0], made.workers[1].model_copy(update={"peak_rss_bytes": None})]
+    assert math.isnan(memory.needed_bytes(made.model_copy(update={"workers": parts, "launcher": "threads"})))
+
+
 def test_servers_count_whole_and_grow_nothing() -> None:
     record = told(servers=(ServerPart(role="server", index=0, cpu_s=1.0, peak_rss_bytes=50, pss_bytes=20),))
     assert (memory.needed_bytes(record), memory.grown_bytes(record), memory.pss_bytes(record)) == (210, 60, 160)
