@@ -18,7 +18,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -192,9 +192,12 @@ class ShardClient:
 
     def _take(self, received: Received) -> None:
         reply = Reply.unpacked(received.header)
+        request = self._asked.pop(reply.number, None)
+        if received.descriptor is not None and (reply.is_refused or request is None or request.kind != Kind.MAP):
+            os.close(received.descriptor)  # of no memory that was asked for
+            received = replace(received, descriptor=None)
         if reply.is_refused:
             raise ShardError(f"{self._name} refused: {bytes(received.payload).decode()}")
-        request = self._asked.pop(reply.number, None)
         if request is None:  # a PING
             return
         self._claimed.extend(range(reply.count, reply.count + reply.num_claimed))

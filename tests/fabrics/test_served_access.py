@@ -25,7 +25,16 @@ import zmq
 from harness.fabrics import shard_channel
 from harness.fabrics.served_torch import ServedTorch
 from harness.fabrics.shard_client import ShardClient, ShardError, address_of
-from harness.fabrics.shard_wire import FRAME_BYTES, CurveKeys, Kind, Reply, ShardAddress, Token, tell_address
+from harness.fabrics.shard_wire import (
+    FRAME_BYTES,
+    PING_NUMBER,
+    CurveKeys,
+    Kind,
+    Reply,
+    ShardAddress,
+    Token,
+    tell_address,
+)
 from harness.records.run_files import shard_path
 from harness.servers import door
 from tests.command import LIMIT_S
@@ -120,6 +129,25 @@ def test_worker_takes_one_descriptor_of_a_reply_and_leaves_none_open() -> None:
             os.close(received.descriptor)
             assert num_open_files() == before
         channel.close()
+
+
+def test_worker_leaves_no_descriptor_open_that_it_has_not_asked_for() -> None:
+    """With an answer that nobody waits for, with one of which no file is a part, with a refusal."""
+    with listening() as (listener, address):
+        client = ShardClient(address, index=0, rank=0, deadline_s=LIMIT_S)
+        accepted, _ = listener.accept()
+        with accepted:
+            before = num_open_files()
+            number = client.ask(Kind.COUNT)
+            refusal = Reply(number=PING_NUMBER, is_refused=True)
+            for reply in (Reply(number=PING_NUMBER), Reply(number=number, count=7), refusal):
+                socket.send_fds(accepted, [reply.packed()], [listener.fileno()])
+            answer = client.answer_to(number)
+            assert (answer.reply.count, answer.descriptor, num_open_files()) == (7, None, before)
+            with pytest.raises(ShardError, match="refused"):
+                client.answer_to(client.ask(Kind.MAP))
+            assert num_open_files() == before
+        client.close()
 
 
 def test_server_that_takes_nothing_is_given_up() -> None:
