@@ -18,6 +18,7 @@ from harness.bootstrap.horovod_options import shaping
 from harness.bootstrap.horovod_source import EDITS, SHA256, VERSION, unpack_edited
 from harness.bootstrap.mpi import Mpi, space_in_its_path
 from harness.bootstrap.pins import Pins
+from harness.bootstrap.scratch import scratch_folder
 from harness.bootstrap.toolkit import HOMES, Toolkit
 
 # Compiler and linker bake the building environment's folders into the libraries. Relative to
@@ -130,8 +131,7 @@ def build_wheel(target: Target, environ: Mapping[str, str], log: Path) -> Path:
     """Builds the wheel and caches it. Raises SetupError with the log's tail when a step fails."""
     folder = wheel_dir(target, environ)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="hvdbench-horovod-") as scratch:
-        work = Path(scratch)
+    with scratch_folder() as work:
         source = unpack_edited(_source(target, environ, work, log), work)
         run(
             [target.python, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "-w", work / "built", source],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -25,6 +24,7 @@ from harness.bootstrap.horovod_wheel import Target, beside_no_others, build_obst
 from harness.bootstrap.mpi import find_mpi, version_of
 from harness.bootstrap.pins import CONSTRAINTS
 from harness.bootstrap.pythons import python_obstacle
+from harness.bootstrap.scratch import scratch_folder
 from harness.bootstrap.toolkit import find_toolkit
 
 _DISTRIBUTIONS = {"torch": ("torch",), "tensorflow": ("tensorflow", "tensorflow-cpu")}
@@ -142,8 +142,8 @@ def _install(environment: InstalledEnvironment, target: Target, wheel: Path | No
     pip: list[str | Path] = [environment.python, "-m", "pip", "install", "--disable-pip-version-check"]
     if wheel is None:
         print(f"set-up: building horovod {VERSION} for {names} (3 to 15 minutes), log in {log}", flush=True)
-        with tempfile.TemporaryDirectory(prefix="hvdbench-tools-") as scratch:
-            tools = Path(scratch, "tools")
+        with scratch_folder() as scratch:
+            tools = scratch / "tools"
             ours = [*pip, "-c", CONSTRAINTS, "--target", tools, *BUILD_REQUIRES]
             run(ours, "installing what builds horovod", log, beside_no_others(environ))
             wheel = build_wheel(replace(target, tools=tools), environ, log)

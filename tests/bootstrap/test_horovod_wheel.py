@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
+import signal
 import subprocess
+import sys
 import tarfile
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,6 +105,38 @@ def test_archive_is_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             build(tmp_path)
         (tmp_path / "archive.tar.gz").unlink(missing_ok=True)  # from now on there is none to be had
     assert kept_source({"HVDBENCH_CACHE": str(tmp_path / "cache")}).exists()
+
+
+BUILDING = """
+import json, sys
+from pathlib import Path
+from harness.bootstrap.horovod_wheel import build_wheel, pinned_target
+from harness.bootstrap.pins import load_pins
+folder = Path(sys.argv[1])
+build_wheel(pinned_target(load_pins(), folder / "python", None), json.loads(sys.argv[2]), folder / "log")
+"""
+
+
+def test_what_a_killed_build_leaves_goes_with_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first step kills the process that builds."""
+    temporary, killing = tmp_path / "temporary", tmp_path / "killing"
+    temporary.mkdir()
+    killing.mkdir()
+    (killing / "python").write_text("#!/bin/sh\nkill -KILL $PPID\n")
+    (killing / "python").chmod(0o755)
+    given = json.dumps({"HVDBENCH_CACHE": str(tmp_path / "cache")})
+    killed = subprocess.run(
+        [sys.executable, "-c", BUILDING, killing, given],
+        env={"PYTHONPATH": ":".join(sys.path), "TMPDIR": str(temporary)},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(temporary.iterdir())) == 1
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    archive(tmp_path, sound_files())
+    with pytest.raises(SetupError, match="SHA-256"):
+        build(tmp_path)
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.needs_ccache
