@@ -64,7 +64,7 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
     progress = ProgressWriter(connection.run_dir)
     num_workers = cell.workers // fabric.size
     share = num_workers / connection.workers_here
-    meter, interruptions = UsageMeter(), InterruptionWatch(session.turns.now)
+    meter, interruptions = meter_of(fabric, share=share), InterruptionWatch(session.turns.now)
     steps, opened = session.opened()
     with closing(opened) as batches:
         with _told(session, connection.run_dir, progress), interruptions:
@@ -105,6 +105,14 @@ def run_rank(cell: Cell, connection: Connection, cores: list[int] | None, *, wat
         _write_curve(session, trained, evaluation, connection.run_dir, initial_sha256=startup.initial_sha256)
     write_atomically(part_path(connection.run_dir, fabric.rank), part.model_dump_json())
     fabric.close()
+
+
+def meter_of(fabric: Fabric, *, share: float) -> UsageMeter:
+    """Of what this rank's process uses in training. No thread goes on, and makes room for copies, until all have it."""
+    meter = UsageMeter()
+    if share < 1:
+        fabric.barrier()
+    return meter
 
 
 def usage_of(meter: UsageMeter, fabric: Fabric, *, share: float) -> Usage:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from harness.worker import usage
-from harness.worker.rank import usage_of
+from harness.worker.rank import meter_of, usage_of
 from harness.worker.usage import UsageMeter
 from tests.command import LIMIT_S
 
@@ -50,6 +50,33 @@ def test_thread_that_is_done_sooner_has_its_share_of_what_the_last_one_uses(
     meter = UsageMeter()
     fabric.used_s = 6.0
     assert usage_of(meter, fabric, share=share).cpu_s == cpu_s
+
+
+class UntilTheFirstHasMadeRoom:
+    """A fabric beyond whose barrier another thread makes room for copies: the process has 100 bytes, then 180."""
+
+    rss_bytes, is_metered = 100, False
+
+    def barrier(self) -> None:
+        assert self.is_metered
+        self.rss_bytes = 180
+
+
+@pytest.mark.parametrize(("share", "rss_bytes"), [(0.5, 180), (1.0, 100)])
+def test_thread_begins_to_train_when_all_have_a_meter(
+    monkeypatch: pytest.MonkeyPatch, share: float, rss_bytes: int
+) -> None:
+    """A process of its own waits for nobody."""
+    fabric: Any = UntilTheFirstHasMadeRoom()
+
+    def read_bytes() -> int:
+        fabric.is_metered = True
+        return int(fabric.rss_bytes)
+
+    monkeypatch.setattr(usage, "rss_bytes", read_bytes)
+    meter = meter_of(fabric, share=share)
+    assert meter.read(share=share).start_rss_bytes == 100 * share
+    assert fabric.rss_bytes == rss_bytes
 
 
 def test_a_share_of_memory_is_of_the_whole_process(monkeypatch: pytest.MonkeyPatch) -> None:
