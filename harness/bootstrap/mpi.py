@@ -12,7 +12,8 @@ from pathlib import Path
 from harness.bootstrap.horovod_options import WITHOUT_MPI
 from harness.bootstrap.programs import answer
 
-_KNOWN = ("Open MPI", "OpenRTE", "IBM Spectrum MPI", "MPICH", "Intel(R) MPI")  # to horovodrun, by what mpirun answers
+_OPEN_MPI = ("Open MPI", "OpenRTE")  # by what mpirun answers
+_KNOWN = (*_OPEN_MPI, "IBM Spectrum MPI", "MPICH", "Intel(R) MPI")  # to horovodrun, likewise
 _PLACES = ("lib", "lib64", "lib/*-linux-gnu*")  # of libraries below an MPI's prefix
 
 
@@ -51,6 +52,17 @@ def is_known_to_horovodrun(mpirun: Path) -> bool:
     """Whether it would start workers by this mpirun. True also where it does not answer, which horovodrun will say."""
     answer = _answer(mpirun)
     return not answer or any(name in answer for name in _KNOWN)
+
+
+@cache
+def settings_folder(mpirun: Path) -> Path | None:
+    """Where the Open MPI of this mpirun has what it reads for all users; None of another MPI, or where it does not
+    answer."""
+    if not any(name in _answer(mpirun) for name in _OPEN_MPI):
+        return None
+    done = answer([mpirun.with_name("ompi_info"), "--path", "sysconfdir", "--parsable"])
+    found = None if done is None else re.search(r"^path:sysconfdir:(.+)$", done.stdout, re.MULTILINE)
+    return Path(found[1]) if found else None
 
 
 @cache

@@ -4,12 +4,11 @@ and names of what is sent."""
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
+from harness.fabrics.open_mpi import yields_when_idle
 from harness.protocols import HorovodOptions
 
 YIELDS = "OMPI_MCA_mpi_yield_when_idle"  # read when MPI starts: in a launch made by others, before any cell is known
-_OVERSUBSCRIBED = "OMPI_MCA_mpi_oversubscribe"  # mpirun says so to its processes
 
 
 def wanted_settings(options: HorovodOptions) -> dict[str, tuple[str, str]]:
@@ -20,11 +19,6 @@ def wanted_settings(options: HorovodOptions) -> dict[str, tuple[str, str]]:
     if options.fusion_threshold_bytes is not None:
         wanted["HOROVOD_FUSION_THRESHOLD"] = ("fusion_threshold_bytes", str(options.fusion_threshold_bytes))
     return wanted
-
-
-def yields(environ: Mapping[str, str]) -> bool:
-    """Whether Open MPI that has started gives the core away while it waits: where asked to, or oversubscribed."""
-    return environ.get(YIELDS, environ.get(_OVERSUBSCRIBED, "")).lower() in ("1", "true", "yes")
 
 
 def apply_settings(options: HorovodOptions, *, controller: str | None, initialized: bool) -> None:
@@ -46,7 +40,7 @@ def apply_settings(options: HorovodOptions, *, controller: str | None, initializ
 def _is_in_force(name: str, value: str, controller: str | None) -> bool:
     """In a Horovod that runs. Giving the core away is what options say by default, so no launch is asked for it."""
     if name == YIELDS:
-        return value == "1" or controller != "mpi" or not yields(os.environ)
+        return value == "1" or controller != "mpi" or not yields_when_idle()
     return os.environ.get(name) in (value, f"{float(value):g}")
 
 

@@ -10,11 +10,13 @@ import hashlib
 import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from harness.bootstrap.mpi import version_of
-from harness.fabrics.horovod import YIELDS, wanted_settings, yields
+from harness.bootstrap.mpi import settings_folder, version_of
+from harness.fabrics.horovod import YIELDS, wanted_settings
+from harness.fabrics.open_mpi import yields_when_idle
 from harness.launchers.horovodrun import is_of_this_python, mpirun
 from harness.launchers.hosts import Host
 from harness.protocols import HorovodOptions
@@ -40,7 +42,8 @@ _SET_FOR_MPIRUN = (
     *("OMPI_MCA_pml", "OMPI_MCA_btl", "OMPI_MCA_btl_tcp_if_include"),
     *("OMPI_MCA_hwloc_base_binding_policy", "OMPI_MCA_rmaps_base_mapping_policy"),
 )
-_OF_OPEN_MPI, _PARAMETER_FILE = "OMPI_MCA_", Path(".openmpi", "mca-params.conf")
+_OF_OPEN_MPI = "OMPI_MCA_"
+_PARAMETERS_AT_HOME, _PARAMETERS_FOR_ALL = Path(".openmpi", "mca-params.conf"), "openmpi-mca-params.conf"
 # Of the frameworks, which are asked for what the cell says, and hold to that.
 _THREADS_OF_TENSORFLOW = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 _TF32_OF_PYTORCH = "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"
@@ -59,7 +62,7 @@ def launch_settings(
 ) -> dict[str, str]:
     """What holds in a launch of the cell beside what the cell says. existing: the launch was made by others."""
     over_mpi = cell.controller == "mpi"
-    environ = {**_of_parameter_file(environ), **environ} if over_mpi else environ
+    environ = {**_of_parameter_files(environ), **environ} if over_mpi else environ
     decided = {*decided_by_cell(cell), *(() if existing else _SET_FOR_MPIRUN)}
     found = {
         name: _digest(value) if names_interfaces(name) else _portable(value)
@@ -68,7 +71,7 @@ def launch_settings(
     }
     found |= _of_launch(hosts, launch_args, existing) | ({} if pins() else {PINNING: PINNING_OFF})
     found |= _of_mpi() if over_mpi else {}
-    found |= {YIELDS: "1"} if existing and over_mpi and yields(environ) else {}
+    found |= _in_force() if existing and over_mpi else {}
     return dict(sorted(found.items())) if cell.needs.uses_horovod else of_all(found)
 
 
@@ -79,14 +82,31 @@ def _is_unread(name: str, cell: Cell) -> bool:
     )
 
 
-def _of_parameter_file(environ: Mapping[str, str]) -> dict[str, str]:
-    """What Open MPI reads in the user's home, by the names of the variables that come before it."""
+def _of_parameter_files(environ: Mapping[str, str]) -> dict[str, str]:
+    """What Open MPI reads in the user's home and, where that says nothing, for all users, by the names of the variables
+    that come before both."""
+    files = (_parameters_for_all(), Path(environ.get("HOME", os.devnull), _PARAMETERS_AT_HOME))
+    return {name: value for file in files if file is not None for name, value in _parameters(file)}
+
+
+def _parameters_for_all() -> Path | None:
+    found = mpirun()
+    if found is None:
+        return None
+    # The wheel's mpirun says by OPAL_PREFIX where it lies; its ompi_info, which does not, names where it was built.
+    folder = Path(sys.prefix).resolve() / "etc" if _is_package(found) else settings_folder(found)
+    return None if folder is None else folder / _PARAMETERS_FOR_ALL
+
+
+def _parameters(file: Path) -> Iterator[tuple[str, str]]:
     try:
-        content = Path(environ.get("HOME", os.devnull), _PARAMETER_FILE).read_text(encoding="utf-8", errors="replace")
+        content = file.read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return {}
-    said = (line.partition("#")[0].partition("=") for line in content.splitlines())
-    return {f"{_OF_OPEN_MPI}{name.strip()}": value.strip() for name, is_set, value in said if is_set}
+        return
+    for line in content.splitlines():
+        name, is_set, value = line.partition("#")[0].partition("=")
+        if is_set:
+            yield f"{_OF_OPEN_MPI}{name.strip()}", value.strip()
 
 
 def _of_launch(hosts: Sequence[Host], launch_args: Sequence[str], existing: bool) -> dict[str, str]:
@@ -130,9 +150,18 @@ def _nested_in_words(args: str) -> str:
 def _of_mpi() -> dict[str, str]:
     """Of an MPI that is none of this Python's packages, such as a cluster's module."""
     found = mpirun()
-    is_package = found is not None and is_of_this_python(found) and "openmpi" in installed_versions()
-    version = "" if found is None or is_package else _portable(version_of(found))
+    version = "" if found is None or _is_package(found) else _portable(version_of(found))
     return {MPI: version} if version else {}
+
+
+def _is_package(started_by: Path) -> bool:
+    return is_of_this_python(started_by) and "openmpi" in installed_versions()
+
+
+def _in_force() -> dict[str, str]:
+    """What MPI, which others have started before any cell was known, does whatever the cell says."""
+    told = yields_when_idle()
+    return {} if told is None else {YIELDS: "1" if told else "0"}
 
 
 def decided_by_cell(cell: Cell) -> dict[str, str]:

@@ -11,8 +11,6 @@ from harness.fabrics import horovod
 from harness.fabrics.horovod import YIELDS, apply_settings
 from harness.protocols import HorovodOptions
 
-OVERSUBSCRIBED = "OMPI_MCA_mpi_oversubscribe"
-
 
 @pytest.fixture
 def environ(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
@@ -29,18 +27,25 @@ def test_options_are_put_into_the_environment_before_horovod_runs(environ: dict[
 
 
 @pytest.mark.parametrize(
-    ("controller", "of_launch", "found"),
+    ("controller", "of_launch", "in_force", "found"),
     [
-        ("mpi", {YIELDS: "1"}, "with 1"),
-        ("mpi", {OVERSUBSCRIBED: "1"}, "without it"),  # it yields by itself
-        ("mpi", {YIELDS: "0", OVERSUBSCRIBED: "1"}, None),
-        ("mpi", {}, None),  # as Open MPI does where nobody says anything
-        ("gloo", {YIELDS: "1"}, None),
+        ("mpi", {YIELDS: "1"}, True, "with 1"),
+        ("mpi", {}, True, "without it"),  # oversubscribed, or by a file of Open MPI's
+        ("mpi", {YIELDS: "0"}, False, None),
+        ("mpi", {}, False, None),  # as Open MPI does where nobody says anything
+        ("mpi", {}, None, None),  # another MPI
+        ("gloo", {YIELDS: "1"}, True, None),
     ],
 )
 def test_core_that_a_launch_gives_away_is_refused_to_whom_wants_it_kept(
-    environ: dict[str, str], controller: str, of_launch: dict[str, str], found: str | None
+    environ: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    controller: str,
+    of_launch: dict[str, str],
+    in_force: bool | None,
+    found: str | None,
 ) -> None:
+    monkeypatch.setattr(horovod, "yields_when_idle", lambda: in_force)
     environ.update(of_launch)
     apply_settings(HorovodOptions(), controller=controller, initialized=True)
     options = HorovodOptions(mpi_yield_when_idle=False)

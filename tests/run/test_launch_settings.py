@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -169,24 +170,80 @@ def test_parameters_that_open_mpi_reads_at_home_are_recorded_over_mpi(
     assert launch_settings(cell(controller="mpi"), {}, hosts=HERE) == {}  # without a home
 
 
+def installed_open_mpi(prefix: Path, answer: str = "mpirun (Open MPI) 5.0.11") -> Path:
+    """Its mpirun, whose parameters for all users are in `etc`, as its ompi_info says where OPAL_PREFIX does not."""
+    (prefix / "bin").mkdir(parents=True)
+    (prefix / "etc").mkdir()
+    said = f'echo "path:sysconfdir:${{OPAL_PREFIX:-{prefix}}}/etc"'
+    for tool, line in (("mpirun", f"echo {shlex.quote(answer)}"), ("ompi_info", said)):
+        (prefix / "bin" / tool).write_text(f"#!/bin/sh\n{line}\n")
+        (prefix / "bin" / tool).chmod(0o755)
+    (prefix / "etc" / "openmpi-mca-params.conf").write_text("coll = ^tuned\nosc = rdma\nbtl_tcp_links = 2\n")
+    return prefix / "bin" / "mpirun"
+
+
+def test_parameters_that_open_mpi_reads_for_all_users_are_recorded_over_mpi(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An admin changes them for the whole cluster. What the user says comes before, variables before both."""
+    started_by = installed_open_mpi(tmp_path / "a b")
+    monkeypatch.setattr("harness.run.launch_settings.mpirun", lambda: started_by)
+    home = tmp_path / "home"
+    (home / ".openmpi").mkdir(parents=True)
+    (home / ".openmpi" / "mca-params.conf").write_text("osc = pt2pt\nbtl_tcp_links = 3\n")
+    environ = {"HOME": str(home), "OMPI_MCA_btl_tcp_links": "4"}
+    found = launch_settings(cell(controller="mpi"), environ, hosts=HERE)
+    assert found == {
+        "mpi": "mpirun (Open MPI) 5.0.11",
+        "OMPI_MCA_coll": "^tuned",
+        "OMPI_MCA_osc": "pt2pt",
+        "OMPI_MCA_btl_tcp_links": "4",
+    }
+    assert launch_settings(cell(controller="gloo"), environ, hosts=HERE) == {}
+
+
+def test_parameters_for_all_users_are_read_where_the_wheels_open_mpi_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its ompi_info names the place where it was built."""
+    started_by = installed_open_mpi(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(started_by.with_name("python")))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    started_by.with_name("ompi_info").write_text("#!/bin/sh\necho path:sysconfdir:/opt/openmpi/etc\n")
+    monkeypatch.setattr("harness.run.launch_settings.mpirun", lambda: started_by)
+    monkeypatch.setattr("harness.run.launch_settings.installed_versions", lambda: {"openmpi": "5.0.11"})
+    found = launch_settings(cell(controller="mpi"), {}, hosts=HERE)
+    assert found == {"OMPI_MCA_coll": "^tuned", "OMPI_MCA_osc": "rdma", "OMPI_MCA_btl_tcp_links": "2"}
+
+
+def test_parameters_of_an_open_mpi_are_none_of_another_mpi_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A distribution has the tools of both in one folder."""
+    started_by = installed_open_mpi(tmp_path, answer="HYDRA build details:")
+    monkeypatch.setattr("harness.run.launch_settings.mpirun", lambda: started_by)
+    assert launch_settings(cell(controller="mpi"), {}, hosts=HERE) == {"mpi": "HYDRA build details:"}
+
+
 @pytest.mark.parametrize(
-    ("controller", "existing", "asked", "is_told"),
+    ("controller", "existing", "in_force", "recorded"),
     [
-        ("mpi", False, {"yield_when_idle": "1"}, False),  # the cell's option is set in its place
-        ("mpi", True, {"yield_when_idle": "1"}, True),  # MPI had started before
-        ("mpi", True, {"oversubscribe": "1"}, True),  # it yields by itself
-        ("mpi", True, {"oversubscribe": "0"}, False),
-        ("mpi", True, {"yield_when_idle": "0", "oversubscribe": "1"}, False),
-        ("gloo", True, {"yield_when_idle": "1"}, False),
+        ("mpi", False, True, None),  # the cell's option is set in its place
+        ("mpi", True, True, "1"),
+        ("mpi", True, False, "0"),  # as Open MPI does where nobody says anything
+        ("mpi", True, None, None),  # another MPI, which has no such setting
+        ("gloo", True, True, None),
     ],
 )
 def test_whether_mpi_yields_is_a_launchs_own_where_others_made_it(
-    controller: str, existing: bool, asked: dict[str, str], is_told: bool
+    monkeypatch: pytest.MonkeyPatch, controller: str, existing: bool, in_force: bool | None, recorded: str | None
 ) -> None:
-    environ = {f"OMPI_MCA_mpi_{name}": value for name, value in asked.items()}
-    found = launch_settings(cell(controller=controller), environ, hosts=HERE, existing=existing)
-    assert found.get("OMPI_MCA_mpi_yield_when_idle") == ("1" if is_told else None)
-    assert found.keys() <= {"OMPI_MCA_mpi_yield_when_idle", "launch"}
+    """MPI had started before the cell was known, and says itself what it does, whatever variables do."""
+    monkeypatch.setattr("harness.run.launch_settings.yields_when_idle", lambda: in_force)
+    for environ in ({}, {"OMPI_MCA_mpi_oversubscribe": "1"}):
+        found = launch_settings(cell(controller=controller), environ, hosts=HERE, existing=existing)
+        assert found.get("OMPI_MCA_mpi_yield_when_idle") == recorded
+        assert found.keys() <= {"OMPI_MCA_mpi_yield_when_idle", "launch"}
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,7 @@ def test_run_says_which_setting_has_changed_since_and_runs_again_when_asked(tmp_
 
 LAUNCHES = {
     "horovodrun": ["horovodrun", "--gloo", "-np", "2", "-H", "localhost:2"],
-    "mpirun": ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", "2"],
+    "mpirun": ["mpirun", "--allow-run-as-root", "--host", "localhost:2", "-np", "2"],
 }
 
 
@@ -246,8 +246,13 @@ def inside(launcher: str, *arguments: object) -> subprocess.CompletedProcess[str
     return subprocess.run(list(map(str, argv)), capture_output=True, text=True, timeout=LIMIT_S, check=False)
 
 
-@pytest.mark.parametrize(("launcher", "controller"), [("horovodrun", "gloo"), ("mpirun", "mpi")])
-def test_run_inside_an_existing_launch_uses_its_processes(tmp_path: Path, launcher: str, controller: str) -> None:
+@pytest.mark.parametrize(
+    ("launcher", "controller", "in_force"),
+    [("horovodrun", "gloo", {}), ("mpirun", "mpi", {"OMPI_MCA_mpi_yield_when_idle": "0"})],
+)
+def test_run_inside_an_existing_launch_uses_its_processes(
+    tmp_path: Path, launcher: str, controller: str, in_force: dict[str, str]
+) -> None:
     block = "{workload: fnn, strategy: [allreduce, local-sgd, hogwild], workers: [1, 2], epochs: 1}"
     suite = write_suite(tmp_path / "s.yaml", block)
     results = tmp_path / "r"
@@ -258,7 +263,8 @@ def test_run_inside_an_existing_launch_uses_its_processes(tmp_path: Path, launch
     for record in records:
         assert record["status"] == "ok"
         assert record["launcher"] == "existing"
-        assert record["settings"] == {"launch": "existing"}  # nothing of what a launcher sets for its processes
+        # Nothing of what a launcher sets for its processes, but that Open MPI busy-waits unless told otherwise.
+        assert record["settings"] == {"launch": "existing"} | in_force
         assert record["cell"]["fields"]["workers"] == 2  # type: ignore[index]
         assert record["cell"]["fields"]["controller"] == controller  # type: ignore[index]
         assert len(record["workers"]) == 2  # type: ignore[arg-type]

@@ -1,0 +1,54 @@
+"""What Open MPI does while it waits, as it says itself in a process that runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.fabrics.horovod import YIELDS
+from harness.launchers.horovodrun import mpirun
+
+_ASK = (
+    "from harness.fabrics.open_mpi import yields_when_idle; import horovod.torch as hvd; hvd.init();"
+    "assert hvd.mpi_enabled(); print('yields', yields_when_idle(), flush=True); hvd.shutdown()"
+)
+
+
+def said(options: list[str], environ: dict[str, str]) -> set[str]:
+    """By two processes of one launch."""
+    started = [str(mpirun()), "--allow-run-as-root", *options, "-np", "2", sys.executable, "-c", _ASK]
+    done = subprocess.run(started, env=os.environ | environ, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return {line for line in done.stdout.splitlines() if line.startswith("yields")}
+
+
+@pytest.mark.skipif(mpirun() is None, reason="no mpirun")
+@pytest.mark.parametrize(
+    ("slots", "environ", "in_force"),
+    [
+        (2, {}, False),  # the default, of which no variable tells
+        (1, {}, True),  # of itself, where it is oversubscribed
+        (2, {YIELDS: "1"}, True),
+    ],
+)
+def test_open_mpi_that_runs_says_whether_it_yields(slots: int, environ: dict[str, str], in_force: bool) -> None:
+    options = ["--host", f"localhost:{slots}", *(["--oversubscribe"] if slots == 1 else [])]
+    assert said(options, environ) == {f"yields {in_force}"}
+
+
+@pytest.mark.skipif(mpirun() is None, reason="no mpirun")
+def test_open_mpi_says_what_a_file_has_told_it(tmp_path: Path) -> None:
+    """In the home, where no variable tells of it."""
+    (tmp_path / ".openmpi").mkdir()
+    (tmp_path / ".openmpi" / "mca-params.conf").write_text("mpi_yield_when_idle = 1\n")
+    options = ["--host", "localhost:2"]
+    assert said(options, {"HOME": str(tmp_path)}) == {"yields True"}
+
+
+def test_process_without_mpi_says_nothing() -> None:
+    asked = "from harness.fabrics.open_mpi import yields_when_idle; print(yields_when_idle())"
+    assert subprocess.check_output([sys.executable, "-c", asked], text=True) == "None\n"
