@@ -25,17 +25,18 @@ def run_by() -> str:
     return RUN_BY_CALLER
 
 
-def compiled(function: Callable[..., Any], *, is_local: bool = True) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], *, runner: str, is_local: bool = True) -> Callable[..., Any]:
     """As `tf.function(function, autograph=False)`, with one graph for all arguments that are alike.
 
     `tf.function` has the inter-op pool run a graph, and waits for it. Called as an operation the same graph is run by
     its caller, without the two changes of thread that a short step feels.
 
     function: of tensors or structures of them; returns a tensor, a tuple of some, or None
+    runner: what `run_by` said before anything was traced, where a user's code may choose
     is_local: no other process takes part, so that what failed may be run once more, for TensorFlow to say at what line
     """
     traced = tf.function(function, autograph=False)
-    is_by_caller = run_by() == RUN_BY_CALLER
+    is_by_caller = runner == RUN_BY_CALLER
     entries: dict[tuple[Any, ...], _Entry] = {}
 
     def call(*arguments: Any) -> Any:

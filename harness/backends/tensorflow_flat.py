@@ -25,7 +25,7 @@ from harness.workloads.own import WorkloadError
 class FlatTraining:
     """One worker's weights, and what changes them.
 
-    source: of the batches. optimizer_of: makes the optimizer of a variable.
+    source: of the batches. optimizer_of: makes the optimizer of a variable. runner: of what is compiled.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class FlatTraining:
         optimizer_of: Callable[[Any], FlatVariableOptimizer],
         clip_norm: float | None,
         num_parts: int,
+        runner: str,
     ) -> None:
         self._program, self._rank, self._source = program, rank, source
         self._moves_buffers = moves_buffers
@@ -53,7 +54,7 @@ class FlatTraining:
         with tf.device(device):
             self._make_variables()
             self._optimizer = optimizer_of(self._flat)
-        self._compile()
+        self._compile(runner)
 
     def _make_variables(self) -> None:
         program = self._program
@@ -66,13 +67,13 @@ class FlatTraining:
             self._stays_positive = tf.constant(stays_positive)
             self._buffers_read = tf.Variable(initial, trainable=False)  # as of the last `set_weights`
 
-    def _compile(self) -> None:
-        self.gradient = compiled(self._gradient)
-        self.local_step = compiled(self._local_step)
-        self.update = compiled(self._update)
-        self.descend = compiled(self._descend)
+    def _compile(self, runner: str) -> None:
+        self.gradient = compiled(self._gradient, runner=runner)
+        self.local_step = compiled(self._local_step, runner=runner)
+        self.update = compiled(self._update, runner=runner)
+        self.descend = compiled(self._descend, runner=runner)
         self.evaluate = tf.function(self._evaluate, autograph=False)
-        self._merging = cache(lambda merged: compiled(partial(self._merge_by, merged)))
+        self._merging = cache(lambda merged: compiled(partial(self._merge_by, merged), runner=runner))
 
     def weights(self) -> Tensor:
         if not self._num_buffers:

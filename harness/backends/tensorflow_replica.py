@@ -81,6 +81,7 @@ class TensorFlowReplica:
         # What does not lie on the device may not fit it by the hundred: no more at a time than in training.
         size = EVALUATION_BATCH if cell.input == "resident" else min(EVALUATION_BATCH, cell.batch_per_worker)
         self._test = HeldOut(data, cell.input, self._device, size)
+        self._runner = run_by()
         self._flat = FlatTraining(
             self._program,
             rank=rank,
@@ -90,6 +91,7 @@ class TensorFlowReplica:
             optimizer_of=partial(flat_optimizer, cell, self._program.optimizer),
             clip_norm=cell.clip_norm,
             num_parts=cell.accumulation,
+            runner=self._runner,
         )
         self._native: Training | None = None
         self._native_note = native_optimizer_note(cell)
@@ -158,7 +160,7 @@ class TensorFlowReplica:
 
     @cached_property
     def _row_functions(self) -> RowFunctions:
-        return RowFunctions(self._program, self._source)
+        return RowFunctions(self._program, self._source, self._runner)
 
     def update(self, gradient: Tensor) -> Tensor:
         return self._flat.update(gradient, self._learning_rate_tensor)
@@ -271,7 +273,7 @@ class TensorFlowReplica:
         known = {
             "tensorflow.intra_op_threads": str(threads.get_intra_op_parallelism_threads()),
             "tensorflow.inter_op_threads": str(threads.get_inter_op_parallelism_threads()),
-            "tensorflow.steps_run_by": RUN_BY_POOL if self._native is not None else run_by(),
+            "tensorflow.steps_run_by": RUN_BY_POOL if self._native is not None else self._runner,
         }
         if self._native is not None and self._native_note is not None:
             known["native.optimizer"] = self._native_note

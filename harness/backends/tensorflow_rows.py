@@ -14,15 +14,15 @@ from harness.protocols import RowTable, UsedRows
 class RowFunctions:
     """Compiled functions over the rows that a batch uses, one of each for every number of samples."""
 
-    def __init__(self, program: Program, source: Source) -> None:
+    def __init__(self, program: Program, source: Source, runner: str) -> None:
         assert program.rows is not None, "a cell with rows has a model that looks rows up"
         self._rows, self._source = program.rows, source
         table, *others = program.parameters
         self.table = RowTable(num_rows=table.shape[0], width=table.shape[1])
         self._shapes = [array.shape for array in others]
         self._sizes = [int(np.prod(shape)) for shape in self._shapes]
-        self.of = compiled(self._of)
-        self._gradients = compiled(self._gradient)
+        self.of = compiled(self._of, runner=runner)
+        self._gradients = compiled(self._gradient, runner=runner)
 
     def gradient(self, given: Given, used: UsedRows) -> tuple[UsedRows, Tensor]:
         values, rest, loss = self._gradients(given, used.values, used.rest)

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from harness.backends.tensorflow_compiled import compiled
+from harness.backends.tensorflow_compiled import compiled, run_by
 from harness.backends.tensorflow_native import Model, Training
 from harness.backends.tensorflow_program import Given, Tensor
 from harness.fabrics.connection import Connection
@@ -223,7 +223,7 @@ def _compiled_mean(what: str, device: str) -> Callable[[Tensor], Tensor]:
     def mean(vector: Tensor) -> Tensor:
         return hvd.allreduce(vector, op=hvd.Average, name=name_of(what, vector.shape[0]), device_dense=device)
 
-    return compiled(mean, is_local=False)
+    return compiled(mean, runner=run_by(), is_local=False)
 
 
 def _num_bytes(vector: Tensor) -> int:

@@ -13,67 +13,64 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from harness.backends import tensorflow_compiled
-from harness.backends.tensorflow_compiled import compiled
+from harness.backends.tensorflow_compiled import RUN_BY_CALLER, RUN_BY_POOL, compiled
 from harness.backends.tensorflow_replica import prepare
 
 prepare(num_threads=1)  # before anything else of TensorFlow is used
 
 
-@pytest.fixture(params=[tensorflow_compiled.RUN_BY_CALLER, tensorflow_compiled.RUN_BY_POOL])
-def _either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tensorflow_compiled, "run_by", lambda: request.param)
+_either_way = pytest.mark.parametrize("runner", [RUN_BY_CALLER, RUN_BY_POOL])
 
 
-@pytest.mark.usefixtures("_either_way")
-def test_graph_gives_what_its_function_does() -> None:
+@_either_way
+def test_graph_gives_what_its_function_does(runner: str) -> None:
     total = tf.Variable(1.0)
 
     def add(pair: tuple[tf.Tensor, tf.Tensor], rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         total.assign_add(rate * tf.reduce_sum(pair[0] * pair[1]))
         return total.read_value(), pair[0] + pair[1]
 
-    sum_of, both = compiled(add)((tf.constant([1.0, 2.0]), tf.constant([3.0, 4.0])), tf.constant(0.5))
+    sum_of, both = compiled(add, runner=runner)((tf.constant([1.0, 2.0]), tf.constant([3.0, 4.0])), tf.constant(0.5))
 
     assert float(sum_of) == float(total) == 6.5
     np.testing.assert_array_equal(both, [4.0, 6.0])
 
 
-@pytest.mark.usefixtures("_either_way")
-def test_one_graph_for_all_of_the_same_shapes_and_types() -> None:
+@_either_way
+def test_one_graph_for_all_of_the_same_shapes_and_types(runner: str) -> None:
     traced = []
 
     def double(vector: tf.Tensor) -> tf.Tensor:
         traced.append((vector.dtype, vector.shape.as_list()))
         return 2 * vector
 
-    call = compiled(double)
+    call = compiled(double, runner=runner)
     doubled = [call(tf.constant(values)).numpy().tolist() for values in ([1.0], [2.0], [1.0, 2.0], [3], [4.0])]
 
     assert doubled == [[2.0], [4.0], [2.0, 4.0], [6], [8.0]]
     assert traced == [(tf.float32, [1]), (tf.float32, [2]), (tf.int32, [1])]
 
 
-@pytest.mark.usefixtures("_either_way")
-def test_nothing_is_returned_of_a_function_that_returns_nothing() -> None:
+@_either_way
+def test_nothing_is_returned_of_a_function_that_returns_nothing(runner: str) -> None:
     weights = tf.Variable([1.0, 1.0])
 
     def descend(gradient: tf.Tensor) -> None:
         weights.assign_sub(gradient)
 
-    assert compiled(descend)(tf.constant([0.25, 2.0])) is None
+    assert compiled(descend, runner=runner)(tf.constant([0.25, 2.0])) is None
     np.testing.assert_array_equal(weights, [0.75, -1.0])
 
 
-@pytest.mark.usefixtures("_either_way")
-def test_structures_of_the_same_tensors_are_told_apart() -> None:
+@_either_way
+def test_structures_of_the_same_tensors_are_told_apart(runner: str) -> None:
     """A user's batches, whose names alone say what is what."""
     image, other = tf.constant(1.0), tf.constant(10.0)
 
     def loss(batch: dict[str, tf.Tensor], rate: tf.Tensor) -> tf.Tensor:
         return rate * (batch["image"] - batch["mask"] if "mask" in batch else batch["image"] * batch["weight"])
 
-    call = compiled(loss)
+    call = compiled(loss, runner=runner)
     losses = [float(call({"image": image, name: other}, tf.constant(2.0))) for name in ("mask", "weight", "mask")]
 
     assert losses == [-18.0, 20.0, -18.0]
@@ -92,18 +89,18 @@ def test_caller_runs_it() -> None:
         once, twice = (tf.numpy_function(note, [factor * product], tf.float32) for factor in (1, 2))
         return once + twice
 
-    compiled(graph)(tf.eye(2))
+    compiled(graph, runner=RUN_BY_CALLER)(tf.eye(2))
 
     assert ran_in == [threading.get_ident()] * 2
 
 
-@pytest.mark.usefixtures("_either_way")
-def test_what_goes_wrong_within_is_told_by_its_line() -> None:
+@_either_way
+def test_what_goes_wrong_within_is_told_by_its_line(runner: str) -> None:
     def check(vector: tf.Tensor) -> tf.Tensor:
         return tf.debugging.check_numerics(vector, "too far")
 
     with pytest.raises(tf.errors.InvalidArgumentError, match="too far") as raised:
-        compiled(check)(tf.constant([np.inf]))
+        compiled(check, runner=runner)(tf.constant([np.inf]))
     assert f'{Path(__file__).name}", line {check.__code__.co_firstlineno + 1}' in str(raised.value)
 
 
@@ -116,9 +113,11 @@ def test_what_others_take_part_in_is_not_run_again() -> None:
         num_calls += 1
         raise OSError("a peer is gone")
 
-    call = compiled(lambda vector: tf.numpy_function(fail, [vector], tf.float32), is_local=False)
+    def graph(vector: tf.Tensor) -> tf.Tensor:
+        return tf.numpy_function(fail, [vector], tf.float32)
+
     with pytest.raises(tf.errors.UnknownError, match="a peer is gone"):
-        call(tf.constant([1.0]))
+        compiled(graph, runner=RUN_BY_CALLER, is_local=False)(tf.constant([1.0]))
     assert num_calls == 1
 
 
@@ -126,6 +125,8 @@ CHOOSE = """
 import json
 import tensorflow as tf
 from harness.backends.tensorflow_compiled import run_by
+from harness.backends.tensorflow_replica import prepare
+prepare(num_threads=1)
 found = [run_by()]
 tf.config.optimizer.set_jit(True)
 found.append(run_by())

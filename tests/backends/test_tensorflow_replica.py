@@ -178,11 +178,34 @@ def test_peak_gpu_memory_is_unknown_on_a_cpu(digits: Dataset) -> None:
 
 
 def test_settings_tell_whose_thread_steps_run_in(digits: Dataset) -> None:
-    """Launches of both ways differ in speed, so that no report may pool them."""
+    """Launches of both ways differ in speed, so records tell them apart."""
     made = replica(digits)
     assert made.settings()["tensorflow.steps_run_by"] == "caller"
     made.average_gradients_over(AsGiven(), GradientAveraging())  # type: ignore[arg-type]
     assert made.settings()["tensorflow.steps_run_by"] == "inter-op pool"
+
+
+CHOOSE_LATE = """
+import json
+import tensorflow as tf
+from harness.backends.tensorflow_compiled import run_by
+from harness.backends.tensorflow_replica import prepare
+from tests.backends.keras_models import column, half_square, linear, replica_of, whole, workload_of
+prepare(num_threads=1)
+def loss(model, batch):
+    if not tf.executing_eagerly():  # as the replica is made, each loss is tried
+        tf.config.optimizer.set_jit(True)
+    return half_square(model, batch)
+made = replica_of(workload_of(linear(), column(1.0), loss=loss))
+made.gradient(whole(made, 1))
+print(json.dumps([made.settings()["tensorflow.steps_run_by"], run_by()]))
+"""
+
+
+def test_settings_tell_whose_thread_it_was_whatever_a_user_chooses_later() -> None:
+    """In a process of its own: TensorFlow keeps that choice."""
+    done = subprocess.run([sys.executable, "-c", CHOOSE_LATE], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == ["caller", "inter-op pool"]
 
 
 class AsGiven:
