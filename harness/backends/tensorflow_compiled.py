@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import tensorflow as tf
@@ -11,6 +13,9 @@ from harness.backends.tensorflow_program import Tensor
 
 RUN_BY_CALLER, RUN_BY_POOL = "caller", "inter-op pool"
 _UNLESS_CHOSEN = {"disable_model_pruning", "disable_meta_optimizer"}  # options that are always told, as False
+
+# What another run would ask again of Python, of other processes, or of a data set.
+_ASKS_OTHERS = re.compile("PyFunc|^(Horovod|Collective|Iterator)")
 
 _Entry = Callable[[tuple[Any, ...], list[Tensor]], Any]  # of a graph: the arguments, and the tensors in them
 
@@ -25,7 +30,7 @@ def run_by() -> str:
     return RUN_BY_CALLER
 
 
-def compiled(function: Callable[..., Any], *, runner: str, is_local: bool = True) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], *, runner: str) -> Callable[..., Any]:
     """As `tf.function(function, autograph=False)`, with one graph for all arguments that are alike.
 
     `tf.function` has the inter-op pool run a graph, and waits for it. Called as an operation the same graph is run by
@@ -33,10 +38,9 @@ def compiled(function: Callable[..., Any], *, runner: str, is_local: bool = True
 
     function: of tensors or structures of them; returns a tensor, a tuple of some, or None
     runner: what `run_by` said before anything was traced, where a user's code may choose
-    is_local: no other process takes part, so that what failed may be run once more, for TensorFlow to say at what line
     """
     traced = tf.function(function, autograph=False)
-    is_by_caller = runner == RUN_BY_CALLER
+    entry_of = _by_caller if runner == RUN_BY_CALLER else _by_pool
     entries: dict[tuple[Any, ...], _Entry] = {}
 
     def call(*arguments: Any) -> Any:
@@ -44,8 +48,7 @@ def compiled(function: Callable[..., Any], *, runner: str, is_local: bool = True
         key = (_structure_of(arguments), *[(tensor.dtype, tensor.shape) for tensor in flat])
         entry = entries.get(key)
         if entry is None:
-            graph = traced.get_concrete_function(*arguments)
-            entry = entries[key] = _by_caller(graph, is_local=is_local) if is_by_caller else _by_pool(graph)
+            entry = entries[key] = entry_of(traced.get_concrete_function(*arguments))
         return entry(arguments, flat)
 
     return call
@@ -62,7 +65,7 @@ def _by_pool(graph: Any) -> _Entry:
     return lambda arguments, flat: graph(*arguments)
 
 
-def _by_caller(graph: Any, *, is_local: bool) -> _Entry:
+def _by_caller(graph: Any) -> _Entry:
     captured = list(graph.captured_inputs)
     types = [tensor.dtype for tensor in graph.outputs]
     is_tuple = isinstance(graph.structured_outputs, tuple)
@@ -70,12 +73,35 @@ def _by_caller(graph: Any, *, is_local: bool) -> _Entry:
     def entry(arguments: tuple[Any, ...], flat: list[Tensor]) -> Any:
         try:
             outputs = tf.raw_ops.StatefulPartitionedCall(args=[*flat, *captured], Tout=types, f=graph)
-        except tf.errors.OpError:
-            if is_local:
-                graph(*arguments)  # raises
-            raise
+        except tf.errors.OpError as error:
+            raise _with_its_line(error, graph, arguments) from None
         if is_tuple:
             return tuple(outputs)
         return outputs[0] if types else None
 
     return entry
+
+
+def _with_its_line(error: Any, graph: Any, arguments: tuple[Any, ...]) -> Exception:
+    """The same error as the pool tells it, which says at what line; the error as it is, where another run of the graph
+    would ask others again, or ends otherwise."""
+    try:
+        if not _asks_others(graph):
+            graph(*arguments)
+    except Exception as again:
+        if type(again) is type(error) and _what_of(error) in str(again):
+            return again
+    return error
+
+
+def _asks_others(graph: Any) -> bool:
+    """Itself, or by a function that it calls."""
+    written = graph.graph.as_graph_def()
+    nodes = chain(written.node, *(function.node_def for function in written.library.function))
+    return any(_ASKS_OTHERS.search(node.op) for node in nodes)
+
+
+def _what_of(error: Any) -> str:
+    """Of its message, `{{function_node f}} what [[{{node n}}]] [Op:o]`, what went wrong."""
+    behind = re.sub(r"^{{function_node .*?}} ", "", error.message)
+    return re.split(r"\s*\[\[{{| \[Op:", behind, maxsplit=1)[0]

@@ -223,7 +223,7 @@ def _compiled_mean(what: str, device: str) -> Callable[[Tensor], Tensor]:
     def mean(vector: Tensor) -> Tensor:
         return hvd.allreduce(vector, op=hvd.Average, name=name_of(what, vector.shape[0]), device_dense=device)
 
-    return compiled(mean, runner=run_by(), is_local=False)
+    return compiled(mean, runner=run_by())
 
 
 def _num_bytes(vector: Tensor) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -104,21 +106,92 @@ def test_what_goes_wrong_within_is_told_by_its_line(runner: str) -> None:
     assert f'{Path(__file__).name}", line {check.__code__.co_firstlineno + 1}' in str(raised.value)
 
 
-def test_what_others_take_part_in_is_not_run_again() -> None:
-    """They might not: an allreduce that failed would wait for them for good."""
+@pytest.mark.parametrize("ending", ["otherwise", "well"])
+def test_first_error_is_told_where_a_second_run_ends_otherwise(ending: str) -> None:
+    """It is run again for the line alone, and variables have moved on."""
+    num_runs = tf.Variable(0)
+
+    def fail(vector: tf.Tensor) -> tf.Tensor:
+        number = num_runs.assign_add(1)
+        with tf.control_dependencies([tf.debugging.Assert((number == 2) & (ending == "well"), ["run", number])]):
+            return tf.identity(vector)
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"assertion failed: \[run\] \[1\]"):
+        compiled(fail, runner=RUN_BY_CALLER)(tf.constant(1.0))
+    assert int(num_runs) == 2
+
+
+def _called(act: Callable[[], tf.Tensor]) -> tf.Tensor:
+    return tf.function(act, autograph=False)()
+
+
+def _in_a_loop_of_a_branch(act: Callable[[], tf.Tensor]) -> tf.Tensor:
+    def loop() -> tf.Tensor:
+        return tf.while_loop(lambda number, _: number < 1, lambda number, _: (number + 1, act()), [0, 0.0])[1]
+
+    return tf.cond(tf.random.uniform(()) >= 0, loop, lambda: 0.0)
+
+
+@pytest.mark.parametrize("wrapped", [lambda act: act(), _called, _in_a_loop_of_a_branch])
+@pytest.mark.parametrize("call_python", [tf.numpy_function, tf.py_function])
+def test_python_function_that_failed_is_not_run_again(
+    call_python: Callable[..., tf.Tensor], wrapped: Callable[[Callable[[], tf.Tensor]], tf.Tensor]
+) -> None:
+    """What it left half done would be told instead: that a file is closed, not what was wrong in it."""
     num_calls = 0
 
-    def fail(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def fail() -> np.float32:
         nonlocal num_calls
         num_calls += 1
-        raise OSError("a peer is gone")
+        raise OSError("closed file" if num_calls > 1 else "no such line")
 
-    def graph(vector: tf.Tensor) -> tf.Tensor:
-        return tf.numpy_function(fail, [vector], tf.float32)
+    def act() -> tf.Tensor:
+        return tf.ensure_shape(call_python(fail, [], tf.float32), ())
 
-    with pytest.raises(tf.errors.UnknownError, match="a peer is gone"):
-        compiled(graph, runner=RUN_BY_CALLER, is_local=False)(tf.constant([1.0]))
+    with pytest.raises(tf.errors.UnknownError, match="no such line"):
+        compiled(lambda vector: vector + wrapped(act), runner=RUN_BY_CALLER)(tf.constant(1.0))
     assert num_calls == 1
+
+
+def test_data_set_that_a_graph_draws_from_is_not_asked_again() -> None:
+    """It may have to wait for more."""
+    numbers = iter(tf.data.Dataset.range(5))
+
+    def fail(vector: tf.Tensor) -> tf.Tensor:
+        return tf.debugging.check_numerics(vector * tf.cast(next(numbers) + 1, tf.float32), "too far")
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="too far"):
+        compiled(fail, runner=RUN_BY_CALLER)(tf.constant(np.inf, tf.float32))
+    assert int(next(numbers)) == 1
+
+
+AVERAGE = """
+import json
+import horovod.tensorflow as hvd
+import tensorflow as tf
+from harness.backends.tensorflow_compiled import RUN_BY_CALLER, compiled
+from harness.backends.tensorflow_replica import prepare
+prepare(num_threads=1)
+hvd.init()
+num_runs = tf.Variable(0.0)
+def fail(vector):
+    mean = hvd.allreduce(vector * num_runs.assign_add(1.0), op=hvd.Average)
+    return tf.debugging.check_numerics(mean, "too far")
+try:
+    compiled(fail, runner=RUN_BY_CALLER)(tf.constant(float("inf")))
+except tf.errors.InvalidArgumentError as error:
+    print(json.dumps([float(num_runs), error.message]))
+"""
+
+
+def test_what_other_workers_take_part_in_is_not_run_again() -> None:
+    """They do not: it would wait for them for good."""
+    environ = os.environ | {"HOROVOD_CONTROLLER": "gloo", "HOROVOD_CPU_OPERATIONS": "gloo"}
+    argv = [sys.executable, "-c", AVERAGE]
+    done = subprocess.run(argv, env=environ, capture_output=True, text=True, check=True)
+    num_runs, message = json.loads(done.stdout)
+    assert num_runs == 1
+    assert "too far" in message
 
 
 CHOOSE = """
