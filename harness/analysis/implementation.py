@@ -1,12 +1,12 @@
-"""What a library's own wrapper costs: implementation, apart from the algorithm and never part of waiting.
+"""What stepping by a library's own wrapper costs: implementation, apart from the algorithm and never part of waiting.
 
 `allreduce` and the reference strategies step through an optimizer a parameter, as their users do; all other strategies,
-`serial` included, through one flat vector. In TensorFlow on a CPU, a thread of its pool runs theirs, as of any
-`tf.function`, and the caller those of the others. What a step of theirs takes more than one of the flat strategy that
-computes the same is the wrapper's. With one worker nothing is sent and nobody waits, so that is where it is read off;
-where no single worker ran, off the fewest workers, without their waits. Where one of the two does not tell these, only
-what the step takes of CPU time is known. A strategy with an option set computes something else in a step, or at other
-moments, and is not asked.
+`serial` included, through one flat vector. What a step of theirs takes more than one of the flat strategy that computes
+the same is the wrapper's and, in TensorFlow on a CPU, that of handing each graph to another thread: its pool's, as with
+any `tf.function`, where the others' caller runs theirs. With one worker nothing is sent and nobody waits, so that is
+where it is read off; where no single worker ran, off the fewest workers, without their waits. Where one of the two does
+not tell these, only what the step takes of CPU time is known. A strategy with an option set computes something else in
+a step, or at other moments, and is not asked.
 """
 
 from __future__ import annotations

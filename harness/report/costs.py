@@ -68,9 +68,9 @@ def where_time_goes(given: Material) -> Figure:
         title="Where the time goes",
         caption=f"Mean over seeds ({launches(given)}); whiskers: {interval_of(panels)} of computing and, at "
         "the second edge, of waiting for data; the CSV has all three. Exposed communication is what a worker waits "
-        "for; what is hidden behind computing costs nothing here. What a library's wrapper costs (implementation, a "
-        "table below) is part of computing, never of waiting. Strategies whose wrapper does not tell its waiting "
-        "are left out.",
+        "for; what is hidden behind computing costs nothing here. What stepping by a library's wrapper costs "
+        "(implementation, a table below) is part of computing, never of waiting. Strategies whose wrapper does not "
+        "tell its waiting are left out.",
         panels=tuple(panels),
     )
 

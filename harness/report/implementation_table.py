@@ -1,4 +1,4 @@
-"""What the libraries' own wrappers cost, apart from what the strategies do and wait for."""
+"""What stepping by the libraries' own wrappers costs, apart from what the strategies do and wait for."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def implementation_table(pool: Pool, prefix: str) -> Table:
     )
     return Table(
         name=f"{prefix}implementation",
-        title="Implementation: what the libraries' wrappers cost",
+        title="Implementation: what stepping by the libraries' wrappers costs",
         caption="Horovod's optimizer and the frameworks' own data parallelism step through an optimizer a parameter, "
-        "all other strategies through one flat vector; in TensorFlow on a CPU, from way of measuring 4 on, a thread of "
-        "TensorFlow's runs the steps of the former, and the caller those of the latter. What a step of theirs takes "
-        "more than one of the flat strategy that computes the same is the wrapper's: neither the algorithm's nor "
-        "communication. With one worker nothing is sent; with more, waiting is taken off, and what Horovod's thread "
-        "takes of the same core is not. In "
+        "all other strategies through one flat vector. What a step of theirs takes more than one of the flat strategy "
+        "that computes the same is the wrapper's and, in TensorFlow on a CPU, from way of measuring 4 on, that of "
+        "handing each graph to another thread (most of it where steps are short), where the others' caller runs it: "
+        "neither the algorithm's nor communication. With one worker nothing is sent; with more, waiting is taken off, "
+        "and what Horovod's thread takes of the same core is not. In "
         f"brackets the {intervals_of(rows)} over seeds. Where a wrapper does not tell its waiting, only CPU time is "
         "known, that of communication included; strategies with an option set have no row.",
         rows=rows,
@@ -54,7 +54,7 @@ def implementation_sentence(row: Implementation, names: dict[str, str]) -> str:
         return f"{said}; nothing is claimed."
     if not interval.excludes(1.0):
         return f"{said}: no difference is shown."
-    return f"{said}: that is the library's wrapper, not communication."
+    return f"{said}: that is how the library steps, not communication."
 
 
 def _ratio(ratio: Ratio) -> TableCell:

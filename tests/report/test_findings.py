@@ -376,4 +376,4 @@ def test_flat_strategy_is_the_opponent_and_the_wrapper_is_said_apart(tmp_path):
     assert implementation.startswith(
         "Implementation: with 1 worker, a step of allreduce, its waits taken off, takes 1.25 ×"
     )
-    assert implementation.endswith("that of allreduce-flat: that is the library's wrapper, not communication.")
+    assert implementation.endswith("that of allreduce-flat: that is how the library steps, not communication.")

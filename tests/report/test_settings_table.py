@@ -73,6 +73,7 @@ def test_implementation_is_a_table_of_its_own(tmp_path):
     (pool,) = pools(load(folder_of(runs, tmp_path)))
     table = implementation_table(pool, "")
     assert table.title.startswith("Implementation")
+    assert "is the wrapper's and, in TensorFlow on a CPU, from way of measuring 4 on, that of handing" in table.caption
     (row,) = table.rows
     assert (row["implementation (ms a step)"].text, row["a step without waiting, ×"].text) == (
         "20.0",
