@@ -73,6 +73,7 @@ class LocalDoor:
         self._poll = select.poll()
         self._poll.register(self._listener, select.POLLIN)
         self._shut_until_s: float | None = None  # while there is no room
+        self._waited_for: set[int] = set()  # descriptors of strangers who were there when it shut
         self._has_told_shortage = False
 
     def messages(self) -> Iterator[Message]:
@@ -109,15 +110,19 @@ class LocalDoor:
             print(f"hvdbench: server {self.address.endpoint} has no room: {error}", file=sys.stderr, flush=True)
 
     def _make_room(self) -> None:
-        """Hangs up on the stranger who came first. Where there is none, shuts for a while."""
+        """Hangs up on the stranger who came first, of those who were there when it had to shut. Where there is none,
+        shuts for a while, in which who has just come may say who he is."""
         num_before = len(self._connected)
         for descriptor in self._strangers():
             self._said(descriptor)  # who he is may have arrived by now, or that he has left
         if len(self._connected) < num_before:
             return
-        if strangers := self._strangers():
-            self._drop(strangers[0])
+        strangers = self._strangers()
+        silent = next((descriptor for descriptor in strangers if descriptor in self._waited_for), None)
+        if silent is not None:
+            self._drop(silent)
         else:
+            self._waited_for.update(strangers)
             self._shut()
 
     def _strangers(self) -> list[int]:
@@ -205,6 +210,7 @@ class LocalDoor:
         if (connected := self._connected.pop(descriptor, None)) is None:
             return
         self._poll.unregister(descriptor)
+        self._waited_for.discard(descriptor)
         if (rank := self._rank_of.pop(descriptor, None)) is not None:
             del self._worker[rank]
         connected.close()

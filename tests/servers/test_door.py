@@ -116,7 +116,8 @@ def test_full_door_hangs_up_on_the_stranger_who_came_first(
         Stranger(stack, door, waits=True)
         with monkeypatch.context() as patched:
             patched.setattr(socket.socket, "accept", none_left)
-            assert not list(door.messages())
+            while len(door._connected) == 3:
+                assert not list(door.messages())
             assert (door._worker.keys(), len(door._connected)) == ({1}, 2)
             assert first.recv(1) == b""
             assert not list(door.messages())
@@ -125,6 +126,29 @@ def test_full_door_hangs_up_on_the_stranger_who_came_first(
             assert not list(door.messages())
     why = f"hvdbench: server {door.address.endpoint} has no room: [Errno 24] Too many open files\n"
     assert capsys.readouterr().err == why
+
+
+def test_full_door_leaves_who_has_just_come_the_time_to_say_who_he_is(
+    door: LocalDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as it is shut, once."""
+    asked = []
+
+    def refuse(_: socket.socket) -> NoReturn:
+        asked.append(1)
+        none_left()
+
+    with ExitStack() as stack:
+        worker, silent = (Stranger(stack, door) for _ in range(2))
+        Stranger(stack, door, waits=True)
+        with monkeypatch.context() as patched:
+            patched.setattr(socket.socket, "accept", refuse)
+            assert not list(door.messages())
+            assert (len(asked), len(door._connected)) == (1, 2)
+            worker.introduce(door, 1)
+            while len(door._connected) == 2:
+                assert not list(door.messages())
+            assert (len(asked), door._worker.keys(), silent.recv(1)) == (2, {1}, b"")
 
 
 def test_full_door_hangs_up_on_nobody_where_a_stranger_has_left(
