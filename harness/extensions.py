@@ -23,7 +23,7 @@ from harness.strict import describe
 
 WORKLOADS, STRATEGIES = "hvdbench.workloads", "hvdbench.strategies"  # groups of entry points
 ALLOWED = "file.py:name, package.module:name, or the name of an installed entry point"
-# How Python begins what it says of a file in Latin-1, or in UTF-16.
+# How Python begins what it says of a file in Latin-1, or in UTF-16, which until 3.11.3 is a ValueError.
 _OF_OTHER_ENCODINGS = ("(unicode error) 'utf-8' codec", "source code string cannot contain null bytes")
 
 
@@ -100,7 +100,7 @@ def in_their_words(error: BaseException) -> str:
         where, fault = f"{Path(error.filename).name}, line {error.lineno}", f"{type(error).__name__}: {error.msg}"
     else:
         where, fault = their_line(error) or "", _fault_of(error)
-    if isinstance(error, SyntaxError) and str(error.msg).startswith(_OF_OTHER_ENCODINGS):
+    if isinstance(error, SyntaxError | ValueError) and str(error).startswith(_OF_OTHER_ENCODINGS):
         fault = f"{fault}; save it as UTF-8"
     return f"{where}: {fault}" if where else fault
 

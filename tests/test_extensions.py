@@ -13,6 +13,7 @@ from harness.extensions import (
     WORKLOADS,
     ExtensionError,
     code_digest,
+    in_their_words,
     is_code,
     load_extension,
     normalized,
@@ -98,6 +99,14 @@ def test_file_in_another_encoding_is_to_be_saved_as_utf_8(tmp_path: Path, encodi
     said = refusal("mine.py:make", str(tmp_path))
     assert said.startswith("mine.py:make: cannot be imported: ")
     assert said.endswith("; save it as UTF-8")
+
+
+def test_null_bytes_are_known_as_another_encoding_whichever_error_python_makes_of_them() -> None:
+    """It was a ValueError until 3.11.3."""
+    for kind in (SyntaxError, ValueError):
+        said = in_their_words(kind("source code string cannot contain null bytes"))
+        assert said == f"{kind.__name__}: source code string cannot contain null bytes; save it as UTF-8"
+    assert in_their_words(ValueError("no source")) == "ValueError: no source"
 
 
 def test_file_that_failed_is_tried_again_once_it_is_mended(tmp_path: Path) -> None:

@@ -252,7 +252,13 @@ def _read_yaml(path: Path) -> Any:
     except UnicodeDecodeError as error:
         raise SuiteError(f"{path}: not in UTF-8 (byte {error.object[error.start]:#04x}); save it as UTF-8") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # 30 February, thousands of digits or brackets
-        raise SuiteError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        remedy = "; save it as UTF-8" if _has_null_bytes(error) else ""
+        raise SuiteError(f"{path}: not YAML: {' '.join(str(error).split())}{remedy}") from None
     if not isinstance(content, dict):
         raise SuiteError(f"{path}: a suite is a mapping with the keys {', '.join(_File.model_fields)}")
     return content
+
+
+def _has_null_bytes(error: Exception) -> bool:
+    """As a file in UTF-16 has; without a byte order mark the rest of it may pass for UTF-8."""
+    return isinstance(error, yaml.reader.ReaderError) and error.character == 0

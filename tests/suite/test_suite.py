@@ -197,6 +197,16 @@ def test_suite_in_another_encoding_is_to_be_saved_as_utf_8(tmp_path: Path, encod
         Suite.load(path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_suite_without_a_byte_order_mark_is_to_be_saved_as_utf_8(tmp_path: Path, encoding: str) -> None:
+    """Of ASCII characters alone, whose bytes are such of UTF-8, too."""
+    path = tmp_path / "a.yaml"
+    path.write_text("question: how long?\n", encoding=encoding)
+    said = r"a\.yaml: not YAML: unacceptable character #x0000: .*; save it as UTF-8$"
+    with pytest.raises(SuiteError, match=said):
+        Suite.load(path)
+
+
 def test_suite_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_bytes(b"question: \x00")
