@@ -13,9 +13,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from harness.git import GitError, git, require_toplevel
 from harness.records.leftovers import clear_abandoned
@@ -37,35 +36,36 @@ def checkout_root() -> Path | None:
 
 @contextmanager
 def worktree(root: Path | None, ref: str) -> Iterator[Path]:
-    """The checkout's files at that ref. Raises ArmError when there is no such commit."""
+    """The checkout's files at that ref. Raises ArmError when there is no such commit, or no room for it."""
     if root is None:
         raise ArmError(f"ref={ref}: needs a checkout of hvdbench; this one is installed as a package")
     commit = _commit_of(root, ref)
+    with ExitStack() as undone:
+        try:
+            folder = _owned_folder(root, undone)
+        except OSError as error:
+            where = f"{tempfile.tempdir}: " if tempfile.tempdir else ""  # none that can be written to
+            allowed = "a TMPDIR with room, whose file system has locks (flock)"
+            raise ArmError(f"ref={ref}: {where}{error.strerror}; allowed: {allowed}") from None
+        tree = folder / _TREE
+        try:
+            git(root, "worktree", "add", "--detach", "--force", str(tree), commit)
+        except GitError as error:
+            raise ArmError(f"ref={ref}: git worktree add failed in {folder.parent}: {error}") from None
+        yield tree
+
+
+def _owned_folder(root: Path, undone: ExitStack) -> Path:
+    """A new one, whose lock is held. undone: lets go of it and removes it, or what there is of it, at its end."""
     _clear_leftovers()
     staged = Path(tempfile.mkdtemp(prefix=_STAGED_PREFIX))
+    undone.callback(shutil.rmtree, staged, ignore_errors=True)
+    lock = undone.enter_context((staged / _LOCK).open("wb", buffering=0))
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    lock.write(os.fsencode(root))
     folder = staged.with_name(staged.name.removeprefix("."))
-    with (staged / _LOCK).open("wb", buffering=0) as lock:
-        try:
-            _own(lock, root, ref, staged)
-            staged.rename(folder)
-            tree = folder / _TREE
-            try:
-                git(root, "worktree", "add", "--detach", "--force", str(tree), commit)
-            except GitError as error:
-                raise ArmError(f"ref={ref}: git worktree add failed in {folder.parent}: {error}") from None
-            yield tree
-        finally:
-            shutil.rmtree(staged, ignore_errors=True)
-            _remove(root, folder)
-
-
-def _own(lock: IO[bytes], root: Path, ref: str, folder: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.write(os.fsencode(root))
-    except OSError as error:
-        allowed = "a TMPDIR with room, whose file system has locks (flock)"
-        raise ArmError(f"ref={ref}: {folder.parent}: {error.strerror}; allowed: {allowed}") from None
+    undone.callback(_remove, root, folder)
+    return staged.rename(folder)
 
 
 def _commit_of(root: Path, ref: str) -> str:

@@ -192,18 +192,43 @@ def test_worktree_where_files_have_no_locks_is_refused(
     assert list(tmp_path.iterdir()) == [checkout]
 
 
-def test_worktree_in_a_full_folder_for_temporary_files_is_refused(
-    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    really = Path.open
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def full(path: Path, *mode: Any, **options: Any) -> IO[Any]:
+
+@pytest.mark.parametrize("what", ["folder", "lock", "words"])
+def test_worktree_in_a_full_folder_for_temporary_files_is_refused(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Where the last inode, or the last block, went to what came before."""
+    make, really = tempfile.mkdtemp, Path.open
+
+    def made(**name: str) -> str:
+        if what == "folder":
+            raise FULL
+        return make(**name)
+
+    def opened(path: Path, *mode: Any, **options: Any) -> IO[Any]:
         is_lock = path.name == "owner.lock"
+        if is_lock and what == "lock":
+            raise FULL
         return really(Path("/dev/full") if is_lock else path, *mode, **options)
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(Path, "open", full)
+    monkeypatch.setattr(tempfile, "mkdtemp", made)
+    monkeypatch.setattr(Path, "open", opened)
     said = rf"^ref=new: {tmp_path}: No space left on device; allowed: a TMPDIR with room, "
+    with pytest.raises(ArmError, match=said), worktree(checkout, "new"):
+        pass
+    assert list(tmp_path.iterdir()) == [checkout]
+
+
+def test_worktree_without_a_folder_for_temporary_files_is_refused(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where all of Python's candidates are full."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "none")])
+    said = rf"^ref=new: No usable temporary directory found in \['{tmp_path}/none'\]; allowed: a TMPDIR with room, "
     with pytest.raises(ArmError, match=said), worktree(checkout, "new"):
         pass
     assert list(tmp_path.iterdir()) == [checkout]
