@@ -64,6 +64,17 @@ def test_standard_output_on_a_full_disk_is_one_message_and_exit_2(
     assert done.stderr.startswith(f"hvdbench: {said}")
 
 
+def test_command_without_a_folder_for_temporary_files_is_one_message_and_exit_2(tmp_path: Path) -> None:
+    """None where no file takes a byte, as on full disks."""
+    write_suite(tmp_path / "s.yaml", "{workload: own.py:make, strategy: serial}")
+    (tmp_path / "own.py").write_text("def make(): ...\n")
+    argv = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *HVDBENCH, "show", "s.yaml"]
+    done = subprocess.run(argv, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("hvdbench: No usable temporary directory found in ['")
+    assert done.stderr.endswith("]; free some room, or set TMPDIR to a folder that has some\n")
+
+
 def test_check_starts_no_launch_for_an_output_that_cannot_be_written(tmp_path: Path) -> None:
     suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: serial}")
     (tmp_path / "file").touch()

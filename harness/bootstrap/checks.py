@@ -73,9 +73,9 @@ def missing_prerequisites(
     if not has_torch:
         found += [too_little_disk(disk, needed_disk_bytes(torch_index))]
         needed_bytes = needed_temporary_bytes(torch_index, compiling=cache is not None)
-        found += [too_little_disk(tempfile.gettempdir(), needed_bytes)]
+        found += [_too_little_for_temporary_files(needed_bytes)]
     elif cache is not None:
-        found += [too_little_disk(place, NEEDED_TO_BUILD_BYTES) for place in (disk, tempfile.gettempdir())]
+        found += [too_little_disk(disk, NEEDED_TO_BUILD_BYTES), no_room_to_build()]
     found += [] if cache is None else [*lacking_to_compile(cxx), no_place_to_cache(cache)]
     return [said for said in found if said]
 
@@ -151,7 +151,14 @@ def no_place_to_cache(folder: Path) -> str | None:
 
 
 def no_room_to_build() -> str | None:
-    return too_little_disk(tempfile.gettempdir(), NEEDED_TO_BUILD_BYTES)
+    return _too_little_for_temporary_files(NEEDED_TO_BUILD_BYTES)
+
+
+def _too_little_for_temporary_files(needed_bytes: int) -> str | None:
+    try:
+        return too_little_disk(tempfile.gettempdir(), needed_bytes)
+    except FileNotFoundError as error:  # Python tries to write into each that it knows
+        return f"{error.strerror}: TMPDIR=<a folder that can be written to>"
 
 
 def too_little_disk(disk: str | Path, needed_bytes: int) -> str | None:

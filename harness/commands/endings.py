@@ -12,11 +12,11 @@ EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 
 def is_the_users(error: Exception) -> bool:
     """Errors with a message for the user, imported only when there is one, places that the user may not look at, and
-    full disks."""
+    full disks, for which Python may find no folder for temporary files."""
     from harness.check.worktree import ArmError
     from harness.compare.request import CompareError
     from harness.launchers.hosts import HostsError
-    from harness.records.machine_failures import DISK_FULL
+    from harness.records.machine_failures import lacks_room
     from harness.records.results_folder import ResultsError
     from harness.suite.suite import SuiteError
     from harness.templates.new_file import NewFileError
@@ -24,7 +24,9 @@ def is_the_users(error: Exception) -> bool:
     from harness.workloads.data import DatasetError
 
     known = (SuiteError, ResultsError, HostsError, DatasetError, ArmError, CompareError, NewFileError, TuningError)
-    return isinstance(error, (PermissionError, *known)) or (isinstance(error, OSError) and error.errno in DISK_FULL)
+    if isinstance(error, OSError):
+        return isinstance(error, PermissionError) or lacks_room(f"{type(error).__name__}: {error}")
+    return isinstance(error, known)
 
 
 def in_words(error: Exception) -> str:
@@ -33,8 +35,10 @@ def in_words(error: Exception) -> str:
         return str(error)
     if isinstance(error, PermissionError):
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, FileNotFoundError):
+        return f"{error.strerror}; free some room, or set TMPDIR to a folder that has some"
     where = error.filename or "standard output, or a file"
-    return f"{where}: cannot be written ({error.strerror}); free some room, and give the same command again"
+    return f"{where}: cannot be written ({error.strerror or error}); free some room, and give the same command again"
 
 
 @contextmanager

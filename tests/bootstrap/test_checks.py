@@ -125,6 +125,14 @@ def test_full_disk_is_said_in_gib(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert [each.partition("set-up needs ")[2][:5] for each in said if "GiB" in each] == ["2 GiB", "2 GiB"]
 
 
+def test_lack_of_a_folder_for_temporary_files_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "none")])
+    said = f"No usable temporary directory found in ['{tmp_path}/none']: TMPDIR=<a folder that can be written to>"
+    assert said in missing_prerequisites(tmp_path)
+    assert said in missing_prerequisites(tmp_path, has_torch=True, cache=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("index", "disk", "cached", "compiling"),
     [
