@@ -41,10 +41,25 @@ MEMORY_IS_ORDERED = platform.machine() in ("x86_64", "AMD64", "i686")
 
 @dataclass(frozen=True, kw_only=True)
 class FreeMemory:
-    """Beyond it the kernel would end processes to find any."""
+    """Beyond it the kernel would end processes to find any.
+
+    Asked for is what a server is sure to have at a time: what it shares with workers, the weights that it is given, and
+    what its rule keeps beside them. Not counted: what passes, as values on their way and vectors in between as an
+    update is applied, a few times the weights' size at most; and what others take meanwhile, servers among them.
+    """
 
     num_bytes: int
     of: str  # what limits it: `machine`, say
+
+    def require(self, num_bytes: int, purpose: str, *, otherwise: str) -> None:
+        """Raises OSError where there is less. otherwise: what to take then, rather than more memory."""
+        if num_bytes > self.num_bytes:
+            raise self.lack(num_bytes, f"{purpose}, the {self.of} has {self.num_bytes} free", otherwise=otherwise)
+
+    def lack(self, num_bytes: int, why: str, *, otherwise: str) -> OSError:
+        """To be raised where it is not to be had."""
+        remedy = f"take {otherwise} or a {self.of} with more memory"
+        return OSError(f"wanted {num_bytes} bytes of memory {why}: {remedy}")
 
 
 class ShardMemory:
@@ -64,12 +79,11 @@ class ShardMemory:
 
     @classmethod
     def make(cls, *, num_workers: int, num_values: int, free: FreeMemory) -> Self:
-        """A server's. Raises OSError, which says what for, where there is no room."""
+        """A server's. Raises OSError, which says what for, where there is no room for it and for weights to come."""
         num_bytes = _num_bytes(num_workers, num_values)
-        wanted = f"{num_bytes} bytes of memory to share with {counted(num_workers, 'worker')}"
-        if num_bytes > free.num_bytes:
-            remedy = f"take fewer workers, a smaller model or a {free.of} with more memory"
-            raise OSError(f"wanted {wanted}, the {free.of} has {free.num_bytes} free: {remedy}")
+        purpose, otherwise = f"to share with {counted(num_workers, 'worker')}", "fewer workers, a smaller model"
+        with_weights = num_bytes + _in_pages(4 * num_values)
+        free.require(with_weights, f"{purpose}, and for the weights that come", otherwise=otherwise)
         file = os.memfd_create("hvdbench-shard", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             os.posix_fallocate(file, 0, num_bytes)
@@ -77,7 +91,9 @@ class ShardMemory:
             return cls(file, num_workers=num_workers, num_values=num_values)
         except OSError as error:
             os.close(file)
-            raise OSError(error.errno, error.strerror, wanted) from None
+            # It is a file to the kernel, which may say of memory that no space is left on the device.
+            why = os.strerror(errno.ENOMEM) if error.errno == errno.ENOSPC else error.strerror
+            raise free.lack(num_bytes, f"{purpose}: {why}", otherwise=otherwise) from None
 
     @classmethod
     def of(cls, descriptor: int, *, num_workers: int, num_values: int) -> Self:

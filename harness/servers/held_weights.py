@@ -93,6 +93,11 @@ class HeldWeights:
             self.weights[ruled:] += moves
 
 
+def num_kept_vectors(rule: ServerRule) -> int:
+    """Beside the weights, each of their size at most."""
+    return 1 if rule.name in ("momentum", "adagrad") else 0
+
+
 def _rule_of(rule: ServerRule, like: Array) -> _Rule:
     match rule.name:
         case "sum":

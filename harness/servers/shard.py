@@ -22,7 +22,8 @@ from harness.fabrics.shard_wire import (
     part_of,
 )
 from harness.protocols import ServerRule
-from harness.servers.held_weights import HeldWeights
+from harness.servers.free_memory import free_memory
+from harness.servers.held_weights import HeldWeights, num_kept_vectors
 
 Weights = NDArray[np.float32]
 Answer = tuple[int, Reply, Weights | bytes | ShardMemory]  # to which rank, and the reply's payload
@@ -37,6 +38,7 @@ class Shard:
     def __init__(self, index: int, num_shards: int, num_workers: int) -> None:
         self._index, self._num_shards = index, num_shards
         self._held: HeldWeights | None = None
+        self._most_bytes = 0  # that were held at a time
         self._num_updates = [0] * num_workers  # by whose they were
         self._num_steps = [0] * num_workers
         self._next_step = 0
@@ -65,7 +67,7 @@ class Shard:
         """What to send, to whom. payload: buffers; one that does not fit is refused in words."""
         try:
             return self._answer(rank, request, payload)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             return [(rank, *refused(request.number, error))]
 
     def _answer(self, rank: int, request: ShardRequest, payload: Sequence[Any]) -> list[Answer]:
@@ -120,10 +122,19 @@ class Shard:
             raise ValueError(f"HOLD of {len(payload)} frames; wanted: the vector's size with the rule, and weights")
         said, *weights = payload
         part = part_of(size_of(said[:SIZE_BYTES]), self._index, self._num_shards)
-        held = _values(weights, part.stop - part.start).copy()
-        self._held = HeldWeights(held, _RULE.validate_json(bytes(said[SIZE_BYTES:])), first=part.start)
+        values = _parts(weights, part.stop - part.start)
+        rule = _RULE.validate_json(bytes(said[SIZE_BYTES:]))
+        self.let_go()
+        self._make_sure_of_room(sum(each.nbytes for each in values) * (1 + num_kept_vectors(rule)), rule)
+        self._held = HeldWeights(np.concatenate(values), rule, first=part.start)
         self._num_updates = [0] * len(self._num_updates)
         self._num_steps = [0] * len(self._num_steps)
+
+    def _make_sure_of_room(self, num_bytes: int, rule: ServerRule) -> None:
+        """Raises OSError where there is none. What was let go of serves again: the process keeps it."""
+        purpose = f"to hold weights by the rule {rule.name}"
+        free_memory().require(num_bytes - self._most_bytes, purpose, otherwise="a smaller model")
+        self._most_bytes = max(self._most_bytes, num_bytes)
 
     def _apply(self, rank: int, update: Sequence[Any]) -> None:
         self._weights.apply(_values(update, self._weights.weights.size))
@@ -153,8 +164,14 @@ def size_of(said: Any) -> int:
 
 def _values(frames: Sequence[Any], wanted: int) -> Weights:
     """Raises ValueError where they are not as many."""
+    parts = _parts(frames, wanted)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _parts(frames: Sequence[Any], wanted: int) -> list[Weights]:
+    """Likewise, one a frame, in its memory."""
     parts = [np.frombuffer(frame, np.float32) for frame in frames]
     num_values = sum(part.size for part in parts)
     if num_values != wanted or not parts:
         raise ValueError(f"{num_values} values; wanted: {wanted}, as this server holds")
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return parts

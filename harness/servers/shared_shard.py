@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import psutil
 
-from harness.fabrics.shard_memory import FreeMemory, ShardMemory, Values
+from harness.fabrics.shard_memory import ShardMemory, Values
 from harness.fabrics.shard_wire import WITH_VALUES, Kind, Reply, ShardRequest
+from harness.servers.free_memory import free_memory
 from harness.servers.shard import Answer, Shard, refused, size_of
-from harness.worker import cgroup
 
 
 class SharedShard:
@@ -50,7 +49,7 @@ class SharedShard:
         try:
             num_values = size_of(b"".join(payload))
             if self._memory is None or self._memory.num_values != num_values:
-                made = ShardMemory.make(num_workers=self._shard.num_workers, num_values=num_values, free=_free_memory())
+                made = ShardMemory.make(num_workers=self._shard.num_workers, num_values=num_values, free=free_memory())
                 self.close()
                 self._memory = made
                 self._shard.let_go()
@@ -77,11 +76,3 @@ class SharedShard:
         if self._memory is not None:
             self._memory.close()
             self._memory = None
-
-
-def _free_memory() -> FreeMemory:
-    """Of this machine, or what a job or container may still take of it."""
-    available, allowed = psutil.virtual_memory().available, cgroup.free_bytes()
-    if allowed is None or available <= allowed:
-        return FreeMemory(num_bytes=available, of="machine")
-    return FreeMemory(num_bytes=allowed, of="job or container")

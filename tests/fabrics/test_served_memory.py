@@ -20,7 +20,8 @@ from harness.fabrics.served_torch import ServedTorch
 from harness.fabrics.shard_client import Answered, ShardError
 from harness.fabrics.shard_memory import ShardMemory
 from harness.fabrics.shard_wire import Kind, Reply
-from harness.servers import shared_shard
+from harness.protocols import ServerRule
+from harness.servers import free_memory
 from tests.command import LIMIT_S
 from tests.fabrics.served_workers import SUM, in_threads, served
 from tests.servers.talking import Local, answered, serving
@@ -64,17 +65,17 @@ def test_memory_that_a_server_has_no_room_for_is_said(tmp_path: Path, monkeypatc
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(shard_memory.os, "posix_fallocate", full)
-    said = r"refused: \[Errno 28\] No space left on device: '12288 bytes of memory to share with 1 worker'"
+    said = r"refused: wanted 12288 bytes of memory to share with 1 worker: Cannot allocate memory: take fewer workers, "
     with served(tmp_path, 1, 1), pytest.raises(ShardError, match=said):
         in_threads(1, tmp_path, lambda made: made.serve(torch.zeros(2), SUM))
 
 
 def test_server_refuses_memory_beyond_its_machine_or_job_before_it_looks_for_any() -> None:
-    """2**60 values of 4 bytes, three times, and a page of counts."""
+    """2**60 values of 4 bytes, four times, and a page of counts."""
     with serving() as server, ExitStack() as stack:
         told = Local(stack, server.address, b"0")
         is_refused, why = answered(told, Kind.MAP, (2**60).to_bytes(8, "little"))
-        said = rb"wanted 13835058055282167808 bytes of memory to share with 2 workers, the .* has \d+ free: take fewer "
+        said = rb"wanted 18446744073709555712 bytes of memory to share with 2 workers, and .*, the .* has \d+ free: "
         assert is_refused
         assert re.match(said, why)
         assert answered(told, Kind.PING) == (False, b"")
@@ -82,7 +83,7 @@ def test_server_refuses_memory_beyond_its_machine_or_job_before_it_looks_for_any
 
 @pytest.mark.parametrize(
     ("available", "allowed", "lacking"),
-    [(12287, None, "machine"), (12287, 12288, "machine"), (12288, 12287, "job or container")],
+    [(16383, None, "machine"), (16383, 16384, "machine"), (16384, 16383, "job or container")],
 )
 def test_server_takes_no_memory_that_machine_or_job_does_not_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, available: int, allowed: int | None, lacking: str
@@ -91,19 +92,32 @@ def test_server_takes_no_memory_that_machine_or_job_does_not_have(
         made.serve(torch.zeros(2), SUM)
 
     def has(available: int, allowed: int | None) -> None:
-        monkeypatch.setattr(shared_shard.psutil, "virtual_memory", lambda: SimpleNamespace(available=available))
-        monkeypatch.setattr(shared_shard.cgroup, "free_bytes", lambda: allowed)
+        monkeypatch.setattr(free_memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=available))
+        monkeypatch.setattr(free_memory.cgroup, "free_bytes", lambda: allowed)
 
     has(available, allowed)
     said = (
-        f"refused: wanted 12288 bytes of memory to share with 1 worker, the {lacking} has 12287 free: take fewer "
-        f"workers, a smaller model or a {lacking} with more memory"
+        f"refused: wanted 16384 bytes of memory to share with 1 worker, and for the weights that come, the {lacking} "
+        f"has 16383 free: take fewer workers, a smaller model or a {lacking} with more memory"
     )
     with served(tmp_path, 1, 1), pytest.raises(ShardError, match=said):
         in_threads(1, tmp_path, work)
-    has(12288, None if allowed is None else 12288)
+    has(16384, None if allowed is None else 16384)
     with served(tmp_path, 1, 1):
         in_threads(1, tmp_path, work)
+
+
+@pytest.mark.parametrize("host", [None, "127.0.0.1"])
+def test_server_takes_no_weights_that_it_has_no_memory_for_with_what_the_rule_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str | None
+) -> None:
+    """8 bytes of weights and as many of squares, once what is shared on one machine has been taken."""
+    free = [7, 1 << 20] if host is None else [7]
+    monkeypatch.setattr(free_memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=free.pop()))
+    monkeypatch.setattr(free_memory.cgroup, "free_bytes", lambda: None)
+    said = "refused: wanted 16 bytes of memory to hold weights by the rule adagrad, the machine has 7 free: take a "
+    with served(tmp_path, 1, 1, host=host), pytest.raises(ShardError, match=said):
+        in_threads(1, tmp_path, lambda made: made.serve(torch.zeros(2), ServerRule(name="adagrad")))
 
 
 def test_machine_that_reorders_writes_asks_for_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

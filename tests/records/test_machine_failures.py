@@ -66,6 +66,8 @@ OF_PORTS_OF_A_USERS_OWN = [
     "useIpv6: false, code: -98, name: EADDRINUSE, message: address already in use",
 ]
 OF_THE_LAUNCH = [
+    "rank 0: ShardError: server 0 (unix:@hvdbench-1): refused: wanted 12288 bytes of memory to share with 1 worker: "
+    "Cannot allocate memory: take fewer workers, a smaller model or a machine with more memory",
     "a worker was killed by signal 9",
     "a worker was killed by signal 77",
     "rank 0: RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory",

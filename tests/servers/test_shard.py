@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from harness.fabrics.shard_wire import Kind, Reply, ShardRequest, StepClaim
 from harness.protocols import ServerRule
+from harness.servers import free_memory
 from harness.servers.shard import Shard
 
 
@@ -25,9 +27,9 @@ def ask(shard: Shard, rank: int, kind: Kind, *payload: bytes, **fields: Any) -> 
     return reply, sent
 
 
-def hold(shard: Shard, *values: float, size: int | None = None) -> tuple[Reply, Any]:
+def hold(shard: Shard, *values: float, size: int | None = None, rule: str = "sum") -> tuple[Reply, Any]:
     whole = (size or len(values)).to_bytes(8, "little")
-    return ask(shard, 0, Kind.HOLD, whole + json.dumps(asdict(ServerRule())).encode(), floats(*values))
+    return ask(shard, 0, Kind.HOLD, whole + json.dumps(asdict(ServerRule(name=rule))).encode(), floats(*values))
 
 
 def of_many(num_steps: int) -> StepClaim:
@@ -140,6 +142,37 @@ def test_part_of_another_size_is_refused() -> None:
     """Of five values the second of two servers holds three."""
     assert not hold(Shard(1, 2, num_workers=1), 1, 2, 3, size=5)[0].is_refused
     assert hold(Shard(0, 2, num_workers=1), 1, 2, 3, size=5)[0].is_refused
+
+
+@pytest.mark.parametrize(("rule", "num_bytes"), [("sum", 8), ("sgd", 8), ("momentum", 16), ("adagrad", 16)])
+def test_weights_are_refused_where_there_is_no_memory_for_them_and_what_the_rule_keeps(
+    monkeypatch: pytest.MonkeyPatch, rule: str, num_bytes: int
+) -> None:
+    def has(free: int) -> None:
+        monkeypatch.setattr(free_memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
+        monkeypatch.setattr(free_memory.cgroup, "free_bytes", lambda: None)
+
+    shard = Shard(0, 1, num_workers=1)
+    has(num_bytes - 1)
+    reply, said = hold(shard, 1, 2, rule=rule)
+    assert reply.is_refused
+    assert said.decode() == (
+        f"wanted {num_bytes} bytes of memory to hold weights by the rule {rule}, the machine has {num_bytes - 1} free: "
+        "take a smaller model or a machine with more memory"
+    )
+    has(num_bytes)
+    assert not hold(shard, 1, 2, rule=rule)[0].is_refused
+    has(0)  # what they took is the server's still
+    assert not hold(shard, 3, 4, rule=rule)[0].is_refused
+    assert ask(shard, 0, Kind.PULL)[1].tolist() == [3, 4]
+
+
+def test_weights_that_come_in_many_frames_are_held() -> None:
+    shard = Shard(0, 1, num_workers=1)
+    said = (3).to_bytes(8, "little") + json.dumps(asdict(ServerRule())).encode()
+    assert not ask(shard, 0, Kind.HOLD, said, floats(1, 2), floats(3))[0].is_refused
+    ask(shard, 0, Kind.PUSH, floats(1), floats(1, 1))
+    assert ask(shard, 0, Kind.PULL)[1].tolist() == [2, 3, 4]
 
 
 def test_requests_and_replies_are_unpacked_as_they_were() -> None:
