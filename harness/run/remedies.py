@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from harness.records.machine_failures import SHARED_MEMORY, lacks_room, lacks_sh
 
 _GIB = 1024**3
 _NEEDED_TO_SAY_SO_BYTES = 4096
+# With the name of a file, or what no memory can be. Without, it may be a file in memory, which takes no more either.
+_OF_DISKS = re.compile(
+    rf"{os.strerror(errno.ENOSPC)}: ['\"]|{os.strerror(errno.EDQUOT)}|No usable temporary directory found in \["
+)
+_OF_ANY = ("a disk, a quota or shared memory", f"the disk, or {SHARED_MEMORY}")
 
 
 def with_remedy(reason: str) -> str:
@@ -18,7 +24,8 @@ def with_remedy(reason: str) -> str:
     if lacks_shared_memory(reason):
         return f"{reason} ({_room()}: free some, or make it larger: mount -o remount,size=8G, docker run --shm-size=8g)"
     if lacks_room(reason):
-        return f"{reason} (a disk or a quota is full, df -h names the disk: free some, and give the same command again)"
+        full, named = ("a disk or a quota", "the disk") if _OF_DISKS.search(reason) else _OF_ANY
+        return f"{reason} ({full} is full, df -h names {named}: free some, and give the same command again)"
     return reason
 
 

@@ -59,14 +59,30 @@ def test_other_reasons_stay_as_they_are(reason: str) -> None:
 @pytest.mark.parametrize(
     "reason",
     [
-        "rank 0: RuntimeError: [enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598",  # of torch.save
         "rank 0: OSError: [Errno 28] No space left on device: 'x'",
+        'rank 0: OSError: [Errno 28] No space left on device: "it\'s"',
         "rank 1: OSError: [Errno 122] Disk quota exceeded",
+        "rank 0: FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/var/tmp', '/x']",
     ],
 )
 def test_reason_of_a_full_disk_says_so_and_what_to_do(reason: str) -> None:
     assert with_remedy(reason) == (
         f"{reason} (a disk or a quota is full, df -h names the disk: free some, and give the same command again)"
+    )
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "rank 0: RuntimeError: [enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598",  # of torch.save
+        "rank 0: OSError: [Errno 28] No space left on device",  # of a memfd, say
+        "rank 0: RuntimeError: write(): fd 3 failed with No space left on device",
+    ],
+)
+def test_reason_of_a_full_file_without_a_name_says_that_it_may_have_been_memory(reason: str) -> None:
+    assert with_remedy(reason) == (
+        f"{reason} (a disk, a quota or shared memory is full, df -h names the disk, or /dev/shm: free some, and give "
+        "the same command again)"
     )
 
 
