@@ -93,14 +93,14 @@ _MEASURED = _columns(
     ("step_max_s", "float64", "s", "slowest step in steady state"),
     # Where the time of the workers goes, in steady state: computing, exposed and loader add up to 1.
     ("compute_share", "float64", "share", "neither exposed_share nor loader_share; missing when exposed_share is"),
-    ("exposed_share", "float64", "share", "waiting for communication"),
+    ("exposed_share", "float64", "share", "waiting for communication or slower workers"),
     ("peer_share", "float64", "share", "of the time, too: that part of exposed_share which is waiting for a slower "
      "worker. Missing where it is not known, as of averages under way in old records"),
     ("communication_share", "float64", "share", "of the time, too: the rest of exposed_share, communication itself; "
      "missing when peer_share is"),
     ("loader_share", "float64", "share", "waiting for the next batch"),
-    ("compute_s_per_step", "float64", "s", "steady state: a worker's step without its waits for communication, mean "
-     "over workers; missing when exposed_share is"),
+    ("compute_s_per_step", "float64", "s", "steady state: a worker's step without its waits for communication or "
+     "slower workers, mean over workers; missing when exposed_share is"),
     ("cpu_s_per_step", "float64", "s", "CPU time of training, servers' included, over the steps of all workers"),
     ("trained_samples", "float64", "samples", "that all workers trained on"),
     ("bytes_per_step", "float64", "bytes", "sent by one worker in one step, and by servers to it, mean over its "
@@ -121,7 +121,7 @@ _MEASURED = _columns(
     ("distance_before_merge", "float64", "", "the same just before a merge, mean over the merges that were watched; "
      "missing where none was"),
     ("distance_after_merge", "float64", "", "and just after it"),
-    ("slowest_rank", "int64", "", "worker that computes longest for a step, communication excluded; -1 when unknown"),
+    ("slowest_rank", "int64", "", "worker that computes longest for a step, waiting excluded; -1 when unknown"),
     ("imbalance", "float64", "share", "by how much that worker is slower than the mean of all: 0.1 is 10 %"),
     ("startup_s", "float64", "s", "of the slowest worker, from its first line of Python to its first measured step"),
     ("cpu_share", "float64", "share", "CPU time used in training, servers' included, of the cores asked for; "
@@ -209,7 +209,7 @@ WINDOWS = _columns(
     ("num_samples", "int64", "samples", "of this worker"),
     ("loss", "float64", "", "training loss, mean over the steps"),
     ("loader_s", "float64", "s", "waiting for batches"),
-    ("exposed_s", "float64", "s", "waiting for communication; missing where the wrapper does not tell"),
+    ("exposed_s", "float64", "s", "waiting for communication or slower workers; missing where a wrapper does not tell"),
     ("peer_s", "float64", "s", "of it, waiting for slower workers; missing where that is not known"),
     ("bytes_sent", "int64", "bytes", "by this worker"),
     ("step_p50_s", "float64", "s", "median step"),

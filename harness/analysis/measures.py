@@ -128,7 +128,7 @@ def time_shares(kept: list[NDArray[np.float64]]) -> dict[str, float]:
         names = ("compute_share", "exposed_share", "peer_share", "communication_share", "loader_share")
         return dict.fromkeys(names, math.nan)
     exposed = sum(float(array[:, _EXPOSED].sum()) for array in kept) / total_s
-    peer = sum(float(array[:, _PEER].sum()) for array in kept) / total_s
+    peer = sum(float(array[:, _PEER].sum()) for array in kept) / total_s if exposed else 0.0
     loader = sum(float(array[:, _LOADER].sum()) for array in kept) / total_s
     return {
         "compute_share": 1 - exposed - loader,
@@ -140,7 +140,7 @@ def time_shares(kept: list[NDArray[np.float64]]) -> dict[str, float]:
 
 
 def compute_s_per_step(array: NDArray[np.float64]) -> float:
-    """Time a worker spends on a step of its own, waits for communication taken off."""
+    """Time a worker spends on a step of its own, waits for communication or slower workers taken off."""
     steps = array[:, _STEPS].sum()
     return (_elapsed(array) - float(array[:, _EXPOSED].sum())) / steps if steps else math.nan
 

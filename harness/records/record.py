@@ -41,7 +41,7 @@ class Window(Part):
     num_samples: Int64  # of this worker
     loss: float  # mean over the steps
     loader_s: float  # waiting for batches
-    exposed_s: float | None  # waiting for communication; None where the wrapper does not tell
+    exposed_s: float | None  # waiting for communication or slower workers; None where the wrapper does not tell
     # Of it, waiting for workers that were slower; None where it is not known, as in records from before it was told.
     peer_s: float | None = None
     bytes_sent: Int64

@@ -7,7 +7,7 @@ from typing import cast
 import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from harness.analysis.intervals import DISTANCE, MIN_LAUNCHES, SHARE, geometric_interval, mean_interval
+from harness.analysis.intervals import DISTANCE, MIN_LAUNCHES, SHARE, Interval, geometric_interval, mean_interval
 from harness.analysis.seeds import geometric_mean_by_seed, mean_by_seed
 from harness.analysis.series import units
 from harness.report import drawing
@@ -27,38 +27,43 @@ from harness.report.material import (
     panel_name,
     rows_left_out,
 )
-from harness.report.palette import PHASES
+from harness.report.palette import COMMUNICATION, COMPUTING, DATA, EITHER, PHASES, SLOWER_WORKERS
 from harness.report.style import canvas, finished, hint, titled
 from harness.report.wording import capitalized, count, percent
 
 MAX_STALENESS_SHOWN = 12
+# Columns of the parts of the workers' time, by phase: where who waited for whom is known, and where it is not.
+_DIVIDED = dict(
+    zip(
+        (COMPUTING, COMMUNICATION, SLOWER_WORKERS, DATA),
+        ("compute_share", "communication_share", "peer_share", "loader_share"),
+        strict=True,
+    )
+)
+_UNDIVIDED = dict(zip((COMPUTING, EITHER, DATA), ("compute_share", "exposed_share", "loader_share"), strict=True))
 _LEAST_SAID = 0.0005  # less would read as 0 %
 
 
 def where_time_goes(given: Material) -> Figure:
     panels = []
-    columns = dict(zip(PHASES, ("compute_share", "exposed_share", "loader_share"), strict=True))
     for problem, runs in given.pool.runs.groupby("problem", sort=True):
-        told = [(key, part) for key, part in units(runs) if part[list(columns.values())].notna().any().all()]
+        told = [(key, part) for key, part in units(runs) if part[list(_UNDIVIDED.values())].notna().any().all()]
         if not told:
             continue
         if len(told) > MOST_ROWS:  # those that compute most come first
             told.sort(key=lambda unit: -unit[1]["compute_share"].mean())
         labels = [given.label(*key) for key, _ in told]
-        shares = {
-            phase: [mean_interval(mean_by_seed(part, column), within=SHARE) for _, part in told]
-            for phase, column in columns.items()
-        }
+        shares = [_time_shares(part) for _, part in told]
         shown = labels[:MOST_ROWS]
         with canvas(height_in=height_in(shown)) as (figure, axes):
-            drawing.stacked_rows(axes, shown, {phase: each[:MOST_ROWS] for phase, each in shares.items()})
+            drawing.stacked_rows(axes, shown, shares[:MOST_ROWS])
             axes.set_xlabel("share of the workers' time in steady state")
             titled(figure, str(problem) + rows_left_out(len(labels)))
             parts = [
-                interval_frame(
-                    [(series, workers, share) for ((_, series, workers), _), share in zip(told, each, strict=True)]
-                ).assign(phase=phase)
-                for phase, each in shares.items()
+                interval_frame([(series, workers, row[phase])]).assign(phase=phase)
+                for phase in PHASES
+                for ((_, series, workers), _), row in zip(told, shares, strict=True)
+                if phase in row
             ]
             data = pd.concat(parts, ignore_index=True)
             panels.append(finished(figure, name=panel_name(given, "where-time-goes", str(problem)), data=data,
@@ -67,12 +72,19 @@ def where_time_goes(given: Material) -> Figure:
         name="where-time-goes",
         title="Where the time goes",
         caption=f"Mean over seeds ({launches(given)}); whiskers: {interval_of(panels)} of computing and, at "
-        "the second edge, of waiting for data; the CSV has all three. Exposed communication is what a worker waits "
-        "for; what is hidden behind computing costs nothing here. What stepping by a library's wrapper costs "
+        "the last edge, of waiting for data; the CSV has all. Communication is what a worker waits for an exchange "
+        "itself, without what it waits there for a slower worker; where the two are not told apart, they are one part. "
+        "What is hidden behind computing costs nothing here. What stepping by a library's wrapper costs "
         "(implementation, a table below) is part of computing, never of waiting. Strategies whose wrapper does not "
         "tell its waiting are left out.",
         panels=tuple(panels),
     )
+
+
+def _time_shares(runs: pd.DataFrame) -> dict[str, Interval]:
+    """By phase, of launches of one unit, whose waiting is divided where each of them divides it."""
+    columns = _UNDIVIDED if runs["peer_share"].isna().any() else _DIVIDED
+    return {phase: mean_interval(mean_by_seed(runs, column), within=SHARE) for phase, column in columns.items()}
 
 
 def memory(given: Material) -> Figure:

@@ -23,6 +23,7 @@ from harness.workloads.metric import SHARE, Metric
 _AXES_SHARE = 0.72  # of a panel's height, about
 MAX_POINTS_SHOWN = 20  # of one row; more would be a smear
 MIN_SHARE_NAMED = 0.09  # of a bar; in less there is no room for its number
+MOST_IN_A_ROW = 3  # names of phases; more would be wider than a panel
 MIN_TICK_DISTANCE = 0.2  # of a logarithmic axis
 LINE_IN = 0.15  # height of a line of a label
 MIN_GROUPED = 2000  # from here on digits are grouped
@@ -98,41 +99,44 @@ def interval_bar(axes: Axes, y: float, interval: Interval, colour: str) -> None:
             axes.plot([end], [y], marker=marker, color=colour, markersize=6, clip_on=False)
 
 
-def stacked_rows(axes: Axes, labels: Sequence[str], shares: dict[str, list[Interval]]) -> None:
-    """Shares of a whole as one bar a row; `shares` is by harness.report.palette.PHASES, one interval a row.
+def stacked_rows(axes: Axes, labels: Sequence[str], shares: Sequence[dict[str, Interval]]) -> None:
+    """Shares of a whole as one bar a row; each of `shares` has those of harness.report.palette.PHASES that it tells.
 
     The first and the last phase have an edge of their own inside the bar, where their intervals are drawn.
     """
     left = np.zeros(len(labels))
-    first, *_, last = PHASES
-    for phase, colour in PHASES.items():
-        width = np.array([share.estimate for share in shares[phase]])
+    told = [phase for phase in PHASES if any(phase in row for row in shares)]
+    for phase in told:
+        rows = [y for y, row in enumerate(shares) if phase in row]
+        width = np.array([shares[y][phase].estimate for y in rows])
         bars = axes.barh(
-            range(len(labels)),
+            rows,
             width,
-            left=left,
+            left=left[rows],
             height=0.62,
-            color=colour,
+            color=PHASES[phase],
             edgecolor=GROUND,
             linewidth=0.8,
             label=phase,
         )
-        for bar, label, share in zip(bars, labels, shares[phase], strict=True):
-            hint(bar, f"{label}: {phase} {share_with_interval(share)}")
-        for y, (start, part) in enumerate(zip(left, width, strict=True)):
-            middle = start + part / 2
+        for bar, y in zip(bars, rows, strict=True):
+            hint(bar, f"{labels[y]}: {phase} {share_with_interval(shares[y][phase])}")
+        for y, part in zip(rows, width, strict=True):
+            middle = left[y] + part / 2
             if part >= MIN_SHARE_NAMED and 0 <= middle <= 1:  # of a damaged record it may lie anywhere
                 axes.text(middle, y, f"{part:.0%}", ha="center", va="center", fontsize=8, color="white",
                           fontweight="bold")  # fmt: skip
-        left += width
-    for y, (share, rest) in enumerate(zip(shares[first], shares[last], strict=True)):
+        left[rows] += width
+    for y, row in enumerate(shares):
+        share, *_, rest = row.values()
         axes.hlines(
             [y + 0.17, y + 0.25], [share.low, 1 - rest.high], [share.high, 1 - rest.low], color=INK, linewidth=1.4
         )
     name_rows(axes, labels)
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1))
-    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(PHASES), frameon=False, fontsize=8,
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8,
+                ncols=len(told) if len(told) <= MOST_IN_A_ROW else 2,
                 handlelength=0.8, handletextpad=0.4, columnspacing=1.2, borderaxespad=0.1)  # fmt: skip
 
 

@@ -43,7 +43,16 @@ SHADES = {
     Family.OTHER: (Colour("#7b4b94", "#b57fd0"), Colour("#a06cc0", "#d6b3e6")),
 }
 # White numbers stand on these, on either ground: they are the same on both, and so no family's.
-PHASES = {"computing": "#0674ad", "exposed communication": "#c04f00", "waiting for data": "#946000"}
+COMPUTING, COMMUNICATION = "computing", "communication"
+SLOWER_WORKERS, EITHER = "waiting for slower workers", "communication or slower workers"
+DATA = "waiting for data"
+PHASES = {
+    COMPUTING: "#0674ad",
+    COMMUNICATION: "#c04f00",
+    SLOWER_WORKERS: "#6f6f6f",
+    EITHER: "#b5446e",  # where the two before are not told apart
+    DATA: "#946000",
+}
 
 COLOURS = {  # by the names of a page's variables
     "ink": Colour("#1b1d21", "#e9ebee"),

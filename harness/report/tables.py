@@ -32,12 +32,12 @@ from harness.report.wording import (
 SUMMARY_TABLE = "summary"
 LAUNCHES, CRASHED = "launches", "of them crashed"
 TIME, SAMPLES = "time to target (s)", "samples to target"
-EXPOSED, EVALUATED = "exposed communication", "evaluated model"
+WAITED, EVALUATED = "waiting for communication or slower workers", "evaluated model"
 FOR_SLOWER = "of it for a slower worker"
 SENT, PEAK_RSS, PSS = "sent a worker and step (MB)", "sum of peak RSS (MiB)", "PSS at the end (MiB)"
 GROWN, TENSORS = "of it grown in training (MiB)", "tensors of a worker (MiB)"
 GPU_MEMORY = "sum of peak GPU memory (MiB)"
-NOT_IN_BRIEF = (SAMPLES, EXPOSED, FOR_SLOWER, SENT, PEAK_RSS, GROWN, TENSORS, PSS, GPU_MEMORY, EVALUATED)
+NOT_IN_BRIEF = (SAMPLES, WAITED, FOR_SLOWER, SENT, PEAK_RSS, GROWN, TENSORS, PSS, GPU_MEMORY, EVALUATED)
 
 
 def summary_table(pool: Pool, prefix: str) -> Table:
@@ -144,7 +144,7 @@ def _speed(runs: pd.DataFrame, rate: str, efficiency: Efficiency | None) -> Row:
     return {
         rate: interval_cell(_geometric(runs, "samples_per_s")),
         "efficiency (%)": _efficiency(efficiency),
-        EXPOSED: _share(runs, "exposed_share"),
+        WAITED: _share(runs, "exposed_share"),
         FOR_SLOWER: _share(runs, "peer_share"),
     }
 

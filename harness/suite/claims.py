@@ -57,7 +57,9 @@ MEASURES = {
     "samples_to_target": Measure(scale="ratio", words="samples to the target", has_target=True),
     "samples_per_s": Measure(scale="ratio", words="samples/s", is_timed=True),
     "cpu_s_per_sample": Measure(scale="ratio", words="CPU seconds a sample", is_timed=True),
-    "exposed_share": Measure(scale="difference", words="share of time waiting for communication", is_timed=True),
+    "exposed_share": Measure(
+        scale="difference", words="share of time waiting for communication or slower workers", is_timed=True
+    ),
     # Of it, without what is waited for a slower worker.
     "communication_share": Measure(scale="difference", words="share of time in communication alone", is_timed=True),
     "score": Measure(scale="ratio", words="score after equal samples"),

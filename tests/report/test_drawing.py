@@ -6,7 +6,7 @@ import pytest
 
 from harness.analysis.intervals import mean_interval
 from harness.report.drawing import REACH, ceiling, stacked_rows
-from harness.report.palette import PHASES
+from harness.report.palette import COMPUTING, DATA, EITHER
 from harness.report.style import canvas, themed
 
 
@@ -19,7 +19,11 @@ def test_axis_shows_intervals_up_to_a_reach():
 
 def test_share_is_named_where_its_bar_is_in_view():
     of_phases = ([0.75, -4.6e18], [0.2, 4.6e18], [0.05, 0.0])  # of a whole record, and of a damaged one
-    shares = {phase: [mean_interval([share]) for share in each] for phase, each in zip(PHASES, of_phases, strict=True)}
+    phases = (COMPUTING, EITHER, DATA)
+    shares = [
+        {phase: mean_interval([share]) for phase, share in zip(phases, row, strict=True)}
+        for row in zip(*of_phases, strict=True)
+    ]
     with themed(), canvas() as (_, axes):
         stacked_rows(axes, ["whole", "damaged"], shares)
         named = {text.get_text(): text.get_position() for text in axes.texts}

@@ -51,11 +51,47 @@ def test_where_time_goes_has_an_interval_for_each_share(tmp_path):
     ]
     data = drawn(where_time_goes, material_of(tmp_path, runs)).set_index("phase")
     assert data["estimate"].to_dict() == pytest.approx(
-        {"computing": 0.7, "exposed communication": 0.2, "waiting for data": 0.1}
+        {"computing": 0.7, "communication or slower workers": 0.2, "waiting for data": 0.1}
     )
-    assert data.loc["exposed communication", "high"] == pytest.approx(0.2 + T_OF_3 * 0.1, rel=1e-6)
-    assert data.loc["exposed communication", "low"] == 0.0  # 0.2 − 0.25
+    assert data.loc["communication or slower workers", "high"] == pytest.approx(0.2 + T_OF_3 * 0.1, rel=1e-6)
+    assert data.loc["communication or slower workers", "low"] == 0.0  # 0.2 − 0.25
     assert data.loc["computing", "high"] == pytest.approx(0.7 + T_OF_3 * 0.1, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("peers_s", "parts"),
+    [
+        # One of three is slowed: the others wait 0.45 s of each second for it, all 0.05 s for the exchange.
+        (
+            (0.45, 0.45, 0.0),
+            {"computing": 0.55, "communication": 0.05, "waiting for slower workers": 0.3, "waiting for data": 0.1},
+        ),
+        (
+            (None, None, None),
+            {"computing": 0.55, "communication or slower workers": 0.35, "waiting for data": 0.1},
+        ),
+    ],
+    ids=["told apart", "not told"],
+)
+def test_where_time_goes_has_waiting_for_a_slower_worker_apart_from_communication(tmp_path, peers_s, parts):
+    cell = {"strategy": "allreduce-flat", "workers": 3, "slowed": {"rank": 2, "factor": 3}}
+    waited_s = (0.5, 0.5, 0.05)
+    workers = [
+        worker(rank, windows=[window(k, exposed_s=waited, peer_s=peer_s) for k in range(10)])
+        for rank, (waited, peer_s) in enumerate(zip(waited_s, peers_s, strict=True))
+    ]
+    with themed():
+        (panel,) = where_time_goes(material_of(tmp_path, [record(cell, workers=workers)])).panels
+    assert panel.data.set_index("phase")["estimate"].to_dict() == pytest.approx(parts)
+    assert {said.split(": ")[1].rsplit(" ", 2)[0] for said in hints(panel)} == set(parts)
+
+
+def test_where_time_goes_of_who_never_waits_has_nothing_left_undivided(tmp_path):
+    alone = worker(windows=[window(k, exposed_s=0.0) for k in range(10)])
+    shares = drawn(where_time_goes, material_of(tmp_path, [record(workers=[alone])])).set_index("phase")["estimate"]
+    assert shares.to_dict() == pytest.approx(
+        {"computing": 0.9, "communication": 0.0, "waiting for slower workers": 0.0, "waiting for data": 0.1}
+    )
 
 
 def test_staleness_is_the_mean_share_of_launches_that_differ_in_length(tmp_path):
