@@ -6,13 +6,15 @@ import pandas as pd
 
 from harness.analysis.comparable import Pool
 from harness.analysis.contests import contests
+from harness.analysis.implementation import FLAT_LIKES
 from harness.analysis.intervals import SHARE, mean_interval
 from harness.analysis.seeds import mean_by_seed
 from harness.analysis.targets import BaselineComparison, compare
 from harness.report.wording import count, share_with_interval, times
 
-# Against which the others are measured, the first that was run. They all step through one flat vector, as
-# `allreduce-flat` does: a difference is one of the algorithm. What the libraries' own wrappers cost is said apart.
+# Against which the others are measured, the first that was run. Most of these step through one flat vector, as
+# `allreduce-flat` does: a difference is one of the algorithm. Against the others, which step through a library's own
+# wrapper, it is one of what that costs, too, and the page says so.
 BASELINES = ("allreduce-flat", "allreduce", "torch-ddp")
 
 
@@ -56,6 +58,22 @@ def against_baseline(runs: pd.DataFrame, row: BaselineComparison) -> str:
     if not ratio.interval.excludes(1.0):
         return f"{said}: no difference is shown ({_split(row)})."
     return f"{said}: {_split(row)}.{_waiting(runs, row)}"
+
+
+def wrapper_of_baseline(launches: pd.DataFrame, rows: list[BaselineComparison], *, is_told: bool) -> str | None:
+    """What the ratios of a contest hold beside the algorithm; None where its baseline is a flat one, or there is none.
+
+    is_told: whether the page tells the wrapper's cost apart.
+    """
+    measured = [row.baseline for row in rows if row.time.interval is not None]
+    if not measured:
+        return None
+    strategy = launches.loc[launches["series"] == measured[0], "strategy"].iloc[0]
+    if strategy not in FLAT_LIKES:
+        return None
+    apart = "how much that is, its implementation tells" if is_told else f"add {FLAT_LIKES[strategy]} to take it apart"
+    cost = "what stepping by its library's wrapper costs, which is none of the algorithm"
+    return f"What {measured[0]} takes includes {cost}: {apart}."
 
 
 def _split(row: BaselineComparison) -> str:

@@ -15,7 +15,7 @@ from harness.analysis.implementation import Implementation, implementations
 from harness.analysis.quality import QualityDifference, quality_differences
 from harness.analysis.targets import BaselineComparison
 from harness.report import second_answers
-from harness.report.against_baseline import against_baseline, by_ratio
+from harness.report.against_baseline import against_baseline, by_ratio, wrapper_of_baseline
 from harness.report.headline import headline
 from harness.report.implementation_table import implementation_sentence
 from harness.report.judged import JudgedContest
@@ -57,17 +57,18 @@ def _finding(
         if row.contest == contest.name and row.workers == most and {row.series, row.baseline} <= names.keys()
     ]
     at_most = launches[launches["workers"] == most]
+    as_named = launches.assign(series=launches["competitor"])
+    told = [row for row in costs if row.series in set(at_most["series"]) and row.baseline in names]
+    is_told = bool({names[row.series] for row in told} & {row.baseline for row in mine})
+    of_wrapper = wrapper_of_baseline(as_named, mine, is_told=is_told)
     details = [
         *second_answers.missed(here),
         *second_answers.at_equal_workers(here, separation, error),
         *second_answers.at_equal_cost(contest, here),
         *second_answers.paying(contest, most, separation, error),
-        *(against_baseline(launches.assign(series=launches["competitor"]), row) for row in by_ratio(mine)),
-        *(
-            implementation_sentence(row, names)
-            for row in costs
-            if row.series in set(at_most["series"]) and row.baseline in names
-        ),
+        *(against_baseline(as_named, row) for row in by_ratio(mine)),
+        *([of_wrapper] if of_wrapper else ()),
+        *(implementation_sentence(row, names) for row in told),
         *second_answers.elsewhere(contest),
     ]
     return Finding(

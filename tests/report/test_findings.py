@@ -89,7 +89,7 @@ def test_finding_that_its_interval_leaves_open_says_so(tmp_path):
     times_s = {"serial": (4.0, 4.0, 4.0), "allreduce": (4.8, 5.6, 6.4), "hogwild": (24.0, 28.0, 32.0)}
     _, details, _ = verdict(tmp_path, comparison(times_s))
     over = "time to target over that of one serial worker, with individual intervals."
-    assert details[-3:-1] == [
+    assert details[-4:-2] == [
         f"2 workers do not pay for hogwild (6.95 × [4.86, 9.94]): {over}",
         f"Whether 2 workers pay is open for allreduce (1.39 × [0.972, 1.99]): {over}",
     ]
@@ -377,3 +377,33 @@ def test_flat_strategy_is_the_opponent_and_the_wrapper_is_said_apart(tmp_path):
         "Implementation: with 1 worker, a step of allreduce, its waits taken off, takes 1.25 ×"
     )
     assert implementation.endswith("that of allreduce-flat: that is how the library steps, not communication.")
+
+
+def test_page_says_that_a_native_baseline_includes_its_wrapper(tmp_path):
+    runs = comparison({"allreduce": (4.0, 4.1, 4.2), "hogwild": (2.0, 2.05, 2.1)})
+    _, details, _ = verdict(tmp_path, runs)
+    assert details[1] == (
+        "What allreduce takes includes what stepping by its library's wrapper costs, which is none of the algorithm: "
+        "add allreduce-flat to take it apart."
+    )
+
+
+def test_wrapper_of_the_baseline_is_said_with_what_it_costs_where_that_is_known(tmp_path):
+    """Single workers of both ran, so the cost of the wrapper is known; with two, allreduce is the only baseline."""
+    runs = comparison({"allreduce": (4.0, 4.1, 4.2), "hogwild": (2.0, 2.05, 2.1)})
+    alone = [
+        record({"strategy": strategy, "seed": seed}, curve=reached_after(5.0))
+        for strategy in ("allreduce", "allreduce-flat")
+        for seed in range(3)
+    ]
+    _, details, _ = verdict(tmp_path, [*runs, *alone])
+    *_, of_wrapper, implementation = details
+    assert of_wrapper.endswith("none of the algorithm: how much that is, its implementation tells.")
+    assert implementation.startswith("Implementation: with 1 worker, a step of allreduce")
+
+
+@pytest.mark.parametrize("times", [{"allreduce-flat": (4.0, 4.1, 4.2), "hogwild": (2.0, 2.0, 2.1)},
+                                   {"allreduce": (4.0, 4.1, 4.2)}])  # fmt: skip
+def test_wrapper_is_not_spoken_of_where_nothing_is_measured_against_it(tmp_path, times):
+    _, details, _ = verdict(tmp_path, comparison(times))
+    assert not any("wrapper" in said for said in details)
