@@ -107,6 +107,8 @@ _MEASURED = _columns(
      "training; without what servers send for evaluations"),
     ("silent_end_share", "float64", "share", "of a worker's steps, those at the end of training in which none sent "
      "anything though all did in every window before: 1 where nothing was ever sent, 0 where there were pauses before"),
+    ("never_exchanged", "bool", "", "whether training ended before workers, or groups of them, were first to exchange "
+     "anything by the options; in older records, whether nothing was sent"),
     ("average_alone_s", "float64", "s", "a single average of all weights with nothing else to do, median; "
      "missing where there is no collective"),
     ("communication_s", "float64", "s", "what a worker's averages would take one by one: those of the launch, by the "

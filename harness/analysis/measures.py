@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.run_columns import cores_of, what_ran
-from harness.protocols import COLLECTIVE
+from harness.protocols import COLLECTIVE, EvaluatedModel
 from harness.records import interruptions, memory
 from harness.records.derived import SteadyState, reached_at, samples_per_s, steady_of, times_with_evaluation_s
 from harness.records.record import Point, Record, Window, WorkerPart
@@ -67,6 +67,7 @@ def rows_of(record: Record, *, results: str) -> RecordRows:
             **speed(record, windows, kept, steady),
             **time_shares(kept),
             **_resources(record, windows),
+            "never_exchanged": never_exchanged(record, windows),
             **slowest(record.workers, kept),
             **step_costs(record, windows, kept),
             **communication(record, windows),
@@ -297,6 +298,17 @@ def _resources(record: Record, windows: list[NDArray[np.float64]]) -> dict[str, 
         "bytes_per_step": num_bytes / num_steps if num_steps else math.nan,
         "silent_end_share": float(np.min([_silent_end_share(array) for array in windows])),
     }
+
+
+def never_exchanged(record: Record, windows: list[NDArray[np.float64]]) -> bool:
+    """By the options and the steps taken: workers of a group send updates by memory, whether or not the groups ever
+    meet. Of older records, by the bytes."""
+    most_steps = max((float(array[:, _STEPS].sum()) for array in windows), default=0.0)
+    if record.first_exchange_step is not None:
+        return 0 < most_steps < record.first_exchange_step
+    is_shared = record.evaluated_model == EvaluatedModel.SHARED
+    sends = any(array[:, _BYTES].any() for array in windows)
+    return most_steps > 0 and record.cell["workers"] > 1 and not is_shared and not sends
 
 
 def _silent_end_share(array: NDArray[np.float64]) -> float:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from harness.analysis.series import units
 from harness.plain_text import counted, lasting
 from harness.protocols import LONGEST_REST_SHARE, EvaluatedModel
 from harness.records.interruptions import MATTERS_FROM
@@ -15,7 +16,8 @@ INTERRUPTED = {  # by what kept runs from running, by column
     "throttled_s": "were held back by a CPU quota",
     "stolen_s": "lost their cores to the host of a virtual machine",
 }
-_MOST_NAMED = 4  # commits
+_MOST_NAMED = 4  # commits, or series
+_MUCH_MORE = 0.05  # samples, by which some train more than others
 _MUCH_OF_OTHERS = 0.1  # of the machine's cores; launching and looking on takes one or two hundredths of two cores
 
 
@@ -26,11 +28,9 @@ def cautions_of(runs: pd.DataFrame, num_outdated: int) -> Iterator[str]:
         yield f"{left_out} left out, of points that are no longer the best of the trials."
     revisions = sorted(runs["revision"].dropna().unique())
     if len(revisions) > 1:
-        more = f" and {len(revisions) - _MOST_NAMED} more" if len(revisions) > _MOST_NAMED else ""
-        named = ", ".join(revisions[:_MOST_NAMED])
         yield (
             f"Launches of {len(revisions)} commits of the harness are compared, and what changed in between may be "
-            f"part of a difference: {named}{more}."
+            f"part of a difference: {_some(revisions)}."
         )
     yield from _beside_others(runs)
     mixed = runs[runs["machine_kinds"] > 1]
@@ -55,6 +55,7 @@ def cautions_of(runs: pd.DataFrame, num_outdated: int) -> Iterator[str]:
             yield (
                 f"{name} has changed between launches: those of each version of its code are compared among themselves."
             )
+    yield from _unequal_amounts(runs)
     yield from _silent(runs)
     yield from _fallen_silent(runs)
     yield from _interrupted(runs)
@@ -91,17 +92,48 @@ def _interrupted(runs: pd.DataFrame) -> Iterator[str]:
             yield f"{len(lost)} of {len(runs)} launches {what} while they trained, for up to {most}."
 
 
+def _unequal_amounts(runs: pd.DataFrame) -> Iterator[str]:
+    """Whose models trained more than others that they are compared with, such as by whole steps that are large.
+
+    What workers that died had trained is not known.
+    """
+    judged = runs[runs["observed_s"].notna() & (runs["num_lost"] == 0) & (runs["trained_samples"] > 0)]
+    for problem, rows in judged.groupby("problem", sort=True):
+        amounts = {
+            f"{series} ×{workers}": float(part["trained_samples"].median())
+            for (_, series, workers), part in units(rows)
+        }
+        least, most = min(amounts.values()), max(amounts.values())
+        edge = (1 + _MUCH_MORE) * least
+        if most > edge:
+            less, more = ([name for name in amounts if (amounts[name] > edge) == is_more] for is_more in (False, True))
+            yield (
+                f"{problem}: {_some(less)} trained on {least:,.0f} samples, {_some(more)} on up to {most:,.0f}, "
+                f"{100 * (most / least - 1):.0f} % more: their scores are of unequal training. Where whole steps make "
+                "it so, a smaller batch_size or more epochs helps."
+            )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
+
+
 def _silent(runs: pd.DataFrame) -> Iterator[str]:
-    nothing_sent = (runs["workers"] > 1) & (runs["bytes_per_step"] == 0)
-    for evaluated, what_follows in (
-        (EvaluatedModel.MEAN_OF_WORKERS, "their workers train apart, and only the evaluated mean joins them"),
-        (EvaluatedModel.REPLICATED, "their weights are never updated"),
+    for evaluated, due, what_follows in (
+        (
+            EvaluatedModel.MEAN_OF_WORKERS,
+            "average",
+            "their workers train apart, and only the evaluated mean joins them",
+        ),
+        (EvaluatedModel.REPLICATED, "average", "their weights are never updated"),
+        (EvaluatedModel.SHARED, "exchange", "the shared model hears of nothing while they train"),
     ):
-        silent = runs[nothing_sent & (runs["evaluated_model"] == evaluated)]
+        silent = runs[runs["never_exchanged"] & (runs["evaluated_model"] == evaluated)]
         if len(silent):
             yield (
                 f"{', '.join(sorted(silent['series'].unique()))}: never communicates in {len(silent)} of {len(runs)} "
-                f"launches, whose training ends before an average is due; {what_follows}."
+                f"launches, whose training ends before an {due} is due; {what_follows}."
             )
 
 

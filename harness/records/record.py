@@ -217,6 +217,9 @@ class Record(Part):
     launcher: Text
     command: list[Text]
     evaluated_model: Text
+    # Of a worker, that is the first to send something to the others by the options; None where it has no others to
+    # reach, and in records from before it was kept.
+    first_exchange_step: Int64 | None = None
     num_parameters: Int64 | None
     num_held_out: Int64 | None = None  # samples that each point of `curve` is over; None in older records
     # Values of the vector that is averaged: parameters, and buffers that training moves.

@@ -17,7 +17,7 @@ from harness.run.gpu_support import gpu_obstacle
 from harness.run.mpi_support import mpi_obstacle
 from harness.run.versions import installed_versions, version_of
 from harness.suite.cell import Cell
-from harness.worker.plan import plan_of
+from harness.worker.plan import first_exchange_step, plan_of
 from harness.workloads.datasets import DATASETS
 from harness.workloads.shipped import UNTRIED
 
@@ -55,7 +55,7 @@ def cautions(cells: Iterable[Cell]) -> Iterator[str]:
     for cell in cells:
         yield from _of_schedule(cell)
         plan = plan_of(cell, cell.num_samples)
-        first = cell.options.first_exchange(plan)
+        first = first_exchange_step(cell, plan)
         is_shared = cell.evaluated_model == EvaluatedModel.SHARED
         if (other := cell.options.same_as(cell.topology)) is not None:
             yield f"{cell.title}: is {other} where workers are so placed"
@@ -64,7 +64,7 @@ def cautions(cells: Iterable[Cell]) -> Iterator[str]:
                 f"{cell.title}: never updates its weights: its first update is due in step "
                 f"{cell.options.batches_per_update}, and a worker takes {plan.num_steps}"
             )
-        elif (cell.workers > 1 or is_shared) and first > plan.num_steps:
+        elif first is not None and first > plan.num_steps:
             due = f"its first {'exchange' if is_shared else 'average'} is due in step {first}"
             left = "the shared model hears of nothing while they train" if is_shared else _ONLY_THE_MEAN
             yield f"{cell.title}: never communicates: {due}, and a worker takes {plan.num_steps}; {left}"

@@ -54,6 +54,7 @@ from harness.suite.suite import Suite
 from harness.worker.machine_description import describe_machine
 from harness.worker.machine_identity import machine_id
 from harness.worker.parent_watch import EXIT_ORPHANED
+from harness.worker.plan import first_exchange_step, plan_of
 from harness.worker.process import pins
 
 MAX_REASON = 500
@@ -280,6 +281,7 @@ def make_record(
         launcher=launcher,
         command=_portable(commands[0].argv),
         evaluated_model=cell.evaluated_model,
+        first_exchange_step=first_exchange_step(cell, plan_of(cell, cell.num_samples)),
         num_parameters=curve.get("num_parameters"),
         num_held_out=curve.get("num_held_out"),
         vector_size=curve.get("vector_size"),

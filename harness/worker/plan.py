@@ -1,4 +1,4 @@
-"""How much a worker trains, when its model is evaluated, and at what rate it learns."""
+"""How much a worker trains, when it reaches others, when its model is evaluated, and at what rate it learns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from harness.optimizers.schedules import ScheduledLearningRate
-from harness.protocols import Plan
+from harness.protocols import EvaluatedModel, Plan
 from harness.suite.cell import Cell
 
 SNAPSHOT_BYTES = 2**30
@@ -25,6 +25,15 @@ def plan_of(cell: Cell, num_samples: int | None) -> Plan:
     steps_per_epoch = (num_samples or cell.num_samples) / (cell.workers * cell.batch_per_worker)
     num_steps = round(cell.num_epochs * steps_per_epoch)
     return Plan(num_workers=cell.workers, num_steps=num_steps, steps_per_epoch=steps_per_epoch, seed=cell.seed)
+
+
+def first_exchange_step(cell: Cell, plan: Plan) -> int | None:
+    """The step of a worker that is the first to send something to the others; None where it has no others to reach, as
+    where all are of one group."""
+    has_others = cell.workers > 1 or cell.evaluated_model == EvaluatedModel.SHARED
+    if not has_others or cell.options.same_as(cell.topology) is not None:
+        return None
+    return cell.options.first_exchange(plan)
 
 
 def evaluation_steps(cell: Cell, plan: Plan, *, num_weights: int) -> list[int]:

@@ -101,7 +101,9 @@ def test_caution_says_in_milliseconds_what_kept_a_short_run(tmp_path):
 def test_cautions_name_a_series_that_falls_silent(tmp_path, sends, said):
     part = worker(windows=[window(position, bytes_sent=5000 * is_sent) for position, is_sent in enumerate(sends)])
     strategy = {"name": "post-local-sgd", "period": 1_000}
-    (pool,) = pools(loaded(tmp_path, record(), record({"strategy": strategy, "workers": 2}, workers=[part] * 2)))
+    alone = worker(windows=part.windows * 2)  # as many samples as two
+    runs = record(workers=[alone]), record({"strategy": strategy, "workers": 2}, workers=[part] * 2)
+    (pool,) = pools(loaded(tmp_path, *runs))
     told = said and (
         f"post-local-sgd period=1000: communicates no more in {said}, since no average is due there; their workers "
         "train apart, and only the evaluated mean joins them."
@@ -119,10 +121,63 @@ def test_cautions_name_a_series_that_falls_silent(tmp_path, sends, said):
 def test_cautions_name_a_series_that_never_communicates(tmp_path, name, option, what_follows):
     silent = worker(windows=[window(position, bytes_sent=0) for position in range(10)])
     never = {"strategy": {"name": name, option: 1_000_000}, "workers": 2}
-    runs = loaded(
-        tmp_path, record(), record({"strategy": "local-sgd", "workers": 2}), record(never, workers=[silent] * 2)
-    )
-    (pool,) = pools(runs)
+    local = {"strategy": "local-sgd", "workers": 2}
+    runs = [record(local), record({**local, "seed": 1}), record(never, workers=[silent] * 2)]
+    (pool,) = pools(loaded(tmp_path, *runs))
     (said,) = pool.cautions
     assert said.startswith(f"{name} {option}=1000000: never communicates in 1 of 3 launches")
     assert said.endswith(what_follows)
+
+
+@pytest.mark.parametrize(("first", "is_said"), [(100_000, True), (101, True), (100, False), (None, False)])
+def test_cautions_name_groups_that_never_meet_though_their_workers_send(tmp_path, first, is_said):
+    """They add to shared memory in each step, 100 of them. Without other groups there is no first exchange."""
+    strategy = {"name": "hogwild-averaging", "period": 100_000, "workers_per_group": 2}
+    (pool,) = pools(loaded(tmp_path, record({"strategy": strategy, "workers": 4}, first_exchange_step=first)))
+    told = (
+        "hogwild-averaging workers_per_group=2 period=100000 delay=100000: never communicates in 1 of 1 launches, "
+        "whose training ends before an average is due; their workers train apart, and only the evaluated mean joins "
+        "them."
+    )
+    assert pool.cautions == ((told,) if is_said else ())
+
+
+def test_cautions_name_a_shared_model_that_hears_of_nothing(tmp_path):
+    cell = {"strategy": {"name": "elastic", "period": 100}}
+    (pool,) = pools(loaded(tmp_path, record(cell, first_exchange_step=101)))
+    assert pool.cautions == (
+        "elastic period=100: never communicates in 1 of 1 launches, whose training ends before an exchange is due; "
+        "the shared model hears of nothing while they train.",
+    )
+
+
+def trained(num_samples, cell, **changes):
+    parts = [worker(windows=[window(0, num_samples=num_samples)])]
+    return record({"batch_size": 450, "epochs": 1.0, **cell}, workers=parts, **changes)
+
+
+def test_cautions_name_who_trained_more_than_others(tmp_path):
+    """Steps of 450 samples, one epoch of 1,437: three of one worker, two of two together."""
+    alone, two = {"strategy": "serial"}, {"strategy": "allreduce-flat", "workers": 2}
+    late = trained(450, {"strategy": "hogwild", "workers": 2}, status="timeout", reason="out of time")
+    (pool,) = pools(loaded(tmp_path, trained(1350, alone), trained(1800, two), trained(1800, two | {"seed": 1}), late))
+    assert [said for said in pool.cautions if "trained on" in said] == [
+        "cnn on digits: serial ×1 trained on 1,350 samples, allreduce-flat ×2 on up to 1,800, 33 % more: their scores "
+        "are of unequal training. Where whole steps make it so, a smaller batch_size or more epochs helps."
+    ]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        trained(1050, {"strategy": "hogwild", "workers": 2}),  # 5 % more, no more than that
+        trained(500, {"strategy": "hogwild", "workers": 2}, status="timeout", reason="out of time"),
+        trained(500, {"strategy": "hogwild", "workers": 2}, lost_ranks=[1]),
+        trained(2000, {"strategy": "hogwild", "workers": 2}, curve=[]),  # of whose model nothing is said
+        trained(2000, {"workload": "fnn"}),
+    ],
+    ids=["about as many", "out of time", "workers lost", "not evaluated", "another problem"],
+)
+def test_cautions_leave_alone_who_trained_alike_or_is_not_compared(tmp_path, other):
+    (pool,) = pools(loaded(tmp_path, trained(1000, {"strategy": "serial"}), other))
+    assert not any("trained on" in said for said in pool.cautions)

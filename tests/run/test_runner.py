@@ -132,6 +132,12 @@ def test_record_says_how_a_run_ended(
     assert (record.curve, record.workers, record.weights_sha256) == ([], [], None)
 
 
+def test_record_says_when_its_workers_were_first_to_exchange_anything(tmp_path: Path) -> None:
+    assert made(tmp_path, 0).first_exchange_step is None  # one worker
+    apart = {"name": "local-sgd", "period": 1_000_000}
+    assert made(tmp_path, 0, strategy=apart, workers=2).first_exchange_step == 1_000_000
+
+
 MISSED = "rank 0: RuntimeError: Connection reset by peer"
 
 

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.suite.cell import Cell
-from harness.worker.plan import drift_steps, evaluation_steps, learning_rate_of, most_merges, plan_of
+from harness.worker.plan import (
+    drift_steps,
+    evaluation_steps,
+    first_exchange_step,
+    learning_rate_of,
+    most_merges,
+    plan_of,
+)
 
 
 def cell_of(**fields: object) -> Cell:
@@ -24,6 +31,24 @@ def test_plan_divides_the_epochs_work_among_the_workers() -> None:
 def test_plan_divides_a_global_batch_too() -> None:
     plan = plan_of(cell_of(workers=4, batch_size=32, batch_per="global", epochs=10), 1437)
     assert plan.num_steps == 449
+
+
+@pytest.mark.parametrize(
+    ("strategy", "workers", "step"),
+    [
+        ("allreduce", 2, 1),
+        ({"name": "local-sgd", "period": 8}, 2, 8),
+        ({"name": "local-sgd", "period": 8}, 1, None),
+        ({"name": "elastic", "period": 8}, 1, 9),  # with the shared model
+        ({"name": "hogwild-averaging", "period": 8, "workers_per_group": 2}, 4, 8),
+        ({"name": "hogwild-averaging", "period": 8}, 4, None),  # one group
+    ],
+)
+def test_first_exchange_is_with_others_where_there_are_some(
+    strategy: str | dict[str, object], workers: int, step: int | None
+) -> None:
+    cell = cell_of(strategy=strategy, workers=workers)
+    assert first_exchange_step(cell, plan_of(cell, 1437)) == step
 
 
 @given(st.integers(0, 50), st.floats(0.05, 20))
