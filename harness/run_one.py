@@ -28,11 +28,12 @@ from pydantic import ValidationError
 from harness.launchers.hosts import this_machine
 from harness.records.record import SCHEMA_VERSION, Record
 from harness.records.results_folder import ResultsFolder
+from harness.records.software import of_build
 from harness.registry import STRATEGIES
 from harness.run.feasible import first_obstacle
 from harness.run.launch_settings import launch_settings
 from harness.run.runner import Setting, run_cell
-from harness.run.versions import installed_versions, python_series, revision
+from harness.run.versions import horovod_build, installed_versions, python_series, revision
 from harness.strict import describe
 from harness.suite.cell import Cell
 from harness.timing import turns
@@ -82,9 +83,12 @@ def read_cell(content: dict[str, Any]) -> Cell:
 def about(contents: list[dict[str, Any]]) -> dict[str, Any]:
     """What a parent needs to know before it starts anything here."""
     settings: dict[str, str] = {}
+    builds: dict[str, str] = {}
     try:
         cells = [read_cell(content) for content in contents]
         settings = {name: value for cell in cells for name, value in launch_settings(cell, os.environ).items()}
+        for cell in cells:
+            builds |= of_build(horovod_build(cell), cell.controller, cell.device)
         obstacle = first_obstacle(cells, this_machine())
     except ValueError as error:
         obstacle = f"this checkout does not know the cell: {error}"
@@ -93,7 +97,7 @@ def about(contents: list[dict[str, Any]]) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "fingerprint": describe_machine().fingerprint,
         "revision": revision(),
-        "versions": installed_versions(),
+        "versions": installed_versions() | builds,
         "python": python_series(),
         "settings": settings,
         "obstacle": obstacle,

@@ -171,6 +171,11 @@ _MEASURED = _columns(
     ("python", "str", "", "series of the Python that ran the workers, 3.11; missing where records do not tell"),
     ("versions", "str", "", "packages that matter to timing, name=version, comma-separated"),
     ("gpu_driver", "str", "", "version of the driver of the GPUs that it ran on; empty on a CPU"),
+    ("gpu_libraries", "str", "", "NCCL and cuDNN that pip has beside the frameworks, name=version, comma-separated; "
+     "empty on a CPU, where pip has none and in old records"),
+    ("torch_libraries", "str", "", "NCCL and cuDNN as PyTorch's workers tell them on GPUs, likewise"),
+    ("horovod_nccl", "str", "", "NCCL that Horovod is built with, as its workers tell on GPUs; empty where none does"),
+    ("horovod_mpi", "str", "", "MPI library that Horovod loads over MPI; empty elsewhere and in old records"),
     ("revision", "str", "", "git commit of the harness, `+` when changed since"),
     ("measuring", "int64", "", "version of the way of measuring: figures of different ones do not compare"),
     ("command", "str", "", "that launched the workers, without paths of the machine"),

@@ -2,8 +2,9 @@
 
 Nothing is pooled across machines, ways of measuring, series of Python, versions and settings. Runs that some of it
 does not reach stand in the pool of each: those on CPUs in that of each driver of the GPUs, those without Horovod in
-that of each of its settings, those that are not over MPI in that of each of MPI's. What is told apart within a pool is
-in series.py and contests.py.
+that of each of its settings, those that are not over MPI in that of each of MPI's, those that do not tell of a library,
+as older ones and some that crashed, in that of each of its versions. What is told apart within a pool is in series.py
+and contests.py.
 
 A launch that failed or ran into its time limit has no speed, but it counts where success does: a strategy that breaks
 in six of nine launches did not reach the target in nine, and one that was launched again until it ran did not reach it
@@ -32,13 +33,23 @@ _POOL = {  # column: what keeps pools apart that differ in it
     "python": "different versions of Python",
     "versions": "different versions of the software",
     "gpu_driver": "different drivers of the GPUs",
+    "gpu_libraries": "different NCCL or cuDNN beside the frameworks",
+    "torch_libraries": "different NCCL or cuDNN of PyTorch",
+    "horovod_nccl": "Horovod built with different NCCL",
+    "horovod_mpi": "Horovod built for different MPI",
     "process_settings": "different settings of the environment",
     "horovod_settings": "different settings of Horovod's launches",
     "mpi_settings": "different settings of MPI",
 }
-_OF_SOME = ("gpu_driver", "horovod_settings", "mpi_settings")  # that do not reach all runs
+_LIBRARIES = ("gpu_libraries", "torch_libraries", "horovod_nccl", "horovod_mpi")  # a launch that crashed tells few
+_OF_SOME = ("gpu_driver", *_LIBRARIES, "horovod_settings", "mpi_settings")  # that do not reach all runs
 # Before values that do not speak for themselves.
-_IN_NAMES = {"measuring": "way of measuring ", "python": "Python ", "gpu_driver": "driver "}
+_IN_NAMES = {
+    "measuring": "way of measuring ",
+    "python": "Python ",
+    "gpu_driver": "driver ",
+    "horovod_nccl": "Horovod's NCCL ",
+}
 _NO_SETTINGS = "none of them set"
 _Found = TypeVar("_Found")
 _Asked = TypeVar("_Asked")
@@ -110,6 +121,8 @@ def _by_values(rows: pd.DataFrame, column: str) -> Iterator[pd.DataFrame]:
 
 def _is_reached(rows: pd.DataFrame, column: str) -> pd.Series[bool]:
     """Which runs the column is about."""
+    if column in _LIBRARIES:
+        return rows[column].fillna("") != ""
     match column:
         case "gpu_driver":
             return rows["device"] == "gpu"

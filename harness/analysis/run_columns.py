@@ -12,7 +12,18 @@ from harness.records.interruptions import others_share
 from harness.records.machines import kernels_of, python_of
 from harness.records.record import Record, Tuning
 from harness.records.setting_names import of_all, of_horovod, of_mpi
-from harness.records.software import GPU_DRIVER, NOT_TOLD, of_packages, versions_of
+from harness.records.software import (
+    GPU_DRIVER,
+    HOROVOD_MPI,
+    HOROVOD_NCCL,
+    NOT_TOLD,
+    build_of,
+    libraries_of_gpus,
+    libraries_of_pytorch,
+    nccl_of_horovod,
+    of_packages,
+    versions_of,
+)
 from harness.records.stored_cell import StoredCell
 from harness.suite.fields import FIELDS
 
@@ -112,6 +123,10 @@ def _software(record: Record) -> dict[str, Any]:
         "python": python_of(record.machine) or None,
         "versions": _listed(of_packages(record.versions)),
         "gpu_driver": versions_of(record).get(GPU_DRIVER, NOT_TOLD) if device == "gpu" else "",
+        "gpu_libraries": _listed(libraries_of_gpus(record)),
+        "torch_libraries": _listed(libraries_of_pytorch(record)),
+        "horovod_nccl": nccl_of_horovod(record).get(HOROVOD_NCCL, ""),
+        "horovod_mpi": build_of(record).get(HOROVOD_MPI, ""),
         "revision": record.revision,
         "measuring": record.measuring,
         "command": " ".join(record.command),

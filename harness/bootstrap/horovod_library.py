@@ -11,6 +11,7 @@ from pathlib import Path
 
 # As the libraries name what they were built with: classes of Horovod's, the function of NCCL's that they call.
 _BUILT_WITH = {"gloo": b"GlooController", "mpi": b"MPIController", "nccl": b"ncclAllReduce"}
+_LINKED_NCCL = re.compile(rb"NCCL version (\d+\.\d+\.\d+)")  # that is a part of the library, as it calls itself
 _MPI_LIBRARY = re.compile(rb"libmpi(?!\w*cxx)\w*\.so\.\d+")  # not its C++ bindings, which may stand before it
 
 
@@ -32,7 +33,8 @@ def horovod_has_nccl(framework: str, path: Sequence[str] | None = None) -> bool:
 
 
 def built_with(framework: str, path: Sequence[str] | None = None) -> tuple[str, ...]:
-    """Of gloo, mpi and nccl those that the library for this framework has, and the MPI library that it loads."""
+    """Of gloo, mpi and nccl those that the library for this framework has, the MPI library that it loads, and NCCL's
+    version where that is linked into it."""
     return tuple(sorted({name for library in libraries(framework, path) for name in _facts(library)}))
 
 
@@ -47,5 +49,6 @@ def _facts(library: Path) -> tuple[str, ...]:
         return ()
     with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         names = [name for name, trace in _BUILT_WITH.items() if content.find(trace) != -1]
-        loaded = _MPI_LIBRARY.search(content)
-        return (*names, *([loaded[0].decode()] if loaded and "mpi" in names else []))
+        loaded, linked = _MPI_LIBRARY.search(content), _LINKED_NCCL.search(content)
+        names += [loaded[0].decode()] if loaded and "mpi" in names else []
+        return (*names, *([f"nccl {linked[1].decode()}"] if linked and "nccl" in names else []))

@@ -21,7 +21,7 @@ from harness.records.record import Int64, Part, Record, Status
 from harness.records.stored_text import Text
 
 # Raised whenever an entry would say something else of the same file; the file of an older one is not looked at.
-INDEX_VERSION = 4
+INDEX_VERSION = 5
 INDEX_FILE = f".index-{INDEX_VERSION}.jsonl"
 _OLDER_FILES = tuple(f".index-{version}.jsonl" for version in range(1, INDEX_VERSION))
 _MOST_STALE = 2  # lines for each file; past it the index is made anew
@@ -42,6 +42,7 @@ class IndexEntry(Part):
     measuring: Int64
     python: Text
     versions: dict[Text, Text]
+    horovod_build: list[Text]
     settings: dict[Text, Text]
 
 
@@ -67,6 +68,7 @@ def entry_of(record: Record) -> IndexEntry:
         measuring=record.measuring,
         python=python_of(record.machine),
         versions=record.versions,
+        horovod_build=record.horovod_build,
         settings=record.settings,
     )
 

@@ -243,12 +243,13 @@ def _filled(
 
 
 def _about(runs: pd.DataFrame) -> tuple[tuple[str, str], ...]:
-    first, drivers = runs.iloc[0], runs["gpu_driver"].unique()
+    first = runs.iloc[0]
+    of_gpus = [*(f"GPU driver {one}" for one in _each(runs, "gpu_driver")), *_each(runs, "gpu_libraries")]
     earliest, latest = (f"{moment(runs['started_at']):%F %H:%M}" for moment in (min, max))
     said = {
         "machine": ", ".join(filter(None, [first["cpu"], counted(first["num_cores"], "core"), first["gpus"]])),
         "fingerprint": first["fingerprint"],
-        "versions": ", ".join([first["versions"], *(f"GPU driver {one}" for one in drivers if one)]),
+        "versions": ", ".join([first["versions"], *of_gpus]),
         "harness commit": ", ".join(sorted(runs["revision"].dropna().unique())) or "unknown",
         "suites": ", ".join(sorted(runs["suite"].unique())),
         "launches": f"{len(runs)}, started {earliest} to {latest} UTC",
@@ -259,7 +260,11 @@ def _about(runs: pd.DataFrame) -> tuple[tuple[str, str], ...]:
 
 
 def _distinct(runs: pd.DataFrame, *columns: str) -> str:
-    return "; ".join(sorted({value for column in columns for value in runs[column].unique() if value})) or "none"
+    return "; ".join(sorted({value for column in columns for value in _each(runs, column)})) or "none"
+
+
+def _each(runs: pd.DataFrame, column: str) -> list[str]:
+    return [value for value in runs[column].unique() if value]
 
 
 def _render_page(context: dict[str, Any]) -> str:

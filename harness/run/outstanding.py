@@ -14,8 +14,8 @@ from typing import Literal
 
 from harness.records.index import IndexEntry
 from harness.records.record import MEASURING_VERSION
-from harness.records.software import PYTHON, of_device
-from harness.run.versions import python_series, versions_on
+from harness.records.software import PYTHON, of_build, of_device
+from harness.run.versions import horovod_build, python_series, versions_on
 from harness.suite.cell import Cell
 from harness.worker.machine_description import describe_machine
 
@@ -107,10 +107,16 @@ def differences_from_now(record: IndexEntry, cell: Cell, settings: Mapping[str, 
         yield f"way of measuring {record.measuring} (now {MEASURING_VERSION})"
     python = {PYTHON: record.python}, {PYTHON: python_series()}
     versions = of_device(record.versions, cell.device), versions_on(cell.device)
-    for then, now in (python, versions, (record.settings, settings)):
+    for then, now in (python, versions, _builds(record, cell), (record.settings, settings)):
         for name in sorted(then.keys() | now.keys()):
             if then.get(name) != now.get(name):
                 yield f"{name} {then.get(name, 'not set')} (now {now.get(name, 'not set')})"
+
+
+def _builds(record: IndexEntry, cell: Cell) -> tuple[dict[str, str], dict[str, str]]:
+    """Of Horovod, what matters to the cell, then and now; nothing where the record does not tell."""
+    then, now = (of_build(names, cell.controller, cell.device) for names in (record.horovod_build, horovod_build(cell)))
+    return then, now if then else {}
 
 
 def _in_words(num_changed: int, differences: Counter[str]) -> str | None:

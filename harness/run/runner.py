@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness import registry
-from harness.bootstrap.horovod_library import built_with
 from harness.launchers.command import LaunchCommand, Launcher
 from harness.launchers.deadline import Deadline
 from harness.launchers.hosts import Host, is_elsewhere, placement, this_machine
@@ -48,7 +47,7 @@ from harness.run.outstanding import Again, Outstanding, outstanding
 from harness.run.remedies import with_full_disk, with_remedy
 from harness.run.run_folder import RUNS_FOLDER, ProgressFile, clear_leftovers, reserve, run_folder
 from harness.run.timed_curve import timed_curve
-from harness.run.versions import revision, versions_on
+from harness.run.versions import horovod_build, revision, versions_on
 from harness.suite.cell import Cell
 from harness.suite.suite import Suite
 from harness.worker.machine_description import describe_machine
@@ -293,7 +292,7 @@ def make_record(
         lost_ranks=list(end.lost_ranks),
         machine=_machine(parts, run_dir),
         versions=_versions(cell, parts, run_dir),
-        horovod_build=list(built_with(cell.framework)) if cell.needs.uses_horovod else [],
+        horovod_build=horovod_build(cell),
         settings=settings,
         revision=revision(),
     )

