@@ -22,12 +22,6 @@ class LaunchCommand:
     host: str | None = None  # None: this machine
     dispensable_rank: int | None = None  # a worker's that may fail and the launch goes on; None: it ends
 
-    @property
-    def rank(self) -> int | None:
-        """Of the worker that it is; None of a server, and of a launcher of several workers."""
-        rank = self.environ.get("HVDBENCH_RANK")
-        return None if rank is None else int(rank)
-
 
 class Launcher(Protocol):
     name: str

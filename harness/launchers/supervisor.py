@@ -43,7 +43,6 @@ class LaunchEnd:
     exit_code: int | None
     wall_s: float
     role: Role | None = None  # of the process that failed
-    rank: int | None = None  # likewise, where it is a worker that was started without a launcher
     lost_ranks: tuple[int, ...] = ()  # of workers that failed, without which the launch went on
 
     @property
@@ -94,7 +93,7 @@ def supervise(
         if exit_code is None:  # what processes say as they are ended is not why they took so long
             log.truncate(said_bytes)
     end = LaunchEnd(exit_code=exit_code, wall_s=time.monotonic() - started, lost_ranks=tuple(sorted(lost.ranks)))
-    return end if failed is None else replace(end, role=commands[failed].role, rank=commands[failed].rank)
+    return end if failed is None else replace(end, role=commands[failed].role)
 
 
 def _own_environment(tag: str) -> dict[str, str]:

@@ -360,14 +360,13 @@ def _limit_in_words(time_limit_s: float, factor: float) -> str:
 def _with_first_error(ended: str, run_dir: Path, end: LaunchEnd) -> str:
     """What the first process that failed said, after the crash of another one, such as by SIGSEGV.
 
-    Who crashes leaves no word as a rule, and the others say in many ways that they miss it. A word of its own is the
-    cause: Python may crash as it ends, where a library still has threads.
+    Who crashes leaves no word, since who has left one ends by an exit code (harness/worker/failure.py), and the others
+    say in many ways that they miss it.
     """
     word = None if end.killed_by in _LEAVING_NO_WORD else _first_error(run_dir)
     if word is None:
         return ended
-    is_own = end.rank is not None and word.startswith(f"rank {end.rank}: ")
-    return word if end.killed_by is None or is_own else f"{ended}; {word}"
+    return word if end.killed_by is None else f"{ended}; {word}"
 
 
 def _first_error(run_dir: Path) -> str | None:

@@ -18,6 +18,7 @@ from harness.records.run_files import (
     server_part_path,
     write_atomically,
 )
+from harness.worker.failure import leave
 from harness.worker.usage import UsageMeter
 
 LOOK_EVERY_S = 0.05  # training is seen to begin and to end late by as much, so its length is right on average
@@ -25,13 +26,13 @@ LOOK_EVERY_S = 0.05  # training is seen to begin and to end late by as much, so 
 
 @contextmanager
 def telling_failure(run_dir: Path, *, role: Role, index: int) -> Iterator[None]:
-    """Leaves word for the record of what ends this process."""
+    """Leaves word for the record of what ends this process, which then ends."""
     try:
         yield
     except Exception as error:
         message = f"{role} {index}: {type(error).__name__}: {error}"
         write_atomically(run_dir / f"{ERROR_PREFIX}{role}-{index}", message)
-        raise
+        leave(error)
 
 
 def stay(run_dir: Path, *, role: Role, index: int, bytes_sent: Callable[[], int] | None = None) -> None:

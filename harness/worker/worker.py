@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import traceback
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -17,11 +16,11 @@ from harness.module_process import SAFE_PATH_VARIABLE
 from harness.records.run_files import CELL_FILE, ERROR_PREFIX, place_path, write_atomically
 from harness.timing.stopwatch import Stopwatch
 from harness.worker import cgroup, process
+from harness.worker.failure import leave
 from harness.worker.gpus import cores_near_workers, driver_settings
 from harness.worker.machine_identity import is_beside_parent, machine_id
 from harness.worker.parent_watch import die_with_parent
 
-EXIT_FAILED = 1
 RANKS_HERE_VARIABLE = "HVDBENCH_RANKS_HERE"  # how many ranks, from its own on, a process runs as threads
 
 
@@ -63,16 +62,17 @@ def main() -> None:
 def _run_all(cell_json: str, connections: list[Connection], cores: list[int] | None) -> None:
     """The ranks of this process: one as it is, several each in a thread. The first error ends them all."""
     if len(connections) == 1:
-        run_worker(cell_json, connections[0], cores)
+        try:
+            run_worker(cell_json, connections[0], cores)
+        except Exception as error:
+            leave(error)
         return
     with ThreadPoolExecutor(len(connections)) as pool:
         ranks = [pool.submit(run_worker, cell_json, connection, cores) for connection in connections]
         for ended in as_completed(ranks):
-            error = ended.exception()
-            if error is not None:
-                traceback.print_exception(error)
-                sys.stderr.flush()
-                os._exit(EXIT_FAILED)  # the other threads may wait for this one for ever
+            failure = ended.exception()
+            if failure is not None:
+                leave(failure)
 
 
 def run_worker(cell_json: str, connection: Connection, cores: list[int] | None) -> None:

@@ -177,21 +177,16 @@ def test_worker_that_was_killed_is_the_reason_not_who_missed_it(tmp_path: Path, 
         "ShardError: server 0 (unix:@hvdbench-x) has not answered for 60 s",
     ],
 )
-@pytest.mark.parametrize("crashed", [1, None], ids=["rank 1", "an unknown rank"])
+@pytest.mark.parametrize(
+    ("exit_code", "role", "who"),
+    [(-11, Role.WORKER, "worker"), (139, Role.LAUNCHER, "worker or its launcher")],
+    ids=["processes", "horovodrun"],
+)
 def test_worker_that_crashed_comes_before_how_its_peers_missed_it(
-    tmp_path: Path, missed: str, crashed: int | None
+    tmp_path: Path, missed: str, exit_code: int, role: Role, who: str
 ) -> None:
     (tmp_path / "error-0").write_text(f"rank 0: {missed}")
-    assert made(tmp_path, 139, rank=crashed).reason == f"a worker was killed by signal 11; rank 0: {missed}"
-
-
-@pytest.mark.parametrize("exit_code", [-6, 134, -11, 139])
-def test_worker_that_crashed_after_its_word_is_told_by_that(tmp_path: Path, exit_code: int) -> None:
-    """As where Python ends with threads of a library that still run."""
-    (tmp_path / "error-1").write_text("rank 1: ValueError: mine")
-    assert made(tmp_path, exit_code, rank=1).reason == "rank 1: ValueError: mine"
-    of_another = made(tmp_path, exit_code, rank=11).reason
-    assert of_another == f"a worker was killed by signal {abs(exit_code) % 128}; rank 1: ValueError: mine"
+    assert made(tmp_path, exit_code, role).reason == f"a {who} was killed by signal 11; rank 0: {missed}"
 
 
 def test_record_of_workers_that_a_full_disk_left_no_word_says_so(
@@ -338,7 +333,6 @@ def made(
     run_dir: Path,
     exit_code: int | None,
     role: Role | None = None,
-    rank: int | None = None,
     time_limit_factor: float = 1.0,
     log: bytes = b"what the workers said\n",
     **fields: Any,
@@ -350,7 +344,7 @@ def made(
         suite="a",
         launcher="processes",
         commands=[LaunchCommand(role=Role.WORKER, argv=worker_argv(run_dir))],
-        end=LaunchEnd(exit_code=exit_code, wall_s=1.0, role=role, rank=rank),
+        end=LaunchEnd(exit_code=exit_code, wall_s=1.0, role=role),
         started_at=datetime.now(UTC),
         time_limit_factor=time_limit_factor,
         settings={},
