@@ -250,7 +250,7 @@ def make_record(
     """Puts together what the workers left and how they ended."""
     status, reason = _status(cell, end, run_dir, time_limit_factor)
     if status == "failed" and reason is not None:
-        reason = _with_first_error(reason, run_dir, end)
+        reason = _with_first_error(reason, run_dir, end, commands)
     parts, curve = _read_parts(run_dir, cell.workers)
     num_left = cell.workers - len(end.lost_ranks)
     if status == "ok" and (sum(part.num_workers for part in parts) < num_left or not curve):
@@ -357,24 +357,30 @@ def _limit_in_words(time_limit_s: float, factor: float) -> str:
     return f"stopped at {time_limit_s * factor:.3g} s, {factor:.3g} times the cell's time_limit_s of {time_limit_s:g} s"
 
 
-def _with_first_error(ended: str, run_dir: Path, end: LaunchEnd) -> str:
+def _with_first_error(ended: str, run_dir: Path, end: LaunchEnd, commands: list[LaunchCommand]) -> str:
     """What the first process that failed said, after the crash of another one, such as by SIGSEGV.
 
     Who crashes leaves no word, since who has left one ends by an exit code (harness/worker/failure.py), and the others
     say in many ways that they miss it.
     """
-    word = None if end.killed_by in _LEAVING_NO_WORD else _first_error(run_dir)
+    forgiven = [command.dispensable_rank for command in commands if command.dispensable_rank is not None]
+    word = None if end.killed_by in _LEAVING_NO_WORD else _first_error(run_dir, forgiven)
     if word is None:
         return ended
     return word if end.killed_by is None else f"{ended}; {word}"
 
 
-def _first_error(run_dir: Path) -> str | None:
-    """What the worker that failed first said; the others' errors are often only that it is gone."""
-    errors = sorted(run_dir.glob(f"{ERROR_PREFIX}*"), key=lambda path: path.stat().st_mtime_ns)
+def _first_error(run_dir: Path, forgiven: Sequence[int]) -> str | None:
+    """What the worker that failed first said; the others' errors are often only that it is gone.
+
+    forgiven: ranks without which the launch goes on, so that it never ends for what they say.
+    """
+    spared = {f"{ERROR_PREFIX}{rank}" for rank in forgiven}
+    errors = [path for path in run_dir.glob(f"{ERROR_PREFIX}*") if path.name not in spared]
     if not errors:
         return None
-    return shortened(errors[0].read_text(encoding="utf-8", errors="replace"), MAX_REASON)  # whose end has the cause
+    first = min(errors, key=lambda path: path.stat().st_mtime_ns)
+    return shortened(first.read_text(encoding="utf-8", errors="replace"), MAX_REASON)  # whose end has the cause
 
 
 def _read_parts(run_dir: Path, num_workers: int) -> tuple[list[WorkerPart], dict[str, Any]]:

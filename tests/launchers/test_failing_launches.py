@@ -26,6 +26,19 @@ class Mine(STRATEGIES[{base!r}]):
             raise ValueError("mine")
         return super().step(replica, fabric, batch)
 """
+IS_FORGIVEN = """
+import time
+from pathlib import Path
+from harness.strategies.downpour import Downpour
+
+class Mine(Downpour):
+    def step(self, replica, fabric, batch):
+        if fabric.rank == 1:
+            raise OSError(28, "No space left on device")
+        while not list(Path({folder!r}).glob("results/.runs/*/lost-1")):
+            time.sleep(0.01)
+        {then}
+"""
 
 
 def failed(folder: Path, code: str, **fields: Any) -> Record:
@@ -50,3 +63,20 @@ def test_worker_that_would_crash_as_python_ends_is_told_by_its_word(
     record = failed(tmp_path, ABORTS_AT_ITS_END.format(base=base), **fields)
     assert record.reason == "rank 1: ValueError: mine"
     assert "ValueError: mine\n" in (record.log_tail or "")
+
+
+@pytest.mark.parametrize(
+    ("then", "reason"),
+    [
+        ("raise ValueError('mine')", "rank 0: ValueError: mine"),
+        ("import os; os.abort()", "a worker was killed by signal 6"),
+        ("import os; os._exit(3)", "a worker ended with exit code 3"),
+    ],
+    ids=["raises", "crashes", "ends"],
+)
+def test_worker_without_which_a_launch_went_on_is_no_reason_of_its_later_end(
+    tmp_path: Path, then: str, reason: str
+) -> None:
+    code = IS_FORGIVEN.format(folder=str(tmp_path), then=then)
+    record = failed(tmp_path, code, strategy={"name": "mine.py:Mine", "lost_workers": "go-on"})
+    assert (record.lost_ranks, record.reason) == ([1], reason)
