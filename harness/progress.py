@@ -150,8 +150,9 @@ def outcome_of(record: Record) -> str:
         if target is not None:
             when = "not reached" if reached is None else f"after {reached.time_s:.2f} s"
             words += f", {metric.target_in_words(target)} {when}"
-    interrupted = interruptions_in_words(record)
-    return f"{words}; {interrupted}" if interrupted else words
+    lost = ", ".join(map(str, record.lost_ranks))
+    went_on = lost and f"went on without {'worker' if len(record.lost_ranks) == 1 else 'workers'} {lost}"
+    return "; ".join(filter(None, (words, went_on, interruptions_in_words(record))))
 
 
 def show_matrix(suite: Suite, setting: Setting) -> None:

@@ -34,10 +34,10 @@ def hvdbench(
 
 
 @contextmanager
-def started(*args: str | Path) -> Iterator[subprocess.Popen[str]]:
+def started(*args: str | Path, environ: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """The command while it runs; ended when the test is over, whatever became of it."""
-    argv = [*HVDBENCH, *map(str, args)]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    argv, env = [*HVDBENCH, *map(str, args)], {**os.environ, **(environ or {})}
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
         try:
             yield process
         finally:

@@ -53,8 +53,9 @@ _CHANGES_NO_SPEED = re.compile(
     r"_HOME|_PATH|_DIR|_ROOT|_FILE|_FILENAME|_VERSION|_LOG|_LOGDIR|_LOG_LEVEL|_DEBUG|_DEBUG_SUBSYS|_VERBOSE|_WARN"
     r"|_oversubscribe|_DISPLAY_ENV|_COMM_ID|_KEY|_TOKEN|_SECRET|_PASSWORD)"
 )
-# Named as what changes none, but they may check or write at each step.
-_SLOWED_BY = {
+# Named as what changes none, but they may check or write at each step; or the files say how NCCL sends.
+_CHANGES_SPEED = {
+    *("NCCL_CONF_FILE", "NCCL_GRAPH_FILE", "NCCL_TOPO_FILE", "NCCL_TUNER_CONFIG_PATH"),
     *("HOROVOD_LOG_LEVEL", "NCCL_DEBUG", "TORCH_COMPILE_DEBUG", "TORCH_DISTRIBUTED_DEBUG", "TF_CPP_MAX_VLOG_LEVEL"),
     *("NCCL_DEBUG_SUBSYS", "UCX_LOG_LEVEL", "FI_LOG_LEVEL", "MKL_VERBOSE", "ONEDNN_VERBOSE", "DNNL_VERBOSE"),
 }
@@ -70,7 +71,7 @@ _SET_BY_IMPORTS = {"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"}
 def is_recorded(name: str) -> bool:
     """Whether it is a variable of the environment that may change speed."""
     is_meant = name.startswith((*_OF_ALL, *_OF_HOROVOD)) and name not in _SET_BY_IMPORTS
-    return is_meant and (name in _SLOWED_BY or not _CHANGES_NO_SPEED.fullmatch(name))
+    return is_meant and (name in _CHANGES_SPEED or not _CHANGES_NO_SPEED.fullmatch(name))
 
 
 def names_interfaces(name: str) -> bool:

@@ -110,8 +110,17 @@ def run_inside(suite: Suite, folder: ResultsFolder, *, again: Again | None = Non
     assert place is not None
     with _naming_the_launch():
         fitting = _fitting(suite, size=place[1])  # whoever is refused waits for no cores
+        if place[0] == 0:  # where the others are not there, MPI ends this process after a while, with words of its own
+            _say_which_launch()
         with alone_on_its_cores():
             return _run_inside(suite, fitting, place, folder, again=again)
+
+
+def _say_which_launch() -> None:
+    told = launch_in_words(os.environ)
+    print(
+        f"hvdbench: rank 0 of a launch ({told}); where it is none, --own-launch starts one", file=sys.stderr, flush=True
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

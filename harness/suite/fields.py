@@ -239,7 +239,8 @@ class CellFields(Strict):
         Meaning(meaning="score to reach, by `metric`; missing when the cell sets none", neutral=None, splits=True),
     ] = None
     seed: Annotated[int, Field(ge=0), Meaning(meaning="of the cell: initial weights and order of samples")] = 0
-    time_limit_s: Annotated[float, Field(gt=0), Meaning(neutral=600.0, is_column=False)] = 600.0
+    # Of training: starting has as long (launchers/deadline.py). Below the least, ranks would not have agreed by then.
+    time_limit_s: Annotated[float, Field(ge=3), Meaning(neutral=600.0, is_column=False)] = 600.0
     inject: Annotated[
         Injection | None,
         Meaning(

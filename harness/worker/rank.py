@@ -226,7 +226,7 @@ def _set_up(cell: Cell, connection: Connection, startup: _Startup) -> tuple[Sess
     for fault in faults_of(cell):
         strategy = with_faults(strategy, fault, plan, rank=fabric.rank, now=takes_turns.now)
     limit = TimeLimit(
-        cell.time_limit_s - startup.total_s,
+        cell.time_limit_s,
         run_dir=connection.run_dir,
         rank=fabric.rank,
         num_ranks=fabric.size,

@@ -23,7 +23,7 @@ from harness.records.run_files import content_of, stop_path, write_atomically
 LEAD_S = 2.0  # for the word to get around: many looks, also where the folder lies on another machine
 THREAD = "time-limit"
 _LOOK_EVERY_S = 0.05
-_STARTS_APART_S = 10.0  # by as much less may have been left to another rank when training began
+_CLOCKS_APART_S = 10.0  # of training, of two ranks: one may have begun later, or have had fewer turns
 _AT_ONCE = 1  # the step after which all stop that need not keep step: whichever they are at
 
 _Step = TypeVar("_Step")
@@ -121,9 +121,9 @@ class TimeLimit:
         """Returns when all are to stop, which rank 0 knows and the others find in its file; false if training ended."""
         if self._rank == 0:
             return not self._ended_by(self._tell_at_s)
-        if self._ended_by(self._tell_at_s - _STARTS_APART_S):
+        if self._ended_by(self._tell_at_s - _CLOCKS_APART_S):
             return False
-        self._awaited(self._files[0], until_s=math.inf if self._in_step else self._tell_at_s + _STARTS_APART_S)
+        self._awaited(self._files[0], until_s=math.inf if self._in_step else self._tell_at_s + _CLOCKS_APART_S)
         return not self._has_ended.is_set()
 
     def _name_step(self) -> int:

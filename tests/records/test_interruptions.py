@@ -32,6 +32,12 @@ def test_the_worker_that_was_kept_longest_counts() -> None:
     assert outcome_of(record).endswith(f"; {words}")
 
 
+@pytest.mark.parametrize(("ranks", "said"), [([1], "worker 1"), ([1, 3], "workers 1, 3")])
+def test_workers_that_died_are_told_where_the_launch_went_on(ranks: list[int], said: str) -> None:
+    record = interrupted({"paused_s": 0.75}).model_copy(update={"lost_ranks": ranks})
+    assert outcome_of(record).endswith(f"; went on without {said}; stopped for 0.8 s")
+
+
 def test_what_cores_lose_is_told_of_each_core() -> None:
     """A quota holds back both workers of a host, which have four cores; the host took some of the two of one."""
     told = Interruptions(paused_s=0.0, suspended_s=0.0, throttled_s=20.0, steal_s=3.0)

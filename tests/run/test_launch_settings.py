@@ -119,7 +119,10 @@ def test_horovodrun_decides_over_gloo_by_what_its_workers_talk() -> None:
     assert launch_settings(over_gloo, environ, existing=True).keys() == of_nccl | {"launch"}
 
 
-@pytest.mark.parametrize("settings", [{"NCCL_ALGO": "Ring"}, {"NCCL_DEBUG": "INFO", "NCCL_DEBUG_SUBSYS": "COLL"}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"NCCL_ALGO": "Ring"}, {"NCCL_DEBUG": "INFO", "NCCL_DEBUG_SUBSYS": "COLL"}, {"NCCL_TOPO_FILE": "topology.xml"}],
+)
 def test_setting_of_nccl_is_recorded_where_there_are_gpus(settings: dict[str, str]) -> None:
     on_gpus = cell().model_copy(update={"device": "gpu"})
     assert launch_settings(on_gpus, settings, hosts=HERE) == settings

@@ -162,6 +162,8 @@ def test_run_evaluates_what_was_trained_when_its_time_limit_stopped_it(tmp_path:
         steps = [sum(window["num_steps"] for window in part["windows"]) for part in record["workers"]]
         assert steps == [point["step"]] * 2
         assert all(0 <= window["peer_s"] <= window["exposed_s"] for window in windows)
+    else:  # nobody names a step for all, of which it would only know about when it comes
+        assert all(part["train_s"] >= 8 for part in record["workers"])  # start-up has taken nothing of it
     assert workers_of(results) == []
 
 
@@ -321,6 +323,15 @@ def test_refusal_inside_a_launch_says_which_variables_made_it_one(tmp_path: Path
         assert (code, errors.count("\n")) == (2, 1)  # nobody has waited for the cores of ranks that are not there
         assert f"{refused}PMI_RANK=0, PMI_SIZE=4" in errors
         assert "where it is none, --own-launch starts one" in errors
+
+
+def test_process_that_waits_for_the_rest_of_a_launch_has_said_which_variables_made_it_one(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: allreduce, workers: 4}")
+    with started("run", suite, "--results", tmp_path / "r", environ=OF_FOUR) as alone:
+        assert alone.stderr is not None
+        said = alone.stderr.readline()
+        alone.kill()
+    assert said == "hvdbench: rank 0 of a launch (PMI_RANK=0, PMI_SIZE=4); where it is none, --own-launch starts one\n"
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_every_field_but_the_seed_changes_key_and_group() -> None:
         "evaluations": 3,
         "evaluation_spacing": "even",
         "target": 0.5,
-        "time_limit_s": 1.0,
+        "time_limit_s": 3.0,
         "inject": {"slowdown": 0.1},
         "wrong_labels": 0.3,
         "slowed": {"rank": 1, "factor": 3.0},

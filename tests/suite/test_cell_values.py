@@ -242,6 +242,7 @@ def test_strategy_label_names_the_options_that_differ() -> None:
             {"workload": "actor-critic", "strategy": "tf-parameter-server", "framework": "tensorflow"},
             "allowed: one with a process or a thread a worker",
         ),
+        ({"time_limit_s": 2.9}, "greater than or equal to 3"),
         ({"workload": "mf", "wrong_labels": 0.3}, "wrong_labels: 0.3 with workload mf, which has no labels of ours"),
     ],
 )
