@@ -66,6 +66,11 @@ class Reaching:
         """Whether `known_s` is no time, but what it exceeds: drawn as an open mark, said with "≥"."""
         return self.time_s is None and self.at_least_s is not None
 
+    @property
+    def is_upper_bound(self) -> bool:
+        """Whether the target was there in every launch when it was first looked for: said with "≤"."""
+        return self.time_s is not None and self.resolution == 1.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ratio:

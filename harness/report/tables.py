@@ -21,6 +21,7 @@ from harness.report.score_tables import difference_cell, difference_header, fina
 from harness.report.table_cells import Row, Table, TableCell, interval_cell, intervals_of, text, value
 from harness.report.wording import (
     at_least,
+    at_most,
     cut_off,
     on_their_side,
     percent,
@@ -136,6 +137,8 @@ def time_cell(aim: Reaching | None) -> TableCell:
         return interval_cell(None)
     if aim.is_lower_bound:
         return replace(value(aim.known_s.estimate, at_least(aim.known_s)), method=aim.known_s.method)
+    if aim.is_upper_bound:
+        return replace(value(aim.known_s.estimate, at_most(aim.known_s)), method=aim.known_s.method)
     return interval_cell(aim.time_s)
 
 

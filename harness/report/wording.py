@@ -111,12 +111,15 @@ def named_target_of(row: Reaching) -> str:
 
 
 def time_of(row: Reaching) -> str:
-    """`2.05 s [1.9, 2.2]`; `≥ 35.6 s` of one that did not always reach the target, `–` of one that always crashed."""
+    """`2.05 s [1.9, 2.2]`; `≥ 35.6 s` of one that did not always reach the target, `≤ 1.19 s` of one that always
+    had when it was first evaluated, `–` of one that always crashed."""
     known = row.known_s
     if known is None:
         return "–"
     if row.is_lower_bound:
         return f"{at_least(known)}\u00a0s"
+    if row.is_upper_bound:
+        return f"{at_most(known)}\u00a0s"
     bounds = f" [{number(known.low)}, {number(known.high)}]" if known.is_known else ""
     return f"{number(known.estimate)}\u00a0s{bounds}"
 
@@ -137,6 +140,11 @@ def missed_in_words(row: Reaching, of: str = "") -> str:
 def at_least(bound: Interval) -> str:
     """`≥ 35.6`, of what is known only to be no less."""
     return f"≥\u00a0{number(bound.estimate)}"
+
+
+def at_most(bound: Interval) -> str:
+    """`≤ 1.19`, likewise no more."""
+    return f"≤\u00a0{number(bound.estimate)}"
 
 
 def capitalized(words: str) -> str:

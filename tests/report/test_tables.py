@@ -11,7 +11,7 @@ from harness.report.facets import facets_of
 from harness.report.outcomes import time_to_target
 from harness.report.settings_table import settings_table
 from harness.report.tables import details_table, summary_table
-from tests.analysis.handmade import comparison, failed, record, window, worker
+from tests.analysis.handmade import comparison, curve, failed, record, window, worker
 from tests.report.drawn import drawn, material_of
 
 
@@ -32,6 +32,13 @@ def test_summary_counts_launches_that_did_not_finish(tmp_path):
     assert shown["time to target (s)"] == "≥\u00a01.10"  # (1 · 1.1 · 1.2)^(1/3) = 1.097, and the other launches
     assert shown["samples to target"] == "–"
     assert shown["images/s"].startswith("200")
+
+
+def test_summary_says_no_more_than_it_knows_of_a_target_that_was_there_at_the_first_look(tmp_path):
+    stopped = {"status": "timeout", "reason": "training stopped"}
+    at_once = record({"strategy": "hogwild", "workers": 2}, curve=curve((0.985,), every_s=1.19), **stopped)
+    given = material_of(tmp_path, [at_once, *comparison({"allreduce": (4.0,)})])
+    assert {cells(given, row)["time to target (s)"] for row in (0, 1)} == {"≤\u00a01.19", "4.00"}
 
 
 def test_summary_has_a_row_for_what_never_finished(tmp_path):

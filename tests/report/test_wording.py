@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from harness.report.wording import (
     number,
     percent,
     score_in_words,
+    time_of,
     times,
     times_in_short,
     with_interval,
@@ -53,6 +56,16 @@ def test_score_is_a_share_in_per_cent_or_has_its_unit():
     assert score_in_words(ACCURACY, 0.985) == "98.5\u00a0%"
     assert score_in_words(ACCURACY, math.nan) == "–"
     assert score_in_words(RMSE, 0.91624) == "0.9162"
+
+
+def test_time_that_is_a_bound_says_so():
+    def said(*, is_lower: bool, is_upper: bool) -> str:
+        row: Any = SimpleNamespace(known_s=mean_interval([1.19]), is_lower_bound=is_lower, is_upper_bound=is_upper)
+        return time_of(row).replace("\u00a0", " ")
+
+    assert said(is_lower=False, is_upper=False) == "1.19 s"
+    assert said(is_lower=True, is_upper=False) == "≥ 1.19 s"
+    assert said(is_lower=False, is_upper=True) == "≤ 1.19 s"
 
 
 def test_interval_stands_in_brackets_where_there_is_one():
