@@ -29,6 +29,7 @@ from harness.protocols import (
     TF_PARAMETER_SERVER,
     TORCH_DISTRIBUTED,
     TORCH_SHARED,
+    EvaluatedModel,
     Strategy,
     StrategyOptions,
 )
@@ -164,6 +165,11 @@ def checked_strategy(name: str, found: Any) -> type[Strategy[Any]]:
     if not any(needs == capability for capability, _ in FABRICS):
         raise ExtensionError(
             f"{name}: needs: {needs!r}; wanted: ALONE, COLLECTIVE, SHARED, GROUPS, PEERS or SERVED of harness.protocols"
+        )
+    if found.evaluated not in tuple(EvaluatedModel):
+        raise ExtensionError(
+            f"{name}: evaluated: {found.evaluated!r}; wanted: MEAN_OF_WORKERS, SHARED or REPLICATED of "
+            "harness.protocols.EvaluatedModel"
         )
     kind: type[Strategy[Any]] = found
     return kind

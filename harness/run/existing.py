@@ -52,6 +52,7 @@ from harness.suite.suite import Suite, SuiteError
 from harness.timing.stopwatch import Stopwatch
 from harness.worker import process
 from harness.worker.gpus import cores_near_workers
+from harness.worker.plan import first_exchange_step, plan_of
 from harness.worker.worker import run_worker
 
 EXIT_FAILED = 1
@@ -241,6 +242,7 @@ def _meet(hvd: Any) -> None:
 
 def _lead(cell: Cell, connection: Connection, cores: list[int] | None, hvd: Any, setting: Setting) -> Record:
     """Rank 0's share: train like the others, then record; on failure or at the time limit record that and end."""
+    first_exchange = first_exchange_step(cell, plan_of(cell, cell.num_samples))
     run_dir = connection.run_dir
     reserve(run_dir)
     started_at, watch = datetime.now(UTC), Stopwatch()
@@ -256,6 +258,7 @@ def _lead(cell: Cell, connection: Connection, cores: list[int] | None, hvd: Any,
             commands=[LaunchCommand(role=Role.WORKER, argv=["hvdbench", *sys.argv[1:]])],
             end=LaunchEnd(exit_code=exit_code, wall_s=watch.elapsed_s()),
             started_at=started_at,
+            first_exchange=first_exchange,
             settings=settings,
             tuning=setting.tuning_of(cell),
             rules=setting.rules,

@@ -9,6 +9,7 @@ from harness import registry
 from harness.bootstrap.checks import framework_obstacle
 from harness.bootstrap.horovod_library import horovod_supports
 from harness.bootstrap.mending import installing, installing_horovod
+from harness.extensions import ExtensionError
 from harness.launchers.command import Launcher
 from harness.launchers.hosts import Host, HostsError, how_to_resolve, is_elsewhere, placement, unresolved_name
 from harness.optimizers.schedules import ConstantSchedule, StepSchedule
@@ -39,7 +40,7 @@ def first_obstacle(cells: Iterable[Cell], hosts: tuple[Host, ...] | None) -> str
             trains_here = hosts is None or any(host.is_this_machine for host in placement(cell, hosts))
         except HostsError as error:
             return str(error)
-        lacking = _lacking(cell, is_own_launch=hosts is not None, trains_here=trains_here)
+        lacking = _untold_exchange(cell) or _lacking(cell, is_own_launch=hosts is not None, trains_here=trains_here)
         if lacking is None and hosts is not None:
             lacking = _unreached(cell, hosts)
         if lacking:
@@ -54,6 +55,9 @@ def cautions(cells: Iterable[Cell]) -> Iterator[str]:
     yield from (UNTRIED[problem] for problem in UNTRIED if problem in {(cell.workload, cell.dataset) for cell in cells})
     for cell in cells:
         yield from _of_schedule(cell)
+        if (untold := _untold_exchange(cell)) is not None:
+            yield f"{cell.title}: {untold}"
+            continue
         plan = plan_of(cell, cell.num_samples)
         first = first_exchange_step(cell, plan)
         is_shared = cell.evaluated_model == EvaluatedModel.SHARED
@@ -71,6 +75,15 @@ def cautions(cells: Iterable[Cell]) -> Iterator[str]:
         elif (caution := cell.options.caution(plan)) is not None:
             yield f"{cell.title}: {caution}"
         yield from _amount_off(cell, plan)
+
+
+def _untold_exchange(cell: Cell) -> str | None:
+    """What is wrong with a strategy, a user's perhaps, that does not tell its first exchange: records have it."""
+    try:
+        first_exchange_step(cell, plan_of(cell, cell.num_samples))
+    except ExtensionError as error:
+        return f"strategy: {error}"
+    return None
 
 
 def _amount_off(cell: Cell, plan: Plan) -> Iterator[str]:

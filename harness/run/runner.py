@@ -193,7 +193,8 @@ def _cores_of(cell: Cell, setting: Setting, watcher: WaitingWatcher) -> Abstract
 
 
 def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:
-    """One launch of one cell and its record."""
+    """One launch of one cell and its record. Raises ExtensionError before it where the strategy is at fault."""
+    first_exchange = first_exchange_step(cell, plan_of(cell, cell.num_samples))
     launcher: Launcher = registry.load(registry.LAUNCHERS[cell.needs, cell.framework])()
     watcher.cell_started(cell)
     with run_folder(setting.folder) as run_dir:
@@ -218,6 +219,7 @@ def run_cell(cell: Cell, setting: Setting, watcher: Watcher) -> Record:
             end=end,
             started_at=started_at,
             time_limit_factor=setting.time_limit_factor,
+            first_exchange=first_exchange,
             settings=settings,
             tuning=setting.tuning_of(cell),
             rules=setting.rules,
@@ -243,11 +245,15 @@ def make_record(
     end: LaunchEnd,
     started_at: datetime,
     time_limit_factor: float = 1.0,
+    first_exchange: int | None,
     settings: dict[str, str],
     tuning: Tuning | None = None,
     rules: Rules | None = None,
 ) -> Record:
-    """Puts together what the workers left and how they ended."""
+    """Puts together what the workers left and how they ended.
+
+    first_exchange: as `first_exchange_step` tells; asked before the launch, since a user's code may fail at it.
+    """
     status, reason = _status(cell, end, run_dir, time_limit_factor)
     if status == "failed" and reason is not None:
         reason = _with_first_error(reason, run_dir, end, commands)
@@ -280,7 +286,7 @@ def make_record(
         launcher=launcher,
         command=_portable(commands[0].argv),
         evaluated_model=cell.evaluated_model,
-        first_exchange_step=first_exchange_step(cell, plan_of(cell, cell.num_samples)),
+        first_exchange_step=first_exchange,
         num_parameters=curve.get("num_parameters"),
         num_held_out=curve.get("num_held_out"),
         vector_size=curve.get("vector_size"),

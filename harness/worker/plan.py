@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from numbers import Integral
 
 import numpy as np
 
+from harness.extensions import ExtensionError, in_their_words
 from harness.optimizers.schedules import ScheduledLearningRate
 from harness.protocols import EvaluatedModel, Plan
 from harness.suite.cell import Cell
@@ -14,6 +16,7 @@ SNAPSHOT_BYTES = 2**30
 FEWEST_SNAPSHOTS = 2
 DRIFT_BYTES, MOST_DRIFT_STEPS = 2**28, 16  # of the copies by which it is seen how far workers have drifted apart
 MERGE_BYTES, MOST_MERGES = 2**28, 5  # of the copies around merges, two for each
+_LAST_STEP = 2**63 - 1  # that a record can hold
 FIRST_EVALUATION = 1.05**-59  # of the training, 5.6 %: with 60 of them each comes 5 % later than the one before
 
 
@@ -29,11 +32,21 @@ def plan_of(cell: Cell, num_samples: int | None) -> Plan:
 
 def first_exchange_step(cell: Cell, plan: Plan) -> int | None:
     """The step of a worker that is the first to send something to the others; None where it has no others to reach, as
-    where all are of one group."""
+    where all are of one group.
+
+    Raises ExtensionError where the options, which may be a user's, tell none.
+    """
     has_others = cell.workers > 1 or cell.evaluated_model == EvaluatedModel.SHARED
     if not has_others or cell.options.same_as(cell.topology) is not None:
         return None
-    return cell.options.first_exchange(plan)
+    where = f"{cell.strategy}: {type(cell.options).__name__}.first_exchange"
+    try:
+        step = cell.options.first_exchange(plan)
+    except Exception as error:
+        raise ExtensionError(f"{where}: {in_their_words(error)}") from error
+    if not (isinstance(step, Integral) and 1 <= step <= _LAST_STEP):
+        raise ExtensionError(f"{where}: {step!r}; wanted: the number of a step, from 1 to {_LAST_STEP}")
+    return int(step)
 
 
 def evaluation_steps(cell: Cell, plan: Plan, *, num_weights: int) -> list[int]:

@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 
 from harness import registry
+from harness.extensions import ExtensionError
+from harness.fabrics.connection import Connection
 from harness.records.results_folder import ResultsFolder
 from harness.run import existing
-from harness.run.existing import _Fitting, _prepared, _the_only, _untried_first
+from harness.run.existing import _Fitting, _lead, _prepared, _the_only, _untried_first
 from harness.run.runner import Setting
 from harness.suite.cell import Cell
 from harness.suite.gates import CheckSettings
 from harness.suite.suite import Suite, SuiteError
+from tests.run.test_runner import Untold
 
 
 def cell(**fields: Any) -> Cell:
@@ -41,6 +44,20 @@ def test_launch_says_what_can_run_and_is_hardly_what_was_meant(
     setting = Setting(suite="s", folder=ResultsFolder(tmp_path), hosts=(), is_existing=True)
     assert list(_untried_first([never], setting, suite)) == [never]
     assert "never communicates: its first average is due in step 1000000" in capsys.readouterr().err
+
+
+def test_launch_asks_a_strategy_for_its_first_exchange_before_it_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After that, no record could be written."""
+    trained: list[str] = []
+    monkeypatch.setattr(existing, "run_worker", lambda cell_json, connection, cores: trained.append(cell_json))
+    never = cell().model_copy(update={"options": Untold()})
+    setting = Setting(suite="s", folder=ResultsFolder(tmp_path), hosts=(), is_existing=True)
+    place = Connection(rank=0, size=2, local_rank=0, local_size=2, run_dir=tmp_path)
+    with pytest.raises(ExtensionError, match=r"^allreduce: Untold\.first_exchange: .*RuntimeError: not told$"):
+        _lead(never, place, None, SimpleNamespace(allgather_object=lambda given, name: [given]), setting)
+    assert trained == []
 
 
 def own(name: str) -> Cell:

@@ -13,6 +13,7 @@ from harness.run import feasible, gpu_support, mpi_support
 from harness.run.feasible import cautions, first_obstacle
 from harness.suite.cell import Cell
 from harness.worker.gpus import parse_gpus
+from harness.worker.plan import first_exchange_step, plan_of
 from harness.workloads import ACCURACY
 from harness.workloads.data import DATA_VARIABLE
 
@@ -87,6 +88,55 @@ def test_strategy_that_leaves_off_communicating_is_named(
 ) -> None:
     cell = cell_of(strategy=strategy, workers=workers, epochs=2.0)
     assert list(cautions([cell])) == ([] if said is None else [f"{cell.title}: {said}"])
+
+
+def own_strategy(folder: Path, told: str) -> Cell:
+    """Of two workers, by a user's class that tells so when they are first to exchange anything."""
+    (folder / "mine.py").write_text(
+        "import math\n"
+        "import numpy\n"
+        "from harness.strategies.local_sgd import LocalSGD, LocalSGDOptions\n"
+        "class Choices(LocalSGDOptions):\n"
+        "    def first_exchange(self, plan):\n"
+        f"        return {told}\n"
+        "class Mine(LocalSGD):\n"
+        "    Options = Choices\n"
+    )
+    return cell_of(strategy="mine.py:Mine", folder=str(folder), workers=2, epochs=2.0)
+
+
+LAST = 2**63 - 1
+WANTED = f"; wanted: the number of a step, from 1 to {LAST}"
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("1 / 0", "mine.py, line 6: ZeroDivisionError: division by zero"),
+        ("math.inf", f"inf{WANTED}"),
+        ("8.0", f"8.0{WANTED}"),
+        ("None", f"None{WANTED}"),
+        ("0", f"0{WANTED}"),
+        ("2**63", f"{2**63}{WANTED}"),
+    ],
+)
+def test_strategy_whose_first_exchange_no_record_can_hold_is_refused(tmp_path: Path, told: str, said: str) -> None:
+    cell = own_strategy(tmp_path, told)
+    message = f"{cell.title}: strategy: mine.py:Mine: Choices.first_exchange: {said}"
+    assert first_obstacle([cell], TWO_SLOTS) == message
+    assert list(cautions([cell])) == [message]  # as where its suite is only shown
+
+
+@pytest.mark.parametrize("told", ["45", "numpy.int64(45)", "2**63 - 1"])
+def test_strategy_may_tell_its_first_exchange_by_any_whole_number(tmp_path: Path, told: str) -> None:
+    cell = own_strategy(tmp_path, told)
+    step = first_exchange_step(cell, plan_of(cell, 1437))
+    assert (type(step), step) == (int, LAST if told == "2**63 - 1" else 45)
+
+
+def test_period_beyond_what_a_record_can_hold_is_refused() -> None:
+    said = first_obstacle([cell_of(strategy={"name": "local-sgd", "period": 2**63}, workers=2)], TWO_SLOTS)
+    assert str(said).endswith(f"strategy: local-sgd: LocalSGDOptions.first_exchange: {2**63}{WANTED}")
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -11,24 +11,31 @@ from typing import Any
 
 import pytest
 
+from harness.extensions import ExtensionError
 from harness.launchers.command import LaunchCommand, worker_argv
 from harness.launchers.hosts import this_machine
 from harness.launchers.supervisor import LOG_FILE, LaunchEnd
-from harness.protocols import Role
+from harness.protocols import HorovodOptions, Plan, Role
 from harness.records.machines import Place
 from harness.records.record import Record, WorkerPart
 from harness.records.results_folder import ResultsError, ResultsFolder
 from harness.records.run_files import CELL_FILE, CURVE_FILE, part_path, place_path, write_atomically
 from harness.run import runner
 from harness.run.run_folder import run_folder
-from harness.run.runner import Setting, make_record, run_suite
+from harness.run.runner import Setting, make_record, run_cell, run_suite
 from harness.suite.cell import Cell
 from harness.suite.gates import CheckSettings
 from harness.suite.suite import Suite
 from harness.worker.machine_description import describe_machine
+from harness.worker.plan import first_exchange_step, plan_of
 from tests.sample_records import finished
 
 CELL = Cell.model_validate({"workload": "fnn", "strategy": "serial", "epochs": 0.1, "evaluations": 1})
+
+
+class Untold(HorovodOptions):
+    def first_exchange(self, plan: Plan) -> int:
+        raise RuntimeError("not told")
 
 
 class Quiet:
@@ -136,6 +143,15 @@ def test_record_says_when_its_workers_were_first_to_exchange_anything(tmp_path: 
     assert made(tmp_path, 0).first_exchange_step is None  # one worker
     apart = {"name": "local-sgd", "period": 1_000_000}
     assert made(tmp_path, 0, strategy=apart, workers=2).first_exchange_step == 1_000_000
+
+
+def test_strategy_that_fails_to_tell_its_first_exchange_does_so_before_its_launch(tmp_path: Path) -> None:
+    """After it, no record could be written."""
+    cell = CELL.model_copy(update={"strategy": "local-sgd", "options": Untold(), "workers": 2})
+    watcher = Quiet()
+    with pytest.raises(ExtensionError, match=r"^local-sgd: Untold\.first_exchange: .*RuntimeError: not told$"):
+        run_cell(cell, setting_of(tmp_path), watcher)
+    assert list(tmp_path.iterdir()) == []
 
 
 MISSED = "rank 0: RuntimeError: Connection reset by peer"
@@ -338,8 +354,9 @@ def made(
     **fields: Any,
 ) -> Record:
     (run_dir / LOG_FILE).write_bytes(log)
+    cell = Cell.model_validate({"workload": "fnn", "strategy": "serial", **fields})
     return make_record(
-        Cell.model_validate({"workload": "fnn", "strategy": "serial", **fields}),
+        cell,
         run_dir,
         suite="a",
         launcher="processes",
@@ -347,5 +364,6 @@ def made(
         end=LaunchEnd(exit_code=exit_code, wall_s=1.0, role=role),
         started_at=datetime.now(UTC),
         time_limit_factor=time_limit_factor,
+        first_exchange=first_exchange_step(cell, plan_of(cell, cell.num_samples)),
         settings={},
     )

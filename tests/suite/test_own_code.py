@@ -35,6 +35,9 @@ class Lazy:
     def finish(self, replica, fabric): ...
     def snapshot(self, replica, fabric): return replica.weights()
 
+class Vague(Lazy):
+    evaluated = "the best"
+
 class Torso:
     Options, needs = Options, COLLECTIVE
 """
@@ -233,6 +236,7 @@ def test_one_file_by_two_paths_is_one_cell(tmp_path: Path) -> None:
     [
         ({"name": "lazy.py:Lazy", "evry": 5}, "evry: no such key; allowed: cycle_time_ms"),
         ("lazy.py:Torso", "lazy.py:Torso: lacks evaluated, setup, step, finish, snapshot; wanted: a class as"),
+        ("lazy.py:Vague", "lazy.py:Vague: evaluated: 'the best'; wanted: MEAN_OF_WORKERS, SHARED or REPLICATED of"),
         ("lazy.py:STRATEGY", "lazy.py has no STRATEGY; it has COLLECTIVE, EvaluatedModel, HorovodOptions, Lazy"),
         ("gone.py:Lazy", "gone.py: no such file in "),
         ("lazyly", "strategy: 'lazyly'; allowed: serial, allreduce"),
