@@ -17,8 +17,9 @@ NOT_TOLD = "not told"
 # Of pip, which CUDA's builds of the frameworks load; they lie on machines without a GPU, too.
 LIBRARIES_OF_GPUS = tuple(f"nvidia-{library}-cu{cuda}" for library in ("nccl", "cudnn") for cuda in (11, 12, 13))
 HOROVOD_MPI, HOROVOD_NCCL = "horovod.mpi", "horovod.nccl"  # for and with which it is built
+SHARED = "shared"  # of NCCL: Horovod loads it, and its build does not say which
 # As PyTorch tells them in its workers' settings, wherever they are from. TensorFlow's are those of its version.
-_OF_PYTORCH = ("cudnn", "torch.nccl")
+OF_PYTORCH = ("cudnn", "torch.nccl")
 
 
 def of_packages(versions: Mapping[str, str]) -> dict[str, str]:
@@ -35,7 +36,7 @@ def libraries_of_gpus(record: Record) -> dict[str, str]:
 def libraries_of_pytorch(record: Record) -> dict[str, str]:
     """On GPUs, as its workers tell; none where none has left its part."""
     is_asked = record.cell["device"] == "gpu" and record.cell["framework"] == "torch"
-    return _told(record, _OF_PYTORCH) if is_asked else {}
+    return _told(record, OF_PYTORCH) if is_asked else {}
 
 
 def nccl_of_horovod(record: Record) -> dict[str, str]:
@@ -52,7 +53,8 @@ def _told(record: Record, names: Iterable[str]) -> dict[str, str]:
 def of_build(horovod_build: Collection[str], controller: str | None, device: str) -> dict[str, str]:
     """What of a build of Horovod's matters there. Empty where it is not told, as in older records, or there is none.
 
-    What else it was built with, it goes by only where it is asked to, by the controller.
+    What else it was built with, it goes by only where it is asked to, by the controller. Older records do not tell of
+    an NCCL whether it is linked: it is SHARED in all of theirs.
     """
     if not horovod_build:
         return {}
@@ -61,7 +63,7 @@ def of_build(horovod_build: Collection[str], controller: str | None, device: str
         found[HOROVOD_MPI] = next((name for name in horovod_build if name.startswith("libmpi")), NOT_TOLD)
     if device == "gpu":
         linked = (name.removeprefix("nccl ") for name in horovod_build if name.startswith("nccl "))
-        found[HOROVOD_NCCL] = next(linked, "shared" if "nccl" in horovod_build else "none")
+        found[HOROVOD_NCCL] = next(linked, SHARED if "nccl" in horovod_build else "none")
     return found
 
 
@@ -86,7 +88,11 @@ def versions_of(record: Record) -> dict[str, str]:
 
 
 def software_of(record: Record) -> dict[str, str]:
-    """Version by package, with the driver's and the libraries' where they matter, and the series of Python."""
-    libraries = build_of(record) | nccl_of_horovod(record) | libraries_of_pytorch(record)
+    """Version by package, with the driver's and the libraries' where they matter, and the series of Python.
+
+    Of an NCCL that Horovod loads, workers alone tell the version: where they do not, there is none here.
+    """
+    of_horovod = {name: told for name, told in build_of(record).items() if told != SHARED}
+    libraries = of_horovod | nccl_of_horovod(record) | libraries_of_pytorch(record)
     of_python = {PYTHON: python_of(record.machine) or NOT_TOLD}
     return of_device(versions_of(record), record.cell["device"]) | libraries | of_python

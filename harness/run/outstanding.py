@@ -14,7 +14,7 @@ from typing import Literal
 
 from harness.records.index import IndexEntry
 from harness.records.record import MEASURING_VERSION
-from harness.records.software import PYTHON, of_build, of_device
+from harness.records.software import HOROVOD_NCCL, PYTHON, SHARED, of_build, of_device
 from harness.run.versions import horovod_build, python_series, versions_on
 from harness.suite.cell import Cell
 from harness.worker.machine_description import describe_machine
@@ -114,9 +114,10 @@ def differences_from_now(record: IndexEntry, cell: Cell, settings: Mapping[str, 
 
 
 def _builds(record: IndexEntry, cell: Cell) -> tuple[dict[str, str], dict[str, str]]:
-    """Of Horovod, what matters to the cell, then and now; nothing where the record does not tell."""
+    """Of Horovod, what matters to the cell, then and now; of both what the record tells."""
     then, now = (of_build(names, cell.controller, cell.device) for names in (record.horovod_build, horovod_build(cell)))
-    return then, now if then else {}
+    known = {name for name, told in then.items() if (name, told) != (HOROVOD_NCCL, SHARED)}
+    return {name: then[name] for name in known}, {name: now[name] for name in known & now.keys()}
 
 
 def _in_words(num_changed: int, differences: Counter[str]) -> str | None:
