@@ -20,6 +20,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -87,8 +88,7 @@ def about(contents: list[dict[str, Any]]) -> dict[str, Any]:
     try:
         cells = [read_cell(content) for content in contents]
         settings = {name: value for cell in cells for name, value in launch_settings(cell, os.environ).items()}
-        for cell in cells:
-            builds |= of_build(horovod_build(cell), cell.controller, cell.device)
+        builds = _builds(cells)
         obstacle = first_obstacle(cells, this_machine())
     except ValueError as error:
         obstacle = f"this checkout does not know the cell: {error}"
@@ -97,12 +97,22 @@ def about(contents: list[dict[str, Any]]) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "fingerprint": describe_machine().fingerprint,
         "revision": revision(),
-        "versions": installed_versions() | builds,
+        "versions": installed_versions(),
+        "builds": builds,
         "python": python_series(),
         "settings": settings,
         "obstacle": obstacle,
         "takes_turns": turns.are_possible(),
     }
+
+
+def _builds(cells: Sequence[Cell]) -> dict[str, str]:
+    """What of Horovod matters to them; of each framework's where they differ."""
+    told = [of_build(horovod_build(cell), cell.controller, cell.device).items() for cell in cells]
+    found: dict[str, set[str]] = {}
+    for name, build in (each for of_cell in told for each in of_cell):
+        found.setdefault(name, set()).add(build)
+    return {name: ", ".join(sorted(builds)) for name, builds in found.items()}
 
 
 def _without_unused(content: dict[str, Any], known: Any) -> dict[str, Any]:

@@ -37,6 +37,18 @@ def test_about_says_what_keeps_the_cell_from_running() -> None:
     assert about([content(workers=2048)])["obstacle"]
 
 
+def test_about_tells_builds_of_horovod_apart_from_packages_and_those_of_each_framework(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An older check takes what it finds among versions for a package."""
+    names = {"torch": "libmpi.so.12", "tensorflow": "libmpi.so.40"}
+    monkeypatch.setattr("harness.run.versions.built_with", lambda framework: (names[framework], "mpi"))
+    said = about([content(framework=framework, controller="mpi") for framework in names])
+    assert said["builds"] == {"horovod.mpi": "libmpi.so.12, libmpi.so.40"}
+    assert not [name for name in said["versions"] if name.startswith("horovod.")]
+    assert about([content(framework="torch", controller="gloo")])["builds"] == {}
+
+
 def test_entry_answers_about_in_json_and_starts_nothing(tmp_path: Path) -> None:
     listed = tmp_path / "cells.json"
     listed.write_text(json.dumps([content()]))

@@ -43,7 +43,7 @@ class About:
 
     fingerprint: str
     revision: str | None
-    versions: dict[str, str]  # of packages, and of Python
+    versions: dict[str, str]  # of packages, of Python, and of what Horovod was built with
     settings: dict[str, str] = field(default_factory=dict)  # of the environment, that change speed
     takes_turns: bool = False
 
@@ -75,11 +75,13 @@ def ask_about(arm: Arm, cells: Sequence[Cell]) -> About:
 
 
 def _versions_of(arm: Arm, cells: Sequence[Cell], said: Mapping[str, Any]) -> dict[str, str]:
-    """Those that matter to these cells. An older checkout does not tell of its Python, which may be this one."""
+    """Those that matter to these cells, and what Horovod was built with. An older checkout does not tell of that, nor
+    of its Python, which may be this one."""
     is_ours = arm.python == Path(sys.executable)
     python = said.get("python") or (python_series() if is_ours else NOT_TOLD)
     device = "gpu" if any(cell.device == "gpu" for cell in cells) else "cpu"
-    return of_device(said["versions"], device) | {PYTHON: python}
+    builds: dict[str, str] = said.get("builds", {})
+    return of_device(said["versions"], device) | builds | {PYTHON: python}
 
 
 def _answer_about(arm: Arm, cells: str) -> subprocess.CompletedProcess[str]:

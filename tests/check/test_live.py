@@ -199,7 +199,7 @@ def test_ask_about_tells_pythons_and_the_driver_where_cells_are_on_gpus(
     said = {"root": str(arms[0].root), "schema_version": 1, "fingerprint": "f", "revision": None, "obstacle": None}
     python = tmp_path / "python"
 
-    def versions(**more: str) -> dict[str, str]:
+    def versions(**more: Any) -> dict[str, str]:
         answer = json.dumps({**said, "versions": on_gpu, **more})
         python.write_text(f"#!/bin/sh\necho {shlex.quote(answer)}\n")
         python.chmod(0o755)
@@ -208,6 +208,8 @@ def test_ask_about_tells_pythons_and_the_driver_where_cells_are_on_gpus(
     told = on_gpu if device == "gpu" else {"torch": "2.13.0"}
     assert versions(python="3.12") == told | {"python": "3.12"}
     assert versions() == told | {"python": "not told"}
+    build = {"horovod.mpi": "libmpi.so.40"}
+    assert versions(builds=build) == told | build | {"python": "not told"}
     monkeypatch.setattr(sys, "executable", str(python))
     assert versions() == told | {"python": python_series()}
 
@@ -221,6 +223,20 @@ def test_changed_circumstances_names_what_differs() -> None:
         "python: A has 3.11, B has 3.12",
         "torch: A has 2.12.0, B has 2.13.0",
         "HOROVOD_CYCLE_TIME: A has none, B has 50",
+    ]
+
+
+def test_what_an_older_harness_does_not_tell_is_no_difference() -> None:
+    """Builds of Horovod's, and pip's NCCL and cuDNN: who tells one of these packages tells all that there are."""
+    builds = {"horovod.mpi": "libmpi.so.40", "horovod.nccl": "2.28.3"}
+    older, newer, newest = (
+        About(fingerprint="f", revision=None, versions={"torch": "2.13.0", **more})
+        for more in ({}, builds | {"nvidia-nccl-cu12": "2.28.3"}, builds | {"nvidia-nccl-cu13": "2.28.3"})
+    )
+    assert changed_circumstances(older, newer) == changed_circumstances(newer, older) == []
+    assert changed_circumstances(newer, newest) == [
+        "nvidia-nccl-cu12: A has 2.28.3, B has none",
+        "nvidia-nccl-cu13: A has none, B has 2.28.3",
     ]
 
 

@@ -112,16 +112,38 @@ def test_compare_names_drivers_of_gpus_where_they_run(tmp_path: Path, device: st
     [
         ({"controller": "gloo"}, []),
         ({"controller": "mpi"}, ["horovod.mpi: A has libmpi.so.12, B has libmpi.so.40"]),
-        ({"device": "gpu"}, ["horovod.nccl: A has 2.27.3, B has shared"]),
+        ({"device": "gpu"}, ["horovod.nccl: A has 2.27.3, B has 2.28.3"]),
     ],
 )
 def test_compare_names_what_horovod_was_built_with_where_it_matters(
     tmp_path: Path, fields: dict[str, str], notes: list[str]
 ) -> None:
     cell = Cell.model_validate({"workload": "fnn", "strategy": "allreduce", "workers": 2, **fields})
-    before, now = ["libmpi.so.12", "mpi", "nccl", "nccl 2.27.3"], ["gloo", "libmpi.so.40", "mpi", "nccl"]
+    before, now = ["libmpi.so.12", "mpi", "nccl", "nccl 2.27.3"], ["gloo", "libmpi.so.40", "mpi", "nccl", "nccl 2.28.3"]
     a, b = (side(tmp_path, name, cell=cell, horovod_build=build) for name, build in (("a", before), ("b", now)))
     assert list(compare(a, b, SETTINGS).notes) == notes
+    untold = side(tmp_path, "untold", cell=cell)  # as in older records
+    assert list(compare(untold, b, SETTINGS).notes) == []
+
+
+def test_compare_names_no_other_nccl_for_a_launch_that_crashed(tmp_path: Path) -> None:
+    """Horovod loads it, so that workers alone tell its version, and the one that crashed has left no part."""
+    cell = Cell.model_validate({"workload": "fnn", "strategy": "allreduce", "workers": 2, "device": "gpu"})
+    (part,) = finished().workers
+
+    def on(name: str, nccl: str, *, num_crashed: int) -> Path:
+        workers = [part.model_copy(update={"settings": {"horovod.nccl": nccl}})]
+        of_each = [{"status": "failed", "reason": "x", "workers": [], "curve": []}] * num_crashed
+        of_each += [{"workers": workers}] * (8 - num_crashed)
+        build = {"horovod_build": ["gloo", "nccl"]}
+        return results(tmp_path / name, [finished(cell.with_seed(n), **build, **of) for n, of in enumerate(of_each)])
+
+    whole, crashed = on("whole", "2.28.3", num_crashed=0), on("crashed", "2.28.3", num_crashed=1)
+    assert compare(whole, crashed, SETTINGS).notes == ()
+    assert compare(whole, on("none left", "", num_crashed=8), SETTINGS).notes == ()
+    assert compare(on("older", "2.27.3", num_crashed=1), crashed, SETTINGS).notes == (
+        "horovod.nccl: A has 2.27.3, B has 2.28.3",
+    )
 
 
 def test_compare_names_drivers_of_where_the_workers_were(tmp_path: Path) -> None:
