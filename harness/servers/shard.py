@@ -24,6 +24,7 @@ from harness.fabrics.shard_wire import (
 from harness.protocols import ServerRule
 from harness.servers.free_memory import free_memory
 from harness.servers.held_weights import HeldWeights, num_kept_vectors
+from harness.worker import process
 
 Weights = NDArray[np.float32]
 Answer = tuple[int, Reply, Weights | bytes | ShardMemory]  # to which rank, and the reply's payload
@@ -38,7 +39,7 @@ class Shard:
     def __init__(self, index: int, num_shards: int, num_workers: int) -> None:
         self._index, self._num_shards = index, num_shards
         self._held: HeldWeights | None = None
-        self._most_bytes = 0  # that were held at a time
+        self._kept_bytes = 0  # that were held at a time, and stay with the process when they are let go of
         self._num_updates = [0] * num_workers  # by whose they were
         self._num_steps = [0] * num_workers
         self._next_step = 0
@@ -125,16 +126,19 @@ class Shard:
         values = _parts(weights, part.stop - part.start)
         rule = _RULE.validate_json(bytes(said[SIZE_BYTES:]))
         self.let_go()
-        self._make_sure_of_room(sum(each.nbytes for each in values) * (1 + num_kept_vectors(rule)), rule)
+        self._make_sure_of_room(sum(each.nbytes for each in values), rule)
         self._held = HeldWeights(np.concatenate(values), rule, first=part.start)
         self._num_updates = [0] * len(self._num_updates)
         self._num_steps = [0] * len(self._num_steps)
 
-    def _make_sure_of_room(self, num_bytes: int, rule: ServerRule) -> None:
-        """Raises OSError where there is none. What was let go of serves again: the process keeps it."""
-        purpose = f"to hold weights by the rule {rule.name}"
-        free_memory().require(num_bytes - self._most_bytes, purpose, otherwise="a smaller model")
-        self._most_bytes = max(self._most_bytes, num_bytes)
+    def _make_sure_of_room(self, vector_bytes: int, rule: ServerRule) -> None:
+        """Raises OSError where there is none. What was let go of serves again, or, where it is large or a user's malloc
+        variables hold, is free already."""
+        num_bytes, is_kept = vector_bytes * (1 + num_kept_vectors(rule)), process.keeps_freed(vector_bytes)
+        lacking = num_bytes - self._kept_bytes if is_kept else num_bytes
+        free_memory().require(lacking, f"to hold weights by the rule {rule.name}", otherwise="a smaller model")
+        if is_kept:
+            self._kept_bytes = max(self._kept_bytes, num_bytes)
 
     def _apply(self, rank: int, update: Sequence[Any]) -> None:
         self._weights.apply(_values(update, self._weights.weights.size))

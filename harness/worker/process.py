@@ -49,6 +49,11 @@ def _keep_freed_memory() -> None:
             mallopt(parameter, KEPT_BYTES)
 
 
+def keeps_freed(num_bytes: int) -> bool:
+    """Whether a block of this size stays with the process when it is freed, once it is prepared."""
+    return num_bytes < KEPT_BYTES and not _set_by_the_user()
+
+
 def give_back_freed_memory() -> None:
     """Hands to the system what start-up has freed, once, so that training begins with what it uses alone."""
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -14,6 +14,7 @@ from harness.fabrics.shard_wire import Kind, Reply, ShardRequest, StepClaim
 from harness.protocols import ServerRule
 from harness.servers import free_memory
 from harness.servers.shard import Shard
+from harness.worker import process
 
 
 def floats(*values: float) -> bytes:
@@ -165,6 +166,28 @@ def test_weights_are_refused_where_there_is_no_memory_for_them_and_what_the_rule
     has(0)  # what they took is the server's still
     assert not hold(shard, 3, 4, rule=rule)[0].is_refused
     assert ask(shard, 0, Kind.PULL)[1].tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("reason", ["size", "choice"])
+def test_weights_that_are_let_go_of_are_asked_for_again_where_their_memory_goes_back(
+    monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    """Large blocks, or any where a user has chosen how malloc works: what is free has them in it already."""
+
+    def has(free: int) -> None:
+        monkeypatch.setattr(free_memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
+        monkeypatch.setattr(free_memory.cgroup, "free_bytes", lambda: None)
+
+    if reason == "size":
+        monkeypatch.setattr(process, "KEPT_BYTES", 8)
+    else:
+        monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "0")
+    shard = Shard(0, 1, num_workers=1)
+    has(8)
+    assert not hold(shard, 1, 2)[0].is_refused
+    assert not hold(shard, 3, 4)[0].is_refused
+    has(7)
+    assert hold(shard, 5, 6)[1].startswith(b"wanted 8 bytes of memory")
 
 
 def test_weights_that_come_in_many_frames_are_held() -> None:
