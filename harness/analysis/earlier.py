@@ -74,6 +74,8 @@ def _cleaned(texts: pd.Series[Any]) -> pd.Series[str]:
 def _before(column: Column, index: pd.Index[int]) -> pd.Series[Any]:
     neutral = FIELDS[column.name].neutral if column.name in FIELDS else None
     value = None if neutral is ALWAYS_NAMED else neutral
+    if value is None and column.dtype == "bool":
+        value = False  # which has no word for what is not known
     return pd.Series(value, index=index, dtype=column.dtype)
 
 

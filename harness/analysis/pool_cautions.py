@@ -124,7 +124,7 @@ def _silent(runs: pd.DataFrame) -> Iterator[str]:
         (
             EvaluatedModel.MEAN_OF_WORKERS,
             "average",
-            "their workers train apart, and only the evaluated mean joins them",
+            "their workers, or groups of them, train apart, and only the evaluated mean joins them",
         ),
         (EvaluatedModel.REPLICATED, "average", "their weights are never updated"),
         (EvaluatedModel.SHARED, "exchange", "the shared model hears of nothing while they train"),

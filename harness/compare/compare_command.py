@@ -21,6 +21,7 @@ from harness.run.feasible import cautions
 from harness.run.outstanding import Again
 from harness.run.runner import Setting, Summary, run_suite
 from harness.suite.cell import Cell
+from harness.suite.fields import LEAST_TIME_LIMIT_S
 from harness.suite.gates import CheckSettings
 from harness.suite.suite import Suite
 
@@ -73,7 +74,7 @@ def _measured(
     short = measuring_cells(cells)
     suite = Suite(name="measuring", question="", repeats=1, time_budget_s=None, check=CheckSettings(), cells=short)
     # By the factor, not the cells' own limit, which is in their keys: what was measured serves other minutes too.
-    factor = SHARE_OF_MINUTES * request.minutes * 60 / short[0].time_limit_s
+    factor = max(SHARE_OF_MINUTES * request.minutes * 60, LEAST_TIME_LIMIT_S) / short[0].time_limit_s
     setting = Setting(
         suite=suite.name, folder=folder.measured, hosts=hosts, stopped_is_done=False, time_limit_factor=factor
     )

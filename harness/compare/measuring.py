@@ -17,7 +17,7 @@ from harness.suite.cell import Cell
 from harness.worker.plan import drift_steps, evaluation_steps, most_merges, plan_of
 
 MEASURED_STEPS = 50  # of each worker
-SHARE_OF_MINUTES = 0.25  # that a measuring launch may take: more would leave no room for what is planned by it
+SHARE_OF_MINUTES = 0.25  # that a measuring launch may train: more would leave no room for what is planned by it
 
 
 def measuring_cells(cells: Sequence[Cell]) -> tuple[Cell, ...]:

@@ -22,7 +22,7 @@ from harness.worker.plan import first_exchange_step, plan_of
 from harness.workloads.datasets import DATASETS
 from harness.workloads.shipped import UNTRIED
 
-_ONLY_THE_MEAN = "only the evaluated mean joins its workers"
+_ONLY_THE_MEAN = "only the evaluated mean joins its workers, or groups of them"
 _MOST_OFF = 0.05  # of the samples asked for, by which whole steps may train more or fewer
 _ALL_WARM_UP = (
     "is all warm-up: warmup_epochs {cell.warmup_epochs:g} of {cell.num_epochs:g} epochs; what follows, a rate of "

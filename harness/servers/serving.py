@@ -31,8 +31,10 @@ def telling_failure(run_dir: Path, *, role: Role, index: int) -> Iterator[None]:
         yield
     except Exception as error:
         message = f"{role} {index}: {type(error).__name__}: {error}"
-        write_atomically(run_dir / f"{ERROR_PREFIX}{role}-{index}", message)
-        leave(error)
+        try:
+            write_atomically(run_dir / f"{ERROR_PREFIX}{role}-{index}", message)
+        finally:  # on a full disk too
+            leave(error)
 
 
 def stay(run_dir: Path, *, role: Role, index: int, bytes_sent: Callable[[], int] | None = None) -> None:

@@ -23,6 +23,8 @@ from harness.suite.injection import Injection
 from harness.suite.meaning import Meaning, meaning_of
 from harness.suite.values import OwnFacts, RatingsShape, Rollouts, Slowed, SyntheticShape, TextFile
 
+LEAST_TIME_LIMIT_S = 3.0  # by which ranks can have agreed after which step to stop (worker/time_limit.py)
+
 
 class CellFields(Strict):
     """Everything that may change a run's outcome. `harness.suite.cell.Cell` checks it against what there is."""
@@ -239,8 +241,8 @@ class CellFields(Strict):
         Meaning(meaning="score to reach, by `metric`; missing when the cell sets none", neutral=None, splits=True),
     ] = None
     seed: Annotated[int, Field(ge=0), Meaning(meaning="of the cell: initial weights and order of samples")] = 0
-    # Of training: starting has as long (launchers/deadline.py). Below the least, ranks would not have agreed by then.
-    time_limit_s: Annotated[float, Field(ge=3), Meaning(neutral=600.0, is_column=False)] = 600.0
+    # Of training: starting has as long (launchers/deadline.py).
+    time_limit_s: Annotated[float, Field(ge=LEAST_TIME_LIMIT_S), Meaning(neutral=600.0, is_column=False)] = 600.0
     inject: Annotated[
         Injection | None,
         Meaning(

@@ -65,7 +65,7 @@ class TimeLimit:
         in_step: bool,
         now: Callable[[], float],
     ) -> None:
-        self._tell_at_s = max(limit_s - LEAD_S, LEAD_S / 4) if in_step else limit_s  # first the pace has to be known
+        self._tell_at_s = limit_s - LEAD_S if in_step else limit_s
         self._files = [stop_path(run_dir, each) for each in range(num_ranks)]
         self._rank, self._in_step, self._now = rank, in_step, now
         self._lock = threading.Lock()  # around the two that follow: no step is named that has been passed

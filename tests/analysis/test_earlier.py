@@ -30,10 +30,11 @@ def test_runs_of_a_results_folder_and_of_its_report_are_the_same(tmp_path):
 
 def test_column_that_came_later_has_what_held_before(tmp_path):
     runs = load_all(folder_of(comparison(TIMES), tmp_path / "results")).runs
-    found = earlier_runs(reported(tmp_path / "report", runs.drop(columns=["threads", "pss_bytes"])))
+    found = earlier_runs(reported(tmp_path / "report", runs.drop(columns=["threads", "pss_bytes", "never_exchanged"])))
     assert list(found.columns) == [column.name for column in RUNS]
     assert set(found["threads"]) == {1}
     assert found["pss_bytes"].isna().all()
+    assert not found["never_exchanged"].any()
 
 
 @pytest.mark.parametrize("runs", [pd.DataFrame({"a": [1]}), pd.DataFrame()])

@@ -114,7 +114,7 @@ def test_cautions_name_a_series_that_falls_silent(tmp_path, sends, said):
 @pytest.mark.parametrize(
     ("name", "option", "what_follows"),
     [
-        ("local-sgd", "period", "their workers train apart, and only the evaluated mean joins them."),
+        ("local-sgd", "period", "or groups of them, train apart, and only the evaluated mean joins them."),
         ("allreduce", "backward_passes_per_step", "their weights are never updated."),
     ],
 )
@@ -136,7 +136,8 @@ def test_cautions_name_groups_that_never_meet_though_their_workers_send(tmp_path
     (pool,) = pools(loaded(tmp_path, record({"strategy": strategy, "workers": 4}, first_exchange_step=first)))
     told = (
         "hogwild-averaging workers_per_group=2 period=100000 delay=100000: never communicates in 1 of 1 launches, "
-        "whose training ends before an average is due; their workers train apart, and only the evaluated mean joins "
+        "whose training ends before an average is due; their workers, or groups of them, train apart, and only the "
+        "evaluated mean joins "
         "them."
     )
     assert pool.cautions == ((told,) if is_said else ())

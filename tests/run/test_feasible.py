@@ -43,7 +43,7 @@ def test_strategy_that_never_communicates_is_named(strategy: dict[str, object], 
     (said,) = cautions([cell, cell.with_seed(1)])
     assert said == (
         f"{cell.title}: never communicates: its first average is due in step {first}, and a worker takes 45; "
-        "only the evaluated mean joins its workers"
+        "only the evaluated mean joins its workers, or groups of them"
     )
 
 

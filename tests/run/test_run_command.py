@@ -162,8 +162,8 @@ def test_run_evaluates_what_was_trained_when_its_time_limit_stopped_it(tmp_path:
         steps = [sum(window["num_steps"] for window in part["windows"]) for part in record["workers"]]
         assert steps == [point["step"]] * 2
         assert all(0 <= window["peer_s"] <= window["exposed_s"] for window in windows)
-    else:  # nobody names a step for all, of which it would only know about when it comes
-        assert all(part["train_s"] >= 8 for part in record["workers"])  # start-up has taken nothing of it
+    else:  # rank 0 stops when its own clock of training says so: start-up has taken nothing of the limit
+        assert record["workers"][0]["train_s"] >= 8
     assert workers_of(results) == []
 
 
