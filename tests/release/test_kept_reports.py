@@ -40,7 +40,7 @@ def test_sample_report_opens_with_what_its_records_give(tmp_path: Path) -> None:
 def test_readme_has_the_times_of_the_quick_suite_by_both_answers(tmp_path: Path) -> None:
     """As a report of both folders has them, in PyTorch: of the recipe and tuned, a problem after the other."""
     unpack(SAMPLE / "records.tar.xz", tmp_path)
-    runs = read(with_trials([tmp_path / "quick", tmp_path / "quick.tuned"]), ("runs",)).frames["runs"]
+    runs = read(with_trials([tmp_path / "quick.recipe", tmp_path / "quick.tuned"]), ("runs",)).frames["runs"]
     (contests,) = judged_contests(pools(runs))
     found = {}
     for judged in contests:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -64,9 +63,10 @@ class Local:
         self._socket.send(b"".join(frames))
 
     def hear(self) -> tuple[Reply, bytes]:
-        with contextlib.suppress(ConnectionResetError):  # that not all was read which was told; what was said is there
-            self._socket.recv(1, socket.MSG_PEEK)
-        said, files, *_ = socket.recv_fds(self._socket, PACKET_BYTES, 1)
+        try:
+            said, files, *_ = socket.recv_fds(self._socket, PACKET_BYTES, 1)
+        except ConnectionResetError:  # once, where not all was read which was told; what was said is there
+            said, files, *_ = socket.recv_fds(self._socket, PACKET_BYTES, 1)
         self.files += files
         return Reply.unpacked(said[:REPLY_BYTES]), said[REPLY_BYTES:]
 
