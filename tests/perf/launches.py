@@ -21,6 +21,7 @@ Side = tuple[Arm, dict[str, Any]]  # and the fields of its cell
 
 NUM_PAIRS = 5
 NUM_PAIRS_NEAR_A_BAR = 15  # where fewer miss it, or not, by chance
+NUM_PAIRS_AT_A_BAR = 40  # likewise, where 15 do
 NUM_MOMENTS = 1000
 EVALUATIONS: int = Cell.model_fields["evaluations"].default
 # Some two seconds of training. A worker alone has half the epochs of two: as many steps.
@@ -173,7 +174,7 @@ def _measuring(arm: Arm) -> Figure:
     """What copies of the weights and watched merges cost a run that has as many as any by default."""
     what = f"cnn, torch, delayed-averaging: {EVALUATIONS} evaluations and their watched merges over none"
     ours, other = TWO | DELAYED | {"evaluations": EVALUATIONS}, TWO | DELAYED
-    return _figure(arm, what, ours, other, bar=0.99, num_pairs=NUM_PAIRS_NEAR_A_BAR)
+    return _figure(arm, what, ours, other, bar=0.99, num_pairs=NUM_PAIRS_AT_A_BAR)
 
 
 def _keeping_memory(arm: Arm, as_it_is: Arm) -> Figure:
