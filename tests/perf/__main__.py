@@ -1,4 +1,4 @@
-"""`python -m tests.perf [NAME...]`: a line a figure, its spread, whether its bar holds; half an hour for all."""
+"""`python -m tests.perf [NAME...]`: a line a figure, its spread, whether its bar holds; an hour and a half for all."""
 
 from __future__ import annotations
 
