@@ -106,6 +106,18 @@ def none_left(*_: Any) -> NoReturn:
     raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
+def refusing(patched: pytest.MonkeyPatch) -> list[int]:
+    """There is none for whoever is to be let in; gets an item at each look for it."""
+    looks: list[int] = []
+
+    def refuse(_: socket.socket) -> NoReturn:
+        looks.append(1)
+        none_left()
+
+    patched.setattr(socket.socket, "accept", refuse)
+    return looks
+
+
 def test_full_door_hangs_up_on_the_stranger_who_came_first(
     door: LocalDoor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,17 +144,11 @@ def test_full_door_leaves_who_has_just_come_the_time_to_say_who_he_is(
     door: LocalDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As long as it is shut, once."""
-    asked = []
-
-    def refuse(_: socket.socket) -> NoReturn:
-        asked.append(1)
-        none_left()
-
     with ExitStack() as stack:
         worker, silent = (Stranger(stack, door) for _ in range(2))
         Stranger(stack, door, waits=True)
         with monkeypatch.context() as patched:
-            patched.setattr(socket.socket, "accept", refuse)
+            asked = refusing(patched)
             assert not list(door.messages())
             assert (len(asked), len(door._connected)) == (1, 2)
             worker.introduce(door, 1)
@@ -168,16 +174,10 @@ def test_full_door_asks_for_who_waits_only_now_and_then_and_lets_him_in_when_it_
     door: LocalDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of ten looks not ten: after each it is shut for as long as a look takes."""
-    asked = []
-
-    def refuse(_: socket.socket) -> NoReturn:
-        asked.append(1)
-        none_left()
-
     with ExitStack() as stack:
         Stranger(stack, door, waits=True)
         with monkeypatch.context() as patched:
-            patched.setattr(socket.socket, "accept", refuse)
+            asked = refusing(patched)
             began = time.monotonic()
             for _ in range(10):
                 assert not list(door.messages())
