@@ -13,11 +13,17 @@ _YIELDS = "opal_progress_yield_when_idle"  # a bool in Open MPI 4 and 5, by whic
 
 
 def yields_when_idle() -> bool | None:
-    """Whether it gives the core away while it waits; None of another MPI, and without one.
-
-    To be asked once MPI has started.
-    """
-    try:  # Horovod's library is there for all to see, and with it what it loads
-        return ctypes.c_bool.in_dll(ctypes.CDLL(None), _YIELDS).value
+    """Whether it gives the core away while it waits; None of another MPI, and before MPI has started."""
+    loaded = ctypes.CDLL(None)  # Horovod's library is there for all to see, and with it what it loads
+    try:
+        yields = ctypes.c_bool.in_dll(loaded, _YIELDS)
     except ValueError:
         return None
+    return yields.value if _has_started(loaded) else None
+
+
+def _has_started(loaded: ctypes.CDLL) -> bool:
+    """MPI may be asked this at any time."""
+    started = ctypes.c_int(0)
+    loaded.MPI_Initialized(ctypes.byref(started))
+    return bool(started.value)

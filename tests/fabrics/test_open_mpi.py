@@ -49,6 +49,9 @@ def test_open_mpi_says_what_a_file_has_told_it(tmp_path: Path) -> None:
     assert said(options, {"HOME": str(tmp_path)}) == {"yields True"}
 
 
-def test_process_without_mpi_says_nothing() -> None:
-    asked = "from harness.fabrics.open_mpi import yields_when_idle; print(yields_when_idle())"
+@pytest.mark.skipif(mpirun() is None, reason="no mpirun")
+@pytest.mark.parametrize("before", ["", "import horovod.torch;"])  # which loads MPI, and starts nothing
+def test_process_whose_mpi_has_not_started_says_nothing(before: str) -> None:
+    """What its library holds then is what it was built with."""
+    asked = f"{before}from harness.fabrics.open_mpi import yields_when_idle; print(yields_when_idle())"
     assert subprocess.check_output([sys.executable, "-c", asked], text=True) == "None\n"
