@@ -55,11 +55,12 @@ def cautions(cells: Iterable[Cell]) -> Iterator[str]:
     yield from (UNTRIED[problem] for problem in UNTRIED if problem in {(cell.workload, cell.dataset) for cell in cells})
     for cell in cells:
         yield from _of_schedule(cell)
-        if (untold := _untold_exchange(cell)) is not None:
-            yield f"{cell.title}: {untold}"
-            continue
         plan = plan_of(cell, cell.num_samples)
-        first = first_exchange_step(cell, plan)
+        try:
+            first = first_exchange_step(cell, plan)
+        except ExtensionError as error:
+            yield f"{cell.title}: {_of_strategy(error)}"
+            continue
         is_shared = cell.evaluated_model == EvaluatedModel.SHARED
         if (other := cell.options.same_as(cell.topology)) is not None:
             yield f"{cell.title}: is {other} where workers are so placed"
@@ -82,8 +83,12 @@ def _untold_exchange(cell: Cell) -> str | None:
     try:
         first_exchange_step(cell, plan_of(cell, cell.num_samples))
     except ExtensionError as error:
-        return f"strategy: {error}"
+        return _of_strategy(error)
     return None
+
+
+def _of_strategy(error: ExtensionError) -> str:
+    return f"strategy: {error}"
 
 
 def _amount_off(cell: Cell, plan: Plan) -> Iterator[str]:

@@ -19,12 +19,13 @@ from annotated_types import Ge, Le
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from harness.extensions import ExtensionError
 from harness.protocols import SearchChoice, SearchRange
 from harness.suite.cell import Cell
 from harness.suite.fields import CellFields
 from harness.tuning.axis import Axis
 from harness.tuning.tuning_error import TuningError
-from harness.worker.plan import plan_of
+from harness.worker.plan import first_exchange_step, plan_of
 
 Values = dict[str, Any]  # by name of an axis: of one with a unit the multiple
 _PROBES = 8  # parts of the way at whose ends it is seen whether an axis can vary
@@ -51,7 +52,10 @@ class Space:
         return values
 
     def cell_at(self, values: Values) -> Cell | None:
-        """The cell of a point; None where there can be none, or none that ever communicates as its strategy does."""
+        """The cell of a point; None where there can be none, or none that ever communicates as its strategy does.
+
+        Raises TuningError where a user's strategy does not tell when it does.
+        """
         options: Values = {}
         fields: Values = {}
         for axis in self.axes:
@@ -210,8 +214,13 @@ def _changed(cell: Cell, fields: Values, options: Values) -> Cell:
 
 
 def _exchanges(cell: Cell) -> bool:
+    """Raises TuningError where a user's strategy does not tell."""
     plan = plan_of(cell, cell.num_samples)
-    return cell.options.first_exchange(plan) <= plan.num_steps
+    try:
+        first = first_exchange_step(cell, plan)
+    except ExtensionError as error:
+        raise TuningError(f"{cell.title}: strategy: {error}") from error
+    return first is None or first <= plan.num_steps
 
 
 def _value(axis: Axis, cell: Cell) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,6 +99,23 @@ def test_strategy_that_would_never_exchange_is_no_point() -> None:
     values = local.values_of(local.recipe)
     assert local.cell_at({**values, "period": 18}) is not None
     assert local.cell_at({**values, "period": 19}) is None
+
+
+def test_point_at_which_a_users_strategy_does_not_tell_when_it_exchanges_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from harness.strategies.local_sgd import LocalSGD, LocalSGDOptions\n"
+        "class Choices(LocalSGDOptions):\n"
+        "    def first_exchange(self, plan):\n"
+        "        return self.period // (self.period == 8)\n"
+        "class Mine(LocalSGD):\n"
+        "    Options = Choices\n"
+    )
+    with pytest.raises(TuningError) as refused:
+        space("mine.py:Mine", folder=str(tmp_path))
+    assert str(refused.value) == (
+        "fnn · digits · mine.py:Mine period=1 · torch · 2×1 cpu · gloo: strategy: mine.py:Mine: Choices."
+        "first_exchange: mine.py, line 4: ZeroDivisionError: integer division or modulo by zero"
+    )
 
 
 def test_rate_that_is_not_scaled_needs_no_base() -> None:
