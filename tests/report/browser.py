@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -60,14 +62,7 @@ class Browser:
 @contextmanager
 def browsing(*, width: int, height: int, is_dark: bool = False) -> Iterator[Browser]:
     """A fresh browser with a page area of that size."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = ending_with_parent(["sh", "-c", _DRIVER, port], by="TERM")
-    driver = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    base = f"http://127.0.0.1:{port}"
-    try:
-        _wait_until_ready(base)
+    with _driving() as base:
         arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]
         if is_dark:
             arguments.append("--blink-settings=preferredColorScheme=0")
@@ -86,9 +81,25 @@ def browsing(*, width: int, height: int, is_dark: bool = False) -> Iterator[Brow
             yield Browser(url)
         finally:
             urllib.request.urlopen(urllib.request.Request(url, method="DELETE")).close()
-    finally:
-        driver.terminate()
-        driver.wait()
+
+
+@contextmanager
+def _driving() -> Iterator[str]:
+    """Where a driver of its own answers. What it and its browsers leave among temporary files goes with it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ending_with_parent(["sh", "-c", _DRIVER, port], by="TERM")
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        driver = subprocess.Popen(command, start_new_session=True, env=os.environ | {"TMPDIR": folder}, **silent)
+        base = f"http://127.0.0.1:{port}"
+        try:
+            _wait_until_ready(base)
+            yield base
+        finally:
+            driver.terminate()
+            driver.wait()
 
 
 def _ask(url: str, body: dict[str, Any] | None = None) -> Any:
