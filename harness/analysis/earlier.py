@@ -19,6 +19,7 @@ from harness.analysis.scores import metrics_of
 from harness.analysis.separation import ERROR
 from harness.analysis.tuned import are_trials
 from harness.plain_text import one_line, shown
+from harness.protocols import EvaluatedModel
 from harness.records.results_folder import ResultsError
 from harness.records.software import GPU_DRIVER, NOT_TOLD
 from harness.suite.fields import FIELDS
@@ -48,6 +49,8 @@ def _of_report(path: Path) -> pd.DataFrame:
         lacking = {column.name: _before(column, runs.index) for column in RUNS if column.name not in runs}
         whole = runs.assign(**lacking)[[column.name for column in RUNS]]
         metrics_of(whole)  # refuses what is none
+        if "never_exchanged" not in runs:
+            whole = whole.assign(never_exchanged=_sent_nothing(whole))
         texts = {column.name: _cleaned(whole[column.name]) for column in RUNS if column.dtype == "str"}
         cleaned = whole.assign(**texts)
         return cleaned if "gpu_driver" in runs else _with_driver_apart(cleaned)
@@ -65,6 +68,12 @@ def _with_driver_apart(runs: pd.DataFrame) -> pd.DataFrame:
     told = runs["versions"].str.extract(of_driver, expand=False).fillna(NOT_TOLD)
     versions = runs["versions"].str.replace(of_driver, "", regex=True).str.removeprefix(", ")
     return runs.assign(versions=versions, gpu_driver=told.where(runs["device"] == "gpu", ""))
+
+
+def _sent_nothing(runs: pd.DataFrame) -> pd.Series[bool]:
+    """By which it is told of older records, too, that workers never exchanged anything."""
+    is_shared = runs["evaluated_model"] == EvaluatedModel.SHARED
+    return (runs["workers"] > 1) & ~is_shared & (runs["bytes_per_step"] == 0)
 
 
 def _cleaned(texts: pd.Series[Any]) -> pd.Series[str]:

@@ -10,7 +10,7 @@ from harness.analysis.columns import RUNS
 from harness.analysis.earlier import changes, earlier_runs
 from harness.analysis.intervals import geometric_interval
 from harness.records.results_folder import ResultsError
-from tests.analysis.handmade import comparison, folder_of
+from tests.analysis.handmade import comparison, folder_of, record, window, worker
 
 TIMES = {"allreduce": (4.0, 4.2, 4.4)}
 
@@ -35,6 +35,18 @@ def test_column_that_came_later_has_what_held_before(tmp_path):
     assert set(found["threads"]) == {1}
     assert found["pss_bytes"].isna().all()
     assert not found["never_exchanged"].any()
+
+
+def test_older_report_tells_who_never_exchanged_by_what_was_sent(tmp_path):
+    """As of records of that time; workers of a shared model have it in their memory."""
+    silent = [worker(rank, windows=[window(0, bytes_sent=0)]) for rank in range(2)]
+    names = ("allreduce", "local-sgd", "hogwild")
+    records = [record({"strategy": name, "workers": 2}, workers=silent) for name in names]
+    records += [record({"strategy": "serial"}, workers=silent[:1]), *comparison(TIMES)]
+    runs = load_all(folder_of(records, tmp_path / "results")).runs
+    found = earlier_runs(reported(tmp_path / "report", runs.drop(columns="never_exchanged")))
+    assert found["never_exchanged"].tolist() == runs["never_exchanged"].tolist()
+    assert set(found["strategy"][found["never_exchanged"]]) == {"allreduce", "local-sgd"}
 
 
 @pytest.mark.parametrize("runs", [pd.DataFrame({"a": [1]}), pd.DataFrame()])
