@@ -18,6 +18,7 @@ NOT_TOLD = "not told"
 LIBRARIES_OF_GPUS = tuple(f"nvidia-{library}-cu{cuda}" for library in ("nccl", "cudnn") for cuda in (11, 12, 13))
 HOROVOD_MPI, HOROVOD_NCCL = "horovod.mpi", "horovod.nccl"  # for and with which it is built
 SHARED = "shared"  # of NCCL: Horovod loads it, and its build does not say which
+NO_NCCL = "none"
 # As PyTorch tells them in its workers' settings, wherever they are from. TensorFlow's are those of its version.
 OF_PYTORCH = ("cudnn", "torch.nccl")
 
@@ -63,7 +64,7 @@ def of_build(horovod_build: Collection[str], controller: str | None, device: str
         found[HOROVOD_MPI] = next((name for name in horovod_build if name.startswith("libmpi")), NOT_TOLD)
     if device == "gpu":
         linked = (name.removeprefix("nccl ") for name in horovod_build if name.startswith("nccl "))
-        found[HOROVOD_NCCL] = next(linked, SHARED if "nccl" in horovod_build else "none")
+        found[HOROVOD_NCCL] = next(linked, SHARED if "nccl" in horovod_build else NO_NCCL)
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from harness.records.index import IndexEntry
 from harness.records.record import MEASURING_VERSION
-from harness.records.software import HOROVOD_NCCL, PYTHON, SHARED, of_build, of_device
+from harness.records.software import HOROVOD_NCCL, NO_NCCL, PYTHON, SHARED, of_build, of_device
 from harness.run.versions import horovod_build, python_series, versions_on
 from harness.suite.cell import Cell
 from harness.worker.machine_description import describe_machine
@@ -114,10 +114,14 @@ def differences_from_now(record: IndexEntry, cell: Cell, settings: Mapping[str, 
 
 
 def _builds(record: IndexEntry, cell: Cell) -> tuple[dict[str, str], dict[str, str]]:
-    """Of Horovod, what matters to the cell, then and now; of both what the record tells."""
+    """Of Horovod, what matters to the cell, then and now; of both what the record tells.
+
+    Its shared NCCL may be any that there is now, even a linked one, as in older records.
+    """
     then, now = (of_build(names, cell.controller, cell.device) for names in (record.horovod_build, horovod_build(cell)))
-    known = {name for name, told in then.items() if (name, told) != (HOROVOD_NCCL, SHARED)}
-    return {name: then[name] for name in known}, {name: now[name] for name in known & now.keys()}
+    if then.get(HOROVOD_NCCL) == SHARED and now.get(HOROVOD_NCCL) != NO_NCCL:
+        del then[HOROVOD_NCCL]
+    return then, {name: now[name] for name in then.keys() & now.keys()}
 
 
 def _in_words(num_changed: int, differences: Counter[str]) -> str | None:

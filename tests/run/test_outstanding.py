@@ -90,6 +90,8 @@ def test_nccl_and_cudnn_change_a_cell_on_a_gpu_and_none_on_a_cpu(monkeypatch: py
         (["libmpi.so.12", "mpi"], ["libmpi.so.40", "mpi"], [1], "horovod.mpi libmpi.so.12 (now libmpi.so.40)"),
         (["nccl", "nccl 2.27.3"], ["nccl", "nccl 2.28.3"], [2], "horovod.nccl 2.27.3 (now 2.28.3)"),
         (["gloo"], ["gloo", "nccl"], [2], "horovod.nccl none (now shared)"),
+        (["gloo", "nccl"], ["gloo"], [2], "horovod.nccl shared (now none)"),
+        (["gloo", "nccl"], ["gloo", "nccl"], [], None),
         (["gloo", "nccl"], ["gloo", "nccl", "nccl 2.28.3"], [], None),  # linked before too, in an older record
         (["gloo", "libmpi.so.40", "mpi"], ["libmpi.so.40", "mpi"], [], None),
         ([], ["gloo", "libmpi.so.40", "mpi", "nccl"], [], None),  # older records do not tell
