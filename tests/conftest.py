@@ -18,9 +18,11 @@ from harness.bootstrap.horovod_wheel import kept_source
 from harness.bootstrap.pins import ROOT
 from harness.bootstrap.toolkit import find_toolkit
 from harness.doctor import may_mount, network_lab
+from harness.records.setting_names import is_recorded
 from harness.run.core_locks import LOCKS_VARIABLE
 from harness.worker.cores import num_physical
 from harness.worker.machine_description import describe_machine
+from harness.worker.process import PINNING_VARIABLE
 from harness.workloads.data import HOW_TO_GET_FASHION, find_fashion_mnist
 from tests.commit_line import commits, repository
 from tests.lab import slurm
@@ -70,6 +72,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # What is captured is no terminal, whatever a CI service says, and as wide as its lines, whatever a shell exports.
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS"):
         os.environ.pop(name, None)
+    # Nor is a setting of whoever starts the tests one of theirs: records and checks would tell of it.
+    for name in [name for name in os.environ if is_recorded(name) or name == PINNING_VARIABLE]:
+        del os.environ[name]
     os.environ[LOCKS_VARIABLE] = tempfile.mkdtemp(prefix="hvdbench-locks-")  # tests measure nothing: they do not wait
     # Who started the tests in the background of a script has them ignore Ctrl-C, and with them what they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)

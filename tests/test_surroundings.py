@@ -1,0 +1,30 @@
+"""What surrounds the tests reaches none of them: neither settings of whoever starts them, nor what another one left."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from harness.bootstrap.pins import ROOT
+from tests.command import LIMIT_S
+
+SETTINGS = {  # of malloc, of Horovod and of OpenMP, and whether workers are pinned
+    "GLIBC_TUNABLES": "glibc.malloc.tcache_count=7",
+    "HOROVOD_CYCLE_TIME": "2",
+    "OMP_PROC_BIND": "true",
+    "HVDBENCH_PINNING": "off",
+}
+TOUCHY = (  # tests that would fail by one of them
+    "tests/worker/test_process.py::test_freed_memory_is_kept",
+    "tests/run/test_launch_settings.py::test_launch_is_recorded_where_it_is_not_this_harness_own_on_this_machine",
+    "tests/test_arguments.py::test_read_setting_is_of_the_hosts_and_arguments_given",
+)
+
+
+def test_settings_of_whoever_starts_the_tests_reach_none(tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", f"--basetemp={tmp_path}", *TOUCHY]
+    environ = os.environ | SETTINGS | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    assert done.returncode == 0, done.stdout
