@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from harness import registry
 from harness.backends.triton_first import import_triton
+from harness.extensions import ExtensionError
 from harness.fabrics.connection import (
     Connection,
     launch_in_words,
@@ -150,6 +151,7 @@ def _run_inside(
     # The launch decides how and over what its workers talk; the record has to say what was, not what was asked for.
     actual = {"controller": "mpi" if hvd.mpi_enabled() else "gloo", "hosts": hvd.cross_size()}
     cells = {cell.key: cell for cell in (_as_launched(cell, actual) for cell in fitting.cells)}
+    first_exchanges = {cell.key: _first_exchange(cell) for cell in cells.values()}  # on each rank, before any trains
     setting = Setting(
         suite=suite.name,
         question=suite.question,
@@ -167,7 +169,8 @@ def _run_inside(
         if rank == 0:
             with run_folder(folder) as run_dir:
                 hvd.broadcast_object(str(run_dir), root_rank=0, name="run_dir")
-                record = _lead(cell, Connection(**connection, run_dir=run_dir), cores, hvd, setting)
+                here = Connection(**connection, run_dir=run_dir)
+                record = _lead(cell, here, cores, hvd, setting, first_exchange=first_exchanges[cell.key])
             print(f"{titles[cell.group]} · seed {cell.seed}: {record.status}", flush=True)
         else:
             run_dir = Path(hvd.broadcast_object(None, root_rank=0, name="run_dir"))
@@ -212,6 +215,14 @@ def _as_launched(cell: Cell, actual: dict[str, Any]) -> Cell:
         raise SuiteError(f"{cell.title}: not in this launch: {error.errors()[0]['msg']}") from None
 
 
+def _first_exchange(cell: Cell) -> int | None:
+    """Raises SuiteError where a strategy, a user's perhaps, does not tell it."""
+    try:
+        return first_exchange_step(cell, plan_of(cell, cell.num_samples))
+    except ExtensionError as error:
+        raise SuiteError(f"{cell.title}: strategy: {error}") from None
+
+
 def _untried_first(cells: list[Cell], setting: Setting, suite: Suite) -> Iterator[Cell]:
     """What is to run, within the suite's time budget. Raises ResultsError where records cannot be read."""
     watch = Stopwatch()
@@ -240,9 +251,16 @@ def _meet(hvd: Any) -> None:
     hvd.allgather_object(None, name="meet")
 
 
-def _lead(cell: Cell, connection: Connection, cores: list[int] | None, hvd: Any, setting: Setting) -> Record:
+def _lead(
+    cell: Cell,
+    connection: Connection,
+    cores: list[int] | None,
+    hvd: Any,
+    setting: Setting,
+    *,
+    first_exchange: int | None,
+) -> Record:
     """Rank 0's share: train like the others, then record; on failure or at the time limit record that and end."""
-    first_exchange = first_exchange_step(cell, plan_of(cell, cell.num_samples))
     run_dir = connection.run_dir
     reserve(run_dir)
     started_at, watch = datetime.now(UTC), Stopwatch()

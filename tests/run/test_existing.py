@@ -9,16 +9,13 @@ from typing import Any
 import pytest
 
 from harness import registry
-from harness.extensions import ExtensionError
-from harness.fabrics.connection import Connection
 from harness.records.results_folder import ResultsFolder
 from harness.run import existing
-from harness.run.existing import _Fitting, _lead, _prepared, _the_only, _untried_first
+from harness.run.existing import _Fitting, _fitting, _prepared, _run_inside, _the_only, _untried_first
 from harness.run.runner import Setting
 from harness.suite.cell import Cell
 from harness.suite.gates import CheckSettings
 from harness.suite.suite import Suite, SuiteError
-from tests.run.test_runner import Untold
 
 
 def cell(**fields: Any) -> Cell:
@@ -46,18 +43,36 @@ def test_launch_says_what_can_run_and_is_hardly_what_was_meant(
     assert "never communicates: its first average is due in step 1000000" in capsys.readouterr().err
 
 
-def test_launch_asks_a_strategy_for_its_first_exchange_before_it_trains(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("rank", [0, 1])
+def test_every_rank_asks_a_strategy_for_its_first_exchange_before_any_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rank: int
 ) -> None:
-    """After that, no record could be written."""
-    trained: list[str] = []
-    monkeypatch.setattr(existing, "run_worker", lambda cell_json, connection, cores: trained.append(cell_json))
-    never = cell().model_copy(update={"options": Untold()})
-    setting = Setting(suite="s", folder=ResultsFolder(tmp_path), hosts=(), is_existing=True)
-    place = Connection(rank=0, size=2, local_rank=0, local_size=2, run_dir=tmp_path)
-    with pytest.raises(ExtensionError, match=r"^allreduce: Untold\.first_exchange: .*RuntimeError: not told$"):
-        _lead(never, place, None, SimpleNamespace(allgather_object=lambda given, name: [given]), setting)
-    assert trained == []
+    """After that, no record could be written. This strategy has one where its workers are as the launch puts them."""
+    (tmp_path / "mine.py").write_text(
+        "from harness.strategies.local_sgd import LocalSGD, LocalSGDOptions\n"
+        "class Choices(LocalSGDOptions):\n"
+        "    def same_as(self, topology):\n"
+        "        return 'allreduce' if topology.hosts == 1 else None\n"
+        "    def first_exchange(self, plan):\n"
+        "        raise RuntimeError('not told')\n"
+        "class Mine(LocalSGD):\n"
+        "    Options = Choices\n"
+    )
+    never = cell(strategy="mine.py:Mine", folder=str(tmp_path))
+    suite = Suite(name="s", question="q", repeats=1, time_budget_s=None, check=CheckSettings(), cells=(never,))
+    sent: list[str] = []
+    hvd = SimpleNamespace(
+        mpi_enabled=lambda: False,
+        cross_size=lambda: 2,
+        broadcast_object=lambda given, root_rank, name: sent.append(name),
+    )
+    monkeypatch.setattr(existing, "_prepared", lambda fitting, place: (None, hvd))
+    fitting = _fitting(suite, size=2)
+    with pytest.raises(
+        SuiteError, match=r"strategy: mine\.py:Mine: Choices\.first_exchange: .*RuntimeError: not told$"
+    ):
+        _run_inside(suite, fitting, (rank, 2, 0, 1), ResultsFolder(tmp_path / "results"), again=None)
+    assert sent == []
 
 
 def own(name: str) -> Cell:
