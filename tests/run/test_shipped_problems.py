@@ -57,7 +57,8 @@ def test_ratings_are_learnt_by_their_rows_without_a_lock(tmp_path: Path, framewo
     [("hogwild", "torch"), ("hogwild", "tensorflow"), ("allreduce", "torch"), ("allreduce", "tensorflow")],
 )
 def test_acting_is_learnt_with_and_without_a_lock_step(tmp_path: Path, strategy: str, framework: str) -> None:
-    """Pushes at random keep the pole up for some 22 frames."""
+    """Pushes at random keep the pole up for some 22 frames. At the recipe's rate a policy may begin by pushing one way
+    alone, some 9 frames, and learn late; how workers that share it come to do so is chance."""
     record = ran(
         tmp_path,
         workload="actor-critic",
@@ -65,12 +66,13 @@ def test_acting_is_learnt_with_and_without_a_lock_step(tmp_path: Path, strategy:
         framework=framework,
         workers=2,
         batch_size=20,
-        samples=16_000,
+        learning_rate=0.0007,
+        samples=24_000,
         evaluations=8,
     )
     assert record.status == "ok", record.log_tail
     assert max(point.score for point in record.curve) > 30
-    assert record.curve[-1].num_samples == 16_000
+    assert record.curve[-1].num_samples == 24_000
     (run,) = load(tmp_path).to_dict("records")
     assert (run["metric"], run["metric_better"], run["sample_unit"]) == ("mean return", "higher", "frame")
 
