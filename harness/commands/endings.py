@@ -11,10 +11,11 @@ EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 
 
 def is_the_users(error: Exception) -> bool:
-    """Errors with a message for the user, imported only when there is one, places that the user may not look at, and
-    full disks, for which Python may find no folder for temporary files."""
+    """Errors with a message for the user, imported only when there is one; whatever code of the user's raises; places
+    that the user may not look at; and full disks, for which Python may find no folder for temporary files."""
     from harness.check.worktree import ArmError
     from harness.compare.request import CompareError
+    from harness.extensions import ExtensionError, their_line
     from harness.launchers.hosts import HostsError
     from harness.records.machine_failures import lacks_room
     from harness.records.results_folder import ResultsError
@@ -23,14 +24,23 @@ def is_the_users(error: Exception) -> bool:
     from harness.tuning.tuning_error import TuningError
     from harness.workloads.data import DatasetError
 
-    known = (SuiteError, ResultsError, HostsError, DatasetError, ArmError, CompareError, NewFileError, TuningError)
+    known = (
+        *(SuiteError, ExtensionError, ResultsError, HostsError, DatasetError, ArmError),
+        *(CompareError, NewFileError, TuningError),
+    )
+    if isinstance(error, known) or their_line(error):
+        return True
     if isinstance(error, OSError):
         return isinstance(error, PermissionError) or lacks_room(f"{type(error).__name__}: {error}")
-    return isinstance(error, known)
+    return False
 
 
 def in_words(error: Exception) -> str:
     """Of an error that is the user's."""
+    from harness.extensions import in_their_words, their_line
+
+    if their_line(error):
+        return in_their_words(error)
     if not isinstance(error, OSError):
         return str(error)
     if isinstance(error, PermissionError):

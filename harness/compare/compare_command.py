@@ -9,7 +9,7 @@ from harness.compare.candidates import Candidates, candidates
 from harness.compare.comparison_folder import ComparisonFolder
 from harness.compare.measuring import SHARE_OF_MINUTES, launch_times_s, measuring_cells, paces_of
 from harness.compare.planning import REPORT_S, Entry, LaunchPlan, PaceKey, plan_launches
-from harness.compare.request import Request
+from harness.compare.request import CompareError, Request
 from harness.compare.suite_file import blocks_of, frameworks_of, suite_text
 from harness.launchers.hosts import Host
 from harness.plain_text import counted
@@ -17,7 +17,7 @@ from harness.progress import FIRST_GUESS_S, console, in_minutes, show_cautions, 
 from harness.report import write_report
 from harness.report.answer import answer_lines
 from harness.report.wording import listed
-from harness.run.feasible import cautions
+from harness.run.feasible import cautions, first_obstacle
 from harness.run.outstanding import Again
 from harness.run.runner import Setting, Summary, run_suite
 from harness.suite.cell import Cell
@@ -72,6 +72,9 @@ def _measured(
 ) -> dict[PaceKey, float]:
     """Seconds of a launch."""
     short = measuring_cells(cells)
+    obstacle = first_obstacle(short, hosts)
+    if obstacle is not None:
+        raise CompareError(obstacle)
     suite = Suite(name="measuring", question="", repeats=1, time_budget_s=None, check=CheckSettings(), cells=short)
     # By the factor, not the cells' own limit, which is in their keys: what was measured serves other minutes too.
     factor = max(SHARE_OF_MINUTES * request.minutes * 60, LEAST_TIME_LIMIT_S) / short[0].time_limit_s

@@ -39,6 +39,11 @@ def first_exchange_step(cell: Cell, plan: Plan) -> int | None:
     has_others = cell.workers > 1 or cell.evaluated_model == EvaluatedModel.SHARED
     if not has_others or cell.options.same_as(cell.topology) is not None:
         return None
+    return first_exchange_due(cell, plan)
+
+
+def first_exchange_due(cell: Cell, plan: Plan) -> int:
+    """The same by the options alone, whether or not there are others. Raises ExtensionError."""
     where = f"{cell.strategy}: {type(cell.options).__name__}.first_exchange"
     try:
         step = cell.options.first_exchange(plan)

@@ -141,6 +141,21 @@ def test_compare_of_own_code_that_breaks_says_where(tmp_path: Path) -> None:
     assert not (tmp_path / "compare").exists()
 
 
+def test_compare_refuses_what_could_not_be_measured(tmp_path: Path) -> None:
+    """Measuring takes 50 steps, of which the recipe's several hundred say nothing."""
+    (tmp_path / "mine.py").write_text(
+        "from harness.strategies.local_sgd import LocalSGD, LocalSGDOptions\n"
+        "class Choices(LocalSGDOptions):\n"
+        "    def first_exchange(self, plan):\n"
+        "        return plan.num_steps // 60\n"
+        "class Mine(LocalSGD):\n"
+        "    Options = Choices\n"
+    )
+    code, _, errors = hvdbench("compare", "fnn", "--strategies", "mine.py:Mine", "--workers", "2", cwd=tmp_path)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "strategy: mine.py:Mine: Choices.first_exchange: 0; wanted: the number of a step" in errors
+
+
 def test_compare_takes_the_hosts_of_its_job(tmp_path: Path) -> None:
     job = {"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "n[1-2].invalid", "SLURM_TASKS_PER_NODE": "4(x2)"}
     code, _, errors = hvdbench("compare", "fnm", cwd=tmp_path, environ=job)

@@ -93,12 +93,13 @@ def test_none_stands_for_what_the_strategy_makes_of_it() -> None:
     assert elastic.in_words["pull"] == "0.0500 to 0.500 (log)"
 
 
-def test_strategy_that_would_never_exchange_is_no_point() -> None:
-    """Each of two workers takes 18 steps of 32 samples in 0.8 epochs of 1437."""
-    local = space("local-sgd", epochs=0.8)
+@pytest.mark.parametrize(("workers", "num_steps"), [(1, 36), (2, 18)])
+def test_strategy_that_would_never_exchange_is_no_point(workers: int, num_steps: int) -> None:
+    """Each of so many workers takes so many steps of 32 samples in 0.8 epochs of 1437."""
+    local = space("local-sgd", epochs=0.8, workers=workers)
     values = local.values_of(local.recipe)
-    assert local.cell_at({**values, "period": 18}) is not None
-    assert local.cell_at({**values, "period": 19}) is None
+    assert local.cell_at({**values, "period": num_steps}) is not None
+    assert local.cell_at({**values, "period": num_steps + 1}) is None
 
 
 def test_point_at_which_a_users_strategy_does_not_tell_when_it_exchanges_is_named(tmp_path: Path) -> None:
