@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -48,13 +49,20 @@ def test_the_users_choice_holds_and_is_recorded() -> None:
     assert settings == {"OMP_NUM_THREADS": "3", "MALLOC_MMAP_THRESHOLD_": "65536"}
 
 
-def test_threads_of_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_CPP_MIN_LOG_LEVEL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+@pytest.fixture
+def environ(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """In place of this process's own, which other tests go by, as by its malloc."""
+    made: dict[str, str] = {}
+    monkeypatch.setattr(process, "os", SimpleNamespace(environ=made))
+    monkeypatch.setattr(process, "_keep_freed_memory", lambda: None)
+    return made
+
+
+def test_threads_of_libraries(environ: dict[str, str]) -> None:
+    environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
     process.prepare(num_threads=3)
-    assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == os.environ["OPENBLAS_NUM_THREADS"] == "3"
-    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"  # a user's choice
+    assert environ["OMP_NUM_THREADS"] == environ["MKL_NUM_THREADS"] == environ["OPENBLAS_NUM_THREADS"] == "3"
+    assert environ["TF_CPP_MIN_LOG_LEVEL"] == "0"  # a user's choice
 
 
 @pytest.mark.parametrize(
@@ -91,13 +99,11 @@ NAMING_KINDS = {"OMP_PROC_BIND": "close", "OMP_PLACES": "cores(2)", "KMP_AFFINIT
 @pytest.mark.parametrize("named", [NAMING_CORES, NAMING_KINDS])
 @pytest.mark.parametrize("pinning", [None, "off"])
 def test_variables_that_name_cores_hold_where_workers_are_not_pinned(
-    monkeypatch: pytest.MonkeyPatch, named: dict[str, str], pinning: str | None
+    environ: dict[str, str], named: dict[str, str], pinning: str | None
 ) -> None:
-    monkeypatch.delenv(process.PINNING_VARIABLE, raising=False)
-    for name, value in (named | ({process.PINNING_VARIABLE: pinning} if pinning else {})).items():
-        monkeypatch.setenv(name, value)
+    environ |= named | ({process.PINNING_VARIABLE: pinning} if pinning else {})
     process.prepare()
-    holding = {name: value for name, value in named.items() if os.environ.get(name) == value}
+    holding = {name: value for name, value in named.items() if environ.get(name) == value}
     assert holding == ({} if named is NAMING_CORES and pinning is None else named)
     assert process.settings().get("pinning") == pinning
 
