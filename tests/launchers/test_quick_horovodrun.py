@@ -50,9 +50,9 @@ with Path(launch.CACHE_FOLDER, "cache.bin").open("rb") as read_by_another:
 """
 
 
-def run(*argv: str | Path, home: str = os.environ["HOME"]) -> subprocess.CompletedProcess[str]:
+def run(*argv: str | Path, home: str | None = None) -> subprocess.CompletedProcess[str]:
     argv_here = [sys.executable, *map(str, argv)]
-    environ = {**os.environ, "HOME": home}
+    environ = {**os.environ, **({} if home is None else {"HOME": home})}
     return subprocess.run(argv_here, env=environ, capture_output=True, text=True, check=False, timeout=LIMIT_S)
 
 
