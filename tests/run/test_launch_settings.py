@@ -20,8 +20,10 @@ HERE = this_machine()
 
 @pytest.fixture(autouse=True)
 def no_mpi(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever this machine has: a module's would be recorded."""
+    """Whichever this machine has, runs in this process or lies elsewhere: a module's would be recorded."""
     monkeypatch.setattr("harness.run.launch_settings.mpirun", lambda: None)
+    monkeypatch.setattr("harness.run.launch_settings.yields_when_idle", lambda: None)
+    monkeypatch.delenv("OPAL_PREFIX", raising=False)
 
 
 def cell(strategy: str = "allreduce", controller: str = "gloo", **options: Any) -> Cell:
