@@ -7,7 +7,7 @@ import shutil
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -28,6 +28,7 @@ from tests.commit_line import commits, repository
 from tests.lab import slurm
 from tests.quotas import quota_parent
 from tests.report import browser
+from tests.surroundings import leaving_nothing
 
 __all__ = ["commits", "repository"]  # fixtures of all tests
 
@@ -82,6 +83,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{marker}: runs where there is {what}")
     config.stash[_NUM_LEFT_OUT] = Counter()
     config.stash[_LACKING] = {marker: [] for marker, (_, is_here, _) in NEEDS.items() if not is_here()}
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    with leaving_nothing():
+        yield
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

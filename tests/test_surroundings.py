@@ -7,8 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import torch
+
 from harness.bootstrap.pins import ROOT
+from harness.extensions import WORKLOADS, load_extension
 from tests.command import LIMIT_S
+from tests.surroundings import leaving_nothing
 
 SETTINGS = {  # of malloc, of Horovod and of OpenMP, and whether workers are pinned
     "GLIBC_TUNABLES": "glibc.malloc.tcache_count=7",
@@ -28,3 +33,26 @@ def test_settings_of_whoever_starts_the_tests_reach_none(tmp_path: Path) -> None
     environ = os.environ | SETTINGS | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=LIMIT_S)
     assert done.returncode == 0, done.stdout
+
+
+def test_no_test_leaves_a_users_code_to_the_next(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Neither the folder to import from, nor the module of the file, nor what it imports itself."""
+    (tmp_path / "training.py").write_text("import beside_it, package_beside.part\nmake = 1\n")
+    (tmp_path / "beside_it.py").touch()
+    (tmp_path / "package_beside").mkdir()
+    (tmp_path / "package_beside" / "part.py").touch()
+    path, modules = list(sys.path), set(sys.modules)
+    with leaving_nothing():
+        load_extension("training.py:make", str(tmp_path), group=WORKLOADS)
+        assert str(tmp_path) in sys.path
+        assert {"beside_it", "package_beside", "package_beside.part"} < sys.modules.keys()
+    assert sys.path == path
+    assert sys.modules.keys() == modules
+    assert "nothing_left" in request.fixturenames
+
+
+def test_no_test_leaves_its_threads_to_the_next() -> None:
+    before = torch.get_num_threads()
+    with leaving_nothing():
+        torch.set_num_threads(before + 1)
+    assert torch.get_num_threads() == before
