@@ -6,11 +6,13 @@ import ctypes
 import os
 import re
 from collections.abc import Collection, Sequence
+from functools import cache
 
 from harness.worker.cgroup import unbound_cores
 from harness.worker.cores import shared_out
 
 KEPT_BYTES = 1 << 30  # what is freed below this size, or at the end of the heap, is kept
+_KEPT_BY_OLDER_BYTES = 1 << 25  # of glibc before 2.35, which refuses more for blocks
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 PINNING_VARIABLE, PINNING_OFF = "HVDBENCH_PINNING", "off"
 _NAMING_CORES = {  # variables by which OpenMP binds threads, and how a value looks that names cores of the machine
@@ -36,22 +38,25 @@ def prepare(*, num_threads: int | None = None) -> None:
         _keep_freed_memory()
 
 
-def _keep_freed_memory() -> None:
-    """Tells glibc's malloc not to hand freed memory back to the system; without glibc nothing happens.
+@cache
+def _keep_freed_memory() -> int:
+    """Tells glibc's malloc not to hand freed memory back to the system; below so many bytes, a block then stays.
 
     By default it returns large blocks at once, and at its next use every one is faulted in again, page by page, more or
     fewer as tensors happen to lie. That is not what strategies are compared for; `python -m tests.perf launches` says
-    what it is worth. (PyTorch's tuning guide advises jemalloc or tcmalloc, which keep memory too.)
+    what it is worth. (PyTorch's tuning guide advises jemalloc or tcmalloc, which keep memory too.) Without glibc
+    nothing happens. The threshold of blocks comes first: where none is taken, that of the heap alone would fix it low.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        for parameter in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
-            mallopt(parameter, KEPT_BYTES)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda parameter, value: 0)
+    below = next((size for size in (KEPT_BYTES, _KEPT_BY_OLDER_BYTES) if mallopt(_M_MMAP_THRESHOLD, size)), 0)
+    if below:
+        mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
+    return below
 
 
 def keeps_freed(num_bytes: int) -> bool:
     """Whether a block of this size stays with the process when it is freed, once it is prepared."""
-    return num_bytes < KEPT_BYTES and not _set_by_the_user()
+    return not _set_by_the_user() and num_bytes < _keep_freed_memory()
 
 
 def give_back_freed_memory() -> None:

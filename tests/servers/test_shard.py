@@ -37,6 +37,12 @@ def of_many(num_steps: int) -> StepClaim:
     return StepClaim(num_steps=num_steps, num_in_all=1_000_000)
 
 
+@pytest.fixture(autouse=True)
+def as_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a server's process, whose malloc keeps what is freed; this one's is for other tests, too."""
+    monkeypatch.setattr(process, "_keep_freed_memory", lambda: 1 << 30)
+
+
 @pytest.fixture
 def shard() -> Shard:
     made = Shard(0, 1, num_workers=3)
@@ -179,7 +185,7 @@ def test_weights_that_are_let_go_of_are_asked_for_again_where_their_memory_goes_
         monkeypatch.setattr(free_memory.cgroup, "free_bytes", lambda: None)
 
     if reason == "size":
-        monkeypatch.setattr(process, "KEPT_BYTES", 8)
+        monkeypatch.setattr(process, "_keep_freed_memory", lambda: 8)
     else:
         monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "0")
     shard = Shard(0, 1, num_workers=1)

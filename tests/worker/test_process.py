@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ import pytest
 from harness.records.run_files import CELL_FILE
 from harness.worker import process, worker
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 BLOCK_BYTES, NUM_BLOCKS = 1 << 20, 50
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 SCRIPT = f"""
@@ -54,8 +56,32 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """In place of this process's own, which other tests go by, as by its malloc."""
     made: dict[str, str] = {}
     monkeypatch.setattr(process, "os", SimpleNamespace(environ=made))
-    monkeypatch.setattr(process, "_keep_freed_memory", lambda: None)
+    monkeypatch.setattr(process, "_keep_freed_memory", lambda: 0)
     return made
+
+
+@pytest.mark.parametrize(
+    ("most", "kept"), [(2**31 - 1, 1 << 30), (1 << 25, 1 << 25), (0, 0)], ids=["newer", "before 2.35", "none"]
+)
+def test_blocks_are_kept_below_the_threshold_that_malloc_takes(
+    monkeypatch: pytest.MonkeyPatch, most: int, kept: int
+) -> None:
+    """An older glibc refuses a large one. That of the heap alone would leave the one of blocks at its least."""
+    taken: dict[int, int] = {}
+
+    def mallopt(parameter: int, value: int) -> int:
+        if parameter == M_MMAP_THRESHOLD and value > most:
+            return 0
+        taken[parameter] = value
+        return 1
+
+    monkeypatch.setattr(process, "os", SimpleNamespace(environ={}))
+    monkeypatch.setattr(process, "ctypes", SimpleNamespace(CDLL=lambda name: SimpleNamespace(mallopt=mallopt)))
+    monkeypatch.setattr(process, "_keep_freed_memory", cache(process._keep_freed_memory.__wrapped__))
+    process.prepare()
+    assert taken == ({M_MMAP_THRESHOLD: kept, M_TRIM_THRESHOLD: 1 << 30} if kept else {})
+    sizes = (1, (1 << 25) - 1, 1 << 25, (1 << 30) - 1, 1 << 30)
+    assert [process.keeps_freed(size) for size in sizes] == [size < kept for size in sizes]
 
 
 def test_threads_of_libraries(environ: dict[str, str]) -> None:
