@@ -15,11 +15,14 @@ from hypothesis import HealthCheck, settings
 
 from harness.backends.triton_first import import_triton
 from harness.bootstrap.horovod_wheel import kept_source
+from harness.bootstrap.mpi import version_of
 from harness.bootstrap.pins import ROOT
 from harness.bootstrap.toolkit import find_toolkit
 from harness.doctor import may_mount, network_lab
+from harness.launchers.horovodrun import mpirun
 from harness.records.setting_names import is_recorded
 from harness.run.core_locks import LOCKS_VARIABLE
+from harness.run.mpi_support import mpi_obstacle
 from harness.worker.cores import num_physical
 from harness.worker.machine_description import describe_machine
 from harness.worker.process import PINNING_VARIABLE
@@ -31,6 +34,13 @@ from tests.report import browser
 from tests.surroundings import leaving_nothing
 
 __all__ = ["commits", "repository"]  # fixtures of all tests
+
+
+def has_open_mpi() -> bool:
+    """Whether Horovod for PyTorch was built for the MPI that would start it, and that is Open MPI."""
+    started_by = mpirun()
+    return started_by is not None and mpi_obstacle("torch") is None and "Open MPI" in version_of(started_by)
+
 
 NEEDS: dict[str, tuple[str, Callable[[], bool], str | None]] = {  # marker: (what, whether it is here, how to get it)
     "gpu": ("a CUDA GPU", lambda: bool(describe_machine().gpus), "a machine with one"),
@@ -47,6 +57,7 @@ NEEDS: dict[str, tuple[str, Callable[[], bool], str | None]] = {  # marker: (wha
         lambda: kept_source(os.environ).exists(),
         "make setup where its wheel is not cached",
     ),
+    "needs_open_mpi": ("Horovod for PyTorch over Open MPI", has_open_mpi, "make setup where no other MPI is loaded"),
     "needs_ccache": ("ccache", lambda: shutil.which("ccache") is not None, "apt-get install ccache"),
     "nvcc": ("a CUDA toolkit", lambda: find_toolkit(os.environ) is not None, "NVIDIA's, with nvcc on the PATH"),
     "needs_fashion_mnist": ("Fashion-MNIST", lambda: find_fashion_mnist() is not None, HOW_TO_GET_FASHION),
