@@ -12,7 +12,7 @@ from harness.worker.cgroup import unbound_cores
 from harness.worker.cores import shared_out
 
 KEPT_BYTES = 1 << 30  # what is freed below this size, or at the end of the heap, is kept
-_KEPT_BY_OLDER_BYTES = 1 << 25  # of glibc before 2.35, which refuses more for blocks
+_KEPT_BY_OLDER_BYTES = 1 << 25  # of older glibc, which refuses more for blocks
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 PINNING_VARIABLE, PINNING_OFF = "HVDBENCH_PINNING", "off"
 _NAMING_CORES = {  # variables by which OpenMP binds threads, and how a value looks that names cores of the machine

@@ -61,7 +61,7 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("most", "kept"), [(2**31 - 1, 1 << 30), (1 << 25, 1 << 25), (0, 0)], ids=["newer", "before 2.35", "none"]
+    ("most", "kept"), [(2**31 - 1, 1 << 30), (1 << 25, 1 << 25), (0, 0)], ids=["newer", "older", "none"]
 )
 def test_blocks_are_kept_below_the_threshold_that_malloc_takes(
     monkeypatch: pytest.MonkeyPatch, most: int, kept: int
