@@ -241,11 +241,14 @@ LAUNCHES = {
 }
 
 
-def inside(launcher: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """`hvdbench run` with these arguments, started by a launcher of two processes."""
+def inside(launcher: str, home: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """`hvdbench run` with these arguments, started by a launcher of two processes. home: where Open MPI has no file."""
     command, *options = LAUNCHES[launcher]
     argv = [Path(sys.executable).parent / command, *options, *HVDBENCH, "run", *arguments]
-    return subprocess.run(list(map(str, argv)), capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    environ = os.environ | {"HOME": str(home)}
+    return subprocess.run(
+        list(map(str, argv)), env=environ, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -258,7 +261,7 @@ def test_run_inside_an_existing_launch_uses_its_processes(
     block = "{workload: fnn, strategy: [allreduce, local-sgd, hogwild], workers: [1, 2], epochs: 1}"
     suite = write_suite(tmp_path / "s.yaml", block)
     results = tmp_path / "r"
-    done = inside(launcher, suite, "--results", results)
+    done = inside(launcher, tmp_path, suite, "--results", results)
     assert done.returncode == 0, done.stdout + done.stderr
     records = records_in(results)
     assert {record["cell"]["fields"]["strategy"] for record in records} == {"allreduce", "local-sgd"}  # type: ignore[index]
@@ -278,7 +281,7 @@ def test_a_cell_that_fails_inside_a_launch_says_why_and_lets_the_others_run(tmp_
     suite = write_suite(tmp_path / "s.yaml", block)
     results = tmp_path / "r"
     for _ in range(2):  # Horovod of this launch runs with its own cycle time: where that cell comes, the launch ends
-        assert inside("horovodrun", suite, "--results", results).returncode != 0
+        assert inside("horovodrun", tmp_path, suite, "--results", results).returncode != 0
     ended: dict[object, list[dict[str, object]]] = {"ok": [], "failed": []}
     for record in records_in(results):
         ended[record["status"]].append(record)
@@ -290,10 +293,10 @@ def test_a_cell_that_fails_inside_a_launch_says_why_and_lets_the_others_run(tmp_
 def test_inside_a_launch_hosts_are_refused_and_nothing_is_started_in_a_dry_run(tmp_path: Path) -> None:
     suite = write_suite(tmp_path / "s.yaml", "{workload: fnn, strategy: allreduce, workers: 2}")
     results = tmp_path / "r"
-    done = inside("horovodrun", suite, "--results", results, "-H", "localhost:2")
+    done = inside("horovodrun", tmp_path, suite, "--results", results, "-H", "localhost:2")
     assert done.returncode != 0
     assert "not inside a launch" in done.stdout + done.stderr
-    assert inside("horovodrun", suite, "--results", results, "--dry-run").returncode == 0
+    assert inside("horovodrun", tmp_path, suite, "--results", results, "--dry-run").returncode == 0
     assert not results.exists()
 
 
