@@ -23,6 +23,10 @@ from harness.strict import describe
 
 WORKLOADS, STRATEGIES = "hvdbench.workloads", "hvdbench.strategies"  # groups of entry points
 ALLOWED = "file.py:name, package.module:name, or the name of an installed entry point"
+_OURS = Path(__file__).parent
+_loaded: set[Path] = (
+    set()
+)  # where code lies that was loaded by its name: a file's folder, a package, or a module's file
 # How Python begins what it says of a file in Latin-1, or in UTF-16, which until 3.11.3 is a ValueError.
 _OF_OTHER_ENCODINGS = ("(unicode error) 'utf-8' codec", "source code string cannot contain null bytes")
 
@@ -68,6 +72,7 @@ def load_extension(name: str, folder: str | None, *, group: str) -> Any:
         if isinstance(error, KeyboardInterrupt):
             raise
         raise ExtensionError(f"{name}: cannot be imported: {in_their_words(error)}") from error
+    _loaded.update(_places_of(module) if file is None else {file.parent})
     try:
         return getattr(module, attribute)
     except AttributeError:
@@ -111,6 +116,17 @@ def their_line(error: BaseException) -> str | None:
     return f"{Path(theirs[-1].filename).name}, line {theirs[-1].lineno}" if theirs else None
 
 
+def is_of_loaded_code(error: BaseException) -> bool:
+    """Whether code that was loaded by its name raised it, or a library that this called, and not ours, called by it."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if path.is_relative_to(_OURS):
+            return False
+        if _is_loaded(path):
+            return True
+    return False
+
+
 def line_of(function: Any) -> str | None:
     """`my_training.py, line 12`: where the function, or what it wraps, is written; None of what is not in Python."""
     code = getattr(inspect.unwrap(function), "__code__", None)
@@ -135,13 +151,20 @@ def _search_last(folder: str | None) -> None:
 
 def _is_theirs(filename: str) -> bool:
     path = Path(filename)
-    ours = Path(__file__).parent
-    return (
-        path.suffix == ".py"
-        and not path.is_relative_to(ours)
-        and not path.is_relative_to(sys.prefix)
-        and (not path.is_relative_to(sys.base_prefix) and path.exists())
-    )
+    if path.suffix != ".py" or path.is_relative_to(_OURS) or not path.exists():
+        return False
+    return _is_loaded(path) or not (path.is_relative_to(sys.prefix) or path.is_relative_to(sys.base_prefix))
+
+
+def _is_loaded(path: Path) -> bool:
+    """Whether it is of code that was loaded by its name, be it installed; libraries installed below it are not."""
+    return any(path.is_relative_to(place) and "site-packages" not in path.relative_to(place).parts for place in _loaded)
+
+
+def _places_of(module: Any) -> set[Path]:
+    """Of the package that it belongs to, or of itself."""
+    package = sys.modules[module.__name__.partition(".")[0]]
+    return {Path(place).resolve() for place in getattr(package, "__path__", None) or [module.__file__] if place}
 
 
 def _as_code(name: str, group: str) -> str:

@@ -15,6 +15,7 @@ from harness.extensions import (
     code_digest,
     in_their_words,
     is_code,
+    is_of_loaded_code,
     load_extension,
     normalized,
     require_unchanged,
@@ -70,6 +71,32 @@ def test_entry_point_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> No
     assert refusal("others", None).startswith(
         "others: no such entry point of hvdbench.workloads; allowed: file.py:name"
     )
+
+
+@pytest.mark.parametrize("place", [".", "site-packages"])
+def test_code_that_was_loaded_is_told_by_its_line_wherever_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """An installed one, too; what lies beside it there is another's."""
+    folder = tmp_path / place
+    folder.mkdir(exist_ok=True)
+    write(
+        folder,
+        "import beside_loaded\ndef make(fault):\n    return beside_loaded.fails() if fault else 1 / 0\n",
+        "loaded.py",
+    )
+    write(folder, "def fails():\n    return {}[0]\n", "beside_loaded.py")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+    make = load_extension("loaded:make", None, group=WORKLOADS)
+    for fault, words in ((False, "ZeroDivisionError: division by zero"), (True, "KeyError: 0")):
+        with pytest.raises((ZeroDivisionError, KeyError)) as raised:
+            make(fault)
+        assert is_of_loaded_code(raised.value)
+        assert in_their_words(raised.value) == f"loaded.py, line 3: {words}"
+    with pytest.raises(KeyError) as raised:
+        sys.modules["beside_loaded"].fails()
+    assert not is_of_loaded_code(raised.value)
 
 
 @pytest.mark.parametrize(

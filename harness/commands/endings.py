@@ -11,44 +11,48 @@ EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 
 
 def is_the_users(error: Exception) -> bool:
-    """Errors with a message for the user, imported only when there is one; whatever code of the user's raises; places
-    that the user may not look at; and full disks, for which Python may find no folder for temporary files."""
-    from harness.check.worktree import ArmError
-    from harness.compare.request import CompareError
-    from harness.extensions import ExtensionError, their_line
-    from harness.launchers.hosts import HostsError
-    from harness.records.machine_failures import lacks_room
-    from harness.records.results_folder import ResultsError
-    from harness.suite.suite import SuiteError
-    from harness.templates.new_file import NewFileError
-    from harness.tuning.tuning_error import TuningError
-    from harness.workloads.data import DatasetError
+    """Errors with a message for the user; places that the user may not look at; full disks, for which Python may find
+    no folder for temporary files; and whatever code of the user's raises."""
+    from harness.extensions import is_of_loaded_code
 
-    known = (
-        *(SuiteError, ExtensionError, ResultsError, HostsError, DatasetError, ArmError),
-        *(CompareError, NewFileError, TuningError),
-    )
-    if isinstance(error, known) or their_line(error):
-        return True
-    if isinstance(error, OSError):
-        return isinstance(error, PermissionError) or lacks_room(f"{type(error).__name__}: {error}")
-    return False
+    return _has_a_message(error) or _is_of_the_file_system(error) or is_of_loaded_code(error)
 
 
 def in_words(error: Exception) -> str:
     """Of an error that is the user's."""
-    from harness.extensions import in_their_words, their_line
+    from harness.extensions import in_their_words
 
-    if their_line(error):
-        return in_their_words(error)
-    if not isinstance(error, OSError):
-        return str(error)
+    if not isinstance(error, OSError) or not _is_of_the_file_system(error):
+        return str(error) if _has_a_message(error) else in_their_words(error)
     if isinstance(error, PermissionError):
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, FileNotFoundError):
         return f"{error.strerror}; free some room, or set TMPDIR to a folder that has some"
     where = error.filename or "standard output, or a file"
     return f"{where}: cannot be written ({error.strerror or error}); free some room, and give the same command again"
+
+
+def _has_a_message(error: Exception) -> bool:
+    """Kinds that are imported only when there is an error."""
+    from harness.check.worktree import ArmError
+    from harness.compare.request import CompareError
+    from harness.extensions import ExtensionError
+    from harness.launchers.hosts import HostsError
+    from harness.records.results_folder import ResultsError
+    from harness.suite.suite import SuiteError
+    from harness.templates.new_file import NewFileError
+    from harness.tuning.tuning_error import TuningError
+    from harness.workloads.data import DatasetError
+
+    found_by_us = (SuiteError, ResultsError, HostsError, DatasetError, ArmError)
+    return isinstance(error, (*found_by_us, CompareError, NewFileError, TuningError, ExtensionError))
+
+
+def _is_of_the_file_system(error: Exception) -> bool:
+    from harness.records.machine_failures import lacks_room
+
+    is_full = isinstance(error, OSError) and lacks_room(f"{type(error).__name__}: {error}")
+    return isinstance(error, PermissionError) or is_full
 
 
 @contextmanager
