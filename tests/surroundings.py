@@ -8,18 +8,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from harness import extensions
+
 
 @contextmanager
 def leaving_nothing() -> Iterator[None]:
-    """Folders that a user's code was found in are searched no more, and modules of theirs are not imported afterwards;
-    PyTorch that was there has as many threads as before."""
-    path, modules, torch = list(sys.path), set(sys.modules), sys.modules.get("torch")
+    """Code of a user's is neither searched for, imported nor known afterwards; what libraries add of their own stays,
+    as they do. PyTorch that was there has as many threads as before."""
+    path, modules, loaded = list(sys.path), set(sys.modules), set(extensions._loaded)
+    torch = sys.modules.get("torch")
     num_threads = None if torch is None else torch.get_num_threads()
     yield
-    added = tuple(f"{Path(folder)}/" for folder in sys.path if folder not in path)
-    for name in [name for name in sys.modules.keys() - modules if _place(sys.modules[name]).startswith(added)]:
-        del sys.modules[name]
-    sys.path[:] = path
+    lasting = (f"{sys.prefix}/", *(f"{Path(folder).absolute()}/" for folder in path))
+    sys.path[:] = [folder for folder in sys.path if folder in path or folder.startswith(lasting)]
+    for name in sys.modules.keys() - modules:
+        place = _place(sys.modules[name])
+        if place.startswith("/") and not place.startswith(lasting):
+            del sys.modules[name]
+    extensions._loaded.intersection_update(loaded)
     if torch is not None and torch.get_num_threads() != num_threads:
         torch.set_num_threads(num_threads)
 
@@ -27,4 +33,4 @@ def leaving_nothing() -> Iterator[None]:
 def _place(module: Any) -> str:
     """Its file, or its folder where it has none; empty of what is no module, which some libraries have there."""
     known = getattr(module, "__dict__", {})
-    return known.get("__file__") or next(iter(known.get("__path__") or ()), "")
+    return str(known.get("__file__") or next(iter(known.get("__path__") or ()), ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from harness import extensions
 from harness.bootstrap.pins import ROOT
 from harness.extensions import WORKLOADS, load_extension
 from tests.command import LIMIT_S
@@ -41,14 +43,26 @@ def test_no_test_leaves_a_users_code_to_the_next(tmp_path: Path, request: pytest
     (tmp_path / "beside_it.py").touch()
     (tmp_path / "package_beside").mkdir()
     (tmp_path / "package_beside" / "part.py").touch()
-    path, modules = list(sys.path), set(sys.modules)
+    path, modules, loaded = list(sys.path), set(sys.modules), set(extensions._loaded)
     with leaving_nothing():
         load_extension("training.py:make", str(tmp_path), group=WORKLOADS)
         assert str(tmp_path) in sys.path
+        assert extensions._loaded > loaded
         assert {"beside_it", "package_beside", "package_beside.part"} < sys.modules.keys()
-    assert sys.path == path
+    assert (sys.path, extensions._loaded) == (path, loaded)
     assert sys.modules.keys() == modules
     assert "nothing_left" in request.fixturenames
+
+
+def test_what_a_test_imports_from_a_folder_that_it_names_itself_goes_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it is looked, the folder may be gone from where modules are found."""
+    (tmp_path / "lent.py").touch()
+    with leaving_nothing(), monkeypatch.context() as lending:
+        lending.syspath_prepend(tmp_path)
+        importlib.import_module("lent")
+    assert "lent" not in sys.modules
 
 
 def test_no_test_leaves_its_threads_to_the_next() -> None:

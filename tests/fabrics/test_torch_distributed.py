@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from harness.fabrics.connection import Connection
 from harness.fabrics.torch_distributed import TorchDistributed
 from harness.suite.cell import Cell
 from harness.timing.clock import Clock
+from tests.command import wait_until
 
 LIMIT_S, LATE_S = 0.5, 2.0
 
@@ -27,12 +29,19 @@ def meet(rank: int, run_dir: Path) -> None:
     fabric.close()
 
 
+def _goes_on(rank: BaseProcess) -> bool:
+    return rank.exitcode is None
+
+
 def test_time_limit_of_training_ends_no_wait_for_a_slower_rank(tmp_path: Path) -> None:
     """Neither as they find one another nor later."""
     started = multiprocessing.get_context("spawn")
-    ranks = [started.Process(target=meet, args=(rank, tmp_path)) for rank in range(2)]
-    for each in ranks:
-        each.start()
-    for each in ranks:
-        each.join()
-    assert [each.exitcode for each in ranks] == [0, 0]
+    ranks = [started.Process(target=meet, args=(rank, tmp_path), daemon=True) for rank in range(2)]
+    try:
+        for each in ranks:
+            each.start()
+        wait_until(lambda: any(each.exitcode for each in ranks) or not any(map(_goes_on, ranks)), "both ranks to end")
+        assert [each.exitcode for each in ranks] == [0, 0]
+    finally:
+        for each in ranks:
+            each.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -102,21 +103,33 @@ def test_strategy_that_would_never_exchange_is_no_point(workers: int, num_steps:
     assert local.cell_at({**values, "period": num_steps + 1}) is None
 
 
-def test_point_at_which_a_users_strategy_does_not_tell_when_it_exchanges_is_named(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(
+def own_space(folder: Path, told: str, workers: int) -> Space:
+    """Of local-sgd as a user writes it, which tells so of its first exchange."""
+    (folder / "mine.py").write_text(
         "from harness.strategies.local_sgd import LocalSGD, LocalSGDOptions\n"
         "class Choices(LocalSGDOptions):\n"
         "    def first_exchange(self, plan):\n"
-        "        return self.period // (self.period == 8)\n"
+        f"        return {told}\n"
         "class Mine(LocalSGD):\n"
         "    Options = Choices\n"
     )
+    return space("mine.py:Mine", folder=str(folder), workers=workers)
+
+
+def test_point_at_which_a_users_strategy_does_not_tell_when_it_exchanges_is_named(tmp_path: Path) -> None:
     with pytest.raises(TuningError) as refused:
-        space("mine.py:Mine", folder=str(tmp_path))
+        own_space(tmp_path, "self.period // (self.period == 8)", 2)
     assert str(refused.value) == (
         "fnn · digits · mine.py:Mine period=1 · torch · 2×1 cpu · gloo: strategy: mine.py:Mine: Choices."
         "first_exchange: mine.py, line 4: ZeroDivisionError: integer division or modulo by zero"
     )
+
+
+@pytest.mark.parametrize(("workers", "is_refused"), [(1, False), (2, True)])
+def test_one_worker_has_nobody_to_exchange_with(tmp_path: Path, workers: int, is_refused: bool) -> None:
+    """Whatever its strategy tells, as where it runs."""
+    with pytest.raises(TuningError, match="first_exchange: 0; wanted") if is_refused else nullcontext():
+        assert own_space(tmp_path, "0", workers).axes
 
 
 def test_rate_that_is_not_scaled_needs_no_base() -> None:
