@@ -12,9 +12,10 @@ import inspect
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -23,6 +24,7 @@ from harness.strict import describe
 
 WORKLOADS, STRATEGIES = "hvdbench.workloads", "hvdbench.strategies"  # groups of entry points
 ALLOWED = "file.py:name, package.module:name, or the name of an installed entry point"
+T = TypeVar("T")
 _OURS = Path(__file__).parent
 _loaded: set[Path] = (
     set()
@@ -65,6 +67,8 @@ def load_extension(name: str, folder: str | None, *, group: str) -> Any:
     if not (where and attribute):
         raise ExtensionError(f"{name}: no name of code; allowed: {ALLOWED}")
     _search_last(folder)
+    if (sources := _sources(where, folder)) is not None:
+        _loaded.update(path.resolve() for path in _read(name, sources.files))
     file = _file(where, folder) if where.endswith(".py") else None
     try:
         module = importlib.import_module(where) if file is None else _module_of_file(file)
@@ -72,7 +76,6 @@ def load_extension(name: str, folder: str | None, *, group: str) -> Any:
         if isinstance(error, KeyboardInterrupt):
             raise
         raise ExtensionError(f"{name}: cannot be imported: {in_their_words(error)}") from error
-    _loaded.update(_places_of(module) if file is None else {file.parent})
     try:
         return getattr(module, attribute)
     except AttributeError:
@@ -87,10 +90,10 @@ def code_digest(name: str, folder: str | None, *, group: str) -> str:
     """
     where = _as_code(name, group).partition(":")[0]
     _search_last(folder)
-    try:
-        return _sources(name, where, folder).digest()
-    except OSError as error:
-        raise ExtensionError(f"{name}: {error.filename}: {error.strerror}; wanted: files that can be read") from None
+    sources = _sources(where, folder)
+    if sources is None:
+        raise ExtensionError(f"{name}: no file holds a module {where}; allowed: {ALLOWED}")
+    return _read(name, sources.digest)
 
 
 def require_unchanged(name: str, folder: str | None, digest: str, *, group: str) -> None:
@@ -111,18 +114,19 @@ def in_their_words(error: BaseException) -> str:
 
 
 def their_line(error: BaseException) -> str | None:
-    """`my_training.py, line 12`: the innermost that is neither ours nor a library's; None where there is none."""
-    theirs = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_theirs(frame.filename)]
+    """`my_training.py, line 12`: the innermost of code that was loaded by its name, or else the innermost that is
+    neither ours nor a library's; None where there is none."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if _is_loaded(frame)] or [frame for frame in frames if _is_nobodys(frame)]
     return f"{Path(theirs[-1].filename).name}, line {theirs[-1].lineno}" if theirs else None
 
 
 def is_of_loaded_code(error: BaseException) -> bool:
     """Whether code that was loaded by its name raised it, or a library that this called, and not ours, called by it."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = Path(frame.filename)
-        if path.is_relative_to(_OURS):
+        if Path(frame.filename).is_relative_to(_OURS):
             return False
-        if _is_loaded(path):
+        if _is_loaded(frame):
             return True
     return False
 
@@ -149,22 +153,15 @@ def _search_last(folder: str | None) -> None:
         sys.path.append(place)
 
 
-def _is_theirs(filename: str) -> bool:
-    path = Path(filename)
-    if path.suffix != ".py" or path.is_relative_to(_OURS) or not path.exists():
-        return False
-    return _is_loaded(path) or not (path.is_relative_to(sys.prefix) or path.is_relative_to(sys.base_prefix))
+def _is_loaded(frame: traceback.FrameSummary) -> bool:
+    return Path(frame.filename).resolve() in _loaded
 
 
-def _is_loaded(path: Path) -> bool:
-    """Whether it is of code that was loaded by its name, be it installed; libraries installed below it are not."""
-    return any(path.is_relative_to(place) and "site-packages" not in path.relative_to(place).parts for place in _loaded)
-
-
-def _places_of(module: Any) -> set[Path]:
-    """Of the package that it belongs to, or of itself."""
-    package = sys.modules[module.__name__.partition(".")[0]]
-    return {Path(place).resolve() for place in getattr(package, "__path__", None) or [module.__file__] if place}
+def _is_nobodys(frame: traceback.FrameSummary) -> bool:
+    """Of ours and of what is installed in this environment."""
+    path = Path(frame.filename)
+    known = (_OURS, sys.prefix, sys.base_prefix)
+    return path.suffix == ".py" and path.exists() and not any(path.is_relative_to(place) for place in known)
 
 
 def _as_code(name: str, group: str) -> str:
@@ -186,14 +183,18 @@ def _file(where: str, folder: str | None) -> Path:
     return path.resolve()
 
 
-def _sources(name: str, where: str, folder: str | None) -> Sources:
+def _sources(where: str, folder: str | None) -> Sources | None:
+    """None of a module that no file of Python source holds."""
     place = Path(folder or ".").resolve()
-    if where.endswith(".py"):
-        return sources_of_file(_file(where, folder), place)
-    sources = sources_of_module(where, place)
-    if sources is None:
-        raise ExtensionError(f"{name}: no file holds a module {where}; allowed: {ALLOWED}")
-    return sources
+    return sources_of_file(_file(where, folder), place) if where.endswith(".py") else sources_of_module(where, place)
+
+
+def _read(name: str, reading: Callable[[], T]) -> T:
+    """Raises ExtensionError where one of the files cannot be read."""
+    try:
+        return reading()
+    except OSError as error:
+        raise ExtensionError(f"{name}: {error.filename}: {error.strerror}; wanted: files that can be read") from None
 
 
 def _module_of_file(path: Path) -> Any:

@@ -30,7 +30,13 @@ class Sources:
     package: str | None = None  # whose modules alone count; None: those of any name
 
     def digest(self) -> str:
-        """Sixteen hex digits of the names and contents of all files."""
+        """Sixteen hex digits of the names and contents of all files. Raises OSError."""
+        found = self.files()
+        lines = sorted(f"{self._name_of(path)} {hashlib.sha256(found[path]).hexdigest()}\n" for path in found)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
+
+    def files(self) -> dict[Path, bytes]:
+        """All, with their contents. Raises OSError."""
         found: dict[Path, bytes] = {}
         left = list(self.first)
         while left:
@@ -38,8 +44,7 @@ class Sources:
             if path not in found:
                 found[path] = path.read_bytes()
                 left += self._imported_by(path, found[path])
-        lines = sorted(f"{self._name_of(path)} {hashlib.sha256(found[path]).hexdigest()}\n" for path in found)
-        return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
+        return found
 
     def _imported_by(self, path: Path, content: bytes) -> Iterator[Path]:
         for level, name in _import_statements(content):

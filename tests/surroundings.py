@@ -18,16 +18,22 @@ def leaving_nothing() -> Iterator[None]:
     path, modules, loaded = list(sys.path), set(sys.modules), set(extensions._loaded)
     torch = sys.modules.get("torch")
     num_threads = None if torch is None else torch.get_num_threads()
-    yield
+    try:
+        yield
+    finally:
+        _restore(path, modules)
+        extensions._loaded.intersection_update(loaded)
+        if torch is not None and torch.get_num_threads() != num_threads:
+            torch.set_num_threads(num_threads)
+
+
+def _restore(path: list[str], modules: set[str]) -> None:
     lasting = (f"{sys.prefix}/", *(f"{Path(folder).absolute()}/" for folder in path))
     sys.path[:] = [folder for folder in sys.path if folder in path or folder.startswith(lasting)]
     for name in sys.modules.keys() - modules:
         place = _place(sys.modules[name])
         if place.startswith("/") and not place.startswith(lasting):
             del sys.modules[name]
-    extensions._loaded.intersection_update(loaded)
-    if torch is not None and torch.get_num_threads() != num_threads:
-        torch.set_num_threads(num_threads)
 
 
 def _place(module: Any) -> str:

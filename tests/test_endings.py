@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.strategies import local_sgd
-from tests.command import hvdbench
+from tests.command import LIMIT_S, hvdbench
 
 OWN = """from harness.strategies.local_sgd import LocalSGD, LocalSGDOptions
 class Choices(LocalSGDOptions):
@@ -56,7 +56,9 @@ def ended(folder: Path, asked: str, broken: str) -> tuple[int, str]:
     (folder / "own.yaml").write_text(SUITE)
     script = folder.parent / f"{folder.name}.py"  # no part of the user's code
     script.write_text(FAILING.format(broken=broken))
-    done = subprocess.run([sys.executable, script], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, script], cwd=folder, capture_output=True, text=True, check=False, timeout=LIMIT_S
+    )
     return done.returncode, done.stderr
 
 
@@ -78,6 +80,18 @@ def test_library_that_a_users_code_called_wrongly_is_told_by_their_line(tmp_path
     assert code == 2
     assert said.startswith("hvdbench: mine.py, line 5: JSONDecodeError: ")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("raised", "words"),
+    [
+        ("PermissionError('no licence')", "PermissionError: no licence"),
+        ("OSError(28, 'No space left on device')", "OSError: [Errno 28] No space left on device"),
+    ],
+)
+def test_users_error_of_the_file_system_is_told_by_their_line(tmp_path: Path, raised: str, words: str) -> None:
+    code, said = ended(tmp_path, f"(_ for _ in ()).throw({raised})", "")
+    assert (code, said) == (2, f"hvdbench: mine.py, line 5: {words}\n")
 
 
 def test_bug_of_a_library_that_lies_elsewhere_is_nobody_elses_code(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -73,29 +74,40 @@ def test_entry_point_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> No
     )
 
 
-@pytest.mark.parametrize("place", [".", "site-packages"])
+USER_CODE = (
+    "import beside_it\ndef make(fault):\n    return beside_it.fails() if fault else __import__('json').loads('{')\n"
+)
+
+
+@pytest.mark.parametrize("name", ["mine.py:make", "mine:make", "linked.mine:make"])
+@pytest.mark.parametrize("is_installed", [False, True])
 def test_code_that_was_loaded_is_told_by_its_line_wherever_it_lies(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, is_installed: bool
 ) -> None:
-    """An installed one, too; what lies beside it there is another's."""
-    folder = tmp_path / place
-    folder.mkdir(exist_ok=True)
-    write(
-        folder,
-        "import beside_loaded\ndef make(fault):\n    return beside_loaded.fails() if fault else 1 / 0\n",
-        "loaded.py",
-    )
-    write(folder, "def fails():\n    return {}[0]\n", "beside_loaded.py")
-    monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
-    make = load_extension("loaded:make", None, group=WORKLOADS)
-    for fault, words in ((False, "ZeroDivisionError: division by zero"), (True, "KeyError: 0")):
-        with pytest.raises((ZeroDivisionError, KeyError)) as raised:
+    """With what it imports of the user's own, and be it reached by a link; a library that it calls is not its code."""
+    folder = tmp_path / "code"
+    (folder / "real").mkdir(parents=True)
+    (folder / "linked").symlink_to("real")
+    of_package = folder / "real" if name.startswith("linked") else folder
+    write(of_package, USER_CODE.replace("import b", "from . import b") if of_package != folder else USER_CODE)
+    write(of_package, "def fails():\n    return {}[0]\n", "beside_it.py")
+    if is_installed:
+        monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    make = load_extension(name, str(folder), group=WORKLOADS)
+    for fault, words in ((True, "beside_it.py, line 2: KeyError: 0"), (False, "mine.py, line 3: JSONDecodeError: ")):
+        with pytest.raises((KeyError, ValueError)) as raised:
             make(fault)
         assert is_of_loaded_code(raised.value)
-        assert in_their_words(raised.value) == f"loaded.py, line 3: {words}"
+        assert in_their_words(raised.value).startswith(words)
+
+
+def test_what_lies_beside_loaded_code_and_is_none_of_it_is_not_told_so(tmp_path: Path) -> None:
+    """Such as a library of the same folder, through which each command may run."""
+    write(tmp_path, "def make(): pass\n")
+    write(tmp_path, "def fails():\n    return {}[0]\n", "library.py")
+    load_extension("mine.py:make", str(tmp_path), group=WORKLOADS)
     with pytest.raises(KeyError) as raised:
-        sys.modules["beside_loaded"].fails()
+        importlib.import_module("library").fails()
     assert not is_of_loaded_code(raised.value)
 
 

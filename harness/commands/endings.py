@@ -20,12 +20,14 @@ def is_the_users(error: Exception) -> bool:
 
 def in_words(error: Exception) -> str:
     """Of an error that is the user's."""
-    from harness.extensions import in_their_words
+    from harness.extensions import in_their_words, is_of_loaded_code
 
-    if not isinstance(error, OSError) or not _is_of_the_file_system(error):
-        return str(error) if _has_a_message(error) else in_their_words(error)
+    if is_of_loaded_code(error):
+        return in_their_words(error)
+    if not isinstance(error, OSError):
+        return str(error)
     if isinstance(error, PermissionError):
-        return f"{error.filename}: {error.strerror}"
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
     if isinstance(error, FileNotFoundError):
         return f"{error.strerror}; free some room, or set TMPDIR to a folder that has some"
     where = error.filename or "standard output, or a file"
