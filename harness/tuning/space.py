@@ -25,7 +25,7 @@ from harness.suite.cell import Cell
 from harness.suite.fields import CellFields
 from harness.tuning.axis import Axis
 from harness.tuning.tuning_error import TuningError
-from harness.worker.plan import first_exchange_due, first_exchange_step, plan_of
+from harness.worker.plan import first_exchange_step, plan_of
 
 Values = dict[str, Any]  # by name of an axis: of one with a unit the multiple
 _PROBES = 8  # parts of the way at whose ends it is seen whether an axis can vary
@@ -214,13 +214,13 @@ def _changed(cell: Cell, fields: Values, options: Values) -> Cell:
 
 
 def _exchanges(cell: Cell) -> bool:
-    """Raises TuningError where a user's strategy does not tell."""
+    """Or has no others to reach. Raises TuningError where a user's strategy does not tell."""
     plan = plan_of(cell, cell.num_samples)
     try:
         first = first_exchange_step(cell, plan)
-        return (first_exchange_due(cell, plan) if first is None else first) <= plan.num_steps
     except ExtensionError as error:
         raise TuningError(f"{cell.title}: strategy: {error}") from error
+    return first is None or first <= plan.num_steps
 
 
 def _value(axis: Axis, cell: Cell) -> Any:

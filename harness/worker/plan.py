@@ -39,29 +39,14 @@ def first_exchange_step(cell: Cell, plan: Plan) -> int | None:
     has_others = cell.workers > 1 or cell.evaluated_model == EvaluatedModel.SHARED
     if not has_others or cell.options.same_as(cell.topology) is not None:
         return None
-    step = first_exchange_due(cell, plan)
-    if not 1 <= step <= _LAST_STEP:
-        raise _no_step(cell, step)
-    return step
-
-
-def first_exchange_due(cell: Cell, plan: Plan) -> int:
-    """What the options tell, whether or not there are others. Raises ExtensionError."""
+    where = f"{cell.strategy}: {type(cell.options).__name__}.first_exchange"
     try:
         step = cell.options.first_exchange(plan)
     except Exception as error:
-        raise ExtensionError(f"{_asked(cell)}: {in_their_words(error)}") from error
-    if not isinstance(step, Integral):
-        raise _no_step(cell, step)
+        raise ExtensionError(f"{where}: {in_their_words(error)}") from error
+    if not (isinstance(step, Integral) and 1 <= step <= _LAST_STEP):
+        raise ExtensionError(f"{where}: {step!r}; wanted: the number of a step, from 1 to {_LAST_STEP}")
     return int(step)
-
-
-def _no_step(cell: Cell, told: object) -> ExtensionError:
-    return ExtensionError(f"{_asked(cell)}: {told!r}; wanted: the number of a step, from 1 to {_LAST_STEP}")
-
-
-def _asked(cell: Cell) -> str:
-    return f"{cell.strategy}: {type(cell.options).__name__}.first_exchange"
 
 
 def evaluation_steps(cell: Cell, plan: Plan, *, num_weights: int) -> list[int]:
