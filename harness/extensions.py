@@ -26,9 +26,8 @@ WORKLOADS, STRATEGIES = "hvdbench.workloads", "hvdbench.strategies"  # groups of
 ALLOWED = "file.py:name, package.module:name, or the name of an installed entry point"
 T = TypeVar("T")
 _OURS = Path(__file__).parent
-_loaded: set[Path] = (
-    set()
-)  # where code lies that was loaded by its name: a file's folder, a package, or a module's file
+# Files of the code that was loaded by its name, and of what this imports of the user's own.
+_loaded: set[Path] = set()
 # How Python begins what it says of a file in Latin-1, or in UTF-16, which until 3.11.3 is a ValueError.
 _OF_OTHER_ENCODINGS = ("(unicode error) 'utf-8' codec", "source code string cannot contain null bytes")
 
@@ -117,7 +116,7 @@ def their_line(error: BaseException) -> str | None:
     """`my_training.py, line 12`: the innermost of code that was loaded by its name, or else the innermost that is
     neither ours nor a library's; None where there is none."""
     frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if _is_loaded(frame)] or [frame for frame in frames if _is_nobodys(frame)]
+    theirs = [frame for frame in frames if _is_loaded(frame)] or [frame for frame in frames if _is_elsewhere(frame)]
     return f"{Path(theirs[-1].filename).name}, line {theirs[-1].lineno}" if theirs else None
 
 
@@ -157,8 +156,8 @@ def _is_loaded(frame: traceback.FrameSummary) -> bool:
     return Path(frame.filename).resolve() in _loaded
 
 
-def _is_nobodys(frame: traceback.FrameSummary) -> bool:
-    """Of ours and of what is installed in this environment."""
+def _is_elsewhere(frame: traceback.FrameSummary) -> bool:
+    """Neither in the harness nor installed in this environment."""
     path = Path(frame.filename)
     known = (_OURS, sys.prefix, sys.base_prefix)
     return path.suffix == ".py" and path.exists() and not any(path.is_relative_to(place) for place in known)
