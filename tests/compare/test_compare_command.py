@@ -15,6 +15,7 @@ from harness.run.runner import Setting, Summary
 from harness.suite.suite import Suite
 from tests.command import hvdbench, records_in
 from tests.compare.asked import asked
+from tests.own_strategy import OWN_STRATEGY, write_own_strategy
 
 ASKED = ("--strategies", "serial,local-sgd", "--workers", "1,2", "--repeats", "2", "--epochs", "4")
 
@@ -143,15 +144,8 @@ def test_compare_of_own_code_that_breaks_says_where(tmp_path: Path) -> None:
 
 def test_compare_refuses_what_could_not_be_measured(tmp_path: Path) -> None:
     """Measuring takes 50 steps, of which the recipe's several hundred say nothing."""
-    (tmp_path / "mine.py").write_text(
-        "from harness.strategies.local_sgd import LocalSGD, LocalSGDOptions\n"
-        "class Choices(LocalSGDOptions):\n"
-        "    def first_exchange(self, plan):\n"
-        "        return plan.num_steps // 60\n"
-        "class Mine(LocalSGD):\n"
-        "    Options = Choices\n"
-    )
-    code, _, errors = hvdbench("compare", "fnn", "--strategies", "mine.py:Mine", "--workers", "2", cwd=tmp_path)
+    write_own_strategy(tmp_path, "plan.num_steps // 60")
+    code, _, errors = hvdbench("compare", "fnn", "--strategies", OWN_STRATEGY, "--workers", "2", cwd=tmp_path)
     assert (code, errors.count("\n")) == (2, 1)
     assert "strategy: mine.py:Mine: Choices.first_exchange: 0; wanted: the number of a step" in errors
 

@@ -16,6 +16,7 @@ from harness.worker.gpus import parse_gpus
 from harness.worker.plan import first_exchange_step, plan_of
 from harness.workloads import ACCURACY
 from harness.workloads.data import DATA_VARIABLE
+from tests.own_strategy import OWN_STRATEGY, write_own_strategy
 
 TWO_SLOTS = (Host(name="localhost", slots=2),)
 
@@ -92,17 +93,8 @@ def test_strategy_that_leaves_off_communicating_is_named(
 
 def own_strategy(folder: Path, told: str) -> Cell:
     """Of two workers, by a user's class that tells so when they are first to exchange anything."""
-    (folder / "mine.py").write_text(
-        "import math\n"
-        "import numpy\n"
-        "from harness.strategies.local_sgd import LocalSGD, LocalSGDOptions\n"
-        "class Choices(LocalSGDOptions):\n"
-        "    def first_exchange(self, plan):\n"
-        f"        return {told}\n"
-        "class Mine(LocalSGD):\n"
-        "    Options = Choices\n"
-    )
-    return cell_of(strategy="mine.py:Mine", folder=str(folder), workers=2, epochs=2.0)
+    write_own_strategy(folder, told, imports="import math\nimport numpy\n")
+    return cell_of(strategy=OWN_STRATEGY, folder=str(folder), workers=2, epochs=2.0)
 
 
 LAST = 2**63 - 1

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from harness.suite.cell import Cell
 from harness.tuning.space import Space, space_of
 from harness.tuning.tuning_error import TuningError
+from tests.own_strategy import OWN_STRATEGY, write_own_strategy
 
 FNN = {"workload": "fnn", "epochs": 5, "workers": 2}
 
@@ -103,15 +104,8 @@ def test_strategy_that_would_never_exchange_is_no_point() -> None:
 
 def own_space(folder: Path, told: str, workers: int) -> Space:
     """Of local-sgd as a user writes it, which tells so of its first exchange."""
-    (folder / "mine.py").write_text(
-        "from harness.strategies.local_sgd import LocalSGD, LocalSGDOptions\n"
-        "class Choices(LocalSGDOptions):\n"
-        "    def first_exchange(self, plan):\n"
-        f"        return {told}\n"
-        "class Mine(LocalSGD):\n"
-        "    Options = Choices\n"
-    )
-    return space("mine.py:Mine", folder=str(folder), workers=workers)
+    write_own_strategy(folder, told)
+    return space(OWN_STRATEGY, folder=str(folder), workers=workers)
 
 
 def test_point_at_which_a_users_strategy_does_not_tell_when_it_exchanges_is_named(tmp_path: Path) -> None:
